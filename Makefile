@@ -1,0 +1,70 @@
+# `make test` on a machine with Python 3.11 and nothing else installs what it needs into $(VENV).
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
+ARGS ?=
+OUT ?= quickstart
+
+# Small models on many threads are slower than on few, and tests share the machine.
+TEST_THREADS ?= 2
+
+.PHONY: help setup test test-all lint format typecheck quickstart bench clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | column -t -s '|' 2>/dev/null \
+		|| sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' Makefile
+
+setup: $(VENV)/.dev  ## a virtual environment with all that development needs
+
+test: $(VENV)/.dev  ## the fast tests (ARGS='-k crf' chooses)
+	OMP_NUM_THREADS=$(TEST_THREADS) MKL_NUM_THREADS=$(TEST_THREADS) $(BIN)/python -m pytest -q $(ARGS)
+
+test-all: $(VENV)/.dev  ## the slow ones too
+	OMP_NUM_THREADS=$(TEST_THREADS) MKL_NUM_THREADS=$(TEST_THREADS) $(BIN)/python -m pytest -q -m "not gpu" $(ARGS)
+
+lint: $(VENV)/.dev  ## ruff
+	$(BIN)/ruff check .
+
+format: $(VENV)/.dev  ## ruff rewrites the code: order of imports, layout
+	$(BIN)/ruff check --fix --select I . && $(BIN)/ruff format .
+
+typecheck: $(VENV)/.dev  ## mypy, strict, on the package
+	$(BIN)/mypy
+
+quickstart: $(VENV)/.runtime  ## sample data, teacher, soft labels, student, verdict (OUT=directory)
+	$(BIN)/ner-distill quickstart $(OUT) $(ARGS)
+
+bench: $(VENV)/.dev  ## every script of benchmarks/, one after the other
+	@set -e; for script in benchmarks/[a-z]*.py; do \
+		[ -e "$$script" ] || { echo "benchmarks/ has no scripts yet"; exit 1; }; \
+		echo "== $$script"; $(BIN)/python "$$script" $(ARGS); \
+	done
+
+clean:  ## remove caches and build outputs (not $(VENV))
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find ner_distill tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# An empty file that is newer than what it was made from: nothing is installed twice.
+$(VENV)/.dev: $(VENV)/.python pyproject.toml constraints.txt
+	@echo "installing the packages for development into $(VENV)"
+	@$(PIP) --editable '.[dev]'
+	@touch $(VENV)/.dev $(VENV)/.runtime
+
+$(VENV)/.runtime: $(VENV)/.python pyproject.toml constraints.txt
+	@echo "installing ner-distill into $(VENV)"
+	@$(PIP) --editable .
+	@touch $@
+
+# A virtual environment that is there already (with pip in it) is used as it is.
+$(VENV)/.python:
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "make: found no $(PYTHON); install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "make: need Python 3.11 or newer, found $$($(PYTHON) --version); name another: make PYTHON=python3.11"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || $(PYTHON) -m virtualenv -q $(VENV) || \
+		{ echo "make: $(PYTHON) cannot make a virtual environment; install its venv module" \
+			"(Debian, Ubuntu: apt-get install python3-venv) or run: $(PYTHON) -m pip install virtualenv"; exit 1; }
+	@touch $@

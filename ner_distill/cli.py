@@ -1,0 +1,381 @@
+"""The command line: parse, call one pipeline, print. No logic, and no heavy import outside a command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(
+    name="ner-distill",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help=(
+        "Small, fast named-entity models from a few labelled sentences and a lot of raw text.\n\n"
+        "The way through: train-teacher on labelled sentences, label-unlabeled over raw text, train-student from "
+        "the stored labels; then evaluate and predict. `ner-distill quickstart` does all of it on a generated sample."
+    ),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+FORMATS = "conll, jsonl, cluener, cmeee, ccf2020, text, parquet"
+Files = list[str]
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file; `ner-distill init-config` writes one.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one key, e.g. optim.epochs=8. Repeatable."),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped or killed.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace what an earlier run of this program wrote there.")
+]
+Format = Annotated[str, typer.Option("--format", help=f"Format of the files: auto (by content and name), {FORMATS}.")]
+Scheme = Annotated[str, typer.Option("--scheme", help="Tag scheme: auto, iob1, iob2, bioes, bmes.")]
+TagColumn = Annotated[
+    int, typer.Option("--tag-column", help="Column of the tags in CoNLL files, from 0; -1 is the last.")
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Stop at invalid tags and offsets instead of repairing and counting them.")
+]
+Flatten = Annotated[
+    str | None,
+    typer.Option("--flatten", help="Of entities that overlap keep the longest or the shortest; default: refuse them."),
+]
+
+
+@app.command("train-teacher")
+def train_teacher(
+    train: Annotated[Files, typer.Option("--train", help="Labelled sentences to learn from. Repeatable.")],
+    dev: Annotated[Files, typer.Option("--dev", help="Labelled sentences that choose the best epoch. Repeatable.")],
+    out: Annotated[Path, typer.Option("--out", help="Directory of the run, made by this command.")],
+    config: Config = None,
+    settings: Settings = None,
+    format: Format = "auto",
+    scheme: Scheme = "auto",
+    tag_column: TagColumn = -1,
+    strict: Strict = False,
+    flatten: Flatten = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a teacher on labelled sentences.
+
+    The teacher recognises entities and, as a second task, tells how alike two words are. By default its
+    encoder is trained from scratch; --set encoder.name=bert-base-multilingual-cased (or any Hugging Face
+    encoder, or a directory) starts from a pretrained one.
+
+    Files may be CoNLL columns, JSON Lines, CLUENER, CMeEE, CCF 2020 or hf:NAME/CONFIG/SPLIT.
+
+    Example: ner-distill train-teacher --train train.conll --dev dev.conll --out runs/teacher
+    """
+    from ner_distill.pipelines.train_teacher import ReadOptions
+    from ner_distill.pipelines.train_teacher import train_teacher as run
+
+    reading = ReadOptions(format, scheme, tag_column, strict, _flatten(flatten))
+    trained = run(
+        train,
+        dev,
+        out,
+        config_file=config,
+        settings=settings or [],
+        resume=resume,
+        overwrite=overwrite,
+        reading=reading,
+    )
+    _print_scores(trained.scores, f"teacher on {', '.join(dev)}")
+
+
+@app.command("label-unlabeled")
+def label_unlabeled(
+    teacher: Annotated[
+        list[Path], typer.Option("--teacher", help="Run of train-teacher. Repeatable: probabilities are averaged.")
+    ],
+    text: Annotated[
+        Files,
+        typer.Option(
+            "--text", help="Raw text, a sentence a line; JSON Lines, Parquet, CoNLL (labels ignored). Repeatable."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Directory of the store, made by this command.")],
+    format: Format = "auto",
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Stop after so many sentences; 0 = all.")] = 0,
+    pairs_per_sentence: Annotated[
+        int, typer.Option(min=0, help="Pairs of words per sentence whose similarity is stored.")
+    ] = 32,
+    min_votes: Annotated[int, typer.Option(min=1, help="Drop the words of entities that fewer teachers predict.")] = 1,
+    min_confidence: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Drop words whose best tag is less probable.")
+    ] = 0.0,
+    batch_words: Annotated[
+        int, typer.Option(min=1, help="Words (pretrained: pieces) of a batch, padding included.")
+    ] = 8192,
+    shard_size: Annotated[int, typer.Option(min=1, help="Sentences of a Parquet file of the store.")] = 4096,
+    precision: Annotated[str, typer.Option(help="fp32, bf16, or auto: bf16 on a GPU that has it.")] = "auto",
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Label raw text with one teacher or several, and store what they say.
+
+    The store holds for every word the probability of each tag, and similarities of sampled pairs of words. Text is
+    read as a stream: its size does not matter. After a kill, the same command with --resume goes on where
+    it stopped; no sentence is lost or labelled twice.
+
+    Example: ner-distill label-unlabeled --teacher runs/teacher --text raw.txt --out runs/soft
+    """
+    from ner_distill.pipelines.label_unlabeled import LabelOptions
+    from ner_distill.pipelines.label_unlabeled import label_unlabeled as run
+
+    _require_one_of("--precision", precision, ("auto", "fp32", "bf16"))
+    options = LabelOptions(
+        pairs_per_sentence=pairs_per_sentence,
+        min_votes=min_votes,
+        min_confidence=min_confidence,
+        shard_size=shard_size,
+        batch_words=batch_words,
+        precision=precision,
+    )
+    manifest = run(teacher, text, out, options=options, format=format, limit=limit, resume=resume, overwrite=overwrite)
+    rows, words = sum(shard.rows for shard in manifest.shards), sum(shard.words for shard in manifest.shards)
+    kept = sum(shard.kept for shard in manifest.shards)
+    typer.echo(
+        f"{out}: {rows:,} sentences, {words:,} words ({kept:,} kept) in {len(manifest.shards)} shards; "
+        f"look at it: ner-distill show {out}"
+    )
+
+
+@app.command("train-student")
+def train_student(
+    dev: Annotated[Files, typer.Option("--dev", help="Labelled sentences that choose the best epoch. Repeatable.")],
+    out: Annotated[Path, typer.Option("--out", help="Directory of the run, made by this command.")],
+    soft: Annotated[
+        Path | None, typer.Option("--soft", help="Store that label-unlabeled wrote; without it, gold alone.")
+    ] = None,
+    gold: Annotated[
+        list[str] | None, typer.Option("--gold", help="Labelled sentences to learn from as well. Repeatable.")
+    ] = None,
+    config: Config = None,
+    settings: Settings = None,
+    format: Format = "auto",
+    scheme: Scheme = "auto",
+    tag_column: TagColumn = -1,
+    strict: Strict = False,
+    flatten: Flatten = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a student from stored soft labels.
+
+    The loss weighs each word by the teacher's confidence (alpha), each pair by how certain its similarity is
+    (beta) and by whether the teacher's two tasks agree (gamma); see [distill] in the configuration. By default the
+    student is small and trained from scratch. With --set encoder.name=CHECKPOINT, or init.teacher and
+    init.layers, it is a token classifier that transformers loads by itself.
+
+    Example: ner-distill train-student --soft runs/soft --dev dev.conll --out runs/student
+    """
+    from ner_distill.pipelines.train_student import train_student as run
+    from ner_distill.pipelines.train_teacher import ReadOptions
+
+    reading = ReadOptions(format, scheme, tag_column, strict, _flatten(flatten))
+    trained = run(
+        soft,
+        dev,
+        out,
+        gold=gold or [],
+        config_file=config,
+        settings=settings or [],
+        resume=resume,
+        overwrite=overwrite,
+        reading=reading,
+    )
+    _print_scores(trained.scores, f"student on {', '.join(dev)}")
+
+
+@app.command("evaluate")
+def evaluate(
+    model: Annotated[Path, typer.Option("--model", help="Run of a teacher or a student.")],
+    data: Annotated[Files, typer.Option("--data", help="Labelled sentences. Repeatable: counted together.")],
+    json: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file as well.")] = None,
+    format: Format = "auto",
+    scheme: Scheme = "auto",
+    tag_column: TagColumn = -1,
+    strict: Strict = False,
+) -> None:
+    """Score a model on labelled sentences.
+
+    An entity counts as right where its first word, its last word and its type are right. Shown are precision,
+    recall and F1, in all and by type, the F1 of boundaries alone, and which types are taken for which.
+
+    Example: ner-distill evaluate --model runs/student --data test.conll --json scores.json
+    """
+    from ner_distill.pipelines.evaluate import evaluate as run
+    from ner_distill.pipelines.train_teacher import ReadOptions
+
+    scores = run(model, data, json=json, reading=ReadOptions(format, scheme, tag_column, strict, None))
+    _print_scores(scores, f"{model} on {', '.join(data)}")
+
+
+@app.command("predict")
+def predict(
+    model: Annotated[Path, typer.Option("--model", help="Run of a teacher or a student.")],
+    text: Annotated[
+        list[str] | None,
+        typer.Option("--text", help="Text, a sentence a line; - is standard input (default). Repeatable."),
+    ] = None,
+    style: Annotated[str, typer.Option("--format", help="What to print: jsonl, conll or inline.")] = "inline",
+    input_format: Annotated[
+        str, typer.Option("--input-format", help="Format of the text: auto, text, jsonl, conll, parquet.")
+    ] = "auto",
+) -> None:
+    """Find entities in text.
+
+    jsonl gives one object per sentence with the entities' character offsets in the original text; conll a word
+    and its tag a line; inline the text itself with the entities in brackets.
+
+    Example: echo "Ana López vive en Madrid." | ner-distill predict --model runs/student
+    """
+    from ner_distill.pipelines.predict import predict as run
+
+    for line in run(model, text or ["-"], style=style, format=input_format):
+        sys.stdout.write(line + "\n")
+
+
+@app.command("check-data")
+def check_data(
+    files: Annotated[
+        Files, typer.Argument(help="Labelled files; several are compared as splits, the first as training data.")
+    ],
+    format: Format = "auto",
+    scheme: Scheme = "auto",
+    tag_column: TagColumn = -1,
+) -> None:
+    """Tell what is in labelled files, and what is wrong with them.
+
+    Counts, lengths and balance of labels; sentences that occur twice, also in different files; entities that
+    look suspicious; invalid tags and offsets with their places.
+
+    Example: ner-distill check-data train.conll dev.conll test.conll
+    """
+    from ner_distill.pipelines.check_data import check_data as run
+    from ner_distill.pipelines.check_data import render
+
+    _console().print(render(run(files, format=format, scheme=scheme, tag_column=tag_column)))
+
+
+@app.command("show")
+def show(
+    store: Annotated[Path, typer.Argument(help="Store that label-unlabeled wrote.")],
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Sentences to print.")] = 10,
+    start: Annotated[int, typer.Option("--start", min=0, help="First sentence, from 0.")] = 0,
+    type: Annotated[str | None, typer.Option("--type", help="Only sentences with an entity of this type.")] = None,
+    entities_only: Annotated[bool, typer.Option("--entities-only", help="Only sentences with an entity.")] = False,
+) -> None:
+    """Print sentences of a soft-label store with the teacher's entities and confidence.
+
+    Example: ner-distill show runs/soft --type ORG --limit 20
+    """
+    from ner_distill.pipelines.show import show as run
+
+    console = _console()
+    for part in run(store, limit=limit, start=start, label=type, entities_only=entities_only):
+        console.print(part)
+
+
+@app.command("init-config")
+def init_config(
+    kind: Annotated[str, typer.Argument(help="teacher or student")],
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; default: standard output.")] = None,
+) -> None:
+    """Write a configuration with every key, its default and what it does.
+
+    Example: ner-distill init-config teacher --out teacher.toml
+    """
+    from ner_distill.pipelines.init_config import init_config as run
+
+    _require_one_of("KIND", kind, ("teacher", "student"))
+    text = run(kind, out)
+    if out is None:
+        sys.stdout.write(text)
+
+
+@app.command("sample")
+def sample(
+    directory: Annotated[Path, typer.Argument(help="Directory to write the sample into.")],
+    seed: Annotated[int, typer.Option("--seed", help="Another seed gives other sentences.")] = 13,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the generated sample corpora: English labelled; Spanish raw, dev and test; Chinese all four.
+
+    Example: ner-distill sample sample
+    """
+    from ner_distill.data.sample import write_sample
+
+    for file in write_sample(directory, seed=seed, overwrite=overwrite):
+        typer.echo(f"{file.path}: {file.what} ({file.sentences:,} sentences)")
+
+
+@app.command("quickstart")
+def quickstart(
+    directory: Annotated[Path, typer.Argument(help="Directory to work in.")] = Path("quickstart"),
+    seed: Annotated[int, typer.Option("--seed", help="Of the sample and the trainings.")] = 13,
+    overwrite: Overwrite = False,
+) -> None:
+    """The whole way on the generated sample, in a few minutes on a laptop.
+
+    Trains a teacher, labels raw text, trains a student from the soft labels and the same student without them, and
+    ends in a table: F1, parameters, megabytes, sentences per second.
+    """
+    from ner_distill.pipelines.quickstart import quickstart as run
+
+    _console().print(run(directory, seed=seed, overwrite=overwrite))
+
+
+def main() -> None:
+    """Entry point: errors meant for the user are printed without a traceback."""
+    from ner_distill.errors import NerDistillError
+
+    try:
+        app()
+    except NerDistillError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _print_scores(scores: object, title: str) -> None:
+    from ner_distill.data.metrics import Scores, render
+
+    assert isinstance(scores, Scores)
+    _console().print(render(scores, title))
+
+
+def _require_one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise typer.BadParameter(f"expected {', '.join(allowed)}, found {value!r}", param_hint=name)
+
+
+def _flatten(choice: str | None) -> str | None:
+    if choice is not None:
+        _require_one_of("--flatten", choice, ("longest", "shortest"))
+    return choice
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Files to sentences to batches. Knows no model."""

@@ -1,0 +1,127 @@
+"""Batches: sentences of like length together, a budget of words, and sampled pairs of words.
+
+Which sentences make a batch is a function of the seed and the epoch alone; so is what is drawn inside a
+batch. That is what lets a resumed training repeat exactly what it would have done.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Array = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tensors of a few sentences; what is not known is None.
+
+    inputs:        what the featurizer collated (see there).
+    mask:          (batch, words) bool, True = a word.
+    tags:          (batch, words) long, gold tag ids; 0 at padding.
+    keep:          (batch, words) bool, False where a word must not count in the loss.
+    probs:         (batch, words, tags) float32, the teacher's probabilities; 0 at padding.
+    pairs:         (pairs, 2) long, flat indices row · words + word.
+    pair_targets:  (pairs,) float32, gold 0/1 or the teacher's similarity.
+    extra:         inputs of a second featurizer, where a model has two.
+    """
+
+    inputs: dict[str, Tensor]
+    mask: Tensor
+    tags: Tensor | None = None
+    keep: Tensor | None = None
+    probs: Tensor | None = None
+    pairs: Tensor | None = None
+    pair_targets: Tensor | None = None
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on another device."""
+        moved: dict[str, object] = {"inputs": {key: value.to(device, non_blocking=True) for key, value in self.inputs.items()}}
+        for field in dataclasses.fields(self)[1:]:
+            value = getattr(self, field.name)
+            moved[field.name] = value if value is None else value.to(device, non_blocking=True)
+        return Batch(**moved)  # type: ignore[arg-type]
+
+
+def plan_batches(sizes: Sequence[int], *, budget: int, seed: int | None, epoch: int = 0) -> list[list[int]]:
+    """Indices of the batches of one epoch: like sizes together, rows · longest row ≤ budget.
+
+    With a seed the order is shuffled: sizes are blurred a little before sorting, so that batches differ
+    between epochs, and the batches come in random order. Without, batches go from long to short, the
+    order in which running out of memory shows first. A row beyond the budget is a batch of its own.
+    """
+    lengths = np.asarray(sizes, dtype=np.float64)
+    if seed is None:
+        order = np.argsort(-lengths, kind="stable")
+    else:
+        rng = np.random.default_rng([seed, epoch, 0])
+        blurred = lengths * rng.uniform(0.9, 1.1, len(lengths)) + rng.uniform(0, 2, len(lengths))
+        order = np.argsort(-blurred, kind="stable")
+    batches: list[list[int]] = []
+    current: list[int] = []
+    longest = 0
+    for index in order.tolist():
+        size = sizes[index]
+        if current and max(longest, size) * (len(current) + 1) > budget:
+            batches.append(current)
+            current, longest = [], 0
+        current.append(index)
+        longest = max(longest, size)
+    if current:
+        batches.append(current)
+    if seed is not None:
+        shuffled = np.random.default_rng([seed, epoch, 1]).permutation(len(batches))
+        batches = [batches[index] for index in shuffled]
+    return batches
+
+
+def pad_rows(rows: Sequence[Sequence[int]], width: int) -> Tensor:
+    """(rows, width) long, zeros at the end."""
+    padded = np.zeros((len(rows), width), dtype=np.int64)
+    for index, row in enumerate(rows):
+        padded[index, : len(row)] = row
+    return torch.from_numpy(padded)
+
+
+def sample_pairs(keys: npt.NDArray[np.int64], mask: npt.NDArray[np.bool_], pairs: int, rng: np.random.Generator) -> Array:
+    """(≤ pairs, 2) flat indices of two different words: half with equal keys, half with different ones.
+
+    keys: (batch, words), 0 = outside every entity. mask: (batch, words), True = may be drawn. Entity words
+    are preferred: the first word of a pair is one in half of the draws, and so is the other word of an
+    unequal pair. Draws that find no partner (a key that only one word has) are left out.
+    """
+    words = np.flatnonzero(mask)
+    if len(words) < 2 or pairs == 0:
+        return np.zeros((0, 2), dtype=np.int64)
+    words = words[np.argsort(keys.ravel()[words], kind="stable")]
+    values = keys.ravel()[words]
+    start = np.searchsorted(values, values, side="left")
+    end = np.searchsorted(values, values, side="right")
+    outside = int(np.searchsorted(values, 0, side="right"))  # positions below are O, above are entity words
+    total = len(words)
+
+    def draw(low: npt.NDArray[np.int64] | int, high: npt.NDArray[np.int64] | int) -> Array:
+        return (low + rng.random(pairs) * (np.asarray(high) - low)).astype(np.int64)
+
+    prefer = rng.random(pairs) < 0.5
+    first = np.where(prefer & (outside < total), draw(outside, total), draw(0, total))
+    size = end[first] - start[first]
+    # equal: any other member of the group, counted from the one behind the first
+    equal = start[first] + (first - start[first] + 1 + draw(0, np.maximum(size - 1, 1))) % size
+    # different: the words outside the group, entity words in half of the draws
+    group_in_entities = first >= outside
+    entities_left = total - outside - np.where(group_in_entities, size, 0)
+    pick_entity = (rng.random(pairs) < 0.5) & (entities_left > 0)
+    offset = np.where(pick_entity, outside, 0) + draw(0, np.where(pick_entity, entities_left, total - size))
+    different = np.where(offset >= start[first], offset + size, offset)
+    different = np.where(pick_entity & ~group_in_entities, offset, different)
+    want_equal = np.arange(pairs) % 2 == 0
+    second = np.where(want_equal, equal, np.minimum(different, total - 1))
+    good = np.where(want_equal, size > 1, total - size > 0)
+    return np.stack([words[first], words[second]], axis=1)[good]

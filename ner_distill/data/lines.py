@@ -1,0 +1,99 @@
+"""The lines of a text file, in constant memory, with the errors that encodings cause."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import IO
+
+from ner_distill.data.sentence import is_chinese
+from ner_distill.errors import DataError
+
+STDIN = "-"
+_BOM = b"\xef\xbb\xbf"
+_MAGIC = {
+    b"\x1f\x8b": "is compressed (gzip): expected plain text; unpack it with gunzip",
+    b"PK\x03\x04": "is a zip archive: expected plain text; unpack it with unzip",
+    b"\xff\xfe": "is UTF-16: expected UTF-8; convert it: iconv -f UTF-16 -t UTF-8 {path} > {path}.utf8",
+    b"\xfe\xff": "is UTF-16: expected UTF-8; convert it: iconv -f UTF-16 -t UTF-8 {path} > {path}.utf8",
+}
+
+
+def check_file(path: Path) -> None:
+    """Raises DataError where `path` is no file, is empty, or begins like something that is not UTF-8 text."""
+    if path.is_dir():
+        raise DataError(
+            f"{path}: is a directory; expected a file (or a directory with data/N.txt and label/N.csv, as CCF 2020 has)"
+        )
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; check the name and the directory ({Path.cwd()})") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if start in (b"", _BOM):
+        raise DataError(f"{path}: is empty; expected at least one sentence")
+    for magic, problem in _MAGIC.items():
+        if start.startswith(magic):
+            raise DataError(f"{path}: {problem.format(path=path)}")
+
+
+def lines_of(path: Path | str) -> Iterator[tuple[int, str]]:
+    """(line number from 1, line without its end) of a UTF-8 file, or of standard input for "-".
+
+    Lines end with LF or CRLF and nothing else: U+2028, NEL and lone CR are characters of the text. A byte order mark
+    is dropped. Raises DataError that names line, byte and offset where the file is not UTF-8.
+    """
+    start = 0
+    with _open(path) as file:
+        for number, raw in enumerate(file, start=1):
+            try:
+                line = raw.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise _not_utf8(path, number, start, raw, error) from None
+            start += len(raw)
+            if number == 1:
+                line = line.removeprefix("\ufeff")
+            yield number, line.removesuffix("\n").removesuffix("\r")
+
+
+def _open(path: Path | str) -> IO[bytes] | nullcontext[IO[bytes]]:
+    if str(path) == STDIN:
+        return nullcontext(sys.stdin.buffer)
+    return Path(path).open("rb")
+
+
+def read_text(path: Path) -> str:
+    """The whole text of a small UTF-8 file, its line ends as they are, without a byte order mark.
+
+    Raises DataError where it cannot be read or is not UTF-8.
+    """
+    try:
+        data = path.read_bytes()
+        return data.decode("utf-8").removeprefix("\ufeff")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path, data.count(b"\n", 0, error.start) + 1, 0, data, error) from None
+
+
+def _not_utf8(path: Path | str, line: int, start: int, raw: bytes, error: UnicodeDecodeError) -> DataError:
+    found = f"byte 0x{raw[error.start]:02X} at offset {start + error.start:,} is not UTF-8"
+    advice = f"if it is {_guess(raw)}, convert it: iconv -f {_guess(raw)} -t UTF-8 {path} > {path}.utf8"
+    return DataError.at(path, line, f"expected UTF-8; {found}; {advice}")
+
+
+def _guess(raw: bytes) -> str:
+    """The most likely encoding of a line that is not UTF-8."""
+    try:
+        text = raw.decode("gb18030")
+    except UnicodeDecodeError:
+        return "LATIN1"
+    foreign = [char for char in text if ord(char) > 127]
+    # Two Latin letters with accents side by side are rare, and make one (mostly rare) Chinese character.
+    common = sum(is_chinese(char) or char in "，。、：；？！“”《》（）" for char in foreign)
+    pairs = sum(byte > 127 for byte in raw)
+    return "GB18030" if common > 1 and 2 * common >= 0.9 * pairs else "LATIN1"

@@ -1,0 +1,183 @@
+"""Exact-span scores: how many of the gold entities were found, and how many of the found ones are gold.
+
+An entity is right when its boundaries and its type are. Spans are compared, not tags, so nothing depends on
+a tagging scheme; on flat data the figures are those of seqeval's strict mode.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence, Set
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ner_distill.data.sentence import Span
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(slots=True)
+class Counts:
+    """Entities that are right, that are gold and that were predicted; the figures follow from these three.
+
+    A figure whose denominator is 0 is 0 (as in seqeval): nothing to find and nothing found gives F1 = 0, with a
+    support of 0 to tell it from a failure.
+    """
+
+    correct: int = 0
+    support: int = 0
+    predicted: int = 0
+
+    @property
+    def precision(self) -> float:
+        """The part of the predicted entities that is right, 0..1."""
+        return self.correct / self.predicted if self.predicted else 0.0
+
+    @property
+    def recall(self) -> float:
+        """The part of the gold entities that was found, 0..1."""
+        return self.correct / self.support if self.support else 0.0
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall, 0..1."""
+        entities = self.support + self.predicted
+        return 2 * self.correct / entities if entities else 0.0
+
+    def add(self, gold: Set[object], predicted: Set[object]) -> None:
+        """Count one sentence."""
+        self.correct += len(gold & predicted)
+        self.support += len(gold)
+        self.predicted += len(predicted)
+
+    def to_json(self) -> dict[str, float]:
+        """`{"precision", "recall", "f1", "support"}`."""
+        return {"precision": self.precision, "recall": self.recall, "f1": self.f1, "support": self.support}
+
+
+@dataclass(slots=True)
+class Confusion:
+    """What became of one gold type.
+
+    predicted_as: how many of its entities were predicted with the same boundaries, by predicted type (its own type:
+                  the right ones).
+    missed:       its entities with no prediction at those boundaries; with `predicted_as` they add up to the support.
+    invented:     predictions of this type with no gold entity at those boundaries.
+    """
+
+    predicted_as: Counter[str] = field(default_factory=Counter)
+    missed: int = 0
+    invented: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"predicted_as": {TYPE: n}, "missed": n, "invented": n}`; types in order of their name."""
+        predicted_as = dict(sorted(self.predicted_as.items()))
+        return {"predicted_as": predicted_as, "missed": self.missed, "invented": self.invented}
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The scores of a data set.
+
+    micro:     all types together.
+    by_type:   each type of the run in its order, then, sorted, the types that only the data or a prediction has.
+    boundary:  the type ignored; entities of one sentence with equal boundaries count once.
+    confusion: for each type of `by_type`, what its entities were taken for.
+    """
+
+    micro: Counts
+    by_type: dict[str, Counts]
+    boundary: Counts
+    confusion: dict[str, Confusion]
+
+    def to_json(self) -> dict[str, Any]:
+        """What `evaluate --json` writes; fractions from 0 to 1."""
+        return {
+            "micro": self.micro.to_json(),
+            "by_type": {label: counts.to_json() for label, counts in self.by_type.items()},
+            "boundary": self.boundary.to_json(),
+            "confusion": {label: row.to_json() for label, row in self.confusion.items()},
+        }
+
+
+def score(gold: Sequence[Collection[Span]], predicted: Sequence[Collection[Span]], labels: Iterable[str]) -> Scores:
+    """Scores of predictions against gold spans, one collection per sentence in the same order.
+
+    A span that is given twice for one sentence counts once; spans may nest and overlap. Types outside `labels` count
+    as well: a model that does not know a type of the data has missed its entities.
+    Raises ValueError where the numbers of sentences differ.
+    """
+    if len(gold) != len(predicted):
+        raise ValueError(f"{len(gold)} sentences with gold spans but {len(predicted)} with predictions")
+    known = list(dict.fromkeys(labels))
+    found = {span.label for side in (gold, predicted) for spans in side for span in spans}
+    types = [*known, *sorted(found.difference(known))]
+    scores = Scores(Counts(), {label: Counts() for label in types}, Counts(), {label: Confusion() for label in types})
+    for gold_spans, predicted_spans in zip(gold, predicted, strict=True):
+        right, said = set(gold_spans), set(predicted_spans)
+        scores.micro.add(right, said)
+        for label in {span.label for span in right | said}:
+            scores.by_type[label].add(_of_type(right, label), _of_type(said, label))
+        scores.boundary.add({(span.start, span.end) for span in right}, {(span.start, span.end) for span in said})
+        _confuse(right, said, scores.confusion)
+    return scores
+
+
+def _of_type(spans: set[Span], label: str) -> set[Span]:
+    return {span for span in spans if span.label == label}
+
+
+def _confuse(gold: set[Span], predicted: set[Span], confusion: dict[str, Confusion]) -> None:
+    """Count one sentence: a gold span gets at most one prediction of its boundaries, the right one if it is there."""
+    for span in gold & predicted:
+        confusion[span.label].predicted_as[span.label] += 1
+    wrong: dict[tuple[int, int], list[str]] = {}
+    for span in sorted(predicted - gold, reverse=True):
+        wrong.setdefault((span.start, span.end), []).append(span.label)
+    for span in sorted(gold - predicted):
+        taken_for = wrong.get((span.start, span.end))
+        if taken_for:
+            confusion[span.label].predicted_as[taken_for.pop()] += 1
+        else:
+            confusion[span.label].missed += 1
+    for labels in wrong.values():
+        for label in labels:
+            confusion[label].invented += 1
+
+
+def render(scores: Scores, title: str | None = None) -> Table:
+    """A table for people, at most 80 columns wide: percentages, and what each type was most often taken for."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    table.add_column("type", overflow="fold", max_width=20)
+    for name in ("precision", "recall", "F1"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("support", justify="right", no_wrap=True)
+    table.add_column("most errors", overflow="fold", max_width=20)
+    for label, counts in scores.by_type.items():
+        table.add_row(_plain(label), *_figures(counts), _plain(_most_errors(label, scores.confusion[label])))
+    table.add_section()
+    table.add_row("all types", *_figures(scores.micro), "", style="bold")
+    table.add_row("boundaries only", *_figures(scores.boundary), "")
+    return table
+
+
+def _figures(counts: Counts) -> tuple[str, ...]:
+    return (*(f"{100 * value:.2f}" for value in (counts.precision, counts.recall, counts.f1)), f"{counts.support:,}")
+
+
+def _most_errors(label: str, row: Confusion) -> str:
+    """`as ORG 12, missed 30`: the two most frequent kinds of error of a type."""
+    errors = {f"as {other}": count for other, count in row.predicted_as.items() if other != label}
+    errors |= {"missed": row.missed, "invented": row.invented}
+    most = sorted((item for item in errors.items() if item[1]), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{kind} {count:,}" for kind, count in most[:2])
+
+
+def _plain(text: str) -> str:
+    """A type may hold brackets, which rich would read as markup."""
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,79 @@
+"""What reading had to repair or leave out: counted, with the first places, said once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ner_distill.errors import DataError
+
+SHOWN_PLACES = 5
+
+FINDINGS: Mapping[str, str] = {
+    "invalid_starts": "tags inside an entity that no entity of their type precedes: read as the start of one",
+    "unfinished": "entities that their scheme does not end (no E- tag): ended where they stop",
+    "out_of_range": "entities whose offsets lie outside the text: left out",
+    "inside_word": "entities that begin or end inside a word: widened to whole words",
+    "blank_entities": "entities of nothing but white space: left out",
+    "repeated_entities": "entities that stand twice in a sentence: kept once",
+    "overlaps": "entities that lie in or across a longer one, in a format that has none such: left out",
+    "surface_differs": "entities whose text differs from the text at their offsets: the offsets are believed",
+    "surrogates": "texts with half of a surrogate pair: replaced by U+FFFD",
+    "repeated_ids": "ids that occurred before: given the suffix #2, #3, ...",
+    "no_words": "records without a word: left out",
+}
+"""Every kind of finding, and what was done about it."""
+
+
+@dataclass(frozen=True)
+class FileSummary:
+    """A file that was read: its name, what it was read as, and how many sentences it gave.
+
+    scheme: of the tags, None where there were none.
+    """
+
+    path: str
+    format: str
+    scheme: str | None
+    sentences: int
+
+
+@dataclass
+class ReadReport:
+    """Counts of the findings of a reading, and the first places of each.
+
+    strict: raise DataError at the first finding instead.
+    counts: finding (a key of FINDINGS) → how often.
+    places: finding → its first `file:line: detail`, five at most.
+    """
+
+    strict: bool = False
+    files: list[FileSummary] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    places: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def clean(self) -> bool:
+        """Was there nothing to repair?"""
+        return not self.counts
+
+    def note(self, finding: str, path: Path | str, line: int | None, detail: str) -> None:
+        """Count a finding at a place; with `strict` raise it."""
+        error = DataError.at(path, line, detail)
+        if self.strict:
+            raise DataError(f"{error} (without --strict: {FINDINGS[finding].partition(': ')[2]})")
+        self.counts[finding] = self.counts.get(finding, 0) + 1
+        places = self.places.setdefault(finding, [])
+        if len(places) < SHOWN_PLACES:
+            places.append(str(error))
+
+    def summary(self) -> str:
+        """A line for each kind of finding, and under it its first places; "" where there is none."""
+        lines: list[str] = []
+        for finding, count in self.counts.items():
+            lines.append(f"{count:,} {FINDINGS[finding]}")
+            lines += [f"  {place}" for place in self.places[finding]]
+            if count > len(self.places[finding]):
+                lines.append(f"  ... and {count - len(self.places[finding]):,} more")
+        return "\n".join(lines)

@@ -1,0 +1,82 @@
+"""Raw text → words with character offsets.
+
+Unit "word" cuts as the CoNLL files are cut, so that a model that was trained on them meets words of the same shape
+in raw text. The rules are one regular expression, run by the `tokenizers` library (its expressions, unlike Python's,
+know the Unicode classes: a Devanagari vowel sign is a part of its word).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from ner_distill.data.sentence import Unit, is_chinese
+
+if TYPE_CHECKING:
+    from tokenizers.pre_tokenizers import PreTokenizer
+
+Offsets = tuple[tuple[int, int], ...]
+
+# The blocks of `is_chinese`: each of these characters is a word of its own.
+_HAN = r"\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}"
+_ALNUM = rf"[\p{{L}}\p{{N}}\p{{M}}_&&[^{_HAN}]]"
+_CLITIC = rf"['’](?:[sSmMdD]|re|RE|ve|VE|ll|LL)(?!{_ALNUM})"
+_JOINERS = (
+    rf"(?:(?!{_CLITIC})['’]"  # O'Brien, d'Esquadra; but Germany|'s
+    r"|[-‐‑./&@+\x{200C}\x{200D}]"  # al-Ain, U.S, 5-1/2, S&P, a@b.com, I+D; the (non-)joiners of Persian and Indic
+    r"|(?<=\p{N})[,:](?=\p{N}))"  # 1,000 and 10:30
+)
+_PATTERN = "|".join(
+    (
+        r"(?:https?://|www\.)[^\s<>\"]*[^\s<>\".,;:!?)\]}'’]",  # an address is one word
+        rf"(?:\p{{L}}\.){{2,}}(?!{_ALNUM})",  # U.S. and a.m. keep their last dot
+        r"\p{Lu}\.(?=\s\p{Lu})",  # the J. of J. Smith
+        rf"{_ALNUM}+(?:{_JOINERS}{_ALNUM}+)*",
+        _CLITIC,
+        r"([-.=*~])\1+",  # -- and ... and rulers
+        r"\S\p{M}*",  # any other character, with its accents and variation selectors
+    )
+)
+
+
+def segment(text: str, unit: Unit) -> tuple[tuple[str, ...], Offsets]:
+    """Words of a text and for each its (start, end) in characters, end exclusive: `text[start:end] == word`.
+
+    unit "word":      runs of letters, digits and `_`. Hyphens, apostrophes, dots, `/`, `&`, `@` and `+` between two
+                      of these stay inside the word, comma and colon between two digits (al-Ain, O'Brien, 1996-08-22,
+                      U.S., 1,000), all other marks are words of their own; English clitics are cut off
+                      (Germany|'s), initials and dotted abbreviations keep their dot, an address is one word, each
+                      Chinese character is a word. White space is in no word; no other character is lost.
+    unit "character": every character is a word. White space at both ends is dropped, white space inside stays.
+    Words are in order and do not overlap. A text of nothing but white space has no words.
+    """
+    if unit == "character":
+        start = len(text) - len(text.lstrip())
+        words = tuple(text.strip())
+        return words, tuple((place, place + 1) for place in range(start, start + len(words)))
+    try:
+        pieces = _splitter().pre_tokenize_str(text)
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can hold and UTF-8 cannot
+        pieces = _splitter().pre_tokenize_str(text.encode("utf-16", "replace").decode("utf-16"))
+    offsets = tuple(offset for _, offset in pieces)
+    return tuple(text[start:end] for start, end in offsets), offsets
+
+
+def unit_of_texts(texts: list[str]) -> Unit:
+    """Are the texts mostly Chinese: more than three in ten of their characters, white space aside?
+
+    Looks at the first 2000 texts; no text at all is "word".
+    """
+    characters = [char for text in texts[:2000] for char in text if not char.isspace()]
+    chinese = sum(map(is_chinese, characters))
+    return "character" if chinese > 0.3 * len(characters) else "word"
+
+
+@cache
+def _splitter() -> PreTokenizer:
+    from tokenizers import Regex
+    from tokenizers.pre_tokenizers import Split
+
+    # What the expression matches is kept; what lies between two matches is white space.
+    splitter: PreTokenizer = Split(Regex(_PATTERN), behavior="removed", invert=True)
+    return splitter

@@ -1,0 +1,78 @@
+"""The two things that everything else is about: a span and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Unit = Literal["word", "character"]
+"""What a word of the data is: a token, or (in Chinese text) a character."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """An entity: the words `start` to `end`, half-open, and its type."""
+
+    start: int
+    end: int
+    label: str
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end:
+            raise ValueError(f"a span needs 0 <= start < end, found start={self.start}, end={self.end}")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of words, with its entities where they are known.
+
+    words:   the units that are labelled; in Chinese text one character each.
+    spans:   sorted by start; None where nobody labelled the sentence, () where it has no entity.
+    text:    the original text where there was one.
+    offsets: for each word its (start, end) in `text`, characters, end exclusive; given exactly when
+             `text` is.
+    """
+
+    id: str
+    words: tuple[str, ...]
+    spans: tuple[Span, ...] | None = None
+    text: str | None = None
+    offsets: tuple[tuple[int, int], ...] | None = None
+    lang: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.text is None) != (self.offsets is None):
+            raise ValueError(f"sentence {self.id}: text and offsets are given together or not at all")
+        if self.offsets is not None and len(self.offsets) != len(self.words):
+            raise ValueError(f"sentence {self.id}: {len(self.words)} words but {len(self.offsets)} offsets")
+        for span in self.spans or ():
+            if span.end > len(self.words):
+                raise ValueError(f"sentence {self.id}: {span} ends beyond its {len(self.words)} words")
+
+
+def labels_of(sentences: Sequence[Sentence]) -> tuple[str, ...]:
+    """The entity types of the sentences, sorted by name: the fixed order of a run."""
+    return tuple(sorted({span.label for sentence in sentences for span in sentence.spans or ()}))
+
+
+def unit_of(sentences: Sequence[Sentence]) -> Unit:
+    """Are these words characters of Chinese text (all but a few of them one character long)?"""
+    words = [word for sentence in sentences[:2000] for word in sentence.words]
+    if not words:
+        return "word"
+    single = sum(len(word) == 1 for word in words) / len(words)
+    chinese = sum(any(is_chinese(char) for char in word) for word in words) / len(words)
+    return "character" if single > 0.98 and chinese > 0.3 else "word"
+
+
+def is_chinese(char: str) -> bool:
+    """Is this one of the CJK ideographs (the blocks that BERT's tokenizer splits at)?"""
+    code = ord(char)
+    return (
+        0x4E00 <= code <= 0x9FFF
+        or 0x3400 <= code <= 0x4DBF
+        or 0x20000 <= code <= 0x2CEAF
+        or 0xF900 <= code <= 0xFAFF
+        or 0x2F800 <= code <= 0x2FA1F
+    )

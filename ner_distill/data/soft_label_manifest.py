@@ -1,0 +1,194 @@
+"""What a soft-label store says about itself: `manifest.json`."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ner_distill.data.sentence import Unit
+from ner_distill.data.tagset import TagSet
+from ner_distill.errors import RunError
+from ner_distill.files import atomic_write_text
+
+MANIFEST = "manifest.json"
+FORMAT: Literal["ner-distill/soft-labels"] = "ner-distill/soft-labels"
+VERSION: Literal[1] = 1
+SHARD_NAME = re.compile(r"part-\d{5,}\.parquet")
+
+Scalar = bool | int | float | str | None
+Count = Annotated[int, Field(ge=0)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class InputFile(_Frozen):
+    """A file of raw text. The same text in another place is the same input: only size and hash are compared."""
+
+    name: str
+    size: Count
+    sha256: Sha256
+
+
+class TeacherId(_Frozen):
+    """A teacher run. A run that was moved is the same teacher: only the fingerprint is compared."""
+
+    name: str
+    fingerprint: Annotated[str, Field(min_length=1)]
+
+
+class StoreHeader(_Frozen):
+    """Everything that decides what the shards hold; a resumed run must have the same.
+
+    labels:     entity types, in the order of the tag ids.
+    shard_size: shard k holds what became of the input sentences [k * shard_size, (k + 1) * shard_size).
+    block_size: the most sentences of a block.
+    settings:   all else that changes the rows (thresholds, pairs per sentence, seed, ...).
+    """
+
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    unit: Unit
+    teachers: Annotated[tuple[TeacherId, ...], Field(min_length=1)]
+    inputs: tuple[InputFile, ...]
+    shard_size: Annotated[int, Field(ge=1)]
+    block_size: Annotated[int, Field(ge=1)]
+    settings: dict[str, Scalar | tuple[Scalar, ...]] = {}
+
+    @model_validator(mode="after")
+    def _labels_are_distinct(self) -> Self:
+        if len(set(self.labels)) != len(self.labels) or "" in self.labels:
+            raise ValueError(f"labels must be distinct and not empty, found {list(self.labels)}")
+        return self
+
+    def differences(self, other: StoreHeader) -> list[str]:
+        """One line for each thing that is not the same in both: `name: this one's, other's`. [] where all is."""
+        mine, its = _comparable(self), _comparable(other)
+        return [
+            f"{name}: the store has {mine.get(name, 'nothing')}, this run has {its.get(name, 'nothing')}"
+            for name in [*mine, *(name for name in its if name not in mine)]
+            if name not in mine or name not in its or mine[name] != its[name]
+        ]
+
+
+def _comparable(header: StoreHeader) -> dict[str, object]:
+    plain = header.model_dump(mode="json")
+    return {
+        "labels": plain["labels"],
+        "unit": header.unit,
+        "teacher fingerprints": [teacher.fingerprint for teacher in header.teachers],
+        "number of input files": len(header.inputs),
+        **{
+            f"input file {number}": f"{file.size:,} bytes, sha256 {file.sha256}"
+            for number, file in enumerate(header.inputs, start=1)
+        },
+        "shard_size": header.shard_size,
+        "block_size": header.block_size,
+        **{f"settings.{name}": value for name, value in plain["settings"].items()},
+    }
+
+
+class ShardEntry(_Frozen):
+    """A whole shard: its file and what is in it. `kept`: words whose `keep` is True; `counters`: the run's own."""
+
+    index: Count
+    name: str
+    size: Count
+    sha256: Sha256
+    rows: Count
+    words: Count
+    kept: Count
+    blocks: Count
+    pairs: Count
+    counters: dict[str, Count] = {}
+
+    @model_validator(mode="after")
+    def _name_is_ours(self) -> Self:
+        # A manifest may come from anybody: a name that is not exactly ours could lead out of the directory.
+        if self.name != shard_name(self.index):
+            raise ValueError(f"shard {self.index} must be named {shard_name(self.index)}, found {self.name!r}")
+        return self
+
+
+class Manifest(StoreHeader):
+    """The whole of `manifest.json`: the header, the shards in the order of their index, and how it ended."""
+
+    format: Literal["ner-distill/soft-labels"] = FORMAT
+    version: Literal[1] = VERSION
+    tags: tuple[str, ...]
+    shards: tuple[ShardEntry, ...] = ()
+    complete: bool = False
+    summary: dict[str, Scalar] = {}
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        if self.tags != TagSet(self.labels).tags:
+            raise ValueError(f"tags must be {list(TagSet(self.labels).tags)}, found {list(self.tags)}")
+        indices = [shard.index for shard in self.shards]
+        if any(later <= earlier for earlier, later in pairwise(indices)):
+            raise ValueError("shards must be listed once each, in the order of their index")
+        if self.complete and indices != list(range(len(indices))):
+            raise ValueError("the store is called complete, but shards are missing between the listed ones")
+        return self
+
+    def counters(self) -> dict[str, int]:
+        """The shards' counters, added up."""
+        total: dict[str, int] = {}
+        for shard in self.shards:
+            for name, count in shard.counters.items():
+                total[name] = total.get(name, 0) + count
+        return total
+
+
+class _Kind(BaseModel):
+    format: object = None
+    version: object = None
+
+
+def shard_name(index: int) -> str:
+    """`part-00007.parquet`."""
+    return f"part-{index:05d}.parquet"
+
+
+def is_store(directory: Path) -> bool:
+    """Has this directory a manifest of a soft-label store, of whatever version?"""
+    try:
+        return _Kind.model_validate_json((directory / MANIFEST).read_bytes()).format == FORMAT
+    except (OSError, ValidationError):
+        return False
+
+
+def write_manifest(directory: Path, manifest: Manifest, *, advice: str = "") -> None:
+    """Replace the manifest by this one, in one step."""
+    atomic_write_text(directory / MANIFEST, manifest.model_dump_json(indent=1) + "\n", advice=advice)
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """The manifest of a store, with every field checked: it may come from anybody.
+
+    Raises RunError where there is none, where it is of another kind or version, or is damaged.
+    """
+    path = directory / MANIFEST
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise RunError(f"{directory}: not a soft-label store: it has no {MANIFEST}") from None
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror or error}") from error
+    try:
+        kind = _Kind.model_validate_json(data)
+        if kind.format == FORMAT and kind.version != VERSION:
+            raise RunError(
+                f"{path}: written in version {kind.version} of the format, this program reads version {VERSION}; "
+                "label the text again, or use the release that wrote it"
+            )
+        return Manifest.model_validate_json(data)
+    except ValidationError as error:
+        places = [(".".join(map(str, found["loc"])) or "file", found["msg"]) for found in error.errors()[:10]]
+        problems = [f"  - {place}: {message}" for place, message in places]
+        raise RunError("\n".join([f"{path}: not a manifest of a soft-label store:", *problems])) from error

@@ -1,0 +1,191 @@
+"""The tags of files ⇄ spans: IOB1, IOB2, BIOES and BMES as transition tables.
+
+Tag strings exist at the edge of files only; a `TagSet` has the tags of models.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from ner_distill.data.sentence import Span
+
+Scheme = Literal["iob1", "iob2", "bioes", "bmes"]
+SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
+OUTSIDE = "O"
+
+
+@dataclass(frozen=True)
+class Table:
+    """What may follow what in a scheme.
+
+    starts:     prefixes that may start an entity.
+    continues:  (previous prefix, prefix) where the second goes on with the entity of the first, if the types are equal.
+    unfinished: prefixes after which the entity must go on.
+    """
+
+    starts: frozenset[str]
+    continues: frozenset[tuple[str, str]]
+    unfinished: frozenset[str] = frozenset()
+
+    @property
+    def prefixes(self) -> frozenset[str]:
+        """All prefixes of the scheme."""
+        return self.starts | {prefix for pair in self.continues for prefix in pair}
+
+
+def _pairs(text: str) -> frozenset[tuple[str, str]]:
+    return frozenset((pair[0], pair[1]) for pair in text.split())
+
+
+TABLES: dict[Scheme, Table] = {
+    # B- only where the entity before has the same type and touches this one.
+    "iob1": Table(frozenset("BI"), _pairs("BI II")),
+    "iob2": Table(frozenset("B"), _pairs("BI II")),
+    "bioes": Table(frozenset("BS"), _pairs("BI BE II IE"), frozenset("BI")),
+    "bmes": Table(frozenset("BS"), _pairs("BM BE MM ME"), frozenset("BM")),
+}
+
+
+class TagError(ValueError):
+    """A tag that cannot be read. `sentence` (from 0) and `position` (word of it, from 0) say which one it is."""
+
+    def __init__(self, message: str, position: int, sentence: int = 0) -> None:
+        super().__init__(message)
+        self.position = position
+        self.sentence = sentence
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A tag that its scheme does not allow where it stands, and was read all the same.
+
+    position: the word, from 0. finding: "invalid_starts" or "unfinished". message: what was found and expected.
+    """
+
+    position: int
+    finding: Literal["invalid_starts", "unfinished"]
+    message: str
+
+
+def spans_from_tags(tags: Sequence[str], scheme: Scheme) -> tuple[tuple[Span, ...], list[Repair]]:
+    """Spans of a sentence's tags, and what had to be repaired.
+
+    A tag that continues nothing starts an entity of its type; an entity that the scheme does not end is ended
+    where its tags stop. Raises TagError for a tag that is not of the scheme.
+    """
+    table = TABLES[scheme]
+    spans: list[Span] = []
+    repairs: list[Repair] = []
+    start, before, label = 0, OUTSIDE, ""
+    for position, tag in enumerate([*tags, OUTSIDE]):
+        prefix, kind = split_tag(tag, position)
+        if kind == label and (before, prefix) in table.continues:
+            before = prefix
+            continue
+        if before != OUTSIDE:
+            spans.append(Span(start, position, label))
+            if before in table.unfinished:
+                repairs.append(_unfinished(tags, position, scheme))
+        if prefix != OUTSIDE and prefix not in table.starts:
+            if prefix not in table.prefixes:
+                raise TagError(_foreign(tag, scheme), position)
+            repairs.append(_invalid_start(tags, position, scheme))
+        start, before, label = position, prefix, kind
+    return tuple(spans), repairs
+
+
+def tags_from_spans(spans: Iterable[Span], words: int, scheme: Scheme = "iob2") -> list[str]:
+    """Tags of `words` words. Raises ValueError where two spans overlap or one ends beyond the words."""
+    tags = [OUTSIDE] * words
+    ends: dict[int, str] = {}
+    inside = "M" if scheme == "bmes" else "I"
+    for span in sorted(spans):
+        if span.end > words:
+            raise ValueError(f"{span} ends beyond the {words} words")
+        if any(tag != OUTSIDE for tag in tags[span.start : span.end]):
+            raise ValueError(f"{span} overlaps another entity: tags cannot hold both")
+        length = span.end - span.start
+        prefixes = ["B", *[inside] * (length - 1)]
+        if scheme in ("bioes", "bmes"):
+            prefixes = ["S"] if length == 1 else ["B", *[inside] * (length - 2), "E"]
+        elif scheme == "iob1" and ends.get(span.start) != span.label:
+            prefixes[0] = "I"
+        tags[span.start : span.end] = [f"{prefix}-{span.label}" for prefix in prefixes]
+        ends[span.end] = span.label
+    return tags
+
+
+def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
+    """The scheme of all the tags of a file.
+
+    M tells BMES, I with E or S BIOES. With B and I alone it is IOB1 where more entities start with I- than with a B-
+    that follows no entity of its type (IOB1 has none of these), else IOB2; both are read into the same spans.
+    What could be several is IOB2. Raises TagError for a tag of no scheme and for a mixture of schemes.
+    """
+    seen: dict[str, tuple[int, int, str]] = {}  # prefix → its first sentence, word and tag
+    counts: Counter[str] = Counter()
+    for number, tags in enumerate(sentences):
+        before, label = OUTSIDE, ""
+        for position, tag in enumerate(tags):
+            prefix, kind = split_tag(tag, position, number)
+            seen.setdefault(prefix, (number, position, tag))
+            same = kind == label and before not in "OES"
+            counts[f"{'same' if same else 'new'} {prefix}"] += 1
+            counts["open ended"] += before in "BIM" and not (same and prefix in "IME")
+            before, label = prefix, kind
+        counts["open ended"] += before in "BIM"
+    if "M" in seen and "I" in seen:
+        raise _mixture(seen, "M", "I", "BMES", "IOB2 or BIOES")
+    if "M" in seen:
+        return "bmes"
+    if "E" in seen or "S" in seen:
+        ended = counts["same E"] + counts["new E"] + counts["new S"] + counts["same S"]
+        if counts["open ended"] > ended:
+            raise _mixture(seen, "E" if "E" in seen else "S", "I" if "I" in seen else "B", "BIOES", "IOB2")
+        return "bioes"
+    return "iob1" if counts["new I"] > counts["new B"] else "iob2"
+
+
+def split_tag(tag: str, position: int = 0, sentence: int = 0) -> tuple[str, str]:
+    """(prefix, type) of a tag; ("O", "") outside. Raises TagError for a tag of no scheme."""
+    if tag == OUTSIDE:
+        return OUTSIDE, ""
+    if len(tag) > 2 and tag[1] == "-" and tag[0] in "BIMES":
+        return tag[0], tag[2:]
+    raise TagError(
+        f"tag {tag!r} is of no scheme; expected O, or B-, I-, M-, E- or S- and a type, as in B-PER "
+        "(if the tags stand in another column, pass --tag-column)",
+        position,
+        sentence,
+    )
+
+
+def _foreign(tag: str, scheme: Scheme) -> str:
+    prefixes = ", ".join(f"{prefix}-" for prefix in sorted(TABLES[scheme].prefixes))
+    others = [other for other in SCHEMES if tag[0] in TABLES[other].prefixes]
+    return f"tag {tag!r} is not of scheme {scheme}; expected O, {prefixes}; try --scheme {' or '.join(others)}"
+
+
+def _invalid_start(tags: Sequence[str], position: int, scheme: Scheme) -> Repair:
+    follows = f"follows {tags[position - 1]!r}" if position else "begins a sentence"
+    return Repair(position, "invalid_starts", f"{tags[position]!r} {follows}: not valid {scheme}")
+
+
+def _unfinished(tags: Sequence[str], position: int, scheme: Scheme) -> Repair:
+    follows = f"is followed by {tags[position]!r}" if position < len(tags) else "ends a sentence"
+    return Repair(position - 1, "unfinished", f"{tags[position - 1]!r} {follows}: not valid {scheme}")
+
+
+def _mixture(seen: dict[str, tuple[int, int, str]], one: str, other: str, scheme: str, another: str) -> TagError:
+    sentence, position, tag = max(seen[one], seen[other])
+    _, _, first = min(seen[one], seen[other])
+    schemes = f"{one}- is of {scheme}, {other}- of {another}"
+    return TagError(
+        f"tag {tag!r}, but before it {first!r}: a mixture of schemes ({schemes}); expected one scheme in a file; "
+        "convert one part, or pass --scheme where these tags are errors",
+        position,
+        sentence,
+    )

@@ -1,0 +1,48 @@
+"""The errors that users meet.
+
+Every one of them says where, what was expected, what was found and what to do. The command line prints
+them without a traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class NerDistillError(Exception):
+    """Base of all errors whose message is written for the user."""
+
+    exit_code = 2
+
+
+class DataError(NerDistillError):
+    """A data file is not what it should be: the message begins with `file:line`."""
+
+    @classmethod
+    def at(cls, path: Path | str, line: int | None, message: str) -> DataError:
+        """An error at a place: `train.conll:1042: expected 4 columns ...`."""
+        where = f"{path}:{line}" if line is not None else f"{path}"
+        return cls(f"{where}: {message}")
+
+
+class ConfigError(NerDistillError):
+    """The configuration has problems; all of them are in the one message."""
+
+    @classmethod
+    def of(cls, problems: Iterable[str]) -> ConfigError:
+        """One error that lists every problem."""
+        found = list(problems)
+        if len(found) == 1:
+            return cls(found[0])
+        return cls("\n".join([f"{len(found)} problems:", *(f"  - {problem}" for problem in found)]))
+
+
+class RunError(NerDistillError):
+    """A run directory or a soft-label store is missing, damaged, in the way or of another kind."""
+
+
+class TrainingError(NerDistillError):
+    """Work that began and could not go on; what it had finished is kept."""
+
+    exit_code = 1

@@ -1,0 +1,1 @@
+"""Bricks that teacher and student share: tensors in, tensors out."""

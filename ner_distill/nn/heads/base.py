@@ -1,0 +1,62 @@
+"""What a head is, and what all heads share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Head(Protocol):
+    """Word vectors → tags. An `nn.Module` made by `(dim, allowed_start, allowed_transitions)`; tag 0 is `O`.
+
+    In all methods: vectors (batch, words, dim) float; mask (batch, words) bool, True = counted, any pattern. A word
+    that is not counted is as if it were not there: the next counted word follows the last one. What stands in
+    its vector and tag makes no difference. Inside autocast everything is computed in float32 or better.
+    """
+
+    def loss(self, vectors: Tensor, mask: Tensor, tags: Tensor) -> Tensor:
+        """SUM over sentences of the negative log-likelihood of `tags` (batch, words) long; a scalar.
+
+        All False gives 0 and still back-propagates.
+        """
+        ...
+
+    def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """(batch, words, tags) log of the marginal probability of each tag; rows that are not counted are zeros.
+
+        Differentiable; −inf for a tag that the head can never give to the word.
+        """
+        ...
+
+    def decode(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """(batch, words) long: the best tags that BIO allows, 0 where not counted. No gradient."""
+        ...
+
+
+class Projection(nn.Linear):
+    """Word vectors → tag scores, in float32 or better whatever autocast and the dtype of the vectors say."""
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """(batch, words, dim) → (batch, words, tags)."""
+        dtype = torch.promote_types(vectors.dtype, torch.float32)
+        with torch.autocast(vectors.device.type, enabled=False):
+            bias = None if self.bias is None else self.bias.to(dtype)
+            return functional.linear(vectors.to(dtype), self.weight.to(dtype), bias)
+
+
+def forbidden_masks(
+    allowed_start: Sequence[bool], allowed_transitions: Sequence[Sequence[bool]]
+) -> tuple[Tensor, Tensor]:
+    """(tags,) and (tags, tags) bool, True = forbidden. Raises ValueError where the two do not fit."""
+    tags = len(allowed_start)
+    if tags == 0 or len(allowed_transitions) != tags or any(len(row) != tags for row in allowed_transitions):
+        sizes = [len(row) for row in allowed_transitions]
+        raise ValueError(
+            f"allowed_transitions: expected {tags} rows of {tags} (as allowed_start has {tags} tags, at least 1), "
+            f"found rows of {sizes}"
+        )
+    return ~torch.tensor(allowed_start, dtype=torch.bool), ~torch.tensor(allowed_transitions, dtype=torch.bool)

@@ -1,0 +1,63 @@
+"""A softmax per word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ner_distill.nn.heads.base import Projection, forbidden_masks
+from ner_distill.nn.heads.chain import best_path
+
+
+class TokenHead(nn.Module):
+    """Every word's tag is independent of the others'; only decoding knows what may follow what.
+
+    dim: of the word vectors. allowed_start, allowed_transitions [previous][next]: what decoding may give.
+    decode: "viterbi" = the most probable path that is allowed; "greedy" = each word's best tag, allowed or not.
+    The methods are described in `Head`.
+    """
+
+    forbidden_start: Tensor
+    forbidden_transitions: Tensor
+
+    def __init__(
+        self,
+        dim: int,
+        allowed_start: Sequence[bool],
+        allowed_transitions: Sequence[Sequence[bool]],
+        *,
+        decode: str = "viterbi",
+    ) -> None:
+        super().__init__()
+        if decode not in ("viterbi", "greedy"):
+            raise ValueError(f"decode: expected 'viterbi' or 'greedy', found {decode!r}")
+        self.greedy = decode == "greedy"
+        self.project = Projection(dim, len(allowed_start))
+        forbidden_start, forbidden_transitions = forbidden_masks(allowed_start, allowed_transitions)
+        self.register_buffer("forbidden_start", forbidden_start, persistent=False)
+        self.register_buffer("forbidden_transitions", forbidden_transitions, persistent=False)
+
+    def loss(self, vectors: Tensor, mask: Tensor, tags: Tensor) -> Tensor:
+        """Sum over counted words of the cross-entropy."""
+        logits: Tensor = self.project(vectors)
+        targets = tags.masked_fill(~mask, -100)
+        return functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum")
+
+    def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """The log-softmax of each word."""
+        logits: Tensor = self.project(vectors)
+        return logits.log_softmax(-1).masked_fill(~mask[..., None], 0)
+
+    @torch.no_grad()
+    def decode(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """As the constructor says."""
+        logits: Tensor = self.project(vectors)
+        if self.greedy:
+            return logits.argmax(-1).masked_fill(~mask, 0)
+        free = logits.new_zeros(logits.shape[-1])
+        start = free.masked_fill(self.forbidden_start, -torch.inf)
+        transitions = free.expand(len(free), -1).masked_fill(self.forbidden_transitions, -torch.inf)
+        return best_path(logits.log_softmax(-1), start, free, transitions, mask)

@@ -1,0 +1,33 @@
+"""Encoder, dropout and head: what both a teacher's recogniser and a student are."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from torch import Tensor, nn
+
+from ner_distill.nn.heads import Head
+
+
+class Tagger(nn.Module):
+    """Words → tags. `encoder` and `head` are as docs/architecture.md describes them."""
+
+    def __init__(self, encoder: nn.Module, head: nn.Module, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        self.head = head
+
+    def vectors(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Dropped-out word vectors (batch, words, dim)."""
+        dropped: Tensor = self.dropout(self.encoder(inputs))
+        return dropped
+
+    @property
+    def scorer(self) -> Head:
+        """The head under its interface's type."""
+        return cast(Head, self.head)
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Log marginals of the tags, (batch, words, tags) float32."""
+        return self.scorer.log_probs(self.vectors(inputs), inputs["mask"])

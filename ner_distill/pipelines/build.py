@@ -1,0 +1,271 @@
+"""From a configuration to modules, and from a run directory back to them: the one place where both meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from ner_distill.config import EncoderConfig, HeadConfig, StudentConfig, TeacherConfig
+from ner_distill.data.pieces import PieceFeaturizer
+from ner_distill.data.sentence import Unit
+from ner_distill.data.tagset import TagSet
+from ner_distill.data.word_features import WordFeaturizer
+from ner_distill.errors import ConfigError, RunError
+from ner_distill.nn.encoder import PretrainedEncoder
+from ner_distill.nn.heads import HEADS
+from ner_distill.nn.heads.token import TokenHead
+from ner_distill.nn.scratch import ScratchEncoder, WordEmbedding
+from ner_distill.nn.similarity import PairSimilarity
+from ner_distill.nn.tagger import Tagger
+from ner_distill.pipelines import runs
+from ner_distill.pipelines.checkpoint import load_weights, save_weights
+from ner_distill.pipelines.runs import RunInfo
+from ner_distill.student.model import Student
+from ner_distill.teacher.model import Teacher
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+WEIGHTS = "model.safetensors"
+ENCODER = "encoder"
+AnyFeaturizer = WordFeaturizer | PieceFeaturizer
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model with what feeds it. `classifier` is there for a student in the Hugging Face format."""
+
+    info: RunInfo
+    config: TeacherConfig | StudentConfig
+    model: Teacher | Student
+    featurizer: AnyFeaturizer
+    classifier: PreTrainedModel | None = None
+
+    @property
+    def tagger(self) -> Tagger:
+        """What tags sentences in either kind."""
+        return self.model.tagger
+
+
+# ---- new models
+
+
+def new_teacher(config: TeacherConfig, info: RunInfo, sentences: Iterable[Sequence[str]]) -> Built:
+    """A teacher with fresh (or a checkpoint's) weights. sentences: the words that vocabularies are counted on."""
+    torch.manual_seed(config.seed)
+    featurizer: AnyFeaturizer
+    if config.encoder.name == "scratch":
+        featurizer = _count_words(config.encoder, info.unit, sentences)
+        encoders: list[nn.Module] = [_scratch(config.encoder, featurizer) for _ in range(_encoders(config))]
+    else:
+        from ner_distill.nn._hf import load_backbone
+
+        backbones = [load_backbone(config.encoder.name) for _ in range(_encoders(config))]
+        featurizer = _count_pieces(config.encoder, config.encoder.name, backbones[0])
+        encoders = [_pretrained(config.encoder, backbone) for backbone in backbones]
+    return Built(info, config, _teacher(config, info.tagset, encoders), featurizer)
+
+
+def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequence[str]]) -> Built:
+    """A student with fresh weights, a checkpoint's, or chosen layers of a teacher's encoder."""
+    torch.manual_seed(config.seed)
+    if config.init.teacher:
+        from ner_distill.student.hf import from_layers_of
+
+        teacher = load_run(Path(config.init.teacher))
+        if not isinstance(teacher.tagger.encoder, PretrainedEncoder) or not isinstance(
+            teacher.featurizer, PieceFeaturizer
+        ):
+            raise ConfigError(
+                f"init.teacher: {config.init.teacher} has a scratch encoder; layers are copied from pretrained ones"
+            )
+        classifier = from_layers_of(teacher.tagger.encoder.backbone, config.init.layers, info.tagset.tags)
+        return _hf_student(config, info, classifier, teacher.featurizer.tokenizer)
+    if config.encoder.name != "scratch":
+        from ner_distill.nn._hf import load_tokenizer
+        from ner_distill.student.hf import build_token_classifier
+
+        classifier = build_token_classifier(config.encoder.name, info.tagset.tags)
+        return _hf_student(config, info, classifier, load_tokenizer(config.encoder.name))
+    featurizer = _count_words(config.encoder, info.unit, sentences)
+    tagger = _tagger(config.head, _scratch(config.encoder, featurizer), info.tagset)
+    return Built(info, config, Student(tagger, PairSimilarity()), featurizer)
+
+
+def _encoders(config: TeacherConfig) -> int:
+    return 2 if config.similarity.weight > 0 and config.similarity.encoder == "separate" else 1
+
+
+def _teacher(config: TeacherConfig, tagset: TagSet, encoders: Sequence[nn.Module]) -> Teacher:
+    similarity = PairSimilarity(learned=config.similarity.scale == "learned") if config.similarity.weight > 0 else None
+    evaluator = encoders[1] if len(encoders) > 1 else None
+    return Teacher(_tagger(config.head, encoders[0], tagset), similarity, evaluator=evaluator)
+
+
+def _tagger(config: HeadConfig, encoder: nn.Module, tagset: TagSet) -> Tagger:
+    head = HEADS[config.kind](encoder.dim, tagset.allowed_start(), tagset.allowed_transitions())  # type: ignore[arg-type]
+    return Tagger(encoder, head, dropout=config.dropout)
+
+
+def _count_words(config: EncoderConfig, unit: Unit, sentences: Iterable[Sequence[str]]) -> WordFeaturizer:
+    return WordFeaturizer.counted(
+        sentences,
+        unit,
+        min_count=config.min_count,
+        max_forms=config.max_forms or None,
+        max_words=config.max_pieces,
+        bigrams=config.bigrams,
+    )
+
+
+def _count_pieces(config: EncoderConfig, name: str, backbone: PreTrainedModel) -> PieceFeaturizer:
+    from ner_distill.nn._hf import check_vocabulary, load_tokenizer, position_limit
+
+    tokenizer = load_tokenizer(name)
+    check_vocabulary(backbone, tokenizer, name)
+    return PieceFeaturizer(tokenizer, max_pieces=config.max_pieces, positions=position_limit(backbone.config))
+
+
+def _scratch(config: EncoderConfig, featurizer: WordFeaturizer) -> ScratchEncoder:
+    sizes = {name: len(vocab) for name, vocab in featurizer.vocabs.items()}
+    embedding = WordEmbedding(
+        sizes["words"],
+        dim=config.word_dim,
+        chars=sizes.get("chars", 0),
+        char_filters=config.char_filters,
+        bigrams=sizes.get("bigrams", 0),
+        bigram_dim=config.bigram_dim,
+        unknown=config.unknown,
+    )
+    return ScratchEncoder(
+        embedding,
+        hidden=config.hidden,
+        layers=config.layers,
+        heads=config.heads,
+        dropout=config.dropout,
+        embedding_dropout=config.embedding_dropout,
+    )
+
+
+def _pretrained(config: EncoderConfig, backbone: PreTrainedModel) -> PretrainedEncoder:
+    from ner_distill.nn._hf import layers_of
+
+    mixed = min(4, len(layers_of(backbone)))
+    return PretrainedEncoder(backbone, pooling=config.pooling, layer_mix=config.layer_mix, layers_to_mix=mixed)
+
+
+def _hf_student(
+    config: StudentConfig, info: RunInfo, classifier: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
+) -> Built:
+    from ner_distill.nn._hf import position_limit
+    from ner_distill.student.hf import backbone_of, classifier_of
+
+    backbone = backbone_of(classifier)
+    encoder = PretrainedEncoder(backbone)
+    tagset = info.tagset
+    # greedy, because that is how a pipeline of transformers reads the tags: both must say the same
+    head = TokenHead(encoder.dim, tagset.allowed_start(), tagset.allowed_transitions(), decode="greedy")
+    shared = classifier_of(classifier)
+    head.project.weight, head.project.bias = shared.weight, shared.bias
+    featurizer = PieceFeaturizer(
+        tokenizer, max_pieces=config.encoder.max_pieces, positions=position_limit(backbone.config)
+    )
+    student = Student(Tagger(encoder, head, dropout=config.head.dropout), PairSimilarity())
+    return Built(info, config, student, featurizer, classifier)
+
+
+# ---- run directories
+
+
+def save_run(built: Built, directory: Path) -> None:
+    """Write weights and what feeds the model; `config.toml` and `labels.json` are there already."""
+    if built.classifier is not None:
+        from ner_distill.student.hf import save_token_classifier
+
+        assert isinstance(built.featurizer, PieceFeaturizer)
+        save_token_classifier(built.classifier, built.featurizer.tokenizer, directory)
+        return
+    save_features(built, directory)
+    save_weights(directory / WEIGHTS, built.model.state_dict())
+
+
+def save_features(built: Built, directory: Path) -> None:
+    """Vocabularies, or the encoder's shape and its tokenizer."""
+    if isinstance(built.featurizer, WordFeaturizer):
+        built.featurizer.save(directory)
+        return
+    encoder = built.tagger.encoder
+    assert isinstance(encoder, PretrainedEncoder)
+    (directory / ENCODER).mkdir(exist_ok=True)
+    encoder.backbone.config.save_pretrained(directory / ENCODER)
+    built.featurizer.save(directory / ENCODER)
+
+
+def load_run(directory: Path) -> Built:
+    """The model of a teacher's or a student's run, in evaluation mode on the CPU.
+
+    Executes nothing from the directory: JSON, TOML and safetensors only. Raises RunError or ConfigError that name
+    the file that is missing or damaged.
+    """
+    if not directory.is_dir():
+        raise RunError(f"{directory}: no such directory; expected a run that train-teacher or train-student wrote")
+    info = runs.read_info(directory)
+    built = _load_teacher(directory, info) if info.kind == "teacher" else _load_student(directory, info)
+    built.model.eval()
+    return built
+
+
+def _load_teacher(directory: Path, info: RunInfo) -> Built:
+    config = runs.read_config(directory, TeacherConfig)
+    featurizer: AnyFeaturizer
+    if config.encoder.name == "scratch":
+        featurizer = WordFeaturizer.load(directory, info.unit, max_words=config.encoder.max_pieces)
+        encoders: list[nn.Module] = [_scratch(config.encoder, featurizer) for _ in range(_encoders(config))]
+    else:
+        from ner_distill.nn._hf import build_backbone, load_config, load_tokenizer
+
+        shape = load_config(directory / ENCODER)
+        featurizer = PieceFeaturizer.load(directory / ENCODER, load_tokenizer(directory / ENCODER))
+        encoders = [_pretrained(config.encoder, build_backbone(shape)) for _ in range(_encoders(config))]
+    model = _teacher(config, info.tagset, encoders)
+    _fill(model, directory)
+    return Built(info, config, model, featurizer)
+
+
+def _load_student(directory: Path, info: RunInfo) -> Built:
+    config = runs.read_config(directory, StudentConfig)
+    if config.encoder.name != "scratch" or config.init.teacher:
+        from ner_distill.nn._hf import load_tokenizer
+        from ner_distill.student.hf import load_token_classifier, tags_of
+
+        classifier = load_token_classifier(directory)
+        if tags_of(classifier) != info.tagset.tags:
+            raise RunError(
+                f"{directory}/config.json: its tags {tags_of(classifier)} "
+                f"are not those of labels.json {info.tagset.tags}"
+            )
+        return _hf_student(config, info, classifier, load_tokenizer(directory))
+    featurizer = WordFeaturizer.load(directory, info.unit, max_words=config.encoder.max_pieces)
+    model = Student(_tagger(config.head, _scratch(config.encoder, featurizer), info.tagset), PairSimilarity())
+    _fill(model, directory)
+    return Built(info, config, model, featurizer)
+
+
+def _fill(model: nn.Module, directory: Path) -> None:
+    weights = load_weights(directory / WEIGHTS)
+    wanted = model.state_dict()
+    problems: list[Any] = [
+        name for name, tensor in wanted.items() if name not in weights or weights[name].shape != tensor.shape
+    ]
+    problems += [name for name in weights if name not in wanted]
+    if problems:
+        raise RunError(
+            f"{directory / WEIGHTS}: does not fit config.toml and the vocabulary: "
+            f"{len(problems)} weights differ, such as {problems[0]}"
+        )
+    model.load_state_dict(weights)

@@ -1,0 +1,387 @@
+"""The one training loop.
+
+A pipeline hands it data, an objective and a way to evaluate; everything that every training needs lives
+here once: epochs, accumulation, several processes, clipping, the rate's schedule, evaluation, the best
+weights, early stopping, weight averaging, checkpoints and resume, progress and metrics.
+
+The model is not wrapped in DistributedDataParallel. Gradients are summed over processes once per step,
+after all micro-batches and all adversarial passes: every term of the loss is divided by its count over
+the whole step, so the sum is exactly the gradient of one big batch, and any method of the model may be
+called in a step.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from ner_distill.console import Reporter
+from ner_distill.data.batching import Batch
+from ner_distill.errors import TrainingError
+from ner_distill.pipelines import checkpoint as saved
+from ner_distill.pipelines.checkpoint import Progress
+
+
+class Objective(Protocol):
+    """A loss of several terms. `counts` must be known from the batch alone, before any forward pass."""
+
+    weights: dict[str, float]
+
+    def counts(self, batch: Batch) -> dict[str, float]:
+        """What each term's sum runs over in this batch (words, pairs)."""
+        ...
+
+    def sums(self, batch: Batch) -> dict[str, Tensor]:
+        """Each term summed over the batch: scalars with gradient."""
+        ...
+
+
+class TrainingData(Protocol):
+    """Batches that are a function of the epoch alone."""
+
+    def plan(self, epoch: int) -> Sequence[Any]:
+        """The micro-batches of an epoch, each as whatever `load` understands."""
+        ...
+
+    def load(self, micro_batch: Any, epoch: int) -> Batch:
+        """One micro-batch."""
+        ...
+
+
+class Adversary(Protocol):
+    """Runs the passes of one micro-batch and leaves their gradients added up."""
+
+    def backward(self, loss: Callable[[], Tensor], backward: Callable[[Tensor], None]) -> Tensor:
+        """The plain loss, detached, after all passes."""
+        ...
+
+
+class PlainPass:
+    """No adversary: one pass."""
+
+    def backward(self, loss: Callable[[], Tensor], backward: Callable[[Tensor], None]) -> Tensor:
+        """See Adversary."""
+        value = loss()
+        backward(value)
+        return value.detach()
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Plain numbers of the loop; their meaning is that of the keys of `[optim]`."""
+
+    epochs: int
+    seed: int = 13
+    accumulate: int = 1
+    clip: float = 0.0
+    warmup: float = 0.1
+    patience: int = 0
+    swa: bool = False
+    swa_start: float = 0.7
+    precision: str = "fp32"
+    checkpoint_minutes: float = 2.0
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What came out: the best development score, its epoch (from 0), the steps, and the seconds of training."""
+
+    score: float
+    epoch: int
+    steps: int
+    seconds: float
+
+
+class Fit:
+    """One training. `run` does it all; the rest is public for reading, not for calling."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        data: TrainingData,
+        groups: Sequence[dict[str, Any]],
+        evaluate: Callable[[nn.Module], dict[str, float]],
+        *,
+        settings: FitSettings,
+        directory: Path,
+        reporter: Reporter,
+        adversary: Adversary | None = None,
+        accelerator: Accelerator | None = None,
+    ) -> None:
+        """groups: AdamW parameter groups, each with `params`, `lr` and maybe `weight_decay`.
+
+        evaluate: called with a model after each epoch; its "score" decides which weights are the best.
+        """
+        self.accelerator = accelerator or make_accelerator(settings.precision)
+        self.model = model.to(self.accelerator.device)
+        self.objective, self.data, self.evaluate = objective, data, evaluate
+        self.settings, self.reporter = settings, reporter
+        self.checkpoints = directory / "checkpoints"
+        self.metrics = directory / "metrics.jsonl"
+        self.adversary = adversary or PlainPass()
+        self.optimizer = torch.optim.AdamW(groups, fused=True)
+        self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.average = torch.optim.swa_utils.AveragedModel(self.model) if settings.swa else None
+        self.progress = Progress()
+        self.stop_signal: int | None = None
+
+    # ---- the loop
+
+    def run(self, *, resume: bool = False) -> FitResult:
+        """Train to the end and leave the best weights in the model.
+
+        Raises TrainingError where the loss is no longer a number, or on Ctrl-C or SIGTERM (after saving).
+        """
+        torch.manual_seed(self.settings.seed + 7919 * self.accelerator.process_index)
+        if resume:
+            self._restore()
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        with self._signals(), self._board() as board, ThreadPoolExecutor(1) as loader:
+            while self.progress.epoch < self.settings.epochs and not self._out_of_patience():
+                self._epoch(loader)
+                self._after_epoch(board)
+        self._load_best()
+        done = self.progress
+        return FitResult(done.best_score, done.best_epoch, done.step, done.seconds)
+
+    def _epoch(self, loader: ThreadPoolExecutor) -> None:
+        progress, world = self.progress, self.accelerator.num_processes
+        self.model.train()
+        plan = self.data.plan(progress.epoch)
+        per_step = self.settings.accumulate * world
+        steps = [plan[first : first + per_step] for first in range(0, len(plan), per_step)]
+        mine = [step[self.accelerator.process_index :: world] for step in steps]
+        last_saved = last_tick = time.monotonic()
+        with self.reporter.progress(f"epoch {progress.epoch + 1}/{self.settings.epochs}", total=len(steps), unit="steps") as bar:
+            bar.advance(progress.batch)
+            pending = loader.submit(self._load, mine[progress.batch]) if progress.batch < len(mine) else None
+            while pending is not None:
+                batches = pending.result()
+                following = progress.batch + 1
+                pending = loader.submit(self._load, mine[following]) if following < len(mine) else None
+                self._step(batches, (progress.epoch + progress.batch / len(steps)) / self.settings.epochs)
+                now = time.monotonic()
+                progress.seconds += now - last_tick
+                last_tick = now
+                bar.advance(1, **{name: f"{value:.3f}" for name, value in self._means().items()})
+                if self._should_stop():
+                    self._save()
+                    raise TrainingError(
+                        f"stopped by signal after step {progress.step}; everything is saved in {self.checkpoints}. "
+                        "Go on with the same command and --resume"
+                    )
+                # a clock decides when to save, so only one process may ask it
+                if self.settings.checkpoint_minutes and self._agree(now - last_saved > 60 * self.settings.checkpoint_minutes):
+                    self._save()
+                    last_saved = time.monotonic()
+
+    def _load(self, micro_batches: Sequence[Any]) -> list[Batch]:
+        return [self.data.load(micro_batch, self.progress.epoch) for micro_batch in micro_batches]
+
+    def _step(self, batches: list[Batch], done: float) -> None:
+        counts = [self.objective.counts(batch) for batch in batches]
+        names = sorted(self.objective.weights)
+        own = torch.tensor([sum(count.get(name, 0.0) for count in counts) for name in names], dtype=torch.float64)
+        totals = dict(zip(names, self._sum_over_processes(own).tolist(), strict=True))
+        step_sums = dict.fromkeys(names, 0.0)
+        self.optimizer.zero_grad(set_to_none=True)
+        for batch in batches:
+            self._passes(batch.to(self.accelerator.device), totals, step_sums)
+        gradients = self._reduce_gradients()
+        norm = nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
+        self._require_finite(norm, step_sums)
+        if self.settings.clip:
+            nn.utils.clip_grads_with_norm_(list(self.model.parameters()), self.settings.clip, norm)
+        factor = rate_factor(done, self.settings.warmup)
+        for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
+            group["lr"] = base * factor
+        self.optimizer.step()
+        self.progress.step += 1
+        self.progress.batch += 1
+        all_sums = self._sum_over_processes(torch.tensor([step_sums[name] for name in names], dtype=torch.float64)).tolist()
+        for name, value in zip(names, all_sums, strict=True):
+            self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value
+            self.progress.totals[name] = self.progress.totals.get(name, 0.0) + totals[name]
+
+    def _passes(self, batch: Batch, totals: dict[str, float], step_sums: dict[str, float]) -> None:
+        """Forward and backward of one micro-batch, the adversary's included; gradients add up."""
+        latest: dict[str, Tensor] = {}
+
+        def loss() -> Tensor:
+            with self.accelerator.autocast():
+                sums = self.objective.sums(batch)
+            if not latest:
+                latest.update({name: value.detach() for name, value in sums.items()})
+            terms = [self.objective.weights[name] * value / max(totals[name], 1.0) for name, value in sums.items()]
+            return torch.stack([term.float() for term in terms]).sum()
+
+        self.adversary.backward(loss, self.accelerator.backward)
+        for name, value in latest.items():
+            step_sums[name] += value.item()
+
+    def _require_finite(self, norm: Tensor, step_sums: dict[str, float]) -> None:
+        finite = math.isfinite(norm.item()) and all(math.isfinite(value) for value in step_sums.values())
+        if finite:
+            return
+        kept = saved.checkpoints(self.checkpoints)
+        where = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint was due before that"
+        losses = ", ".join(f"{name} {value:g}" for name, value in step_sums.items())
+        raise TrainingError(
+            f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1}): the loss or its gradient is not a number "
+            f"(sums: {losses}; gradient norm {norm.item():g}); {where}. Lower optim.lr, or set optim.clip or a longer optim.warmup"
+        )
+
+    # ---- between epochs
+
+    def _after_epoch(self, board: Any) -> None:
+        progress, settings = self.progress, self.settings
+        means = self._means()
+        progress.epoch, progress.batch, progress.sums, progress.totals = progress.epoch + 1, 0, {}, {}
+        candidate = self.model
+        if self.average is not None and progress.epoch > settings.swa_start * settings.epochs:
+            self.average.update_parameters(self.model)
+            progress.averaged += 1
+            candidate = self.average.module
+        with torch.inference_mode():
+            candidate.eval()
+            scores = self.evaluate(candidate)
+        if scores["score"] > progress.best_score:
+            progress.best_score, progress.best_epoch, progress.epochs_without_gain = scores["score"], progress.epoch - 1, 0
+            if self.accelerator.is_main_process:
+                saved.save_weights(self.checkpoints / "best.safetensors", candidate.state_dict())
+        else:
+            progress.epochs_without_gain += 1
+        line = {"epoch": progress.epoch, "step": progress.step, "seconds": round(progress.seconds, 2), "loss": means, **scores}
+        if self.accelerator.is_main_process:
+            with self.metrics.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+            for name, value in [*((f"loss/{key}", value) for key, value in means.items()), *scores.items()]:
+                board.add_scalar(name, value, progress.step)
+        losses = ", ".join(f"{name} {value:.4f}" for name, value in means.items())
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if name != "score")
+        self.reporter.info(f"epoch {progress.epoch}/{settings.epochs}: loss {losses}; {figures}; {progress.seconds:.0f} s")
+        self._save()
+
+    def _out_of_patience(self) -> bool:
+        return 0 < self.settings.patience <= self.progress.epochs_without_gain
+
+    def _means(self) -> dict[str, float]:
+        return {name: value / max(self.progress.totals[name], 1.0) for name, value in self.progress.sums.items()}
+
+    # ---- saving and restoring
+
+    def _save(self) -> None:
+        tensors = {"model": self.model.state_dict(), "optimizer": saved.optimizer_tensors(self.model, self.optimizer)}
+        if self.average is not None:
+            tensors["average"] = self.average.state_dict()
+        accelerator = self.accelerator
+        saved.save_checkpoint(
+            self.checkpoints, self.progress, tensors,
+            rank=accelerator.process_index, main=accelerator.is_main_process, wait=accelerator.wait_for_everyone,
+        )
+
+    def _restore(self) -> None:
+        found = saved.checkpoints(self.checkpoints)
+        if not found:
+            self.reporter.info("no checkpoint yet: starting from the beginning")
+            self.metrics.unlink(missing_ok=True)
+            return
+        last = found[-1]
+        self.progress = saved.read_progress(last)
+        self.model.load_state_dict(saved.load_weights(last / "model.safetensors"))
+        saved.restore_optimizer(self.model, self.optimizer, saved.load_weights(last / "optimizer.safetensors"))
+        if self.average is not None:
+            self.average.load_state_dict(saved.load_weights(last / "average.safetensors"))
+        saved.restore_random_state(saved.load_weights(last / f"random-{self.accelerator.process_index}.safetensors"))
+        if self.accelerator.is_main_process and self.metrics.exists():
+            lines = self.metrics.read_text("utf-8").splitlines()
+            kept = [line for line in lines if json.loads(line)["step"] <= self.progress.step]
+            self.metrics.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+        self.reporter.info(f"going on after epoch {self.progress.epoch}, batch {self.progress.batch} (step {self.progress.step})")
+
+    def _load_best(self) -> None:
+        self.accelerator.wait_for_everyone()
+        self.model.load_state_dict(saved.load_weights(self.checkpoints / "best.safetensors"))
+        self.model.eval()
+
+    # ---- several processes, signals, records
+
+    def _sum_over_processes(self, values: Tensor) -> Tensor:
+        if self.accelerator.num_processes == 1:
+            return values
+        reduced: Tensor = self.accelerator.reduce(values.to(self.accelerator.device), reduction="sum").cpu()
+        return reduced
+
+    def _reduce_gradients(self) -> list[Tensor]:
+        """Sum the gradients over processes, in one message; a process without a batch adds zeros."""
+        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        if self.accelerator.num_processes > 1:
+            for parameter in parameters:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+            flat = torch.cat([parameter.grad.flatten() for parameter in parameters if parameter.grad is not None])
+            flat = self.accelerator.reduce(flat, reduction="sum")
+            for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+                parameter.grad = part.view_as(parameter)
+        return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+    def _agree(self, wish: bool) -> bool:
+        """True where any process wishes it."""
+        return bool(self._sum_over_processes(torch.tensor([float(wish)], dtype=torch.float64)).item())
+
+    def _should_stop(self) -> bool:
+        return self._agree(self.stop_signal is not None)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM stop after the running step; a second Ctrl-C stops at once."""
+
+        def handle(number: int, _frame: object) -> None:
+            if self.stop_signal is not None:
+                raise KeyboardInterrupt
+            self.stop_signal = number
+
+        try:
+            before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not the main thread: whoever runs us handles signals
+            before = {}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def _board(self) -> Iterator[Any]:
+        if not self.accelerator.is_main_process:
+            yield None
+            return
+        from torch.utils.tensorboard import SummaryWriter
+
+        with SummaryWriter(str(self.metrics.parent / "tensorboard"), purge_step=self.progress.step or None) as board:  # type: ignore[no-untyped-call]
+            yield board
+
+
+def rate_factor(done: float, warmup: float) -> float:
+    """Share of the full rate when `done` (0 to 1) of the training is done: up in a line, down in a cosine."""
+    if done < warmup:
+        return 0.04 + 0.96 * done / warmup
+    return 0.5 * (1.0 + math.cos(math.pi * (done - warmup) / max(1.0 - warmup, 1e-9)))
+
+
+def make_accelerator(precision: str = "fp32") -> Accelerator:
+    """The device and the processes at hand; bf16 through autocast."""
+    return Accelerator(mixed_precision="bf16" if precision == "bf16" else "no")

@@ -1,0 +1,151 @@
+"""How predictions are written: JSON Lines, CoNLL, or brackets in the text itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, get_args
+
+from ner_distill.data.sentence import Sentence, Span, unit_of
+from ner_distill.data.tagset import TagSet
+from ner_distill.errors import DataError
+
+Style = Literal["jsonl", "conll", "inline"]
+STYLES: tuple[Style, ...] = get_args(Style)
+
+ScoredSpan = tuple[Span, float]
+"""A predicted span, in words, and the model's confidence in it, 0..1."""
+
+
+def format_prediction(sentence: Sentence, spans: Sequence[ScoredSpan], style: Style) -> str:
+    """One sentence with its predicted spans; the caller ends it with a newline.
+
+    jsonl:  one line. With a text: `{"id", "text", "entities": [{"start", "end", "label", "text", "score"}]}`, offsets
+            in characters (code points) of the original text, end exclusive. Without: `{"id", "words", "tags",
+            "entities": [{"start_word", "end_word", "label", "words", "score"}]}`, in words, end exclusive.
+            Entities are sorted by start, the longer one first.
+    conll:  `word TAG` lines (IOB2) that end with a newline, so that a blank line follows the sentence.
+    inline: `[PER Ana López] visited [LOC Madrid].`; outside the brackets the original text as it is, but for a
+            backslash before each `[`, `]` and backslash of its own.
+
+    Spans may nest; `entities` has them all. Tags are flat: of spans that overlap they keep the longest (see
+    `without_overlaps`). Brackets nest, but of two spans that cross they keep the longer one.
+    Raises ValueError for a span beyond the sentence, DataError for words that CoNLL cannot hold.
+    """
+    for span, _ in spans:
+        if span.end > len(sentence.words):
+            raise ValueError(f"sentence {sentence.id}: {span} ends beyond its {len(sentence.words)} words")
+    if style == "jsonl":
+        return json.dumps(_as_json(sentence, spans), ensure_ascii=False)
+    if style == "conll":
+        return _as_conll(sentence, spans)
+    if style == "inline":
+        return _as_inline(sentence, spans)
+    raise ValueError(f"unknown output format {style!r}; expected one of {', '.join(STYLES)}")
+
+
+def without_overlaps(spans: Iterable[ScoredSpan]) -> list[Span]:
+    """Spans of which no two share a word, sorted by start.
+
+    The longest come first, as nested data is flattened to its outermost entities; among equally long ones the more
+    confident, then the earlier.
+    """
+    kept: list[Span] = []
+    for span in _by_precedence(spans):
+        if all(span.end <= other.start or other.end <= span.start for other in kept):
+            kept.append(span)
+    return sorted(kept)
+
+
+def _by_precedence(spans: Iterable[ScoredSpan]) -> list[Span]:
+    """The longest first, then the more confident, then the earlier."""
+    return [span for span, _ in sorted(spans, key=lambda item: (item[0].start - item[0].end, -item[1], item[0]))]
+
+
+def _as_json(sentence: Sentence, spans: Sequence[ScoredSpan]) -> dict[str, Any]:
+    ordered = sorted(spans, key=lambda item: (item[0].start, -item[0].end, item[0].label))
+    if sentence.text is None or sentence.offsets is None:
+        entities = [_words_entity(sentence, span, score) for span, score in ordered]
+        tags = _tags(without_overlaps(spans), len(sentence.words))
+        row: dict[str, Any] = {"id": sentence.id, "words": list(sentence.words), "tags": tags, "entities": entities}
+    else:
+        entities = [_text_entity(sentence.text, sentence.offsets, span, score) for span, score in ordered]
+        row = {"id": sentence.id, "text": sentence.text, "entities": entities}
+    return row if sentence.lang is None else {**row, "lang": sentence.lang}
+
+
+def _words_entity(sentence: Sentence, span: Span, score: float) -> dict[str, Any]:
+    return {
+        "start_word": span.start,
+        "end_word": span.end,
+        "label": span.label,
+        "words": list(sentence.words[span.start : span.end]),
+        "score": round(float(score), 4),
+    }
+
+
+def _text_entity(text: str, offsets: Sequence[tuple[int, int]], span: Span, score: float) -> dict[str, Any]:
+    start, end = _characters(offsets, span)
+    return {"start": start, "end": end, "label": span.label, "text": text[start:end], "score": round(float(score), 4)}
+
+
+def _characters(offsets: Sequence[tuple[int, int]], span: Span) -> tuple[int, int]:
+    return offsets[span.start][0], offsets[span.end - 1][1]
+
+
+def _tags(spans: Sequence[Span], words: int) -> list[str]:
+    tagset = TagSet(tuple(sorted({span.label for span in spans})))
+    return [tagset.tags[tag] for tag in tagset.encode(spans, words)]
+
+
+def _as_conll(sentence: Sentence, spans: Sequence[ScoredSpan]) -> str:
+    for number, word in enumerate(sentence.words, start=1):
+        if word.split() != [word]:
+            problem = "holds white space" if word.strip() else "is empty"
+            raise DataError(
+                f"sentence {sentence.id}: word {number} ({word!r}) {problem}, which the columns of CoNLL cannot hold; "
+                "write another format: --format jsonl"
+            )
+    tags = _tags(without_overlaps(spans), len(sentence.words))
+    return "".join(f"{word} {tag}\n" for word, tag in zip(sentence.words, tags, strict=True))
+
+
+def _as_inline(sentence: Sentence, spans: Sequence[ScoredSpan]) -> str:
+    text, offsets = _text_of(sentence)
+    nested: list[Span] = []  # the outer one stands before the inner one, also where their boundaries are equal
+    for span in _by_precedence(spans):
+        if not any(_cross(span, other) for other in nested):
+            nested.append(span)
+    places = [_characters(offsets, span) for span in nested]
+    names = [f"[{_escape(span.label, blanks=True)} " for span in nested]
+    # At one place: first what closes, then what opens, the outer before the inner.
+    closing = [(end, 0, 0, "]") for _, end in places]
+    opening = [(start, 1, order, name) for order, ((start, _), name) in enumerate(zip(places, names, strict=True))]
+    parts, position = [], 0
+    for place, _, _, bracket in sorted(closing + opening):
+        parts += [_escape(text[position:place]), bracket]
+        position = place
+    return "".join([*parts, _escape(text[position:])])
+
+
+def _text_of(sentence: Sentence) -> tuple[str, Sequence[tuple[int, int]]]:
+    """The text and the offsets; of a sentence without a text, its words joined (Chinese characters without blanks)."""
+    if sentence.text is not None and sentence.offsets is not None:
+        return sentence.text, sentence.offsets
+    between = "" if unit_of([sentence]) == "character" else " "
+    offsets, end = [], -len(between)
+    for word in sentence.words:
+        start = end + len(between)
+        end = start + len(word)
+        offsets.append((start, end))
+    return between.join(sentence.words), offsets
+
+
+def _cross(span: Span, other: Span) -> bool:
+    """Do they overlap with neither inside the other?"""
+    return span.start < other.start < span.end < other.end or other.start < span.start < other.end < span.end
+
+
+def _escape(text: str, *, blanks: bool = False) -> str:
+    special = "\\[] " if blanks else "\\[]"
+    return "".join(f"\\{char}" if char in special else char for char in text)

@@ -1,0 +1,93 @@
+"""Running a tagger over sentences: batches by length, results in the order of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ner_distill.data.batching import plan_batches
+from ner_distill.data.sentence import Sentence, Span
+from ner_distill.data.tagset import TagSet
+from ner_distill.nn.tagger import Tagger
+
+BUDGET = 8192
+ScoredSpan = tuple[Span, float]
+
+
+class Featurizer(Protocol):
+    """What an encoder eats (docs/architecture.md)."""
+
+    def features(self, words: Sequence[str]) -> Any:
+        """One sentence."""
+        ...
+
+    def size(self, features: Any) -> int:
+        """Units that the encoder computes for it."""
+        ...
+
+    def collate(self, batch: Sequence[Any]) -> dict[str, Tensor]:
+        """A batch, with `mask` (batch, words)."""
+        ...
+
+
+def tag_sentences(
+    tagger: Tagger, featurizer: Featurizer, features: Sequence[Any], *, scores: bool, budget: int = BUDGET
+) -> list[tuple[list[int], list[float]]]:
+    """For each sentence its best tag ids, and with `scores` the probability of each of them (else empty).
+
+    The tagger should be in eval mode. Runs on the device of its parameters.
+    """
+    device = next(tagger.parameters()).device
+    results: list[tuple[list[int], list[float]]] = [([], [])] * len(features)
+    with torch.inference_mode():
+        for indices in plan_batches([featurizer.size(item) for item in features], budget=budget, seed=None):
+            inputs = {
+                key: value.to(device) for key, value in featurizer.collate([features[i] for i in indices]).items()
+            }
+            mask = inputs["mask"]
+            vectors = tagger.vectors(inputs)
+            tags = tagger.scorer.decode(vectors, mask)
+            rows = tags.tolist()
+            chances: list[list[float]] = [[] for _ in indices]
+            if scores:
+                log_probs = tagger.scorer.log_probs(vectors, mask)
+                chances = log_probs.gather(-1, tags[..., None]).squeeze(-1).exp().tolist()
+            for index, row, chance, length in zip(indices, rows, chances, mask.sum(1).tolist(), strict=True):
+                results[index] = (row[:length], chance[:length])
+    return results
+
+
+def predict_sentences(
+    tagger: Tagger, featurizer: Featurizer, tagset: TagSet, sentences: Iterable[Sentence], *, window: int = 2048
+) -> Iterator[tuple[Sentence, list[ScoredSpan]]]:
+    """Entities of a stream of sentences, in order, `window` sentences at a time.
+
+    The score of an entity is the mean probability of its tags.
+    """
+    stream = iter(sentences)
+    while group := list(islice(stream, window)):
+        features = [featurizer.features(sentence.words) for sentence in group]
+        for sentence, (tags, chances) in zip(
+            group, tag_sentences(tagger, featurizer, features, scores=True), strict=True
+        ):
+            yield sentence, [(span, _mean(chances[span.start : span.end])) for span in tagset.decode(tags)]
+
+
+def predict_spans(
+    tagger: Tagger, featurizer: Featurizer, tagset: TagSet, features: Sequence[Any]
+) -> list[tuple[Span, ...]]:
+    """Entities without scores: what an evaluation needs."""
+    return [tagset.decode(tags) for tags, _ in tag_sentences(tagger, featurizer, features, scores=False)]
+
+
+def parameters_of(module: nn.Module) -> int:
+    """Number of weights."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

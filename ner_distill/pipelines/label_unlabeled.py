@@ -1,0 +1,307 @@
+"""`label-unlabeled`: one teacher or several over raw text of any size → a soft-label store.
+
+Shard k of the store is a function of the input sentences [k · shard_size, (k + 1) · shard_size), of the teachers and of
+the settings alone. That is why a killed run continues without losing or doubling a row, and why a damaged shard
+can be made again by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ner_distill.console import Reporter
+from ner_distill.data.batching import plan_batches, sample_pairs
+from ner_distill.data.readers import input_files, read_raw
+from ner_distill.data.sentence import Sentence
+from ner_distill.data.soft_label_columns import SoftBlock, SoftRow
+from ner_distill.data.soft_label_manifest import InputFile, Manifest, StoreHeader, TeacherId
+from ner_distill.data.soft_label_writer import StoreWriter
+from ner_distill.errors import ConfigError, DataError
+from ner_distill.files import sha256_of
+from ner_distill.pipelines.build import WEIGHTS, Built, load_run
+from ner_distill.teacher.model import Teacher
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """How to label; each decides what the rows are, and is kept in the store's manifest.
+
+    pairs_per_sentence: sampled pairs for each sentence of a block; 0 stores none.
+    min_votes:          of several teachers, how many must predict an entity exactly; words of others are dropped.
+    min_confidence:     words whose best tag is less probable than this are dropped.
+    batch_words:        words (pretrained: pieces) of a batch, padding included.
+    precision:          "fp32", "bf16", or "auto": bf16 on a GPU that has it.
+    """
+
+    pairs_per_sentence: int = 32
+    min_votes: int = 1
+    min_confidence: float = 0.0
+    shard_size: int = 4096
+    block_size: int = 16
+    batch_words: int = 8192
+    precision: str = "auto"
+    seed: int = 13
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the teachers say of one batch, on the CPU.
+
+    probs: (batch, words, tags) float32; keep: (batch, words) bool; pairs: per block (pairs, 2) flat indices;
+    similarity: per block (pairs,) float32.
+    """
+
+    probs: npt.NDArray[np.float32]
+    keep: npt.NDArray[np.bool_]
+    pairs: list[npt.NDArray[np.int64]]
+    similarity: list[npt.NDArray[np.float32]]
+
+
+class Labeller:
+    """The teachers, ready to answer batches."""
+
+    def __init__(self, teachers: Sequence[Built], options: LabelOptions) -> None:
+        """Raises ConfigError where teachers do not agree on labels or unit."""
+        first = teachers[0].info
+        for other in teachers[1:]:
+            if other.info.labels != first.labels or other.info.unit != first.unit:
+                raise ConfigError(
+                    f"--teacher: all need the same labels and unit; "
+                    f"the first has {', '.join(first.labels)} ({first.unit}), "
+                    f"another {', '.join(other.info.labels)} ({other.info.unit})"
+                )
+        if not 1 <= options.min_votes <= len(teachers):
+            raise ConfigError(
+                f"--min-votes: expected 1 to {len(teachers)}, the number of teachers, found {options.min_votes}"
+            )
+        self.options, self.tagset = options, first.tagset
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        bf16 = options.precision == "bf16" or (
+            options.precision == "auto" and self.device.type == "cuda" and torch.cuda.is_bf16_supported()
+        )
+        self.autocast = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16)
+        self.featurizers: list[Any] = [teacher.featurizer for teacher in teachers]
+        self.models = [cast(Teacher, teacher.model).to(self.device).eval() for teacher in teachers]
+        self.compares = options.pairs_per_sentence > 0 and all(model.similarity is not None for model in self.models)
+
+    def counts(self) -> dict[str, int]:
+        """What the featurizers could not take as it was, so far."""
+        counts: dict[str, int] = {}
+        for featurizer in self.featurizers:
+            for key, value in getattr(featurizer, "counts", {}).items():
+                counts[key] = counts.get(key, 0) + value
+        return counts
+
+    def blocks(self, sentences: Sequence[Sentence], shard: int) -> Iterator[SoftBlock]:
+        """The blocks of one shard."""
+        features = [[featurizer.features(sentence.words) for sentence in sentences] for featurizer in self.featurizers]
+        sizes = [
+            max(featurizer.size(one[index]) for featurizer, one in zip(self.featurizers, features, strict=True))
+            for index in range(len(sentences))
+        ]
+        for number, batch in enumerate(plan_batches(sizes, budget=self.options.batch_words, seed=None)):
+            chunks = [
+                range(first, min(first + self.options.block_size, len(batch)))
+                for first in range(0, len(batch), self.options.block_size)
+            ]
+            rng = np.random.default_rng([self.options.seed, shard, number])
+            answer = self._answer([[one[index] for index in batch] for one in features], chunks, rng)
+            yield from _to_blocks([sentences[index] for index in batch], chunks, answer)
+
+    def _answer(self, features: list[list[Any]], chunks: Sequence[range], rng: np.random.Generator) -> Answer:
+        probs: torch.Tensor | None = None
+        vectors, votes = [], []
+        with torch.inference_mode(), self.autocast:
+            for featurizer, model, one in zip(self.featurizers, self.models, features, strict=True):
+                inputs = {key: value.to(self.device) for key, value in featurizer.collate(one).items()}
+                mask = inputs["mask"]
+                encoded, answer = model(inputs)
+                probs = answer if probs is None else probs + answer
+                if self.compares:
+                    vectors.append(model.pair_vectors(inputs, encoded))
+                if self.options.min_votes > 1:
+                    votes.append(model.tagger.scorer.decode(encoded, mask).cpu().numpy())
+            assert probs is not None
+            probs = probs / len(self.models)
+            keep = (mask & (probs.amax(-1) >= self.options.min_confidence)).cpu().numpy()
+            pairs = self._pairs(probs, mask, chunks, rng)
+            similarity = [torch.zeros(0)] * len(chunks)
+            if self.compares:
+                every = torch.from_numpy(np.concatenate(pairs)).to(self.device)
+                mean = torch.stack(
+                    [model.compare(of, every) for model, of in zip(self.models, vectors, strict=True)]
+                ).mean(0)
+                similarity = list(mean.float().cpu().split([len(some) for some in pairs]))
+        if votes:
+            keep &= self._voted(votes)
+        return Answer(probs.float().cpu().numpy(), keep, pairs, [some.numpy() for some in similarity])
+
+    def _pairs(
+        self, probs: torch.Tensor, mask: torch.Tensor, chunks: Sequence[range], rng: np.random.Generator
+    ) -> list[npt.NDArray[np.int64]]:
+        if not self.compares:
+            return [np.zeros((0, 2), dtype=np.int64)] * len(chunks)
+        width = mask.shape[1]
+        keys, counted = ((probs.argmax(-1) + 1) // 2).cpu().numpy(), mask.cpu().numpy()
+        return [
+            sample_pairs(
+                keys[rows.start : rows.stop],
+                counted[rows.start : rows.stop],
+                self.options.pairs_per_sentence * len(rows),
+                rng,
+            )
+            + rows.start * width
+            for rows in chunks
+        ]
+
+    def _voted(self, votes: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.bool_]:
+        """False on the words of every entity that fewer than `min_votes` teachers predict."""
+        keep = np.ones(votes[0].shape, dtype=np.bool_)
+        for row in range(len(keep)):
+            predicted = [set(self.tagset.decode(vote[row].tolist())) for vote in votes]
+            for span in set().union(*predicted):
+                if sum(span in one for one in predicted) < self.options.min_votes:
+                    keep[row, span.start : span.end] = False
+        return keep
+
+
+def _to_blocks(sentences: Sequence[Sentence], chunks: Sequence[range], answer: Answer) -> Iterator[SoftBlock]:
+    width = answer.probs.shape[1]
+    halves = answer.probs.astype(np.float16)
+    for rows, pairs, similarity in zip(chunks, answer.pairs, answer.similarity, strict=True):
+        made = []
+        for row in rows:
+            sentence = sentences[row]
+            length = len(sentence.words)
+            made.append(
+                SoftRow(sentence.id, sentence.words, halves[row, :length], answer.keep[row, :length], sentence.lang)
+            )
+        places = np.stack(
+            [
+                pairs[:, 0] // width - rows.start,
+                pairs[:, 0] % width,
+                pairs[:, 1] // width - rows.start,
+                pairs[:, 1] % width,
+            ],
+            axis=1,
+        )
+        yield SoftBlock(tuple(made), places.astype(np.int32), similarity.astype(np.float16))
+
+
+def label_unlabeled(
+    teachers: Sequence[Path],
+    text: Sequence[str | Path],
+    out: Path,
+    *,
+    options: LabelOptions | None = None,
+    format: str = "auto",
+    limit: int = 0,
+    resume: bool = False,
+    overwrite: bool = False,
+    reporter: Reporter | None = None,
+) -> Manifest:
+    """Label text and write a store. `limit` > 0 stops after so many sentences.
+
+    Raises NerDistillError for wrong input; whole shards are kept whatever happens, and `resume` continues.
+    """
+    options, reporter = options or LabelOptions(), reporter or Reporter()
+    built = [load_run(teacher) for teacher in teachers]
+    for path, one in zip(teachers, built, strict=True):
+        if one.info.kind != "teacher":
+            raise ConfigError(f"--teacher {path}: is the run of a student; expected one of train-teacher")
+    labeller = Labeller(built, options)
+    header = _header(teachers, built, text, options, format, limit)
+    writer = StoreWriter.resume(out, header) if resume else StoreWriter.create(out, header, overwrite=overwrite)
+    for line in writer.remade:
+        reporter.warn(line)
+    stream: Iterable[Sentence] = read_raw(list(text), format=format, unit=built[0].info.unit)
+    stream = iter(islice(stream, limit) if limit else stream)
+    total = _count(text, format, limit)
+    shard = words = 0
+    started = time.monotonic()
+    with reporter.progress("labelling", total=total, unit="sentences") as progress:
+        while sentences := list(islice(stream, options.shard_size)):
+            if writer.needed(shard):
+                blocks, before = [], labeller.counts()
+                for block in labeller.blocks(sentences, shard):
+                    blocks.append(block)
+                    words += sum(len(row.words) for row in block.rows)
+                    progress.advance(len(block.rows), **{"words/s": f"{words / (time.monotonic() - started):,.0f}"})
+                counted = {key: value - before.get(key, 0) for key, value in labeller.counts().items()}
+                writer.write_shard(shard, blocks, counted)
+            else:
+                progress.advance(len(sentences))
+            shard += 1
+    if shard == 0:
+        raise DataError(f"--text {', '.join(map(str, text))}: no sentence in it")
+    return writer.finish(shard, summary=dict(writer.counters()))
+
+
+def fingerprint(run: Path) -> str:
+    """A hash of everything that decides what a teacher answers."""
+    digest = hashlib.sha256()
+    for name in (WEIGHTS, "labels.json", "config.toml"):
+        digest.update(sha256_of(run / name).encode())
+    return digest.hexdigest()
+
+
+def _header(
+    teachers: Sequence[Path],
+    built: Sequence[Built],
+    text: Sequence[str | Path],
+    options: LabelOptions,
+    format: str,
+    limit: int,
+) -> StoreHeader:
+    similarity = cast(Teacher, built[0].model).similarity
+    settings: dict[str, Any] = {
+        "pairs_per_sentence": options.pairs_per_sentence,
+        "min_votes": options.min_votes,
+        "min_confidence": options.min_confidence,
+        "batch_words": options.batch_words,
+        "precision": options.precision,
+        "seed": options.seed,
+        "format": format,
+        "limit": limit,
+        # a and b of the teacher's similarity: the student's γ compares with them
+        "similarity_scale": similarity.scale.item() if similarity is not None else 1.0,
+        "similarity_shift": similarity.shift.item() if similarity is not None else 0.0,
+    }
+    inputs = tuple(
+        InputFile(name=str(path), size=path.stat().st_size, sha256=sha256_of(path)) for path in input_files(list(text))
+    )
+    return StoreHeader(
+        labels=built[0].info.labels,
+        unit=built[0].info.unit,
+        teachers=tuple(TeacherId(name=str(path), fingerprint=fingerprint(path)) for path in teachers),
+        inputs=inputs,
+        shard_size=options.shard_size,
+        block_size=options.block_size,
+        settings=settings,
+    )
+
+
+def _count(text: Sequence[str | Path], format: str, limit: int) -> int | None:
+    """About how many sentences there are, for the time left: lines of text or JSON, rows of Parquet; else None."""
+    total = 0
+    for path in input_files(list(text)):
+        if path.suffix == ".parquet" or format == "parquet":
+            import pyarrow.parquet as parquet
+
+            total += parquet.ParquetFile(path).metadata.num_rows
+        elif format in ("text", "jsonl") or (format == "auto" and path.suffix in (".txt", ".jsonl", ".json")):
+            with path.open("rb") as file:
+                total += sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+        else:
+            return limit or None
+    return min(total, limit) if limit else total or None

@@ -1,0 +1,196 @@
+"""Labelled sentences as training data and as a development set: what both trainings do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ner_distill.config import OptimConfig
+from ner_distill.console import Reporter
+from ner_distill.data.batching import Batch, pad_rows, plan_batches, sample_pairs
+from ner_distill.data.metrics import Scores, score
+from ner_distill.data.sentence import Sentence, Span
+from ner_distill.data.tagset import TagSet
+from ner_distill.errors import ConfigError, DataError
+from ner_distill.nn.tagger import Tagger
+from ner_distill.pipelines.build import AnyFeaturizer, Built
+from ner_distill.pipelines.fit import FitSettings
+from ner_distill.pipelines.inference import predict_spans
+
+
+class LabelledData:
+    """Training batches of labelled sentences, with sampled pairs where a similarity is trained.
+
+    Features and tags are computed once. What a batch holds is a function of the seed and the epoch.
+    """
+
+    def __init__(
+        self,
+        sentences: Sequence[Sentence],
+        featurizer: AnyFeaturizer,
+        tagset: TagSet,
+        *,
+        budget: int,
+        seed: int,
+        pairs_per_sentence: int = 0,
+        pair_target: str = "type",
+    ) -> None:
+        self.featurizer: Any = featurizer
+        self.features = [self.featurizer.features(sentence.words) for sentence in sentences]
+        self.sizes = [self.featurizer.size(features) for features in self.features]
+        self.tags = [tagset.encode(sentence.spans or (), len(sentence.words)) for sentence in sentences]
+        self.budget, self.seed = budget, seed
+        self.pairs_per_sentence, self.pair_target = pairs_per_sentence, pair_target
+
+    def plan(self, epoch: int) -> list[list[int]]:
+        """See TrainingData."""
+        return plan_batches(self.sizes, budget=self.budget, seed=self.seed, epoch=epoch)
+
+    def load(self, micro_batch: Sequence[int], epoch: int) -> Batch:
+        """See TrainingData."""
+        inputs = self.featurizer.collate([self.features[index] for index in micro_batch])
+        mask = inputs["mask"]
+        tags = pad_rows([self.tags[index] for index in micro_batch], mask.shape[1])
+        if not self.pairs_per_sentence:
+            return Batch(inputs, mask, tags=tags)
+        # types are 1, 2, ... for the tags (1, 2), (3, 4), ...; outside stays 0
+        keys = ((tags + 1) // 2 if self.pair_target == "type" else tags).numpy()
+        rng = np.random.default_rng([self.seed, epoch, micro_batch[0], len(micro_batch)])
+        pairs = sample_pairs(keys, mask.numpy(), self.pairs_per_sentence * len(micro_batch), rng)
+        equal = keys.ravel()[pairs[:, 0]] == keys.ravel()[pairs[:, 1]]
+        return Batch(
+            inputs,
+            mask,
+            tags=tags,
+            pairs=torch.from_numpy(pairs),
+            pair_targets=torch.from_numpy(equal.astype(np.float32)),
+        )
+
+
+class DevelopmentSet:
+    """Scores a tagger on labelled sentences."""
+
+    def __init__(self, sentences: Sequence[Sentence], featurizer: AnyFeaturizer, tagset: TagSet) -> None:
+        self.gold = [sentence.spans or () for sentence in sentences]
+        self.features = [featurizer.features(sentence.words) for sentence in sentences]
+        self.featurizer: Any = featurizer
+        self.tagset = tagset
+
+    def scores(self, tagger: Tagger) -> Scores:
+        """Exact-span scores."""
+        return score(self.gold, predict_spans(tagger, self.featurizer, self.tagset, self.features), self.tagset.labels)
+
+    def evaluate(self, tagger_of: Callable[[nn.Module], Tagger]) -> Callable[[nn.Module], dict[str, float]]:
+        """What `Fit` calls: the figures of a model, `score` among them."""
+
+        def figures(model: nn.Module) -> dict[str, float]:
+            micro = self.scores(tagger_of(model)).micro
+            return {"score": micro.f1, "precision": micro.precision, "recall": micro.recall, "f1": micro.f1}
+
+        return figures
+
+
+def usable(sentences: Sequence[Sentence], name: str) -> list[Sentence]:
+    """Labelled sentences with at least one word. Raises DataError where none is left or none is labelled."""
+    labelled = [sentence for sentence in sentences if sentence.words and sentence.spans is not None]
+    if not labelled:
+        raise DataError(f"{name}: no labelled sentence in it; expected sentences with tags or entities")
+    return labelled
+
+
+def flatten(sentences: Sequence[Sentence], choice: str | None, name: str) -> tuple[list[Sentence], int]:
+    """Sentences whose entities do not overlap, and how many entities were left out.
+
+    choice: None refuses overlapping entities; "longest" and "shortest" say which of two stays.
+    Raises DataError where there are any and none was chosen.
+    """
+    flat, dropped = [], 0
+    for sentence in sentences:
+        kept = _without_overlap(sentence.spans or (), longest=choice != "shortest")
+        lost = len(sentence.spans or ()) - len(kept)
+        if lost and choice is None:
+            raise DataError(
+                f"{name}: sentence {sentence.id} has entities that overlap, and a BIO tag cannot hold both. "
+                "Give --flatten longest (or shortest) to keep one of each"
+            )
+        dropped += lost
+        flat.append(
+            Sentence(sentence.id, sentence.words, kept, sentence.text, sentence.offsets, sentence.lang)
+            if lost
+            else sentence
+        )
+    return flat, dropped
+
+
+def _without_overlap(spans: Sequence[Span], *, longest: bool) -> tuple[Span, ...]:
+    kept: list[Span] = []
+    for span in sorted(set(spans), key=lambda s: ((s.start - s.end) if longest else (s.end - s.start), s)):
+        if all(span.end <= other.start or other.end <= span.start for other in kept):
+            kept.append(span)
+    return tuple(sorted(kept))
+
+
+def check_development_labels(labels: Sequence[str], development: Sequence[str], reporter: Reporter) -> None:
+    """Labels of the development set that training never saw: an error where that is all, else a warning."""
+    unseen = [label for label in development if label not in labels]
+    if unseen and len(unseen) == len(development):
+        raise DataError(
+            f"--dev: its labels ({', '.join(development)}) are none of those trained on ({', '.join(labels)}); "
+            "expected the same names in both files"
+        )
+    if unseen:
+        reporter.warn(
+            f"--dev has labels that training never saw: {', '.join(unseen)}; each of these entities counts as missed"
+        )
+
+
+def fit_settings(optim: OptimConfig, seed: int) -> FitSettings:
+    """The loop's plain numbers of a resolved `[optim]`."""
+    assert isinstance(optim.epochs, int)
+    return FitSettings(
+        epochs=optim.epochs,
+        seed=seed,
+        accumulate=optim.accumulate,
+        clip=optim.clip,
+        warmup=optim.warmup,
+        patience=optim.patience,
+        swa=optim.swa,
+        swa_start=optim.swa_start,
+        precision=optim.precision,
+        checkpoint_minutes=optim.checkpoint_minutes,
+    )
+
+
+def parameter_groups(model: nn.Module, encoders: Sequence[nn.Module], optim: OptimConfig) -> list[dict[str, Any]]:
+    """AdamW groups: encoders at `lr`, a CRF's transitions at `crf_lr`, all else at `head_lr`.
+
+    Weight decay only where a matrix is: not on biases, norms and single numbers.
+    """
+    assert optim.lr != "auto"
+    assert optim.head_lr != "auto"
+    inside = {id(parameter) for encoder in encoders for parameter in encoder.parameters()}
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        transition = ".head." in name and name.rpartition(".")[2] in ("start", "end", "transitions")
+        rate = optim.lr if id(parameter) in inside else optim.crf_lr if transition else optim.head_lr
+        decay = optim.weight_decay if parameter.dim() > 1 and not transition else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    return [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()]
+
+
+def require_device(precision: str) -> None:
+    """Raises ConfigError where bf16 is asked of a GPU that has none."""
+    if precision == "bf16" and torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
+        raise ConfigError('optim.precision: "bf16" is not supported by this GPU; use "fp32"')
+
+
+def metrics_of(built: Built, scores: Scores, result: dict[str, Any]) -> dict[str, Any]:
+    """What `metrics.json` holds: parameters, how training went, and the development scores."""
+    parameters = sum(parameter.numel() for parameter in built.tagger.parameters())
+    return {"kind": built.info.kind, "parameters": parameters, **result, "dev": scores.to_json()}

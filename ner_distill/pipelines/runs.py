@@ -1,0 +1,173 @@
+"""Run directories: made without overwriting anything, read without running anything.
+
+    config.toml        the whole resolved configuration
+    labels.json        what the run is: teacher or student, labels in order, unit, format version
+    inputs.json        the files it was trained on, with sizes and hashes
+    model.safetensors  weights; tokenizer or vocabulary files beside it (a pretrained teacher's under encoder/)
+    metrics.json       final figures;  metrics.jsonl, tensorboard/  the figures of every epoch
+    checkpoints/       what --resume goes on from;  log.txt  what was said
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+
+from ner_distill.config import Config, StudentConfig, TeacherConfig, parse_config
+from ner_distill.data.sentence import Unit
+from ner_distill.data.tagset import TagSet
+from ner_distill.errors import ConfigError, RunError
+from ner_distill.files import atomic_write_text, sha256_of
+
+FORMAT = 1
+Kind = Literal["teacher", "student"]
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What `labels.json` says."""
+
+    kind: Kind
+    unit: Unit
+    labels: tuple[str, ...]
+
+    @property
+    def tagset(self) -> TagSet:
+        """The tags of these labels."""
+        return TagSet(self.labels)
+
+
+def open_run(directory: Path, *, resume: bool, overwrite: bool) -> None:
+    """Make the directory of a run, or enter one.
+
+    Raises RunError where it holds something and neither flag is given, where `overwrite` would remove what
+    is no run, or where there is nothing to resume.
+    """
+    if resume and overwrite:
+        raise ConfigError("--resume goes on with a run, --overwrite removes it: give one of them")
+    if directory.exists() and not directory.is_dir():
+        raise RunError(f"{directory}: is a file; expected the name of a directory to write the run into")
+    occupied = directory.is_dir() and any(directory.iterdir())
+    is_run = (directory / "labels.json").is_file() and (directory / "config.toml").is_file()
+    if resume:
+        if not is_run:
+            raise RunError(f"{directory}: no run to resume here (config.toml and labels.json expected); leave --resume out")
+        return
+    if occupied and not overwrite:
+        raise RunError(f"{directory}: exists and is not empty. Go on with it (--resume), replace it (--overwrite) or choose another --out")
+    if occupied:
+        if not is_run:
+            raise RunError(f"{directory}: holds something that is not a run of ner-distill; --overwrite does not remove that")
+        shutil.rmtree(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+
+
+def write_info(directory: Path, info: RunInfo) -> None:
+    """Write `labels.json`."""
+    data = {"format": FORMAT, "kind": info.kind, "unit": info.unit, "labels": info.labels}
+    atomic_write_text(directory / "labels.json", json.dumps(data, ensure_ascii=False, indent=1) + "\n")
+
+
+def read_info(directory: Path) -> RunInfo:
+    """Read `labels.json`. Raises RunError where this is no run or one of a newer format."""
+    path = directory / "labels.json"
+    data = read_json(path, "this is not a run of ner-distill")
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise RunError(f"{path}: expected format {FORMAT}, found {data.get('format') if isinstance(data, dict) else data!r}")
+    kind, unit, labels = data.get("kind"), data.get("unit"), data.get("labels")
+    if kind not in ("teacher", "student") or unit not in ("word", "character"):
+        raise RunError(f"{path}: expected kind teacher or student and unit word or character, found {kind!r} and {unit!r}")
+    if not isinstance(labels, list) or not labels or not all(isinstance(label, str) and label for label in labels):
+        raise RunError(f"{path}: expected a list of labels, found {labels!r}")
+    return RunInfo(kind, unit, tuple(labels))
+
+
+def read_json(path: Path, missing: str) -> Any:
+    """A JSON file of a run. Raises RunError naming the file; `missing` says what its absence means."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunError(f"{path}: not found; {missing}") from None
+    except (ValueError, OSError) as error:
+        raise RunError(f"{path}: cannot be read as JSON ({error}); the run is damaged") from None
+
+
+def write_config(directory: Path, config: TeacherConfig | StudentConfig) -> None:
+    """Write the resolved configuration as TOML."""
+    atomic_write_text(directory / "config.toml", tomli_w.dumps(config.model_dump()))
+
+
+def read_config(directory: Path, kind: type[Config]) -> Config:
+    """The configuration of a run, checked as any file is."""
+    path = directory / "config.toml"
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path}: not found; this is not a run of ner-distill") from None
+    except (ValueError, OSError) as error:
+        raise RunError(f"{path}: cannot be read ({error}); the run is damaged") from None
+    return parse_config(kind, data, str(path))
+
+
+def require_same_config(directory: Path, config: TeacherConfig | StudentConfig) -> None:
+    """On resume: raises ConfigError listing each key whose value is not what the run began with."""
+    old = _flat(read_config(directory, type(config)).model_dump())
+    new = _flat(config.model_dump())
+    changed = [f"{key} was {old.get(key)!r}, now {value!r}" for key, value in new.items() if old.get(key) != value]
+    if changed:
+        raise ConfigError.of([f"--resume: {change}; a run goes on as it began" for change in changed])
+
+
+def fingerprints(paths: Sequence[Path | str]) -> list[dict[str, Any]]:
+    """Name, size and hash of input files (of all files in a directory; only the name of what is no file)."""
+    found: list[dict[str, Any]] = []
+    for path in map(Path, paths):
+        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        for file in files:
+            known = file.is_file()
+            found.append({"name": str(file), "size": file.stat().st_size if known else None, "sha256": sha256_of(file) if known else None})
+    return found
+
+
+def check_inputs(directory: Path, inputs: dict[str, list[dict[str, Any]]], *, resume: bool) -> None:
+    """Write `inputs.json`, or on resume compare with it. Raises RunError naming a file that changed."""
+    path = directory / "inputs.json"
+    if not resume or not path.exists():
+        atomic_write_text(path, json.dumps(inputs, ensure_ascii=False, indent=1) + "\n")
+        return
+    before = read_json(path, "")
+    for role, files in inputs.items():
+        old = [(file.get("size"), file.get("sha256")) for file in before.get(role, [])]
+        new = [(file["size"], file["sha256"]) for file in files]
+        if old != new:
+            raise RunError(f"--resume: the --{role} files are not those that {directory} began with; see {path}")
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def open_workspace(directory: Path, *, overwrite: bool) -> None:
+    """Make a directory that several commands will write into.
+
+    Raises RunError where it holds something; `overwrite` removes it only if it is a workspace made here.
+    """
+    mark = directory / ".ner-distill-workspace"
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        if not overwrite:
+            raise RunError(f"{directory}: exists and is not empty; choose another directory, or replace it (--overwrite)")
+        if not mark.is_file():
+            raise RunError(f"{directory}: holds something that this command did not make; --overwrite does not remove that")
+        shutil.rmtree(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    mark.touch()

@@ -1,0 +1,186 @@
+"""What is in a soft-label store: its facts, and sentences with the teacher's entities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ner_distill.data.decoding import decode_probs
+from ner_distill.data.sentence import Span
+from ner_distill.data.soft_labels import SoftLabelStore, SoftRow
+from ner_distill.errors import ConfigError
+
+SAMPLE_ROWS = 4000
+"""About how many sentences the entity table of the header looks at."""
+
+_STYLES = ("bold green", "bold cyan", "bold magenta", "bold yellow", "bold blue", "bold red")
+# Text from anywhere must not steer the terminal that shows it.
+_CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\ufffd")
+
+
+@dataclass
+class TypeCounts:
+    """Entities of each type in the sentences that were looked at, and the sum of their confidences."""
+
+    rows: int = 0
+    entities: dict[str, int] = field(default_factory=dict)
+    confidence: dict[str, float] = field(default_factory=dict)
+
+
+def show(
+    store_path: Path | str,
+    *,
+    limit: int = 10,
+    start: int = 0,
+    entities_only: bool = False,
+    label: str | None = None,
+    min_confidence: float | None = None,
+    max_confidence: float | None = None,
+) -> Iterator[RenderableType]:
+    """The store's facts, then up to `limit` sentences from sentence `start` on (0 is the first).
+
+    entities_only: only sentences with an entity; label: with one of this type; min_confidence,
+    max_confidence: with one (of this type) whose confidence, 0 to 1, is not outside these.
+    Readable without colour. An unfinished store is shown as far as it goes. Raises RunError where the store is
+    missing or damaged, ConfigError for a type that it does not have.
+    """
+    store = SoftLabelStore.open(store_path, allow_incomplete=True, cached_shards=1)
+    if label is not None and label not in store.labels:
+        close = get_close_matches(label, store.labels, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ConfigError(f"type {label!r} is not in the store; it has {', '.join(store.labels)}{hint}")
+    wanted = Wanted(entities_only, label, min_confidence, max_confidence)
+    return chain([_header(store, count_types(store, SAMPLE_ROWS))], _sentences(store, start, limit, wanted))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which sentences to show."""
+
+    entities_only: bool = False
+    label: str | None = None
+    min_confidence: float | None = None
+    max_confidence: float | None = None
+
+    def takes(self, entities: list[tuple[Span, float]]) -> bool:
+        """Is a sentence with these entities one to show?"""
+        if not self.entities_only and (self.label, self.min_confidence, self.max_confidence) == (None, None, None):
+            return True
+        low = 0.0 if self.min_confidence is None else self.min_confidence
+        high = np.inf if self.max_confidence is None else self.max_confidence
+        return any(self.label in (None, span.label) and low <= confidence <= high for span, confidence in entities)
+
+
+def count_types(store: SoftLabelStore, sample_rows: int) -> TypeCounts:
+    """Count entities in whole shards, spread evenly over the store, until `sample_rows` sentences were seen."""
+    counts = TypeCounts()
+    shards = store.manifest.shards
+    mean = max(1.0, store.rows / max(1, len(shards)))
+    take = min(len(shards), max(1, int(sample_rows // mean)))
+    for position in np.linspace(0, len(shards) - 1, take).round().astype(int).tolist():
+        for block in store.read_shard(position):
+            for row in block.rows:
+                _count(counts, decode_probs(row.probs, store.tagset))
+    return counts
+
+
+def render_row(
+    row: SoftRow, number: int, entities: list[tuple[Span, float]], *, labels: tuple[str, ...], separator: str
+) -> Text:
+    """A sentence: `[ORG 0.97 Banco de España]` for entities, `~word~` for words that were dropped."""
+    about = f"{number}  {_plain(row.id)}" + (f"  {_plain(row.lang)}" if row.lang else "")
+    line = Text()
+    starts = {span.start: (span, confidence) for span, confidence in entities}
+    position = 0
+    while position < len(row.words):
+        if position:
+            line.append(separator)
+        span, confidence = starts.get(position, (None, 0.0))
+        if span is None:
+            line.append_text(_words(row, position, position + 1, separator))
+            position += 1
+            continue
+        style = _STYLES[labels.index(span.label) % len(_STYLES)]
+        line.append(f"[{_plain(span.label)} {confidence:.2f} ", style=style)
+        line.append_text(_words(row, span.start, span.end, separator, style)).append("]", style=style)
+        position = span.end
+    return Text.assemble((about + "\n", "dim"), line, "\n")
+
+
+def _words(row: SoftRow, start: int, end: int, separator: str, style: str = "") -> Text:
+    parts = [
+        Text(_plain(word), style=style) if kept else Text(f"~{_plain(word)}~", style="dim strike")
+        for word, kept in zip(row.words[start:end], row.keep[start:end].tolist(), strict=True)
+    ]
+    return Text(separator, style=style).join(parts)
+
+
+def _sentences(store: SoftLabelStore, start: int, limit: int, wanted: Wanted) -> Iterator[RenderableType]:
+    separator = "" if store.unit == "character" else " "
+    shown, dropped = 0, False
+    for number, row in enumerate(store.iter_rows(start), start=start):
+        if shown >= limit:
+            break
+        entities = decode_probs(row.probs, store.tagset)
+        if wanted.takes(entities):
+            yield render_row(row, number, entities, labels=store.labels, separator=separator)
+            shown += 1
+            dropped = dropped or not row.keep.all()
+    if shown == 0 and limit > 0:
+        yield Text(f"No sentence to show from number {start} on: the store has {store.rows:,}, or none fits.")
+    if dropped:
+        yield Text("~word~: dropped by voting or a threshold; the student does not learn its tag.", style="dim")
+
+
+def _header(store: SoftLabelStore, counts: TypeCounts) -> RenderableType:
+    manifest = store.manifest
+    state = "complete" if manifest.complete else "NOT FINISHED: label-unlabeled --resume goes on"
+    pairs = sum(shard.pairs for shard in manifest.shards)
+    kept = store.kept / store.words if store.words else 1.0
+    facts = {
+        "store": str(store.path),
+        "state": state,
+        "sentences": f"{store.rows:,} in {len(manifest.shards):,} shards",
+        f"{store.unit}s": f"{store.words:,}, {kept:.1%} kept",
+        "pairs": f"{pairs:,}",
+        "teacher": "\n".join(f"{one.name} ({one.fingerprint[:12]})" for one in manifest.teachers),
+        "labels": ", ".join(store.labels),
+    }
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in facts.items():
+        grid.add_row(name, Text("\n".join(_plain(line) for line in value.split("\n"))))
+    return Group(grid, "", _type_table(store, counts), "")
+
+
+def _type_table(store: SoftLabelStore, counts: TypeCounts) -> Table:
+    part = "" if counts.rows == store.rows else f" (in {counts.rows:,} sentences of {store.rows:,})"
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("type", overflow="fold")
+    table.add_column(f"entities{part}", justify="right")
+    table.add_column("mean confidence", justify="right")
+    for label in store.labels:
+        found = counts.entities.get(label, 0)
+        mean = f"{counts.confidence[label] / found:.3f}" if found else "-"
+        table.add_row(Text(_plain(label)), f"{found:,}", mean)
+    return table
+
+
+def _count(counts: TypeCounts, entities: list[tuple[Span, float]]) -> None:
+    counts.rows += 1
+    for span, confidence in entities:
+        counts.entities[span.label] = counts.entities.get(span.label, 0) + 1
+        counts.confidence[span.label] = counts.confidence.get(span.label, 0.0) + confidence
+
+
+def _plain(text: str) -> str:
+    return text.translate(_CONTROLS)

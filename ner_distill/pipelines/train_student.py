@@ -1,0 +1,278 @@
+"""`train-student`: a soft-label store (and gold sentences) → a small model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from ner_distill.config import DistillConfig, StudentConfig, load_config
+from ner_distill.console import Reporter
+from ner_distill.data.batching import Batch
+from ner_distill.data.sentence import labels_of
+from ner_distill.data.soft_labels import SoftBlock, SoftLabelStore
+from ner_distill.errors import ConfigError, DataError
+from ner_distill.files import atomic_write_text
+from ner_distill.pipelines import runs
+from ner_distill.pipelines.build import AnyFeaturizer, load_run, new_student, save_run
+from ner_distill.pipelines.fit import Fit, TrainingData, make_accelerator
+from ner_distill.pipelines.labelled import (
+    DevelopmentSet,
+    LabelledData,
+    check_development_labels,
+    fit_settings,
+    metrics_of,
+    parameter_groups,
+    require_device,
+)
+from ner_distill.pipelines.runs import RunInfo
+from ner_distill.pipelines.train_teacher import ReadOptions, Trained, read_labelled
+from ner_distill.student.loss import DistillationLoss
+from ner_distill.student.model import Student, StudentObjective
+
+SHARDS_TOGETHER = 4
+
+
+class SoftData:
+    """Training batches of a store's blocks, and of gold sentences if there are any.
+
+    An epoch goes through the shards in random order, a few at a time, so that memory holds a few shards whatever
+    the size of the store. Gold batches, each once in an epoch, are spread evenly between the soft ones.
+    """
+
+    def __init__(
+        self,
+        store: SoftLabelStore,
+        featurizer: AnyFeaturizer,
+        *,
+        budget: int,
+        seed: int,
+        gold: LabelledData | None = None,
+    ) -> None:
+        self.store, self.gold = store, gold
+        self.featurizer: Any = featurizer
+        self.budget, self.seed = budget, seed
+
+    def plan(self, epoch: int) -> list[tuple[str, list[int]]]:
+        """Micro-batches as ("soft", block numbers) or ("gold", sentence numbers)."""
+        soft = [("soft", blocks) for blocks in self._soft_plan(epoch)]
+        gold = [("gold", batch) for batch in self.gold.plan(epoch)] if self.gold is not None else []
+        places = [
+            *((i / len(soft), 0) for i in range(len(soft))),
+            *(((i + 0.5) / len(gold), 1) for i in range(len(gold))),
+        ]
+        both = [*soft, *gold]
+        return [both[index] for index in sorted(range(len(both)), key=lambda index: places[index])]
+
+    def _soft_plan(self, epoch: int) -> Iterator[list[int]]:
+        rng = np.random.default_rng([self.seed, epoch, 3])
+        table = self.store.blocks.table  # columns: shard, block, first row, rows, words, longest
+        shards = rng.permutation(np.unique(table[:, 0]))
+        for first in range(0, len(shards), SHARDS_TOGETHER):
+            inside = np.flatnonzero(np.isin(table[:, 0], shards[first : first + SHARDS_TOGETHER]))
+            # blocks of like length side by side, blurred so that epochs differ
+            lengths = table[inside, 5] * rng.uniform(0.9, 1.1, len(inside)) + rng.uniform(0, 2, len(inside))
+            batches = _fill(inside[np.argsort(lengths)].tolist(), table, self.budget)
+            yield from (batches[index] for index in rng.permutation(len(batches)))
+
+    def load(self, micro_batch: tuple[str, list[int]], epoch: int) -> Batch:
+        """See TrainingData."""
+        kind, indices = micro_batch
+        if kind == "gold":
+            assert self.gold is not None
+            return self.gold.load(indices, epoch)
+        return soft_batch([self.store.read_block(index) for index in indices], self.featurizer)
+
+
+def _fill(blocks: list[int], table: Any, budget: float) -> list[list[int]]:
+    """Blocks in order → batches of at most `budget` words, padding included; a larger block is alone."""
+    batches: list[list[int]] = []
+    rows = longest = 0
+    for block in blocks:
+        more, length = int(table[block, 3]), int(table[block, 5])
+        if not batches or max(longest, length) * (rows + more) > budget:
+            batches.append([])
+            rows = longest = 0
+        batches[-1].append(block)
+        rows, longest = rows + more, max(longest, length)
+    return batches
+
+
+def soft_batch(blocks: Sequence[SoftBlock], featurizer: Any) -> Batch:
+    """One batch of several blocks; pairs of a block point to its rows in the batch."""
+    rows = [row for block in blocks for row in block.rows]
+    inputs = featurizer.collate([featurizer.features(row.words) for row in rows])
+    mask = inputs["mask"]
+    width, tags = mask.shape[1], rows[0].probs.shape[1]
+    probs = np.zeros((len(rows), width, tags), dtype=np.float32)
+    keep = np.zeros((len(rows), width), dtype=np.bool_)
+    for index, row in enumerate(rows):
+        probs[index, : len(row.words)] = row.probs
+        keep[index, : len(row.words)] = row.keep
+    firsts = np.cumsum([0, *(len(block.rows) for block in blocks[:-1])])
+    pairs = np.concatenate(
+        [
+            np.stack(
+                [
+                    (block.pairs[:, 0] + first) * width + block.pairs[:, 1],
+                    (block.pairs[:, 2] + first) * width + block.pairs[:, 3],
+                ],
+                axis=1,
+            )
+            for block, first in zip(blocks, firsts, strict=True)
+        ]
+    ).astype(np.int64)
+    similarity = np.concatenate([block.similarity for block in blocks]).astype(np.float32)
+    # a pair with a dropped word says nothing that can be relied on
+    sound = keep.ravel()[pairs].all(axis=1)
+    return Batch(
+        inputs,
+        mask,
+        keep=torch.from_numpy(keep),
+        probs=torch.from_numpy(probs),
+        pairs=torch.from_numpy(pairs[sound]),
+        pair_targets=torch.from_numpy(similarity[sound]),
+    )
+
+
+def train_student(
+    soft: Path | None,
+    dev: Sequence[str | Path],
+    out: Path,
+    *,
+    gold: Sequence[str | Path] = (),
+    config_file: Path | None = None,
+    settings: Sequence[str] = (),
+    resume: bool = False,
+    overwrite: bool = False,
+    reading: ReadOptions | None = None,
+    reporter: Reporter | None = None,
+) -> Trained:
+    """Train a student and write its run directory. Raises as `train_teacher` does.
+
+    soft: None trains on the gold sentences alone, for comparison.
+    """
+    config = load_config(StudentConfig, config_file, settings)
+    require_device(config.optim.precision)
+    accelerator = make_accelerator(config.optim.precision)
+    if soft is None and not gold:
+        raise ConfigError(
+            "nothing to learn from: give --soft (a store of label-unlabeled), --gold (labelled sentences) or both"
+        )
+    store = SoftLabelStore.open(soft) if soft is not None else None
+    if accelerator.is_main_process:
+        runs.open_run(out, resume=resume, overwrite=overwrite)
+    accelerator.wait_for_everyone()
+    reporter = reporter or Reporter(quiet=not accelerator.is_main_process, log=out / "log.txt")
+    reading = reading or ReadOptions()
+    development, dev_unit = read_labelled(dev, "--dev", reading, reporter)
+    gold_sentences, unit = read_labelled(gold, "--gold", reading, reporter) if gold else ([], dev_unit)
+    info = (
+        RunInfo("student", unit, labels_of(gold_sentences))
+        if store is None
+        else RunInfo("student", store.unit, store.labels)
+    )
+    if not info.labels:
+        raise DataError("--gold: no entity in any sentence; there is nothing to learn")
+    check_development_labels(info.labels, labels_of(development), reporter)
+    unknown = [label for label in labels_of(gold_sentences) if label not in info.labels]
+    if unknown:
+        raise DataError(
+            f"--gold: has labels that the store does not: {', '.join(unknown)}; the store has {', '.join(info.labels)}"
+        )
+    if resume:
+        runs.require_same_config(out, config)
+        if (out / "metrics.json").exists():
+            reporter.info(f"{out}: this training is finished; nothing to do")
+            built = load_run(out)
+            return Trained(built, DevelopmentSet(development, built.featurizer, info.tagset).scores(built.tagger), True)
+    if accelerator.is_main_process:
+        runs.write_config(out, config)
+        runs.write_info(out, info)
+        inputs = {
+            "soft": runs.fingerprints([soft / "manifest.json"] if soft else []),
+            "dev": runs.fingerprints(dev),
+            "gold": runs.fingerprints(gold),
+        }
+        runs.check_inputs(out, inputs, resume=resume)
+
+    built = new_student(config, info, _words(store, [sentence.words for sentence in gold_sentences]))
+    student = cast(Student, built.model)
+    reporter.info(
+        f"{f'{store.rows:,} sentences, {store.words:,} words ({store.kept:,} kept)' if store else 'no'} soft labels, "
+        f"{len(gold_sentences):,} gold sentences; "
+        f"{sum(p.numel() for p in student.tagger.parameters()):,} parameters; {accelerator.device}"
+    )
+    assert isinstance(config.optim.batch_words, int)
+    budget = config.optim.batch_words
+    gold_data = (
+        LabelledData(gold_sentences, built.featurizer, info.tagset, budget=budget, seed=config.seed)
+        if gold_sentences
+        else None
+    )
+    if store is not None:
+        data: TrainingData = SoftData(store, built.featurizer, budget=budget, seed=config.seed, gold=gold_data)
+    else:
+        assert gold_data is not None
+        data = gold_data
+    dev_set = DevelopmentSet(development, built.featurizer, info.tagset)
+    fit = Fit(
+        student,
+        StudentObjective(
+            student,
+            _loss(config.distill, store),
+            similarity_weight=config.distill.similarity_weight,
+            gold_weight=config.distill.gold_weight if gold_data is not None else 0.0,
+        ),
+        data,
+        parameter_groups(student, [student.tagger.encoder], config.optim),
+        dev_set.evaluate(lambda model: cast(Student, model).tagger),
+        settings=fit_settings(config.optim, config.seed),
+        directory=out,
+        reporter=reporter,
+        accelerator=accelerator,
+    )
+    result = fit.run(resume=resume)
+    scores = dev_set.scores(student.tagger)
+    if accelerator.is_main_process:
+        save_run(built, out)
+        record = {
+            "checkpoint_chosen_on": [str(path) for path in dev],
+            "best_epoch": result.epoch + 1,
+            "steps": result.steps,
+            "seconds": round(result.seconds, 1),
+            "counts": dict(getattr(built.featurizer, "counts", {})),
+        }
+        atomic_write_text(
+            out / "metrics.json", json.dumps(metrics_of(built, scores, record), ensure_ascii=False, indent=1) + "\n"
+        )
+    accelerator.wait_for_everyone()
+    return Trained(built, scores)
+
+
+def _words(store: SoftLabelStore | None, gold: Sequence[Sequence[str]]) -> Iterator[Sequence[str]]:
+    """The words of a store, read shard by shard, and of gold sentences."""
+    if store is not None:
+        yield from (row.words for row in store.iter_rows())
+    yield from gold
+
+
+def _loss(config: DistillConfig, store: SoftLabelStore | None) -> DistillationLoss:
+    settings = store.manifest.settings if store is not None else {}
+    scale, shift = settings.get("similarity_scale", 1.0), settings.get("similarity_shift", 0.0)
+    assert isinstance(scale, int | float)
+    assert isinstance(shift, int | float)
+    return DistillationLoss(
+        divergence=config.divergence,
+        temperature=config.temperature,
+        alpha=config.alpha,
+        beta=config.beta,
+        gamma=config.gamma,
+        beta_floor=config.beta_floor,
+        scale=float(scale),
+        shift=float(shift),
+    )

@@ -1,0 +1,174 @@
+"""`train-teacher`: labelled sentences → a multi-task teacher."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from torch import nn
+
+from ner_distill.config import TeacherConfig, load_config
+from ner_distill.console import Reporter
+from ner_distill.data.metrics import Scores
+from ner_distill.data.readers import read_corpus
+from ner_distill.data.sentence import Sentence, Unit, labels_of
+from ner_distill.errors import DataError
+from ner_distill.files import atomic_write_text
+from ner_distill.pipelines import runs
+from ner_distill.pipelines.build import Built, load_run, new_teacher, save_run
+from ner_distill.pipelines.fit import Adversary, Fit, make_accelerator
+from ner_distill.pipelines.labelled import (
+    DevelopmentSet,
+    LabelledData,
+    check_development_labels,
+    fit_settings,
+    flatten,
+    metrics_of,
+    parameter_groups,
+    require_device,
+    usable,
+)
+from ner_distill.pipelines.runs import RunInfo
+from ner_distill.teacher.adversarial import ADVERSARIES
+from ner_distill.teacher.model import Teacher, TeacherObjective
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How labelled files are read; see the options of the same names."""
+
+    format: str = "auto"
+    scheme: str = "auto"
+    tag_column: int = -1
+    strict: bool = False
+    flatten: str | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training."""
+
+    built: Built
+    scores: Scores
+    finished_before: bool = False
+
+
+def read_labelled(
+    paths: Sequence[str | Path], name: str, options: ReadOptions, reporter: Reporter, *, keep_nested: bool = False
+) -> tuple[list[Sentence], Unit]:
+    """Labelled sentences of `--train`, `--dev`, `--gold` or `--data` files; says what was repaired."""
+    corpus = read_corpus(
+        list(paths), format=options.format, scheme=options.scheme, tag_column=options.tag_column, strict=options.strict
+    )
+    if not corpus.report.clean:
+        reporter.warn(corpus.report.summary())
+    sentences = usable(corpus.sentences, name)
+    if keep_nested:
+        return sentences, corpus.unit
+    sentences, dropped = flatten(sentences, options.flatten, name)
+    if dropped:
+        kept = "shorter" if options.flatten == "shortest" else "longer"
+        reporter.warn(
+            f"{name}: {dropped:,} entities that overlap a {kept} one left out"
+        )
+    return sentences, corpus.unit
+
+
+def train_teacher(
+    train: Sequence[str | Path],
+    dev: Sequence[str | Path],
+    out: Path,
+    *,
+    config_file: Path | None = None,
+    settings: Sequence[str] = (),
+    resume: bool = False,
+    overwrite: bool = False,
+    reading: ReadOptions | None = None,
+    reporter: Reporter | None = None,
+) -> Trained:
+    """Train a teacher and write its run directory.
+
+    Raises NerDistillError for wrong input, and TrainingError where training could not go on; then a checkpoint
+    is kept and `resume` continues.
+    """
+    config = load_config(TeacherConfig, config_file, settings)
+    require_device(config.optim.precision)
+    accelerator = make_accelerator(config.optim.precision)
+    if accelerator.is_main_process:
+        runs.open_run(out, resume=resume, overwrite=overwrite)
+    accelerator.wait_for_everyone()
+    reporter = reporter or Reporter(quiet=not accelerator.is_main_process, log=out / "log.txt")
+    reading = reading or ReadOptions()
+    sentences, unit = read_labelled(train, "--train", reading, reporter)
+    development, _ = read_labelled(dev, "--dev", reading, reporter)
+    info = RunInfo("teacher", unit, labels_of(sentences))
+    if not info.labels:
+        raise DataError("--train: no entity in any sentence; there is nothing to learn")
+    check_development_labels(info.labels, labels_of(development), reporter)
+    if resume:
+        runs.require_same_config(out, config)
+        if (out / "metrics.json").exists():
+            reporter.info(f"{out}: this training is finished; nothing to do")
+            built = load_run(out)
+            return Trained(built, DevelopmentSet(development, built.featurizer, info.tagset).scores(built.tagger), True)
+    if accelerator.is_main_process:
+        runs.write_config(out, config)
+        runs.write_info(out, info)
+        runs.check_inputs(out, {"train": runs.fingerprints(train), "dev": runs.fingerprints(dev)}, resume=resume)
+
+    built = new_teacher(config, info, [sentence.words for sentence in sentences])
+    teacher = cast(Teacher, built.model)
+    reporter.info(
+        f"training on {len(sentences):,} sentences, {sum(len(s.words) for s in sentences):,} words, "
+        f"{len(info.labels)} types; {sum(p.numel() for p in teacher.parameters()):,} parameters; {accelerator.device}"
+    )
+    assert isinstance(config.optim.batch_words, int)
+    data = LabelledData(
+        sentences,
+        built.featurizer,
+        info.tagset,
+        budget=config.optim.batch_words,
+        seed=config.seed,
+        pairs_per_sentence=config.similarity.pairs_per_sentence if teacher.similarity is not None else 0,
+        pair_target=config.similarity.target,
+    )
+    dev_set = DevelopmentSet(development, built.featurizer, info.tagset)
+    encoders = [encoder for encoder in (teacher.tagger.encoder, teacher.evaluator) if encoder is not None]
+    fit = Fit(
+        teacher,
+        TeacherObjective(teacher, similarity_weight=config.similarity.weight),
+        data,
+        parameter_groups(teacher, encoders, config.optim),
+        dev_set.evaluate(lambda model: cast(Teacher, model).tagger),
+        settings=fit_settings(config.optim, config.seed),
+        directory=out,
+        reporter=reporter,
+        adversary=_adversary(config, encoders),
+        accelerator=accelerator,
+    )
+    result = fit.run(resume=resume)
+    scores = dev_set.scores(teacher.tagger)
+    if accelerator.is_main_process:
+        save_run(built, out)
+        record = {
+            "checkpoint_chosen_on": [str(path) for path in dev],
+            "best_epoch": result.epoch + 1,
+            "steps": result.steps,
+            "seconds": round(result.seconds, 1),
+            "counts": dict(getattr(built.featurizer, "counts", {})),
+        }
+        atomic_write_text(
+            out / "metrics.json", json.dumps(metrics_of(built, scores, record), ensure_ascii=False, indent=1) + "\n"
+        )
+    accelerator.wait_for_everyone()
+    return Trained(built, scores)
+
+
+def _adversary(config: TeacherConfig, encoders: Sequence[nn.Module]) -> Adversary | None:
+    if config.adversarial.kind == "none":
+        return None
+    embeddings = [cast(nn.Module, encoder.embedding) for encoder in encoders]
+    return cast(Adversary, ADVERSARIES[config.adversarial.on](embeddings, epsilon=config.adversarial.epsilon))

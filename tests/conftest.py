@@ -1,0 +1,50 @@
+"""What all tests share: no network, few threads, fixed seeds, and the way to real data where there is some."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+# Read by torch, transformers and datasets when a test imports them: later than this file.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("MKL_NUM_THREADS", "2")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seeds() -> None:
+    """Every test starts from the same random state; torch and numpy only where something imported them."""
+    random.seed(13)
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(13)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(13)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real data: `$NER_DISTILL_DATA`, or `shared/data` beside the project.
+
+    A test that asks for it is marked `data`, and skipped where there is no such folder.
+    """
+    named = os.environ.get("NER_DISTILL_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; NER_DISTILL_DATA names another folder")
+    return folder
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the real data, before `-m` chooses."""
+    for item in items:
+        if "data_dir" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.data)

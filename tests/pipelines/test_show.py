@@ -1,0 +1,186 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from ner_distill.data.soft_label_manifest import StoreHeader, TeacherId
+from ner_distill.data.soft_label_writer import StoreWriter
+from ner_distill.data.soft_labels import SoftBlock, SoftLabelStore, SoftRow
+from ner_distill.data.tagset import TagSet
+from ner_distill.errors import ConfigError, RunError
+from ner_distill.pipelines.show import count_types, show
+
+TAGS = TagSet(("ORG", "PER"))
+
+
+def make_row(name: str, *tagged: tuple[str, str, float], dropped: tuple[int, ...] = ()) -> SoftRow:
+    """Words with their tag and its probability; what is left goes to O (or to B-ORG where the tag is O)."""
+    probs = np.zeros((len(tagged), len(TAGS)))
+    for position, (_, tag, probability) in enumerate(tagged):
+        probs[position, 1 if tag == "O" else 0] = 1 - probability
+        probs[position, TAGS.tags.index(tag)] = probability
+    keep = np.array([position not in dropped for position in range(len(tagged))])
+    return SoftRow(name, tuple(word for word, _, _ in tagged), probs.astype(np.float16), keep)
+
+
+BANK = make_row(
+    "bank",
+    ("El", "O", 0.99),
+    ("Banco", "B-ORG", 0.98),
+    ("de", "I-ORG", 0.96),
+    ("España", "I-ORG", 0.97),
+    ("cerró", "O", 0.9),
+    dropped=(4,),
+)
+RAIN = make_row("rain", ("It", "O", 1.0), ("rains", "O", 1.0))
+ANN = make_row("ann", ("Ann", "B-PER", 0.6), ("left", "O", 1.0))
+
+
+def write_store(path: Path, shards: list[list[SoftRow]], *, unit: str = "word", finish: bool = True) -> Path:
+    header = StoreHeader(
+        labels=TAGS.labels,
+        unit=unit,
+        teachers=(TeacherId(name="runs/teacher", fingerprint="aaa111"),),
+        inputs=(),
+        shard_size=3,
+        block_size=3,
+    )
+    writer = StoreWriter.create(path, header)
+    for index, rows in enumerate(shards):
+        writer.write_shard(index, [SoftBlock(tuple(rows), np.zeros((0, 4), np.int32), np.zeros(0, np.float16))])
+    if finish:
+        writer.finish(len(shards))
+    return path
+
+
+def printed(path: Path, *, width: int = 120, colour: bool = False, **options) -> str:
+    console = Console(
+        file=io.StringIO(), width=width, force_terminal=colour, color_system="standard" if colour else None
+    )
+    for part in show(path, **options):
+        console.print(part)
+    return console.file.getvalue()
+
+
+def shown_ids(path: Path, **options) -> list[str]:
+    lines = printed(path, **options).splitlines()
+    return [name for line in lines for name in ("bank", "rain", "ann") if line.split()[1:] == [name]]
+
+
+@pytest.fixture
+def store(tmp_path) -> Path:
+    return write_store(tmp_path / "store", [[BANK, RAIN], [ANN]])
+
+
+def test_show_marks_entities_with_type_and_confidence_without_colour(store):
+    assert "El [ORG 0.97 Banco de España] " in printed(store)
+
+
+def test_show_marks_dropped_words_without_colour(store):
+    output = printed(store)
+    assert "~cerró~" in output
+    assert "dropped by voting or a threshold" in output
+
+
+def test_show_explains_dropped_words_only_where_there_are_some(store):
+    assert "dropped by" not in printed(store, start=1)
+
+
+def test_show_colours_entities_on_a_terminal(store):
+    output = printed(store, colour=True)
+    assert "\x1b[" in output.split("Banco de España")[0].splitlines()[-1]
+
+
+def test_show_plain_output_has_no_escape_codes(store):
+    assert "\x1b" not in printed(store)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_show_stays_within_the_width(tmp_path, width):
+    long = make_row("long", *[("Wort", "O", 1.0)] * 60, ("x" * 100, "B-PER", 0.9))
+    path = write_store(tmp_path / "store", [[long]])
+    assert max(len(line) for line in printed(path, width=width).splitlines()) <= width
+
+
+def test_show_joins_characters_without_spaces(tmp_path):
+    row = make_row("zh", ("北", "B-ORG", 0.9), ("京", "I-ORG", 0.9), ("好", "O", 1.0))
+    assert "[ORG 0.90 北京]好" in printed(write_store(tmp_path / "store", [[row]], unit="character"))
+
+
+def test_show_text_with_markup_and_brackets_is_printed_as_it_is(tmp_path):
+    row = make_row("m", ("[bold]", "O", 1.0), ("[/x]", "B-PER", 0.9))
+    assert "[bold] [PER 0.90 [/x]]" in printed(write_store(tmp_path / "store", [[row]]))
+
+
+def test_show_takes_control_characters_out_of_the_text(tmp_path):
+    row = make_row("evil\x1b[2J", ("a\x1b]0;title\x07b", "O", 1.0))
+    output = printed(write_store(tmp_path / "store", [[row]]))
+    assert "\x1b" not in output
+    assert "\x07" not in output
+
+
+def test_show_header_has_the_facts(store):
+    lines = [line.split() for line in printed(store, limit=0).splitlines()]
+    assert ["sentences", "3", "in", "2", "shards"] in lines
+    assert ["words", "9,", "88.9%", "kept"] in lines
+    assert ["teacher", "runs/teacher", "(aaa111)"] in lines
+    assert ["ORG", "1", "0.970"] in lines
+    assert ["PER", "1", "0.600"] in lines
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, ["bank", "rain", "ann"]),
+        ({"limit": 2}, ["bank", "rain"]),
+        ({"start": 1}, ["rain", "ann"]),
+        ({"entities_only": True}, ["bank", "ann"]),
+        ({"entities_only": True, "limit": 1, "start": 1}, ["ann"]),
+        ({"label": "PER"}, ["ann"]),
+        ({"min_confidence": 0.9}, ["bank"]),
+        ({"max_confidence": 0.9}, ["ann"]),
+        ({"label": "ORG", "max_confidence": 0.9}, []),
+    ],
+)
+def test_show_takes_the_sentences_that_fit(store, options, expected):
+    assert shown_ids(store, **options) == expected
+
+
+def test_show_says_so_where_nothing_fits(store):
+    assert "No sentence to show from number 99 on" in printed(store, start=99)
+
+
+def test_show_numbers_sentences_through_all_shards(store):
+    assert "2  ann" in printed(store)
+
+
+def test_show_refuses_a_type_the_store_does_not_have_and_guesses(store):
+    with pytest.raises(ConfigError, match=r"'ORGA' is not in the store; it has ORG, PER; did you mean ORG\?"):
+        show(store, label="ORGA")
+
+
+def test_show_refuses_a_folder_that_is_no_store_before_printing(tmp_path):
+    with pytest.raises(RunError):
+        show(tmp_path)
+
+
+def test_show_says_that_a_store_is_not_finished(tmp_path):
+    assert "NOT FINISHED" in printed(write_store(tmp_path / "store", [[BANK]], finish=False))
+
+
+def test_show_of_an_empty_store_works(tmp_path):
+    assert "No sentence to show" in printed(write_store(tmp_path / "store", [], finish=False))
+
+
+def test_counting_types_in_a_sample_takes_shards_from_all_over(tmp_path):
+    path = write_store(tmp_path / "store", [[BANK]] * 5 + [[ANN]] * 5)
+    counts = count_types(SoftLabelStore.open(path), sample_rows=4)
+    assert (counts.rows, counts.entities) == (4, {"ORG": 2, "PER": 2})
+
+
+def test_show_says_how_many_sentences_were_counted(tmp_path, monkeypatch):
+    path = write_store(tmp_path / "store", [[BANK]] * 10)
+    monkeypatch.setattr("ner_distill.pipelines.show.SAMPLE_ROWS", 4)
+    assert "(in 4 sentences of 10)" in printed(path)

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ner_distill.console import Reporter
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Clock:
+    """A clock that the test moves by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def stream() -> io.StringIO:
+    return io.StringIO()
+
+
+def test_messages_go_to_stderr_and_leave_stdout_to_results(capsys):
+    reporter = Reporter()
+    reporter.info("reading [train.conll]")
+    reporter.warn("3 rows repaired")
+    with reporter.progress("labelling", 10) as progress:
+        progress.advance(10)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("reading [train.conll]\nwarning: 3 rows repaired\nlabelling: 10 / 10 words")
+
+
+def test_tables_go_to_stdout(capsys):
+    Reporter().table("verdict")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("verdict\n", "")
+
+
+def test_tables_are_as_wide_as_columns_says(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    from rich.panel import Panel
+
+    Reporter().table(Panel("x"))
+    assert {len(line) for line in capsys.readouterr().out.splitlines()} == {30}
+
+
+def test_a_quiet_reporter_says_nothing_and_logs_nothing(capsys, tmp_path):
+    reporter = Reporter(quiet=True, log=tmp_path / "log.txt")
+    reporter.info("a")
+    reporter.warn("b")
+    reporter.table("c")
+    with reporter.progress("labelling", 10) as progress:
+        progress.advance(10)
+    assert capsys.readouterr() == ("", "")
+    assert not (tmp_path / "log.txt").exists()
+
+
+def test_progress_line_says_amount_rate_time_left_and_fields(stream, clock):
+    with Reporter(stream=stream, clock=clock).progress("labelling", 400_000) as progress:
+        clock.now += 100 / 7
+        progress.advance(120_000, loss=0.123456, epoch=2)
+    first = stream.getvalue().splitlines()[0]
+    assert first == "labelling: 120,000 / 400,000 words (30 %), 8,400 words/s, 0:33 left, loss 0.1235, epoch 2"
+
+
+def test_plain_progress_prints_at_most_a_line_in_ten_seconds_and_a_last_one(stream, clock):
+    with Reporter(stream=stream, clock=clock).progress("labelling", 60, "sentences") as progress:
+        for _ in range(60):
+            clock.now += 0.5
+            progress.advance()
+    lines = stream.getvalue().splitlines()
+    assert [line.split(",")[0] for line in lines] == [
+        "labelling: 20 / 60 sentences (33 %)",
+        "labelling: 40 / 60 sentences (66 %)",
+        "labelling: 60 / 60 sentences (100 %)",
+        "labelling: 60 / 60 sentences (100 %)",
+    ]
+    assert lines[-1] == "labelling: 60 / 60 sentences (100 %), 2 sentences/s, took 0:30"
+
+
+def test_progress_of_unknown_length_says_neither_percent_nor_time_left(stream, clock):
+    with Reporter(stream=stream, clock=clock).progress("reading") as progress:
+        clock.now += 3700
+        progress.advance(7400)
+    assert stream.getvalue().splitlines() == [
+        "reading: 7,400 words, 2 words/s",
+        "reading: 7,400 words, 2 words/s, took 1:01:40",
+    ]
+
+
+def test_what_an_earlier_run_did_is_no_part_of_the_rate(stream, clock):
+    with Reporter(stream=stream, clock=clock).progress("labelling", 1000, done=900) as progress:
+        clock.now += 10
+        progress.advance(20)
+    assert stream.getvalue().splitlines()[0] == "labelling: 920 / 1,000 words (92 %), 2 words/s, 0:40 left"
+
+
+def test_an_interrupted_progress_says_where_it_stopped_and_lets_the_error_pass(stream, clock):
+    def fill_the_disk():
+        with Reporter(stream=stream, clock=clock).progress("labelling", 100) as progress:
+            clock.now += 5
+            progress.advance(25)
+            raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        fill_the_disk()
+    assert stream.getvalue() == "labelling: 25 / 100 words (25 %), 5 words/s, stopped after 0:05\n"
+
+
+def test_log_is_appended_to_with_times_across_reporters(stream, tmp_path):
+    log = tmp_path / "log.txt"
+    Reporter(stream=stream, log=log).info("first: López")
+    Reporter(stream=stream, log=log).warn("second")
+    stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+    assert re.fullmatch(f"{stamp} first: López\n{stamp} warning: second\n", log.read_text(encoding="utf-8"))
+
+
+def test_log_holds_tables_and_only_the_end_of_a_progress(stream, clock, tmp_path, capsys):
+    reporter = Reporter(stream=stream, clock=clock, log=tmp_path / "log.txt")
+    with reporter.progress("labelling", 2) as progress:
+        for _ in range(2):
+            clock.now += 30
+            progress.advance()
+    reporter.table("verdict")
+    assert len(stream.getvalue().splitlines()) == 3
+    lines = (tmp_path / "log.txt").read_text().splitlines()
+    assert len(lines) == 2
+    assert lines[0].endswith("took 1:00")
+    assert lines[1] == "verdict"
+
+
+ON_TERMINAL = """
+from ner_distill.console import Reporter
+reporter = Reporter()
+with reporter.progress("labelling", 100) as progress:
+    for step in range(5):
+        progress.advance(20, loss=0.5)
+        print("result", step)
+    reporter.warn("look [here] :smile:")
+"""
+
+
+def run_on_terminal(**environment: str) -> tuple[str, str]:
+    """(stdout, what the terminal got) of a script whose stderr is a terminal of 100 columns and stdout a pipe."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    env |= {"TERM": "xterm-256color", "COLUMNS": "100", **environment}
+    done = subprocess.run(
+        [sys.executable, "-c", ON_TERMINAL], stdout=subprocess.PIPE, stderr=theirs, env=env, cwd=ROOT, timeout=60
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 65536):
+            shown += piece
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    os.close(ours)
+    assert done.returncode == 0, shown.decode()
+    return done.stdout.decode(), shown.decode()
+
+
+def test_results_reach_the_pipe_while_a_bar_is_drawn_on_the_terminal():
+    out, shown = run_on_terminal()
+    assert out == "".join(f"result {step}\n" for step in range(5))
+    assert "━" in shown
+    assert "100 / 100 words (100 %)" in shown
+    assert "loss 0.5" in shown
+
+
+def test_messages_on_a_terminal_are_text_and_not_markup():
+    assert "warning: look [here] :smile:" in run_on_terminal()[1]
+
+
+def test_warnings_on_a_terminal_are_coloured():
+    assert "\x1b[33m" in run_on_terminal()[1]
+
+
+def test_no_color_is_honoured_on_a_terminal():
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", run_on_terminal(NO_COLOR="1")[1])
+
+
+def test_a_dumb_terminal_gets_plain_lines():
+    shown = run_on_terminal(TERM="dumb")[1]
+    assert "\x1b" not in shown
+    assert "labelling: 100 / 100 words (100 %)" in shown
+
+
+def test_importing_the_console_imports_no_rich():
+    code = "import sys, ner_distill.console; print([name for name in sys.modules if name.startswith('rich')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
