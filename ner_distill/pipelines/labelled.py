@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ class LabelledData:
         pairs_per_sentence: int = 0,
         pair_target: str = "type",
     ) -> None:
-        self.featurizer: Any = featurizer
+        self.featurizer = cast(Any, featurizer)
         self.features = [self.featurizer.features(sentence.words) for sentence in sentences]
         self.sizes = [self.featurizer.size(features) for features in self.features]
         self.tags = [tagset.encode(sentence.spans or (), len(sentence.words)) for sentence in sentences]
@@ -77,7 +77,7 @@ class DevelopmentSet:
     def __init__(self, sentences: Sequence[Sentence], featurizer: AnyFeaturizer, tagset: TagSet) -> None:
         self.gold = [sentence.spans or () for sentence in sentences]
         self.features = [featurizer.features(sentence.words) for sentence in sentences]
-        self.featurizer: Any = featurizer
+        self.featurizer = cast(Any, featurizer)
         self.tagset = tagset
 
     def scores(self, tagger: Tagger) -> Scores:

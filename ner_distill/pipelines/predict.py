@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
 
 from ner_distill.data.readers import read_raw
 from ner_distill.errors import ConfigError
 from ner_distill.pipelines.build import load_run
-from ner_distill.pipelines.formats import STYLES, Style, format_prediction
+from ner_distill.pipelines.formats import STYLES, format_prediction
 from ner_distill.pipelines.inference import predict_sentences
 
 
@@ -27,4 +26,4 @@ def predict(model: Path, text: Sequence[str | Path], *, style: str = "inline", f
     for sentence, spans in predict_sentences(
         built.tagger, built.featurizer, built.info.tagset, sentences, window=window
     ):
-        yield format_prediction(sentence, spans, cast(Style, style))
+        yield format_prediction(sentence, spans, style)
