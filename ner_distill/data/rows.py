@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -111,7 +111,13 @@ def _spans(row: Row, text: str, offsets: Offsets, report: ReadReport) -> tuple[S
             report.note("repeated_entities", row.path, entity.line or row.line, f"{_named(entity, text)} again")
         else:
             spans.append(span)
-    return _flat(row, spans, report) if row.flat else tuple(sorted(spans))
+    if not row.flat:
+        return tuple(sorted(spans))
+    kept = longest_spans(spans)
+    for span in sorted(set(spans) - set(kept)):
+        surface = text[starts[span.start] : ends[span.end - 1]]
+        report.note("overlaps", row.path, row.line, f"{span.label} {surface!r} overlaps a longer entity")
+    return tuple(kept)
 
 
 def _problem(entity: Entity, text: str) -> tuple[str, str] | None:
@@ -127,15 +133,13 @@ def _named(entity: Entity, text: str) -> str:
     return f"{entity.label} {text[entity.start : entity.end]!r} ({entity.start}, {entity.end})"
 
 
-def _flat(row: Row, spans: Sequence[Span], report: ReadReport) -> tuple[Span, ...]:
+def longest_spans(spans: Iterable[Span]) -> list[Span]:
+    """Spans of which no two share a word: the longest stay, of equally long ones the first."""
     kept: list[Span] = []
     for span in sorted(spans, key=lambda one: (one.start - one.end, one)):
-        longer = next((other for other in kept if span.start < other.end and other.start < span.end), None)
-        if longer is None:
+        if all(span.end <= other.start or other.end <= span.start for other in kept):
             kept.append(span)
-        else:
-            report.note("overlaps", row.path, row.line, f"{span} overlaps {longer}")
-    return tuple(sorted(kept))
+    return sorted(kept)
 
 
 def _without_surrogates(text: str, row: Row, report: ReadReport) -> str:

@@ -93,7 +93,7 @@ def suspects(sentences: Sequence[Sentence]) -> Iterator[Suspect]:
                 yield Suspect(sentence.id, _text(words), span.label, reason)
 
 
-_PAIRS = {"(": ")", "（": "）", "[": "]", "《": "》", "“": "”", "「": "」", '"': '"', "'": "'", "‘": "’", "«": "»", "〈": "〉"}
+_PAIRS = dict(zip("(（[【《〈“‘「«\"'", ")）]】》〉”’」»\"'", strict=True))
 
 
 def _oddity(words: Surface, limit: int) -> str | None:

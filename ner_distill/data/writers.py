@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ner_distill.data.sentence import Sentence, Span
+from ner_distill.data.rows import longest_spans
+from ner_distill.data.sentence import Sentence
 from ner_distill.data.tagging import Scheme, tags_from_spans
 from ner_distill.errors import DataError, RunError
 from ner_distill.files import write_error
@@ -69,20 +70,12 @@ def _conll(sentence: Sentence, scheme: Scheme, written: Written) -> str:
         what = "labels" if sentence.words else "words"
         raise DataError(f"sentence {sentence.id}: has no {what}; CoNLL files hold labelled sentences: write JSON Lines")
     words = [re.sub(r"\s", BLANK, word) or BLANK for word in sentence.words]
-    spans = _longest(sentence.spans)
+    spans = longest_spans(sentence.spans)
     written.sentences += 1
     written.blanks += sum(word != before for word, before in zip(words, sentence.words, strict=True))
     written.overlaps += len(sentence.spans) - len(spans)
     tags = tags_from_spans(spans, len(words), scheme)
     return "".join(f"{word} {tag}\n" for word, tag in zip(words, tags, strict=True)) + "\n"
-
-
-def _longest(spans: Iterable[Span]) -> list[Span]:
-    kept: list[Span] = []
-    for span in sorted(spans, key=lambda one: (one.start - one.end, one)):
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
-            kept.append(span)
-    return kept
 
 
 def _record(sentence: Sentence) -> dict[str, Any]:
@@ -97,7 +90,7 @@ def _record(sentence: Sentence) -> dict[str, Any]:
             ]
     else:
         record["words"] = list(sentence.words)
-        if spans is not None and len(_longest(spans)) == len(spans):
+        if spans is not None and len(longest_spans(spans)) == len(spans):
             record["tags"] = tags_from_spans(spans, len(sentence.words))
         elif spans is not None:
             record["entities"] = [

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from ner_distill.data.readers import read_corpus
 from ner_distill.data.report import ReadReport
 from ner_distill.data.sentence import Sentence, Span, Unit, labels_of
-from ner_distill.data.suspicious import SHOWN, Conflict, Suspect, conflicts, covered, missed, surface_counts, suspects
+from ner_distill.data.suspicious import Conflict, Suspect, conflicts, covered, missed, surface_counts, suspects
 
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
+EXAMPLES = 4
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
 # Text from anywhere must not steer the terminal that shows it.
 _CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\ufffd")
@@ -59,7 +60,7 @@ class DataReport:
     shared:    (file, other file, distinct sentences that both have), where there are any.
     conflicts: surfaces with several labels, those with the most labels against their commonest one first.
     missed:    surfaces that are entities here and words outside entities there, likewise.
-    suspects:  entities with odd borders or of unusual length; `suspect_counts` has all of them by reason.
+    suspects:  some entities with odd borders or of unusual length of each reason; `suspect_counts` counts all.
     """
 
     files: tuple[FileCheck, ...]
@@ -73,7 +74,7 @@ class DataReport:
 def check_data(
     paths: Sequence[str | Path], *, format: str = "auto", scheme: str = "auto", tag_column: int = -1, unit: str = "auto"
 ) -> DataReport:
-    """Read the files, each by itself, and look at them. The parameters are those of `read_corpus`, as are its errors."""
+    """Read the files, each by itself, and look at them. Parameters and errors are those of `read_corpus`."""
     corpora = [read_corpus([path], format=format, scheme=scheme, tag_column=tag_column, unit=unit) for path in paths]
     known = labels_of(corpora[0].sentences)
     keys = [{sentence.words for sentence in corpus.sentences} for corpus in corpora]
@@ -89,13 +90,14 @@ def check_data(
     sentences = [sentence for corpus in corpora for sentence in corpus.sentences if sentence.spans is not None]
     counts = surface_counts(sentences)
     suspicious = list(suspects(sentences))
+    reasons = Counter(suspect.reason for suspect in suspicious)
     return DataReport(
         files,
         shared,
         conflicts(counts),
         missed(sentences, counts),
-        tuple(suspicious[:SHOWN]),
-        dict(Counter(suspect.reason for suspect in suspicious)),
+        tuple(one for reason in reasons for one in [one for one in suspicious if one.reason == reason][:EXAMPLES]),
+        dict(reasons),
     )
 
 
@@ -138,22 +140,28 @@ def render(report: DataReport) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    lines = [Text(line.translate(_CONTROLS)) for line in _lines(report)]
-    return Group(_files_table(report.files), _entities_table(report.files), *lines)
+    names = _names(report.files)
+    lines = [Text(line.translate(_CONTROLS)) for line in _lines(report, names)]
+    return Group(_files_table(report.files, names), _entities_table(report.files, names), *lines)
 
 
-def _files_table(files: Sequence[FileCheck]) -> Table:
-    table = _table("file", "sentences", "words", "no entity", "repeated", "words a sentence: half, 90 %, 99 %, all")
+def _names(files: Sequence[FileCheck]) -> dict[str, str]:
+    """path → its last part, or the whole path where two files have the same last part."""
+    often = Counter(Path(file.path).name for file in files)
+    return {file.path: name if often[name := Path(file.path).name] == 1 else file.path for file in files}
+
+
+def _files_table(files: Sequence[FileCheck], names: dict[str, str]) -> Table:
+    table = _table("file", "sentences", "words", "no entity", "repeated", "length 50 %", "90 %", "99 %", "longest")
     for file in files:
         unit = "" if file.unit == "word" else f" ({file.unit}s)"
-        lengths = "at most " + ", ".join(map(str, file.lengths))
-        figures = (f"{file.sentences:,}", f"{file.words:,}{unit}", f"{file.empty:,}", f"{file.duplicates:,}", lengths)
-        table.add_row(_plain(file.path), *figures)
+        counts = (f"{file.sentences:,}", f"{file.words:,}{unit}", f"{file.empty:,}", f"{file.duplicates:,}")
+        table.add_row(_plain(names[file.path]), *counts, *(f"{length:,}" for length in file.lengths))
     return table
 
 
-def _entities_table(files: Sequence[FileCheck]) -> Table:
-    table = _table("entities", *(Path(file.path).name for file in files))
+def _entities_table(files: Sequence[FileCheck], names: dict[str, str]) -> Table:
+    table = _table("entities", *(names[file.path] for file in files))
     totals = [sum(file.entities.values()) for file in files]
     everywhere: Counter[str] = Counter()
     for file in files:
@@ -184,25 +192,31 @@ def _plain(text: str) -> str:
     return escape(text.translate(_CONTROLS))
 
 
-def _lines(report: DataReport) -> Iterator[str]:
+def _lines(report: DataReport, names: dict[str, str]) -> Iterator[str]:
     for file in report.files:
+        name = names[file.path]
         if file.unlabelled:
-            yield f"{file.path}: {file.unlabelled:,} sentences without labels"
+            yield f"{name}: {file.unlabelled:,} sentences without labels"
         if file.overlapping:
-            yield f"{file.path}: {file.overlapping:,} pairs of entities overlap; training needs --flatten for these"
+            yield f"{name}: {file.overlapping:,} pairs of entities overlap; training needs --flatten for these"
         if file.absent_labels:
-            yield f"{file.path}: types that {report.files[0].path} does not have: {', '.join(file.absent_labels)}"
+            first = names[report.files[0].path]
+            yield f"{name}: types that {first} does not have: {', '.join(file.absent_labels)}"
         if not file.report.clean:
-            yield f"{file.path}: repaired while reading:"
+            yield f"{name}: repaired while reading:"
             yield from (f"  {line}" for line in file.report.summary().split("\n"))
     for one, other, count in report.shared:
-        yield f"{count:,} different sentences stand in {one} and in {other}: scores on the second are too high"
+        where = f"in {names[one]} and in {names[other]}"
+        yield f"{count:,} different sentences stand {where}: scores on the one are too good after training on the other"
     yield from _conflict_lines("One surface, several labels:", report.conflicts)
     yield from _conflict_lines("An entity here, outside of all entities (O) there:", report.missed)
     if report.suspects:
-        yield "Entities that look odd: " + ", ".join(f"{n:,} {reason}" for reason, n in report.suspect_counts.items())
-    for suspect in report.suspects:
-        yield f"  {suspect.sentence}: {suspect.label} {suspect.surface!r} {suspect.reason}"
+        yield "Entities that look odd:"
+    for reason, count in report.suspect_counts.items():
+        yield f"  {reason} ({count:,}):"
+        for suspect in report.suspects:
+            if suspect.reason == reason:
+                yield f"    {suspect.sentence}: {suspect.label} {suspect.surface!r}"
 
 
 def _conflict_lines(title: str, found: Sequence[Conflict]) -> Iterator[str]:

@@ -26,7 +26,7 @@ class Student(nn.Module):
 
 
 class StudentObjective:
-    """The terms `soft` (per kept word), `similarity` (per pair) and, for gold sentences, `gold` (per word).
+    """The terms `soft` (per kept word), `similarity` (per pair) and, for gold sentences, `gold` (per word, CRF: per sentence).
 
     A batch is soft (it has `probs`) or gold (it has `tags`); both kinds may occur in one step.
     """
@@ -40,9 +40,9 @@ class StudentObjective:
         self.weights = {name: weight for name, weight in named.items() if weight > 0}
 
     def counts(self, batch: Batch) -> dict[str, float]:
-        """Kept words and pairs, or gold words."""
+        """Kept words and pairs; or for gold sentences what the head's likelihood is of."""
         if batch.probs is None:
-            return {"gold": float(batch.mask.sum())}
+            return {"gold": self.student.tagger.scorer.count(batch.mask)}
         assert batch.keep is not None and batch.pairs is not None
         return {"soft": float(batch.keep.sum()), "similarity": float(len(batch.pairs))}
 

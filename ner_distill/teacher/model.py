@@ -47,7 +47,7 @@ class Teacher(nn.Module):
 class TeacherObjective:
     """L_ner + w · L_sim (method: joint loss of the two tasks), each a mean over what it counts.
 
-    The terms: `entities`, negative log likelihood per word; `similarity`, binary cross-entropy per pair.
+    The terms: `entities`, negative log likelihood per word (token head) or per sentence (CRF); `similarity`, binary cross-entropy per pair.
     """
 
     def __init__(self, teacher: Teacher, *, similarity_weight: float) -> None:
@@ -57,8 +57,8 @@ class TeacherObjective:
             self.weights["similarity"] = similarity_weight
 
     def counts(self, batch: Batch) -> dict[str, float]:
-        """Words and pairs."""
-        counts = {"entities": float(batch.mask.sum())}
+        """What the head's likelihood is of (words or sentences), and pairs."""
+        counts = {"entities": self.teacher.tagger.scorer.count(batch.mask)}
         if "similarity" in self.weights and batch.pairs is not None:
             counts["similarity"] = float(len(batch.pairs))
         return counts

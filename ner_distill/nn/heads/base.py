@@ -25,6 +25,10 @@ class Head(Protocol):
         """
         ...
 
+    def count(self, mask: Tensor) -> float:
+        """How many likelihoods that sum has: what divides it into a mean. A number, known before any forward pass."""
+        ...
+
     def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """(batch, words, tags) log of the marginal probability of each tag; rows that are not counted are zeros.
 

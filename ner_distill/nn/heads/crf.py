@@ -37,6 +37,10 @@ class CrfHead(nn.Module):
         self.register_buffer("forbidden_start", forbidden_start, persistent=False)
         self.register_buffer("forbidden_transitions", forbidden_transitions, persistent=False)
 
+    def count(self, mask: Tensor) -> float:
+        """Sentences: the likelihood is that of a whole sequence of tags."""
+        return float(mask.any(1).sum())
+
     def loss(self, vectors: Tensor, mask: Tensor, tags: Tensor) -> Tensor:
         """Sum over sentences of log Z − score of the gold path."""
         logits: Tensor = self.project(vectors)

@@ -40,6 +40,10 @@ class TokenHead(nn.Module):
         self.register_buffer("forbidden_start", forbidden_start, persistent=False)
         self.register_buffer("forbidden_transitions", forbidden_transitions, persistent=False)
 
+    def count(self, mask: Tensor) -> float:
+        """Words: each has a likelihood of its own."""
+        return float(mask.sum())
+
     def loss(self, vectors: Tensor, mask: Tensor, tags: Tensor) -> Tensor:
         """Sum over counted words of the cross-entropy."""
         logits: Tensor = self.project(vectors)
