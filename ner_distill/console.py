@@ -42,6 +42,7 @@ class Reporter:
     ) -> None:
         self.quiet = quiet
         self._log_path = None if quiet else log
+        self._not_logged: list[str] = []
         self._stream = stream
         self._clock = clock
         self._console: Console | None = None
@@ -55,6 +56,15 @@ class Reporter:
     def on_terminal(self) -> bool:
         """Is there a terminal that can redraw a line?"""
         return self.stream.isatty() and os.environ.get("TERM") != "dumb"
+
+    def log_to(self, path: Path) -> None:
+        """From now on log to this file, beginning with what was said before there was one; its directory exists."""
+        if self.quiet:
+            return
+        self._log_path = path
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(self._not_logged)
+        self._not_logged.clear()
 
     def info(self, message: str) -> None:
         """Say how things are."""
@@ -143,10 +153,13 @@ class Reporter:
         self._log(message)
 
     def _log(self, message: str) -> None:
+        line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {message}\n"
         if self._log_path is None:
+            if not self.quiet:
+                self._not_logged.append(line)
             return
         with self._log_path.open("a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {message}\n")
+            file.write(line)
 
     def _rich(self) -> Console:
         """One console for messages and bars: rich then prints a message above the bar."""

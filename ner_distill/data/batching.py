@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,6 @@ class Batch:
     probs:         (batch, words, tags) float32, the teacher's probabilities; 0 at padding.
     pairs:         (pairs, 2) long, flat indices row · words + word.
     pair_targets:  (pairs,) float32, gold 0/1 or the teacher's similarity.
-    extra:         inputs of a second featurizer, where a model has two.
     """
 
     inputs: dict[str, Tensor]
@@ -42,11 +42,10 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
-        moved: dict[str, object] = {"inputs": {key: value.to(device, non_blocking=True) for key, value in self.inputs.items()}}
-        for field in dataclasses.fields(self)[1:]:
-            value = getattr(self, field.name)
-            moved[field.name] = value if value is None else value.to(device, non_blocking=True)
-        return Batch(**moved)  # type: ignore[arg-type]
+        moved: dict[str, Any] = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        moved |= {name: value.to(device, non_blocking=True) for name, value in moved.items() if torch.is_tensor(value)}
+        moved["inputs"] = {key: value.to(device, non_blocking=True) for key, value in self.inputs.items()}
+        return Batch(**moved)
 
 
 def plan_batches(sizes: Sequence[int], *, budget: int, seed: int | None, epoch: int = 0) -> list[list[int]]:
@@ -89,7 +88,7 @@ def pad_rows(rows: Sequence[Sequence[int]], width: int) -> Tensor:
     return torch.from_numpy(padded)
 
 
-def sample_pairs(keys: npt.NDArray[np.int64], mask: npt.NDArray[np.bool_], pairs: int, rng: np.random.Generator) -> Array:
+def sample_pairs(keys: Array, mask: npt.NDArray[np.bool_], pairs: int, rng: np.random.Generator) -> Array:
     """(≤ pairs, 2) flat indices of two different words: half with equal keys, half with different ones.
 
     keys: (batch, words), 0 = outside every entity. mask: (batch, words), True = may be drawn. Entity words
@@ -106,8 +105,10 @@ def sample_pairs(keys: npt.NDArray[np.int64], mask: npt.NDArray[np.bool_], pairs
     outside = int(np.searchsorted(values, 0, side="right"))  # positions below are O, above are entity words
     total = len(words)
 
-    def draw(low: npt.NDArray[np.int64] | int, high: npt.NDArray[np.int64] | int) -> Array:
-        return (low + rng.random(pairs) * (np.asarray(high) - low)).astype(np.int64)
+    def draw(low: Array | int, high: Array | int) -> Array:
+        # rounded down before `low` is added: the sum of the two floats could round up to `high` itself
+        drawn: Array = low + (rng.random(pairs) * (np.asarray(high) - low)).astype(np.int64)
+        return drawn
 
     prefer = rng.random(pairs) < 0.5
     first = np.where(prefer & (outside < total), draw(outside, total), draw(0, total))

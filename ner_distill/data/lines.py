@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
-from ner_distill.data.sentence import is_chinese
 from ner_distill.errors import DataError
 
 STDIN = "-"
 _BOM = b"\xef\xbb\xbf"
+_SAMPLE = 1 << 16
 _MAGIC = {
     b"\x1f\x8b": "is compressed (gzip): expected plain text; unpack it with gunzip",
     b"PK\x03\x04": "is a zip archive: expected plain text; unpack it with unzip",
@@ -82,18 +83,19 @@ def read_text(path: Path) -> str:
 
 def _not_utf8(path: Path | str, line: int, start: int, raw: bytes, error: UnicodeDecodeError) -> DataError:
     found = f"byte 0x{raw[error.start]:02X} at offset {start + error.start:,} is not UTF-8"
-    advice = f"if it is {_guess(raw)}, convert it: iconv -f {_guess(raw)} -t UTF-8 {path} > {path}.utf8"
+    if str(path) == STDIN:
+        return DataError.at("stdin", line, f"expected UTF-8; {found}; if it is {_guess(raw)}, pipe it through iconv")
+    with Path(path).open("rb") as file:
+        guess = _guess(file.read(_SAMPLE))
+    advice = f"if it is {guess}, convert it: iconv -f {guess} -t UTF-8 {path} > {path}.utf8"
     return DataError.at(path, line, f"expected UTF-8; {found}; {advice}")
 
 
-def _guess(raw: bytes) -> str:
-    """The most likely encoding of a line that is not UTF-8."""
-    try:
-        text = raw.decode("gb18030")
-    except UnicodeDecodeError:
-        return "LATIN1"
-    foreign = [char for char in text if ord(char) > 127]
-    # Two Latin letters with accents side by side are rare, and make one (mostly rare) Chinese character.
-    common = sum(is_chinese(char) or char in "，。、：；？！“”《》（）" for char in foreign)
-    pairs = sum(byte > 127 for byte in raw)
-    return "GB18030" if common > 1 and 2 * common >= 0.9 * pairs else "LATIN1"
+def _guess(sample: bytes) -> str:
+    """The most likely encoding of what is not UTF-8.
+
+    In Chinese text the bytes above 127 come in pairs, in Latin text one by one.
+    """
+    runs = re.findall(rb"[\x80-\xFF]+", sample)
+    pairs = sum(len(run) % 2 == 0 for run in runs)
+    return "GB18030" if pairs > 0.8 * len(runs) else "LATIN1"

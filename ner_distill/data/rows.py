@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ner_distill.data.report import ReadReport
 from ner_distill.data.segment import Offsets, segment
-from ner_distill.data.sentence import Sentence, Span, Unit
+from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
 from ner_distill.data.tagging import Scheme, TagError, spans_from_tags
 from ner_distill.errors import DataError
 
@@ -113,11 +113,11 @@ def _spans(row: Row, text: str, offsets: Offsets, report: ReadReport) -> tuple[S
             spans.append(span)
     if not row.flat:
         return tuple(sorted(spans))
-    kept = longest_spans(spans)
+    kept = without_overlap(spans)
     for span in sorted(set(spans) - set(kept)):
         surface = text[starts[span.start] : ends[span.end - 1]]
         report.note("overlaps", row.path, row.line, f"{span.label} {surface!r} overlaps a longer entity")
-    return tuple(kept)
+    return kept
 
 
 def _problem(entity: Entity, text: str) -> tuple[str, str] | None:
@@ -131,15 +131,6 @@ def _problem(entity: Entity, text: str) -> tuple[str, str] | None:
 
 def _named(entity: Entity, text: str) -> str:
     return f"{entity.label} {text[entity.start : entity.end]!r} ({entity.start}, {entity.end})"
-
-
-def longest_spans(spans: Iterable[Span]) -> list[Span]:
-    """Spans of which no two share a word: the longest stay, of equally long ones the first."""
-    kept: list[Span] = []
-    for span in sorted(spans, key=lambda one: (one.start - one.end, one)):
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
-            kept.append(span)
-    return sorted(kept)
 
 
 def _without_surrogates(text: str, row: Row, report: ReadReport) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,6 +54,16 @@ class Sentence:
 def labels_of(sentences: Sequence[Sentence]) -> tuple[str, ...]:
     """The entity types of the sentences, sorted by name: the fixed order of a run."""
     return tuple(sorted({span.label for sentence in sentences for span in sentence.spans or ()}))
+
+
+def without_overlap(spans: Iterable[Span], *, shortest: bool = False) -> tuple[Span, ...]:
+    """Spans of which no two share a word, sorted: the longest stay (or the shortest), of equally long ones the first."""
+    kept: list[Span] = []
+    sign = 1 if shortest else -1
+    for span in sorted(set(spans), key=lambda one: (sign * (one.end - one.start), one)):
+        if all(span.end <= other.start or other.end <= span.start for other in kept):
+            kept.append(span)
+    return tuple(sorted(kept))
 
 
 def unit_of(sentences: Sequence[Sentence]) -> Unit:

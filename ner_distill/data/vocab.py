@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ner_distill.errors import RunError
+from ner_distill.files import atomic_write_text
 
 PADDING, UNKNOWN = 0, 1
 
@@ -47,14 +48,18 @@ class Vocab:
     @classmethod
     def from_json(cls, data: object, where: Path | str) -> Vocab:
         """Read what `to_json` gave. Raises RunError where it is anything else."""
-        if not isinstance(data, dict) or not isinstance(data.get("forms"), list) or not isinstance(data.get("counts"), list):
-            raise RunError(f"{where}: expected an object with the lists 'forms' and 'counts'; the run is damaged")
-        return cls([str(form) for form in data["forms"]], [int(count) for count in data["counts"]])
+        forms, counts = (data.get("forms"), data.get("counts")) if isinstance(data, dict) else (None, None)
+        if not isinstance(forms, list) or not isinstance(counts, list) or len(forms) != len(counts):
+            raise RunError(f"{where}: expected the lists 'forms' and 'counts' of one length; the run is damaged")
+        if not all(isinstance(form, str) for form in forms) or not all(isinstance(count, int) for count in counts):
+            raise RunError(f"{where}: expected strings in 'forms', integers in 'counts'; the run is damaged")
+        return cls(forms, counts)
 
 
 def write_vocabs(path: Path, vocabs: dict[str, Vocab]) -> None:
     """Several vocabularies in one JSON file."""
-    path.write_text(json.dumps({name: vocab.to_json() for name, vocab in vocabs.items()}, ensure_ascii=False), "utf-8")
+    text = json.dumps({name: vocab.to_json() for name, vocab in vocabs.items()}, ensure_ascii=False)
+    atomic_write_text(path, text)
 
 
 def read_vocabs(path: Path) -> dict[str, Vocab]:
@@ -66,5 +71,5 @@ def read_vocabs(path: Path) -> dict[str, Vocab]:
     except ValueError as error:
         raise RunError(f"{path}: not valid JSON ({error}); the run is damaged") from None
     if not isinstance(data, dict):
-        raise RunError(f"{path}: expected an object of vocabularies")
+        raise RunError(f"{path}: expected an object of vocabularies, found {type(data).__name__}; the run is damaged")
     return {name: Vocab.from_json(vocab, f"{path}: {name}") for name, vocab in data.items()}

@@ -16,10 +16,10 @@ class Window:
 
 
 def cut_windows(length: int, limit: int) -> list[Window]:
-    """Windows of at most `limit` units over `length`, neighbours overlapping by half a window or more.
+    """Windows of at most `limit` units over `length`, neighbours overlapping by `limit // 2` or more.
 
     Each unit is taken from the window in which it stands farthest from an edge that is not the sentence's
-    own. One window where the length allows it; none for length 0.
+    own. One window where the length allows it; none for length 0. Raises ValueError for a limit below 2.
     """
     if limit < 2:
         raise ValueError(f"a window needs room for 2 units, found limit={limit}")

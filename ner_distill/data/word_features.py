@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 from ner_distill.data.sentence import Unit
 from ner_distill.data.vocab import PADDING, Vocab, read_vocabs, write_vocabs
 from ner_distill.data.windows import cut_windows
+from ner_distill.errors import RunError
 
 FILE = "vocabulary.json"
 EDGE = "\u0002"  # stands for the border of a word or sentence in character and bigram features
@@ -78,8 +80,9 @@ class WordFeaturizer:
         return WordFeatures(ids, bigrams, tuple(words) if "chars" in self.vocabs else ())
 
     def size(self, features: WordFeatures) -> int:
-        """Units that the encoder computes for this sentence."""
-        return len(features.words)
+        """Units that the encoder computes for this sentence, overlaps of its windows included."""
+        length = len(features.words)
+        return length if length <= self.max_words else len(cut_windows(length, self.max_words)) * self.max_words
 
     def collate(self, batch: Sequence[WordFeatures]) -> dict[str, Tensor]:
         """Tensors of a batch.
@@ -126,8 +129,8 @@ class WordFeaturizer:
         """Characters between edges; of a long word its two ends, which carry case and inflection."""
         ids = self._spellings.get(form)
         if ids is None:
-            half = self.max_chars // 2
-            cut = form if len(form) <= self.max_chars else form[:half] + form[-half:]
+            tail = self.max_chars // 2
+            cut = form if len(form) <= self.max_chars else form[: self.max_chars - tail] + form[len(form) - tail :]
             chars = self.vocabs["chars"]
             ids = self._spellings[form] = [chars.id(char) for char in (EDGE, *cut, EDGE)]
         return ids
@@ -149,9 +152,13 @@ class WordFeaturizer:
         write_vocabs(directory / FILE, self.vocabs)
 
     @classmethod
-    def load(cls, directory: Path, unit: Unit, *, max_words: int = 512) -> WordFeaturizer:
-        """Read what `save` wrote. Raises RunError naming the file."""
-        return cls(unit, read_vocabs(directory / FILE), max_words=max_words)
+    def load(cls, directory: Path, unit: Unit, *, max_words: int = 512, max_chars: int = 24) -> WordFeaturizer:
+        """Read what `save` wrote; the limits are the caller's. Raises RunError naming the file."""
+        vocabs = read_vocabs(directory / FILE)
+        if "words" not in vocabs:
+            found = ", ".join(vocabs) or "nothing"
+            raise RunError(f"{directory / FILE}: expected the vocabulary 'words', found {found}; the run is damaged")
+        return cls(unit, vocabs, max_words=max_words, max_chars=max_chars)
 
 
 def normal(word: str) -> str:
@@ -163,4 +170,4 @@ def normal(word: str) -> str:
 def _bigrams(words: Sequence[str]) -> list[str]:
     """words + 1 bigrams: of the edge with the first word, ..., of the last word with the edge."""
     padded = [EDGE, *(normal(word) for word in words), EDGE]
-    return [first + second for first, second in zip(padded, padded[1:], strict=False)]
+    return [first + second for first, second in pairwise(padded)]

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ner_distill.data.rows import longest_spans
-from ner_distill.data.sentence import Sentence
+from ner_distill.data.sentence import Sentence, without_overlap
 from ner_distill.data.tagging import Scheme, tags_from_spans
 from ner_distill.errors import DataError, RunError
 from ner_distill.files import write_error
@@ -39,8 +38,10 @@ def write_conll(
     """Write `word TAG` lines and a blank line after each sentence.
 
     What columns cannot hold is replaced and counted: white space inside a word becomes `BLANK`; of entities that
-    overlap the longest stay. Ids, texts and offsets are not written. Raises DataError for a sentence without labels
-    or words, RunError where the file exists (and not `overwrite`) or cannot be written; then nothing is changed.
+    overlap the longest stay. Ids, texts and offsets are not written.
+
+    Raises DataError for a sentence without labels or words and for a type with white space, RunError where the file
+    exists (and not `overwrite`) or cannot be written; then nothing is changed.
     """
     written = Written()
     _write(path, (_conll(sentence, scheme, written) for sentence in sentences), overwrite)
@@ -69,8 +70,14 @@ def _conll(sentence: Sentence, scheme: Scheme, written: Written) -> str:
     if sentence.spans is None or not sentence.words:
         what = "labels" if sentence.words else "words"
         raise DataError(f"sentence {sentence.id}: has no {what}; CoNLL files hold labelled sentences: write JSON Lines")
+    for span in sentence.spans:
+        if span.label.split() != [span.label]:
+            raise DataError(
+                f"sentence {sentence.id}: type {span.label!r} holds white space, which CoNLL columns cannot hold: "
+                "write JSON Lines"
+            )
     words = [re.sub(r"\s", BLANK, word) or BLANK for word in sentence.words]
-    spans = longest_spans(sentence.spans)
+    spans = without_overlap(sentence.spans)
     written.sentences += 1
     written.blanks += sum(word != before for word, before in zip(words, sentence.words, strict=True))
     written.overlaps += len(sentence.spans) - len(spans)
@@ -90,7 +97,7 @@ def _record(sentence: Sentence) -> dict[str, Any]:
             ]
     else:
         record["words"] = list(sentence.words)
-        if spans is not None and len(longest_spans(spans)) == len(spans):
+        if spans is not None and len(without_overlap(spans)) == len(spans):
             record["tags"] = tags_from_spans(spans, len(sentence.words))
         elif spans is not None:
             record["entities"] = [

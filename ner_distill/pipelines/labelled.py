@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from torch import nn
 
 from ner_distill.config import OptimConfig
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch, pad_rows, plan_batches, sample_pairs
 from ner_distill.data.metrics import Scores, score
-from ner_distill.data.sentence import Sentence, Span
+from ner_distill.data.sentence import Sentence, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, DataError
+from ner_distill.files import atomic_write_text
 from ner_distill.nn.tagger import Tagger
-from ner_distill.pipelines.build import AnyFeaturizer, Built
-from ner_distill.pipelines.fit import FitSettings
+from ner_distill.pipelines.build import AnyFeaturizer, Built, save_run
+from ner_distill.pipelines.fit import FitResult, FitSettings
 from ner_distill.pipelines.inference import predict_spans
 
 
@@ -110,7 +115,7 @@ def flatten(sentences: Sequence[Sentence], choice: str | None, name: str) -> tup
     """
     flat, dropped = [], 0
     for sentence in sentences:
-        kept = _without_overlap(sentence.spans or (), longest=choice != "shortest")
+        kept = without_overlap(sentence.spans or (), shortest=choice == "shortest")
         lost = len(sentence.spans or ()) - len(kept)
         if lost and choice is None:
             raise DataError(
@@ -124,14 +129,6 @@ def flatten(sentences: Sequence[Sentence], choice: str | None, name: str) -> tup
             else sentence
         )
     return flat, dropped
-
-
-def _without_overlap(spans: Sequence[Span], *, longest: bool) -> tuple[Span, ...]:
-    kept: list[Span] = []
-    for span in sorted(set(spans), key=lambda s: ((s.start - s.end) if longest else (s.end - s.start), s)):
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
-            kept.append(span)
-    return tuple(sorted(kept))
 
 
 def check_development_labels(labels: Sequence[str], development: Sequence[str], reporter: Reporter) -> None:
@@ -190,7 +187,27 @@ def require_device(precision: str) -> None:
         raise ConfigError('optim.precision: "bf16" is not supported by this GPU; use "fp32"')
 
 
-def metrics_of(built: Built, scores: Scores, result: dict[str, Any]) -> dict[str, Any]:
-    """What `metrics.json` holds: parameters, how training went, and the development scores."""
-    parameters = sum(parameter.numel() for parameter in built.tagger.parameters())
-    return {"kind": built.info.kind, "parameters": parameters, **result, "dev": scores.to_json()}
+def finish_run(
+    built: Built,
+    scores: Scores,
+    result: FitResult,
+    directory: Path,
+    dev: Sequence[str | Path],
+    accelerator: Accelerator,
+) -> None:
+    """Write the model and then `metrics.json`, the mark of a finished run; checkpoints are of no more use."""
+    if accelerator.is_main_process:
+        save_run(built, directory)
+        metrics = {
+            "kind": built.info.kind,
+            "parameters": sum(parameter.numel() for parameter in built.tagger.parameters()),
+            "checkpoint_chosen_on": [str(path) for path in dev],
+            "best_epoch": result.epoch + 1,
+            "steps": result.steps,
+            "seconds": round(result.seconds, 1),
+            "counts": dict(getattr(built.featurizer, "counts", {})),
+            "dev": scores.to_json(),
+        }
+        atomic_write_text(directory / "metrics.json", json.dumps(metrics, ensure_ascii=False, indent=1) + "\n")
+        shutil.rmtree(directory / "checkpoints", ignore_errors=True)
+    accelerator.wait_for_everyone()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -13,24 +12,23 @@ import torch
 from ner_distill.config import DistillConfig, StudentConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch
-from ner_distill.data.sentence import labels_of
+from ner_distill.data.sentence import Unit, labels_of
 from ner_distill.data.soft_labels import SoftBlock, SoftLabelStore
 from ner_distill.errors import ConfigError, DataError
-from ner_distill.files import atomic_write_text
 from ner_distill.pipelines import runs
-from ner_distill.pipelines.build import AnyFeaturizer, load_run, new_student, save_run
+from ner_distill.pipelines.build import AnyFeaturizer, new_student
 from ner_distill.pipelines.fit import Fit, TrainingData, make_accelerator
 from ner_distill.pipelines.labelled import (
     DevelopmentSet,
     LabelledData,
     check_development_labels,
+    finish_run,
     fit_settings,
-    metrics_of,
     parameter_groups,
     require_device,
 )
 from ner_distill.pipelines.runs import RunInfo
-from ner_distill.pipelines.train_teacher import ReadOptions, Trained, read_labelled
+from ner_distill.pipelines.train_teacher import ReadOptions, Trained, finished_run, read_labelled
 from ner_distill.student.loss import DistillationLoss
 from ner_distill.student.model import Student, StudentObjective
 
@@ -163,44 +161,42 @@ def train_student(
         raise ConfigError(
             "nothing to learn from: give --soft (a store of label-unlabeled), --gold (labelled sentences) or both"
         )
-    store = SoftLabelStore.open(soft) if soft is not None else None
     if accelerator.is_main_process:
-        runs.open_run(out, resume=resume, overwrite=overwrite)
-    accelerator.wait_for_everyone()
-    reporter = reporter or Reporter(quiet=not accelerator.is_main_process, log=out / "log.txt")
+        runs.check_out(out, resume=resume, overwrite=overwrite)
+    store = SoftLabelStore.open(soft, verify=True) if soft is not None else None
+    reporter = reporter or Reporter(quiet=not accelerator.is_main_process)
     reading = reading or ReadOptions()
-    development, dev_unit = read_labelled(dev, "--dev", reading, reporter)
-    gold_sentences, unit = read_labelled(gold, "--gold", reading, reporter) if gold else ([], dev_unit)
+    unit: Unit | str = store.unit if store is not None else "auto"
+    gold_sentences, gold_unit = read_labelled(gold, "--gold", reading, reporter, unit=unit) if gold else ([], "word")
     info = (
-        RunInfo("student", unit, labels_of(gold_sentences))
+        RunInfo("student", gold_unit, labels_of(gold_sentences))
         if store is None
         else RunInfo("student", store.unit, store.labels)
     )
     if not info.labels:
         raise DataError("--gold: no entity in any sentence; there is nothing to learn")
+    development, _ = read_labelled(dev, "--dev", reading, reporter, unit=info.unit)
     check_development_labels(info.labels, labels_of(development), reporter)
     unknown = [label for label in labels_of(gold_sentences) if label not in info.labels]
     if unknown:
         raise DataError(
             f"--gold: has labels that the store does not: {', '.join(unknown)}; the store has {', '.join(info.labels)}"
         )
+    inputs = {
+        "soft": runs.fingerprints([soft / "manifest.json"] if soft else []),
+        "dev": runs.fingerprints(dev),
+        "gold": runs.fingerprints(gold),
+    }
     if resume:
-        runs.require_same_config(out, config)
+        runs.require_same(out, config, info, inputs)
         if (out / "metrics.json").exists():
-            reporter.info(f"{out}: this training is finished; nothing to do")
-            built = load_run(out)
-            return Trained(built, DevelopmentSet(development, built.featurizer, info.tagset).scores(built.tagger), True)
-    if accelerator.is_main_process:
-        runs.write_config(out, config)
-        runs.write_info(out, info)
-        inputs = {
-            "soft": runs.fingerprints([soft / "manifest.json"] if soft else []),
-            "dev": runs.fingerprints(dev),
-            "gold": runs.fingerprints(gold),
-        }
-        runs.check_inputs(out, inputs, resume=resume)
+            return finished_run(out, development, accelerator, reporter)
 
     built = new_student(config, info, _words(store, [sentence.words for sentence in gold_sentences]))
+    if accelerator.is_main_process and not resume:
+        runs.begin(out, config, info, inputs, overwrite=overwrite)
+    accelerator.wait_for_everyone()
+    reporter.log_to(out / "log.txt")
     student = cast(Student, built.model)
     reporter.info(
         f"{f'{store.rows:,} sentences, {store.words:,} words ({store.kept:,} kept)' if store else 'no'} soft labels, "
@@ -238,20 +234,8 @@ def train_student(
     )
     result = fit.run(resume=resume)
     scores = dev_set.scores(student.tagger)
-    if accelerator.is_main_process:
-        save_run(built, out)
-        record = {
-            "checkpoint_chosen_on": [str(path) for path in dev],
-            "best_epoch": result.epoch + 1,
-            "steps": result.steps,
-            "seconds": round(result.seconds, 1),
-            "counts": dict(getattr(built.featurizer, "counts", {})),
-        }
-        atomic_write_text(
-            out / "metrics.json", json.dumps(metrics_of(built, scores, record), ensure_ascii=False, indent=1) + "\n"
-        )
-    accelerator.wait_for_everyone()
-    return Trained(built, scores)
+    finish_run(built, scores, result, out, dev, accelerator)
+    return Trained(built, scores, accelerator.is_main_process)
 
 
 def _words(store: SoftLabelStore | None, gold: Sequence[Sequence[str]]) -> Iterator[Sequence[str]]:

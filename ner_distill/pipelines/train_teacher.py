@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from accelerate import Accelerator
 from torch import nn
 
 from ner_distill.config import TeacherConfig, load_config
@@ -16,17 +16,16 @@ from ner_distill.data.metrics import Scores
 from ner_distill.data.readers import read_corpus
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.errors import DataError
-from ner_distill.files import atomic_write_text
 from ner_distill.pipelines import runs
-from ner_distill.pipelines.build import Built, load_run, new_teacher, save_run
+from ner_distill.pipelines.build import Built, load_run, new_teacher
 from ner_distill.pipelines.fit import Adversary, Fit, make_accelerator
 from ner_distill.pipelines.labelled import (
     DevelopmentSet,
     LabelledData,
     check_development_labels,
+    finish_run,
     fit_settings,
     flatten,
-    metrics_of,
     parameter_groups,
     require_device,
     usable,
@@ -49,19 +48,33 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished training."""
+    """A finished training. main: is this the process that speaks for all?"""
 
     built: Built
     scores: Scores
-    finished_before: bool = False
+    main: bool = True
 
 
 def read_labelled(
-    paths: Sequence[str | Path], name: str, options: ReadOptions, reporter: Reporter, *, keep_nested: bool = False
+    paths: Sequence[str | Path],
+    name: str,
+    options: ReadOptions,
+    reporter: Reporter,
+    *,
+    unit: Unit | str = "auto",
+    keep_nested: bool = False,
 ) -> tuple[list[Sentence], Unit]:
-    """Labelled sentences of `--train`, `--dev`, `--gold` or `--data` files; says what was repaired."""
+    """Labelled sentences of `--train`, `--dev`, `--gold` or `--data` files; says what was repaired.
+
+    unit: how texts are cut into words: as those were that the model learned from.
+    """
     corpus = read_corpus(
-        list(paths), format=options.format, scheme=options.scheme, tag_column=options.tag_column, strict=options.strict
+        list(paths),
+        format=options.format,
+        scheme=options.scheme,
+        tag_column=options.tag_column,
+        unit=unit,
+        strict=options.strict,
     )
     if not corpus.report.clean:
         reporter.warn(corpus.report.summary())
@@ -98,28 +111,27 @@ def train_teacher(
     require_device(config.optim.precision)
     accelerator = make_accelerator(config.optim.precision)
     if accelerator.is_main_process:
-        runs.open_run(out, resume=resume, overwrite=overwrite)
-    accelerator.wait_for_everyone()
-    reporter = reporter or Reporter(quiet=not accelerator.is_main_process, log=out / "log.txt")
+        runs.check_out(out, resume=resume, overwrite=overwrite)
+    reporter = reporter or Reporter(quiet=not accelerator.is_main_process)
     reading = reading or ReadOptions()
     sentences, unit = read_labelled(train, "--train", reading, reporter)
-    development, _ = read_labelled(dev, "--dev", reading, reporter)
+    development, _ = read_labelled(dev, "--dev", reading, reporter, unit=unit)
     info = RunInfo("teacher", unit, labels_of(sentences))
     if not info.labels:
         raise DataError("--train: no entity in any sentence; there is nothing to learn")
     check_development_labels(info.labels, labels_of(development), reporter)
+    inputs = {"train": runs.fingerprints(train), "dev": runs.fingerprints(dev)}
     if resume:
-        runs.require_same_config(out, config)
+        runs.require_same(out, config, info, inputs)
         if (out / "metrics.json").exists():
-            reporter.info(f"{out}: this training is finished; nothing to do")
-            built = load_run(out)
-            return Trained(built, DevelopmentSet(development, built.featurizer, info.tagset).scores(built.tagger), True)
-    if accelerator.is_main_process:
-        runs.write_config(out, config)
-        runs.write_info(out, info)
-        runs.check_inputs(out, {"train": runs.fingerprints(train), "dev": runs.fingerprints(dev)}, resume=resume)
+            return finished_run(out, development, accelerator, reporter)
 
     built = new_teacher(config, info, [sentence.words for sentence in sentences])
+    # only now: whatever was wrong with the input, nothing has been made or replaced
+    if accelerator.is_main_process and not resume:
+        runs.begin(out, config, info, inputs, overwrite=overwrite)
+    accelerator.wait_for_everyone()
+    reporter.log_to(out / "log.txt")
     teacher = cast(Teacher, built.model)
     reporter.info(
         f"training on {len(sentences):,} sentences, {sum(len(s.words) for s in sentences):,} words, "
@@ -151,20 +163,18 @@ def train_teacher(
     )
     result = fit.run(resume=resume)
     scores = dev_set.scores(teacher.tagger)
-    if accelerator.is_main_process:
-        save_run(built, out)
-        record = {
-            "checkpoint_chosen_on": [str(path) for path in dev],
-            "best_epoch": result.epoch + 1,
-            "steps": result.steps,
-            "seconds": round(result.seconds, 1),
-            "counts": dict(getattr(built.featurizer, "counts", {})),
-        }
-        atomic_write_text(
-            out / "metrics.json", json.dumps(metrics_of(built, scores, record), ensure_ascii=False, indent=1) + "\n"
-        )
-    accelerator.wait_for_everyone()
-    return Trained(built, scores)
+    finish_run(built, scores, result, out, dev, accelerator)
+    return Trained(built, scores, accelerator.is_main_process)
+
+
+def finished_run(
+    directory: Path, development: Sequence[Sentence], accelerator: Accelerator, reporter: Reporter
+) -> Trained:
+    """What resuming a training gives that has come to its end."""
+    reporter.info(f"{directory}: this training is finished; nothing to do")
+    built = load_run(directory)
+    scores = DevelopmentSet(development, built.featurizer, built.info.tagset).scores(built.tagger)
+    return Trained(built, scores, accelerator.is_main_process)
 
 
 def _adversary(config: TeacherConfig, encoders: Sequence[nn.Module]) -> Adversary | None:

@@ -57,7 +57,12 @@ def test_character_beyond_the_basic_plane_is_one_character() -> None:
 
 @pytest.mark.parametrize(
     ("texts", "unit"),
-    [(["他在北京。", "IBM 是一家公司"], "character"), (["He lives in 北京 now."], "word"), ([""], "word"), ([], "word")],
+    [
+        (["他在北京。", "IBM 是一家公司"], "character"),
+        (["He lives in 北京 now."], "word"),
+        ([""], "word"),
+        ([], "word"),
+    ],
 )
 def test_unit_of_texts_is_character_where_they_are_mostly_chinese(texts: list[str], unit: Unit) -> None:
     assert unit_of_texts(texts) == unit

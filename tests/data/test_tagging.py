@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,9 +39,8 @@ def test_detection_finds_each_scheme(scheme: Scheme) -> None:
 @st.composite
 def flat_spans(draw: st.DrawFn) -> tuple[int, tuple[Span, ...]]:
     borders = sorted(draw(st.sets(st.integers(0, 12), min_size=2)))
-    pairs = zip(borders, borders[1:], strict=False)
     labels = st.sampled_from(["PER", "LOC", "B-1", "O"])
-    spans = tuple(Span(start, end, draw(labels)) for start, end in pairs if draw(st.booleans()))
+    spans = tuple(Span(start, end, draw(labels)) for start, end in pairwise(borders) if draw(st.booleans()))
     return borders[-1] + draw(st.integers(0, 2)), spans
 
 

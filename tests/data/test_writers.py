@@ -65,6 +65,11 @@ def test_conll_refuses_a_sentence_without_labels_and_leaves_no_file(tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_conll_refuses_a_type_with_white_space(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="sentence a: type 'my type' holds white space"):
+        write_conll([Sentence("a", ("w",), (Span(0, 1, "my type"),))], tmp_path / "out.conll")
+
+
 def test_existing_file_is_refused_and_kept(tmp_path: Path) -> None:
     (tmp_path / "out.jsonl").write_text("mine")
     with pytest.raises(RunError, match=r"out\.jsonl: exists already"):

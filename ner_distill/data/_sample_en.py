@@ -1,0 +1,303 @@
+"""The grammar of the English sample: invented news, as agencies write it. Types PER, LOC, ORG, MISC."""
+
+from __future__ import annotations
+
+import re
+
+from ner_distill.data._sample_grammar import Rules, Tagged, lines, words
+from ner_distill.data._sample_names import NAMES
+
+ENGLISH: Rules = {
+    **NAMES,
+    "sentence": lines(
+        """
+        *9 <clause> .
+        *5 <timed> .
+        *4 <clause> <when> .
+        *5 <adverbial> , <clause> .
+        *4 <clause> <after> .
+        *4 <clause> , [while|but|and] <timed> .
+        *4 " <quote> , " <someone> [said|told reporters|added] <when> .
+        *3 <someone> said <that> <claim> .
+        *2 " <quote> . "
+        *3 <LOC.city> , <month> <day> ( <ORG.agency> ) - <timed> .
+        *2 <claim> .
+        <common> .
+        *3 <score>
+        *2 <ranking>
+        <market>
+        ^<headline>
+        """
+    ),
+    # Clauses
+    "clause": lines(
+        """
+        *2 <someone> [will travel to|arrived in|left|visited|flew to|was born in|grew up in] <place>
+        *2 <someone> [met|criticised|thanked|replaced|succeeded|praised] <someone>
+        <someone> [joined|left|sued|has worked for|resigned from] <the.org>
+        <PER> , <role> , [declined to comment|will step down|was re-elected|denied the charges]
+        <PER> , who [lives in|was raised in] <place> , [published|presented] <a.work>
+        *2 <the.org> [said|announced|confirmed] it would [open an office|close its branch] in <place>
+        <the.org> [bought|agreed to buy|sold] <n> percent of <ORG.company> for <n> million dollars
+        <the.org> has named <PER> as its new <post>
+        <the.org> and <the.org> signed an agreement to [build|modernise|finance] <building> in <place>
+        <the.org> [rejected|approved|postponed] <matter> [proposed|drafted] by <the.org>
+        <ORG.company> [won the contract|will pay] , [according to|said] <someone>
+        <the.club> [signed|released|bought] [striker|goalkeeper|defender|midfielder] <PER.m> from <the.club>
+        [striker|goalkeeper|captain] <PER.m> scored [twice|the winner|a late goal] for <the.club>
+        *2 [police|troops|rescuers|protesters] in <place> [seized|blocked|searched] <building>
+        [a strong earthquake|heavy rain|a fire] [hit|struck|damaged] <place> , in [the north|the south] of <LOC.country>
+        the <MISC.nat> [government|parliament|army|opposition] [rejected|is preparing|has suspended] <matter>
+        <someone> [read|translated|directed] " <MISC.work> " , [a novel|a film|a play] set in <place>
+        <LOC.country> [expelled|recalled] the <MISC.nat> ambassador over <matter>
+        """
+    ),
+    "timed": lines(
+        """
+        <someone> was [arrested in|found dead near|taken to a hospital in] <place> <when>
+        <PER> , <age> , won the <MISC.event> [for the first time|by two strokes|in straight sets]
+        <PER.~> [beat|defeated] <PER.~> <set> <set> in the [final|semifinal|second round] of the <MISC.event>
+        <ORG.company> [reported|posted] a [profit|loss] of <n> million dollars [last year|in the first half]
+        <ORG.company> launched the <MISC.model> in <place> <when>
+        *2 <the.club> [beat|lost to|drew with] <the.club> <goals>-<goals> <when>
+        <ORG.nation> [beat|lost to|drew with] <ORG.nation> <goals>-<goals> <when>
+        [at least|about|more than] <n> people [were killed|were injured|lost their homes] in <place> , <source> said
+        <LOC.country> and <LOC.country> [signed a treaty|broke off talks|reopened their border] <when>
+        the [road|train|flight] from <LOC.city> to <LOC.city> was [closed|delayed|cancelled] because of [snow|a strike|fog]
+        <MISC.nat.plural> [voted|went on strike|celebrated] in <place> <when>
+        shares of <ORG.company> [rose|fell] <d>.<0> percent to close at <n> dollars
+        """
+    ),
+    "claim": lines(
+        """
+        the situation in <place> is [serious|improving|under control]
+        there is [no doubt|no proof] that <PER.short> [lied|is right|will win]
+        <the.org> [must|should|will] [answer|act|pay] before [May|June|Monday]
+        [it was not|it has not been] an easy [match|year|decision] for <PER.short>
+        <LOC.country> [does not need|cannot accept] <matter>
+        nobody in <place> wanted <building>
+        the [people|farmers|workers] of <place> [deserve|asked for] <building>
+        <MISC.nat> [voters|investors|exporters] [are tired|will decide|have lost faith]
+        [this|that] is the best [player|team] <the.club> ever had
+        """
+    ),
+    "quote": lines(
+        """
+        *4 <claim>
+        we [want|need|expect] <the.org> to [pay for|explain|withdraw] <matter>
+        I [never met|trust|know] <PER.short> [and his lawyer|personally|and the family]
+        we will [play|train|stay] in <place> [until|before] <month>
+        """
+    ),
+    "common": lines(
+        """
+        [The|A] [minister|judge|spokesman|doctor] [did not say|could not explain] [why|how|when]
+        [Prices|Wages|Taxes|Exports] [rose|fell] <d> percent in [January|March|August|October]
+        [No one|Nobody|Only the pilot] was [hurt|blamed|charged] , the report added
+        [Rain|Snow|Wind] is [expected|likely] on [Monday|Friday|Sunday]
+        [Talks|Elections|Repairs] will [begin|resume|end] on [July|April|June] <day>
+        [However|Meanwhile|In fact] , the [plan|budget|trial] [was put off|went ahead] [last|this] week
+        """
+    ),
+    "adverbial": lines(
+        """
+        in <place>
+        [on|last|next] <weekday>
+        [earlier|later] in <place>
+        [according to|in a letter to] <the.org>
+        [meanwhile|however|in addition]
+        after [a meeting|talks] with <someone>
+        in <year>
+        """
+    ),
+    "when": lines("on <weekday>\non <month> <day>\nin <month>\nin <year>\n[last week|last month|yesterday|today|this year]"),
+    "after": lines(
+        """
+        after [talks|a meeting] with <someone>
+        [despite|because of] <matter>
+        at a [conference|ceremony|hearing] in <place>
+        , [according to|a source told] <the.org>
+        , <source> [said|reported]
+        for the <MISC.event>
+        """
+    ),
+    "that": words("that that that_on_<weekday>"),
+    "weekday": words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday"),
+    "month": words("January February March April May June July August September October November December"),
+    # Noun phrases
+    "someone": lines(
+        """
+        *7 <PER>
+        *2 <PER.short>
+        *2 <title> <PER>
+        *3 <job> <PER>
+        <PER> of <the.org>
+        <PER> , <role> ,
+        <MISC.nat> <job> <PER>
+        <ORG> <post> <PER>
+        the <post> of <ORG> , <PER> ,
+        the [former|new] <MISC.nat> <job>
+        the <MISC.born> <job> <PER>
+        """
+    ),
+    "title": words("President Senator Mr Mrs Dr Judge Professor Prime_Minister Bishop General"),
+    "job": words("minister lawyer striker coach spokesman writer striker economist director singer painter champion mayor"),
+    "post": words("chairman president director spokesman analyst secretary manager lawyer captain vice_president"),
+    "role": lines(
+        "[head|president|a member|secretary] of <the.org>\nmayor of <LOC.city>\na <job> from <place>\n<post> of <the.org>"
+        "\n[bishop|governor] of <place>\nwinner of the <MISC.event>"
+    ),
+    "the.org": lines("*3 <ORG.company>\n*2 the <ORG.public>\n<ORG.school>\nthe <ORG.acronym>\n<ORG.acronym>"),
+    "the.club": ("<ORG.club>",),
+    "source": lines("police\nofficials\nthe <ORG.public>\nthe agency <ORG.agency>\nthe newspaper <ORG.paper>\n<PER.short>"),
+    "matter": words(
+        "the_project the_plan the_new_law the_reform the_strike the_budget the_debt the_treaty the_sanctions the_invoice "
+        "the_fishing_deal the_merger the_pension_plan the_spill the_election"
+    ),
+    "building": words("a_bridge the_airport a_pipeline the_railway a_hospital a_stadium the_port two_schools a_power_plant"),
+    "a.work": lines('a [book|study|report] on <place>\na biography of <PER>\n" <MISC.work> "\nthe <MISC.nat> [edition|version]'),
+    # Lists and headlines
+    "score": lines(
+        """
+        <ORG.club> <goals.few> <ORG.club> <goals>
+        <ORG.nation> <goals.few> <ORG.nation> <goals>
+        <ORG.club> <goals.few> <ORG.club> <goals> ( halftime 0-0 ) .
+        <d> . <PER> ( <LOC.country> ) <d>:<tens><0>.<0>
+        <PER> ( <LOC.country> ) beat <PER> ( <LOC.country> ) <set> <set>
+        <ORG.club> - <ORG.club> <goals>-<goals> .
+        """
+    ),
+    "ranking": lines(
+        """
+        [scorers|attendance] : <PER.short> <d><0> , <PER.short> <d><0> , <PER.short> <d><0> .
+        [group A|standings] : <ORG.club> , <n.small> points ; <ORG.club> , <n.small> ; <ORG.club> , <n.small> .
+        [offices|branches|routes] : <LOC.city> , <LOC.city> , <LOC.city> and <LOC.city> .
+        <PER> , <PER> and <PER> ( <LOC.country> ) .
+        """
+    ),
+    "market": lines("<ORG.company> [up|down] <d>.<0> at <n> .\n<LOC.city> [gold|coffee|wheat] <n>.<0> dollars , [up|down] <d> ."),
+    "headline": lines(
+        """
+        soccer - <ORG.club> beat <ORG.club> <goals>-<goals> .
+        <MISC.nat> [bank|minister|army] [denies|rejects] <matter> .
+        <LOC.country> [signs|rejects] <matter> .
+        <ORG.company> [shares fall|to close plant] in <place> .
+        """
+    ),
+    # Entities
+    "PER": lines(
+        """
+        <PER.m>
+        <PER.f>
+        """
+    ),
+    "PER.m": lines("*6 <first.m> <last>\n*2 <last>\n<first.m> <U>. <last>"),
+    "PER.f": lines("*6 <first.f> <last>\n*2 <last>\n<first.f> <last>-<last.plain>"),
+    "PER.short": lines("*4 <last>\n<PER>"),
+    "first.m": lines("*3 <anglo.m>\n*2 <iberian.m>\n*2 <given.m>"),
+    "first.f": lines("*3 <anglo.f>\n*2 <iberian.f>\n*2 <given.f>"),
+    "last": lines("*4 <anglo>\n*3 <iberian>\n*3 <surname>"),
+    "last.plain": lines("<anglo.known>\n<iberian.known>"),
+    "LOC": lines("*5 <LOC.city>\n*4 <LOC.country>\n*2 <LOC.nature>\n<region>\n<region.own>"),
+    "place": lines("*9 <LOC>\nthe <LOC.the>"),
+    "LOC.the": lines("<town.short> River\n<town.short> Mountains\n[Balkans|Caucasus|Sahara|Pyrenees|Netherlands|Philippines]"),
+    "LOC.city": lines("*5 <city>\n*3 <city.own>\n*2 <town>\n<black><ton>\nNew <black><ton>"),
+    "LOC.country": lines("*5 <country>\n*3 <country.own>"),
+    "LOC.nature": lines(
+        "Lake <town.short>\nMount <anglo>\n<anglo> [Street|Square|Park|Island|Airport]\n<town.short> [Valley|Bay|Castle]\nCape <anglo>"
+    ),
+    "city.own": words("London Paris New_York Moscow Brussels Geneva Vienna Mexico_City Beijing Tokyo Rome Glasgow Cairo Athens"),
+    "country.own": words(
+        "Spain France Germany Italy Britain England Scotland Russia Japan Brazil Mexico Peru Sweden Norway Turkey Egypt "
+        "Greece Poland Hungary Morocco Croatia South_Africa Ireland Canada Holland"
+    ),
+    "region.own": words("Catalonia Siberia Scotland Wales Latin_America Eastern_Europe Central_Asia Cornwall"),
+    "ORG": lines("*4 <ORG.company>\n*3 <ORG.public>\n*2 <ORG.school>\n<ORG.acronym>\n<ORG.club>"),
+    "ORG.company": lines(
+        """
+        *4 <brand>
+        <brand> [Corp|Inc|Ltd|Group|Holdings|Bank]
+        <anglo> [Group|Motors|Holdings|Foods|Airlines|Partners]
+        *2 <anglo>
+        <last> & <last>
+        Grupo <iberian>
+        Banco <iberian>
+        Banco de <city>
+        Bank of <town>
+        <city> [Airlines|Steel|Electric|Telecom]
+        """
+    ),
+    "ORG.public": lines(
+        """
+        [Foreign|Defence|Finance|Interior|Health] Ministry
+        [Central|National] Bank of <country>
+        <nat> [Football|Tennis|Athletics] Federation
+        <nat> [Red Cross|Parliament|Academy]
+        National [Institute|Council|Assembly] of [Health|Statistics|Culture|Farmers]
+        [Supreme|Constitutional|High] Court
+        <party> Party
+        <city> [Chamber of Commerce|City Council|Stock Exchange|Police]
+        <anglo> [Foundation|Institute|Hospital]
+        [Association|Union] of <nat> [Writers|Farmers|Pilots]
+        """
+    ),
+    "party": words("Liberal Labour Socialist Popular Green Democratic National_Action Conservative People_'s"),
+    "ORG.school": lines("University of <town>\nUniversity of <city>\n<city> University\n<anglo> College\n<black><ton> School"),
+    "ORG.acronym": lines("<acronym>"),
+    "ORG.agency": lines("<agency>"),
+    "ORG.paper": lines("<city> [Times|Herald|Post]\nEl Diario de <city>\nLa <paper>\nThe <black><ton> [Times|Gazette]"),
+    "paper": words("Voz Nación Tribuna Verdad Prensa Crónica"),
+    "ORG.club": lines("*5 <club>\n<black><ton> [United|City|Rovers|Town]\n<black><ton>\n<city.own>"),
+    "ORG.nation": lines("<country>\n<country.own>"),
+    "MISC.nat": lines("<nat>"),
+    "nat": words(
+        "Spanish French German Italian British Russian Argentine Chilean Colombian Mexican Cuban Peruvian Brazilian Dutch "
+        "Swedish Turkish Israeli Indian Chinese Japanese Serbian Bosnian Basque Catalan American European Portuguese"
+    ),
+    "MISC.born": lines("<city.one>-born\n<city.one>-based"),
+    "MISC.nat.plural": words("Spaniards Argentines Germans Russians Italians Colombians Serbs Basques Catalans Americans Muslims"),
+    "MISC.event": lines(
+        """
+        *2 <city> [Open|Cup|Marathon|Grand Prix|Film Festival]
+        <country> Open
+        <nat> [Cup|Open|League|Championship]
+        [World|European|Davis] Cup
+        <surname> [Prize|Trophy]
+        Copa <country>
+        <year> <city> [Games|Fair]
+        """
+    ),
+    "MISC.model": lines("<model>"),
+    "MISC.work": lines(
+        """
+        The [Last|Lost|Silent|Long] [Summer|River|House|Bride|Journey]
+        [Letters|Songs|Tales] from <town>
+        El <work.es>
+        The [Garden|Secret|Night] of <given.f>
+        """
+    ),
+    "work.es": words("Silencio Regreso Jardín Olvido Viajero Puente"),
+}
+
+_VOWEL = re.compile(r"(?!uni|eu|one|us)[aeiou]", re.IGNORECASE)
+_SENTENCE_MARKS = ('"', "(", "-")
+
+
+def english(tagged: Tagged) -> Tagged:
+    """The last touches: a or an, and the capital of the first word."""
+    found = list(tagged)
+    for place, (word, tag) in enumerate(found[:-1]):
+        if word == "a" and tag == "O" and _VOWEL.match(found[place + 1][0]):
+            found[place] = ("an", tag)
+    return capital(found)
+
+
+def capital(tagged: Tagged) -> Tagged:
+    """The first word, and the first after an opening mark or a dateline, with a capital letter."""
+    found, begins = list(tagged), True
+    for place, (word, tag) in enumerate(found):
+        if begins and word not in _SENTENCE_MARKS:
+            found[place] = (word[0].upper() + word[1:], tag)
+            begins = False
+        begins = begins or (word == "-" and place > 0 and found[place - 1][0] in ").")
+    return found
