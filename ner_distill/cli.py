@@ -89,7 +89,8 @@ def train_teacher(
         overwrite=overwrite,
         reading=reading,
     )
-    _print_scores(trained.scores, f"teacher on {', '.join(dev)}")
+    if trained.main:
+        _print_scores(trained.scores, f"teacher on {', '.join(dev)}")
 
 
 @app.command("label-unlabeled")
@@ -194,7 +195,8 @@ def train_student(
         overwrite=overwrite,
         reading=reading,
     )
-    _print_scores(trained.scores, f"student on {', '.join(dev)}")
+    if trained.main:
+        _print_scores(trained.scores, f"student on {', '.join(dev)}")
 
 
 @app.command("evaluate")
@@ -243,7 +245,8 @@ def predict(
     from ner_distill.pipelines.predict import predict as run
 
     for line in run(model, text or ["-"], style=style, format=input_format):
-        sys.stdout.write(line + "\n")
+        # flushed: somebody may be waiting at the other end
+        print(line, flush=True)
 
 
 @app.command("check-data")
@@ -349,7 +352,7 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
+        sys.stderr.write("interrupted; what is finished is kept: go on with the same command and --resume\n")
         sys.exit(130)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -20,13 +20,14 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Rate = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0.0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what numpy and torch both take
 Auto = Literal["auto", "off"] | Annotated[float, Field(ge=0.0)]
 
 
 class Section(BaseModel):
     """A table of the configuration file: frozen, no unknown keys, no silent conversions."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def _as_tuple(value: object) -> object:
@@ -64,7 +65,9 @@ class EncoderConfig(Section):
 class HeadConfig(Section):
     """What turns word vectors into entities."""
 
-    kind: Literal["token", "crf"] = Field("crf", description="independent tags, or a linear-chain CRF")
+    kind: Literal["auto", "token", "crf"] = Field(
+        "auto", description="independent tags, or a linear-chain CRF (auto: crf, but token for a pretrained student)"
+    )
     dropout: Fraction = Field(0.1, description="dropout on the word vectors before the head")
 
 
@@ -152,7 +155,7 @@ class InitConfig(Section):
 class TeacherConfig(Section):
     """Everything that `train-teacher` can be told."""
 
-    seed: int = Field(13, description="of everything that is drawn at random")
+    seed: Seed = Field(13, description="of everything that is drawn at random")
     encoder: EncoderConfig = EncoderConfig()
     head: HeadConfig = HeadConfig()
     similarity: SimilarityConfig = SimilarityConfig()
@@ -163,9 +166,19 @@ class TeacherConfig(Section):
 class StudentConfig(Section):
     """Everything that `train-student` can be told."""
 
-    seed: int = Field(13, description="of everything that is drawn at random")
-    encoder: EncoderConfig = EncoderConfig(hidden=96, heads=6, word_dim=48, char_filters=24, bigrams=False)
-    head: HeadConfig = HeadConfig(kind="token")
+    seed: Seed = Field(13, description="of everything that is drawn at random")
+    encoder: EncoderConfig = EncoderConfig(
+        hidden=96,
+        heads=6,
+        word_dim=48,
+        bigram_dim=32,
+        char_filters=24,
+        max_forms=6000,
+        unknown=0.05,
+        dropout=0.1,
+        embedding_dropout=0.2,
+    )
+    head: HeadConfig = HeadConfig()
     init: InitConfig = InitConfig()
     optim: OptimConfig = OptimConfig()
     distill: DistillConfig = DistillConfig()
@@ -175,31 +188,46 @@ Config = TypeVar("Config", TeacherConfig, StudentConfig)
 
 
 def load_config(kind: type[Config], file: Path | None, settings: Sequence[str] = ()) -> Config:
-    """The defaults, changed by the TOML file, changed by `section.key=value` settings.
+    """The defaults, changed by the TOML file, changed by `section.key=value` settings, later ones over earlier.
 
     Raises ConfigError with every problem found, each with the key and what to do.
     """
-    data: dict[str, Any] = {}
-    if file is not None:
-        data = _read_toml(file)
-    problems = [problem for setting in settings if (problem := _apply(data, setting))]
-    if not problems:
-        problems += _unknown_keys(kind, data)
-    if problems:
-        raise ConfigError.of(problems)
-    return parse_config(kind, data, str(file) if file else "settings")
+    data = _read_toml(file) if file is not None else {}
+    malformed: list[str] = []
+    places: dict[str, str] = {}
+    for setting in settings:
+        if (section := setting.partition(".")[0]) not in data:
+            places[section] = f"--set {setting}"
+        key, problem = _apply(data, setting)
+        if problem is None:
+            places[key] = f"--set {setting}"
+        else:
+            malformed.append(f"--set {setting}: {problem}")
+    where = str(file) if file else "settings"
+    return _checked(kind, data, lambda key: places.get(key, f"{where}: {key}") if key else where, malformed)
 
 
 def parse_config(kind: type[Config], data: Mapping[str, Any], where: str) -> Config:
     """Check a configuration that was read. Raises ConfigError with every problem."""
-    merged = _merge(kind().model_dump(), data)
+    return _checked(kind, data, lambda key: f"{where}: {key}" if key else where)
+
+
+def _checked(
+    kind: type[Config], data: Mapping[str, Any], place: Callable[[str], str], malformed: Sequence[str] = ()
+) -> Config:
+    """The configuration, or one error: what is malformed, and each problem after the place of its key."""
+    problems: dict[str, str] = {}
+    config: Config | None = None
     try:
-        config = kind.model_validate(merged)
+        config = kind.model_validate(_overlay(kind().model_dump(), data))
     except pydantic.ValidationError as error:
-        raise ConfigError.of([f"{where}: {problem}" for problem in _describe(error.errors())]) from None
-    problems = list(_conflicts(config))
-    if problems:
-        raise ConfigError.of([f"{where}: {problem}" for problem in problems])
+        problems = _describe(error.errors())
+    problems |= _unknown_keys(kind, data)
+    lines = [*malformed, *(f"{place(key)}: {problem}" for key, problem in problems.items())]
+    if config is not None:
+        lines += [f"{place('')}: {problem}" for problem in _conflicts(config)]
+    if config is None or lines:
+        raise ConfigError.of(lines)
     return _resolve(config)
 
 
@@ -208,7 +236,7 @@ PRETRAINED_AUTO = {"epochs": 5, "lr": 3e-5, "head_lr": 1e-3, "batch_words": 1024
 
 
 def _resolve(config: Config) -> Config:
-    """Replace every "auto" of `optim`: what suits an encoder from scratch ruins a pretrained one."""
+    """Replace every "auto": what suits an encoder from scratch ruins a pretrained one."""
     scratch = config.encoder.name == "scratch" and not (isinstance(config, StudentConfig) and config.init.teacher)
     auto = SCRATCH_AUTO if scratch else PRETRAINED_AUTO
     optim = config.optim
@@ -216,7 +244,12 @@ def _resolve(config: Config) -> Config:
     optim = optim.model_copy(update=changes)
     if optim.head_lr == "auto":
         optim = optim.model_copy(update={"head_lr": optim.lr})
-    return config.model_copy(update={"optim": optim})
+    head = config.head
+    if head.kind == "auto":
+        # a student on a pretrained encoder is saved for transformers, which has no CRF
+        kind = "token" if isinstance(config, StudentConfig) and not scratch else "crf"
+        head = head.model_copy(update={"kind": kind})
+    return config.model_copy(update={"optim": optim, "head": head})
 
 
 def _conflicts(config: TeacherConfig | StudentConfig) -> Iterator[str]:
@@ -238,7 +271,7 @@ def _student_conflicts(config: StudentConfig) -> Iterator[str]:
         yield f'init.teacher copies an encoder; leave encoder.name out, found "{config.encoder.name}"'
     if config.encoder.name == "scratch" and not config.init.teacher:
         return
-    if config.head.kind != "token":
+    if config.head.kind == "crf":
         yield 'a student on a pretrained encoder is saved for transformers, which has no CRF: head.kind must be "token"'
     if config.encoder.pooling != "first" or config.encoder.layer_mix:
         yield 'a student on a pretrained encoder is saved for transformers: pooling must be "first", layer_mix false'
@@ -246,7 +279,7 @@ def _student_conflicts(config: StudentConfig) -> Iterator[str]:
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        return tomllib.loads(file.read_text("utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"{file}: not found; `ner-distill init-config teacher` writes one to start from") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -255,56 +288,75 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file}: not valid TOML: {error}") from None
 
 
-def _apply(data: dict[str, Any], setting: str) -> str | None:
-    """Put `a.b=value` into nested tables; the problem, if there is one."""
-    key, equals, text = setting.partition("=")
-    if not equals or not key.strip():
-        return f"--set {setting}: expected section.key=value"
+def _apply(data: dict[str, Any], setting: str) -> tuple[str, str | None]:
+    """Put `a.b=value` into nested tables; its key, and the problem if there is one.
+
+    The value is read as TOML; what TOML does not know is a string.
+    """
+    key, equals, text = (part.strip() for part in setting.partition("="))
+    if not equals or not key:
+        return key, "expected section.key=value"
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text.strip()
+        value = text
+    if isinstance(value, dict):
+        return key, "a setting changes one key; give each key its own --set"
     table = data
-    *sections, last = key.strip().split(".")
+    *sections, last = key.split(".")
     for section in sections:
         table = table.setdefault(section, {})
         if not isinstance(table, dict):
-            return f"--set {setting}: {section} is not a section"
+            return key, f"{section} is not a section"
     table[last] = value
-    return None
+    return key, None
 
 
-def _unknown_keys(kind: type[BaseModel], data: Mapping[str, Any], prefix: str = "") -> list[str]:
-    problems: list[str] = []
+def _unknown_keys(kind: type[BaseModel], data: Mapping[str, Any]) -> dict[str, str]:
+    """dotted key → what is wrong with it."""
+    problems: dict[str, str] = {}
     for key, value in data.items():
-        field = kind.model_fields.get(key)
-        if field is None:
-            known = list(kind.model_fields)
-            close = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {prefix}{close[0]}?" if close else f"known here: {', '.join(known)}"
-            problems.append(f"unknown key {prefix}{key}: {hint}")
-        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            if isinstance(value, Mapping):
-                problems += _unknown_keys(field.annotation, value, f"{prefix}{key}.")
-            else:
-                problems.append(f"{prefix}{key} is a section: write {prefix}{key}.<key> = value")
+        section = _sections(kind).get(key)
+        if key not in kind.model_fields:
+            problems[key] = f"unknown key; {_hint(kind, key)}"
+        elif section is not None and not isinstance(value, Mapping):
+            problems[key] = f"is a section: write {key}.<key> = value"
+        elif section is not None:
+            for inner in value:
+                if inner not in section.model_fields:
+                    problems[f"{key}.{inner}"] = f"unknown key; {_hint(kind, inner, key)}"
     return problems
 
 
-def _merge(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def _sections(kind: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    types = {name: field.annotation for name, field in kind.model_fields.items()}
+    return {name: found for name, found in types.items() if isinstance(found, type) and issubclass(found, BaseModel)}
+
+
+def _hint(kind: type[BaseModel], name: str, section: str = "") -> str:
+    """What may have been meant: a key of the same section spelt alike, or the same key of another section."""
+    prefix = f"{section}." if section else ""
+    known = list((_sections(kind)[section] if section else kind).model_fields)
+    close = [f"{prefix}{match}" for match in difflib.get_close_matches(name, known, n=1)]
+    meant = close or [f"{other}.{name}" for other, model in _sections(kind).items() if name in model.model_fields]
+    return f"did you mean {' or '.join(meant)}?" if meant else f"known here: {', '.join(known)}"
+
+
+def _overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `changes`; keys that `base` lacks are left out (`_unknown_keys` names them)."""
     merged = dict(base)
-    for key, value in changes.items():
-        old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+    for key in merged.keys() & changes.keys():
+        old, new = merged[key], changes[key]
+        merged[key] = _overlay(old, new) if isinstance(old, Mapping) and isinstance(new, Mapping) else new
     return merged
 
 
-def _describe(errors: Sequence[Any]) -> list[str]:
-    """One line for each key: what a key may be is a choice of several, and pydantic reports each of them."""
+def _describe(errors: Sequence[Any]) -> dict[str, str]:
+    """dotted key → one line: what a key may be is a choice of several, and pydantic reports each of them."""
     messages: dict[str, list[str]] = {}
     found: dict[str, object] = {}
     for error in errors:
         key = ".".join(str(part) for part in error["loc"][:2])
         messages.setdefault(key, []).append(error["msg"].lower())
         found[key] = error["input"]
-    return [f"{key}: {' or '.join(dict.fromkeys(said))}, found {found[key]!r}" for key, said in messages.items()]
+    return {key: f"{' or '.join(dict.fromkeys(said))}, found {found[key]!r}" for key, said in messages.items()}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from ner_distill.data._sample_grammar import Rules, Tagged, lines, words
+from ner_distill.data._sample_grammar import Rules, lines, words
 from ner_distill.data._sample_names import NAMES
 
 ENGLISH: Rules = {
@@ -37,9 +35,10 @@ ENGLISH: Rules = {
         <someone> [joined|left|sued|has worked for|resigned from] <the.org>
         <PER> , <role> , [declined to comment|will step down|was re-elected|denied the charges]
         <PER> , who [lives in|was raised in] <place> , [published|presented] <a.work>
-        *2 <the.org> [said|announced|confirmed] it would [open an office|close its branch] in <place>
-        <the.org> [bought|agreed to buy|sold] <n> percent of <ORG.company> for <n> million dollars
+        *2 <ORG.company> [said|announced|confirmed] it would [open an office|close its branch] in <place>
+        <ORG.company> [bought|agreed to buy|sold] <d><0> percent of <ORG.company> for <n> million dollars
         <the.org> has named <PER> as its new <post>
+        <the.org> [asked|urged|invited] <the.org> to [pay|help|send experts]
         <the.org> and <the.org> signed an agreement to [build|modernise|finance] <building> in <place>
         <the.org> [rejected|approved|postponed] <matter> [proposed|drafted] by <the.org>
         <ORG.company> [won the contract|will pay] , [according to|said] <someone>
@@ -47,7 +46,7 @@ ENGLISH: Rules = {
         [striker|goalkeeper|captain] <PER.m> scored [twice|the winner|a late goal] for <the.club>
         *2 [police|troops|rescuers|protesters] in <place> [seized|blocked|searched] <building>
         [a strong earthquake|heavy rain|a fire] [hit|struck|damaged] <place> , in [the north|the south] of <LOC.country>
-        the <MISC.nat> [government|parliament|army|opposition] [rejected|is preparing|has suspended] <matter>
+        the <MISC.nat> [government|parliament|army|opposition] [rejected|prepared|suspended] <matter>
         <someone> [read|translated|directed] " <MISC.work> " , [a novel|a film|a play] set in <place>
         <LOC.country> [expelled|recalled] the <MISC.nat> ambassador over <matter>
         """
@@ -59,8 +58,10 @@ ENGLISH: Rules = {
         <PER.~> [beat|defeated] <PER.~> <set> <set> in the [final|semifinal|second round] of the <MISC.event>
         <ORG.company> [reported|posted] a [profit|loss] of <n> million dollars [last year|in the first half]
         <ORG.company> launched the <MISC.model> in <place> <when>
-        *2 <the.club> [beat|lost to|drew with] <the.club> <goals>-<goals> <when>
-        <ORG.nation> [beat|lost to|drew with] <ORG.nation> <goals>-<goals> <when>
+        <the.club> beat <the.club> <win> <when>
+        <the.club> lost <loss> to <the.club> <when>
+        <ORG.nation> beat <ORG.nation> <win> <when>
+        <ORG.nation> drew <draw> with <ORG.nation> <when>
         [at least|about|more than] <n> people [were killed|were injured|lost their homes] in <place> , <source> said
         <LOC.country> and <LOC.country> [signed a treaty|broke off talks|reopened their border] <when>
         the [road|train|flight] from <LOC.city> to <LOC.city> was [closed|delayed|cancelled] because of [snow|a strike|fog]
@@ -135,7 +136,7 @@ ENGLISH: Rules = {
         <PER> , <role> ,
         <MISC.nat> <job> <PER>
         <ORG> <post> <PER>
-        the <post> of <ORG> , <PER> ,
+        the <post> of <the.org> , <PER> ,
         the [former|new] <MISC.nat> <job>
         the <MISC.born> <job> <PER>
         """
@@ -155,7 +156,7 @@ ENGLISH: Rules = {
         "the_fishing_deal the_merger the_pension_plan the_spill the_election"
     ),
     "building": words("a_bridge the_airport a_pipeline the_railway a_hospital a_stadium the_port two_schools a_power_plant"),
-    "a.work": lines('a [book|study|report] on <place>\na biography of <PER>\n" <MISC.work> "\nthe <MISC.nat> [edition|version]'),
+    "a.work": lines('a [book|study|report] on <place>\na biography of <PER>\n" <MISC.work> "\nthe <MISC.nat> [edition|version] of " <MISC.work> "'),
     # Lists and headlines
     "score": lines(
         """
@@ -164,13 +165,13 @@ ENGLISH: Rules = {
         <ORG.club> <goals.few> <ORG.club> <goals> ( halftime 0-0 ) .
         <d> . <PER> ( <LOC.country> ) <d>:<tens><0>.<0>
         <PER> ( <LOC.country> ) beat <PER> ( <LOC.country> ) <set> <set>
-        <ORG.club> - <ORG.club> <goals>-<goals> .
+        <ORG.club> - <ORG.club> <draw> .
         """
     ),
     "ranking": lines(
         """
         [scorers|attendance] : <PER.short> <d><0> , <PER.short> <d><0> , <PER.short> <d><0> .
-        [group A|standings] : <ORG.club> , <n.small> points ; <ORG.club> , <n.small> ; <ORG.club> , <n.small> .
+        [group A|standings] : <ORG.club> , <d><0> points ; <ORG.club> , <d><0> ; <ORG.club> , <d> .
         [offices|branches|routes] : <LOC.city> , <LOC.city> , <LOC.city> and <LOC.city> .
         <PER> , <PER> and <PER> ( <LOC.country> ) .
         """
@@ -178,7 +179,7 @@ ENGLISH: Rules = {
     "market": lines("<ORG.company> [up|down] <d>.<0> at <n> .\n<LOC.city> [gold|coffee|wheat] <n>.<0> dollars , [up|down] <d> ."),
     "headline": lines(
         """
-        soccer - <ORG.club> beat <ORG.club> <goals>-<goals> .
+        soccer - <ORG.club> beat <ORG.club> <win> .
         <MISC.nat> [bank|minister|army] [denies|rejects] <matter> .
         <LOC.country> [signs|rejects] <matter> .
         <ORG.company> [shares fall|to close plant] in <place> .
@@ -191,7 +192,7 @@ ENGLISH: Rules = {
         <PER.f>
         """
     ),
-    "PER.m": lines("*6 <first.m> <last>\n*2 <last>\n<first.m> <U>. <last>"),
+    "PER.m": lines("*6 <first.m> <last>\n*2 <last>\n<first.m> <U>. <last.plain>"),
     "PER.f": lines("*6 <first.f> <last>\n*2 <last>\n<first.f> <last>-<last.plain>"),
     "PER.short": lines("*4 <last>\n<PER>"),
     "first.m": lines("*3 <anglo.m>\n*2 <iberian.m>\n*2 <given.m>"),
@@ -259,6 +260,7 @@ ENGLISH: Rules = {
     "MISC.event": lines(
         """
         *2 <city> [Open|Cup|Marathon|Grand Prix|Film Festival]
+        <city> [Masters|Rally]
         <country> Open
         <nat> [Cup|Open|League|Championship]
         [World|European|Davis] Cup
@@ -278,26 +280,3 @@ ENGLISH: Rules = {
     ),
     "work.es": words("Silencio Regreso Jardín Olvido Viajero Puente"),
 }
-
-_VOWEL = re.compile(r"(?!uni|eu|one|us)[aeiou]", re.IGNORECASE)
-_SENTENCE_MARKS = ('"', "(", "-")
-
-
-def english(tagged: Tagged) -> Tagged:
-    """The last touches: a or an, and the capital of the first word."""
-    found = list(tagged)
-    for place, (word, tag) in enumerate(found[:-1]):
-        if word == "a" and tag == "O" and _VOWEL.match(found[place + 1][0]):
-            found[place] = ("an", tag)
-    return capital(found)
-
-
-def capital(tagged: Tagged) -> Tagged:
-    """The first word, and the first after an opening mark or a dateline, with a capital letter."""
-    found, begins = list(tagged), True
-    for place, (word, tag) in enumerate(found):
-        if begins and word not in _SENTENCE_MARKS:
-            found[place] = (word[0].upper() + word[1:], tag)
-            begins = False
-        begins = begins or (word == "-" and place > 0 and found[place - 1][0] in ").")
-    return found

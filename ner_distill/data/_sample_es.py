@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from ner_distill.data._sample_en import capital
-from ner_distill.data._sample_grammar import Rules, Tagged, lines, words
+from ner_distill.data._sample_grammar import Rules, lines, words
 from ner_distill.data._sample_names import NAMES
 
 SPANISH: Rules = {
@@ -39,15 +36,19 @@ SPANISH: Rules = {
         <the.~> <job.~> <PER.~> fue [nombrad@|elegid@|designad@] <post.~> de <the.org>
         <PER.~> , <post.~> de <the.org> , [declinó hacer comentarios|presentó su dimisión|negó las acusaciones]
         <PER> , que vive en <place> , [publicó|presentó] <a.work>
-        *2 <the.org> [anunció|confirmó|informó de] que [abrirá|cerrará] una [oficina|sucursal] en <place>
-        <the.org> [compró|vendió|adquirió] el <n.small> por ciento de <ORG.company>
+        <the.org> [pidió|exigió|prometió] [más dinero|ayuda|explicaciones] a <the.org>
+        <PER> [participará en|es favorito en|no jugará] <the.event>
+        <ORG.company> [presentó ayer|retirará de la venta] el <MISC.model>
+        <someone> [ha demandado a|ha trabajado para|colabora con] <the.org>
+        *2 <firm> [anunció|confirmó|informó de] que [abrirá|cerrará] una [oficina|sucursal] en <place>
+        <firm> [compró|vendió|adquirió] el <d><0> por ciento de <ORG.company>
         <the.org> y <the.org> firmaron [un acuerdo|un convenio] para [construir|modernizar|financiar] <building> en <place>
         <the.org> [rechazó|aprobó|aplazó] <matter> , a propuesta de <the.org>
         el <ORG.club> [fichó|vendió] al [delantero|portero|defensa|centrocampista] <PER.m> , procedente de el <ORG.club>
         el [delantero|capitán|guardameta] <PER.m> marcó [dos goles|el tanto de la victoria] con el <ORG.club>
         *2 la policía [detuvo|busca] en <place> a <n.small> personas [por|en relación con] <matter>
         [un fuerte terremoto|un incendio|la lluvia] [sacudió|afectó a|causó daños en] <place> , en el [norte|sur] de <LOC.country>
-        el [gobierno|ejército|parlamento] <nat.m> [rechazó|prepara|ha suspendido] <matter>
+        el [gobierno|ejército|parlamento] <nat.m> [rechazó|prepara|suspendió] <matter>
         <someone> [leyó|tradujo|dirigió] " <MISC.work> " , una [novela|película|obra] ambientada en <place>
         el embajador <nat.m> en <LOC.country> [rechazó|defendió] <matter>
         los [vecinos|pescadores|agricultores|trabajadores] de <place> protestaron por <matter> ante <the.org>
@@ -60,8 +61,10 @@ SPANISH: Rules = {
         <the.~> <nat.~> <PER.~> ganó [ayer|por primera vez] <the.event> , por delante de <PER.~>
         <ORG.company> obtuvo [un beneficio|unas pérdidas] de <n> millones de [pesetas|dólares|pesos] [el año pasado|en el primer semestre]
         <ORG.company> pondrá a la venta el <MISC.model> en <place> <when>
-        *2 el <ORG.club> [derrotó a|perdió ante|empató con] el <ORG.club> por <goals>-<goals>
-        <ORG.nation> [derrotó a|perdió ante|empató con] <ORG.nation> por <goals>-<goals> <when>
+        el <ORG.club> derrotó a el <ORG.club> por <win>
+        el <ORG.club> [perdió ante|cayó ante] el <ORG.club> por <loss>
+        <ORG.nation> derrotó a <ORG.nation> por <win> <when>
+        <ORG.nation> y <ORG.nation> empataron [ayer|el domingo] a <goals.few>
         [al menos|cerca de|más de] <n> personas [murieron|resultaron heridas|perdieron su casa] en <place> , según <source>
         <LOC.country> y <LOC.country> [firmaron un tratado|rompieron las conversaciones|abrirán la frontera] <when>
         la [carretera|línea] entre <LOC.city> y <LOC.city> [quedó cortada|fue cerrada] por [la nieve|una huelga|la niebla]
@@ -71,7 +74,7 @@ SPANISH: Rules = {
     "claim": lines(
         """
         la situación en <place> es [grave|mejor|difícil]
-        no hay [duda|pruebas] de que <PER.short> [mintió|tiene razón|ganará]
+        no hay duda de que <PER.short> [mintió|tiene razón|ganará]
         <the.org> [debe|tiene que] [responder|pagar|actuar] antes de [mayo|junio|el lunes]
         no ha sido un [partido|año] fácil para <PER.short>
         <LOC.country> no [necesita|puede aceptar] <matter>
@@ -108,6 +111,8 @@ SPANISH: Rules = {
         según <source>
         [además|sin embargo|mientras tanto|por otra parte]
         tras [una reunión|un encuentro] con <someone>
+        durante <the.event>
+        *2 en <the.event>
         en <year>
         """
     ),
@@ -146,6 +151,7 @@ SPANISH: Rules = {
     "post.f": words("presidenta directora secretaria portavoz analista consejera vicepresidenta"),
     "nat.m": words("español francés alemán italiano británico ruso argentino chileno colombiano mexicano cubano peruano brasileño turco"),
     "nat.f": words("española francesa alemana italiana británica rusa argentina chilena colombiana mexicana cubana peruana brasileña turca"),
+    "firm": lines("*3 <ORG.company>\nel <ORG.bank>"),
     "the.org": lines("*3 <ORG.company>\nel <ORG.bank>\n*2 el <ORG.m>\n*2 la <ORG.f>\n<ORG.acronym>\nel <ORG.acronym>"),
     "the.event": lines("el <MISC.event.m>\nla <MISC.event.f>"),
     "source": lines("la policía\nfuentes oficiales\nel <ORG.m>\nla agencia <ORG.agency>\nel diario <ORG.paper>\n<PER.short>"),
@@ -162,7 +168,7 @@ SPANISH: Rules = {
         """
         <ORG.club> <goals.few> , <ORG.club> <goals> .
         <ORG.nation> <goals.few> , <ORG.nation> <goals> .
-        <ORG.club> - <ORG.club> , <goals>-<goals> .
+        <ORG.club> - <ORG.club> , <draw> .
         <d> . <PER> ( <LOC.country> ) , <d>:<tens><0>.<0> .
         <PER.~> ( <LOC.country> ) , a <PER.~> ( <LOC.country> ) , <set> y <set> .
         """
@@ -170,7 +176,7 @@ SPANISH: Rules = {
     "ranking": lines(
         """
         Goleadores : <PER.short> , <d><0> ; <PER.short> , <d><0> ; <PER.short> , <d><0> .
-        [Grupo A|Clasificación] : <ORG.club> , <n.small> puntos ; <ORG.club> , <n.small> ; <ORG.club> , <n.small> .
+        [Grupo A|Clasificación] : <ORG.club> , <d><0> puntos ; <ORG.club> , <d><0> ; <ORG.club> , <d> .
         [Oficinas|Sucursales|Rutas] : <LOC.city> , <LOC.city> , <LOC.city> y <LOC.city> .
         Alineación : <PER.short> , <PER.short> , <PER.short> y <PER.short> ( <LOC.country> ) .
         """
@@ -186,7 +192,7 @@ SPANISH: Rules = {
     "last": lines("*7 <iberian>\n<anglo>\n*2 <surname>"),
     "last.plain": lines("*3 <iberian.known>\n<monte><verde>\n<etxe><aga>\n<surname>\n<anglo.known>\n<iberian.town>"),
     "LOC": lines("*5 <LOC.city>\n*4 <LOC.country>\n<LOC.nature>\n<region>\n<region.own>"),
-    "place": lines("*9 <place>\nla <LOC.f>\nel <LOC.m>"),
+    "place": lines("*14 <LOC>\nla <LOC.f>\nel <LOC.m>"),
     "LOC.f": lines("[Sierra|Laguna|Isla|Plaza] de <town>\n[Avenida|Plaza|Calle] de <iberian>\nCalle <iberian.known>"),
     "LOC.m": lines("[Valle|Puerto|Cabo] de <town>\nMonte <iberian.known>\nPaseo de <iberian>\n[Cáucaso|Caribe|Mediterráneo|Amazonas]"),
     "LOC.city": lines("*4 <city>\n*4 <city.own>\n*3 <town>"),
@@ -232,7 +238,7 @@ SPANISH: Rules = {
         Colegio de [Abogados|Médicos|Arquitectos] de <city>
         Hospital <torre>
         [Gobierno|Senado|Congreso]
-        Centro de Estudios <iberian>
+        Centro de Estudios <iberian.known>
         """
     ),
     "ORG.f": lines(
@@ -262,10 +268,11 @@ SPANISH: Rules = {
     "MISC.event.m": lines(
         """
         Gran Premio de <country>
-        Abierto de <city>
+        [Abierto|Open|Masters] de <city>
+        [Rally|Masters] <city>
         Maratón de <city>
         Festival de [Cine|Teatro] de <city.own>
-        Premio <iberian>
+        Premio <iberian.known>
         Mundial <year>
         """
     ),
@@ -282,36 +289,3 @@ SPANISH: Rules = {
     "work.es": words("Silencio Regreso Jardín Olvido Viajero Puente Secreto"),
     "work.f": words("Casa Noche Novia Voz Sombra Herencia"),
 }
-
-_CONTRACTED = {"de": "del", "a": "al", "De": "Del", "A": "Al"}
-_I_SOUND = re.compile(r"(?!hie|ia|ie|io|iu)h?[ií]", re.IGNORECASE)
-_NO_SPACE_BEFORE = frozenset(",.:;?!)")
-_NO_SPACE_AFTER = frozenset("(¿¡")
-
-
-def spanish(tagged: Tagged) -> Tagged:
-    """The last touches: del and al, e before an i, no second full stop, and the capital of the first word."""
-    found: Tagged = []
-    for word, tag in tagged:
-        before, before_tag = found[-1] if found else ("", "O")
-        if word == "el" and tag == before_tag == "O" and before in _CONTRACTED:
-            found[-1] = (_CONTRACTED[before], "O")
-        elif word == "." and before == "S.A.":
-            continue
-        elif before == "y" and _I_SOUND.match(word):
-            found[-1] = ("e", before_tag)
-            found.append((word, tag))
-        else:
-            found.append((word, tag))
-    return capital(found)
-
-
-def as_text(sentence: tuple[str, ...]) -> str:
-    """The words as they are printed: no space before a comma, none inside quotation marks."""
-    text, quoted, glued = "", False, True
-    for word in sentence:
-        closing = word == '"' and quoted
-        text += word if glued or closing or word in _NO_SPACE_BEFORE else " " + word
-        glued = word in _NO_SPACE_AFTER or (word == '"' and not quoted)
-        quoted ^= word == '"'
-    return text

@@ -61,6 +61,9 @@ class TagSet:
     def allowed_transitions(self) -> list[list[bool]]:
         """[previous][next]: an `I-X` follows only `B-X` and `I-X`. (tags, tags)"""
         return [
-            [following == 0 or following % 2 == 1 or previous in (following, following - 1) for following in range(len(self))]
+            [
+                following == 0 or following % 2 == 1 or previous in (following, following - 1)
+                for following in range(len(self))
+            ]
             for previous in range(len(self))
         ]

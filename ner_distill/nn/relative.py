@@ -30,7 +30,8 @@ def shift_to_distances(scores: Tensor) -> Tensor:
     """
     length = scores.shape[-2]
     flat = nn.functional.pad(scores, (0, 1)).flatten(-2)
-    return flat[..., length - 1 : length - 1 + length * (2 * length - 1)].unflatten(-1, (length, -1))[..., :length]
+    shifted: Tensor = flat[..., length - 1 : length - 1 + length * (2 * length - 1)].unflatten(-1, (length, -1))
+    return shifted[..., :length]
 
 
 class RelativeAttention(nn.Module):
@@ -54,7 +55,8 @@ class RelativeAttention(nn.Module):
 
         Rows outside the mask hold finite numbers without meaning.
         """
-        query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.qkv(vectors).chunk(3, -1))
+        parts = self.qkv(vectors).chunk(3, -1)
+        query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
         relative = self.position(self.distance(table).relu()).unflatten(-1, (self.heads, -1)).permute(1, 2, 0)
         content = (query + self.content_bias) @ key.transpose(-1, -2)
         scores = content + shift_to_distances((query + self.distance_bias) @ relative)
@@ -94,6 +96,8 @@ class RelativeTransformer(nn.Module):
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """(batch, words, dim) with mask (batch, words) → (batch, words, dim), rows outside the mask zero."""
         vectors = vectors * mask[..., None]
+        if vectors.shape[1] == 0:  # only sentences without words: there are no distances either
+            return vectors
         table = sinusoids(vectors.shape[1], self.dim, device=vectors.device).to(vectors.dtype)
         for layer in self.layers:
             vectors = layer(vectors, mask, table)

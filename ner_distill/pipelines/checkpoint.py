@@ -9,17 +9,22 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ner_distill.errors import RunError
+from ner_distill.files import atomic_write_bytes, atomic_write_text, write_error
 
-NAME = re.compile(r"step-(\d{9})")
+# The step alone is no name: the end of an epoch and the last step in it are two places.
+NAME = re.compile(r"step-\d{9}-epoch-\d{4}")
+KEPT = "What was saved before is kept: free some space and go on with the same command and --resume"
 
 
 @dataclass
@@ -42,10 +47,14 @@ class Progress:
 
 
 def save_weights(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write tensors to a temporary name and rename."""
-    temporary = path.with_name(path.name + ".tmp")
-    save_file({name: tensor.detach().contiguous().cpu().clone() for name, tensor in tensors.items()}, temporary)
-    temporary.replace(path)
+    """Write tensors so that a kill at any moment leaves the old file or the new one.
+
+    Raises TrainingError where the disk is full, RunError where the place cannot be written.
+    """
+    # not save_file: it neither syncs, nor tells a full disk from other errors, nor lets a group read the file;
+    # clones, as it refuses tensors that share memory
+    data = save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
+    atomic_write_bytes(path, data, advice=KEPT)
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
@@ -53,14 +62,16 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except FileNotFoundError:
-        raise RunError(f"{path}: not found; the training did not finish (go on with --resume) or this is no run") from None
+        raise RunError(
+            f"{path}: not found; the training did not finish (go on with --resume) or this is no run"
+        ) from None
     except (SafetensorError, OSError) as error:
         raise RunError(f"{path}: not a whole safetensors file ({error}); restore it or train again") from None
 
 
 def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimizer's state under `parameter.key` names."""
-    names = {parameter: name for name, parameter in model.named_parameters()}
+    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
     return {
         f"{names[parameter]}.{key}": value
         for parameter, state in optimizer.state.items()
@@ -77,8 +88,8 @@ def restore_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, tensor
         if owner not in parameters:
             raise RunError(f"the checkpoint has optimizer state of {owner}, which this model has not")
         parameter = parameters[owner]
-        # AdamW keeps its step counter on the CPU whatever the device
-        optimizer.state[parameter][key] = value if key == "step" else value.to(parameter.device)
+        # the step counter as well: fused AdamW wants it beside the parameter
+        optimizer.state[parameter][key] = value.to(parameter.device)
 
 
 def random_state() -> dict[str, Tensor]:
@@ -97,31 +108,52 @@ def restore_random_state(state: dict[str, Tensor]) -> None:
 
 
 def save_checkpoint(
-    directory: Path, progress: Progress, tensors: dict[str, dict[str, Tensor]], *, rank: int, main: bool, wait: object
+    directory: Path,
+    progress: Progress,
+    tensors: dict[str, dict[str, Tensor]],
+    *,
+    rank: int,
+    main: bool,
+    wait: Callable[[], object],
 ) -> None:
-    """Write `step-NNNNNNNNN/` with one safetensors file per entry of `tensors`; older ones go afterwards.
+    """Write `step-NNNNNNNNN-epoch-NNNN/` with one safetensors file per entry of `tensors`; older ones go afterwards.
 
-    Every process writes its own random state; `wait` is a callable that lets all processes meet.
+    Every process writes its own random state; `wait` lets all processes meet.
+    Raises TrainingError where the disk is full, RunError where the place cannot be written; the checkpoint before
+    stays, and nothing of this one.
     """
-    assert callable(wait)
-    final = directory / f"step-{progress.step:09d}"
+    final = directory / f"step-{progress.step:09d}-epoch-{progress.epoch:04d}"
     temporary = directory / f"{final.name}.tmp"
-    if main:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        for name, entry in tensors.items():
-            save_weights(temporary / f"{name}.safetensors", entry)
-        (temporary / "progress.json").write_text(json.dumps(asdict(progress)), "utf-8")
+    with _all_or_nothing(temporary, main):
+        if main:
+            for left in directory.glob("step-*.tmp"):  # of a process that was killed
+                shutil.rmtree(left)
+            temporary.mkdir(parents=True)
+            for name, entry in tensors.items():
+                save_weights(temporary / f"{name}.safetensors", entry)
+            atomic_write_text(temporary / "progress.json", json.dumps(asdict(progress)), advice=KEPT)
+        wait()
+        save_weights(temporary / f"random-{rank}.safetensors", random_state())
+        wait()
+        if main:
+            if final.exists():  # saved twice at one place: both say the same
+                shutil.rmtree(final)
+            temporary.rename(final)
+            for old in checkpoints(directory)[:-1]:
+                shutil.rmtree(old, ignore_errors=True)
     wait()
-    save_weights(temporary / f"random-{rank}.safetensors", random_state())
-    wait()
-    if main:
-        if final.exists():
-            shutil.rmtree(final)
-        temporary.rename(final)
-        for old in checkpoints(directory)[:-1]:
-            shutil.rmtree(old, ignore_errors=True)
-    wait()
+
+
+@contextmanager
+def _all_or_nothing(directory: Path, main: bool) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        if main:
+            shutil.rmtree(directory, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise write_error(directory, error, advice=KEPT) from error
+        raise
 
 
 def checkpoints(directory: Path) -> list[Path]:
@@ -136,4 +168,17 @@ def read_progress(checkpoint: Path) -> Progress:
     try:
         return Progress(**json.loads((checkpoint / "progress.json").read_text("utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise RunError(f"{checkpoint}/progress.json: damaged ({error}); remove this checkpoint to use an older one") from None
+        raise RunError(
+            f"{checkpoint / 'progress.json'}: damaged ({error}); remove {checkpoint} to resume without it: from an "
+            "older checkpoint if there is one, else from the beginning"
+        ) from None
+
+
+def require_processes(checkpoint: Path, processes: int) -> None:
+    """Raises RunError where a checkpoint is of another number of processes: their batches were others."""
+    saved = len(list(checkpoint.glob("random-*.safetensors")))
+    if saved != processes:
+        raise RunError(
+            f"{checkpoint}: expected the random states of {processes} processes, found {saved}; "
+            "resume with as many processes as the training began with"
+        )

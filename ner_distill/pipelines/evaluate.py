@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ner_distill.console import Reporter
 from ner_distill.data.metrics import Scores, score
-from ner_distill.data.sentence import Sentence, labels_of
+from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.files import atomic_write_text
 from ner_distill.pipelines.build import Built, load_run
 from ner_distill.pipelines.inference import predict_spans
@@ -26,7 +26,7 @@ def evaluate(
     """Score the model of a run; with `json` also write the figures. Raises NerDistillError for wrong input."""
     reporter = reporter or Reporter()
     built = load_run(model)
-    corpus = read_gold(data, reading or ReadOptions(), reporter)
+    corpus = read_gold(data, reading or ReadOptions(), reporter, unit=built.info.unit)
     unseen = [label for label in labels_of(corpus) if label not in built.info.labels]
     if unseen:
         reporter.warn(f"the model does not know {', '.join(unseen)}: each of these entities counts as missed")
@@ -36,9 +36,9 @@ def evaluate(
     return scores
 
 
-def read_gold(data: Sequence[str | Path], reading: ReadOptions, reporter: Reporter) -> list[Sentence]:
-    """Labelled sentences to score on; entities that overlap all count."""
-    return read_labelled(data, "--data", reading, reporter, keep_nested=True)[0]
+def read_gold(data: Sequence[str | Path], reading: ReadOptions, reporter: Reporter, *, unit: Unit) -> list[Sentence]:
+    """Labelled sentences to score on, their texts cut into the model's `unit`; entities that overlap all count."""
+    return read_labelled(data, "--data", reading, reporter, unit=unit, keep_nested=True)[0]
 
 
 def score_model(built: Built, sentences: Sequence[Sentence]) -> Scores:

@@ -18,18 +18,20 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch
-from ner_distill.errors import TrainingError
+from ner_distill.errors import RunError, TrainingError
+from ner_distill.files import atomic_write_text, write_error
 from ner_distill.pipelines import checkpoint as saved
 from ner_distill.pipelines.checkpoint import Progress
 
@@ -143,7 +145,8 @@ class Fit:
     def run(self, *, resume: bool = False) -> FitResult:
         """Train to the end and leave the best weights in the model.
 
-        Raises TrainingError where the loss is no longer a number, or on Ctrl-C or SIGTERM (after saving).
+        Raises TrainingError where the loss is no longer a number, where the disk is full, or on Ctrl-C or SIGTERM
+        (after saving); RunError where what `resume` should go on from is damaged or does not fit.
         """
         torch.manual_seed(self.settings.seed + 7919 * self.accelerator.process_index)
         if resume:
@@ -165,8 +168,8 @@ class Fit:
         steps = [plan[first : first + per_step] for first in range(0, len(plan), per_step)]
         mine = [step[self.accelerator.process_index :: world] for step in steps]
         last_saved = last_tick = time.monotonic()
-        with self.reporter.progress(f"epoch {progress.epoch + 1}/{self.settings.epochs}", total=len(steps), unit="steps") as bar:
-            bar.advance(progress.batch)
+        name = f"epoch {progress.epoch + 1}/{self.settings.epochs}"
+        with self.reporter.progress(name, total=len(steps), unit="steps", done=progress.batch) as bar:
             pending = loader.submit(self._load, mine[progress.batch]) if progress.batch < len(mine) else None
             while pending is not None:
                 batches = pending.result()
@@ -184,7 +187,8 @@ class Fit:
                         "Go on with the same command and --resume"
                     )
                 # a clock decides when to save, so only one process may ask it
-                if self.settings.checkpoint_minutes and self._agree(now - last_saved > 60 * self.settings.checkpoint_minutes):
+                due = 60 * self.settings.checkpoint_minutes
+                if due and self._agree(now - last_saved > due):
                     self._save()
                     last_saved = time.monotonic()
 
@@ -196,11 +200,15 @@ class Fit:
         names = sorted(self.objective.weights)
         own = torch.tensor([sum(count.get(name, 0.0) for count in counts) for name in names], dtype=torch.float64)
         totals = dict(zip(names, self._sum_over_processes(own).tolist(), strict=True))
-        step_sums = dict.fromkeys(names, 0.0)
+        own_sums = dict.fromkeys(names, 0.0)
         self.optimizer.zero_grad(set_to_none=True)
-        for batch in batches:
-            self._passes(batch.to(self.accelerator.device), totals, step_sums)
+        for batch, count in zip(batches, counts, strict=True):
+            if any(count.get(name) for name in names):  # else nothing in it counts
+                self._passes(batch.to(self.accelerator.device), totals, own_sums)
         gradients = self._reduce_gradients()
+        # sums of all processes: where one must stop, all stop
+        own = torch.tensor([own_sums[name] for name in names], dtype=torch.float64)
+        step_sums = dict(zip(names, self._sum_over_processes(own).tolist(), strict=True))
         norm = nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
         self._require_finite(norm, step_sums)
         if self.settings.clip:
@@ -211,9 +219,8 @@ class Fit:
         self.optimizer.step()
         self.progress.step += 1
         self.progress.batch += 1
-        all_sums = self._sum_over_processes(torch.tensor([step_sums[name] for name in names], dtype=torch.float64)).tolist()
-        for name, value in zip(names, all_sums, strict=True):
-            self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value
+        for name in names:
+            self.progress.sums[name] = self.progress.sums.get(name, 0.0) + step_sums[name]
             self.progress.totals[name] = self.progress.totals.get(name, 0.0) + totals[name]
 
     def _passes(self, batch: Batch, totals: dict[str, float], step_sums: dict[str, float]) -> None:
@@ -240,8 +247,9 @@ class Fit:
         where = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint was due before that"
         losses = ", ".join(f"{name} {value:g}" for name, value in step_sums.items())
         raise TrainingError(
-            f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1}): the loss or its gradient is not a number "
-            f"(sums: {losses}; gradient norm {norm.item():g}); {where}. Lower optim.lr, or set optim.clip or a longer optim.warmup"
+            f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1}): the loss or its gradient is not a "
+            f"number (sums: {losses}; gradient norm {norm.item():g}); {where}. "
+            "Lower optim.lr, or set optim.clip or a longer optim.warmup"
         )
 
     # ---- between epochs
@@ -259,21 +267,31 @@ class Fit:
             candidate.eval()
             scores = self.evaluate(candidate)
         if scores["score"] > progress.best_score:
-            progress.best_score, progress.best_epoch, progress.epochs_without_gain = scores["score"], progress.epoch - 1, 0
+            progress.best_score, progress.best_epoch = scores["score"], progress.epoch - 1
+            progress.epochs_without_gain = 0
             if self.accelerator.is_main_process:
                 saved.save_weights(self.checkpoints / "best.safetensors", candidate.state_dict())
         else:
             progress.epochs_without_gain += 1
-        line = {"epoch": progress.epoch, "step": progress.step, "seconds": round(progress.seconds, 2), "loss": means, **scores}
         if self.accelerator.is_main_process:
+            self._record(means, scores, board)
+        losses = ", ".join(f"{name} {value:.4f}" for name, value in means.items())
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if name != "score")
+        self.reporter.info(
+            f"epoch {progress.epoch}/{settings.epochs}: loss {losses}; {figures}; {progress.seconds:.0f} s"
+        )
+        self._save()
+
+    def _record(self, means: dict[str, float], scores: dict[str, float], board: Any) -> None:
+        done = self.progress
+        line = {"epoch": done.epoch, "step": done.step, "seconds": round(done.seconds, 2), "loss": means, **scores}
+        try:
             with self.metrics.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
             for name, value in [*((f"loss/{key}", value) for key, value in means.items()), *scores.items()]:
-                board.add_scalar(name, value, progress.step)
-        losses = ", ".join(f"{name} {value:.4f}" for name, value in means.items())
-        figures = ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if name != "score")
-        self.reporter.info(f"epoch {progress.epoch}/{settings.epochs}: loss {losses}; {figures}; {progress.seconds:.0f} s")
-        self._save()
+                board.add_scalar(name, value, done.step)
+        except OSError as error:
+            raise write_error(self.metrics, error, advice=saved.KEPT) from error
 
     def _out_of_patience(self) -> bool:
         return 0 < self.settings.patience <= self.progress.epochs_without_gain
@@ -300,17 +318,23 @@ class Fit:
             self.metrics.unlink(missing_ok=True)
             return
         last = found[-1]
+        saved.require_processes(last, self.accelerator.num_processes)
         self.progress = saved.read_progress(last)
-        self.model.load_state_dict(saved.load_weights(last / "model.safetensors"))
+        try:
+            self.model.load_state_dict(saved.load_weights(last / "model.safetensors"))
+            if self.average is not None:
+                self.average.load_state_dict(saved.load_weights(last / "average.safetensors"))
+        except RuntimeError as error:
+            raise RunError(f"{last}: not of this model ({error}); resume with what the training began with") from None
         saved.restore_optimizer(self.model, self.optimizer, saved.load_weights(last / "optimizer.safetensors"))
-        if self.average is not None:
-            self.average.load_state_dict(saved.load_weights(last / "average.safetensors"))
         saved.restore_random_state(saved.load_weights(last / f"random-{self.accelerator.process_index}.safetensors"))
         if self.accelerator.is_main_process and self.metrics.exists():
-            lines = self.metrics.read_text("utf-8").splitlines()
-            kept = [line for line in lines if json.loads(line)["step"] <= self.progress.step]
-            self.metrics.write_text("".join(f"{line}\n" for line in kept), "utf-8")
-        self.reporter.info(f"going on after epoch {self.progress.epoch}, batch {self.progress.batch} (step {self.progress.step})")
+            # an epoch whose checkpoint was never finished is trained again, whatever was written about it
+            lines = self.metrics.read_text("utf-8").splitlines()[: self.progress.epoch]
+            atomic_write_text(self.metrics, "".join(f"{line}\n" for line in lines), advice=saved.KEPT)
+        self.reporter.info(
+            f"going on after epoch {self.progress.epoch}, batch {self.progress.batch} (step {self.progress.step})"
+        )
 
     def _load_best(self) -> None:
         self.accelerator.wait_for_everyone()
@@ -326,16 +350,15 @@ class Fit:
         return reduced
 
     def _reduce_gradients(self) -> list[Tensor]:
-        """Sum the gradients over processes, in one message; a process without a batch adds zeros."""
+        """Sum the gradients over processes, in one message; what has a gradient nowhere keeps none."""
         parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         if self.accelerator.num_processes > 1:
-            for parameter in parameters:
-                if parameter.grad is None:
-                    parameter.grad = torch.zeros_like(parameter)
-            flat = torch.cat([parameter.grad.flatten() for parameter in parameters if parameter.grad is not None])
-            flat = self.accelerator.reduce(flat, reduction="sum")
-            for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-                parameter.grad = part.view_as(parameter)
+            own = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+            there = own[0].new_tensor([float(parameter.grad is not None) for parameter in parameters])
+            flat = self.accelerator.reduce(torch.cat([*(part.flatten() for part in own), there]), reduction="sum")
+            *parts, there = flat.split([*(parameter.numel() for parameter in parameters), len(parameters)])
+            for parameter, part, number in zip(parameters, parts, there.tolist(), strict=True):
+                parameter.grad = part.view_as(parameter) if number else None
         return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
     def _agree(self, wish: bool) -> bool:
@@ -371,8 +394,14 @@ class Fit:
             return
         from torch.utils.tensorboard import SummaryWriter
 
-        with SummaryWriter(str(self.metrics.parent / "tensorboard"), purge_step=self.progress.step or None) as board:  # type: ignore[no-untyped-call]
+        # of an earlier attempt only what the checkpoint knows stays on the curves
+        first = self.progress.step + (self.progress.batch == 0)
+        board = SummaryWriter(str(self.metrics.parent / "tensorboard"), purge_step=first)
+        try:
             yield board
+        finally:
+            with suppress(OSError):  # on a full disk the error that is on its way says more
+                board.close()
 
 
 def rate_factor(done: float, warmup: float) -> float:
@@ -384,4 +413,8 @@ def rate_factor(done: float, warmup: float) -> float:
 
 def make_accelerator(precision: str = "fp32") -> Accelerator:
     """The device and the processes at hand; bf16 through autocast."""
-    return Accelerator(mixed_precision="bf16" if precision == "bf16" else "no")
+    # one process may train several models, each in its own precision; accelerate would hold on to the first one's
+    AcceleratorState._reset_state()
+    # said outright, as without a GPU each process of torchrun would else take itself for the only one
+    cpu = not torch.accelerator.is_available()
+    return Accelerator(mixed_precision="bf16" if precision == "bf16" else "no", cpu=cpu)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,9 +26,10 @@ from ner_distill.data.sentence import Sentence
 from ner_distill.data.soft_label_columns import SoftBlock, SoftRow
 from ner_distill.data.soft_label_manifest import InputFile, Manifest, StoreHeader, TeacherId
 from ner_distill.data.soft_label_writer import StoreWriter
+from ner_distill.data.word_features import FILE as VOCABULARY
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import sha256_of
-from ner_distill.pipelines.build import WEIGHTS, Built, load_run
+from ner_distill.pipelines.build import ENCODER, WEIGHTS, Built, load_run
 from ner_distill.teacher.model import Teacher
 
 
@@ -221,11 +222,15 @@ def label_unlabeled(
             raise ConfigError(f"--teacher {path}: is the run of a student; expected one of train-teacher")
     labeller = Labeller(built, options)
     header = _header(teachers, built, text, options, format, limit)
+    stream: Iterator[Sentence] = read_raw(list(text), format=format, unit=built[0].info.unit)
+    first = next(stream, None)
+    if first is None:
+        raise DataError(f"--text {', '.join(map(str, text))}: no sentence in it")
+    stream = islice(chain([first], stream), limit or None)
+    # only now: whatever was wrong with the input, nothing has been made or replaced
     writer = StoreWriter.resume(out, header) if resume else StoreWriter.create(out, header, overwrite=overwrite)
     for line in writer.remade:
         reporter.warn(line)
-    stream: Iterable[Sentence] = read_raw(list(text), format=format, unit=built[0].info.unit)
-    stream = iter(islice(stream, limit) if limit else stream)
     total = _count(text, format, limit)
     shard = words = 0
     started = time.monotonic()
@@ -242,16 +247,15 @@ def label_unlabeled(
             else:
                 progress.advance(len(sentences))
             shard += 1
-    if shard == 0:
-        raise DataError(f"--text {', '.join(map(str, text))}: no sentence in it")
     return writer.finish(shard, summary=dict(writer.counters()))
 
 
 def fingerprint(run: Path) -> str:
     """A hash of everything that decides what a teacher answers."""
     digest = hashlib.sha256()
-    for name in (WEIGHTS, "labels.json", "config.toml"):
-        digest.update(sha256_of(run / name).encode())
+    features = [run / VOCABULARY] if (run / VOCABULARY).is_file() else sorted((run / ENCODER).iterdir())
+    for path in (run / WEIGHTS, run / "labels.json", run / "config.toml", *features):
+        digest.update(sha256_of(path).encode())
     return digest.hexdigest()
 
 

@@ -73,7 +73,7 @@ def quickstart(directory: Path, *, seed: int = 13, overwrite: bool = False) -> T
 def measure(name: str, run: Path, test: Path) -> Row:
     """Score a run and time it on the same sentences: whole path, words in, entities out; best of three."""
     built = load_run(run)
-    sentences = read_gold([test], ReadOptions(), Reporter(quiet=True))
+    sentences = read_gold([test], ReadOptions(), Reporter(quiet=True), unit=built.info.unit)
     f1 = score_model(built, sentences).micro.f1
     seconds = []
     for _ in range(3):

@@ -24,7 +24,7 @@ from ner_distill.config import Config, StudentConfig, TeacherConfig, parse_confi
 from ner_distill.data.sentence import Unit
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.files import atomic_write_text, sha256_of
+from ner_distill.files import atomic_write_text, sha256_of, write_error
 
 FORMAT = 1
 Kind = Literal["teacher", "student"]
@@ -44,29 +44,50 @@ class RunInfo:
         return TagSet(self.labels)
 
 
-def open_run(directory: Path, *, resume: bool, overwrite: bool) -> None:
-    """Make the directory of a run, or enter one.
+def check_out(directory: Path, *, resume: bool, overwrite: bool) -> None:
+    """Could `open_run` do its work? Changes nothing.
 
-    Raises RunError where it holds something and neither flag is given, where `overwrite` would remove what
-    is no run, or where there is nothing to resume.
+    Raises RunError where the directory holds something and neither flag is given, where `overwrite` would remove
+    what is no run, or where there is nothing to resume.
     """
     if resume and overwrite:
         raise ConfigError("--resume goes on with a run, --overwrite removes it: give one of them")
     if directory.exists() and not directory.is_dir():
         raise RunError(f"{directory}: is a file; expected the name of a directory to write the run into")
     occupied = directory.is_dir() and any(directory.iterdir())
-    is_run = (directory / "labels.json").is_file() and (directory / "config.toml").is_file()
+    if resume and not ((directory / "labels.json").is_file() and (directory / "config.toml").is_file()):
+        raise RunError(f"{directory}: no run to resume here (config.toml and labels.json expected); leave --resume out")
+    if occupied and not resume and not overwrite:
+        raise RunError(
+            f"{directory}: exists and is not empty. Go on with it (--resume), replace it (--overwrite) "
+            "or choose another --out"
+        )
+    if occupied and overwrite and not _is_run(directory):
+        raise RunError(
+            f"{directory}: holds something that is not a run of ner-distill; --overwrite does not remove that"
+        )
+
+
+def _is_run(directory: Path) -> bool:
+    """Is all of this ours to remove? Others have a labels.json and a config.toml as well, so look inside."""
+    try:
+        read_info(directory)
+    except RunError:
+        return False
+    return (directory / "config.toml").is_file()
+
+
+def open_run(directory: Path, *, resume: bool, overwrite: bool) -> None:
+    """Make the directory of a run, or enter one. Raises as `check_out` does, and where it cannot be made."""
+    check_out(directory, resume=resume, overwrite=overwrite)
     if resume:
-        if not is_run:
-            raise RunError(f"{directory}: no run to resume here (config.toml and labels.json expected); leave --resume out")
         return
-    if occupied and not overwrite:
-        raise RunError(f"{directory}: exists and is not empty. Go on with it (--resume), replace it (--overwrite) or choose another --out")
-    if occupied:
-        if not is_run:
-            raise RunError(f"{directory}: holds something that is not a run of ner-distill; --overwrite does not remove that")
-        shutil.rmtree(directory)
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        if directory.is_dir() and any(directory.iterdir()):
+            shutil.rmtree(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(directory, error) from error
 
 
 def write_info(directory: Path, info: RunInfo) -> None:
@@ -80,10 +101,13 @@ def read_info(directory: Path) -> RunInfo:
     path = directory / "labels.json"
     data = read_json(path, "this is not a run of ner-distill")
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise RunError(f"{path}: expected format {FORMAT}, found {data.get('format') if isinstance(data, dict) else data!r}")
+        found = data.get("format") if isinstance(data, dict) else data
+        raise RunError(f"{path}: expected a run of format {FORMAT}, found {found!r}")
     kind, unit, labels = data.get("kind"), data.get("unit"), data.get("labels")
     if kind not in ("teacher", "student") or unit not in ("word", "character"):
-        raise RunError(f"{path}: expected kind teacher or student and unit word or character, found {kind!r} and {unit!r}")
+        raise RunError(
+            f"{path}: expected kind teacher or student and unit word or character, found {kind!r} and {unit!r}"
+        )
     if not isinstance(labels, list) or not labels or not all(isinstance(label, str) and label for label in labels):
         raise RunError(f"{path}: expected a list of labels, found {labels!r}")
     return RunInfo(kind, unit, tuple(labels))
@@ -116,7 +140,7 @@ def read_config(directory: Path, kind: type[Config]) -> Config:
     return parse_config(kind, data, str(path))
 
 
-def require_same_config(directory: Path, config: TeacherConfig | StudentConfig) -> None:
+def require_same_config(directory: Path, config: Config) -> None:
     """On resume: raises ConfigError listing each key whose value is not what the run began with."""
     old = _flat(read_config(directory, type(config)).model_dump())
     new = _flat(config.model_dump())
@@ -131,23 +155,49 @@ def fingerprints(paths: Sequence[Path | str]) -> list[dict[str, Any]]:
     for path in map(Path, paths):
         files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
         for file in files:
-            known = file.is_file()
-            found.append({"name": str(file), "size": file.stat().st_size if known else None, "sha256": sha256_of(file) if known else None})
+            size, digest = (file.stat().st_size, sha256_of(file)) if file.is_file() else (None, None)
+            found.append({"name": str(file), "size": size, "sha256": digest})
     return found
 
 
 def check_inputs(directory: Path, inputs: dict[str, list[dict[str, Any]]], *, resume: bool) -> None:
-    """Write `inputs.json`, or on resume compare with it. Raises RunError naming a file that changed."""
+    """Write `inputs.json`, or on resume compare with it. Raises RunError naming the option whose files changed."""
     path = directory / "inputs.json"
     if not resume or not path.exists():
         atomic_write_text(path, json.dumps(inputs, ensure_ascii=False, indent=1) + "\n")
         return
-    before = read_json(path, "")
+    before = read_json(path, "the run is damaged")
     for role, files in inputs.items():
-        old = [(file.get("size"), file.get("sha256")) for file in before.get(role, [])]
-        new = [(file["size"], file["sha256"]) for file in files]
-        if old != new:
+        try:
+            old = [(file["size"], file["sha256"]) for file in before[role]]
+        except (KeyError, TypeError):
+            raise RunError(f"{path}: expected sizes and hashes of the --{role} files; the run is damaged") from None
+        if old != [(file["size"], file["sha256"]) for file in files]:
             raise RunError(f"--resume: the --{role} files are not those that {directory} began with; see {path}")
+
+
+def begin(
+    directory: Path, config: TeacherConfig | StudentConfig, info: RunInfo, inputs: dict[str, Any], *, overwrite: bool
+) -> None:
+    """Make the directory of a new run, and write what is known before it trains. Raises as `open_run` does."""
+    open_run(directory, resume=False, overwrite=overwrite)
+    write_config(directory, config)
+    write_info(directory, info)
+    check_inputs(directory, inputs, resume=False)
+
+
+def require_same(directory: Path, config: Config, info: RunInfo, inputs: dict[str, Any]) -> None:
+    """On resume: raises NerDistillError where kind, configuration, inputs or labels are not what the run began with."""
+    known = read_info(directory)
+    if known.kind != info.kind:
+        raise RunError(f"{directory}: is the run of a {known.kind}: train-{known.kind} --resume goes on with it")
+    require_same_config(directory, config)
+    check_inputs(directory, inputs, resume=True)
+    if known != info:
+        raise RunError(
+            f"--resume: {directory} began with the labels {', '.join(known.labels)} ({known.unit}), now they are "
+            f"{', '.join(info.labels)} ({info.unit}); read the files as then (--format, --scheme, --tag-column)"
+        )
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -165,9 +215,13 @@ def open_workspace(directory: Path, *, overwrite: bool) -> None:
     mark = directory / ".ner-distill-workspace"
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         if not overwrite:
-            raise RunError(f"{directory}: exists and is not empty; choose another directory, or replace it (--overwrite)")
+            raise RunError(
+                f"{directory}: exists and is not empty; choose another directory, or replace it (--overwrite)"
+            )
         if not mark.is_file():
-            raise RunError(f"{directory}: holds something that this command did not make; --overwrite does not remove that")
+            raise RunError(
+                f"{directory}: holds something that this command did not make; --overwrite does not remove that"
+            )
         shutil.rmtree(directory)
     directory.mkdir(parents=True, exist_ok=True)
     mark.touch()

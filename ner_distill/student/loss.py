@@ -39,7 +39,9 @@ class DistillationLoss:
     scale: float = 1.0
     shift: float = 0.0
 
-    def words(self, student_log_probs: Tensor, teacher_probs: Tensor, keep: Tensor, pairs: Tensor, similarity: Tensor) -> Tensor:
+    def words(
+        self, student_log_probs: Tensor, teacher_probs: Tensor, keep: Tensor, pairs: Tensor, similarity: Tensor
+    ) -> Tensor:
         """Sum over kept words of γ_i α_i D(p_i, p̂_i).
 
         student_log_probs: (batch, words, tags) float, log probabilities.
@@ -53,7 +55,9 @@ class DistillationLoss:
         gamma = self._word_gamma(probs, pairs, similarity)
         return (distance * weight * gamma).masked_fill(~keep, 0.0).sum()
 
-    def similarity_term(self, student_logits: Tensor, teacher_probs: Tensor, pairs: Tensor, similarity: Tensor) -> Tensor:
+    def similarity_term(
+        self, student_logits: Tensor, teacher_probs: Tensor, pairs: Tensor, similarity: Tensor
+    ) -> Tensor:
         """Sum over pairs of γ β BCE(ŝ, s).
 
         student_logits: (pairs,) float, logits of the student's similarity ŝ.

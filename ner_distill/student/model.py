@@ -26,7 +26,8 @@ class Student(nn.Module):
 
 
 class StudentObjective:
-    """The terms `soft` (per kept word), `similarity` (per pair) and, for gold sentences, `gold` (per word, CRF: per sentence).
+    """The terms `soft` (per kept word), `similarity` (per pair) and, for gold sentences, `gold` (per word, CRF: per
+    sentence).
 
     A batch is soft (it has `probs`) or gold (it has `tags`); both kinds may occur in one step.
     """
@@ -43,7 +44,8 @@ class StudentObjective:
         """Kept words and pairs; or for gold sentences what the head's likelihood is of."""
         if batch.probs is None:
             return {"gold": self.student.tagger.scorer.count(batch.mask)}
-        assert batch.keep is not None and batch.pairs is not None
+        assert batch.keep is not None
+        assert batch.pairs is not None
         return {"soft": float(batch.keep.sum()), "similarity": float(len(batch.pairs))}
 
     def sums(self, batch: Batch) -> dict[str, Tensor]:
@@ -54,7 +56,9 @@ class StudentObjective:
             assert batch.tags is not None
             sums = {"gold": scorer.loss(vectors, batch.mask, batch.tags)}
         else:
-            assert batch.keep is not None and batch.pairs is not None and batch.pair_targets is not None
+            assert batch.keep is not None
+            assert batch.pairs is not None
+            assert batch.pair_targets is not None
             with torch.autocast(vectors.device.type, enabled=False):
                 log_probs = scorer.log_probs(vectors.float(), batch.mask)
                 sums = {"soft": self.loss.words(log_probs, batch.probs, batch.keep, batch.pairs, batch.pair_targets)}

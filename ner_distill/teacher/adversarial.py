@@ -69,7 +69,8 @@ class FgmOnWeights:
 
     def __init__(self, embeddings: Sequence[nn.Module], *, epsilon: float = 1.0) -> None:
         """embeddings: modules in which every nn.Embedding is perturbed."""
-        tables = (module for embedding in embeddings for module in embedding.modules() if isinstance(module, nn.Embedding))
+        modules = (module for embedding in embeddings for module in embedding.modules())
+        tables = (module for module in modules if isinstance(module, nn.Embedding))
         self.matrices = list({id(table.weight): table.weight for table in tables}.values())
         if not self.matrices:
             raise ConfigError("adversarial training: this model has no embedding matrix to perturb")
@@ -104,7 +105,8 @@ def _scaled(gradient: Tensor | None, epsilon: float) -> Tensor | float:
     if gradient is None:
         return 0.0
     norm = gradient.flatten(1).float().norm(dim=1).clamp(min=1e-12)
-    return epsilon * gradient / norm.view(-1, *[1] * (gradient.dim() - 1)).to(gradient.dtype)
+    move: Tensor = epsilon * gradient / norm.view(-1, *[1] * (gradient.dim() - 1)).to(gradient.dtype)
+    return move
 
 
 ADVERSARIES = {"vectors": FgmOnVectors, "weights": FgmOnWeights}

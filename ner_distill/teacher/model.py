@@ -19,7 +19,9 @@ class Teacher(nn.Module):
     tagger's.
     """
 
-    def __init__(self, tagger: Tagger, similarity: PairSimilarity | None, *, evaluator: nn.Module | None = None) -> None:
+    def __init__(
+        self, tagger: Tagger, similarity: PairSimilarity | None, *, evaluator: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.tagger = tagger
         self.similarity = similarity
@@ -47,7 +49,8 @@ class Teacher(nn.Module):
 class TeacherObjective:
     """L_ner + w · L_sim (method: joint loss of the two tasks), each a mean over what it counts.
 
-    The terms: `entities`, negative log likelihood per word (token head) or per sentence (CRF); `similarity`, binary cross-entropy per pair.
+    The terms: `entities`, negative log likelihood per word (token head) or per sentence (CRF); `similarity`, binary
+    cross-entropy per pair.
     """
 
     def __init__(self, teacher: Teacher, *, similarity_weight: float) -> None:

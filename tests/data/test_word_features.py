@@ -94,7 +94,8 @@ def test_counted_characters_include_case_and_the_edges_of_words() -> None:
 
 def test_max_forms_caps_words_and_bigrams() -> None:
     vocabs = WordFeaturizer.counted([list("北京北京市")] * 2, "character", max_forms=2).vocabs
-    assert {name: vocab.forms for name, vocab in vocabs.items()} == {"words": ["京", "北"], "bigrams": ["北京", EDGE + "北"]}
+    assert vocabs["words"].forms == ["京", "北"]
+    assert vocabs["bigrams"].forms == ["北京", EDGE + "北"]
 
 
 # ---- windows of long sentences
@@ -157,8 +158,7 @@ def test_loading_gives_the_featurizer_that_was_saved(tmp_path: Path, unit: str) 
     featurizer.save(tmp_path)
     loaded = WordFeaturizer.load(tmp_path, unit, max_words=4)  # type: ignore[arg-type]
     sentences = ["Ab", "北", "京", "99", "new", "x" * 50], ["京"]
-    before, after = collate(featurizer, *sentences), collate(loaded, *sentences)
-    assert {key: value.tolist() for key, value in after.items()} == {key: value.tolist() for key, value in before.items()}
+    torch.testing.assert_close(collate(loaded, *sentences), collate(featurizer, *sentences))
 
 
 def test_a_file_without_words_is_refused(tmp_path: Path) -> None:

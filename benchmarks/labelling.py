@@ -1,0 +1,78 @@
+"""Words per second of `label-unlabeled` against a token-classification pipeline of transformers:
+`python -m benchmarks.labelling [--text FILE ...] [--lines 3000] [--rounds 5] [--batch-words N] [--precision P]`.
+
+The same 4 × 312 BERT of random weights for both, the same lines of mixed length in random order, batches of 32
+for the pipeline. Models are loaded before the clock starts; all else counts: ours reads the file, cuts it into words,
+labels them, compares pairs, writes and syncs the Parquet store, with empty caches in every round. Words are
+counted as we cut them, for both.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from unittest.mock import patch
+
+import torch
+from transformers import pipeline
+
+from benchmarks import common
+from ner_distill.pipelines import label_unlabeled as labelling
+from ner_distill.pipelines.build import load_run
+from ner_distill.pipelines.label_unlabeled import LabelOptions
+
+
+def ours(run: Path, text: Path, options: LabelOptions) -> Callable[[], float]:
+    """Seconds of a whole labelling, the teacher loaded before."""
+
+    def measured() -> float:
+        built = load_run(run)
+        with tempfile.TemporaryDirectory() as place, patch.object(labelling, "load_run", lambda _: built):
+            return common.seconds(
+                lambda: labelling.label_unlabeled([run], [text], Path(place) / "store", options=options)
+            )
+
+    return measured
+
+
+def theirs(directory: Path, lines: list[str], batch_size: int) -> Callable[[], float]:
+    """Seconds of the pipeline over the lines."""
+    tag = pipeline("token-classification", model=str(directory), batch_size=batch_size, device="cpu")
+    return lambda: common.seconds(lambda: [len(entities) for entities in tag(lines)])
+
+
+def main() -> None:
+    """Print words per second of each, and the ratios."""
+    parser = common.arguments(__doc__)
+    parser.add_argument("--lines", type=int, default=3000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch-words", type=int, default=LabelOptions.batch_words)
+    parser.add_argument("--precision", default=LabelOptions.precision)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    lines = common.lines_of(given.text, given.lines)
+    words = common.words_of(lines)
+    options = LabelOptions(batch_words=given.batch_words, precision=given.precision)
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        text = place / "text.txt"
+        text.write_text("\n".join(lines) + "\n", "utf-8")
+        base = common.checkpoint(place / "bert", lines, layers=4, hidden=312, heads=12)
+        ways = {"transformers pipeline": theirs(common.classifier(place / "classifier", base), lines, 32)}
+        for head in ("token", "crf"):
+            run = common.pretrained_teacher(place / head, base, head=head)
+            ways[f"label-unlabeled, BERT, {head} head"] = ours(run, text, options)
+        run = common.scratch_teacher(place / "scratch", lines, hidden=160, heads=8)
+        ways["label-unlabeled, scratch encoder, crf head"] = ours(run, text, options)
+        times = common.alternately(ways, given.rounds)
+    print(f"{len(lines):,} lines, {words:,} words, {given.threads} threads, {options}")
+    print(f"{'':<44} {'words/s':>9} {'ratio':>7}   (medians of {given.rounds} rounds)")
+    base_times = times["transformers pipeline"]
+    for name, taken in times.items():
+        ratio = common.median([slow / fast for slow, fast in zip(base_times, taken, strict=True)])
+        print(f"{name:<44} {words / common.median(taken):9,.0f} {ratio:7.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+import json
+import re
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from ner_distill.data.readers import read_corpus
+from ner_distill.pipelines.predict import predict
+from tests import corpora
+from tests.commands import ok, run
+from tests.world import World
+
+EMOJI = "😀👩‍👧 Ann Miller lives in Oslo .\nIt rains in Vienna today .\n"
+
+
+def test_offsets_slice_the_original_text_behind_emoji(world: World) -> None:
+    lines = ok("predict", "--model", world.teacher, "--format", "jsonl", stdin=EMOJI).out.splitlines()
+    found = [json.loads(line) for line in lines]
+    assert [row["text"] for row in found] == EMOJI.splitlines()
+    surfaces = [[(row["text"][e["start"] : e["end"]], e["label"]) for e in row["entities"]] for row in found]
+    assert surfaces == [[("Ann Miller", "PER"), ("Oslo", "LOC")], [("Vienna", "LOC")]]
+
+
+def test_scores_are_probabilities(world: World) -> None:
+    row = json.loads(ok("predict", "--model", world.teacher, "--format", "jsonl", stdin="It rains in Oslo today .").out)
+    assert 0.5 < row["entities"][0]["score"] <= 1.0
+
+
+def test_inline_without_its_brackets_is_the_text(world: World) -> None:
+    out = ok("predict", "--model", world.teacher, stdin=EMOJI).out
+    assert "[PER Ann Miller] lives in [LOC Oslo]" in out
+    assert re.sub(r"\[[A-Z]+ ([^]]*)\]", r"\1", out) == EMOJI
+
+
+def test_conll_output_is_read_again_as_the_same_entities(world: World, tmp_path: Path) -> None:
+    out = ok("predict", "--model", world.teacher, "--text", world.raw, "--format", "conll").out
+    (tmp_path / "out.conll").write_text(out, "utf-8")
+    again = read_corpus([tmp_path / "out.conll"]).sentences
+    expected = corpora.sentences(80, seed=3)
+    assert [sentence.words for sentence in again] == [sentence.words for sentence in expected]
+    agree = sum(a.spans == b.spans for a, b in zip(again, expected, strict=True))
+    assert agree > 70
+
+
+@pytest.mark.parametrize("options", [[], ["--text", "-"]], ids=["by default", "named -"])
+def test_text_comes_from_standard_input(world: World, options: list[str]) -> None:
+    assert ok("predict", "--model", world.teacher, *options, stdin="Hello .\n").out == "Hello .\n"
+
+
+def test_answers_come_in_the_order_of_the_text(world: World) -> None:
+    texts = [sentence.words for sentence in corpora.sentences(40, seed=5)]
+    out = ok("predict", "--model", world.student, stdin="".join(" ".join(words) + "\n" for words in texts)).out
+    assert [tuple(re.sub(r"\[[A-Z]+ |\]", "", line).split()) for line in out.splitlines()] == texts
+
+
+def test_a_sentence_is_read_alike_alone_and_among_longer_ones(world: World) -> None:
+    line = "Ann Mary Novak works for Orion Bank in New York ."
+    alone = ok("predict", "--model", world.student, "--format", "jsonl", stdin=line).out
+    among = ok("predict", "--model", world.student, "--format", "jsonl", stdin=f"{line}\n{'the ' * 300}\n").out
+    assert json.loads(alone)["entities"] == json.loads(among.splitlines()[0])["entities"]
+
+
+def test_words_of_labelled_files_are_taken_as_they_are(world: World) -> None:
+    rows = ok("predict", "--model", world.teacher, "--text", world.dev, "--format", "jsonl").out.splitlines()
+    assert [tuple(json.loads(row)["words"]) for row in rows] == [s.words for s in corpora.sentences(20, seed=2)]
+
+
+def test_text_is_answered_before_all_of_it_is_read(world: World, tmp_path: Path) -> None:
+    text = tmp_path / "raw.txt"
+    text.write_bytes(b"It rains in Oslo today .\n" * 4000 + b"\xff\n")
+    answers = predict(world.student, [text])
+    assert len(list(islice(answers, 1000))) == 1000
+
+
+def test_lines_without_a_word_are_skipped(world: World) -> None:
+    assert ok("predict", "--model", world.teacher, stdin="Hello .\n\n \u2003\nHello .\n").out == "Hello .\n" * 2
+
+
+def test_unknown_output_format_is_an_error(world: World) -> None:
+    done = run("predict", "--model", world.teacher, "--format", "xml", stdin="Hello .\n")
+    assert done.code == 2
+    assert "expected jsonl, conll, inline, found 'xml'" in done.err
+
+
+def test_chinese_needs_no_blanks(tmp_path: Path) -> None:
+    from tests.commands import settings
+
+    data = corpora.write_all(tmp_path / "zh", train=40, dev=10, raw=1, chinese=True)
+    ok("train-teacher", "--train", data / "train.conll", "--dev", data / "dev.conll", "--out", tmp_path / "t",
+       *settings(*corpora.SMALL, "optim.epochs=6"))  # fmt: skip
+    assert ok("predict", "--model", tmp_path / "t", stdin="王明住在北京。\n").out == "[PER 王明]住在[LOC 北京]。\n"

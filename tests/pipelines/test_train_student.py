@@ -1,0 +1,166 @@
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ner_distill.data.soft_label_columns import SoftBlock, SoftRow
+from ner_distill.data.soft_labels import SoftLabelStore
+from ner_distill.data.tagset import TagSet
+from ner_distill.data.word_features import WordFeaturizer
+from ner_distill.pipelines.build import load_run
+from ner_distill.pipelines.labelled import LabelledData
+from ner_distill.pipelines.train_student import SoftData, soft_batch
+from tests import corpora
+from tests.commands import Done, ok, settings
+from tests.world import World
+
+QUICK = settings(*corpora.SMALL, "optim.epochs=1")
+
+
+def train(world: World, out: Path, *options: str | Path) -> Done:
+    """A student that learns for one epoch."""
+    return ok("train-student", "--dev", world.dev, "--out", out, *QUICK, *options)
+
+
+def weights(run: Path) -> bytes:
+    return (run / "model.safetensors").read_bytes()
+
+
+def f1(run: Path) -> float:
+    found: float = json.loads((run / "metrics.json").read_text())["dev"]["micro"]["f1"]
+    return found
+
+
+def test_student_comes_close_to_its_teacher_without_a_gold_label(world: World) -> None:
+    assert f1(world.student) > f1(world.teacher) - 0.1
+
+
+def test_labels_of_the_student_are_those_of_the_store(world: World) -> None:
+    info = load_run(world.student).info
+    assert (info.kind, info.labels, info.unit) == ("student", corpora.LABELS, "word")
+
+
+def test_same_seed_gives_the_same_weights(world: World, tmp_path: Path) -> None:
+    train(world, tmp_path / "a", "--soft", world.soft)
+    train(world, tmp_path / "b", "--soft", world.soft)
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+
+
+def test_gold_sentences_are_learnt_from_as_well(world: World, tmp_path: Path) -> None:
+    done = train(world, tmp_path / "both", "--soft", world.soft, "--gold", world.train)
+    assert "60 gold sentences" in done.err
+    epoch = json.loads((tmp_path / "both" / "metrics.jsonl").read_text().splitlines()[0])
+    assert set(epoch["loss"]) == {"soft", "similarity", "gold"}
+
+
+def test_student_learns_from_gold_alone(world: World, tmp_path: Path) -> None:
+    train(world, tmp_path / "gold", "--gold", world.train, *settings("optim.epochs=8"))
+    assert f1(tmp_path / "gold") > 0.9
+
+
+def test_gold_with_some_of_the_labels_is_fine(world: World, tmp_path: Path) -> None:
+    (tmp_path / "gold.conll").write_text("Ann B-PER\nsings O\n")
+    train(world, tmp_path / "run", "--soft", world.soft, "--gold", tmp_path / "gold.conll")
+    assert load_run(tmp_path / "run").info.labels == corpora.LABELS
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["distill.divergence=kl", "distill.temperature=2.0"],
+        ["distill.alpha=off", "distill.beta=0.5", "distill.gamma=off"],
+        ["distill.similarity_weight=0.0"],
+        ["head.kind=crf"],
+    ],
+    ids=" ".join,
+)
+def test_every_variant_changes_the_training_and_loads_again(world: World, tmp_path: Path, options: list[str]) -> None:
+    train(world, tmp_path / "run", "--soft", world.soft, *settings(*options))
+    train(world, tmp_path / "plain", "--soft", world.soft)
+    assert weights(tmp_path / "run") != weights(tmp_path / "plain")
+    assert load_run(tmp_path / "run").info.kind == "student"
+
+
+def test_chinese_student(tmp_path: Path) -> None:
+    data = corpora.write_all(tmp_path / "zh", train=40, dev=10, raw=60, chinese=True)
+    dev = ("--dev", data / "dev.conll")
+    ok("train-teacher", "--train", data / "train.conll", *dev, "--out", tmp_path / "t", *QUICK, *settings("optim.epochs=5"))
+    ok("label-unlabeled", "--teacher", tmp_path / "t", "--text", data / "raw.txt", "--out", tmp_path / "soft")
+    ok("train-student", "--soft", tmp_path / "soft", *dev, "--out", tmp_path / "s", *QUICK, *settings("optim.epochs=8"))
+    assert load_run(tmp_path / "s").info.unit == "character"
+    assert f1(tmp_path / "s") > f1(tmp_path / "t") - 0.1
+
+
+# ---- what an epoch is made of
+
+
+@pytest.fixture
+def featurizer() -> WordFeaturizer:
+    return WordFeaturizer.counted([sentence.words for sentence in corpora.sentences(40)], "word")
+
+
+def test_every_block_and_every_gold_sentence_comes_once_in_an_epoch(world: World, featurizer: WordFeaturizer) -> None:
+    store = SoftLabelStore.open(world.soft)
+    gold = LabelledData(corpora.sentences(30), featurizer, TagSet(corpora.LABELS), budget=64, seed=1)
+    plan = SoftData(store, featurizer, budget=64, seed=1, gold=gold).plan(0)
+    counts = {kind: Counter(i for name, batch in plan if name == kind for i in batch) for kind in ("soft", "gold")}
+    assert counts["soft"] == dict.fromkeys(range(len(store.blocks)), 1)
+    assert counts["gold"] == dict.fromkeys(range(30), 1)
+
+
+def test_gold_batches_are_spread_over_the_epoch(world: World, featurizer: WordFeaturizer) -> None:
+    store = SoftLabelStore.open(world.soft)
+    gold = LabelledData(corpora.sentences(30), featurizer, TagSet(corpora.LABELS), budget=64, seed=1)
+    kinds = [kind for kind, _ in SoftData(store, featurizer, budget=64, seed=1, gold=gold).plan(0)]
+    halves = kinds[: len(kinds) // 2], kinds[len(kinds) // 2 :]
+    assert abs(halves[0].count("gold") - halves[1].count("gold")) <= 1
+
+
+def test_epochs_differ_and_each_is_the_same_when_asked_again(world: World, featurizer: WordFeaturizer) -> None:
+    data = SoftData(SoftLabelStore.open(world.soft), featurizer, budget=64, seed=1)
+    assert data.plan(0) == data.plan(0)
+    assert data.plan(0) != data.plan(1)
+
+
+def block(*words: int, dropped: tuple[tuple[int, int], ...] = (), pairs: tuple[tuple[int, ...], ...] = ()) -> SoftBlock:
+    """Sentences of so many words; the probability of O says which word it is: 0.row word."""
+    rows = []
+    for row, count in enumerate(words):
+        o = np.array([0.1 * (row + 1) + 0.01 * word for word in range(count)], np.float16)
+        keep = np.array([(row, word) not in dropped for word in range(count)])
+        rows.append(SoftRow(f"r{row}", ("w",) * count, np.stack([o, 1 - o, 0 * o], 1), keep))
+    return SoftBlock(tuple(rows), np.array(pairs, np.int32).reshape(-1, 4), np.full(len(pairs), 0.75, np.float16))
+
+
+def test_pairs_point_to_the_same_words_when_blocks_are_batched_together(featurizer: WordFeaturizer) -> None:
+    first, second = block(2, 3, pairs=((0, 1, 1, 2),)), block(5, 1, pairs=((1, 0, 0, 4), (0, 0, 0, 1)))
+    batch = soft_batch([first, second], featurizer)
+    assert batch.probs is not None
+    assert batch.pairs is not None
+    found = batch.probs[..., 0].flatten()[batch.pairs]
+    torch.testing.assert_close(found, torch.tensor([[0.11, 0.22], [0.2, 0.14], [0.1, 0.11]]), atol=1e-3, rtol=0)
+
+
+def test_padding_of_a_batch_is_not_kept_and_has_no_probability(featurizer: WordFeaturizer) -> None:
+    batch = soft_batch([block(2, 4)], featurizer)
+    assert batch.keep is not None
+    assert batch.probs is not None
+    assert batch.keep.tolist() == batch.mask.tolist() == [[True, True, False, False], [True] * 4]
+    assert batch.probs[0, 2:].abs().sum() == 0
+
+
+def test_pairs_with_a_dropped_word_are_left_out(featurizer: WordFeaturizer) -> None:
+    batch = soft_batch([block(2, 2, dropped=((0, 1),), pairs=((0, 0, 1, 1), (0, 1, 1, 0), (1, 0, 0, 1)))], featurizer)
+    assert batch.pairs is not None
+    assert batch.pair_targets is not None
+    assert batch.pairs.tolist() == [[0, 3]]
+    assert len(batch.pair_targets) == 1
+
+
+def test_batch_of_blocks_without_pairs(featurizer: WordFeaturizer) -> None:
+    batch = soft_batch([block(2), block(1)], featurizer)
+    assert batch.pairs is not None
+    assert batch.pairs.shape == (0, 2)

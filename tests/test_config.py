@@ -1,0 +1,297 @@
+"""The configuration: where values come from, what is refused, and how it is said."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import pytest
+import tomli_w
+
+from ner_distill.config import StudentConfig, TeacherConfig, load_config, parse_config
+from ner_distill.errors import ConfigError
+
+Kind = type[TeacherConfig] | type[StudentConfig]
+Write = Callable[[str], Path]
+BOTH = pytest.mark.parametrize("kind", [TeacherConfig, StudentConfig])
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes a configuration file."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "run.toml"
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
+def teacher(*settings: str, file: Path | None = None) -> TeacherConfig:
+    return load_config(TeacherConfig, file, settings)
+
+
+def student(*settings: str, file: Path | None = None) -> StudentConfig:
+    return load_config(StudentConfig, file, settings)
+
+
+def problems(*settings: str, kind: Kind = TeacherConfig, file: Path | None = None) -> list[str]:
+    """The lines of the one error."""
+    with pytest.raises(ConfigError) as raised:
+        load_config(kind, file, settings)  # type: ignore[type-var]
+    first, *others = str(raised.value).split("\n")
+    if not others:
+        return [first]
+    assert first == f"{len(others)} problems:"
+    return [line.removeprefix("  - ") for line in others]
+
+
+# ---- where values come from
+
+
+def test_a_file_changes_the_defaults_and_a_setting_changes_the_file(write: Write) -> None:
+    file = write('seed = 1\n[optim]\nlr = 0.5\nclip = 2.0\n[head]\nkind = "token"\n')
+    config = teacher("optim.lr=0.25", file=file)
+    assert (config.seed, config.optim.lr, config.optim.clip, config.head.kind) == (1, 0.25, 2.0, "token")
+    assert config.head.dropout == TeacherConfig().head.dropout
+
+
+def test_the_later_of_two_settings_counts() -> None:
+    assert teacher("seed=1", "seed=2").seed == 2
+
+
+def test_a_students_defaults_survive_a_change_of_their_section() -> None:
+    config = student("encoder.layers=3")
+    assert (config.encoder.layers, config.encoder.hidden) == (3, StudentConfig().encoder.hidden)
+    assert StudentConfig().encoder.hidden != TeacherConfig().encoder.hidden
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("optim.epochs=7", 7),
+        ("optim.lr=3e-5", 3e-5),
+        ("optim.lr=1", 1.0),
+        (" optim.lr = 0.5 ", 0.5),
+        ("optim.swa=true", True),
+        ("encoder.name=bert-base-multilingual-cased", "bert-base-multilingual-cased"),
+        ("encoder.name=/models/a b=c#d", "/models/a b=c#d"),
+        ('encoder.name="0"', "0"),
+        ("encoder.name='quoted'", "quoted"),
+        ("head.kind=token", "token"),
+    ],
+)
+def test_a_setting_is_read_as_toml_or_else_as_a_string(setting: str, value: object) -> None:
+    section, key = setting.split("=")[0].strip().split(".")
+    found = getattr(getattr(teacher(setting), section), key)
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_a_setting_may_be_a_list() -> None:
+    assert student("init.teacher=runs/t", "init.layers=[0, -1]").init.layers == (0, -1)
+
+
+@pytest.mark.parametrize(("text", "value"), [("auto", "auto"), ("off", "off"), ("0.5", 0.5), ("0", 0.0)])
+def test_a_weight_is_a_word_or_a_number(text: str, value: object) -> None:
+    assert student(f"distill.alpha={text}").distill.alpha == value
+
+
+def test_a_file_with_a_byte_order_mark_is_read(write: Write) -> None:
+    assert teacher(file=write("\ufeffseed = 5\n")).seed == 5
+
+
+@BOTH
+def test_a_configuration_is_frozen(kind: Kind) -> None:
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        kind().optim.clip = 1.0  # type: ignore[misc]
+
+
+# ---- "auto"
+
+
+SCRATCH = {"epochs": 16, "lr": 2e-3, "head_lr": 2e-3, "batch_words": 512}
+PRETRAINED = {"epochs": 5, "lr": 3e-5, "head_lr": 1e-3, "batch_words": 1024}
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "wanted"),
+    [
+        pytest.param(TeacherConfig, [], SCRATCH, id="scratch teacher"),
+        pytest.param(StudentConfig, [], SCRATCH, id="scratch student"),
+        pytest.param(TeacherConfig, ["encoder.name=bert"], PRETRAINED, id="pretrained teacher"),
+        pytest.param(StudentConfig, ["encoder.name=bert"], PRETRAINED, id="pretrained student"),
+        pytest.param(StudentConfig, ["init.teacher=t", "init.layers=[0]"], PRETRAINED, id="layers of a teacher"),
+        pytest.param(TeacherConfig, ["optim.lr=0.5"], SCRATCH | {"lr": 0.5, "head_lr": 0.5}, id="head follows lr"),
+        pytest.param(TeacherConfig, ["optim.head_lr=0.5"], SCRATCH | {"head_lr": 0.5}, id="head given"),
+        pytest.param(TeacherConfig, ["encoder.name=bert", "optim.lr=0.5"], PRETRAINED | {"lr": 0.5}, id="head apart"),
+        pytest.param(TeacherConfig, ["optim.epochs=3"], SCRATCH | {"epochs": 3}, id="epochs given"),
+        pytest.param(TeacherConfig, ["optim.batch_words=9"], SCRATCH | {"batch_words": 9}, id="batch given"),
+    ],
+)
+def test_auto_becomes_what_suits_the_encoder(kind: Kind, settings: list[str], wanted: dict[str, float]) -> None:
+    optim = load_config(kind, None, settings).optim  # type: ignore[type-var]
+    assert {key: getattr(optim, key) for key in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "head"),
+    [
+        pytest.param(TeacherConfig, [], "crf", id="scratch teacher"),
+        pytest.param(StudentConfig, [], "crf", id="scratch student"),
+        pytest.param(TeacherConfig, ["encoder.name=bert"], "crf", id="pretrained teacher"),
+        pytest.param(StudentConfig, ["encoder.name=bert"], "token", id="pretrained student"),
+        pytest.param(StudentConfig, ["init.teacher=t", "init.layers=[0]"], "token", id="layers of a teacher"),
+        pytest.param(TeacherConfig, ["head.kind=token"], "token", id="given"),
+    ],
+)
+def test_auto_becomes_a_head_that_the_model_can_be_saved_with(kind: Kind, settings: list[str], head: str) -> None:
+    assert load_config(kind, None, settings).head.kind == head  # type: ignore[type-var]
+
+
+@BOTH
+@pytest.mark.parametrize("settings", [[], ["encoder.name=bert", "optim.lr=auto"]])
+def test_a_resolved_configuration_written_as_toml_is_read_back_unchanged(kind: Kind, settings: list[str]) -> None:
+    config = load_config(kind, None, settings)  # type: ignore[type-var]
+    written = tomllib.loads(tomli_w.dumps(config.model_dump()))
+    assert parse_config(kind, written, "x") == config  # type: ignore[type-var]
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[optim]\nepoch = 3", "optim.epoch: unknown key; did you mean optim.epochs?"),
+        ("[optimm]\nepochs = 3", "optimm: unknown key; did you mean optim?"),
+        ("epochs = 3", "epochs: unknown key; did you mean optim.epochs?"),
+        ("dropout = 0.1", "dropout: unknown key; did you mean encoder.dropout or head.dropout?"),
+        ("[head]\nzzz = 1", "head.zzz: unknown key; known here: kind, dropout"),
+        ("head = 3", "head: is a section: write head.<key> = value"),
+        ("seed = 1.5", "seed: input should be a valid integer, found 1.5"),
+        ("seed = -1", "seed: input should be greater than or equal to 0, found -1"),
+        ("seed = true", "seed: input should be a valid integer, found True"),
+        ("[seed]\nx = 1", "seed: input should be a valid integer, found {'x': 1}"),
+        ("[optim]\nswa = 1", "optim.swa: input should be a valid boolean, found 1"),
+        ("[optim]\ncrf_lr = 0", "optim.crf_lr: input should be greater than 0, found 0"),
+        ("[optim]\ncrf_lr = inf", "optim.crf_lr: input should be a finite number, found inf"),
+        ("[head]\ndropout = 1.5", "head.dropout: input should be less than or equal to 1, found 1.5"),
+        ("[optim]\nprecision = 'fp8'", "optim.precision: input should be 'fp32' or 'bf16', found 'fp8'"),
+        ("[optim]\nlr = 'fast'", "optim.lr: input should be a valid number or input should be 'auto', found 'fast'"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named_with_its_file(write: Write, text: str, message: str) -> None:
+    file = write(text)
+    assert problems(file=file) == [f"{file}: {message}"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("optim.epochs", "expected section.key=value"),
+        ("=3", "expected section.key=value"),
+        ("optim.epoch=3", "unknown key; did you mean optim.epochs?"),
+        ("distill.alpha=1", "unknown key; known here: seed, encoder, head, similarity, adversarial, optim"),
+        ("optim=3", "is a section: write optim.<key> = value"),
+        ("optim={lr = 1.0}", "a setting changes one key; give each key its own --set"),
+        ("optim.lr=", "input should be a valid number or input should be 'auto', found ''"),
+        ("optim.epochs=3.0", "input should be a valid integer or input should be 'auto', found 3.0"),
+    ],
+)
+def test_a_wrong_setting_is_quoted(setting: str, message: str) -> None:
+    assert problems(setting) == [f"--set {setting}: {message}"]
+
+
+def test_a_setting_inside_a_value_is_refused(write: Write) -> None:
+    assert problems("seed.x=3", file=write("seed = 1")) == ["--set seed.x=3: seed is not a section"]
+
+
+def test_a_layer_that_is_no_number_is_refused() -> None:
+    found = problems("init.teacher=t", 'init.layers=[0, "top"]', kind=StudentConfig)
+    assert found == ["--set init.layers=[0, \"top\"]: input should be a valid integer, found 'top'"]
+
+
+def test_all_problems_are_in_one_message_each_where_it_comes_from(write: Write) -> None:
+    file = write("sed = 1\n[optim]\nlr = -1\nclip = 'no'\n[head]\ndropout = 2.0\n")
+    found = problems("nothing", "optim.epochs=0", "encoder.nam=bert", "optim.clip=1", file=file)
+    assert [line.rpartition(": ")[0] for line in found] == [
+        "--set nothing",
+        f"{file}: head.dropout",
+        "--set optim.epochs=0",
+        f"{file}: optim.lr",
+        f"{file}: sed",
+        "--set encoder.nam=bert",
+    ]
+
+
+def test_conflicts_are_named_beside_unknown_keys(write: Write) -> None:
+    file = write("sed = 1\n[encoder]\nhidden = 100\nheads = 7\n")
+    assert problems(file=file) == [
+        f"{file}: sed: unknown key; did you mean seed?",
+        f"{file}: encoder.hidden must be a multiple of encoder.heads, found 100 and 7",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["encoder.heads=7"], "encoder.hidden must be a multiple of encoder.heads"),
+        (["encoder.layer_mix=true"], "encoder.layer_mix"),
+        (["distill.temperature=2"], "distill.temperature"),
+        (["init.teacher=t"], "init.teacher and init.layers go together"),
+        (["init.layers=[0]"], "init.teacher and init.layers go together"),
+        (["init.teacher=t", "init.layers=[0]", "encoder.name=bert"], 'leave encoder.name out, found "bert"'),
+        (["init.teacher=t", "init.layers=[0]", "head.kind=crf"], 'head.kind must be "token"'),
+        (["encoder.name=bert", "head.kind=crf"], 'head.kind must be "token"'),
+        (["encoder.name=bert", "encoder.pooling=mean"], 'pooling must be "first"'),
+        (["encoder.name=bert", "encoder.layer_mix=true"], "layer_mix false"),
+    ],
+)
+def test_values_that_do_not_go_together_are_refused(settings: list[str], message: str) -> None:
+    assert message in problems(*settings, kind=StudentConfig)[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (TeacherConfig, ["encoder.name=bert", "encoder.layer_mix=true", "encoder.pooling=mean", "head.kind=crf"]),
+        (TeacherConfig, ["encoder.name=bert", "encoder.heads=7"]),
+        (StudentConfig, ["head.kind=crf"]),
+        (StudentConfig, ["distill.divergence=kl", "distill.temperature=2"]),
+    ],
+)
+def test_values_that_go_together_are_taken(kind: Kind, settings: list[str]) -> None:
+    config: Any = load_config(kind, None, settings)  # type: ignore[type-var]
+    for setting in settings:
+        path, text = setting.split("=")
+        section, key = path.split(".")
+        assert str(getattr(getattr(config, section), key)).removesuffix(".0").lower() == text
+
+
+# ---- files that cannot be read
+
+
+def test_a_missing_file_is_named_with_the_way_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no\.toml: not found; `ner-distill init-config"):
+        teacher(file=tmp_path / "no.toml")
+
+
+def test_a_directory_is_not_a_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read as UTF-8 text"):
+        teacher(file=tmp_path)
+
+
+def test_broken_toml_is_named_with_its_line(write: Write) -> None:
+    with pytest.raises(ConfigError, match=r"run\.toml: not valid TOML: .*line 2"):
+        teacher(file=write("seed = 1\nseed 2\n"))
+
+
+def test_text_of_another_encoding_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "latin.toml"
+    path.write_bytes("# é\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"latin\.toml: cannot be read as UTF-8 text"):
+        teacher(file=path)
