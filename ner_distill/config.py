@@ -130,7 +130,7 @@ class DistillConfig(Section):
     """The student's loss."""
 
     divergence: Literal["mse", "kl", "ce"] = Field(
-        "mse", description="how far the student's tags are from the teacher's"
+        "kl", description="how far the student's tags are from the teacher's; \"mse\" is the source's"
     )
     temperature: Rate = Field(1.0, description="softens both sides (kl and ce)")
     alpha: Auto = Field("auto", description='the teacher\'s confidence on a word: "auto", a number, or "off" (= 1)')

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ner_distill.data._sample_grammar import Rules, lines, words
 from ner_distill.data._sample_names import NAMES
+from ner_distill.data._sample_words import ENGLISH_WORDS
 
 ENGLISH: Rules = {
     **NAMES,
+    **ENGLISH_WORDS,
     "sentence": lines(
         """
         *9 <clause> .
@@ -20,7 +22,8 @@ ENGLISH: Rules = {
         *2 " <quote> . "
         *3 <LOC.city> , <month> <day> ( <ORG.agency> ) - <timed> .
         *2 <claim> .
-        <common> .
+        *3 <common> .
+        *2 " <slogan> , " [the crowd|the children|the farmers] [sang|shouted|chanted] in <place> .
         *3 <score>
         *2 <ranking>
         <market>
@@ -96,6 +99,9 @@ ENGLISH: Rules = {
         [Prices|Wages|Taxes|Exports] [rose|fell] <d> percent in [January|March|August|October]
         [No one|Nobody|Only the pilot] was [hurt|blamed|charged] , the report added
         [Rain|Snow|Wind] is [expected|likely] on [Monday|Friday|Sunday]
+        [Experts|Critics|Workers|Voters] [fear|welcome|ignore|discussed] <matter>
+        [The|This|Every] <adj> <noun> [affects|needs|requires] <topic>
+        [Nobody|Everyone] [wants to pay for|talks about] <building>
         [Talks|Elections|Repairs] will [begin|resume|end] on [July|April|June] <day>
         [However|Meanwhile|In fact] , the [plan|budget|trial] [was put off|went ahead] [last|this] week
         """
@@ -109,6 +115,7 @@ ENGLISH: Rules = {
         [meanwhile|however|in addition]
         after [a meeting|talks] with <someone>
         in <year>
+        *2 <adverb>
         """
     ),
     "when": lines("on <weekday>\non <month> <day>\nin <month>\nin <year>\n[last week|last month|yesterday|today|this year]"),
@@ -151,11 +158,6 @@ ENGLISH: Rules = {
     "the.org": lines("*3 <ORG.company>\n*2 the <ORG.public>\n<ORG.school>\nthe <ORG.acronym>\n<ORG.acronym>"),
     "the.club": ("<ORG.club>",),
     "source": lines("police\nofficials\nthe <ORG.public>\nthe agency <ORG.agency>\nthe newspaper <ORG.paper>\n<PER.short>"),
-    "matter": words(
-        "the_project the_plan the_new_law the_reform the_strike the_budget the_debt the_treaty the_sanctions the_invoice "
-        "the_fishing_deal the_merger the_pension_plan the_spill the_election"
-    ),
-    "building": words("a_bridge the_airport a_pipeline the_railway a_hospital a_stadium the_port two_schools a_power_plant"),
     "a.work": lines('a [book|study|report] on <place>\na biography of <PER>\n" <MISC.work> "\nthe <MISC.nat> [edition|version] of " <MISC.work> "'),
     # Lists and headlines
     "score": lines(
@@ -274,9 +276,11 @@ ENGLISH: Rules = {
         """
         The [Last|Lost|Silent|Long] [Summer|River|House|Bride|Journey]
         [Letters|Songs|Tales] from <town>
-        El <work.es>
         The [Garden|Secret|Night] of <given.f>
         """
     ),
-    "work.es": words("Silencio Regreso Jardín Olvido Viajero Puente"),
+    "slogan": lines(
+        "*2 [no a|viva|queremos|basta de|nunca más] [la guerra|la paz|el pueblo|los ladrones|la reforma|las mentiras]\n"
+        "[que se vaya|fuera] el [ministro|general|presidente]\n[pan|agua|tierra|libertad] para [todos|el pueblo|los pobres]"
+    ),
 }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ner_distill.data._sample_grammar import Rules, lines, words
 from ner_distill.data._sample_names import NAMES
+from ner_distill.data._sample_words import SPANISH_WORDS
 
 SPANISH: Rules = {
     **NAMES,
+    **SPANISH_WORDS,
     "sentence": lines(
         """
         *8 <clause> .
@@ -98,6 +100,8 @@ SPANISH: Rules = {
         [El ministro|La jueza|El portavoz|La doctora] no [dijo|supo explicar] [por qué|cómo|cuándo]
         Los [precios|salarios|impuestos] [subieron|bajaron] un <d> por ciento en [enero|marzo|agosto|octubre]
         [Nadie|Ninguno|Sólo el piloto] resultó herido , añade el informe
+        [Los expertos|Los críticos|Los obreros] [temen|ignoran|discuten] <matter>
+        [Nadie|Todo el mundo] [quiere pagar|habla de] <building>
         Se espera [lluvia|nieve|viento] para el [lunes|viernes|domingo]
         Las [conversaciones|elecciones|obras] [empezarán|terminarán] el <day> de [julio|abril|junio]
         [Sin embargo|Mientras tanto|De hecho] , el [plan|juicio|presupuesto] [fue aplazado|siguió adelante] [esta semana|el jueves]
@@ -114,6 +118,7 @@ SPANISH: Rules = {
         durante <the.event>
         *2 en <the.event>
         en <year>
+        *2 <adverb>
         """
     ),
     "when": lines("el <weekday>\nel <day> de <month>\nen <month>\nen <year>\n[la semana pasada|el mes pasado|ayer|hoy|este año]"),
@@ -155,11 +160,6 @@ SPANISH: Rules = {
     "the.org": lines("*3 <ORG.company>\nel <ORG.bank>\n*2 el <ORG.m>\n*2 la <ORG.f>\n<ORG.acronym>\nel <ORG.acronym>"),
     "the.event": lines("el <MISC.event.m>\nla <MISC.event.f>"),
     "source": lines("la policía\nfuentes oficiales\nel <ORG.m>\nla agencia <ORG.agency>\nel diario <ORG.paper>\n<PER.short>"),
-    "matter": words(
-        "el_proyecto el_plan la_nueva_ley la_reforma la_huelga el_presupuesto la_deuda el_tratado las_sanciones la_factura "
-        "el_acuerdo_de_pesca la_fusión el_vertido el_decreto las_elecciones"
-    ),
-    "building": words("un_puente el_aeropuerto un_oleoducto el_ferrocarril un_hospital un_estadio el_puerto dos_escuelas"),
     "a.work": lines(
         "un [libro|estudio|informe] sobre <place>\nuna biografía de <PER>\n" '" <MISC.work> "\nla edición <nat.f> de " <MISC.work> "'
     ),
@@ -189,7 +189,7 @@ SPANISH: Rules = {
     "PER.short": lines("*4 <last.plain>\n<first.m> <last>\n<first.f> <last>"),
     "first.m": lines("*5 <iberian.m>\n*2 <given.m>\n<anglo.m>\nJosé <iberian.m>\nJuan <iberian.m>"),
     "first.f": lines("*5 <iberian.f>\n*2 <given.f>\n<anglo.f>\nMaría <iberian.f>\nAna <given.f>"),
-    "last": lines("*7 <iberian>\n<anglo>\n*2 <surname>"),
+    "last": lines("*8 <iberian>\n*2 <anglo>\n*3 <surname>\nde la <torre>\ndel <rio>"),
     "last.plain": lines("*3 <iberian.known>\n<monte><verde>\n<etxe><aga>\n<surname>\n<anglo.known>\n<iberian.town>"),
     "LOC": lines("*5 <LOC.city>\n*4 <LOC.country>\n<LOC.nature>\n<region>\n<region.own>"),
     "place": lines("*14 <LOC>\nla <LOC.f>\nel <LOC.m>"),

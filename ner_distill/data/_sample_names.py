@@ -37,7 +37,7 @@ NAMES: Rules = {
         "María Carmen Isabel Pilar Rosa Teresa Lucía Cristina Beatriz Mercedes Dolores Raquel Alicia Inés Nuria "
         "Patricia Rocío Susana Verónica Gloria Esperanza Concepción Lourdes Marisol Ángeles Belén"
     ),
-    "iberian": lines("*3 <iberian.known>\n<monte><verde>\n<etxe><aga>\n<iberian.town>\n<gonzal>ez\nde la <torre>\ndel <rio>"),
+    "iberian": lines("*3 <iberian.known>\n<monte><verde>\n<etxe><aga>\n<iberian.town>\n<gonzal>ez"),
     "iberian.known": words(
         "García Fernández González Rodríguez López Martínez Sánchez Pérez Gómez Ruiz Díaz Moreno Álvarez Romero Navarro "
         "Torres Domínguez Vázquez Ramos Gil Ramírez Serrano Molina Ortega Delgado Castro Ortiz Marín Iglesias Herrera"
@@ -104,8 +104,8 @@ NAMES: Rules = {
     "acronym": lines("*3 <U><U><U>\n<U><U><U><U>\n<U><U>\n<U><A><U>\n<U><A><U><A>"),
     "U": words("B C D F G L M N P R S T U E"),
     "A": words("A E I O U"),
-    "agency": lines("*3 <agency.known>\n<U>PA\nInter<wire>\n<tel>press"),
-    "agency.known": words("EPA NPA Norpress Interpress Surpress AFN"),
+    "agency": lines("*3 <agency.known>\n<U>NA\nInter<wire>\n<tel>press"),
+    "agency.known": words("EPN NPA Norpress Interpress Surpress AFN"),
     "wire": words("press news wire media"),
     "club": lines("*4 <city.plain>\n<town.short>\nReal <city>\nSporting <city>\nRacing <city>\nAtlético <city>\n<city> FC\nFC <city>\nDinamo <city>"),
     "model": lines("<tel><nova> <n.small>\n<tel><nova> <U><n.small>\n<U><U>-<n.small>\n<U><n.small>"),

@@ -11,6 +11,8 @@ from torch.utils.hooks import RemovableHandle
 
 from ner_distill.errors import ConfigError
 
+NO_PART = "adversarial training: the embeddings took no part in the loss; nothing to perturb"
+
 
 class FgmOnVectors:
     """Fast gradient method on each sentence's embedded vectors: r = ε g / ‖g‖₂ (Miyato et al. 2017, eq. 4-5).
@@ -44,7 +46,7 @@ class FgmOnVectors:
             backward(plain)
         moves = [[_scaled(output.grad, self.epsilon) for output in calls] for calls in outputs]
         if not any(moves):
-            raise ConfigError("adversarial training: the embeddings took no part in the loss; nothing to perturb")
+            raise ConfigError(NO_PART)
 
         def push(index: int) -> Callable[[nn.Module, object, Tensor], Tensor]:
             remaining = iter(moves[index])
@@ -83,6 +85,8 @@ class FgmOnWeights:
             matrix.grad = None
         plain = loss()
         backward(plain)
+        if all(matrix.grad is None for matrix in self.matrices):
+            raise ConfigError(NO_PART)
         originals = [matrix.detach().clone() for matrix in self.matrices]
         with torch.no_grad():
             for matrix in self.matrices:

@@ -147,34 +147,34 @@ def test_pairs_are_a_function_of_the_generator() -> None:
     assert first.tolist() == second.tolist()
 
 
-RARE = np.array([0] * 96 + [1, 1, 2, 2])  # four entity words of a hundred
+def definition(keys: list[int], equal: bool) -> dict[tuple[int, int], float]:
+    """Chance of each pair: its first word among entities in half of the draws, and so its other word if unequal."""
+    words = range(len(keys))
+    entities = [word for word in words if keys[word]]
+    chances: dict[tuple[int, int], float] = {}
+    for first in words:
+        chance = 0.5 / len(keys) + (0.5 / len(entities) if first in entities else 0)
+        partners = [word for word in words if word != first and (keys[word] == keys[first]) == equal]
+        preferred = [word for word in partners if keys[word]] or partners
+        for second in partners:
+            other = 1 / len(partners)
+            if not equal:
+                other = 0.5 * other + (0.5 / len(preferred) if second in preferred else 0)
+            chances[first, second] = chance * other
+    return chances
 
 
-def rare_pairs(seed: int = 0, pairs: int = 40_000) -> tuple[np.ndarray, np.ndarray]:
-    """Keys of the equal and of the unequal pairs, in separate arrays of (pairs, 2)."""
-    found = sample_pairs(RARE[None], np.ones((1, 100), dtype=np.bool_), pairs, np.random.default_rng(seed))
-    keys = RARE[found]
-    same = keys[:, 0] == keys[:, 1]
-    return keys[same], keys[~same]
-
-
-def test_half_of_the_first_words_are_drawn_among_entities() -> None:
-    equal, different = rare_pairs()
-    # half the draws are among entities alone, the other half among all words
-    assert np.mean(equal[:, 0] > 0) == pytest.approx(0.5 + 0.5 * 0.04, abs=0.02)
-    assert np.mean(different[:, 0] > 0) == pytest.approx(0.5 + 0.5 * 0.04, abs=0.02)
-
-
-def test_half_of_the_other_words_of_unequal_pairs_are_drawn_among_entities() -> None:
-    _, different = rare_pairs()
-    of_entities = different[different[:, 0] > 0]
-    # what is no word of the first one's type: 96 outside, 2 of the other type
-    assert np.mean(of_entities[:, 1] > 0) == pytest.approx(0.5 + 0.5 * 2 / 98, abs=0.02)
-
-
-def test_partners_of_a_word_are_drawn_evenly() -> None:
-    keys = np.array([[1, 1, 1, 1, 1]])
-    found = sample_pairs(keys, np.ones_like(keys, dtype=np.bool_), 40_000, np.random.default_rng(0))
-    counts = Counter(map(tuple, found.tolist()))
-    assert len(counts) == 20
-    assert max(counts.values()) / min(counts.values()) < 1.25
+@pytest.mark.parametrize("equal", [True, False])
+@pytest.mark.parametrize("keys", [[0, 1, 0, 2, 0, 1, 2, 0, 0], [1, 1, 2, 2, 1], [0, 0, 0, 0, 0, 0, 3, 3]], ids=str)
+def test_pairs_are_drawn_with_the_chances_of_their_definition(keys: list[int], equal: bool) -> None:
+    draws = 60_000
+    array = np.array([keys])
+    found = sample_pairs(array, np.ones_like(array, dtype=np.bool_), draws, np.random.default_rng(0))
+    same = array[0, found[:, 0]] == array[0, found[:, 1]]
+    counts = Counter(map(tuple, found[same == equal].tolist()))
+    wanted = definition(keys, equal)
+    assert sum(wanted.values()) == pytest.approx(1)
+    assert counts.keys() == wanted.keys()
+    for pair, chance in wanted.items():
+        # six standard deviations of a count
+        assert counts[pair] == pytest.approx(draws / 2 * chance, abs=6 * (draws / 2 * chance) ** 0.5), pair

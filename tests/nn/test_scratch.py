@@ -27,8 +27,14 @@ def encoder_of(featurizer: WordFeaturizer) -> ScratchEncoder:
     """In float64 and eval mode, so that only real differences show."""
     sizes = {name: len(vocab) for name, vocab in featurizer.vocabs.items()}
     embedding = WordEmbedding(
-        sizes["words"], dim=6, chars=sizes.get("chars", 0), char_dim=5, char_filters=4,
-        bigrams=sizes.get("bigrams", 0), bigram_dim=3, unknown=0.5,
+        sizes["words"],
+        dim=6,
+        chars=sizes.get("chars", 0),
+        char_dim=5,
+        char_filters=4,
+        bigrams=sizes.get("bigrams", 0),
+        bigram_dim=3,
+        unknown=0.5,
     )
     return ScratchEncoder(embedding, hidden=8, layers=2, heads=2).double().eval()
 
@@ -198,7 +204,9 @@ def test_a_character_is_its_vector_and_those_of_both_bigrams() -> None:
 def test_the_width_of_an_embedding_is_the_sum_of_its_parts(chars: int, bigrams: int, dim: int) -> None:
     embedding = WordEmbedding(4, dim=7, chars=chars, char_filters=4, bigrams=bigrams, bigram_dim=2)
     inputs = {
-        "words": torch.tensor([[2]]), "bigrams": torch.tensor([[[2], [3]]]), "forms": torch.tensor([[0]]),
+        "words": torch.tensor([[2]]),
+        "bigrams": torch.tensor([[[2], [3]]]),
+        "forms": torch.tensor([[0]]),
         "spellings": torch.tensor([[2, 3, 2]]),
     }
     assert embedding.dim == embedding(inputs).shape[-1] == dim

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 
 import pytest
 import torch
@@ -124,10 +125,19 @@ def test_a_checkpoint_replaces_the_one_before(tmp_path):
 
 
 def test_the_end_of_an_epoch_comes_after_its_last_step(tmp_path):
-    """Both have the same step; were they one name, a kill while one replaces the other would leave none."""
     save(tmp_path, 12, epoch=0)
     save(tmp_path, 12, epoch=1)
     assert [read_progress(path).epoch for path in checkpoints(tmp_path)] == [1]
+
+
+def test_a_whole_checkpoint_is_there_whenever_something_is_removed(tmp_path, monkeypatch):
+    """The end of an epoch and the last step in it are of one step: were they one name, a kill could leave neither."""
+    there = []
+    rmtree = shutil.rmtree
+    monkeypatch.setattr(shutil, "rmtree", lambda *a, **k: rmtree(*a, **k) or there.append(len(checkpoints(tmp_path))))
+    for step, epoch in ((11, 0), (12, 0), (12, 1)):
+        save(tmp_path, step, epoch=epoch)
+    assert there == [1, 1]
 
 
 def test_saving_twice_at_one_place_leaves_one_whole_checkpoint(tmp_path):
@@ -194,7 +204,7 @@ def test_a_disk_that_fills_up_amid_a_checkpoint_leaves_the_one_before_and_nothin
     fsync = os.fsync
 
     def fill_up(handle):
-        if os.path.isfile(f"/proc/self/fd/{handle}") and next(files) == write:
+        if stat.S_ISREG(os.fstat(handle).st_mode) and next(files) == write:
             raise OSError(errno.ENOSPC, "No space left on device")
         fsync(handle)
 

@@ -1,0 +1,157 @@
+"""Quality on real data, 3 seeds: `python -m benchmarks.quality NAME [--seeds 1 2 3] [--data DIR] [--out DIR]`.
+
+    scratch-es      CoNLL-2002 Spanish, scratch teacher with its defaults: test F1 and seconds
+    scratch-resume  the Chinese résumé corpus, the same
+    zero-shot       CoNLL English labels → Spanish: teacher, student with alpha, beta, gamma on and off;
+                    checkpoints chosen on the English development set
+    small-student   the résumé corpus: a student of at most a quarter of the parameters, from soft labels and gold
+
+Finished runs in --out are used again, so that a stopped benchmark goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ner_distill.console import Reporter
+from ner_distill.pipelines.build import load_run
+from ner_distill.pipelines.evaluate import score_model
+from ner_distill.pipelines.inference import parameters_of
+from ner_distill.pipelines.label_unlabeled import label_unlabeled
+from ner_distill.pipelines.train_student import train_student
+from ner_distill.pipelines.train_teacher import ReadOptions, read_labelled, train_teacher
+
+Figures = dict[str, float]
+SMALL = [
+    "encoder.hidden=96", "encoder.heads=6", "encoder.word_dim=48", "encoder.bigram_dim=24", "encoder.max_forms=4000",
+]  # fmt: skip
+LARGE = ["encoder.layers=2", "encoder.hidden=256"]
+
+
+class Bench:
+    """Runs one recipe for one seed in a directory of its own."""
+
+    def __init__(self, data: Path, out: Path, seed: int) -> None:
+        self.data, self.out, self.seed = data, out / f"seed{seed}", seed
+
+    def teacher(self, name: str, train: str, dev: str, settings: Sequence[str] = ()) -> Path:
+        """A trained teacher's run."""
+        run = self.out / name
+        if not (run / "metrics.json").exists():
+            train_teacher(
+                [self.data / train], [self.data / dev], run,
+                settings=[f"seed={self.seed}", *settings], overwrite=run.exists(),
+            )  # fmt: skip
+        return run
+
+    def store(self, name: str, teacher: Path, text: Sequence[str]) -> Path:
+        """The teacher's answer on the words of these files."""
+        store = self.out / name
+        if not store.exists():
+            label_unlabeled([teacher], [self.data / file for file in text], store)
+        return store
+
+    def student(
+        self, name: str, soft: Path | None, dev: str, gold: Sequence[str], settings: Sequence[str] = ()
+    ) -> Path:
+        """A trained student's run."""
+        run = self.out / name
+        if not (run / "metrics.json").exists():
+            train_student(
+                soft, [self.data / dev], run, gold=[self.data / file for file in gold],
+                settings=[f"seed={self.seed}", *settings], overwrite=run.exists(),
+            )  # fmt: skip
+        return run
+
+    def score(self, prefix: str, run: Path, test: str, *, timed: bool = False) -> Figures:
+        """Test F1 × 100, parameters, training seconds, and sentences per second where `timed`."""
+        built = load_run(run)
+        sentences, _ = read_labelled([self.data / test], "--data", ReadOptions(), Reporter(quiet=True))
+        figures = {
+            f"{prefix} F1": 100 * score_model(built, sentences).micro.f1,
+            f"{prefix} parameters": float(parameters_of(built.tagger)),
+            f"{prefix} seconds": json.loads((run / "metrics.json").read_text())["seconds"],
+        }
+        if timed:
+            seconds = []
+            for _ in range(5):
+                start = time.perf_counter()
+                score_model(built, sentences)
+                seconds.append(time.perf_counter() - start)
+            figures[f"{prefix} sentences/s"] = len(sentences) / statistics.median(seconds)
+        return figures
+
+
+def scratch_es(bench: Bench) -> Figures:
+    """Line `scratch-es`."""
+    run = bench.teacher("scratch-es", "conll/es/train.txt", "conll/es/dev.txt")
+    return bench.score("teacher", run, "conll/es/test.txt")
+
+
+def scratch_resume(bench: Bench) -> Figures:
+    """Line `scratch-resume`."""
+    run = bench.teacher("scratch-resume", "resume/train.char.bmes", "resume/dev.char.bmes")
+    return bench.score("teacher", run, "resume/test.char.bmes")
+
+
+def zero_shot(bench: Bench) -> Figures:
+    """Line `zero-shot`."""
+    english, test = "conll/en/dev.txt", "conll/es/test.txt"
+    teacher = bench.teacher("en-teacher", "conll/en/train.txt", english, ["optim.epochs=8"])
+    store = bench.store("es-soft", teacher, ["conll/es/train.txt"])
+    figures = bench.score("teacher", teacher, test)
+    off = ["distill.alpha=off", "distill.beta=off", "distill.gamma=off"]
+    for name, settings in (("on", []), ("off", off)):
+        student = bench.student(f"es-student-{name}", store, english, [], ["optim.epochs=6", *settings])
+        figures |= bench.score(f"student {name}", student, test)
+        figures[f"student {name} gain"] = figures[f"student {name} F1"] - figures["teacher F1"]
+    return figures
+
+
+def small_student(bench: Bench) -> Figures:
+    """Line `small-student`."""
+    train, dev, test = (f"resume/{part}.char.bmes" for part in ("train", "dev", "test"))
+    teacher = bench.teacher("resume-teacher", train, dev, LARGE)
+    store = bench.store("resume-soft", teacher, [train])
+    student = bench.student("resume-student", store, dev, [train], SMALL)
+    figures = bench.score("teacher", teacher, test, timed=True) | bench.score("student", student, test, timed=True)
+    figures["kept % of F1"] = 100 * figures["student F1"] / figures["teacher F1"]
+    figures["parameters ratio"] = figures["student parameters"] / figures["teacher parameters"]
+    figures["speed ratio"] = figures["student sentences/s"] / figures["teacher sentences/s"]
+    return figures
+
+
+RECIPES = {
+    "scratch-es": scratch_es,
+    "scratch-resume": scratch_resume,
+    "zero-shot": zero_shot,
+    "small-student": small_student,
+}
+
+
+def main() -> None:
+    """Run a recipe over the seeds and print mean ± standard deviation of every figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=RECIPES)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--out", type=Path, default=Path("runs/quality"))
+    options = parser.parse_args()
+    found = []
+    for seed in options.seeds:
+        figures = RECIPES[options.name](Bench(options.data, options.out, seed))
+        found.append(figures)
+        print(f"seed {seed}: " + ", ".join(f"{key} {value:,.2f}" for key, value in figures.items()), flush=True)
+    for key in found[0]:
+        values = [figures[key] for figures in found]
+        spread = statistics.stdev(values) if len(values) > 1 else 0.0
+        print(f"{key:26} {statistics.mean(values):14,.2f} ± {spread:,.2f}")
+
+
+if __name__ == "__main__":
+    main()

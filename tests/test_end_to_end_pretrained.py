@@ -1,0 +1,242 @@
+"""The three commands on pretrained encoders: small checkpoints with room for 32 pieces, and longer sentences."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
+
+from ner_distill.data.sentence import Sentence, Span
+from ner_distill.data.soft_labels import SoftLabelStore
+from ner_distill.nn._hf import layers_of, load_backbone, quiet
+from ner_distill.nn.encoder import PretrainedEncoder
+from ner_distill.pipelines.build import Built, load_run
+from ner_distill.pipelines.inference import predict_sentences
+from tests import checkpoints, corpora
+from tests.commands import ok, settings
+
+POSITIONS = 32
+FAST = settings("optim.lr=3e-3", "optim.head_lr=1e-2", "optim.batch_words=128", "optim.epochs=6")
+QUICK = settings("optim.epochs=1", "optim.batch_words=256")
+
+
+def long_sentences(count: int, seed: int) -> list[Sentence]:
+    """Sentences of about 45 words: five of the corpus in one."""
+    parts = iter(corpora.sentences(6 * count, seed=seed))
+    made = []
+    for number in range(count):
+        words: list[str] = []
+        spans: list[Span] = []
+        for part in (next(parts) for _ in range(6)):
+            spans += [Span(s.start + len(words), s.end + len(words), s.label) for s in part.spans or ()]
+            words += part.words
+        made.append(Sentence(f"long{number}", tuple(words), tuple(spans)))
+    return made
+
+
+def other_endings(texts: list[str]) -> list[str]:
+    """What makes a SentencePiece model keep the (beginnings of the) words of the texts as pieces."""
+    words = sorted({word if len(word) < 6 else word[:3] for text in texts for word in text.split()})
+    return [" ".join(word + ending for word in words) for ending in ("s", "ly", "ish", "ade")]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What the three commands left; the teacher's checkpoint was deleted before the second."""
+
+    root: Path
+
+    def at(self, name: str) -> Path:
+        return self.root / name
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    root = tmp_path_factory.mktemp("pretrained")
+    texts = [" ".join(sentence.words) for sentence in corpora.sentences(100, seed=4)]
+    corpora.write_conll(root / "train.conll", corpora.sentences(60, seed=1) + long_sentences(10, seed=6))
+    corpora.write_conll(root / "dev.conll", corpora.sentences(15, seed=2) + long_sentences(3, seed=7))
+    corpora.write_text(root / "raw.txt", corpora.sentences(60, seed=3) + long_sentences(10, seed=8))
+    bert = checkpoints.bert(root / "bert", texts, positions=POSITIONS, layers=3)
+    # its positions begin behind that of the padding piece
+    xlmr = checkpoints.xlm_roberta(root / "xlmr", texts + other_endings(texts), positions=POSITIONS + 2)
+    dev = ("--dev", root / "dev.conll")
+    ok("train-teacher", "--train", root / "train.conll", *dev, "--out", root / "teacher", *FAST,
+       *settings(f"encoder.name={bert}"))  # fmt: skip
+    shutil.rmtree(bert)
+    ok("label-unlabeled", "--teacher", root / "teacher", "--text", root / "raw.txt", "--out", root / "soft")
+    ok("train-student", "--soft", root / "soft", *dev, "--out", root / "student", *FAST,
+       *settings(f"encoder.name={xlmr}", "distill.divergence=kl", "optim.epochs=10"))  # fmt: skip
+    ok("train-student", "--soft", root / "soft", *dev, "--out", root / "copied", *FAST,
+       *settings(f"init.teacher={root / 'teacher'}", "init.layers=[0, 2]", "optim.epochs=3"))  # fmt: skip
+    return Chain(root)
+
+
+def f1(run: Path) -> float:
+    found: float = json.loads((run / "metrics.json").read_text())["dev"]["micro"]["f1"]
+    return found
+
+
+def words_of(chain: Chain) -> list[tuple[str, ...]]:
+    """Short sentences and long ones."""
+    return [s.words for s in [*corpora.sentences(15, seed=12), *long_sentences(4, seed=13)]]
+
+
+def our_tags(built: Built, sentences: list[tuple[str, ...]]) -> list[list[int]]:
+    stream = [Sentence(str(number), words) for number, words in enumerate(sentences)]
+    found = predict_sentences(built.tagger, built.featurizer, built.info.tagset, stream)
+    return [
+        built.info.tagset.encode([span for span, _ in spans], len(sentence.words)) for sentence, spans in found
+    ]
+
+
+def test_teacher_learns_from_sentences_beyond_the_limit_of_its_encoder(chain: Chain) -> None:
+    assert f1(chain.at("teacher")) > 0.9
+    assert json.loads((chain.at("teacher") / "metrics.json").read_text())["counts"]["sentences in windows"] >= 13
+
+
+def test_store_has_every_word_of_sentences_beyond_the_limit(chain: Chain) -> None:
+    found = {row.id: row.words for row in SoftLabelStore.open(chain.at("soft"), verify=True).iter_rows()}
+    expected = [tuple(line.split()) for line in chain.at("raw.txt").read_text("utf-8").splitlines()]
+    assert max(map(len, expected)) > POSITIONS
+    assert [found[f"raw.txt:{number}"] for number in range(1, 71)] == expected
+
+
+def test_student_with_another_tokenizer_comes_close_to_its_teacher(chain: Chain) -> None:
+    tokenizers = [AutoTokenizer.from_pretrained(chain.at(name)) for name in ("teacher/encoder", "student")]
+    pieces = [tokenizer.tokenize("Maria Garcia works for Acme") for tokenizer in tokenizers]
+    assert len(pieces[0]) != len(pieces[1])
+    assert f1(chain.at("student")) > f1(chain.at("teacher")) - 0.15
+
+
+def test_teacher_needs_no_checkpoint_after_training(chain: Chain) -> None:
+    assert not chain.at("bert").exists()
+    assert "LOC" in ok("predict", "--model", chain.at("teacher"), stdin="It rains in Oslo today .").out
+
+
+def test_student_from_layers_of_the_teacher_begins_with_them(chain: Chain, tmp_path: Path) -> None:
+    ok("train-student", "--soft", chain.at("soft"), "--dev", chain.at("dev.conll"), "--out", tmp_path / "run", *QUICK,
+       *settings(f"init.teacher={chain.at('teacher')}", "init.layers=[0, 2]", "optim.lr=1e-12"))  # fmt: skip
+    teacher, student = (load_run(run).tagger.encoder for run in (chain.at("teacher"), tmp_path / "run"))
+    assert isinstance(teacher, PretrainedEncoder)
+    assert isinstance(student, PretrainedEncoder)
+    assert len(layers_of(student.backbone)) == 2
+    for mine, its in ((0, 0), (1, 2)):
+        for name, tensor in layers_of(student.backbone)[mine].state_dict().items():
+            torch.testing.assert_close(tensor, layers_of(teacher.backbone)[its].state_dict()[name], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["student", "copied"])
+def test_transformers_alone_gives_our_tag_for_every_word(chain: Chain, name: str) -> None:
+    built = load_run(chain.at(name))
+    with quiet():
+        model = AutoModelForTokenClassification.from_pretrained(chain.at(name))
+        tokenizer = AutoTokenizer.from_pretrained(chain.at(name))
+    sentences = [words for words in words_of(chain) if len(tokenizer(" ".join(words))["input_ids"]) <= POSITIONS]
+    assert len(sentences) >= 10
+    for words, ours in zip(sentences, our_tags(built, sentences), strict=True):
+        encoded = tokenizer(list(words), is_split_into_words=True, return_tensors="pt")
+        with torch.no_grad():
+            best = model(**encoded).logits[0].argmax(-1).tolist()
+        firsts = [encoded.word_ids().index(word) for word in range(len(words))]
+        theirs = [best[first] for first in firsts]
+        # tags decode to spans: an I that continues nothing begins one
+        assert built.info.tagset.decode(theirs) == built.info.tagset.decode(ours)
+
+
+@pytest.mark.filterwarnings("ignore:Tokenizer does not support real words")
+@pytest.mark.parametrize("name", ["student", "copied"])
+def test_pipeline_of_transformers_finds_our_entities(chain: Chain, name: str) -> None:
+    text = "Ann Miller works for Acme in New York ."
+    with quiet():
+        ask = pipeline("token-classification", str(chain.at(name)), aggregation_strategy="first", device="cpu")
+    theirs = [(found["start"], found["end"], found["entity_group"]) for found in ask(text)]
+    row = json.loads(ok("predict", "--model", chain.at(name), "--format", "jsonl", stdin=text).out)
+    ours = [(entity["start"], entity["end"], entity["label"]) for entity in row["entities"]]
+    assert ours
+    # the pieces of SentencePiece begin with the blank before the word
+    assert [(text[start:end].strip(), label) for start, end, label in theirs] == [
+        (text[start:end], label) for start, end, label in ours
+    ]
+
+
+def test_loaded_student_tells_pipelines_its_limit(chain: Chain) -> None:
+    assert AutoTokenizer.from_pretrained(chain.at("student")).model_max_length == POSITIONS
+
+
+def test_student_reads_sentences_beyond_its_limit(chain: Chain) -> None:
+    built = load_run(chain.at("student"))
+    long = long_sentences(6, seed=13)
+    found = our_tags(built, [sentence.words for sentence in long])
+    gold = [built.info.tagset.encode(sentence.spans or (), len(sentence.words)) for sentence in long]
+    right = sum(a == b for one, other in zip(found, gold, strict=True) for a, b in zip(one, other, strict=True))
+    assert right / sum(map(len, gold)) > 0.9
+
+
+@pytest.mark.parametrize("name", ["teacher", "student"])
+def test_batches_change_no_prediction(chain: Chain, name: str) -> None:
+    built, sentences = load_run(chain.at(name)), words_of(chain)
+    together = our_tags(built, sentences)
+    assert [our_tags(built, [words])[0] for words in sentences] == together
+
+
+# ---- variants, one epoch on a few sentences
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = corpora.write_all(tmp_path_factory.mktemp("few"), train=12, dev=4, raw=8)
+    texts = [" ".join(sentence.words) for sentence in corpora.sentences(60, seed=4)]
+    checkpoints.bert(root / "bert", texts, positions=POSITIONS)
+    checkpoints.roberta(root / "roberta", texts, positions=POSITIONS + 2)
+    return root
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["encoder.layer_mix=true", "encoder.pooling=mean"],
+        ["similarity.encoder=separate"],
+        ["adversarial.kind=fgm"],
+        ["adversarial.kind=fgm", "adversarial.on=weights"],
+        ["encoder.max_pieces=8"],
+    ],
+    ids=" ".join,
+)
+def test_teacher_of_every_variant_labels_without_its_checkpoint(few: Path, tmp_path: Path, options: list[str]) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(few / "bert", checkpoint)
+    data = ("--train", few / "train.conll", "--dev", few / "dev.conll")
+    ok("train-teacher", *data, "--out", tmp_path / "run", *QUICK, *settings(f"encoder.name={checkpoint}", *options))
+    shutil.rmtree(checkpoint)
+    ok("label-unlabeled", "--teacher", tmp_path / "run", "--text", few / "raw.txt", "--out", tmp_path / "soft")
+    assert SoftLabelStore.open(tmp_path / "soft").rows == 8
+
+
+def test_byte_level_student(few: Path, tmp_path: Path) -> None:
+    data = ("--dev", few / "dev.conll", "--gold", few / "train.conll")
+    ok("train-student", *data, "--out", tmp_path / "run", *QUICK, *settings(f"encoder.name={few / 'roberta'}"))
+    assert load_run(tmp_path / "run").classifier is not None
+
+
+def test_same_seed_gives_the_same_weights(few: Path, tmp_path: Path) -> None:
+    data = ("--dev", few / "dev.conll", "--gold", few / "train.conll")
+    for name in ("a", "b"):
+        ok("train-student", *data, "--out", tmp_path / name, *QUICK, *settings(f"encoder.name={few / 'bert'}"))
+    assert (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
+
+
+def test_training_changes_the_encoder_that_it_began_with(few: Path, tmp_path: Path) -> None:
+    data = ("--train", few / "train.conll", "--dev", few / "dev.conll")
+    ok("train-teacher", *data, "--out", tmp_path / "run", *QUICK, *settings(f"encoder.name={few / 'bert'}"))
+    encoder = load_run(tmp_path / "run").tagger.encoder
+    assert isinstance(encoder, PretrainedEncoder)
+    before = load_backbone(few / "bert").state_dict()
+    changed = [name for name, tensor in encoder.backbone.state_dict().items() if not torch.equal(tensor, before[name])]
+    assert any("layer.0" in name for name in changed)
+    assert any("word_embeddings" in name for name in changed)
