@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
+RESUMABLE = ("train-teacher", "label-unlabeled", "train-student")
 FORMATS = "conll, jsonl, cluener, cmeee, ccf2020, text, parquet"
 Files = list[str]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file; `ner-distill init-config` writes one.")]
@@ -343,17 +345,20 @@ def main() -> None:
     """Entry point: errors meant for the user are printed without a traceback."""
     from ner_distill.errors import NerDistillError
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # as all that we write, whatever the locale
     try:
         app()
     except NerDistillError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; what is finished is kept: go on with the same command and --resume\n")
-        sys.exit(130)
+    except SystemExit as end:
+        # typer catches Ctrl-C itself and ends with 130, in silence
+        if end.code == 130:
+            goes_on = sys.argv[1:2] and sys.argv[1] in RESUMABLE
+            hint = "; what is finished is kept: go on with the same command and --resume" if goes_on else ""
+            sys.stderr.write(f"interrupted{hint}\n")
+        raise
 
 
 def _console() -> Console:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from ner_distill.data._sample_grammar import Rules, lines, words
+from ner_distill.data._sample_en_names import ENGLISH_NAMES
 from ner_distill.data._sample_names import NAMES
 from ner_distill.data._sample_words import ENGLISH_WORDS
 
 ENGLISH: Rules = {
     **NAMES,
+    **ENGLISH_NAMES,
     **ENGLISH_WORDS,
     "sentence": lines(
         """
@@ -67,7 +69,8 @@ ENGLISH: Rules = {
         <ORG.nation> drew <draw> with <ORG.nation> <when>
         [at least|about|more than] <n> people [were killed|were injured|lost their homes] in <place> , <source> said
         <LOC.country> and <LOC.country> [signed a treaty|broke off talks|reopened their border] <when>
-        the [road|train|flight] from <LOC.city> to <LOC.city> was [closed|delayed|cancelled] because of [snow|a strike|fog]
+        the [road|train|flight] from <LOC.city> to <LOC.city> was [closed|delayed|cancelled] because of \
+            [snow|a strike|fog]
         <MISC.nat.plural> [voted|went on strike|celebrated] in <place> <when>
         shares of <ORG.company> [rose|fell] <d>.<0> percent to close at <n> dollars
         """
@@ -118,7 +121,15 @@ ENGLISH: Rules = {
         *2 <adverb>
         """
     ),
-    "when": lines("on <weekday>\non <month> <day>\nin <month>\nin <year>\n[last week|last month|yesterday|today|this year]"),
+    "when": lines(
+        """
+        on <weekday>
+        on <month> <day>
+        in <month>
+        in <year>
+        [last week|last month|yesterday|today|this year]
+        """
+    ),
     "after": lines(
         """
         after [talks|a meeting] with <someone>
@@ -149,16 +160,40 @@ ENGLISH: Rules = {
         """
     ),
     "title": words("President Senator Mr Mrs Dr Judge Professor Prime_Minister Bishop General"),
-    "job": words("minister lawyer striker coach spokesman writer striker economist director singer painter champion mayor"),
+    "job": words(
+        "minister lawyer striker coach spokesman writer economist director singer painter champion mayor"
+    ),
     "post": words("chairman president director spokesman analyst secretary manager lawyer captain vice_president"),
     "role": lines(
-        "[head|president|a member|secretary] of <the.org>\nmayor of <LOC.city>\na <job> from <place>\n<post> of <the.org>"
-        "\n[bishop|governor] of <place>\nwinner of the <MISC.event>"
+        """
+        [head|president|a member|secretary] of <the.org>
+        mayor of <LOC.city>
+        a <job> from <place>
+        <post> of <the.org>
+        [bishop|governor] of <place>
+        winner of the <MISC.event>
+        """
     ),
     "the.org": lines("*3 <ORG.company>\n*2 the <ORG.public>\n<ORG.school>\nthe <ORG.acronym>\n<ORG.acronym>"),
     "the.club": ("<ORG.club>",),
-    "source": lines("police\nofficials\nthe <ORG.public>\nthe agency <ORG.agency>\nthe newspaper <ORG.paper>\n<PER.short>"),
-    "a.work": lines('a [book|study|report] on <place>\na biography of <PER>\n" <MISC.work> "\nthe <MISC.nat> [edition|version] of " <MISC.work> "'),
+    "source": lines(
+        """
+        police
+        officials
+        the <ORG.public>
+        the agency <ORG.agency>
+        the newspaper <ORG.paper>
+        <PER.short>
+        """
+    ),
+    "a.work": lines(
+        """
+        a [book|study|report] on <place>
+        a biography of <PER>
+        " <MISC.work> "
+        the <MISC.nat> [edition|version] of " <MISC.work> "
+        """
+    ),
     # Lists and headlines
     "score": lines(
         """
@@ -178,7 +213,12 @@ ENGLISH: Rules = {
         <PER> , <PER> and <PER> ( <LOC.country> ) .
         """
     ),
-    "market": lines("<ORG.company> [up|down] <d>.<0> at <n> .\n<LOC.city> [gold|coffee|wheat] <n>.<0> dollars , [up|down] <d> ."),
+    "market": lines(
+        """
+        <ORG.company> [up|down] <d>.<0> at <n> .
+        <LOC.city> [gold|coffee|wheat] <n>.<0> dollars , [up|down] <d> .
+        """
+    ),
     "headline": lines(
         """
         soccer - <ORG.club> beat <ORG.club> <win> .
@@ -187,100 +227,11 @@ ENGLISH: Rules = {
         <ORG.company> [shares fall|to close plant] in <place> .
         """
     ),
-    # Entities
-    "PER": lines(
-        """
-        <PER.m>
-        <PER.f>
-        """
-    ),
-    "PER.m": lines("*6 <first.m> <last>\n*2 <last>\n<first.m> <U>. <last.plain>"),
-    "PER.f": lines("*6 <first.f> <last>\n*2 <last>\n<first.f> <last>-<last.plain>"),
-    "PER.short": lines("*4 <last>\n<PER>"),
-    "first.m": lines("*3 <anglo.m>\n*2 <iberian.m>\n*2 <given.m>"),
-    "first.f": lines("*3 <anglo.f>\n*2 <iberian.f>\n*2 <given.f>"),
-    "last": lines("*4 <anglo>\n*3 <iberian>\n*3 <surname>"),
-    "last.plain": lines("<anglo.known>\n<iberian.known>"),
-    "LOC": lines("*5 <LOC.city>\n*4 <LOC.country>\n*2 <LOC.nature>\n<region>\n<region.own>"),
-    "place": lines("*9 <LOC>\nthe <LOC.the>"),
-    "LOC.the": lines("<town.short> River\n<town.short> Mountains\n[Balkans|Caucasus|Sahara|Pyrenees|Netherlands|Philippines]"),
-    "LOC.city": lines("*5 <city>\n*3 <city.own>\n*2 <town>\n<black><ton>\nNew <black><ton>"),
-    "LOC.country": lines("*5 <country>\n*3 <country.own>"),
-    "LOC.nature": lines(
-        "Lake <town.short>\nMount <anglo>\n<anglo> [Street|Square|Park|Island|Airport]\n<town.short> [Valley|Bay|Castle]\nCape <anglo>"
-    ),
-    "city.own": words("London Paris New_York Moscow Brussels Geneva Vienna Mexico_City Beijing Tokyo Rome Glasgow Cairo Athens"),
-    "country.own": words(
-        "Spain France Germany Italy Britain England Scotland Russia Japan Brazil Mexico Peru Sweden Norway Turkey Egypt "
-        "Greece Poland Hungary Morocco Croatia South_Africa Ireland Canada Holland"
-    ),
-    "region.own": words("Catalonia Siberia Scotland Wales Latin_America Eastern_Europe Central_Asia Cornwall"),
-    "ORG": lines("*4 <ORG.company>\n*3 <ORG.public>\n*2 <ORG.school>\n<ORG.acronym>\n<ORG.club>"),
-    "ORG.company": lines(
-        """
-        *4 <brand>
-        <brand> [Corp|Inc|Ltd|Group|Holdings|Bank]
-        <anglo> [Group|Motors|Holdings|Foods|Airlines|Partners]
-        *2 <anglo>
-        <last> & <last>
-        Grupo <iberian>
-        Banco <iberian>
-        Banco de <city>
-        Bank of <town>
-        <city> [Airlines|Steel|Electric|Telecom]
-        """
-    ),
-    "ORG.public": lines(
-        """
-        [Foreign|Defence|Finance|Interior|Health] Ministry
-        [Central|National] Bank of <country>
-        <nat> [Football|Tennis|Athletics] Federation
-        <nat> [Red Cross|Parliament|Academy]
-        National [Institute|Council|Assembly] of [Health|Statistics|Culture|Farmers]
-        [Supreme|Constitutional|High] Court
-        <party> Party
-        <city> [Chamber of Commerce|City Council|Stock Exchange|Police]
-        <anglo> [Foundation|Institute|Hospital]
-        [Association|Union] of <nat> [Writers|Farmers|Pilots]
-        """
-    ),
-    "party": words("Liberal Labour Socialist Popular Green Democratic National_Action Conservative People_'s"),
-    "ORG.school": lines("University of <town>\nUniversity of <city>\n<city> University\n<anglo> College\n<black><ton> School"),
-    "ORG.acronym": lines("<acronym>"),
-    "ORG.agency": lines("<agency>"),
-    "ORG.paper": lines("<city> [Times|Herald|Post]\nEl Diario de <city>\nLa <paper>\nThe <black><ton> [Times|Gazette]"),
-    "paper": words("Voz Nación Tribuna Verdad Prensa Crónica"),
-    "ORG.club": lines("*5 <club>\n<black><ton> [United|City|Rovers|Town]\n<black><ton>\n<city.own>"),
-    "ORG.nation": lines("<country>\n<country.own>"),
-    "MISC.nat": lines("<nat>"),
-    "nat": words(
-        "Spanish French German Italian British Russian Argentine Chilean Colombian Mexican Cuban Peruvian Brazilian Dutch "
-        "Swedish Turkish Israeli Indian Chinese Japanese Serbian Bosnian Basque Catalan American European Portuguese"
-    ),
-    "MISC.born": lines("<city.one>-born\n<city.one>-based"),
-    "MISC.nat.plural": words("Spaniards Argentines Germans Russians Italians Colombians Serbs Basques Catalans Americans Muslims"),
-    "MISC.event": lines(
-        """
-        *2 <city> [Open|Cup|Marathon|Grand Prix|Film Festival]
-        <city> [Masters|Rally]
-        <country> Open
-        <nat> [Cup|Open|League|Championship]
-        [World|European|Davis] Cup
-        <surname> [Prize|Trophy]
-        Copa <country>
-        <year> <city> [Games|Fair]
-        """
-    ),
-    "MISC.model": lines("<model>"),
-    "MISC.work": lines(
-        """
-        The [Last|Lost|Silent|Long] [Summer|River|House|Bride|Journey]
-        [Letters|Songs|Tales] from <town>
-        The [Garden|Secret|Night] of <given.f>
-        """
-    ),
     "slogan": lines(
-        "*2 [no a|viva|queremos|basta de|nunca más] [la guerra|la paz|el pueblo|los ladrones|la reforma|las mentiras]\n"
-        "[que se vaya|fuera] el [ministro|general|presidente]\n[pan|agua|tierra|libertad] para [todos|el pueblo|los pobres]"
+        """
+        *2 [no a|viva|queremos|basta de|nunca más] [la guerra|la paz|el pueblo|los ladrones|la reforma|las mentiras]
+        [que se vaya|fuera] el [ministro|general|presidente]
+        [pan|agua|tierra|libertad] para [todos|el pueblo|los pobres]
+        """
     ),
 }

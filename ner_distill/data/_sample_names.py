@@ -18,7 +18,9 @@ NAMES: Rules = {
         "Diana Victoria Florencia Ingrid Astrid Helga Keiko Yuki Naomi Monica Nora Ines Tamara Valeria Mila"
     ),
     "surname": lines("<slav><ov>\n<nihon><moto>\n<north><sen>\n<wald><mann>\nal-<arab>\nBen <arab>\n<surname.known>"),
-    "surname.known": words("Petrov Novak Horvat Nakamura Larsen Weber Rossi Ferrari Khan Silva Costa Moreau Haddad Kovac"),
+    "surname.known": words(
+        "Petrov Novak Horvat Nakamura Larsen Weber Rossi Ferrari Khan Silva Costa Moreau Haddad Kovac"
+    ),
     "slav": words("Petr Ivan Bor Mark Luk Vas Gor Rad Sok Mil Stan Pavl Kuzn Dragan Zor Lev Tar Kras Bel Nov"),
     "ov": words("ov ovic enko ski in evic ak"),
     "nihon": words("Yama Naka Taka Kawa Mori Fuji Ishi Matsu Oka Kita Hara Nishi"),
@@ -30,8 +32,8 @@ NAMES: Rules = {
     "arab": words("Rashidi Hamdan Zayed Salim Masri Najjar Farouk Mansour Tikriti Bakr Sabah Thani Jaber Halabi"),
     # Spanish names, which English papers print too
     "iberian.m": words(
-        "Juan José Luis Carlos Javier Miguel Pedro Rafael Manuel Fernando Alejandro Sergio Diego Antonio Francisco Jorge "
-        "Pablo Ramón Andrés Ignacio Santiago Joaquín Enrique Jesús Álvaro Gonzalo Roberto Ricardo Esteban"
+        "Juan José Luis Carlos Javier Miguel Pedro Rafael Manuel Fernando Alejandro Sergio Diego Antonio Francisco "
+        "Jorge Pablo Ramón Andrés Ignacio Santiago Joaquín Enrique Jesús Álvaro Gonzalo Roberto Ricardo Esteban"
     ),
     "iberian.f": words(
         "María Carmen Isabel Pilar Rosa Teresa Lucía Cristina Beatriz Mercedes Dolores Raquel Alicia Inés Nuria "
@@ -39,10 +41,13 @@ NAMES: Rules = {
     ),
     "iberian": lines("*3 <iberian.known>\n<monte><verde>\n<etxe><aga>\n<iberian.town>\n<gonzal>ez"),
     "iberian.known": words(
-        "García Fernández González Rodríguez López Martínez Sánchez Pérez Gómez Ruiz Díaz Moreno Álvarez Romero Navarro "
-        "Torres Domínguez Vázquez Ramos Gil Ramírez Serrano Molina Ortega Delgado Castro Ortiz Marín Iglesias Herrera"
+        "García Fernández González Rodríguez López Martínez Sánchez Pérez Gómez Ruiz Díaz Moreno Álvarez Romero "
+        "Navarro Torres Domínguez Vázquez Ramos Gil Ramírez Serrano Molina Ortega Delgado Castro Ortiz Marín "
+        "Iglesias Herrera"
     ),
-    "iberian.town": words("Burgos Toledo Zamora Soria Ávila Medina Cuenca Sevilla Valencia Aragón Lugo Segovia Trujillo"),
+    "iberian.town": words(
+        "Burgos Toledo Zamora Soria Ávila Medina Cuenca Sevilla Valencia Aragón Lugo Segovia Trujillo"
+    ),
     "gonzal": words("Bermúd Ordóñ Galínd Velásqu Menénd Ibáñ Estév Gutiérr Juár Benít Gálv Narvá Suár Yáñ"),
     "monte": words("Monte Villa Casa Torre Fuente Piedra Val Campo Roca Puente"),
     "verde": words("verde negro alegre seca blanca mayor longa bella hermosa fría real santa"),
@@ -51,12 +56,15 @@ NAMES: Rules = {
     "torre": words("Torre Cruz Fuente Vega Peña Calle Rosa Mata Hoz Serna"),
     "rio": words("Río Valle Campo Bosque Castillo Pino Olmo Moral Pozo"),
     # English names, which Spanish papers print too
-    "anglo.m": words("John James William Peter Michael Robert Paul Thomas George Richard Andrew Mark Kevin Brian Austin"),
+    "anglo.m": words(
+        "John James William Peter Michael Robert Paul Thomas George Richard Andrew Mark Kevin Brian Austin"
+    ),
     "anglo.f": words("Mary Susan Helen Linda Karen Emma Alice Margaret Jane Sarah Nancy Kate Chelsea Charlotte Grace"),
     "anglo": lines("*2 <anglo.known>\n*2 <black><ford>\nMc<black>\nO'<connor>\n<anglo.town>"),
     "anglo.known": words(
-        "Smith Jones Taylor Brown Wilson Evans Walker Wright Robinson Thompson Hughes Green Hall Wood Clarke Baker Carter "
-        "Mitchell Turner Cooper Ward Morris Bell Murphy Kelly Price Bennett Gray Ross Foster Grant Stone Young West"
+        "Smith Jones Taylor Brown Wilson Evans Walker Wright Robinson Thompson Hughes Green Hall Wood Clarke Baker "
+        "Carter Mitchell Turner Cooper Ward Morris Bell Murphy Kelly Price Bennett Gray Ross Foster Grant Stone "
+        "Young West"
     ),
     "anglo.town": words("Lincoln Washington Preston Houston Bolton Chester Lancaster Wells Hamilton Burton Stafford"),
     "black": words("Black Ash Hart Wind Thorn Brad Whit Lang King Mar Red Stan Holl Col Rad Elm Oak Nor Wake Hatch"),
@@ -66,16 +74,20 @@ NAMES: Rules = {
     "city": lines("*9 <city.plain>\n[La Paz|San José|Los Angeles|San Francisco|San Juan|Santa Fe]"),
     "city.plain": lines("*4 <city.one>\n[Buenos Aires|Santa Cruz]"),
     "city.one": words(
-        "Madrid Barcelona Bilbao Valencia Lima Quito Caracas Managua Montevideo Santiago Guadalajara Monterrey Oslo Berlin "
-        "Liverpool Chicago Dallas Miami Houston Boston Washington Toronto Montreal Porto Milan Dakar Nairobi Lagos Luanda "
-        "Rabat Ankara Manila Osaka Kiev Riga Bratislava Murcia Oviedo Vigo Cali Rosario Leeds Delhi Harare Kabul Bonn Zagreb"
+        "Madrid Barcelona Bilbao Valencia Lima Quito Caracas Managua Montevideo Santiago Guadalajara Monterrey Oslo "
+        "Berlin Liverpool Chicago Dallas Miami Houston Boston Washington Toronto Montreal Porto Milan Dakar Nairobi "
+        "Lagos Luanda Rabat Ankara Manila Osaka Kiev Riga Bratislava Murcia Oviedo Vigo Cali Rosario Leeds Delhi "
+        "Harare Kabul Bonn Zagreb"
     ),
     "country": words(
-        "Argentina Chile Colombia Venezuela Cuba Bolivia Ecuador Paraguay Uruguay Guatemala Honduras Nicaragua Costa_Rica "
-        "El_Salvador Puerto_Rico Portugal Angola India Australia Austria Israel China Indonesia Vietnam Somalia Nigeria "
-        "Senegal Uganda Zambia Liberia Serbia Bosnia Albania Bulgaria Estonia Kuwait Nepal Sri_Lanka Congo Andorra"
+        "Argentina Chile Colombia Venezuela Cuba Bolivia Ecuador Paraguay Uruguay Guatemala Honduras Nicaragua "
+        "Costa_Rica El_Salvador Puerto_Rico Portugal Angola India Australia Austria Israel China Indonesia Vietnam "
+        "Somalia Nigeria Senegal Uganda Zambia Liberia Serbia Bosnia Albania Bulgaria Estonia Kuwait Nepal "
+        "Sri_Lanka Congo Andorra"
     ),
-    "region": words("Andalucía Galicia Patagonia Siberia California Florida Texas Kosovo Bavaria Toscana Amazonia Chiapas"),
+    "region": words(
+        "Andalucía Galicia Patagonia Siberia California Florida Texas Kosovo Bavaria Toscana Amazonia Chiapas"
+    ),
     "town": lines(
         """
         San <given.m>
@@ -99,7 +111,9 @@ NAMES: Rules = {
     "ton": words("ton ham bury port mouth dale bridge ville burn"),
     # Organisations that are called the same everywhere
     "brand": lines("*3 <tel><nova>\n<tel>-<nova>\n<tel><nova>"),
-    "tel": words("Tel Nov Vex Lum Orb Quan Ser Hydr Pet Aer Cor Mag Fin Gen Int Pan Tri Uni Alt Son Met Zan Sol Dax Vit"),
+    "tel": words(
+        "Tel Nov Vex Lum Orb Quan Ser Hydr Pet Aer Cor Mag Fin Gen Int Pan Tri Uni Alt Son Met Zan Sol Dax Vit"
+    ),
     "nova": words("nova tek dyne oil net soft ia ex onix alia corp agen tron mar air bank ema al or is era"),
     "acronym": lines("*3 <U><U><U>\n<U><U><U><U>\n<U><U>\n<U><A><U>\n<U><A><U><A>"),
     "U": words("B C D F G L M N P R S T U E"),
@@ -107,7 +121,19 @@ NAMES: Rules = {
     "agency": lines("*3 <agency.known>\n<U>NA\nInter<wire>\n<tel>press"),
     "agency.known": words("EPN NPA Norpress Interpress Surpress AFN"),
     "wire": words("press news wire media"),
-    "club": lines("*4 <city.plain>\n<town.short>\nReal <city>\nSporting <city>\nRacing <city>\nAtlético <city>\n<city> FC\nFC <city>\nDinamo <city>"),
+    "club": lines(
+        """
+        *4 <city.plain>
+        <town.short>
+        Real <city>
+        Sporting <city>
+        Racing <city>
+        Atlético <city>
+        <city> FC
+        FC <city>
+        Dinamo <city>
+        """
+    ),
     "model": lines("<tel><nova> <n.small>\n<tel><nova> <U><n.small>\n<U><U>-<n.small>\n<U><n.small>"),
     # Numbers
     "d": words("1 2 3 4 5 6 7 8 9"),

@@ -57,8 +57,10 @@ def as_text(sentence: tuple[str, ...]) -> str:
 
 def _commas(tagged: Tagged) -> Tagged:
     """Without the comma of an apposition where another mark follows."""
-    following = [word for word, _ in tagged[1:]] + [""]
-    return [pair for pair, after in zip(tagged, following, strict=True) if pair[0] != "," or after not in (".", ",", "(")]
+    following = [*tagged[1:], ("", "O")]
+    return [
+        pair for pair, (after, _) in zip(tagged, following, strict=True) if pair[0] != "," or after not in (".", ",", "(")
+    ]
 
 
 def _capitals(tagged: Tagged) -> Tagged:

@@ -45,22 +45,29 @@ CHINESE: Rules = {
         <ORG>与<ORG>[签署|达成]了[合作协议|备忘录|战略合作框架]
         <ORG.company>[收购|转让|出售]了<ORG.company>百分之<ten>的股份
         <ORG.company>去年[实现利润|亏损]<number>[万元|亿元]
-        [由|经]<ORG>[投资|批准|承建]的[大桥|地铁|水电站|学校]在<LOC>[开工|竣工|通车]
+        由<ORG>[投资|批准|承建]的[大桥|地铁|水电站|学校]在<LOC>[开工|竣工|通车]
         <LOC>[发生|遭遇]了[地震|暴雨|火灾|山体滑坡],<people>人[受伤|被困|转移]
         <LOC>至<LOC>的[高速公路|铁路|航线][正式开通|临时关闭|恢复通行]
         <team><beat><team>,[晋级决赛|排名第三|终结连胜]
         [前锋|门将|队长]<NAME>为<team>[打进一球|扳平比分|贡献三个篮板]
-        [警方|医生|专家|志愿者]在<LOC>[发现|救出|带走]了<people>名[游客|工人|学生]
+        [警方|医生|专家|志愿者]在<LOC>[发现|救出|找到]了<people>名[游客|工人|学生]
         [村民|学生|老乡]<NAME>在<LOC>[卖水果|打工|读书]
         <NAME>[演唱|创作|翻译]的[作品|小说|歌曲]在<LOC>[首发|展出|获奖]
         <LOC>[农民|居民|企业][反映|希望|要求]<ORG.public>[解决|调查][污染|欠薪|停水]问题
         """
     ),
-    "beat": lines("[战胜|不敌|战平|击败]\n[2比1|3比0|1比0|3比1][战胜|击败]\n[0比1|1比3|2比4]不敌\n[0比0|1比1|2比2]战平"),
+    "beat": lines(
+        """
+        [战胜|不敌|战平|击败]
+        [2比1|3比0|1比0|3比1][战胜|击败]
+        [0比1|1比3|2比4]不敌
+        [0比0|1比1|2比2]战平
+        """
+    ),
     "team": lines("<ORG.team>"),
     "biography": lines(
         """
-        <NAME>,[男|女],<year>年<d>月出生于<LOC>,[现任|曾任|历任]<post>
+        <NAME>,[男|女],19[5|6|7|8]<0>年<d>月出生于<LOC>,[现任|曾任|历任]<post>
         <NAME>[先生|女士],[中国国籍|<nation>国籍|无境外居留权],<degree>,现任<post>、<TITLE>
         <NAME>:19[6|7|8|9]<0>年毕业于<ORG.school>,200<0>年起任<ORG.school><TITLE.school>
         <NAME>(19[0|1|2|3]<0>年—19[8|9]<0>年),<LOC>人,[作家|画家|数学家],曾任<post>
@@ -72,7 +79,7 @@ CHINESE: Rules = {
         """
         [我们|公司|双方]将继续支持<LOC>的[发展|建设|农业]
         <ORG>[应该|必须|正在][承担责任|公开数据|改进服务]
-        [没有人|谁都]不[了解|怀疑]<NAME.short>
+        [没有人|很少有人][了解|怀疑|见过]<NAME.short>
         我[从小|一直]想当一名<job>
         <LOC>的[空气|交通|房价|教育][越来越好|让人担心|还有差距]
         <NAME.short>是[一位|个]好<job>
@@ -80,7 +87,13 @@ CHINESE: Rules = {
         明年[春天|年底]<LOC.city>[就会|要][通高铁|建机场|举办运动会]
         """
     ),
-    "question": lines("<NAME>[为什么|什么时候][离开|去了]<ORG>?\n<LOC>的[水|路|桥][怎么了|什么时候修好]?\n谁是<ORG.company>的<TITLE.firm>?"),
+    "question": lines(
+        """
+        <NAME>[为什么|什么时候][离开|去了]<ORG>?
+        <LOC>的[水|路|桥][怎么了|什么时候修好]?
+        谁是<ORG.company>的<TITLE.firm>?
+        """
+    ),
     "common": lines(
         """
         [经理|校长|医生|主任][没有|不愿][说明|解释][原因|经过|情况]
@@ -146,26 +159,62 @@ CHINESE: Rules = {
     "f.1": chars("约史迈杰罗安马卡弗尼阿埃布克戴伊莱维格汉"),
     "f.2": chars("翰克里森伯德尔利兰塞拉莫托瓦斯雷诺"),
     "f.3": chars("斯特逊尔森娜夫奇曼亚顿"),
-    "name.minority": lines("[买买提|阿不都|古丽|艾力|努尔|巴特|扎西]·<f.1><f.2>\n[格桑|扎西|卓玛|德吉][旺堆|次仁|央金]"),
+    "name.minority": lines(
+        """
+        [买买提|阿不都|古丽|艾力|努尔|巴特|扎西]·<f.1><f.2>
+        [格桑|扎西|卓玛|德吉][旺堆|次仁|央金]
+        """
+    ),
     # Places
-    "LOC": lines("*5 <LOC.city>\n*4 <LOC.county>\n*2 <LOC.province>\n*2 <LOC.nature>\n*2 <LOC.nation>\n<LOC.street>\n<p.city>市<LOC.county>"),
+    "LOC": lines(
+        """
+        *5 <LOC.city>
+        *4 <LOC.county>
+        *2 <LOC.province>
+        *2 <LOC.nature>
+        *2 <LOC.nation>
+        <LOC.street>
+        <p.city>市<LOC.county>
+        """
+    ),
     "LOC.city": lines("*3 <p.city>\n<p.city>市\n<place>市\n<p.province>省<place>市"),
     "p.city": words(
-        "北京 上海 广州 深圳 天津 重庆 成都 武汉 南京 杭州 西安 长沙 沈阳 青岛 大连 厦门 昆明 郑州 济南 合肥 福州 南昌 贵阳 兰州 "
-        "太原 长春 苏州 宁波 无锡 温州 洛阳 桂林 海口 三亚 香港 澳门 台北 拉萨 银川 绍兴"
+        "北京 上海 广州 深圳 天津 重庆 成都 武汉 南京 杭州 西安 长沙 沈阳 青岛 大连 厦门 昆明 郑州 济南 合肥 福州 "
+        "南昌 贵阳 兰州 太原 长春 苏州 宁波 无锡 温州 洛阳 桂林 海口 三亚 徐州 泉州 珠海 拉萨 银川 绍兴"
     ),
     "LOC.province": lines("<p.province>\n<p.province>省"),
-    "p.province": words("四川 湖南 湖北 广东 江苏 浙江 福建 山东 山西 河南 河北 云南 贵州 陕西 甘肃 海南 江西 安徽 辽宁 吉林 黑龙江 青海"),
+    "p.province": words(
+        "四川 湖南 湖北 广东 江苏 浙江 福建 山东 山西 河南 河北 云南 贵州 陕西 甘肃 海南 江西 安徽 辽宁 吉林 黑龙江 "
+        "青海"
+    ),
     "LOC.county": lines("*3 <place>[县|区|镇|乡|村]\n<place>[州|旗|港|湾]\n<surname.known>家[庄|村|沟|堡]"),
     "place": lines("*3 <pl.1><pl.2>\n<pl.1><pl.1><pl.2>"),
     "pl.1": chars("东西南北新长临平安永清古白青龙金石高大云武丰江海河城凤桃柳松玉泰宁"),
     "pl.2": chars("山江河海阳州川城安平水源溪泉湖岭原丘岗塘桥林口台坪昌化兴"),
-    "LOC.nature": lines("<place>[山|江|河|湖|岛|水库|机场]\n[长江|黄河|太湖|泰山|秦岭|珠江|东海]\n[华北|西北|东南亚|欧洲|非洲|拉美]"),
+    "LOC.nature": lines(
+        """
+        <place>[山|江|河|湖|岛|水库|机场]
+        [长江|黄河|太湖|泰山|秦岭|珠江|东海]
+        [华北|西北|东南亚|欧洲|非洲|拉美]
+        """
+    ),
     "LOC.nation": lines("<nation>"),
-    "nation": words("中国 美国 日本 法国 德国 英国 韩国 俄罗斯 巴西 印度 埃及 智利 泰国 越南 西班牙 加拿大 澳大利亚 墨西哥"),
+    "nation": words(
+        "中国 美国 日本 法国 德国 英国 韩国 俄罗斯 巴西 印度 埃及 智利 泰国 越南 西班牙 加拿大 澳大利亚 墨西哥"
+    ),
     "LOC.street": lines("<place>[路|街|大道|巷]\n[人民|中山|建设|解放|和平|光明][路|大道|广场|公园]"),
     # Organisations
-    "ORG": lines("*4 <ORG.company>\n*3 <ORG.public>\n*3 <ORG.school>\n<ORG.group>\n<ORG.pupils>\n<ORG.team>\n<ORG.press>"),
+    "ORG": lines(
+        """
+        *4 <ORG.company>
+        *3 <ORG.public>
+        *3 <ORG.school>
+        <ORG.group>
+        <ORG.pupils>
+        <ORG.team>
+        <ORG.press>
+        """
+    ),
     "ORG.company": lines(
         """
         *3 <p.city><brand><trade>有限公司
@@ -180,7 +229,9 @@ CHINESE: Rules = {
     "brand": lines("*4 <b.1><b.2>\n<b.1><b.1><b.2>\n<f.1><f.2>\n<place>"),
     "b.1": chars("华中金宏天恒瑞鑫盛信联东海新安泰隆万富长嘉星远众国大同"),
     "b.2": chars("达通利源丰创和泰信邦业成润科康兴隆阳腾图美维光"),
-    "trade": words("科技 实业 贸易 电子 建筑工程 房地产开发 物流 化工 食品 投资 医药 文化传媒 环保 机械制造 网络 农业发展"),
+    "trade": words(
+        "科技 实业 贸易 电子 建筑工程 房地产开发 物流 化工 食品 投资 医药 文化传媒 环保 机械制造 网络 农业发展"
+    ),
     "ORG.public": lines(
         """
         <p.city>市[人民政府|公安局|教育局|环保局|人民医院|中级人民法院|总工会]
@@ -195,12 +246,32 @@ CHINESE: Rules = {
         "*3 <p.city>[大学|师范大学|理工大学|医学院]\n<p.province>[大学|农业大学|财经学院]\n<nation><f.1><f.2>大学"
     ),
     "ORG.pupils": lines("<p.city>[第一|第二|第八]中学\n<place>[小学|中学]"),
-    "ORG.group": lines("<place>[合唱团|基金会|商会|研究所|寺|图书馆]\n<NAME>[工作室|律师事务所]\n<p.city><brand>律师事务所"),
+    "ORG.group": lines(
+        """
+        <place>[合唱团|基金会|商会|研究所|寺|图书馆]
+        <NAME>[工作室|律师事务所]
+        <p.city><brand>律师事务所
+        """
+    ),
     "ORG.team": lines("*2 <p.city>队\n<p.city><brand>队\n*2 <p.city><brand>\n<nation>队\n<p.province>女排"),
-    "ORG.press": lines("<p.city>[日报|晚报|电视台]\n<p.province>[日报|广播电台]\n[人民|光明|经济|法制][周刊|时报]\n新华社\n<brand>网"),
+    "ORG.press": lines(
+        """
+        <p.city>[日报|晚报|电视台]
+        <p.province>[日报|广播电台]
+        [人民|光明|经济|法制][周刊|时报]
+        新华社
+        <brand>网
+        """
+    ),
     # Positions
     "TITLE": lines("*3 <TITLE.firm>\n*2 <TITLE.gov>\n*2 <TITLE.school>\n<TITLE.short>"),
-    "TITLE.firm": lines("[董事长|总经理|副总经理|总裁|首席执行官|财务总监|独立董事|董事会秘书]\n[市场部|技术部|销售部|人事部][经理|主管|总监]\n[执行|名誉|常务]<p.head>"),
+    "TITLE.firm": lines(
+        """
+        [董事长|总经理|副总经理|总裁|首席执行官|财务总监|独立董事|董事会秘书]
+        [市场部|技术部|销售部|人事部][经理|主管|总监]
+        [执行|名誉|常务]<p.head>
+        """
+    ),
     "p.head": words("董事 会长 理事 主席 总裁 副院长"),
     "TITLE.gov": lines("[局长|副局长|处长|副处长|党委书记|秘书长|发言人|院长|主任]\n[党委|党组][书记|副书记]"),
     "TITLE.party": lines("[市长|副市长|代市长]\n[市委|县委][书记|副书记|常委]"),

@@ -104,7 +104,9 @@ def write_sample(
     if directory.exists() and not directory.is_dir():
         raise RunError(f"{directory}: is a file; expected the name of a directory to write the sample into")
     if directory.exists() and any(directory.iterdir()) and not overwrite:
-        raise RunError(f"{directory}: is not empty; choose another directory, or pass --overwrite to replace the sample in it")
+        raise RunError(
+            f"{directory}: is not empty; choose another directory, or pass --overwrite to replace the sample in it"
+        )
     sizes = sizes or SampleSizes()
     written: list[SampleFile] = []
     seen: set[tuple[str, ...]] = set()
@@ -116,10 +118,9 @@ def write_sample(
         _write(path, sentences, _LANGUAGES[language], overwrite)
         written.append(SampleFile(path, what, count))
     width = max(map(len, _FILES))
-    listed = "\n".join(f"{name:{width}}  {file.sentences:5}  {file.what}" for name, file in zip(_FILES, written, strict=True))
-    readme = directory / "README.txt"
-    atomic_write_text(readme, _README.format(seed=seed, files=listed))
-    return sorted(written, key=lambda file: file.path)
+    listed = [f"{name:{width}}  {file.sentences:5}  {file.what}" for name, file in zip(_FILES, written, strict=True)]
+    atomic_write_text(directory / "README.txt", _README.format(seed=seed, files="\n".join(listed)))
+    return written
 
 
 def _sentences(language: _Language, count: int, rng: random.Random, seen: set[tuple[str, ...]]) -> list[Sentence]:

@@ -12,28 +12,31 @@ called in a step.
 
 from __future__ import annotations
 
-import json
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch
 from ner_distill.errors import RunError, TrainingError
-from ner_distill.files import atomic_write_text, write_error
 from ner_distill.pipelines import checkpoint as saved
 from ner_distill.pipelines.checkpoint import Progress
+from ner_distill.pipelines.processes import (
+    StopSignals,
+    any_process,
+    make_accelerator,
+    sum_gradients,
+    sum_over_processes,
+)
+from ner_distill.pipelines.records import Records, keep_epochs
 
 
 class Objective(Protocol):
@@ -129,16 +132,16 @@ class Fit:
         """
         self.accelerator = accelerator or make_accelerator(settings.precision)
         self.model = model.to(self.accelerator.device)
+        self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.objective, self.data, self.evaluate = objective, data, evaluate
         self.settings, self.reporter = settings, reporter
         self.checkpoints = directory / "checkpoints"
-        self.metrics = directory / "metrics.jsonl"
+        self.directory = directory
         self.adversary = adversary or PlainPass()
         self.optimizer = torch.optim.AdamW(groups, fused=True)
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.average = torch.optim.swa_utils.AveragedModel(self.model) if settings.swa else None
         self.progress = Progress()
-        self.stop_signal: int | None = None
 
     # ---- the loop
 
@@ -152,15 +155,18 @@ class Fit:
         if resume:
             self._restore()
         self.checkpoints.mkdir(parents=True, exist_ok=True)
-        with self._signals(), self._board() as board, ThreadPoolExecutor(1) as loader:
+        # of an earlier attempt only what the checkpoint knows stays on the curves
+        first = self.progress.step + (self.progress.batch == 0)
+        records = Records(self.directory, wanted=self.accelerator.is_main_process, first_step=first)
+        with StopSignals() as signals, records, ThreadPoolExecutor(1) as loader:
             while self.progress.epoch < self.settings.epochs and not self._out_of_patience():
-                self._epoch(loader)
-                self._after_epoch(board)
+                self._epoch(loader, signals)
+                self._after_epoch(records)
         self._load_best()
         done = self.progress
         return FitResult(done.best_score, done.best_epoch, done.step, done.seconds)
 
-    def _epoch(self, loader: ThreadPoolExecutor) -> None:
+    def _epoch(self, loader: ThreadPoolExecutor, signals: StopSignals) -> None:
         progress, world = self.progress, self.accelerator.num_processes
         self.model.train()
         plan = self.data.plan(progress.epoch)
@@ -180,7 +186,7 @@ class Fit:
                 progress.seconds += now - last_tick
                 last_tick = now
                 bar.advance(1, **{name: f"{value:.3f}" for name, value in self._means().items()})
-                if self._should_stop():
+                if any_process(self.accelerator, signals.received):
                     self._save()
                     raise TrainingError(
                         f"stopped by signal after step {progress.step}; everything is saved in {self.checkpoints}. "
@@ -188,7 +194,7 @@ class Fit:
                     )
                 # a clock decides when to save, so only one process may ask it
                 due = 60 * self.settings.checkpoint_minutes
-                if due and self._agree(now - last_saved > due):
+                if due and any_process(self.accelerator, now - last_saved > due):
                     self._save()
                     last_saved = time.monotonic()
 
@@ -199,20 +205,20 @@ class Fit:
         counts = [self.objective.counts(batch) for batch in batches]
         names = sorted(self.objective.weights)
         own = torch.tensor([sum(count.get(name, 0.0) for count in counts) for name in names], dtype=torch.float64)
-        totals = dict(zip(names, self._sum_over_processes(own).tolist(), strict=True))
+        totals = dict(zip(names, sum_over_processes(self.accelerator, own).tolist(), strict=True))
         own_sums = dict.fromkeys(names, 0.0)
         self.optimizer.zero_grad(set_to_none=True)
         for batch, count in zip(batches, counts, strict=True):
             if any(count.get(name) for name in names):  # else nothing in it counts
                 self._passes(batch.to(self.accelerator.device), totals, own_sums)
-        gradients = self._reduce_gradients()
+        gradients = sum_gradients(self.accelerator, self.parameters)
         # sums of all processes: where one must stop, all stop
         own = torch.tensor([own_sums[name] for name in names], dtype=torch.float64)
-        step_sums = dict(zip(names, self._sum_over_processes(own).tolist(), strict=True))
+        step_sums = dict(zip(names, sum_over_processes(self.accelerator, own).tolist(), strict=True))
         norm = nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
         self._require_finite(norm, step_sums)
         if self.settings.clip:
-            nn.utils.clip_grads_with_norm_(list(self.model.parameters()), self.settings.clip, norm)
+            nn.utils.clip_grads_with_norm_(self.parameters, self.settings.clip, norm)
         factor = rate_factor(done, self.settings.warmup)
         for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = base * factor
@@ -254,7 +260,7 @@ class Fit:
 
     # ---- between epochs
 
-    def _after_epoch(self, board: Any) -> None:
+    def _after_epoch(self, records: Records) -> None:
         progress, settings = self.progress, self.settings
         means = self._means()
         progress.epoch, progress.batch, progress.sums, progress.totals = progress.epoch + 1, 0, {}, {}
@@ -273,25 +279,13 @@ class Fit:
                 saved.save_weights(self.checkpoints / "best.safetensors", candidate.state_dict())
         else:
             progress.epochs_without_gain += 1
-        if self.accelerator.is_main_process:
-            self._record(means, scores, board)
+        records.add(progress, means, scores)
         losses = ", ".join(f"{name} {value:.4f}" for name, value in means.items())
         figures = ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if name != "score")
         self.reporter.info(
             f"epoch {progress.epoch}/{settings.epochs}: loss {losses}; {figures}; {progress.seconds:.0f} s"
         )
         self._save()
-
-    def _record(self, means: dict[str, float], scores: dict[str, float], board: Any) -> None:
-        done = self.progress
-        line = {"epoch": done.epoch, "step": done.step, "seconds": round(done.seconds, 2), "loss": means, **scores}
-        try:
-            with self.metrics.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-            for name, value in [*((f"loss/{key}", value) for key, value in means.items()), *scores.items()]:
-                board.add_scalar(name, value, done.step)
-        except OSError as error:
-            raise write_error(self.metrics, error, advice=saved.KEPT) from error
 
     def _out_of_patience(self) -> bool:
         return 0 < self.settings.patience <= self.progress.epochs_without_gain
@@ -315,7 +309,7 @@ class Fit:
         found = saved.checkpoints(self.checkpoints)
         if not found:
             self.reporter.info("no checkpoint yet: starting from the beginning")
-            self.metrics.unlink(missing_ok=True)
+            keep_epochs(self.directory, 0)
             return
         last = found[-1]
         saved.require_processes(last, self.accelerator.num_processes)
@@ -328,10 +322,8 @@ class Fit:
             raise RunError(f"{last}: not of this model ({error}); resume with what the training began with") from None
         saved.restore_optimizer(self.model, self.optimizer, saved.load_weights(last / "optimizer.safetensors"))
         saved.restore_random_state(saved.load_weights(last / f"random-{self.accelerator.process_index}.safetensors"))
-        if self.accelerator.is_main_process and self.metrics.exists():
-            # an epoch whose checkpoint was never finished is trained again, whatever was written about it
-            lines = self.metrics.read_text("utf-8").splitlines()[: self.progress.epoch]
-            atomic_write_text(self.metrics, "".join(f"{line}\n" for line in lines), advice=saved.KEPT)
+        if self.accelerator.is_main_process:
+            keep_epochs(self.directory, self.progress.epoch)
         self.reporter.info(
             f"going on after epoch {self.progress.epoch}, batch {self.progress.batch} (step {self.progress.step})"
         )
@@ -341,80 +333,8 @@ class Fit:
         self.model.load_state_dict(saved.load_weights(self.checkpoints / "best.safetensors"))
         self.model.eval()
 
-    # ---- several processes, signals, records
-
-    def _sum_over_processes(self, values: Tensor) -> Tensor:
-        if self.accelerator.num_processes == 1:
-            return values
-        reduced: Tensor = self.accelerator.reduce(values.to(self.accelerator.device), reduction="sum").cpu()
-        return reduced
-
-    def _reduce_gradients(self) -> list[Tensor]:
-        """Sum the gradients over processes, in one message; what has a gradient nowhere keeps none."""
-        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        if self.accelerator.num_processes > 1:
-            own = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-            there = own[0].new_tensor([float(parameter.grad is not None) for parameter in parameters])
-            flat = self.accelerator.reduce(torch.cat([*(part.flatten() for part in own), there]), reduction="sum")
-            *parts, there = flat.split([*(parameter.numel() for parameter in parameters), len(parameters)])
-            for parameter, part, number in zip(parameters, parts, there.tolist(), strict=True):
-                parameter.grad = part.view_as(parameter) if number else None
-        return [parameter.grad for parameter in parameters if parameter.grad is not None]
-
-    def _agree(self, wish: bool) -> bool:
-        """True where any process wishes it."""
-        return bool(self._sum_over_processes(torch.tensor([float(wish)], dtype=torch.float64)).item())
-
-    def _should_stop(self) -> bool:
-        return self._agree(self.stop_signal is not None)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM stop after the running step; a second Ctrl-C stops at once."""
-
-        def handle(number: int, _frame: object) -> None:
-            if self.stop_signal is not None:
-                raise KeyboardInterrupt
-            self.stop_signal = number
-
-        try:
-            before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # not the main thread: whoever runs us handles signals
-            before = {}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    @contextmanager
-    def _board(self) -> Iterator[Any]:
-        if not self.accelerator.is_main_process:
-            yield None
-            return
-        from torch.utils.tensorboard import SummaryWriter
-
-        # of an earlier attempt only what the checkpoint knows stays on the curves
-        first = self.progress.step + (self.progress.batch == 0)
-        board = SummaryWriter(str(self.metrics.parent / "tensorboard"), purge_step=first)
-        try:
-            yield board
-        finally:
-            with suppress(OSError):  # on a full disk the error that is on its way says more
-                board.close()
-
-
 def rate_factor(done: float, warmup: float) -> float:
     """Share of the full rate when `done` (0 to 1) of the training is done: up in a line, down in a cosine."""
     if done < warmup:
         return 0.04 + 0.96 * done / warmup
     return 0.5 * (1.0 + math.cos(math.pi * (done - warmup) / max(1.0 - warmup, 1e-9)))
-
-
-def make_accelerator(precision: str = "fp32") -> Accelerator:
-    """The device and the processes at hand; bf16 through autocast."""
-    # one process may train several models, each in its own precision; accelerate would hold on to the first one's
-    AcceleratorState._reset_state()
-    # said outright, as without a GPU each process of torchrun would else take itself for the only one
-    cpu = not torch.accelerator.is_available()
-    return Accelerator(mixed_precision="bf16" if precision == "bf16" else "no", cpu=cpu)

@@ -17,7 +17,7 @@ from ner_distill.data.soft_labels import SoftBlock, SoftLabelStore
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.pipelines import runs
 from ner_distill.pipelines.build import AnyFeaturizer, new_student
-from ner_distill.pipelines.fit import Fit, TrainingData, make_accelerator
+from ner_distill.pipelines.fit import Fit, TrainingData
 from ner_distill.pipelines.labelled import (
     DevelopmentSet,
     LabelledData,
@@ -27,6 +27,7 @@ from ner_distill.pipelines.labelled import (
     parameter_groups,
     require_device,
 )
+from ner_distill.pipelines.processes import make_accelerator
 from ner_distill.pipelines.runs import RunInfo
 from ner_distill.pipelines.train_teacher import ReadOptions, Trained, finished_run, read_labelled
 from ner_distill.student.loss import DistillationLoss

@@ -18,7 +18,7 @@ from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.errors import DataError
 from ner_distill.pipelines import runs
 from ner_distill.pipelines.build import Built, load_run, new_teacher
-from ner_distill.pipelines.fit import Adversary, Fit, make_accelerator
+from ner_distill.pipelines.fit import Adversary, Fit
 from ner_distill.pipelines.labelled import (
     DevelopmentSet,
     LabelledData,
@@ -30,6 +30,7 @@ from ner_distill.pipelines.labelled import (
     require_device,
     usable,
 )
+from ner_distill.pipelines.processes import make_accelerator
 from ner_distill.pipelines.runs import RunInfo
 from ner_distill.teacher.adversarial import ADVERSARIES
 from ner_distill.teacher.model import Teacher, TeacherObjective

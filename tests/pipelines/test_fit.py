@@ -17,7 +17,9 @@ from torch import nn
 
 from ner_distill.errors import RunError, TrainingError
 from ner_distill.pipelines.checkpoint import checkpoints
-from ner_distill.pipelines.fit import make_accelerator, rate_factor
+from ner_distill.pipelines.fit import rate_factor
+from ner_distill.pipelines.processes import make_accelerator
+from ner_distill.pipelines.records import Records
 from ner_distill.teacher.adversarial import FgmOnVectors
 from tests.pipelines.training import (
     EVERY_STEP,
@@ -196,10 +198,12 @@ def test_a_training_killed_four_times_ends_with_identical_weights_and_no_doubled
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_says_how_to_resume(tmp_path, uninterrupted, number):
     fit = new_fit(tmp_path, **RESUMABLE)
-    sums = fit.objective.sums
+    sums, sent = fit.objective.sums, False
 
     def interrupted(batch):
-        if fit.progress.step == 7 and fit.stop_signal is None:  # weights of one epoch are averaged already
+        nonlocal sent
+        if fit.progress.step == 7 and not sent:  # weights of one epoch are averaged already
+            sent = True
             os.kill(os.getpid(), number)
         return sums(batch)
 
@@ -225,20 +229,20 @@ def test_resuming_before_the_first_checkpoint_begins_anew(tmp_path, uninterrupte
     assert_went_on_as_if_nothing_happened(tmp_path, new_fit(tmp_path, **RESUMABLE), uninterrupted)
 
 
-def test_half_a_line_of_metrics_is_written_anew(tmp_path, uninterrupted):
+def test_half_a_line_of_metrics_is_written_anew(tmp_path, uninterrupted, monkeypatch):
     fit = new_fit(tmp_path, **RESUMABLE)
-    record = fit._record
+    add = Records.add
 
-    def killed(*args):
-        record(*args)
+    def killed(records, *args):
+        add(records, *args)
         if fit.progress.epoch == 2:
-            lines = fit.metrics.read_text("utf-8")
-            fit.metrics.write_text(lines[:-20], "utf-8")
+            records.path.write_text(records.path.read_text("utf-8")[:-20], "utf-8")
             raise KeyboardInterrupt
 
-    fit._record = killed
+    monkeypatch.setattr(Records, "add", killed)
     with pytest.raises(KeyboardInterrupt):
         fit.run()
+    monkeypatch.undo()
     assert_went_on_as_if_nothing_happened(tmp_path, new_fit(tmp_path, **RESUMABLE), uninterrupted)
 
 

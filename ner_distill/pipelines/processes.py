@@ -1,0 +1,76 @@
+"""One process or several: the device, sums over processes, and stopping when asked to."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from torch import Tensor, nn
+
+
+def make_accelerator(precision: str = "fp32") -> Accelerator:
+    """The device and the processes at hand; bf16 through autocast."""
+    # one process may train several models, each in its own precision; accelerate would hold on to the first one's
+    AcceleratorState._reset_state()
+    # said outright, as without a GPU each process of torchrun would else take itself for the only one
+    cpu = not torch.accelerator.is_available()
+    return Accelerator(mixed_precision="bf16" if precision == "bf16" else "no", cpu=cpu)
+
+
+def sum_over_processes(accelerator: Accelerator, values: Tensor) -> Tensor:
+    """Add up a small tensor of every process; on the CPU."""
+    if accelerator.num_processes == 1:
+        return values
+    reduced: Tensor = accelerator.reduce(values.to(accelerator.device), reduction="sum").cpu()
+    return reduced
+
+
+def any_process(accelerator: Accelerator, wish: bool) -> bool:
+    """True in every process where any of them wishes it."""
+    return bool(sum_over_processes(accelerator, torch.tensor([float(wish)], dtype=torch.float64)).item())
+
+
+def sum_gradients(accelerator: Accelerator, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
+    """Sum the gradients over processes, in one message; what has a gradient nowhere keeps none.
+
+    Returns: the gradients that there are.
+    """
+    if accelerator.num_processes > 1:
+        own = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        there = own[0].new_tensor([float(parameter.grad is not None) for parameter in parameters])
+        flat = accelerator.reduce(torch.cat([*(part.flatten() for part in own), there]), reduction="sum")
+        *parts, there = flat.split([*(parameter.numel() for parameter in parameters), len(parameters)])
+        for parameter, part, number in zip(parameters, parts, there.tolist(), strict=True):
+            parameter.grad = part.view_as(parameter) if number else None
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
+class StopSignals:
+    """Inside `with`, Ctrl-C and SIGTERM are noted instead of raised; a second one stops at once."""
+
+    def __init__(self) -> None:
+        self.received = False
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> Self:
+        try:
+            self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not the main thread: whoever runs us handles signals
+            self._before = {}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _note(self, _number: int, _frame: object) -> None:
+        if self.received:
+            raise KeyboardInterrupt
+        self.received = True
