@@ -30,7 +30,7 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     """A parser with what every benchmark takes."""
     parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--text", type=Path, action="append", default=[], help="raw text, a sentence a line; repeatable")
+    parser.add_argument("--text", type=Path, action="append", default=[], help="raw text, a sentence a line")
     return parser
 
 

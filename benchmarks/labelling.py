@@ -47,7 +47,7 @@ def main() -> None:
     parser = common.arguments(__doc__)
     parser.add_argument("--lines", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batch-words", type=int, default=LabelOptions.batch_words)
+    parser.add_argument("--batch-words", type=int, default=0, help="0: what suits the device")
     parser.add_argument("--precision", default=LabelOptions.precision)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)

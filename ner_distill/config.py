@@ -98,7 +98,7 @@ class OptimConfig(Section):
     """The training loop."""
 
     epochs: Count | Literal["auto"] = Field(
-        "auto", description="passes over the training data (auto: scratch 16, pretrained 5)"
+        "auto", description="passes over the training data (auto: scratch 12, pretrained 5)"
     )
     lr: Rate | Literal["auto"] = Field(
         "auto", description="learning rate of the encoder (auto: scratch 2e-3, pretrained 3e-5)"
@@ -231,7 +231,7 @@ def _checked(
     return _resolve(config)
 
 
-SCRATCH_AUTO = {"epochs": 16, "lr": 2e-3, "batch_words": 512}
+SCRATCH_AUTO = {"epochs": 12, "lr": 2e-3, "batch_words": 512}
 PRETRAINED_AUTO = {"epochs": 5, "lr": 3e-5, "head_lr": 1e-3, "batch_words": 1024}
 
 

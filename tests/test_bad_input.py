@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from ner_distill.data.soft_labels import SoftLabelStore
-from ner_distill.pipelines.fit import Fit
+from ner_distill.pipelines.labelled import LabelledData
 from tests import checkpoints, corpora
 from tests.commands import ok, run, settings, snapshot
 from tests.world import World
@@ -46,7 +47,8 @@ def training(world: World, out: Path, **replaced: Path) -> list[str | Path]:
 
 
 def labelling(world: World, out: Path, *options: str | Path) -> list[str | Path]:
-    return ["label-unlabeled", "--teacher", world.teacher, "--text", world.raw, "--out", out, "--shard-size", "20", *options]
+    files = ("--teacher", world.teacher, "--text", world.raw, "--out", out)
+    return ["label-unlabeled", *files, "--shard-size", "20", *options]
 
 
 def learning(world: World, out: Path, *options: str | Path) -> list[str | Path]:
@@ -118,13 +120,14 @@ def test_json_that_is_none_is_named_with_its_line(world: World, tmp_path: Path) 
 def test_raw_text_of_blank_lines_leaves_no_store_behind(world: World, tmp_path: Path) -> None:
     (tmp_path / "raw.txt").write_text("\n \n")
     message = refused(
-        tmp_path, "label-unlabeled", "--teacher", world.teacher, "--text", tmp_path / "raw.txt", "--out", tmp_path / "out"
+        tmp_path, "label-unlabeled", "--teacher", world.teacher, "--text", tmp_path / "raw.txt", "--out", tmp_path / "o"
     )
     assert "no sentence in it" in message
 
 
 def test_nested_entities_are_refused_and_flattened_where_asked(world: World, tmp_path: Path) -> None:
-    row = {"text": "Bank of Oslo", "entities": [{"start": 0, "end": 12, "label": "ORG"}, {"start": 8, "end": 12, "label": "LOC"}]}
+    nested = [{"start": 0, "end": 12, "label": "ORG"}, {"start": 8, "end": 12, "label": "LOC"}]
+    row = {"text": "Bank of Oslo", "entities": nested}
     (tmp_path / "train.jsonl").write_text(f"{json.dumps(row)}\n" * 2)
     command = training(world, tmp_path / "out", train=tmp_path / "train.jsonl")
     assert "entities that overlap" in (message := refused(tmp_path, *command))
@@ -138,12 +141,13 @@ def test_nested_entities_are_refused_and_flattened_where_asked(world: World, tmp
 def odd_corpus(directory: Path) -> None:
     """A sentence of 5,000 words, and words of blanks, zero-width characters and emoji."""
     long = [sentence for seed in range(20) for sentence in corpora.sentences(60, seed=seed)]
-    words, tags = [], []
+    words = [word for sentence in long for word in sentence.words]
+    tags = ["O"] * len(words)
+    start = 0
     for sentence in long:
-        first = {span.start: span for span in sentence.spans or ()}
-        inside = {word: span.label for span in sentence.spans or () for word in range(span.start, span.end)}
-        words += sentence.words
-        tags += [("B-" if word in first else "I-") + inside[word] if word in inside else "O" for word in range(len(sentence.words))]
+        for span in sentence.spans or ():
+            tags[start + span.start] = f"B-{span.label}"
+        start += len(sentence.words)
     rows = [
         {"words": words[:5000], "tags": tags[:5000]},
         {"words": [" ", "Ann", ZERO_WIDTH, "😀"], "tags": ["O", "B-PER", "I-PER", "O"]},
@@ -170,9 +174,9 @@ def test_odd_words_and_very_long_sentences_go_all_the_way(world: World, tmp_path
     rows = list(SoftLabelStore.open(tmp_path / "soft").iter_rows())
     assert sorted(len(row.words) for row in rows)[-2:] == [600, 5000]
     assert all(np.isfinite(row.probs).all() for row in rows)
-    lines = ok("predict", "--model", tmp_path / "s", "--text", odd, "--text", text, "--format", "jsonl").out.splitlines()
-    assert len(lines) == len(rows) == 10
-    ok("predict", "--model", tmp_path / "s", "--text", odd, "--text", text)
+    asked = ("predict", "--model", tmp_path / "s", "--text", odd, "--text", text)
+    assert len(ok(*asked, "--format", "jsonl").out.splitlines()) == len(rows) == 10
+    ok(*asked)
 
 
 # ---- labels
@@ -285,18 +289,18 @@ def test_first_run_after_a_mistake_needs_no_flag(world: World, tmp_path: Path) -
 
 def stopped(world: World, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A training of three epochs that was stopped in its second."""
-    steps = 0
-    step = Fit._step
+    loaded = 0
+    load = LabelledData.load
 
-    def stop_after_7(self: Fit, *args: object) -> None:
-        nonlocal steps
-        step(self, *args)  # type: ignore[arg-type]
-        steps += 1
-        if steps == 7:
-            self.stop_signal = 15
+    def stop_at_7(self: LabelledData, *args: object) -> object:
+        nonlocal loaded
+        loaded += 1
+        if loaded == 7:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return load(self, *args)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(Fit, "_step", stop_after_7)
+        patch.setattr(LabelledData, "load", stop_at_7)
         done = run(*training(world, out), *settings("optim.epochs=3"))
     assert done.code == 1
     assert "Go on with the same command and --resume" in done.err

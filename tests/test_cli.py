@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -48,6 +49,17 @@ def test_commands_are_those_of_the_documentation() -> None:
     }  # fmt: skip
 
 
+def test_defaults_of_the_command_line_are_those_of_the_library() -> None:
+    from ner_distill.pipelines.label_unlabeled import LabelOptions
+    from ner_distill.pipelines.train_teacher import ReadOptions
+
+    for name, options in (("label-unlabeled", LabelOptions()), ("train-teacher", ReadOptions())):
+        shown = {parameter.name: parameter.default for parameter in COMMANDS[name].params}
+        kept = {key: value for key, value in dataclasses.asdict(options).items() if key in shown}
+        assert len(kept) >= 5
+        assert {key: shown[key] for key in kept} == kept
+
+
 WRONG = {
     "unknown command": ["train-techer"],
     "unknown option": ["evaluate", "--modell", "x", "--data", "y"],
@@ -81,9 +93,8 @@ print(json.dumps(answers))
 
 @pytest.fixture(scope="module")
 def answers() -> dict[str, tuple[int, str, bool]]:
-    done = subprocess.run(
-        [sys.executable, "-c", ASK, json.dumps(list(WRONG.values()))], capture_output=True, text=True, cwd=ROOT, check=True
-    )
+    command = [sys.executable, "-c", ASK, json.dumps(list(WRONG.values()))]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     return dict(zip(WRONG, map(tuple, json.loads(done.stdout)), strict=True))
 
 

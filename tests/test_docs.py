@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,7 +85,7 @@ def test_command_in_the_docs_parses(shown: Shown) -> None:
 @pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: f"{shown.page}: {shown.line[:60]}")
 def test_settings_in_the_docs_are_keys_of_the_configuration(shown: Shown) -> None:
     words = shown.words()
-    settings = [value for option, value in zip(words, words[1:], strict=False) if option == "--set"]
+    settings = [value for option, value in pairwise(words) if option == "--set"]
     if words[0] == "train-teacher":
         load_config(TeacherConfig, None, settings)
     elif words[0] == "train-student":

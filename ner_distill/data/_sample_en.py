@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ner_distill.data._sample_grammar import Rules, lines, words
 from ner_distill.data._sample_en_names import ENGLISH_NAMES
+from ner_distill.data._sample_grammar import Rules, lines, words
 from ner_distill.data._sample_names import NAMES
 from ner_distill.data._sample_words import ENGLISH_WORDS
 
@@ -112,7 +112,7 @@ ENGLISH: Rules = {
     "adverbial": lines(
         """
         in <place>
-        [on|last|next] <weekday>
+        [on|last] <weekday>
         [earlier|later] in <place>
         [according to|in a letter to] <the.org>
         [meanwhile|however|in addition]

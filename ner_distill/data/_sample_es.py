@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ner_distill.data._sample_grammar import Rules, lines, words
 from ner_distill.data._sample_es_names import SPANISH_NAMES
+from ner_distill.data._sample_grammar import Rules, lines, words
 from ner_distill.data._sample_names import NAMES
 from ner_distill.data._sample_words import SPANISH_WORDS
 
@@ -35,14 +35,14 @@ SPANISH: Rules = {
     "clause": lines(
         """
         *2 <someone> [viajará a|llegó a|visitó|abandonó|nació en|creció en] <place>
-        <someone> se reunió [ayer|hoy|esta mañana] con <someone> en <place>
+        <someone> se reunió [de nuevo|en secreto|a solas] con <someone> en <place>
         <someone> [criticó|sustituirá|felicitó|agradeció su apoyo] a <someone>
         <the.~> <job.~> <PER.~> fue [nombrad@|elegid@|designad@] <post.~> de <the.org>
         <PER.~> , <post.~> de <the.org> , [declinó hacer comentarios|presentó su dimisión|negó las acusaciones]
         <PER> , que vive en <place> , [publicó|presentó] <a.work>
         <the.org> [pidió|exigió|prometió] [más dinero|ayuda|explicaciones] a <the.org>
         <PER> [participará en|es favorito en|no jugará] <the.event>
-        <ORG.company> [presentó ayer|retirará de la venta] el <MISC.model>
+        <ORG.company> [presentó|retirará de la venta] el <MISC.model>
         <someone> [ha demandado a|ha trabajado para|colabora con] <the.org>
         *2 <firm> [anunció|confirmó|informó de] que [abrirá|cerrará] una [oficina|sucursal] en <place>
         <firm> [compró|vendió|adquirió] el <d><0> por ciento de <ORG.company>
@@ -52,8 +52,8 @@ SPANISH: Rules = {
         el <ORG.club> [fichó|vendió] al [delantero|portero|defensa|centrocampista] <PER.m> , procedente de el <ORG.club>
         el [delantero|capitán|guardameta] <PER.m> marcó [dos goles|el tanto de la victoria] con el <ORG.club>
         *2 la policía [detuvo|busca] en <place> a <n.small> personas [por|en relación con] <matter>
-        [un fuerte terremoto|un incendio|la lluvia] [sacudió|afectó a|causó daños en] <place> , en el \
-            [norte|sur] de <LOC.country>
+        [un fuerte terremoto|un incendio|la lluvia] [sacudió|afectó a|causó daños en] <place> \
+            , en el [norte|sur] de <LOC.country>
         el [gobierno|ejército|parlamento] <nat.m> [rechazó|prepara|suspendió] <matter>
         <someone> [leyó|tradujo|dirigió] " <MISC.work> " , una [novela|película|obra] ambientada en <place>
         el embajador <nat.m> en <LOC.country> [rechazó|defendió] <matter>
@@ -65,8 +65,8 @@ SPANISH: Rules = {
         <the.~> <job.~> <PER.~> , de <age> años , fue detenid@ en <place> <when>
         <PER.~> venció a <PER.~> por <set> y <set> en [la final|las semifinales|la segunda ronda] de <the.event>
         <the.~> <nat.~> <PER.~> ganó [ayer|por primera vez] <the.event> , por delante de <PER.~>
-        <ORG.company> obtuvo [un beneficio|unas pérdidas] de <n> millones de [pesetas|dólares|pesos] [el año \
-            pasado|en el primer semestre]
+        <ORG.company> obtuvo [un beneficio|unas pérdidas] de <n> millones de [pesetas|dólares|pesos] \
+            [el año pasado|en el primer semestre]
         <ORG.company> pondrá a la venta el <MISC.model> en <place> <when>
         el <ORG.club> derrotó a el <ORG.club> por <win>
         el <ORG.club> [perdió ante|cayó ante] el <ORG.club> por <loss>
@@ -75,8 +75,8 @@ SPANISH: Rules = {
         [al menos|cerca de|más de] <n> personas [murieron|resultaron heridas|perdieron su casa] en <place> , \
             según <source>
         <LOC.country> y <LOC.country> [firmaron un tratado|rompieron las conversaciones|abrirán la frontera] <when>
-        la [carretera|línea] entre <LOC.city> y <LOC.city> [quedó cortada|fue cerrada] por [la nieve|una \
-            huelga|la niebla]
+        la [carretera|línea] entre <LOC.city> y <LOC.city> [quedó cortada|fue cerrada] por \
+            [la nieve|una huelga|la niebla]
         las acciones de <ORG.company> [subieron|bajaron] un <d>,<0> por ciento , hasta <n> [pesetas|euros]
         """
     ),
@@ -123,7 +123,7 @@ SPANISH: Rules = {
     "adverbial": lines(
         """
         en <place>
-        [el|el pasado|el próximo] <weekday>
+        [el|el pasado] <weekday>
         según <the.org>
         según <source>
         [además|sin embargo|mientras tanto|por otra parte]

@@ -19,6 +19,8 @@ SPANISH_NAMES: Rules = {
     "first.m": lines("*5 <iberian.m>\n*2 <given.m>\n<anglo.m>\nJosé <iberian.m>\nJuan <iberian.m>"),
     "first.f": lines("*5 <iberian.f>\n*2 <given.f>\n<anglo.f>\nMaría <iberian.f>\nAna <given.f>"),
     "last": lines("*8 <iberian>\n*2 <anglo>\n*3 <surname>\nde la <torre>\ndel <rio>"),
+    "torre": words("Torre Cruz Fuente Vega Peña Calle Rosa Mata Hoz Serna"),
+    "rio": words("Río Valle Campo Bosque Castillo Pino Olmo Moral Pozo"),
     "last.plain": lines("*3 <iberian.known>\n<monte><verde>\n<etxe><aga>\n<surname>\n<anglo.known>\n<iberian.town>"),
     "LOC": lines("*5 <LOC.city>\n*4 <LOC.country>\n<LOC.nature>\n<region>\n<region.own>"),
     "place": lines("*14 <LOC>\nla <LOC.f>\nel <LOC.m>"),
@@ -90,7 +92,7 @@ SPANISH_NAMES: Rules = {
         Guardia Civil
         Cruz Roja
         Junta de <region.own>
-        Diputación de <city.own>
+        Diputación de <city.team>
         Bolsa de <city>
         """
     ),
@@ -101,7 +103,7 @@ SPANISH_NAMES: Rules = {
     "press": words("Mundo Correo Heraldo Norte Imparcial Comercio Liberal"),
     "paper": words("Voz Nación Tribuna Verdad Prensa Crónica Vanguardia"),
     "ORG.club": lines("*5 <club>\n*3 <city.team>\nDeportivo <town.short>\nReal <city.team>\nUnión <iberian.town>"),
-    "city.team": words("Zaragoza Málaga Córdoba Granada Cádiz Badajoz Mérida Albacete Almería Tarragona Betis Sevilla"),
+    "city.team": words("Zaragoza Málaga Córdoba Granada Cádiz Badajoz Mérida Albacete Almería Sevilla Huelva"),
     "ORG.nation": lines("<country>\n<country.own>"),
     "MISC.model": lines("<model>"),
     "MISC.event.m": lines(
@@ -122,7 +124,7 @@ SPANISH_NAMES: Rules = {
         Copa Davis
         Liga
         Vuelta a <country.own>
-        Feria de <city.own>
+        Feria de <city.team>
         Cumbre de <city>
         """
     ),

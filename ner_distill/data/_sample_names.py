@@ -53,8 +53,6 @@ NAMES: Rules = {
     "verde": words("verde negro alegre seca blanca mayor longa bella hermosa fría real santa"),
     "etxe": words("Arri Etxe Goi Zubi Urru Men Iri Aguirre Oria Lete Baso"),
     "aga": words("zabal garay eta aga koa beitia mendi barrena goitia"),
-    "torre": words("Torre Cruz Fuente Vega Peña Calle Rosa Mata Hoz Serna"),
-    "rio": words("Río Valle Campo Bosque Castillo Pino Olmo Moral Pozo"),
     # English names, which Spanish papers print too
     "anglo.m": words(
         "John James William Peter Michael Robert Paul Thomas George Richard Andrew Mark Kevin Brian Austin"

@@ -28,8 +28,8 @@ def spanish(tagged: Tagged) -> Tagged:
     found: Tagged = []
     for word, tag in _commas(tagged):
         before, before_tag = found[-1] if found else ("", "O")
-        if word == "el" and tag == before_tag == "O" and before in _CONTRACTED:
-            found[-1] = (_CONTRACTED[before], "O")
+        if word == "el" and tag[0] != "B" and before in _CONTRACTED:
+            found[-1] = (_CONTRACTED[before], before_tag)
             continue
         if word == "." and before == "S.A.":
             continue
@@ -58,9 +58,8 @@ def as_text(sentence: tuple[str, ...]) -> str:
 def _commas(tagged: Tagged) -> Tagged:
     """Without the comma of an apposition where another mark follows."""
     following = [*tagged[1:], ("", "O")]
-    return [
-        pair for pair, (after, _) in zip(tagged, following, strict=True) if pair[0] != "," or after not in (".", ",", "(")
-    ]
+    pairs = zip(tagged, following, strict=True)
+    return [(word, tag) for (word, tag), (after, _) in pairs if word != "," or after not in (".", ",", "(")]
 
 
 def _capitals(tagged: Tagged) -> Tagged:

@@ -21,6 +21,7 @@ CHINESE: Rules = {
         *2 <clause>,<clause>。
         *3 <biography>。
         *2 <LOC.city><month><day>日电(记者<NAME>)<clause>。
+        <speaker>[表示|指出|认为],<claim>。
         *2 <someone>[表示|指出|强调|认为|坦言]:“<claim>。”
         <someone>[在接受采访时说|在会上介绍],<claim>。
         “<claim>,”<someone>[说|补充道]。
@@ -35,6 +36,11 @@ CHINESE: Rules = {
         """
         *2 <someone>[到|前往|抵达]<LOC>[考察|调研|访问|参加会议]
         <someone>[离开|回到|路过]<LOC>
+        *2 <someone>[离开|回到|路过|想去]<ORG.bare>
+        <LOC>[与|和]<LOC>[签署|达成]了[合作协议|备忘录]
+        <ORG.bare>[与|和]<ORG.bare>[起诉了|感谢|质疑]<NAME>
+        <NAME.short>[起诉了|感谢|质疑]<ORG.bare>
+        <LOC.county>[和|与]<ORG.bare>[没有|已经]回应
         <someone>[会见|拜访|看望]了<someone>
         <NAME>[被任命为|出任|当选|不再担任]<post>
         <NAME>[加入|离开|起诉了|捐款给]<ORG>
@@ -124,16 +130,18 @@ CHINESE: Rules = {
         <NAME.sur><TITLE.short>
         <LOC.city><TITLE.party><NAME>
         [一位|一名|这位]<job>
-        <job><NAME>
+        <profession><NAME>
         """
     ),
     "post": lines(
         "*3 <ORG.company><TITLE.firm>\n*2 <ORG.public><TITLE.gov>\n*2 <ORG.school><TITLE.school>\n"
         "<ORG.group><TITLE.head>\n<LOC.city><TITLE.party>\n<ORG.pupils><TITLE.pupils>\n<ORG.team><TITLE.coach>"
     ),
+    "speaker": lines("<NAME.short>\n*2 <ORG.bare>\n<LOC.nation>\n<LOC.county>"),
     "source": lines("<ORG.press>\n《<ORG.press>》\n<ORG.public>\n<LOC.city>警方"),
     "when": lines("<month><day>日\n<year>年<month>\n[昨天|今天|近日|日前|上周]\n[春节|国庆]期间\n会后\n在<LOC>"),
-    "job": lines("[医生|教师|律师|工程师|记者|司机|农民|演员|教练|会计|翻译]\n[教授|经理|校长|主任|导演|厂长]"),
+    "job": lines("<profession>\n[教授|经理|校长|主任|导演|厂长]"),
+    "profession": lines("[医生|教师|律师|工程师|记者|司机|农民|演员|会计|翻译]"),
     "degree": words("本科学历 硕士学历 博士学历 大专学历 高级工程师 高级会计师 博士研究生"),
     # Numbers and dates
     "d": words("1 2 3 4 5 6 7 8 9"),
@@ -146,7 +154,7 @@ CHINESE: Rules = {
     "year": lines("19[5|6|7|8|9]<0>\n200<0>\n201<0>"),
     # People
     "NAME": lines("*9 <surname><given>\n*2 <compound><given>\n*2 <foreign>·<foreign>\n<foreign>\n<name.minority>"),
-    "NAME.short": lines("*3 <surname><given>\n[老|小]<surname.known>\n<foreign>"),
+    "NAME.short": lines("*3 <surname><given>\n*2 <given.1><given.2>\n[老|小]<surname.known>\n<foreign>"),
     "NAME.sur": lines("<surname.known>\n<surname>"),
     "surname": lines("*3 <surname.known>\n<surname.rare>"),
     "surname.known": chars("王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾"),
@@ -226,6 +234,7 @@ CHINESE: Rules = {
         <place>[酒业|药业|煤矿|水泥厂]
         """
     ),
+    "ORG.bare": lines("*2 <brand>\n*2 <place>\n<p.city><brand>\n<foreign>"),
     "brand": lines("*4 <b.1><b.2>\n<b.1><b.1><b.2>\n<f.1><f.2>\n<place>"),
     "b.1": chars("华中金宏天恒瑞鑫盛信联东海新安泰隆万富长嘉星远众国大同"),
     "b.2": chars("达通利源丰创和泰信邦业成润科康兴隆阳腾图美维光"),

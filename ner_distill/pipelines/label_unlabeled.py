@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +30,7 @@ from ner_distill.data.word_features import FILE as VOCABULARY
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import sha256_of
 from ner_distill.pipelines.build import ENCODER, WEIGHTS, Built, load_run
+from ner_distill.pipelines.inference import budget_of, fast_linear
 from ner_distill.teacher.model import Teacher
 
 
@@ -40,7 +41,7 @@ class LabelOptions:
     pairs_per_sentence: sampled pairs for each sentence of a block; 0 stores none.
     min_votes:          of several teachers, how many must predict an entity exactly; words of others are dropped.
     min_confidence:     words whose best tag is less probable than this are dropped.
-    batch_words:        words (pretrained: pieces) of a batch, padding included.
+    batch_words:        words (pretrained: pieces) of a batch, padding included; 0: what suits the device.
     precision:          "fp32", "bf16", or "auto": bf16 on a GPU that has it.
     """
 
@@ -52,6 +53,15 @@ class LabelOptions:
     batch_words: int = 8192
     precision: str = "auto"
     seed: int = 13
+
+    def settled(self, device: torch.device) -> LabelOptions:
+        """With values for what was left to the device: a store is not continued on another device with others."""
+        bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return replace(
+            self,
+            batch_words=self.batch_words or budget_of(device),
+            precision=("bf16" if bf16 else "fp32") if self.precision == "auto" else self.precision,
+        )
 
 
 @dataclass(frozen=True)
@@ -85,12 +95,11 @@ class Labeller:
             raise ConfigError(
                 f"--min-votes: expected 1 to {len(teachers)}, the number of teachers, found {options.min_votes}"
             )
-        self.options, self.tagset = options, first.tagset
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        bf16 = options.precision == "bf16" or (
-            options.precision == "auto" and self.device.type == "cuda" and torch.cuda.is_bf16_supported()
+        self.options, self.tagset = options.settled(self.device), first.tagset
+        self.autocast = torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self.options.precision == "bf16"
         )
-        self.autocast = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16)
         self.featurizers: list[Any] = [teacher.featurizer for teacher in teachers]
         self.models = [cast(Teacher, teacher.model).to(self.device).eval() for teacher in teachers]
         self.compares = options.pairs_per_sentence > 0 and all(model.similarity is not None for model in self.models)
@@ -122,7 +131,7 @@ class Labeller:
     def _answer(self, features: list[list[Any]], chunks: Sequence[range], rng: np.random.Generator) -> Answer:
         probs: torch.Tensor | None = None
         vectors, votes = [], []
-        with torch.inference_mode(), self.autocast:
+        with torch.inference_mode(), self.autocast, fast_linear(self.device):
             for featurizer, model, one in zip(self.featurizers, self.models, features, strict=True):
                 inputs = {key: value.to(self.device) for key, value in featurizer.collate(one).items()}
                 mask = inputs["mask"]
@@ -221,7 +230,7 @@ def label_unlabeled(
         if one.info.kind != "teacher":
             raise ConfigError(f"--teacher {path}: is the run of a student; expected one of train-teacher")
     labeller = Labeller(built, options)
-    header = _header(teachers, built, text, options, format, limit)
+    header = _header(teachers, built, text, labeller.options, format, limit)
     stream: Iterator[Sentence] = read_raw(list(text), format=format, unit=built[0].info.unit)
     first = next(stream, None)
     if first is None:
