@@ -2,8 +2,9 @@
 
     scratch-es      CoNLL-2002 Spanish, scratch teacher with its defaults: test F1 and seconds
     scratch-resume  the Chinese résumé corpus, the same
-    zero-shot       CoNLL English labels → Spanish: teacher, student with alpha, beta, gamma on and off (soft labels
-                    of Spanish text and the English gold); checkpoints chosen on the English development set
+    zero-shot       CoNLL English labels → Spanish: teacher; student from soft labels of Spanish text and the
+                    English gold, alpha, beta, gamma on and off; the same from the gold alone. Checkpoints chosen on
+                    the English development set
     small-student   the résumé corpus: a student of at most a quarter of the parameters, from soft labels and gold
 
 Finished runs in --out are used again, so that a stopped benchmark goes on.
@@ -106,9 +107,9 @@ def zero_shot(bench: Bench) -> Figures:
     store = bench.store("es-soft", teacher, ["conll/es/train.txt"])
     figures = bench.score("teacher", teacher, test)
     off = ["distill.alpha=off", "distill.beta=off", "distill.gamma=off"]
-    for name, settings in (("on", []), ("off", off)):
-        gold = ["conll/en/train.txt"]
-        student = bench.student(f"es-student-{name}", store, english, gold, ["optim.epochs=5", *settings])
+    gold = ["conll/en/train.txt"]
+    for name, soft, settings in (("on", store, []), ("off", store, off), ("gold alone", None, [])):
+        student = bench.student(f"es-student-{name}", soft, english, gold, ["optim.epochs=5", *settings])
         figures |= bench.score(f"student {name}", student, test)
         figures[f"student {name} gain"] = figures[f"student {name} F1"] - figures["teacher F1"]
     return figures

@@ -291,7 +291,8 @@ class Fit:
         return 0 < self.settings.patience <= self.progress.epochs_without_gain
 
     def _means(self) -> dict[str, float]:
-        return {name: value / max(self.progress.totals[name], 1.0) for name, value in self.progress.sums.items()}
+        totals = self.progress.totals
+        return {name: value / totals[name] for name, value in self.progress.sums.items() if totals[name] > 0}
 
     # ---- saving and restoring
 

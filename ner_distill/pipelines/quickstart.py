@@ -53,18 +53,12 @@ def quickstart(directory: Path, *, seed: int = 13, overwrite: bool = False) -> T
     )
     reporter.info("2/4 labelling raw Spanish")
     label_unlabeled([directory / "teacher"], [spanish / "raw.txt"], directory / "soft", reporter=reporter)
-    reporter.info("3/4 training a student on the soft labels of the Spanish text")
-    train_student(
-        directory / "soft", [english / "dev.conll"], directory / "student", settings=[*settings, "optim.epochs=6"]
-    )
-    reporter.info("4/4 training the same student without them, on the labelled English alone")
-    train_student(
-        None,
-        [english / "dev.conll"],
-        directory / "student-without",
-        gold=[english / "train.conll"],
-        settings=[*settings, "optim.epochs=12"],
-    )
+    reporter.info("3/4 training a student on the soft labels of the Spanish text and on the labelled English")
+    gold = [english / "train.conll"]
+    student = [*settings, "optim.epochs=10"]
+    train_student(directory / "soft", [english / "dev.conll"], directory / "student", gold=gold, settings=student)
+    reporter.info("4/4 training the same student without the soft labels, on the labelled English alone")
+    train_student(None, [english / "dev.conll"], directory / "student-without", gold=gold, settings=student)
     names = {"teacher": "teacher", "student": "student, from soft labels", "student-without": "student, without them"}
     rows = [measure(name, directory / run, spanish / "test.conll") for run, name in names.items()]
     return verdict(rows, "Spanish test (sample corpus; no Spanish label was used, checkpoints chosen on English)")
