@@ -78,7 +78,7 @@ def pretrained_teacher(directory: Path, base: Path, *, head: str, pooling: str =
 def scratch_teacher(directory: Path, lines: Sequence[str], *, hidden: int, heads: int, layers: int = 1) -> Path:
     """A run of a teacher with a scratch encoder and a CRF that was never trained."""
     encoder = {"hidden": hidden, "heads": heads, "layers": layers}
-    config = TeacherConfig.model_validate({"encoder": encoder})
+    config = TeacherConfig.model_validate({"encoder": encoder, "head": {"kind": "crf"}})
     return _saved(directory, config, [segment(line, "word")[0] for line in lines])
 
 

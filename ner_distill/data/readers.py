@@ -20,7 +20,7 @@ from ner_distill.data.report import FileSummary, ReadReport
 from ner_distill.data.rows import Row, scheme_error, sentence_of
 from ner_distill.data.segment import unit_of_texts
 from ner_distill.data.sentence import Sentence, Unit, unit_of
-from ner_distill.data.tables import HF, hf_rows, parquet_rows
+from ner_distill.data.tables import HF, hf_rows, parquet_length, parquet_rows
 from ner_distill.data.tagging import SCHEMES, Scheme, TagError, detect_scheme
 from ner_distill.errors import ConfigError, DataError
 
@@ -144,6 +144,26 @@ def input_files(paths: Sequence[str | Path]) -> list[Path]:
             check_file(Path(path))
             files.append(Path(path))
     return files
+
+
+def count_sentences(paths: Sequence[str | Path], *, format: str = "auto") -> int | None:
+    """About how many sentences `read_raw` will give, quickly, for a time left; None where that cannot be said.
+
+    Lines of text and JSON Lines, blank lines between the sentences of CoNLL, rows of Parquet, files of CCF 2020.
+    """
+    total = 0
+    for source in _sources(paths, format, -1):
+        if source.path == STDIN or source.format == "hf":
+            return None
+        if source.format == "parquet":
+            total += parquet_length(Path(source.path))
+        elif source.format == "ccf2020":
+            total += len(ccf2020_files(Path(source.path)))
+        else:
+            with Path(source.path).open("rb") as file:
+                between = source.format == "conll"
+                total += sum(1 for line in file if not between or not line.strip())
+    return total
 
 
 def _sources(paths: Sequence[str | Path], format: str, tag_column: int) -> list[_Source]:

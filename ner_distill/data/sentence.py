@@ -57,7 +57,7 @@ def labels_of(sentences: Sequence[Sentence]) -> tuple[str, ...]:
 
 
 def without_overlap(spans: Iterable[Span], *, shortest: bool = False) -> tuple[Span, ...]:
-    """Spans of which no two share a word, sorted: the longest stay (or the shortest), of equally long ones the first."""
+    """Spans of which no two share a word, sorted: the longest stay (or the shortest), of equals the first."""
     kept: list[Span] = []
     sign = 1 if shortest else -1
     for span in sorted(set(spans), key=lambda one: (sign * (one.end - one.start), one)):

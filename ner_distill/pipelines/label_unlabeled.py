@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
+from statistics import fmean
 from typing import Any, cast
 
 import numpy as np
@@ -21,7 +22,7 @@ import torch
 
 from ner_distill.console import Reporter
 from ner_distill.data.batching import plan_batches, sample_pairs
-from ner_distill.data.readers import input_files, read_raw
+from ner_distill.data.readers import count_sentences, input_files, read_raw
 from ner_distill.data.sentence import Sentence
 from ner_distill.data.soft_label_columns import SoftBlock, SoftRow
 from ner_distill.data.soft_label_manifest import InputFile, Manifest, StoreHeader, TeacherId
@@ -240,7 +241,9 @@ def label_unlabeled(
     writer = StoreWriter.resume(out, header) if resume else StoreWriter.create(out, header, overwrite=overwrite)
     for line in writer.remade:
         reporter.warn(line)
-    total = _count(text, format, limit)
+    total = count_sentences(text, format=format)
+    if total is not None and limit:
+        total = min(total, limit)
     shard = words = 0
     started = time.monotonic()
     with reporter.progress("labelling", total=total, unit="sentences") as progress:
@@ -276,7 +279,7 @@ def _header(
     format: str,
     limit: int,
 ) -> StoreHeader:
-    similarity = cast(Teacher, built[0].model).similarity
+    similarities = [model.similarity for one in built if (model := cast(Teacher, one.model)).similarity is not None]
     settings: dict[str, Any] = {
         "pairs_per_sentence": options.pairs_per_sentence,
         "min_votes": options.min_votes,
@@ -286,9 +289,9 @@ def _header(
         "seed": options.seed,
         "format": format,
         "limit": limit,
-        # a and b of the teacher's similarity: the student's γ compares with them
-        "similarity_scale": similarity.scale.item() if similarity is not None else 1.0,
-        "similarity_shift": similarity.shift.item() if similarity is not None else 0.0,
+        # a and b of the teachers' similarity, the mean of several: the student's γ compares with them
+        "similarity_scale": fmean(similarity.scale.item() for similarity in similarities) if similarities else 1.0,
+        "similarity_shift": fmean(similarity.shift.item() for similarity in similarities) if similarities else 0.0,
     }
     inputs = tuple(
         InputFile(name=str(path), size=path.stat().st_size, sha256=sha256_of(path)) for path in input_files(list(text))
@@ -302,19 +305,3 @@ def _header(
         block_size=options.block_size,
         settings=settings,
     )
-
-
-def _count(text: Sequence[str | Path], format: str, limit: int) -> int | None:
-    """About how many sentences there are, for the time left: lines of text or JSON, rows of Parquet; else None."""
-    total = 0
-    for path in input_files(list(text)):
-        if path.suffix == ".parquet" or format == "parquet":
-            import pyarrow.parquet as parquet
-
-            total += parquet.ParquetFile(path).metadata.num_rows
-        elif format in ("text", "jsonl") or (format == "auto" and path.suffix in (".txt", ".jsonl", ".json")):
-            with path.open("rb") as file:
-                total += sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
-        else:
-            return limit or None
-    return min(total, limit) if limit else total or None

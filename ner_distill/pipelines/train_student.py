@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -54,7 +55,8 @@ class SoftData:
     ) -> None:
         self.store, self.gold = store, gold
         self.featurizer: Any = featurizer
-        self.budget, self.seed = budget, seed
+        # the store counts words, the budget what the encoder computes: pieces, for a pretrained one
+        self.budget, self.seed = budget / _units_per_word(store, self.featurizer), seed
 
     def plan(self, epoch: int) -> list[tuple[str, list[int]]]:
         """Micro-batches as ("soft", block numbers) or ("gold", sentence numbers)."""
@@ -85,6 +87,15 @@ class SoftData:
             assert self.gold is not None
             return self.gold.load(indices, epoch)
         return soft_batch([self.store.read_block(index) for index in indices], self.featurizer)
+
+
+def _units_per_word(store: SoftLabelStore, featurizer: Any, *, rows: int = 500) -> float:
+    """What the encoder computes for a word on average, by the first rows of a store."""
+    words = units = 0
+    for row in islice(store.iter_rows(), rows):
+        words += len(row.words)
+        units += featurizer.size(featurizer.features(row.words))
+    return max(units / max(words, 1), 1e-3)
 
 
 def _fill(blocks: list[int], table: Any, budget: float) -> list[list[int]]:

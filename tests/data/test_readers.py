@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ner_distill.data.detect import detect_format
-from ner_distill.data.readers import input_files, read_corpus, read_raw
+from ner_distill.data.readers import count_sentences, input_files, read_corpus, read_raw
 from ner_distill.data.sentence import Span
 from ner_distill.errors import ConfigError, DataError
 
@@ -184,3 +184,21 @@ def test_input_files_are_the_real_ones(ccf2020: Path, write: Write) -> None:
     (ccf2020 / "label" / "2.csv").unlink()
     files = input_files([text, "-", "hf:x/y/z", ccf2020])
     assert files == [text, *(ccf2020 / name for name in ("data/2.txt", "data/10.txt", "label/10.csv"))]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentences"),
+    [
+        ("a.txt", "one\ntwo\nthree\n", 3),
+        ("a.jsonl", '{"text": "one"}\n{"text": "two"}\n', 2),
+        ("a.conll", "one O\ntwo B-X\n\nthree O\n\n", 2),
+    ],
+)
+def test_count_sentences_is_what_the_stream_gives(tmp_path, name, content, sentences):
+    path = tmp_path / name
+    path.write_text(content)
+    assert count_sentences([path]) == sentences == len(list(read_raw([path], unit="word")))
+
+
+def test_count_sentences_of_standard_input_is_not_known():
+    assert count_sentences(["-"], format="text") is None
