@@ -96,10 +96,11 @@ def classifier(directory: Path, base: Path) -> Path:
     Its bias makes almost every piece `O`, as text has it: a pipeline does less work for these.
     """
     tags = INFO.tagset.tags
-    names = {"id2label": dict(enumerate(tags)), "label2id": {tag: index for index, tag in enumerate(tags)}}
     torch.manual_seed(0)
     with quiet():
-        model = BertForTokenClassification.from_pretrained(base, **names)
+        model = BertForTokenClassification.from_pretrained(
+            base, id2label=dict(enumerate(tags)), label2id={tag: index for index, tag in enumerate(tags)}
+        )
         with torch.no_grad():
             model.classifier.bias[0] = 3.0
         model.save_pretrained(directory)

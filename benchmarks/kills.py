@@ -30,7 +30,20 @@ class Labelling:
 
     def start(self) -> subprocess.Popen[bytes]:
         """A process that labels or goes on labelling."""
-        return subprocess.Popen(self.command, env=self.environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        silent = subprocess.DEVNULL
+        return subprocess.Popen(self.command, env=self.environment, stdout=silent, stderr=silent)
+
+    def kill(self, *, shards: int, seconds: float) -> bool:
+        """Start, wait for so many new shards, then for the seconds, then SIGKILL. False: it ended before."""
+        goal, process = self.shards() + shards, self.start()
+        while process.poll() is None and self.shards() < goal:
+            time.sleep(0.005)
+        try:
+            process.wait(timeout=seconds)
+            return False
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait() != 0
 
     def finish(self) -> tuple[float, float]:
         """Run to the end: seconds until the store began, seconds in all."""
@@ -89,16 +102,15 @@ def main() -> None:
         first, total = whole.finish()
         print(f"uninterrupted: {total:.1f} s, {first:.1f} s of them until the store began; {whole.shards()} shards")
         killed, kills, good = Labelling(teacher, text, place / "killed", **sizes), 0, True
+        pause = 1.5 * (total - first) / given.kills
         while kills < given.kills:
-            moment = first + rng.uniform(-0.1, 2 / given.kills) * (total - first)
-            process = killed.start()
-            try:
-                process.wait(timeout=moment)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                kills += process.wait() != 0
+            # One in five dies while it starts or reads what is there, the others at some point of the labelling.
+            shards, seconds = (0, rng.uniform(0, first)) if rng.random() < 0.2 else (1, rng.uniform(0, pause))
+            if killed.kill(shards=shards, seconds=seconds):
+                kills += 1
                 left = [path.name for path in killed.store.glob(".*.tmp")]
-                print(f"kill {kills}: after {moment:.2f} s, {killed.shards()} shards, half-written: {left}", flush=True)
+                moment = f"{seconds:.3f} s after {'its first new shard' if shards else 'the start'}"
+                print(f"kill {kills}: {moment}; {killed.shards()} shards, half-written: {left or 'none'}", flush=True)
                 continue
             print("finished before it was killed")
             good &= same(killed.store, whole.store, given.lines)

@@ -32,7 +32,9 @@ def peak(teacher: Path, text: Path, threads: int) -> float:
     """MiB that a process needs at most for labelling this text."""
     with tempfile.TemporaryDirectory() as place:
         command = [sys.executable, "-c", LABEL, str(teacher), str(text), f"{place}/store", str(threads)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
     return int(done.stdout) / 1024
 
 
@@ -41,7 +43,8 @@ def lines_for(files: list[Path], count: int) -> list[str]:
     if not files:
         return common.generated_lines(count, forms=400_000)
     lines = [line for file in files for line in file.read_text("utf-8").splitlines() if line.strip()]
-    rng, taken = random.Random(13), []
+    rng = random.Random(13)
+    taken: list[str] = []
     while len(taken) < count:
         taken += rng.sample(lines, min(len(lines), count - len(taken)))
     return taken

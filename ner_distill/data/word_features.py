@@ -20,7 +20,7 @@ from ner_distill.errors import RunError
 
 FILE = "vocabulary.json"
 EDGE = "\u0002"  # stands for the border of a word or sentence in character and bigram features
-SPELLINGS_KEPT = 200_000
+FORMS_KEPT = 200_000
 Ids = npt.NDArray[np.int64]
 
 
@@ -47,6 +47,8 @@ class WordFeaturizer:
         self.max_words = max_words
         self.max_chars = max_chars
         self._spellings: dict[str, list[int]] = {}
+        self._word_ids: dict[str, int] = {}
+        self._pair_ids: dict[tuple[str, str], int] = {}
 
     @classmethod
     def counted(
@@ -71,13 +73,27 @@ class WordFeaturizer:
 
     def features(self, words: Sequence[str]) -> WordFeatures:
         """One sentence of words."""
-        bigrams = None
-        if "bigrams" in self.vocabs:
-            ids = np.array([self.vocabs["bigrams"].id(pair) for pair in _bigrams(words)], dtype=np.int64)
-            bigrams = np.stack([ids[1:], ids[:-1]])
-        known = self.vocabs["words"]
-        ids = np.array([known.id(normal(word)) for word in words], dtype=np.int64)
+        if len(self._word_ids) > FORMS_KEPT:
+            self._word_ids.clear()
+        known = self._word_ids
+        for word in words:
+            if word not in known:
+                known[word] = self.vocabs["words"].id(normal(word))
+        ids = np.fromiter((known[word] for word in words), dtype=np.int64, count=len(words))
+        bigrams = self._pairs(words) if "bigrams" in self.vocabs else None
         return WordFeatures(ids, bigrams, tuple(words) if "chars" in self.vocabs else ())
+
+    def _pairs(self, words: Sequence[str]) -> Ids:
+        """(2, words): each word's bigram with the next word and with the one before."""
+        if len(self._pair_ids) > FORMS_KEPT:
+            self._pair_ids.clear()
+        known = self._pair_ids
+        pairs = list(pairwise((EDGE, *words, EDGE)))
+        for pair in pairs:
+            if pair not in known:
+                known[pair] = self.vocabs["bigrams"].id(normal(pair[0]) + normal(pair[1]))
+        ids = np.fromiter((known[pair] for pair in pairs), dtype=np.int64, count=len(pairs))
+        return np.stack([ids[1:], ids[:-1]])
 
     def size(self, features: WordFeatures) -> int:
         """Units that the encoder computes for this sentence, overlaps of its windows included."""
@@ -116,7 +132,7 @@ class WordFeaturizer:
         forms = np.zeros((len(batch), length), dtype=np.int64)
         for row, features in enumerate(batch):
             forms[row, : len(features.forms)] = [rows.setdefault(form, len(rows)) for form in features.forms]
-        if len(self._spellings) > SPELLINGS_KEPT:
+        if len(self._spellings) > FORMS_KEPT:
             self._spellings.clear()
         spelled = [self._spelling(form) for form in rows]
         width = max(len(ids) for ids in spelled)

@@ -15,9 +15,12 @@ from torch.overrides import TorchFunctionMode
 from ner_distill.data.batching import plan_batches
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.tagset import TagSet
+from ner_distill.nn.heads import Head
 from ner_distill.nn.tagger import Tagger
 
+DECODED_TOGETHER = 32_768  # words, padding included
 ScoredSpan = tuple[Span, float]
+Encoded = tuple[list[int], Tensor, Tensor]  # indices, vectors (batch, words, dim), mask (batch, words)
 
 
 class Featurizer(Protocol):
@@ -47,22 +50,36 @@ def tag_sentences(
     device = next(tagger.parameters()).device
     results: list[tuple[list[int], list[float]]] = [([], [])] * len(features)
     sizes = [featurizer.size(item) for item in features]
-    with torch.inference_mode(), fast_linear(device):
+    with torch.inference_mode():
+        group: list[Encoded] = []
         for indices in plan_batches(sizes, budget=budget or budget_of(device), seed=None):
             inputs = {
                 key: value.to(device) for key, value in featurizer.collate([features[i] for i in indices]).items()
             }
-            mask = inputs["mask"]
-            vectors = tagger.vectors(inputs)
-            tags = tagger.scorer.decode(vectors, mask)
-            rows = tags.tolist()
-            chances: list[list[float]] = [[] for _ in indices]
-            if scores:
-                log_probs = tagger.scorer.log_probs(vectors, mask)
-                chances = log_probs.gather(-1, tags[..., None]).squeeze(-1).exp().tolist()
-            for index, row, chance, length in zip(indices, rows, chances, mask.sum(1).tolist(), strict=True):
-                results[index] = (row[:length], chance[:length])
+            with fast_linear(device):  # not around decoding, whose many small steps it would only delay
+                group.append((indices, tagger.vectors(inputs), inputs["mask"]))
+            if sum(len(mask.flatten()) for _, _, mask in group) >= DECODED_TOGETHER:
+                _decode(tagger.scorer, group, results, scores=scores)
+                group = []
+        if group:
+            _decode(tagger.scorer, group, results, scores=scores)
     return results
+
+
+def _decode(
+    scorer: Head, group: Sequence[Encoded], results: list[tuple[list[int], list[float]]], *, scores: bool
+) -> None:
+    """Decode several batches as one: its steps along the words cost the same for few sentences and for many."""
+    longest = max(mask.shape[1] for _, _, mask in group)
+    vectors = torch.cat([functional.pad(part, (0, 0, 0, longest - part.shape[1])) for _, part, _ in group])
+    mask = torch.cat([functional.pad(part, (0, longest - part.shape[1])) for _, _, part in group])
+    tags = scorer.decode(vectors, mask)
+    chances: list[list[float]] = [[] for _ in mask]
+    if scores:
+        chances = scorer.log_probs(vectors, mask).gather(-1, tags[..., None]).squeeze(-1).exp().tolist()
+    numbers = [index for indices, _, _ in group for index in indices]
+    for index, row, chance, length in zip(numbers, tags.tolist(), chances, mask.sum(1).tolist(), strict=True):
+        results[index] = (row[:length], chance[:length])
 
 
 def predict_sentences(

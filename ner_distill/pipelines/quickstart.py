@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ner_distill.console import Reporter
 from ner_distill.data.sample import write_sample
-from ner_distill.pipelines.build import WEIGHTS, load_run
+from ner_distill.data.sentence import Sentence
+from ner_distill.pipelines.build import WEIGHTS, Built, load_run
 from ner_distill.pipelines.evaluate import read_gold, score_model
-from ner_distill.pipelines.inference import parameters_of
+from ner_distill.pipelines.inference import parameters_of, predict_spans
 from ner_distill.pipelines.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.runs import open_workspace
 from ner_distill.pipelines.train_student import train_student
@@ -65,17 +67,21 @@ def quickstart(directory: Path, *, seed: int = 13, overwrite: bool = False) -> T
 
 
 def measure(name: str, run: Path, test: Path) -> Row:
-    """Score a run and time it on the same sentences: whole path, words in, entities out; best of three."""
+    """Score a run and time it on the same sentences: words in, entities out; best of three."""
     built = load_run(run)
     sentences = read_gold([test], ReadOptions(), Reporter(quiet=True), unit=built.info.unit)
     f1 = score_model(built, sentences).micro.f1
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        score_model(built, sentences)
-        seconds.append(time.perf_counter() - start)
+    seconds = min(seconds_to_tag(built, sentences) for _ in range(3))
     megabytes = (run / WEIGHTS).stat().st_size / 1e6
-    return Row(name, f1, parameters_of(built.tagger), megabytes, len(sentences) / min(seconds))
+    return Row(name, f1, parameters_of(built.tagger), megabytes, len(sentences) / seconds)
+
+
+def seconds_to_tag(built: Built, sentences: Sequence[Sentence]) -> float:
+    """Seconds from words to entities, everything in between included."""
+    start = time.perf_counter()
+    features = [built.featurizer.features(sentence.words) for sentence in sentences]
+    predict_spans(built.tagger, built.featurizer, built.info.tagset, features)
+    return time.perf_counter() - start
 
 
 def verdict(rows: list[Row], title: str) -> Table:
