@@ -34,14 +34,14 @@ format: $(VENV)/.dev  ## ruff rewrites the code: order of imports, layout
 typecheck: $(VENV)/.dev  ## mypy, strict, on the package
 	$(BIN)/mypy
 
-quickstart: $(VENV)/.runtime  ## sample data, teacher, soft labels, student, verdict (OUT=directory)
-	$(BIN)/ner-distill quickstart $(OUT) $(ARGS)
+quickstart: $(VENV)/.runtime  ## sample data, teacher, soft labels, student, verdict (OUT=directory, made anew)
+	$(BIN)/ner-distill quickstart $(OUT) --overwrite $(ARGS)
 
-bench: $(VENV)/.dev  ## every script of benchmarks/, one after the other
-	@set -e; for script in benchmarks/[a-z]*.py; do \
-		[ -e "$$script" ] || { echo "benchmarks/ has no scripts yet"; exit 1; }; \
-		echo "== $$script"; $(BIN)/python "$$script" $(ARGS); \
-	done
+bench: $(VENV)/.dev  ## speed against the named baselines (quality: python -m benchmarks.quality --help)
+	$(BIN)/python -m benchmarks.crf
+	$(BIN)/python -m benchmarks.pairs
+	$(BIN)/python -m benchmarks.labelling
+	$(BIN)/python -m benchmarks.memory
 
 clean:  ## remove caches and build outputs (not $(VENV))
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -20,10 +20,11 @@ LABEL = """
 import sys, torch
 from pathlib import Path
 from ner_distill.console import Reporter
-from ner_distill.pipelines.label_unlabeled import label_unlabeled
+from ner_distill.pipelines.label_unlabeled import LabelOptions, label_unlabeled
 teacher, text, out, threads = sys.argv[1:]
 torch.set_num_threads(int(threads))
-label_unlabeled([Path(teacher)], [text], Path(out), reporter=Reporter(quiet=True))
+options = LabelOptions(batch_words=0)
+label_unlabeled([Path(teacher)], [text], Path(out), options=options, reporter=Reporter(quiet=True))
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,14 +23,15 @@ from ner_distill.console import Reporter
 from ner_distill.pipelines.build import load_run
 from ner_distill.pipelines.evaluate import score_model
 from ner_distill.pipelines.inference import parameters_of
-from ner_distill.pipelines.label_unlabeled import label_unlabeled
+from ner_distill.pipelines.label_unlabeled import LabelOptions, label_unlabeled
 from ner_distill.pipelines.quickstart import seconds_to_tag
+from ner_distill.pipelines.reading import ReadOptions, read_labelled
 from ner_distill.pipelines.train_student import train_student
-from ner_distill.pipelines.train_teacher import ReadOptions, read_labelled, train_teacher
+from ner_distill.pipelines.train_teacher import train_teacher
 
 Figures = dict[str, float]
 SMALL = [
-    "encoder.hidden=56", "encoder.heads=2", "encoder.word_dim=32", "encoder.bigram_dim=24", "encoder.max_forms=4000",
+    "encoder.hidden=48", "encoder.heads=1", "encoder.word_dim=32", "encoder.bigram_dim=24", "encoder.max_forms=4000",
 ]  # fmt: skip
 
 
@@ -52,8 +54,10 @@ class Bench:
     def store(self, name: str, teacher: Path, text: Sequence[str]) -> Path:
         """The teacher's answer on the words of these files."""
         store = self.out / name
-        if not store.exists():
-            label_unlabeled([teacher], [self.data / file for file in text], store)
+        label_unlabeled(
+            [teacher], [self.data / file for file in text], store,
+            options=LabelOptions(seed=self.seed), resume=store.exists(),
+        )  # fmt: skip
         return store
 
     def student(
@@ -136,7 +140,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=RECIPES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    data = Path(os.environ.get("NER_DISTILL_DATA", "../shared/data"))
+    parser.add_argument("--data", type=Path, default=data, help="default: $NER_DISTILL_DATA")
     parser.add_argument("--out", type=Path, default=Path("runs/quality"))
     options = parser.parse_args()
     found = []

@@ -22,6 +22,8 @@ app = typer.Typer(
         "Small, fast named-entity models from a few labelled sentences and a lot of raw text.\n\n"
         "The way through: train-teacher on labelled sentences, label-unlabeled over raw text, train-student from "
         "the stored labels; then evaluate and predict. `ner-distill quickstart` does all of it on a generated sample."
+        "\n\n"
+        "Exit status: 0 done; 1 a run that failed on its way, with what was finished kept; 2 wrong input."
     ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -29,7 +31,9 @@ app = typer.Typer(
 RESUMABLE = ("train-teacher", "label-unlabeled", "train-student")
 FORMATS = "conll, jsonl, cluener, cmeee, ccf2020, text, parquet"
 Files = list[str]
-Config = Annotated[Path | None, typer.Option("--config", help="TOML file; `ner-distill init-config` writes one.")]
+Config = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="TOML file; `ner-distill init-config` writes one.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one key, e.g. optim.epochs=8. Repeatable."),
@@ -38,25 +42,40 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that wa
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace what an earlier run of this program wrote there.")
 ]
-Format = Annotated[str, typer.Option("--format", help=f"Format of the files: auto (by content and name), {FORMATS}.")]
-Scheme = Annotated[str, typer.Option("--scheme", help="Tag scheme: auto, iob1, iob2, bioes, bmes.")]
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help=f"Format of the files: auto (by content and name), {FORMATS}; hf:NAME/CONFIG/SPLIT is a path.",
+    ),
+]
+Scheme = Annotated[str, typer.Option("--scheme", metavar="NAME", help="Tag scheme: auto, iob1, iob2, bioes, bmes.")]
 TagColumn = Annotated[
-    int, typer.Option("--tag-column", help="Column of the tags in CoNLL files, from 0; -1 is the last.")
+    int, typer.Option("--tag-column", metavar="N", help="Column of the tags in CoNLL files, from 0; -1 is the last.")
 ]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Stop at invalid tags and offsets instead of repairing and counting them.")
 ]
 Flatten = Annotated[
     str | None,
-    typer.Option("--flatten", help="Of entities that overlap keep the longest or the shortest; default: refuse them."),
+    typer.Option(
+        "--flatten",
+        metavar="WHICH",
+        help="Of entities that overlap keep the longest or the shortest; default: refuse them.",
+    ),
 ]
 
 
-@app.command("train-teacher")
+@app.command("train-teacher", short_help="labelled sentences → a teacher")
 def train_teacher(
-    train: Annotated[Files, typer.Option("--train", help="Labelled sentences to learn from. Repeatable.")],
-    dev: Annotated[Files, typer.Option("--dev", help="Labelled sentences that choose the best epoch. Repeatable.")],
-    out: Annotated[Path, typer.Option("--out", help="Directory of the run, made by this command.")],
+    train: Annotated[
+        Files, typer.Option("--train", metavar="FILE", help="Labelled sentences to learn from. Repeatable.")
+    ],
+    dev: Annotated[
+        Files, typer.Option("--dev", metavar="FILE", help="Labelled sentences that choose the best epoch. Repeatable.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="Directory of the run, made by this command.")],
     config: Config = None,
     settings: Settings = None,
     format: Format = "auto",
@@ -75,9 +94,12 @@ def train_teacher(
 
     Files may be CoNLL columns, JSON Lines, CLUENER, CMeEE, CCF 2020 or hf:NAME/CONFIG/SPLIT.
 
+    The run directory holds config.toml, labels.json, model.safetensors, the vocabulary or tokenizer, metrics.json,
+    metrics.jsonl and log.txt.
+
     Example: ner-distill train-teacher --train train.conll --dev dev.conll --out runs/teacher
     """
-    from ner_distill.pipelines.train_teacher import ReadOptions
+    from ner_distill.pipelines.reading import ReadOptions
     from ner_distill.pipelines.train_teacher import train_teacher as run
 
     reading = ReadOptions(format, scheme, tag_column, strict, _flatten(flatten))
@@ -95,32 +117,48 @@ def train_teacher(
         _print_scores(trained.scores, f"teacher on {', '.join(dev)}")
 
 
-@app.command("label-unlabeled")
+@app.command("label-unlabeled", short_help="raw text → what a teacher says of it, stored")
 def label_unlabeled(
     teacher: Annotated[
-        list[Path], typer.Option("--teacher", help="Run of train-teacher. Repeatable: probabilities are averaged.")
+        list[Path],
+        typer.Option("--teacher", metavar="RUN", help="Run of train-teacher. Repeatable: probabilities are averaged."),
     ],
     text: Annotated[
         Files,
         typer.Option(
-            "--text", help="Raw text, a sentence a line; JSON Lines, Parquet, CoNLL (labels ignored). Repeatable."
+            "--text",
+            metavar="FILE",
+            help="Raw text, a sentence a line; JSON Lines, Parquet, CoNLL (labels ignored). Repeatable.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", help="Directory of the store, made by this command.")],
+    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="Directory of the store, made by this command.")],
     format: Format = "auto",
-    limit: Annotated[int, typer.Option("--limit", min=0, help="Stop after so many sentences; 0 = all.")] = 0,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=0, help="Stop after so many sentences; 0 = all.")
+    ] = 0,
     pairs_per_sentence: Annotated[
-        int, typer.Option(min=0, help="Pairs of words per sentence whose similarity is stored.")
+        int, typer.Option(metavar="N", min=0, help="Pairs of words per sentence whose similarity is stored.")
     ] = 32,
-    min_votes: Annotated[int, typer.Option(min=1, help="Drop the words of entities that fewer teachers predict.")] = 1,
+    min_votes: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Drop the words of entities that fewer teachers predict.")
+    ] = 1,
     min_confidence: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Drop words whose best tag is less probable.")
+        float, typer.Option(metavar="P", min=0.0, max=1.0, help="Drop words whose best tag is less probable.")
     ] = 0.0,
     batch_words: Annotated[
-        int, typer.Option(min=1, help="Words (pretrained: pieces) of a batch, padding included.")
-    ] = 8192,
-    shard_size: Annotated[int, typer.Option(min=1, help="Sentences of a Parquet file of the store.")] = 4096,
-    precision: Annotated[str, typer.Option(help="fp32, bf16, or auto: bf16 on a GPU that has it.")] = "auto",
+        int,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Words (pretrained: pieces) of a batch, padding included; 0: what suits the device.",
+        ),
+    ] = 0,
+    shard_size: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Sentences of a Parquet file of the store.")
+    ] = 4096,
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="fp32, bf16, or auto: bf16 on a GPU that has it.")
+    ] = "auto",
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -153,15 +191,19 @@ def label_unlabeled(
     )
 
 
-@app.command("train-student")
+@app.command("train-student", short_help="stored soft labels → a small model")
 def train_student(
-    dev: Annotated[Files, typer.Option("--dev", help="Labelled sentences that choose the best epoch. Repeatable.")],
-    out: Annotated[Path, typer.Option("--out", help="Directory of the run, made by this command.")],
+    dev: Annotated[
+        Files, typer.Option("--dev", metavar="FILE", help="Labelled sentences that choose the best epoch. Repeatable.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="Directory of the run, made by this command.")],
     soft: Annotated[
-        Path | None, typer.Option("--soft", help="Store that label-unlabeled wrote; without it, gold alone.")
+        Path | None,
+        typer.Option("--soft", metavar="STORE", help="Store that label-unlabeled wrote; without it, gold alone."),
     ] = None,
     gold: Annotated[
-        list[str] | None, typer.Option("--gold", help="Labelled sentences to learn from as well. Repeatable.")
+        list[str] | None,
+        typer.Option("--gold", metavar="FILE", help="Labelled sentences to learn from as well. Repeatable."),
     ] = None,
     config: Config = None,
     settings: Settings = None,
@@ -182,8 +224,8 @@ def train_student(
 
     Example: ner-distill train-student --soft runs/soft --dev dev.conll --out runs/student
     """
+    from ner_distill.pipelines.reading import ReadOptions
     from ner_distill.pipelines.train_student import train_student as run
-    from ner_distill.pipelines.train_teacher import ReadOptions
 
     reading = ReadOptions(format, scheme, tag_column, strict, _flatten(flatten))
     trained = run(
@@ -201,11 +243,15 @@ def train_student(
         _print_scores(trained.scores, f"student on {', '.join(dev)}")
 
 
-@app.command("evaluate")
+@app.command("evaluate", short_help="score a model on labelled sentences")
 def evaluate(
-    model: Annotated[Path, typer.Option("--model", help="Run of a teacher or a student.")],
-    data: Annotated[Files, typer.Option("--data", help="Labelled sentences. Repeatable: counted together.")],
-    json: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file as well.")] = None,
+    model: Annotated[Path, typer.Option("--model", metavar="RUN", help="Run of a teacher or a student.")],
+    data: Annotated[
+        Files, typer.Option("--data", metavar="FILE", help="Labelled sentences. Repeatable: counted together.")
+    ],
+    json: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file as well.")
+    ] = None,
     format: Format = "auto",
     scheme: Scheme = "auto",
     tag_column: TagColumn = -1,
@@ -219,22 +265,29 @@ def evaluate(
     Example: ner-distill evaluate --model runs/student --data test.conll --json scores.json
     """
     from ner_distill.pipelines.evaluate import evaluate as run
-    from ner_distill.pipelines.train_teacher import ReadOptions
+    from ner_distill.pipelines.reading import ReadOptions
 
     scores = run(model, data, json=json, reading=ReadOptions(format, scheme, tag_column, strict, None))
     _print_scores(scores, f"{model} on {', '.join(data)}")
 
 
-@app.command("predict")
+@app.command("predict", short_help="find entities in text")
 def predict(
-    model: Annotated[Path, typer.Option("--model", help="Run of a teacher or a student.")],
+    model: Annotated[Path, typer.Option("--model", metavar="RUN", help="Run of a teacher or a student.")],
     text: Annotated[
         list[str] | None,
-        typer.Option("--text", help="Text, a sentence a line; - is standard input (default). Repeatable."),
+        typer.Option(
+            "--text", metavar="FILE", help="Text, a sentence a line; - is standard input (default). Repeatable."
+        ),
     ] = None,
-    style: Annotated[str, typer.Option("--format", help="What to print: jsonl, conll or inline.")] = "inline",
+    style: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="What to print: jsonl, conll or inline.")
+    ] = "inline",
     input_format: Annotated[
-        str, typer.Option("--input-format", help="Format of the text: auto, text, jsonl, conll, parquet.")
+        str,
+        typer.Option(
+            "--input-format", metavar="NAME", help="Format of the text: auto, or one that train-teacher reads."
+        ),
     ] = "auto",
 ) -> None:
     """Find entities in text.
@@ -251,14 +304,18 @@ def predict(
         print(line, flush=True)
 
 
-@app.command("check-data")
+@app.command("check-data", short_help="what is in labelled files, and what is wrong")
 def check_data(
     files: Annotated[
-        Files, typer.Argument(help="Labelled files; several are compared as splits, the first as training data.")
+        Files,
+        typer.Argument(
+            metavar="FILE...", help="Labelled files; several are compared as splits, the first as training data."
+        ),
     ],
     format: Format = "auto",
     scheme: Scheme = "auto",
     tag_column: TagColumn = -1,
+    strict: Strict = False,
 ) -> None:
     """Tell what is in labelled files, and what is wrong with them.
 
@@ -270,15 +327,17 @@ def check_data(
     from ner_distill.pipelines.check_data import check_data as run
     from ner_distill.pipelines.check_data import render
 
-    _console().print(render(run(files, format=format, scheme=scheme, tag_column=tag_column)))
+    _console().print(render(run(files, format=format, scheme=scheme, tag_column=tag_column, strict=strict)))
 
 
-@app.command("show")
+@app.command("show", short_help="print sentences of a store with their entities")
 def show(
-    store: Annotated[Path, typer.Argument(help="Store that label-unlabeled wrote.")],
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Sentences to print.")] = 10,
-    start: Annotated[int, typer.Option("--start", min=0, help="First sentence, from 0.")] = 0,
-    type: Annotated[str | None, typer.Option("--type", help="Only sentences with an entity of this type.")] = None,
+    store: Annotated[Path, typer.Argument(metavar="STORE", help="Store that label-unlabeled wrote.")],
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Sentences to print.")] = 10,
+    start: Annotated[int, typer.Option("--start", metavar="N", min=0, help="First sentence, from 0.")] = 0,
+    type: Annotated[
+        str | None, typer.Option("--type", metavar="TYPE", help="Only sentences with an entity of this type.")
+    ] = None,
     entities_only: Annotated[bool, typer.Option("--entities-only", help="Only sentences with an entity.")] = False,
 ) -> None:
     """Print sentences of a soft-label store with the teacher's entities and confidence.
@@ -292,10 +351,12 @@ def show(
         console.print(part)
 
 
-@app.command("init-config")
+@app.command("init-config", short_help="write a configuration to edit")
 def init_config(
-    kind: Annotated[str, typer.Argument(help="teacher or student")],
-    out: Annotated[Path | None, typer.Option("--out", help="File to write; default: standard output.")] = None,
+    kind: Annotated[str, typer.Argument(metavar="teacher|student", help="Which configuration.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="PATH", help="File to write; default: standard output.")
+    ] = None,
 ) -> None:
     """Write a configuration with every key, its default and what it does.
 
@@ -309,10 +370,10 @@ def init_config(
         sys.stdout.write(text)
 
 
-@app.command("sample")
+@app.command("sample", short_help="write the generated sample corpora")
 def sample(
-    directory: Annotated[Path, typer.Argument(help="Directory to write the sample into.")],
-    seed: Annotated[int, typer.Option("--seed", help="Another seed gives other sentences.")] = 13,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to write the sample into.")],
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Another seed gives other sentences.")] = 13,
     overwrite: Overwrite = False,
 ) -> None:
     """Write the generated sample corpora: English labelled; Spanish raw, dev and test; Chinese all four.
@@ -325,10 +386,10 @@ def sample(
         typer.echo(f"{file.path}: {file.what} ({file.sentences:,} sentences)")
 
 
-@app.command("quickstart")
+@app.command("quickstart", short_help="the whole way on a generated sample")
 def quickstart(
-    directory: Annotated[Path, typer.Argument(help="Directory to work in.")] = Path("quickstart"),
-    seed: Annotated[int, typer.Option("--seed", help="Of the sample and the trainings.")] = 13,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to work in.")] = Path("quickstart"),
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the sample and the trainings.")] = 13,
     overwrite: Overwrite = False,
 ) -> None:
     """The whole way on the generated sample, in a few minutes on a laptop.
@@ -339,6 +400,23 @@ def quickstart(
     from ner_distill.pipelines.quickstart import quickstart as run
 
     _console().print(run(directory, seed=seed, overwrite=overwrite))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from ner_distill import __version__
+
+        typer.echo(f"ner-distill {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """What stands before the command; the help is that of `app`."""
 
 
 def main() -> None:
@@ -362,9 +440,10 @@ def main() -> None:
 
 
 def _console() -> Console:
+    """For results: as wide as the terminal; in a file or pipe a line is not cut."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def _print_scores(scores: object, title: str) -> None:

@@ -258,8 +258,19 @@ def _conflicts(config: TeacherConfig | StudentConfig) -> Iterator[str]:
         yield f"encoder.hidden must be a multiple of encoder.heads, found {encoder.hidden} and {encoder.heads}"
     if encoder.name == "scratch" and encoder.layer_mix:
         yield 'encoder.layer_mix mixes the layers of a pretrained encoder; with name = "scratch" it must be false'
+    if encoder.name != "scratch":
+        yield from _scratch_only(encoder, type(config)().encoder)
+    if isinstance(config, TeacherConfig) and config.similarity.weight > 0 and config.similarity.pairs_per_sentence == 0:
+        yield "similarity.pairs_per_sentence = 0 leaves the similarity untrained; to switch it off: weight = 0"
     if isinstance(config, StudentConfig):
         yield from _student_conflicts(config)
+
+
+def _scratch_only(encoder: EncoderConfig, default: EncoderConfig) -> Iterator[str]:
+    """Keys that a pretrained encoder would ignore without a word."""
+    for key, field in EncoderConfig.model_fields.items():
+        if "(scratch only" in (field.description or "") and getattr(encoder, key) != getattr(default, key):
+            yield f'encoder.{key} is for the scratch encoder; the shape of "{encoder.name}" is its own'
 
 
 def _student_conflicts(config: StudentConfig) -> Iterator[str]:

@@ -113,7 +113,7 @@ def test_a_configuration_is_frozen(kind: Kind) -> None:
 # ---- "auto"
 
 
-SCRATCH = {"epochs": 16, "lr": 2e-3, "head_lr": 2e-3, "batch_words": 512}
+SCRATCH = {"epochs": 12, "lr": 2e-3, "head_lr": 2e-3, "batch_words": 512}
 PRETRAINED = {"epochs": 5, "lr": 3e-5, "head_lr": 1e-3, "batch_words": 1024}
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from ner_distill.console import Reporter
 from ner_distill.data.metrics import Scores, score
 from ner_distill.data.sentence import Sentence, Unit, labels_of
+from ner_distill.errors import ConfigError
 from ner_distill.files import atomic_write_text
 from ner_distill.pipelines.build import Built, load_run
-from ner_distill.pipelines.inference import predict_spans
-from ner_distill.pipelines.train_teacher import ReadOptions, read_labelled
+from ner_distill.pipelines.inference import best_device, predict_spans
+from ner_distill.pipelines.reading import ReadOptions, read_labelled
 
 
 def evaluate(
@@ -25,7 +26,10 @@ def evaluate(
 ) -> Scores:
     """Score the model of a run; with `json` also write the figures. Raises NerDistillError for wrong input."""
     reporter = reporter or Reporter()
+    if json is not None and not json.absolute().parent.is_dir():
+        raise ConfigError(f"--json {json}: no such directory as {json.absolute().parent}; make it first")
     built = load_run(model)
+    built.model.to(best_device())
     corpus = read_gold(data, reading or ReadOptions(), reporter, unit=built.info.unit)
     unseen = [label for label in labels_of(corpus) if label not in built.info.labels]
     if unseen:

@@ -45,7 +45,10 @@ class Objective(Protocol):
     weights: dict[str, float]
 
     def counts(self, batch: Batch) -> dict[str, float]:
-        """What each term's sum runs over in this batch (words, pairs)."""
+        """What each term's sum runs over in this batch (words, pairs).
+
+        A term that is not named is not of this batch's kind; one of 0 is, and has nothing to say.
+        """
         ...
 
     def sums(self, batch: Batch) -> dict[str, Tensor]:
@@ -142,6 +145,7 @@ class Fit:
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.average = torch.optim.swa_utils.AveragedModel(self.model) if settings.swa else None
         self.progress = Progress()
+        self._ticked = time.monotonic()
 
     # ---- the loop
 
@@ -155,6 +159,7 @@ class Fit:
         if resume:
             self._restore()
         self.checkpoints.mkdir(parents=True, exist_ok=True)
+        self._ticked = time.monotonic()
         # of an earlier attempt only what the checkpoint knows stays on the curves
         first = self.progress.step + (self.progress.batch == 0)
         records = Records(self.directory, wanted=self.accelerator.is_main_process, first_step=first)
@@ -173,7 +178,7 @@ class Fit:
         per_step = self.settings.accumulate * world
         steps = [plan[first : first + per_step] for first in range(0, len(plan), per_step)]
         mine = [step[self.accelerator.process_index :: world] for step in steps]
-        last_saved = last_tick = time.monotonic()
+        last_saved = self._tick()
         name = f"epoch {progress.epoch + 1}/{self.settings.epochs}"
         with self.reporter.progress(name, total=len(steps), unit="steps", done=progress.batch) as bar:
             pending = loader.submit(self._load, mine[progress.batch]) if progress.batch < len(mine) else None
@@ -182,9 +187,7 @@ class Fit:
                 following = progress.batch + 1
                 pending = loader.submit(self._load, mine[following]) if following < len(mine) else None
                 self._step(batches, (progress.epoch + progress.batch / len(steps)) / self.settings.epochs)
-                now = time.monotonic()
-                progress.seconds += now - last_tick
-                last_tick = now
+                now = self._tick()
                 bar.advance(1, **{name: f"{value:.3f}" for name, value in self._means().items()})
                 if any_process(self.accelerator, signals.received):
                     self._save()
@@ -198,6 +201,12 @@ class Fit:
                     self._save()
                     last_saved = time.monotonic()
 
+    def _tick(self) -> float:
+        """Count the time since the last tick; now, in seconds of the monotonic clock."""
+        before, self._ticked = self._ticked, time.monotonic()
+        self.progress.seconds += self._ticked - before
+        return self._ticked
+
     def _load(self, micro_batches: Sequence[Any]) -> list[Batch]:
         return [self.data.load(micro_batch, self.progress.epoch) for micro_batch in micro_batches]
 
@@ -206,11 +215,12 @@ class Fit:
         names = sorted(self.objective.weights)
         own = torch.tensor([sum(count.get(name, 0.0) for count in counts) for name in names], dtype=torch.float64)
         totals = dict(zip(names, sum_over_processes(self.accelerator, own).tolist(), strict=True))
+        shares = self._shares(counts, names)
         own_sums = dict.fromkeys(names, 0.0)
         self.optimizer.zero_grad(set_to_none=True)
         for batch, count in zip(batches, counts, strict=True):
             if any(count.get(name) for name in names):  # else nothing in it counts
-                self._passes(batch.to(self.accelerator.device), totals, own_sums)
+                self._passes(batch.to(self.accelerator.device), totals, shares, own_sums)
         gradients = sum_gradients(self.accelerator, self.parameters)
         # sums of all processes: where one must stop, all stop
         own = torch.tensor([own_sums[name] for name in names], dtype=torch.float64)
@@ -229,7 +239,20 @@ class Fit:
             self.progress.sums[name] = self.progress.sums.get(name, 0.0) + step_sums[name]
             self.progress.totals[name] = self.progress.totals.get(name, 0.0) + totals[name]
 
-    def _passes(self, batch: Batch, totals: dict[str, float], step_sums: dict[str, float]) -> None:
+    def _shares(self, counts: Sequence[dict[str, float]], names: Sequence[str]) -> dict[str, float]:
+        """For each term the share of the step's micro-batches that are of its kind.
+
+        1 where all are. Where kinds take turns (soft and gold batches), it keeps their proportion the same
+        however many micro-batches make a step.
+        """
+        counting = [count for count in counts if any(count.get(name) for name in names)]
+        own = torch.tensor([float(len(counting)), *(sum(name in count for count in counting) for name in names)])
+        batches, *having = sum_over_processes(self.accelerator, own.double()).tolist()
+        return {name: number / max(batches, 1.0) for name, number in zip(names, having, strict=True)}
+
+    def _passes(
+        self, batch: Batch, totals: dict[str, float], shares: dict[str, float], step_sums: dict[str, float]
+    ) -> None:
         """Forward and backward of one micro-batch, the adversary's included; gradients add up."""
         latest: dict[str, Tensor] = {}
 
@@ -238,7 +261,10 @@ class Fit:
                 sums = self.objective.sums(batch)
             if not latest:
                 latest.update({name: value.detach() for name, value in sums.items()})
-            terms = [self.objective.weights[name] * value / max(totals[name], 1.0) for name, value in sums.items()]
+            terms = [
+                self.objective.weights[name] * shares[name] * value / max(totals[name], 1.0)
+                for name, value in sums.items()
+            ]
             return torch.stack([term.float() for term in terms]).sum()
 
         self.adversary.backward(loss, self.accelerator.backward)
@@ -272,6 +298,10 @@ class Fit:
         with torch.inference_mode():
             candidate.eval()
             scores = self.evaluate(candidate)
+        # the first process decides for all: where figures differ in a rounding, all must still do the same
+        own_score = torch.tensor([scores["score"] if self.accelerator.is_main_process else 0.0], dtype=torch.float64)
+        scores = {**scores, "score": sum_over_processes(self.accelerator, own_score).item()}
+        self._tick()
         if scores["score"] > progress.best_score:
             progress.best_score, progress.best_epoch = scores["score"], progress.epoch - 1
             progress.epochs_without_gain = 0

@@ -105,6 +105,16 @@ def predict_spans(
     return [tagset.decode(tags) for tags, _ in tag_sentences(tagger, featurizer, features, scores=False)]
 
 
+def best_device() -> torch.device:
+    """A GPU where there is one that torch can use, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Does the GPU compute in bfloat16 itself? (Emulation is slower than float32.)"""
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
 def budget_of(device: torch.device) -> int:
     """Words of a batch: bigger ones are slower on a CPU, whose caches do not hold their activations."""
     return 2048 if device.type == "cpu" else 16_384

@@ -31,7 +31,7 @@ from ner_distill.data.word_features import FILE as VOCABULARY
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import sha256_of
 from ner_distill.pipelines.build import ENCODER, WEIGHTS, Built, load_run
-from ner_distill.pipelines.inference import budget_of, fast_linear
+from ner_distill.pipelines.inference import best_device, budget_of, fast_linear, has_bf16
 from ner_distill.teacher.model import Teacher
 
 
@@ -51,13 +51,13 @@ class LabelOptions:
     min_confidence: float = 0.0
     shard_size: int = 4096
     block_size: int = 16
-    batch_words: int = 8192
+    batch_words: int = 0
     precision: str = "auto"
     seed: int = 13
 
     def settled(self, device: torch.device) -> LabelOptions:
         """With values for what was left to the device: a store is not continued on another device with others."""
-        bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        bf16 = has_bf16(device)
         return replace(
             self,
             batch_words=self.batch_words or budget_of(device),
@@ -96,7 +96,7 @@ class Labeller:
             raise ConfigError(
                 f"--min-votes: expected 1 to {len(teachers)}, the number of teachers, found {options.min_votes}"
             )
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = best_device()
         self.options, self.tagset = options.settled(self.device), first.tagset
         self.autocast = torch.autocast(
             self.device.type, dtype=torch.bfloat16, enabled=self.options.precision == "bf16"

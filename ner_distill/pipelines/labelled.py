@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,14 +18,14 @@ from ner_distill.config import OptimConfig
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch, pad_rows, plan_batches, sample_pairs
 from ner_distill.data.metrics import Scores, score
-from ner_distill.data.sentence import Sentence, without_overlap
+from ner_distill.data.sentence import Sentence
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import atomic_write_text
 from ner_distill.nn.tagger import Tagger
-from ner_distill.pipelines.build import AnyFeaturizer, Built, save_run
+from ner_distill.pipelines.build import AnyFeaturizer, Built, load_run, save_run
 from ner_distill.pipelines.fit import FitResult, FitSettings
-from ner_distill.pipelines.inference import predict_spans
+from ner_distill.pipelines.inference import best_device, has_bf16, predict_spans
 
 
 class LabelledData:
@@ -99,38 +100,6 @@ class DevelopmentSet:
         return figures
 
 
-def usable(sentences: Sequence[Sentence], name: str) -> list[Sentence]:
-    """Labelled sentences with at least one word. Raises DataError where none is left or none is labelled."""
-    labelled = [sentence for sentence in sentences if sentence.words and sentence.spans is not None]
-    if not labelled:
-        raise DataError(f"{name}: no labelled sentence in it; expected sentences with tags or entities")
-    return labelled
-
-
-def flatten(sentences: Sequence[Sentence], choice: str | None, name: str) -> tuple[list[Sentence], int]:
-    """Sentences whose entities do not overlap, and how many entities were left out.
-
-    choice: None refuses overlapping entities; "longest" and "shortest" say which of two stays.
-    Raises DataError where there are any and none was chosen.
-    """
-    flat, dropped = [], 0
-    for sentence in sentences:
-        kept = without_overlap(sentence.spans or (), shortest=choice == "shortest")
-        lost = len(sentence.spans or ()) - len(kept)
-        if lost and choice is None:
-            raise DataError(
-                f"{name}: sentence {sentence.id} has entities that overlap, and a BIO tag cannot hold both. "
-                "Give --flatten longest (or shortest) to keep one of each"
-            )
-        dropped += lost
-        flat.append(
-            Sentence(sentence.id, sentence.words, kept, sentence.text, sentence.offsets, sentence.lang)
-            if lost
-            else sentence
-        )
-    return flat, dropped
-
-
 def check_development_labels(labels: Sequence[str], development: Sequence[str], reporter: Reporter) -> None:
     """Labels of the development set that training never saw: an error where that is all, else a warning."""
     unseen = [label for label in development if label not in labels]
@@ -176,15 +145,34 @@ def parameter_groups(model: nn.Module, encoders: Sequence[nn.Module], optim: Opt
             continue
         transition = ".head." in name and name.rpartition(".")[2] in ("start", "end", "transitions")
         rate = optim.lr if id(parameter) in inside else optim.crf_lr if transition else optim.head_lr
-        decay = optim.weight_decay if parameter.dim() > 1 and not transition else 0.0
+        decay = optim.weight_decay if parameter.dim() > 1 and not transition and "bias" not in name else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
     return [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()]
 
 
 def require_device(precision: str) -> None:
     """Raises ConfigError where bf16 is asked of a GPU that has none."""
-    if precision == "bf16" and torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
+    if precision == "bf16" and torch.cuda.is_available() and not has_bf16(best_device()):
         raise ConfigError('optim.precision: "bf16" is not supported by this GPU; use "fp32"')
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training. main: is this the process that speaks for all?"""
+
+    built: Built
+    scores: Scores
+    main: bool = True
+
+
+def finished_run(
+    directory: Path, development: Sequence[Sentence], accelerator: Accelerator, reporter: Reporter
+) -> Trained:
+    """What resuming a training gives that has come to its end."""
+    reporter.info(f"{directory}: this training is finished; nothing to do")
+    built = load_run(directory)
+    scores = DevelopmentSet(development, built.featurizer, built.info.tagset).scores(built.tagger)
+    return Trained(built, scores, accelerator.is_main_process)
 
 
 def finish_run(

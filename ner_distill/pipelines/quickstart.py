@@ -15,9 +15,10 @@ from ner_distill.pipelines.build import WEIGHTS, Built, load_run
 from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.inference import parameters_of, predict_spans
 from ner_distill.pipelines.label_unlabeled import label_unlabeled
+from ner_distill.pipelines.reading import ReadOptions
 from ner_distill.pipelines.runs import open_workspace
 from ner_distill.pipelines.train_student import train_student
-from ner_distill.pipelines.train_teacher import ReadOptions, train_teacher
+from ner_distill.pipelines.train_teacher import train_teacher
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -22,15 +22,17 @@ from ner_distill.pipelines.fit import Fit, TrainingData
 from ner_distill.pipelines.labelled import (
     DevelopmentSet,
     LabelledData,
+    Trained,
     check_development_labels,
     finish_run,
+    finished_run,
     fit_settings,
     parameter_groups,
     require_device,
 )
 from ner_distill.pipelines.processes import make_accelerator
+from ner_distill.pipelines.reading import ReadOptions, read_labelled
 from ner_distill.pipelines.runs import RunInfo
-from ner_distill.pipelines.train_teacher import ReadOptions, Trained, finished_run, read_labelled
 from ner_distill.student.loss import DistillationLoss
 from ner_distill.student.model import Student, StudentObjective
 
@@ -169,6 +171,8 @@ def train_student(
     config = load_config(StudentConfig, config_file, settings)
     require_device(config.optim.precision)
     accelerator = make_accelerator(config.optim.precision)
+    if soft is None and config.distill.gold_weight == 0:
+        raise ConfigError("distill.gold_weight is 0, and there are no soft labels: nothing to learn from")
     if soft is None and not gold:
         raise ConfigError(
             "nothing to learn from: give --soft (a store of label-unlabeled), --gold (labelled sentences) or both"

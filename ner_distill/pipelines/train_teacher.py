@@ -3,92 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from accelerate import Accelerator
 from torch import nn
 
 from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
-from ner_distill.data.metrics import Scores
-from ner_distill.data.readers import read_corpus
-from ner_distill.data.sentence import Sentence, Unit, labels_of
+from ner_distill.data.sentence import labels_of
 from ner_distill.errors import DataError
 from ner_distill.pipelines import runs
-from ner_distill.pipelines.build import Built, load_run, new_teacher
+from ner_distill.pipelines.build import new_teacher
 from ner_distill.pipelines.fit import Adversary, Fit
 from ner_distill.pipelines.labelled import (
     DevelopmentSet,
     LabelledData,
+    Trained,
     check_development_labels,
     finish_run,
+    finished_run,
     fit_settings,
-    flatten,
     parameter_groups,
     require_device,
-    usable,
 )
 from ner_distill.pipelines.processes import make_accelerator
+from ner_distill.pipelines.reading import ReadOptions, read_labelled
 from ner_distill.pipelines.runs import RunInfo
 from ner_distill.teacher.adversarial import ADVERSARIES
 from ner_distill.teacher.model import Teacher, TeacherObjective
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """How labelled files are read; see the options of the same names."""
-
-    format: str = "auto"
-    scheme: str = "auto"
-    tag_column: int = -1
-    strict: bool = False
-    flatten: str | None = None
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A finished training. main: is this the process that speaks for all?"""
-
-    built: Built
-    scores: Scores
-    main: bool = True
-
-
-def read_labelled(
-    paths: Sequence[str | Path],
-    name: str,
-    options: ReadOptions,
-    reporter: Reporter,
-    *,
-    unit: Unit | str = "auto",
-    keep_nested: bool = False,
-) -> tuple[list[Sentence], Unit]:
-    """Labelled sentences of `--train`, `--dev`, `--gold` or `--data` files; says what was repaired.
-
-    unit: how texts are cut into words: as those were that the model learned from.
-    """
-    corpus = read_corpus(
-        list(paths),
-        format=options.format,
-        scheme=options.scheme,
-        tag_column=options.tag_column,
-        unit=unit,
-        strict=options.strict,
-    )
-    if not corpus.report.clean:
-        reporter.warn(corpus.report.summary())
-    sentences = usable(corpus.sentences, name)
-    if keep_nested:
-        return sentences, corpus.unit
-    sentences, dropped = flatten(sentences, options.flatten, name)
-    if dropped:
-        kept = "shorter" if options.flatten == "shortest" else "longer"
-        reporter.warn(
-            f"{name}: {dropped:,} entities that overlap a {kept} one left out"
-        )
-    return sentences, corpus.unit
 
 
 def train_teacher(
@@ -165,16 +107,6 @@ def train_teacher(
     result = fit.run(resume=resume)
     scores = dev_set.scores(teacher.tagger)
     finish_run(built, scores, result, out, dev, accelerator)
-    return Trained(built, scores, accelerator.is_main_process)
-
-
-def finished_run(
-    directory: Path, development: Sequence[Sentence], accelerator: Accelerator, reporter: Reporter
-) -> Trained:
-    """What resuming a training gives that has come to its end."""
-    reporter.info(f"{directory}: this training is finished; nothing to do")
-    built = load_run(directory)
-    scores = DevelopmentSet(development, built.featurizer, built.info.tagset).scores(built.tagger)
     return Trained(built, scores, accelerator.is_main_process)
 
 

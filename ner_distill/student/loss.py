@@ -30,7 +30,7 @@ class DistillationLoss:
     scale, shift:       a and b of the teacher's similarity, with which γ compares.
     """
 
-    divergence: Literal["mse", "kl", "ce"] = "mse"
+    divergence: Literal["mse", "kl", "ce"] = "kl"
     temperature: float = 1.0
     alpha: Setting = "auto"
     beta: Setting = "auto"

@@ -62,8 +62,8 @@ class TeacherObjective:
     def counts(self, batch: Batch) -> dict[str, float]:
         """What the head's likelihood is of (words or sentences), and pairs."""
         counts = {"entities": self.teacher.tagger.scorer.count(batch.mask)}
-        if "similarity" in self.weights and batch.pairs is not None:
-            counts["similarity"] = float(len(batch.pairs))
+        if "similarity" in self.weights:
+            counts["similarity"] = float(len(batch.pairs)) if batch.pairs is not None else 0.0
         return counts
 
     def sums(self, batch: Batch) -> dict[str, Tensor]:

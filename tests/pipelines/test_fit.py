@@ -444,3 +444,12 @@ def test_every_group_has_its_own_rate_times_the_factor(tmp_path):
     fit.run()
     factors = [rate_factor(number / 10, 0.5) for number in range(10)]
     assert rates == [pytest.approx([0.05 * factor, 2.0 * factor]) for factor in factors]
+
+
+def test_kinds_of_batches_keep_their_proportion_however_many_make_a_step(tmp_path):
+    kinds = [{"soft": 4.0, "similarity": 2.0}, {"soft": 3.0, "similarity": 0.0}, {"gold": 5.0}, {"soft": 0.0}]
+    fit = new_fit(tmp_path)
+    assert fit._shares(kinds, ["gold", "similarity", "soft"]) == pytest.approx(
+        {"gold": 1 / 3, "similarity": 2 / 3, "soft": 2 / 3}
+    )
+    assert fit._shares(kinds[2:3], ["gold", "similarity", "soft"])["gold"] == 1.0

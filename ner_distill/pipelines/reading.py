@@ -1,0 +1,96 @@
+"""Labelled files as the commands read them: repaired, flattened, and everything said that was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ner_distill.console import Reporter
+from ner_distill.data.readers import read_corpus
+from ner_distill.data.sentence import Sentence, Unit, without_overlap
+from ner_distill.errors import DataError
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How labelled files are read; see the options of the same names."""
+
+    format: str = "auto"
+    scheme: str = "auto"
+    tag_column: int = -1
+    strict: bool = False
+    flatten: str | None = None
+
+
+def read_labelled(
+    paths: Sequence[str | Path],
+    name: str,
+    options: ReadOptions,
+    reporter: Reporter,
+    *,
+    unit: Unit | str = "auto",
+    keep_nested: bool = False,
+) -> tuple[list[Sentence], Unit]:
+    """Labelled sentences of `--train`, `--dev`, `--gold` or `--data` files; says what was repaired.
+
+    unit: how texts are cut into words: as those were that the model learned from.
+    """
+    corpus = read_corpus(
+        list(paths),
+        format=options.format,
+        scheme=options.scheme,
+        tag_column=options.tag_column,
+        unit=unit,
+        strict=options.strict,
+    )
+    if not corpus.report.clean:
+        reporter.warn(corpus.report.summary())
+    sentences = usable(corpus.sentences, name, options, reporter)
+    if keep_nested:
+        return sentences, corpus.unit
+    sentences, dropped = flatten(sentences, options.flatten, name)
+    if dropped:
+        kept = "shorter" if options.flatten == "shortest" else "longer"
+        reporter.warn(f"{name}: {dropped:,} entities that overlap a {kept} one left out")
+    return sentences, corpus.unit
+
+
+def usable(sentences: Sequence[Sentence], name: str, options: ReadOptions, reporter: Reporter) -> list[Sentence]:
+    """Labelled sentences with at least one word; says how many others were left out.
+
+    Raises DataError where none is left, or with `strict` where any is left out.
+    """
+    labelled = [sentence for sentence in sentences if sentence.words and sentence.spans is not None]
+    if not labelled:
+        raise DataError(f"{name}: no labelled sentence in it; expected sentences with tags or entities")
+    left_out = len(sentences) - len(labelled)
+    if left_out and options.strict:
+        raise DataError(f"{name}: {left_out:,} sentences without words or labels (without --strict: left out)")
+    if left_out:
+        reporter.warn(f"{name}: {left_out:,} sentences without words or labels left out")
+    return labelled
+
+
+def flatten(sentences: Sequence[Sentence], choice: str | None, name: str) -> tuple[list[Sentence], int]:
+    """Sentences whose entities do not overlap, and how many entities were left out.
+
+    choice: None refuses overlapping entities; "longest" and "shortest" say which of two stays.
+    Raises DataError where there are any and none was chosen.
+    """
+    flat, dropped = [], 0
+    for sentence in sentences:
+        kept = without_overlap(sentence.spans or (), shortest=choice == "shortest")
+        lost = len(sentence.spans or ()) - len(kept)
+        if lost and choice is None:
+            raise DataError(
+                f"{name}: sentence {sentence.id} has entities that overlap, and a BIO tag cannot hold both. "
+                "Give --flatten longest (or shortest) to keep one of each"
+            )
+        dropped += lost
+        flat.append(
+            Sentence(sentence.id, sentence.words, kept, sentence.text, sentence.offsets, sentence.lang)
+            if lost
+            else sentence
+        )
+    return flat, dropped
