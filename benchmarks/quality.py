@@ -31,7 +31,7 @@ from ner_distill.pipelines.train_teacher import train_teacher
 
 Figures = dict[str, float]
 SMALL = [
-    "encoder.hidden=48", "encoder.heads=1", "encoder.word_dim=32", "encoder.bigram_dim=24", "encoder.max_forms=4000",
+    "encoder.hidden=64", "encoder.heads=1", "encoder.word_dim=32", "encoder.bigram_dim=24", "encoder.max_forms=4000",
 ]  # fmt: skip
 
 

@@ -320,14 +320,18 @@ def check_data(
     """Tell what is in labelled files, and what is wrong with them.
 
     Counts, lengths and balance of labels; sentences that occur twice, also in different files; entities that
-    look suspicious; invalid tags and offsets with their places.
+    look suspicious; invalid tags and offsets with their places. With --strict the exit status is 1 where there is
+    anything to repair, and where files share sentences.
 
     Example: ner-distill check-data train.conll dev.conll test.conll
     """
     from ner_distill.pipelines.check_data import check_data as run
     from ner_distill.pipelines.check_data import render
 
-    _console().print(render(run(files, format=format, scheme=scheme, tag_column=tag_column, strict=strict)))
+    report = run(files, format=format, scheme=scheme, tag_column=tag_column, strict=strict)
+    _console().print(render(report))
+    if strict and report.problems:
+        raise typer.Exit(1)
 
 
 @app.command("show", short_help="print sentences of a store with their entities")

@@ -24,10 +24,10 @@ from transformers import (
 from ner_distill.nn._hf import quiet
 
 TEXTS = (
-    "EU rejects German call to boycott British lamb .",
-    "Peter Blackburn lives in Brussels , Angela Merkel in Berlin .",
+    "NATO invites Danish firms to rebuild Baltic ports .",
+    "Peter Lindqvist lives in Brussels , Angela Merkel in Berlin .",
     "El presidente José Álvarez visitó Barcelona y Zürich el martes .",
-    "The European Commission said on Thursday it disagreed with German advice .",
+    "The Harbour Authority wrote on Friday that it agreed with Danish plans .",
     "unbelievable antidisestablishmentarianism in Montevideo and Buenos Aires",
     "北京大学在中国的首都。上海是一个大城市。",
 ) * 5

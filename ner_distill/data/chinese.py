@@ -22,7 +22,7 @@ def cmeee_rows(path: Path | str, name: str, *, bare_words: bool = False) -> Iter
 
     A line without `|||` is a sentence without entities. Raises DataError where an entity is not of this form.
     """
-    for number, line in lines_of(path):
+    for number, line in lines_of(path, bare_cr=False):
         if not line.strip():
             continue
         text, *parts = line.split(SEPARATOR)

@@ -49,7 +49,7 @@ def conll_rows(path: Path | str, name: str, *, tag_column: int = -1, bare_words:
     words: list[str] = []
     tags: list[str] = []
     start, expected, first, id = 0, 0, 0, None
-    for number, line in lines_of(path):
+    for number, line in lines_of(path, bare_cr=False):
         if is_blank(line) or line.startswith(DOCSTART):
             if words:
                 yield Row(name, start, id, tuple(words), None if bare_words else tuple(tags), lines_per_word=1)

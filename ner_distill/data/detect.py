@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from ner_distill.data.chinese import SEPARATOR, is_ccf2020
 from ner_distill.data.conll import DOCSTART, columns_of, is_blank, looks_like_tag
-from ner_distill.data.lines import STDIN, lines_of
+from ner_distill.data.lines import STDIN, lines_of, start_of_stdin
 from ner_distill.data.tables import HF
 
 Format = Literal["conll", "jsonl", "cluener", "cmeee", "ccf2020", "text", "parquet", "hf"]
@@ -23,12 +23,13 @@ _JSON_KEYS = re.compile(r'"(words|tokens|text)"\s*:')
 
 
 def detect_format(path: str | Path, *, tag_column: int = -1) -> Format:
-    """The format of a source: a file, a directory, "-" (text) or `hf:...`.
+    """The format of a source: a file, a directory, "-" or `hf:...`.
 
-    Looks at the first 200 lines. What is nothing else is text. Raises DataError where these are not UTF-8.
+    Looks at the first 200 lines, of standard input at those that are there. What is nothing else is text.
+    Raises DataError where these are not UTF-8.
     """
     if str(path) == STDIN:
-        return "text"
+        return _of_lines(start_of_stdin(), "", tag_column)
     if str(path).startswith(HF):
         return "hf"
     path = Path(path)
@@ -41,10 +42,12 @@ def detect_format(path: str | Path, *, tag_column: int = -1) -> Format:
     if suffix == ".parquet":
         return "parquet"
     lines = [line for _, line in islice(lines_of(path), _LOOKED_AT)]
-    return _of_lines([line for line in lines if not is_blank(line)], suffix, tag_column)
+    return _of_lines(lines, suffix, tag_column)
 
 
 def _of_lines(lines: list[str], suffix: str, tag_column: int) -> Format:
+    # at CR too: columns whose lines end with it are then told of by their reader, where text would be taken as it is
+    lines = [part for line in lines for part in line.split("\r") if not is_blank(part)]
     if not lines:
         return "text"
     if suffix in (".json", ".jsonl", ".ndjson") or (lines[0].lstrip().startswith("{") and _JSON_KEYS.search(lines[0])):

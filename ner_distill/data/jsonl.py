@@ -46,7 +46,7 @@ def _entities(label: Any, name: str, number: int) -> tuple[Entity, ...]:
 
 
 def _records(path: Path | str, name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for number, line in lines_of(path):
+    for number, line in lines_of(path, bare_cr=False):
         if not line.strip():
             continue
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -23,12 +24,19 @@ _MAGIC = {
 
 
 def check_file(path: Path) -> None:
-    """Raises DataError where `path` is no file, is empty, or begins like something that is not UTF-8 text."""
+    """Raises DataError where `path` is no file, is empty, or begins like something that is not UTF-8 text.
+
+    Pipes are refused unopened: what is read here to look at them would be missing from their text.
+    """
     if path.is_dir():
         raise DataError(
             f"{path}: is a directory; expected a file (or a directory with data/N.txt and label/N.csv, as CCF 2020 has)"
         )
     try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            kind = "device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else "pipe"
+            raise DataError(f"{path}: is a {kind}, which can be read only once; pass `-` and pipe it in")
         with path.open("rb") as file:
             start = file.read(4)
     except FileNotFoundError:
@@ -42,11 +50,13 @@ def check_file(path: Path) -> None:
             raise DataError(f"{path}: {problem.format(path=path)}")
 
 
-def lines_of(path: Path | str) -> Iterator[tuple[int, str]]:
+def lines_of(path: Path | str, *, bare_cr: bool = True) -> Iterator[tuple[int, str]]:
     """(line number from 1, line without its end) of a UTF-8 file, or of standard input for "-".
 
     Lines end with LF or CRLF and nothing else: U+2028, NEL and lone CR are characters of the text. A byte order mark
-    is dropped. Raises DataError that names line, byte and offset where the file is not UTF-8.
+    is dropped.
+    bare_cr: False where a CR inside a line can only mean that CR is meant to end lines, and raises DataError.
+    Raises DataError that names line, byte and offset where the file is not UTF-8.
     """
     start = 0
     with _open(path) as file:
@@ -58,7 +68,24 @@ def lines_of(path: Path | str) -> Iterator[tuple[int, str]]:
             start += len(raw)
             if number == 1:
                 line = line.removeprefix("\ufeff")
-            yield number, line.removesuffix("\n").removesuffix("\r")
+            line = line.removesuffix("\n").removesuffix("\r")
+            if not bare_cr and "\r" in line.rstrip("\r"):
+                raise DataError.at(path, number, f"line ends are CR; convert: tr '\\r' '\\n' < {path} > {path}.lf")
+            yield number, line
+
+
+def start_of_stdin() -> list[str]:
+    """The lines that standard input begins with, as far as they are there; it still gives them all afterwards.
+
+    Waits for the first of them. A line cut off is given only where it is the only one; [] where standard input is
+    something that cannot look ahead.
+    """
+    peek = getattr(sys.stdin.buffer, "peek", None)
+    if peek is None:
+        return []
+    lines: list[str] = peek(_SAMPLE).decode("utf-8", "replace").removeprefix("\ufeff").split("\n")
+    whole = lines[:-1] or lines  # after the last LF: nothing, or a line that goes on
+    return [line.removesuffix("\r") for line in whole]
 
 
 def _open(path: Path | str) -> IO[bytes] | nullcontext[IO[bytes]]:

@@ -146,14 +146,25 @@ def input_files(paths: Sequence[str | Path]) -> list[Path]:
     return files
 
 
+def resumable(paths: Sequence[str | Path]) -> None:
+    """Raises DataError for a source of which nobody can say that it is the same text as before: "-" and `hf:`."""
+    for path in map(str, paths):
+        if path == STDIN or path.startswith(HF):
+            name = "standard input" if path == STDIN else path
+            raise DataError(f"--resume: {name} cannot be checked or continued; save it to a file")
+
+
 def count_sentences(paths: Sequence[str | Path], *, format: str = "auto") -> int | None:
     """About how many sentences `read_raw` will give, quickly, for a time left; None where that cannot be said.
 
-    Lines of text and JSON Lines, blank lines between the sentences of CoNLL, rows of Parquet, files of CCF 2020.
+    Lines of text and JSON Lines that are not blank, blank lines between the sentences of CoNLL, rows of Parquet,
+    files of CCF 2020.
     """
+    if STDIN in map(str, paths):
+        return None  # and do not look at it: somebody may be reading it
     total = 0
     for source in _sources(paths, format, -1):
-        if source.path == STDIN or source.format == "hf":
+        if source.format == "hf":
             return None
         if source.format == "parquet":
             total += parquet_length(Path(source.path))
@@ -161,8 +172,8 @@ def count_sentences(paths: Sequence[str | Path], *, format: str = "auto") -> int
             total += len(ccf2020_files(Path(source.path)))
         else:
             with Path(source.path).open("rb") as file:
-                between = source.format == "conll"
-                total += sum(1 for line in file if not between or not line.strip())
+                blank = source.format == "conll"
+                total += sum(1 for line in file if blank is not bool(line.strip()))
     return total
 
 

@@ -11,7 +11,7 @@ from ner_distill.errors import DataError
 SHOWN_PLACES = 5
 
 FINDINGS: Mapping[str, str] = {
-    "invalid_starts": "tags inside an entity that no entity of their type precedes: read as the start of one",
+    "invalid_starts": "I- tags (or M-, E-) that start an entity: read as its start",
     "unfinished": "entities that their scheme does not end (no E- tag): ended where they stop",
     "out_of_range": "entities whose offsets lie outside the text: left out",
     "inside_word": "entities that begin or end inside a word: widened to whole words",
@@ -23,7 +23,7 @@ FINDINGS: Mapping[str, str] = {
     "repeated_ids": "ids that occurred before: given the suffix #2, #3, ...",
     "no_words": "records without a word: left out",
 }
-"""Every kind of finding, and what was done about it."""
+"""Every kind of finding, and after a colon what was done about it."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,14 @@ class ReadReport:
         """A line for each kind of finding, and under it its first places; "" where there is none."""
         lines: list[str] = []
         for finding, count in self.counts.items():
-            lines.append(f"{count:,} {FINDINGS[finding]}")
+            what, _, done = FINDINGS[finding].partition(": ")
+            lines.append(f"{what}, {done}: {count:,}")
             lines += [f"  {place}" for place in self.places[finding]]
             if count > len(self.places[finding]):
                 lines.append(f"  ... and {count - len(self.places[finding]):,} more")
         return "\n".join(lines)
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """`1 sentence`, `2,000 sentences`; `many` where the plural does not end in s."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

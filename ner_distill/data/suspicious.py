@@ -1,15 +1,21 @@
-"""Entities that look wrong: several labels for one surface, labelled here and not there, odd borders."""
+"""What looks wrong: several labels for one surface, labelled here and not there, odd borders; sentences that repeat.
+
+The ids of the sentences are the places that are given.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ner_distill.data.sentence import Sentence, Span
+from ner_distill.data.sentence import Sentence, Span, Unit
 
 SHOWN = 10
 """How many conflicts are given of each kind."""
+
+TWINS = 3
+"""How many sentences that repeat are given."""
 
 Surface = tuple[str, ...]
 """The words of an entity."""
@@ -17,17 +23,31 @@ Surface = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Conflict:
-    """A surface and how often it has each label; the label "O" is: in no entity."""
+    """A surface and how often it has each label; the label "O" is: in no entity.
+
+    rarest: the label that it has least often. place: the first sentence where it has that.
+    """
 
     surface: str
     labels: dict[str, int]
+    rarest: str
+    place: str
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A sentence that stands twice, and the first places where it does."""
+
+    text: str
+    place: str
+    other: str
 
 
 @dataclass(frozen=True)
 class Suspect:
     """One entity that looks wrong, and where it is."""
 
-    sentence: str
+    place: str
     surface: str
     label: str
     reason: str
@@ -47,56 +67,89 @@ def surface_counts(sentences: Iterable[Sentence]) -> dict[Surface, Counter[str]]
     return counts
 
 
-def conflicts(counts: dict[Surface, Counter[str]]) -> tuple[Conflict, ...]:
+def conflicts(sentences: Iterable[Sentence], counts: dict[Surface, Counter[str]]) -> tuple[Conflict, ...]:
     """Surfaces with several labels, those with the most occurrences beside their commonest label first."""
-    found = [
-        (sum(labels.values()) - max(labels.values()), surface, labels)
-        for surface, labels in counts.items()
-        if len(labels) > 1
-    ]
-    found.sort(key=lambda one: (-one[0], one[1]))
-    return tuple(Conflict(_text(surface), dict(labels.most_common())) for _, surface, labels in found[:SHOWN])
+    doubt = {surface: sum(labels.values()) - max(labels.values()) for surface, labels in counts.items()}
+    found = sorted((surface for surface, often in doubt.items() if often), key=lambda one: (-doubt[one], one))[:SHOWN]
+    return _placed(sentences, {surface: dict(counts[surface].most_common()) for surface in found})
 
 
-def missed(sentences: Iterable[Sentence], counts: dict[Surface, Counter[str]]) -> tuple[Conflict, ...]:
+def missed(sentences: Sequence[Sentence], counts: dict[Surface, Counter[str]]) -> tuple[Conflict, ...]:
     """Surfaces that are an entity at least twice and stand outside all entities as well, the most doubtful first.
 
     Surfaces of one character are left out: single letters and ideographs mean too many things.
     """
     wanted = {surface for surface, labels in counts.items() if sum(labels.values()) > 1 and len("".join(surface)) > 1}
+    outside = Counter(surface for surface, _ in _outside(sentences, wanted))
+    found = sorted(outside, key=lambda surface: (-min(outside[surface], sum(counts[surface].values())), surface))
+    labels = {surface: {**dict(counts[surface].most_common()), "O": outside[surface]} for surface in found[:SHOWN]}
+    return _placed(sentences, labels)
+
+
+def _outside(sentences: Iterable[Sentence], wanted: Collection[Surface]) -> Iterator[tuple[Surface, str]]:
+    """Each occurrence of these surfaces that touches no entity, and its place."""
     lengths: dict[str, set[int]] = defaultdict(set)
     for surface in wanted:
         lengths[surface[0]].add(len(surface))
-    outside: Counter[Surface] = Counter()
     for sentence in sentences:
         inside = covered(sentence.spans or ())
         for start, word in enumerate(sentence.words):
             for length in lengths.get(word, ()):
                 surface = sentence.words[start : start + length]
                 if surface in wanted and inside.isdisjoint(range(start, start + length)):
-                    outside[surface] += 1
-    found = sorted(outside, key=lambda surface: (-min(outside[surface], sum(counts[surface].values())), surface))
-    return tuple(
-        Conflict(_text(surface), {**dict(counts[surface].most_common()), "O": outside[surface]})
-        for surface in found[:SHOWN]
-    )
+                    yield surface, sentence.id
 
 
-def suspects(sentences: Sequence[Sentence]) -> Iterator[Suspect]:
-    """Entities with odd borders, and those longer than three times what 95 % of all entities stay below."""
+def _placed(sentences: Iterable[Sentence], found: dict[Surface, dict[str, int]]) -> tuple[Conflict, ...]:
+    """Conflicts with the place of the rarest label; of labels that are equally rare the last."""
+    rarest = {surface: min(reversed(labels), key=labels.__getitem__) for surface, labels in found.items()}
+    places: dict[Surface, str] = {}
+    unlabelled = {surface for surface, label in rarest.items() if label == "O"}
+    sentences = list(sentences)
+    for surface, place in _outside(sentences, unlabelled):
+        places.setdefault(surface, place)
+    for sentence in sentences:
+        for span in sentence.spans or ():
+            surface = sentence.words[span.start : span.end]
+            if rarest.get(surface) == span.label:
+                places.setdefault(surface, sentence.id)
+    return tuple(Conflict(_text(one), labels, rarest[one], places[one]) for one, labels in found.items())
+
+
+def twins(sentences: Iterable[Sentence], others: Iterable[Sentence] | None = None) -> tuple[Twin, ...]:
+    """The longest sentences that stand in both, or that stand twice in the first where there is no second."""
+    first: dict[Surface, str] = {}
+    found: dict[Surface, str] = {}
+    for sentence in sentences:
+        if sentence.words not in first:
+            first[sentence.words] = sentence.id
+        elif others is None:
+            found.setdefault(sentence.words, sentence.id)
+    for sentence in others or ():
+        if sentence.words in first:
+            found.setdefault(sentence.words, sentence.id)
+    longest = sorted(found, key=lambda words: -len(words))[:TWINS]
+    return tuple(Twin(_text(words), first[words], found[words]) for words in longest)
+
+
+def suspects(sentences: Sequence[Sentence], unit: Unit = "word") -> Iterator[Suspect]:
+    """Entities with odd borders, and those longer than three times what 95 % of all entities stay below.
+
+    unit: what their words are called.
+    """
     lengths = [span.end - span.start for sentence in sentences for span in sentence.spans or ()]
     limit = max(8, 3 * sorted(lengths)[int(0.95 * (len(lengths) - 1))]) if lengths else 0
     for sentence in sentences:
         for span in sentence.spans or ():
             words = sentence.words[span.start : span.end]
-            if reason := _oddity(words, limit):
+            if reason := _oddity(words, limit, unit):
                 yield Suspect(sentence.id, _text(words), span.label, reason)
 
 
 _PAIRS = dict(zip("(（[【《〈“‘「«\"'", ")）]】》〉”’」»\"'", strict=True))
 
 
-def _oddity(words: Surface, limit: int) -> str | None:
+def _oddity(words: Surface, limit: int, unit: Unit) -> str | None:
     """What looks wrong with an entity: brackets and quotes that belong together do not."""
     text = "".join(words)
     if not words[0].strip() or not words[-1].strip():
@@ -109,7 +162,7 @@ def _oddity(words: Surface, limit: int) -> str | None:
     closes = any(text[-1] == close and opener in text[:-1] for opener, close in _PAIRS.items())
     if _is_mark(words[-1]) and not closes:
         return "ends with a punctuation mark"
-    return f"is longer than {limit} words" if len(words) > limit else None
+    return f"is longer than {limit} {unit}s" if len(words) > limit else None
 
 
 def _is_mark(word: str) -> bool:

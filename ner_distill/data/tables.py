@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from logging import ERROR
 from pathlib import Path
 from typing import Any
 
@@ -59,20 +61,34 @@ def hf_rows(name: str, *, bare_words: bool = False) -> Iterator[Row]:
 
     parts = name.removeprefix(HF).rsplit("/", 2)
     if len(parts) != 3 or not all(parts):
-        raise DataError(f"{name}: expected hf:NAME/CONFIG/SPLIT, for instance hf:eriktks/conll2003/default/train")
+        raise DataError(f"{name}: expected hf:NAME/CONFIG/SPLIT, for instance hf:./my_data/default/train")
     try:
-        data = datasets.load_dataset(parts[0], parts[1], split=parts[2])
+        with _quiet_hub():
+            data = datasets.load_dataset(parts[0], parts[1], split=parts[2])
     except Exception as error:  # whatever goes wrong in the hub's client, the message is the user's
-        reason = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise DataError(
             f"{name}: `datasets` cannot load it: {type(error).__name__}: {reason}; expected hf:NAME/CONFIG/SPLIT; "
-            "without a network, NAME may be a local directory"
+            "without a network, NAME may be a local directory (HF_HUB_OFFLINE=1 saves the hub's retries)"
         ) from error
     columns = [column for column in data.column_names if column in _COLUMNS]
     _check_columns(columns, data.column_names, name)
     names = {column: found for column in _TAG_COLUMNS if (found := _class_names(data.features.get(column)))}
     for number, record in enumerate(data.select_columns(columns), start=1):
         yield _row(record, names, name, number, bare_words)
+
+
+@contextmanager
+def _quiet_hub() -> Iterator[None]:
+    """No lines for every try at a hub that cannot be reached: what comes of it is raised."""
+    from huggingface_hub.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity(ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
 
 
 def _check_columns(columns: list[str], found: list[str], name: str) -> None:

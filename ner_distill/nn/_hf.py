@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import ERROR
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 import transformers
+from huggingface_hub.utils import logging as hub_logging
 from safetensors import SafetensorError
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import nn
@@ -214,15 +216,17 @@ def _check_complete(report: dict[str, Any], name: str | Path, *, allowed: str) -
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars and no remarks of transformers: what matters of them is raised or counted."""
-    level = transformers.logging.get_verbosity()
+    """No progress bars and no remarks of transformers and the hub: what matters of them is raised or counted."""
+    level, hub_level = transformers.logging.get_verbosity(), hub_logging.get_verbosity()
     bars = transformers.logging.is_progress_bar_enabled()
     transformers.logging.set_verbosity_error()
+    hub_logging.set_verbosity(ERROR)
     transformers.logging.disable_progress_bar()
     try:
         yield
     finally:
         transformers.logging.set_verbosity(level)
+        hub_logging.set_verbosity(hub_level)
         if bars:
             transformers.logging.enable_progress_bar()
 
@@ -236,6 +240,6 @@ def _explained(name: str | Path) -> Iterator[None]:
     except SafetensorError as error:
         raise ConfigError(f"{name}: model.safetensors is damaged ({error}); get it again") from None
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        said = " ".join(str(error).split())
-        raise ConfigError(f"{name}: could not be loaded: {said[:300]}. Expected an id that the Hugging Face hub or its "
-                          "cache has (offline: the cache only), or a directory") from None
+        said = " ".join(str(error).split())[:300].rstrip(".")
+        raise ConfigError(f"{name}: could not be loaded: {said}. Expected an id that the Hugging Face hub or its cache "
+                          "has (offline: the cache only; HF_HUB_OFFLINE=1 saves its retries), or a directory") from None

@@ -22,7 +22,7 @@ import torch
 
 from ner_distill.console import Reporter
 from ner_distill.data.batching import plan_batches, sample_pairs
-from ner_distill.data.readers import count_sentences, input_files, read_raw
+from ner_distill.data.readers import count_sentences, input_files, read_raw, resumable
 from ner_distill.data.sentence import Sentence
 from ner_distill.data.soft_label_columns import SoftBlock, SoftRow
 from ner_distill.data.soft_label_manifest import InputFile, Manifest, StoreHeader, TeacherId
@@ -226,6 +226,8 @@ def label_unlabeled(
     Raises NerDistillError for wrong input; whole shards are kept whatever happens, and `resume` continues.
     """
     options, reporter = options or LabelOptions(), reporter or Reporter()
+    if resume:
+        resumable(text)
     built = [load_run(teacher) for teacher in teachers]
     for path, one in zip(teachers, built, strict=True):
         if one.info.kind != "teacher":

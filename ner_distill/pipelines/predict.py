@@ -2,28 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from queue import Queue
+from threading import Event, Thread
 
+from ner_distill.data.lines import STDIN
 from ner_distill.data.readers import read_raw
+from ner_distill.data.sentence import Sentence
 from ner_distill.errors import ConfigError
 from ner_distill.pipelines.build import load_run
 from ner_distill.pipelines.formats import STYLES, format_prediction
-from ner_distill.pipelines.inference import predict_sentences
+from ner_distill.pipelines.inference import best_device, predict_sentences
+
+WINDOW = 2048
 
 
 def predict(model: Path, text: Sequence[str | Path], *, style: str = "inline", format: str = "auto") -> Iterator[str]:
     """What to print, one sentence at a time, without the last line end.
 
-    Memory is constant. Raises NerDistillError for wrong input.
+    Memory is constant. Standard input is answered as it comes: what is there is answered before more is waited for.
+    Raises NerDistillError for wrong input.
     """
     if style not in STYLES:
         raise ConfigError(f"--format: expected {', '.join(STYLES)}, found {style!r}")
     built = load_run(model)
+    tagger = built.tagger.to(best_device())
     sentences = read_raw(list(text), format=format, unit=built.info.unit)
-    # standard input is answered in small groups: somebody may be waiting at the other end
-    window = 16 if "-" in [str(path) for path in text] else 2048
-    for sentence, spans in predict_sentences(
-        built.tagger, built.featurizer, built.info.tagset, sentences, window=window
-    ):
-        yield format_prediction(sentence, spans, style)
+    groups: Iterable[Iterable[Sentence]] = as_they_come(sentences) if STDIN in map(str, text) else [sentences]
+    for group in groups:
+        for sentence, spans in predict_sentences(tagger, built.featurizer, built.info.tagset, group, window=WINDOW):
+            yield format_prediction(sentence, spans, style)
+
+
+def as_they_come(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:
+    """The sentences in groups of those that are already there, 1 to WINDOW of them; another thread reads on.
+
+    What reading them raises is raised after the sentences before it.
+    """
+    queue: Queue[Sentence | Exception | None] = Queue(2 * WINDOW)
+    gone = Event()
+    Thread(target=_read, args=(sentences, queue, gone, sys.stdin), daemon=True).start()
+    try:
+        while True:
+            items = [queue.get()]
+            while len(items) < WINDOW and not queue.empty():
+                items.append(queue.get_nowait())  # never empty: nobody else takes from it
+            if group := [item for item in items if isinstance(item, Sentence)]:
+                yield group
+            if isinstance(items[-1], Exception):
+                raise items[-1]
+            if items[-1] is None:
+                return
+    finally:
+        gone.set()
+        while not queue.empty():  # the thread may be waiting for room
+            queue.get_nowait()
+
+
+def _read(
+    sentences: Iterable[Sentence], queue: Queue[Sentence | Exception | None], gone: Event, _stdin: object
+) -> None:
+    """Put the sentences into the queue, at last None or what was raised, until the consumer is gone.
+
+    _stdin: kept alive by this frame. Were it closed when Python ends, while this thread still waits for a line of it,
+    Python would abort.
+    """
+    try:
+        for sentence in sentences:
+            queue.put(sentence)
+            if gone.is_set():
+                return
+        queue.put(None)
+    except Exception as error:  # raised again by the consumer
+        queue.put(error)

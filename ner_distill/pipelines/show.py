@@ -9,17 +9,21 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from ner_distill.data.decoding import decode_probs
+from ner_distill.data.report import counted
 from ner_distill.data.sentence import Span
 from ner_distill.data.soft_labels import SoftLabelStore, SoftRow
 from ner_distill.errors import ConfigError
 
 SAMPLE_ROWS = 4000
 """About how many sentences the entity table of the header looks at."""
+
+LONGEST_WORD = 100
+"""Characters of a word that are shown."""
 
 _STYLES = ("bold green", "bold cyan", "bold magenta", "bold yellow", "bold blue", "bold red")
 # Text from anywhere must not steer the terminal that shows it.
@@ -92,35 +96,56 @@ def count_types(store: SoftLabelStore, sample_rows: int) -> TypeCounts:
     return counts
 
 
+class Flowing:
+    """Text as parts that stay whole: a line ends between two of them, never in one that fits a line.
+
+    (Rich ends lines at any white space, and would tear the confidence from an entity without spaces.)
+    """
+
+    def __init__(self, parts: list[Text]) -> None:
+        self.parts = parts
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        line = Text()
+        for part in self.parts:
+            bare = part.copy()
+            bare.rstrip()
+            if line.plain and not options.no_wrap and line.cell_len + bare.cell_len > options.max_width:
+                line.rstrip()
+                yield line
+                line = Text()
+            line.append_text(part)
+        line.rstrip()
+        yield line
+
+
 def render_row(
     row: SoftRow, number: int, entities: list[tuple[Span, float]], *, labels: tuple[str, ...], separator: str
-) -> Text:
-    """A sentence: `[ORG 0.97 Banco de España]` for entities, `~word~` for words that were dropped."""
+) -> RenderableType:
+    """A sentence: `[ORG 0.97 Banco de España]` for entities, `~word~` for words that were dropped.
+
+    Of words of more than LONGEST_WORD characters the first ones.
+    """
     about = f"{number}  {_plain(row.id)}" + (f"  {_plain(row.lang)}" if row.lang else "")
-    line = Text()
-    starts = {span.start: (span, confidence) for span, confidence in entities}
-    position = 0
-    while position < len(row.words):
-        if position:
-            line.append(separator)
-        span, confidence = starts.get(position, (None, 0.0))
-        if span is None:
-            line.append_text(_words(row, position, position + 1, separator))
-            position += 1
-            continue
+    parts = [_word(word, kept) for word, kept in zip(row.words, row.keep.tolist(), strict=True)]
+    ends = {*range(1, len(parts) + 1)}
+    for span, confidence in entities:
         style = _STYLES[labels.index(span.label) % len(_STYLES)]
-        line.append(f"[{_plain(span.label)} {confidence:.2f} ", style=style)
-        line.append_text(_words(row, span.start, span.end, separator, style)).append("]", style=style)
-        position = span.end
-    return Text.assemble((about + "\n", "dim"), line, "\n")
+        inner = [Text.assemble(part, style=style) for part in parts[span.start : span.end]]
+        head = Text(f"[{_plain(span.label)} {confidence:.2f} ", style=style)
+        inner[0] = head.append_text(inner[0])
+        inner[-1].append("]", style=style)
+        if separator:
+            inner[:-1] = [Text.assemble(part, Text(separator, style=style)) for part in inner[:-1]]
+        parts[span.start : span.end] = inner
+        ends -= {*range(span.start + 1, span.end)}
+    spaced = [part.append(separator) if place in ends else part for place, part in enumerate(parts, start=1)]
+    return Group(Text(about, style="dim"), Flowing(spaced), "")
 
 
-def _words(row: SoftRow, start: int, end: int, separator: str, style: str = "") -> Text:
-    parts = [
-        Text(_plain(word), style=style) if kept else Text(f"~{_plain(word)}~", style="dim strike")
-        for word, kept in zip(row.words[start:end], row.keep[start:end].tolist(), strict=True)
-    ]
-    return Text(separator, style=style).join(parts)
+def _word(word: str, kept: bool) -> Text:
+    text = _plain(word if len(word) <= LONGEST_WORD else f"{word[: LONGEST_WORD - 1]}…")
+    return Text(text) if kept else Text(f"~{text}~", style="dim strike")
 
 
 def _sentences(store: SoftLabelStore, start: int, limit: int, wanted: Wanted) -> Iterator[RenderableType]:
@@ -148,7 +173,7 @@ def _header(store: SoftLabelStore, counts: TypeCounts) -> RenderableType:
     facts = {
         "store": str(store.path),
         "state": state,
-        "sentences": f"{store.rows:,} in {len(manifest.shards):,} shards",
+        "sentences": f"{store.rows:,} in {counted(len(manifest.shards), 'shard')}",
         f"{store.unit}s": f"{store.words:,}, {kept:.1%} kept",
         "pairs": f"{pairs:,}",
         "teacher": "\n".join(f"{one.name} ({one.fingerprint[:12]})" for one in manifest.teachers),
@@ -163,7 +188,7 @@ def _header(store: SoftLabelStore, counts: TypeCounts) -> RenderableType:
 
 
 def _type_table(store: SoftLabelStore, counts: TypeCounts) -> Table:
-    part = "" if counts.rows == store.rows else f" (in {counts.rows:,} sentences of {store.rows:,})"
+    part = "" if counts.rows == store.rows else f" (in {counted(counts.rows, 'sentence')} of {store.rows:,})"
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("type", overflow="fold")
     table.add_column(f"entities{part}", justify="right")

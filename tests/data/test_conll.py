@@ -114,6 +114,6 @@ def test_invalid_start_is_an_error_where_reading_is_strict(write: Write) -> None
 def test_summary_shows_five_places_and_counts_the_rest(write: Write) -> None:
     content = "w B-A\nw O\n" * 9 + "w I-A\nw O\n" * 7
     lines = read_corpus([write("a.conll", content)]).report.summary().split("\n")
-    assert lines[0].startswith("7 tags inside an entity")
+    assert lines[0] == "I- tags (or M-, E-) that start an entity, read as its start: 7"
     assert len(lines) == 7
     assert lines[-1] == "  ... and 2 more"

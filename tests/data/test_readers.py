@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -13,13 +14,13 @@ from typing import Any
 import pytest
 
 from ner_distill.data.detect import detect_format
-from ner_distill.data.readers import count_sentences, input_files, read_corpus, read_raw
+from ner_distill.data.readers import count_sentences, input_files, read_corpus, read_raw, resumable
 from ner_distill.data.sentence import Span
 from ner_distill.errors import ConfigError, DataError
 
 Write = Callable[[str, str | bytes], Path]
 
-CONLL = "EU NNP B-ORG\nrejects VBZ O\n\nPeter NNP B-PER\nBlackburn NNP I-PER\n"
+CONLL = "NATO NNP B-ORG\ninvites VBZ O\n\nPeter NNP B-PER\nLindqvist NNP I-PER\n"
 
 
 def json_lines(*records: dict[str, Any]) -> str:
@@ -94,7 +95,7 @@ def test_format_is_told_from_content_and_name(name: str, content: str | bytes, f
 
 
 def test_forced_format_wins_over_content(write: Write) -> None:
-    assert read_corpus([write("a", CONLL)], format="text").sentences[0].words == ("EU", "NNP", "B-ORG")
+    assert read_corpus([write("a", CONLL)], format="text").sentences[0].words == ("NATO", "NNP", "B-ORG")
 
 
 def test_repeated_ids_get_a_suffix_that_is_free(write: Write) -> None:
@@ -202,3 +203,85 @@ def test_count_sentences_is_what_the_stream_gives(tmp_path, name, content, sente
 
 def test_count_sentences_of_standard_input_is_not_known():
     assert count_sentences(["-"], format="text") is None
+
+
+def test_count_sentences_leaves_out_blank_lines(write: Write) -> None:
+    paths = [write("a.txt", "one\n\n \ntwo\n"), write("a.jsonl", '{"text": "one"}\n\n')]
+    assert count_sentences(paths) == 3 == len(list(read_raw(paths, unit="word")))
+
+
+@pytest.mark.parametrize("read", [read_corpus, lambda paths: read_raw(paths, unit="word"), input_files])
+def test_pipe_as_a_file_is_refused_unopened(read: Callable[[list[Path]], object], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")  # opening it would wait for a writer
+    with pytest.raises(DataError, match="fifo: is a pipe, which can be read only once; pass `-` and pipe it in"):
+        read([tmp_path / "fifo"])
+
+
+def test_device_as_a_file_is_refused() -> None:
+    with pytest.raises(DataError, match="/dev/null: is a device, which can be read only once"):
+        read_corpus(["/dev/null"])
+
+
+@pytest.mark.parametrize("path", ["-", "hf:x/y/z"])
+def test_source_that_cannot_be_checked_is_not_resumable(path: str, write: Write) -> None:
+    with pytest.raises(DataError, match="cannot be checked or continued; save it to a file"):
+        resumable([write("a.txt", "a\n"), path])
+
+
+def test_files_are_resumable(write: Write) -> None:
+    resumable([write("a.txt", "a\n")])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.conll", "NATO B-ORG\rrejects O\r\rPeter B-PER\r"),
+        ("a", "NATO B-ORG\rrejects O\r\rPeter B-PER\r"),
+        ("a.jsonl", '{"text": "one"}\r{"text": "two"}\r'),
+        ("a.json", '{"text": "one", "label": {}}\r{"text": "two", "label": {}}\r'),
+        ("a.cmeee", "肺|||0 0 bod|||\r肝|||0 0 bod|||\r"),
+    ],
+)
+def test_labelled_file_whose_lines_end_with_cr_names_the_cure(name: str, content: str, write: Write) -> None:
+    path = write(name, content)
+    with pytest.raises(DataError) as error:
+        read_corpus([path])
+    assert str(error.value) == rf"{path}:1: line ends are CR; convert: tr '\r' '\n' < {path} > {path}.lf"
+
+
+STDIN = [
+    (CONLL, "conll"),
+    ('\ufeff{"words": ["NATO", "invites"]}\r\n', "jsonl"),
+    ('{"text": "NATO invites", "label": {}}\n', "cluener"),
+    ("\nNATO invites\n", "text"),
+]
+
+
+def give_stdin(monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+    stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(content.encode())))
+    monkeypatch.setattr(sys, "stdin", stdin)
+
+
+@pytest.mark.parametrize(("content", "format"), STDIN)
+def test_format_of_standard_input_is_told_from_its_start(
+    content: str, format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_stdin(monkeypatch, content)
+    assert detect_format("-") == format
+    assert sys.stdin.buffer.read() == content.encode()
+
+
+@pytest.mark.parametrize("content", [content for content, _ in STDIN])
+def test_standard_input_is_read_in_its_format(content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    give_stdin(monkeypatch, content)
+    assert next(read_raw(["-"], unit="word")).words == ("NATO", "invites")
+    give_stdin(monkeypatch, content)
+    assert read_corpus(["-"], unit="word").sentences[0].words == ("NATO", "invites")
+
+
+def test_format_of_standard_input_is_told_while_it_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, into = os.pipe()
+    with open(into, "wb", buffering=0) as writer, open(out, encoding="utf-8") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        writer.write(b'{"text": "one"}\n')
+        assert next(read_raw(["-"], unit="word")).text == "one"

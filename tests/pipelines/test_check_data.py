@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from ner_distill.pipelines.check_data import Conflict, DataReport, FileCheck, check_data, quantiles, render
+from ner_distill.data.suspicious import Conflict, Twin
+from ner_distill.errors import DataError
+from ner_distill.pipelines.check_data import DataReport, FileCheck, Shared, check_data, quantiles, render
 
 # Sentences are separated by `/`; `Rome:LOC` is an entity of one word.
 TRAIN = "Rome:LOC wins / Rome:LOC wins / Rome:ORG plays Paris:LOC / in Rome and Rome / (:MISC Paris:LOC / none here"
@@ -37,9 +40,9 @@ def train(report: DataReport) -> FileCheck:
     return report.files[0]
 
 
-def shown(report: DataReport) -> str:
+def shown(report: DataReport, width: int = 200) -> str:
     out = io.StringIO()
-    Console(file=out, width=200, color_system=None).print(render(report))
+    Console(file=out, width=width, color_system=None).print(render(report))
     return out.getvalue()
 
 
@@ -54,7 +57,9 @@ def test_words_outside_are_a_fraction_of_all(train: FileCheck) -> None:
 
 def test_repeated_sentences_are_counted_in_a_file_and_between_files(report: DataReport, paths: list[Path]) -> None:
     assert [file.duplicates for file in report.files] == [1, 0]
-    assert report.shared == ((str(paths[0]), str(paths[1]), 1),)
+    twin = Twin("Rome wins", "train.conll:1", "dev.conll:1")
+    assert report.shared == (Shared(str(paths[0]), str(paths[1]), 1, (twin,)),)
+    assert report.files[0].repeated == (Twin("Rome wins", "train.conll:1", "train.conll:4"),)
 
 
 def test_types_that_the_first_file_does_not_have_are_named(report: DataReport) -> None:
@@ -62,16 +67,16 @@ def test_types_that_the_first_file_does_not_have_are_named(report: DataReport) -
 
 
 def test_surface_with_several_labels_is_a_conflict(report: DataReport) -> None:
-    assert report.conflicts == (Conflict("Rome", {"LOC": 3, "ORG": 1}),)
+    assert report.conflicts == (Conflict("Rome", {"LOC": 3, "ORG": 1}, "ORG", "train.conll:7"),)
 
 
 def test_surface_that_is_an_entity_here_and_none_there_is_found(report: DataReport) -> None:
-    assert report.missed == (Conflict("Rome", {"LOC": 3, "ORG": 1, "O": 2}),)
+    assert report.missed == (Conflict("Rome", {"LOC": 3, "ORG": 1, "O": 2}, "ORG", "train.conll:7"),)
 
 
 def test_entity_of_marks_alone_is_suspicious_and_placed(report: DataReport) -> None:
     (suspect,) = report.suspects
-    assert (suspect.sentence, suspect.label, suspect.surface) == ("train.conll:16", "MISC", "(")
+    assert (suspect.place, suspect.label, suspect.surface) == ("train.conll:16", "MISC", "(")
 
 
 @pytest.mark.parametrize(
@@ -109,9 +114,10 @@ def test_rendering_says_what_was_found(report: DataReport) -> None:
     text = shown(report)
     for line in (
         "4 (66.7%)",
-        "1 different sentences stand in train.conll and in dev.conll",
+        "train.conll and dev.conll share 1 sentence: ",
+        "train.conll:1 and dev.conll:1: Rome wins",
         "dev.conll: types that train.conll does not have: CLUB",
-        "Rome: LOC 3, ORG 1, O 2",
+        "Rome: LOC 3, ORG 1, O 2 (ORG: train.conll:7)",
         "train.conll:16: MISC '('",
     ):
         assert line in text
@@ -127,3 +133,91 @@ def test_rendering_takes_data_neither_as_markup_nor_as_control_codes(tmp_path: P
     text = shown(check_data([tmp_path / "a.conll"]))
     assert "[bold]A" in text
     assert "\x1b" not in text
+
+
+def row(text: str, name: str) -> list[str]:
+    (line,) = [line for line in text.splitlines() if line.split("  ")[0].strip() == name or f" {name}  " in line]
+    return line.strip().removeprefix(name).split()
+
+
+def test_rendering_says_what_files_were_read_as(report: DataReport) -> None:
+    assert row(shown(report), "read as") == ["conll,", "iob2", "conll,", "iob2"]
+    assert row(shown(report), "unit") == ["word", "word"]
+
+
+def test_figures_of_three_large_files_are_whole_in_80_columns(report: DataReport) -> None:
+    entities = {"ORGANISATION": 1_234_567, "LOC": 7_654_321}
+    large = replace(report.files[0], sentences=2_345_678, words=98_765_432, empty=1_111_111, entities=entities)
+    files = tuple(
+        replace(large, name=f"a-rather-long-name-of-a-file-{part}.conll") for part in ("train", "dev", "test")
+    )
+    text = shown(replace(report, files=files, shared=()), 80)
+    assert max(map(len, text.splitlines())) <= 80
+    for figure in ("2,345,678", "98,765,432", "1,111,111", "1,234,567 (13.9%)", "7,654,321 (86.1%)"):
+        assert text.count(figure) == 3, figure
+
+
+def test_fourth_file_is_shown_below_the_first_three(report: DataReport) -> None:
+    files = tuple(replace(report.files[0], name=f"{part}.conll") for part in "abcd")
+    lines = [line.split() for line in shown(replace(report, files=files, shared=()), 80).splitlines()]
+    assert ["file", "a.conll", "b.conll", "c.conll"] in lines
+    assert ["file", "d.conll"] in lines
+
+
+def test_file_without_labels_has_no_figures_of_entities(paths: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "raw.txt").write_text("Rome wins again\n", "utf-8")
+    text = shown(check_data([paths[0], tmp_path / "raw.txt"]))
+    assert row(text, "without entity") == ["2", "-"]
+    assert row(text, "words outside") == ["60.0%", "-"]
+    assert row(text, "LOC") == ["4", "(66.7%)", "-"]
+    assert "raw.txt: 1 sentence without labels" in text
+
+
+def test_places_are_file_and_id_where_the_file_gives_ids(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": "n7", "words": ["("], "tags": ["B-X"]}\n', "utf-8")
+    assert check_data([tmp_path / "a.jsonl"]).suspects[0].place == "a.jsonl, id n7"
+
+
+def test_places_in_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for part in ("a", "b"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "x.conll").write_text("Rome B-LOC\nwins O\n", "utf-8")
+    ((twin,),) = [pair.longest for pair in check_data([tmp_path / "a/x.conll", tmp_path / "b/x.conll"]).shared]
+    assert (twin.place, twin.other) == (f"{tmp_path}/a/x.conll:1", f"{tmp_path}/b/x.conll:1")
+
+
+def test_longest_three_shared_sentences_are_given(tmp_path: Path) -> None:
+    text = " / ".join(" ".join(["ha"] * length) for length in (2, 5, 1, 4, 3))
+    for name in ("a.conll", "b.conll"):
+        (tmp_path / name).write_text(conll(text), "utf-8")
+    (pair,) = check_data([tmp_path / "a.conll", tmp_path / "b.conll"]).shared
+    assert pair.count == 5
+    assert [len(twin.text.split()) for twin in pair.longest] == [5, 4, 3]
+
+
+def test_long_entities_of_chinese_text_are_counted_in_characters(tmp_path: Path) -> None:
+    rows = ["北京|||0 1 loc|||"] * 40 + ["中华人民共和国国务院|||0 9 org|||"]
+    (tmp_path / "a.txt").write_text("\n".join(rows) + "\n", "utf-8")
+    assert check_data([tmp_path / "a.txt"]).suspect_counts == {"is longer than 8 characters": 1}
+
+
+def test_strict_check_raises_what_is_otherwise_repaired(tmp_path: Path) -> None:
+    (tmp_path / "a.conll").write_text("x B-A\ny O\nz B-A\nw I-B\n", "utf-8")
+    with pytest.raises(DataError, match=r"a\.conll:4"):
+        check_data([tmp_path / "a.conll"], strict=True)
+
+
+@pytest.mark.parametrize(
+    ("train", "dev", "expected"),
+    [
+        ("Rome:LOC wins", "Paris:LOC wins", False),
+        ("Rome:LOC wins", "Rome:LOC wins", True),
+        ("Rome:LOC wins", "Paris:ORG wins", True),
+    ],
+)
+def test_problems_are_shared_sentences_and_types_of_one_file(
+    train: str, dev: str, expected: bool, tmp_path: Path
+) -> None:
+    for name, text in (("a.conll", train), ("b.conll", dev)):
+        (tmp_path / name).write_text(conll(text), "utf-8")
+    assert check_data([tmp_path / "a.conll", tmp_path / "b.conll"]).problems is expected

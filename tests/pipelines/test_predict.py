@@ -1,12 +1,18 @@
 import json
+import os
 import re
+import sys
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from ner_distill.data.readers import read_corpus
-from ner_distill.pipelines.predict import predict
+from ner_distill.data.sentence import Sentence
+from ner_distill.errors import DataError
+from ner_distill.pipelines.predict import WINDOW, as_they_come, predict
 from tests import corpora
 from tests.commands import ok, run, settings
 from tests.world import World
@@ -83,3 +89,73 @@ def test_chinese_needs_no_blanks(tmp_path: Path) -> None:
     ok("train-teacher", "--train", data / "train.conll", "--dev", data / "dev.conll", "--out", tmp_path / "t",
        *settings(*corpora.SMALL, "optim.epochs=6"))  # fmt: skip
     assert ok("predict", "--model", tmp_path / "t", stdin="王明住在北京。\n").out == "[PER 王明]住在[LOC 北京]。\n"
+
+
+def test_a_line_in_a_pipe_is_answered_while_the_pipe_stays_open(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, into = os.pipe()
+    with open(out, encoding="utf-8") as stdin, open(into, "wb", buffering=0) as writer:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        writer.write(b"Hello .\n")
+        answers = predict(world.teacher, ["-"])
+        assert next(answers) == "Hello ."
+        writer.write(b"It rains .\n")
+        assert next(answers) == "It rains ."
+        writer.close()
+        assert list(answers) == []
+
+
+def numbered(count: int) -> list[Sentence]:
+    return [Sentence(str(number), ("w",)) for number in range(count)]
+
+
+def test_sentences_that_are_there_come_as_one_group() -> None:
+    first, *others = numbered(100)
+    read, go = Event(), Event()
+
+    def stream() -> Iterator[Sentence]:
+        yield first
+        go.wait(10)
+        yield from others
+        read.set()
+
+    groups = as_they_come(stream())
+    assert next(groups) == [first]
+    go.set()
+    read.wait(10)
+    assert next(groups) == others
+
+
+def test_groups_hold_every_sentence_once_and_are_bounded() -> None:
+    sentences = numbered(5 * WINDOW)
+    groups = list(as_they_come(sentences))
+    assert [sentence for group in groups for sentence in group] == sentences
+    assert max(map(len, groups)) <= WINDOW
+
+
+def test_error_of_the_reader_is_raised_after_the_sentences_before_it() -> None:
+    def stream() -> Iterator[Sentence]:
+        yield from numbered(3)
+        raise DataError("stdin:4: bad")
+
+    found: list[Sentence] = []
+    with pytest.raises(DataError, match="stdin:4: bad"):
+        found.extend(sentence for group in as_they_come(stream()) for sentence in group)
+    assert found == numbered(3)
+
+
+def test_reader_ends_when_nobody_wants_more() -> None:
+    ended = Event()
+
+    def stream() -> Iterator[Sentence]:
+        try:
+            while True:
+                yield from numbered(1000)
+        finally:
+            ended.set()
+
+    groups = as_they_come(stream())
+    next(groups)
+    groups.close()  # type: ignore[attr-defined]
+    assert ended.wait(10)

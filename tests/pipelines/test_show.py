@@ -184,3 +184,35 @@ def test_show_says_how_many_sentences_were_counted(tmp_path, monkeypatch):
     path = write_store(tmp_path / "store", [[BANK]] * 10)
     monkeypatch.setattr("ner_distill.pipelines.show.SAMPLE_ROWS", 4)
     assert "(in 4 sentences of 10)" in printed(path)
+
+
+def test_show_counts_one_shard_as_one(tmp_path):
+    lines = printed(write_store(tmp_path / "store", [[BANK]])).splitlines()
+    assert ["sentences", "1", "in", "1", "shard"] in [line.split() for line in lines]
+
+
+def test_show_keeps_the_confidence_beside_the_first_character_of_its_entity(tmp_path):
+    row = make_row("zh", *[("好", "O", 1.0)] * 12, ("孙", "B-PER", 1.0), *[("文", "I-PER", 1.0)] * 30)
+    path = write_store(tmp_path / "store", [[row]], unit="character")
+    for width in range(30, 50):
+        assert "[PER 1.00 孙" in printed(path, width=width)
+
+
+def test_show_fills_lines_of_text_without_spaces(tmp_path):
+    row = make_row("zh", ("孙", "B-PER", 1.0), *[("好", "O", 1.0)] * 60)
+    lines = printed(write_store(tmp_path / "store", [[row]], unit="character"), width=40).splitlines()
+    (first,) = [line for line in lines if "孙" in line]
+    assert first == "[PER 1.00 孙]" + "好" * 13
+
+
+def test_show_leaves_lines_whole_where_the_console_does_not_wrap(store):
+    console = Console(file=io.StringIO(), width=20, color_system=None)
+    for part in show(store):
+        console.print(part, soft_wrap=True)
+    assert "El [ORG 0.97 Banco de España] ~cerró~\n" in console.file.getvalue()
+
+
+def test_show_shortens_words_of_more_than_a_hundred_characters(tmp_path):
+    row = make_row("long", ("x" * 100, "O", 1.0), ("y" * 101, "O", 1.0))
+    output = printed(write_store(tmp_path / "store", [[row]]), width=300)
+    assert "x" * 100 + " " + "y" * 99 + "…" in output

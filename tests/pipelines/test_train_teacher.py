@@ -134,7 +134,7 @@ def test_what_was_said_of_the_input_is_in_the_log(short: Path, tmp_path: Path) -
     (tmp_path / "train.conll").write_text((short / "train.conll").read_text() + "Oslo I-LOC\nrains O\n")
     ok("train-teacher", "--train", tmp_path / "train.conll", "--dev", short / "dev.conll", "--out", tmp_path / "run",
        "--scheme", "iob2", *QUICK)  # fmt: skip
-    assert "tags inside an entity that no entity of their type precedes" in (tmp_path / "run" / "log.txt").read_text()
+    assert "that start an entity, read as its start: 1\n" in (tmp_path / "run" / "log.txt").read_text()
 
 
 def test_config_file_and_set_work_together(short: Path, tmp_path: Path) -> None:
