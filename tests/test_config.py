@@ -241,7 +241,8 @@ def test_conflicts_are_named_beside_unknown_keys(write: Write) -> None:
     [
         (["encoder.heads=7"], "encoder.hidden must be a multiple of encoder.heads"),
         (["encoder.layer_mix=true"], "encoder.layer_mix"),
-        (["distill.temperature=2"], "distill.temperature"),
+        (["distill.divergence=mse", "distill.temperature=2"], "distill.temperature"),
+        (["encoder.name=bert", "encoder.layers=4"], "encoder.layers is for the scratch encoder"),
         (["init.teacher=t"], "init.teacher and init.layers go together"),
         (["init.layers=[0]"], "init.teacher and init.layers go together"),
         (["init.teacher=t", "init.layers=[0]", "encoder.name=bert"], 'leave encoder.name out, found "bert"'),
@@ -259,7 +260,7 @@ def test_values_that_do_not_go_together_are_refused(settings: list[str], message
     ("kind", "settings"),
     [
         (TeacherConfig, ["encoder.name=bert", "encoder.layer_mix=true", "encoder.pooling=mean", "head.kind=crf"]),
-        (TeacherConfig, ["encoder.name=bert", "encoder.heads=7"]),
+        (TeacherConfig, ["encoder.name=bert", "encoder.max_pieces=64"]),
         (StudentConfig, ["head.kind=crf"]),
         (StudentConfig, ["distill.divergence=kl", "distill.temperature=2"]),
     ],

@@ -87,4 +87,4 @@ def test_several_files_are_counted_together(world: World, test_file: Path, tmp_p
 def test_json_into_a_directory_that_is_not_there_is_said(world: World, tmp_path: Path) -> None:
     done = run("evaluate", "--model", world.student, "--data", world.dev, "--json", tmp_path / "no" / "s.json")
     assert done.code == 2
-    assert f"{tmp_path}/no/s.json: cannot be written" in done.err
+    assert f"--json {tmp_path}/no/s.json: no such directory" in done.err
