@@ -7,8 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint
 ARGS ?=
 OUT ?= quickstart
 
-# Small models on many threads are slower than on few, and tests share the machine.
-TEST_THREADS ?= 2
+# Models as small as those of the tests lose time where threads wait for each other.
+TEST_THREADS ?= 1
 
 .PHONY: help setup test test-all lint format typecheck quickstart bench clean
 .DEFAULT_GOAL := help

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -18,28 +19,29 @@ import torch
 from transformers import pipeline
 
 from benchmarks import common
+from ner_distill.console import Reporter
 from ner_distill.pipelines import label_unlabeled as labelling
 from ner_distill.pipelines.build import load_run
 from ner_distill.pipelines.label_unlabeled import LabelOptions
 
 
-def ours(run: Path, text: Path, options: LabelOptions) -> Callable[[], float]:
+def ours(run: Path, text: Path, options: LabelOptions, clock: str) -> Callable[[], float]:
     """Seconds of a whole labelling, the teacher loaded before."""
 
     def measured() -> float:
         built = load_run(run)
         with tempfile.TemporaryDirectory() as place, patch.object(labelling, "load_run", lambda _: built):
-            return common.seconds(
-                lambda: labelling.label_unlabeled([run], [text], Path(place) / "store", options=options)
-            )
+            store, reporter = Path(place) / "store", Reporter(quiet=True)
+            label = partial(labelling.label_unlabeled, [run], [text], store, options=options, reporter=reporter)
+            return common.seconds(label, clock)
 
     return measured
 
 
-def theirs(directory: Path, lines: list[str], batch_size: int) -> Callable[[], float]:
+def theirs(directory: Path, lines: list[str], clock: str) -> Callable[[], float]:
     """Seconds of the pipeline over the lines."""
-    tag = pipeline("token-classification", model=str(directory), batch_size=batch_size, device="cpu")
-    return lambda: common.seconds(lambda: [len(entities) for entities in tag(lines)])
+    tag = pipeline("token-classification", model=str(directory), batch_size=32, device="cpu")
+    return lambda: common.seconds(lambda: tag(lines), clock)
 
 
 def main() -> None:
@@ -59,14 +61,14 @@ def main() -> None:
         text = place / "text.txt"
         text.write_text("\n".join(lines) + "\n", "utf-8")
         base = common.checkpoint(place / "bert", lines, layers=4, hidden=312, heads=12)
-        ways = {"transformers pipeline": theirs(common.classifier(place / "classifier", base), lines, 32)}
+        ways = {"transformers pipeline": theirs(common.classifier(place / "classifier", base), lines, given.clock)}
         for head in ("token", "crf"):
             run = common.pretrained_teacher(place / head, base, head=head)
-            ways[f"label-unlabeled, BERT, {head} head"] = ours(run, text, options)
+            ways[f"label-unlabeled, BERT, {head} head"] = ours(run, text, options, given.clock)
         run = common.scratch_teacher(place / "scratch", lines, hidden=160, heads=8)
-        ways["label-unlabeled, scratch encoder, crf head"] = ours(run, text, options)
+        ways["label-unlabeled, scratch encoder, crf head"] = ours(run, text, options, given.clock)
         times = common.alternately(ways, given.rounds)
-    print(f"{len(lines):,} lines, {words:,} words, {given.threads} threads, {options}")
+    print(f"{len(lines):,} lines, {words:,} words, {given.threads} threads, {given.clock} time, {options}")
     print(f"{'':<44} {'words/s':>9} {'ratio':>7}   (medians of {given.rounds} rounds)")
     base_times = times["transformers pipeline"]
     for name, taken in times.items():

@@ -58,7 +58,7 @@ def pairs_of(batch: Encoded, per_sentence: int, rng: np.random.Generator) -> Ten
     return torch.from_numpy(words.reshape(-1, 2))
 
 
-def pass_over(teacher: Teacher, batches: list[Encoded], per_sentence: int) -> Callable[[], float]:
+def pass_over(teacher: Teacher, batches: list[Encoded], per_sentence: int, clock: str) -> Callable[[], float]:
     """Seconds per pair of a training pass over the batches."""
     rng = np.random.default_rng(1)
 
@@ -77,19 +77,19 @@ def pass_over(teacher: Teacher, batches: list[Encoded], per_sentence: int) -> Ca
                 teacher.zero_grad()
                 trained += len(pairs)
 
-        return common.seconds(train) / trained
+        return common.seconds(train, clock) / trained
 
     return measured
 
 
-def compare(name: str, run: Path, lines: list[str], *, sentences: int, rounds: int) -> None:
+def compare(name: str, run: Path, lines: list[str], *, sentences: int, rounds: int, clock: str) -> None:
     """Print a line for each number of pairs per sentence."""
     built = load_run(run)
     teacher = cast(Teacher, built.model).train()
     batches = batches_of(built, lines, sentences)
     published = "two sentences per pair"
-    ways = {published: pass_over(teacher, batches, 0)}
-    ways |= {f"{number} pairs per sentence": pass_over(teacher, batches, number) for number in (16, 32)}
+    ways = {published: pass_over(teacher, batches, 0, clock)}
+    ways |= {f"{number} pairs per sentence": pass_over(teacher, batches, number, clock) for number in (16, 32)}
     times = common.alternately(ways, rounds)
     for way, taken in times.items():
         ratio = common.median([slow / fast for slow, fast in zip(times[published], taken, strict=True)])
@@ -111,10 +111,10 @@ def main() -> None:
         if given.encoder != "scratch":
             base = common.checkpoint(place / "bert", lines, layers=4, hidden=312, heads=12)
             run = common.pretrained_teacher(place / "token", base, head="token")
-            compare("4x312 BERT", run, lines, sentences=given.sentences, rounds=given.rounds)
+            compare("4x312 BERT", run, lines, sentences=given.sentences, rounds=given.rounds, clock=given.clock)
         if given.encoder != "bert":
             run = common.scratch_teacher(place / "scratch", lines, hidden=160, heads=8)
-            compare("scratch", run, lines, sentences=given.sentences, rounds=given.rounds)
+            compare("scratch", run, lines, sentences=given.sentences, rounds=given.rounds, clock=given.clock)
 
 
 if __name__ == "__main__":

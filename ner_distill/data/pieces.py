@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 FILE = "pieces.json"
-WORDS_KEPT = 200_000
+WORDS_KEPT = 30_000  # forms: nineteen words in twenty of a text, and no more memory for a longer one
 Ids = npt.NDArray[np.int64]
 
 

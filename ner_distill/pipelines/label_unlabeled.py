@@ -8,6 +8,7 @@ can be made again by itself.
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -228,6 +229,9 @@ def label_unlabeled(
     options, reporter = options or LabelOptions(), reporter or Reporter()
     if resume:
         resumable(text)
+    # Read when oneDNN is first used. It keeps what it compiled for each shape of a batch, 1024 of them unless told
+    # otherwise: that grew with the text by some 150 MB, and hardly any shape beyond a few comes again soon.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     built = [load_run(teacher) for teacher in teachers]
     for path, one in zip(teachers, built, strict=True):
         if one.info.kind != "teacher":
