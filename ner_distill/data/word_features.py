@@ -20,7 +20,7 @@ from ner_distill.errors import RunError
 
 FILE = "vocabulary.json"
 EDGE = "\u0002"  # stands for the border of a word or sentence in character and bigram features
-FORMS_KEPT = 200_000
+FORMS_KEPT = 40_000
 Ids = npt.NDArray[np.int64]
 
 

@@ -19,6 +19,7 @@ from ner_distill.nn.heads import Head
 from ner_distill.nn.tagger import Tagger
 
 DECODED_TOGETHER = 32_768  # words, padding included
+ROWS_TOGETHER = 256
 ScoredSpan = tuple[Span, float]
 Encoded = tuple[list[int], Tensor, Tensor]  # indices, vectors (batch, words, dim), mask (batch, words)
 
@@ -133,7 +134,11 @@ def fast_linear(device: torch.device) -> AbstractContextManager[object]:
 
 
 class _OneDnnLinear(TorchFunctionMode):
-    """Sends `functional.linear` to oneDNN where both matrices are float32."""
+    """Sends `functional.linear` to oneDNN where both matrices are float32.
+
+    oneDNN compiles a kernel for each number of rows, about a megabyte of them each: rows are filled up so that few
+    numbers come.
+    """
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -141,7 +146,10 @@ class _OneDnnLinear(TorchFunctionMode):
         if func is functional.linear and not kwargs and len(args) == 3 and not torch.is_autocast_enabled("cpu"):
             vectors, weight, bias = args
             if vectors.dtype == weight.dtype == torch.float32 and vectors.dim() > 1:
-                return torch.ops.mkldnn._linear_pointwise(vectors, weight, bias, "none", [], "")
+                rows = vectors.flatten(0, -2)
+                padded = functional.pad(rows, (0, 0, 0, -len(rows) % ROWS_TOGETHER))
+                product = torch.ops.mkldnn._linear_pointwise(padded, weight, bias, "none", [], "")
+                return product[: len(rows)].unflatten(0, vectors.shape[:-1])
         return func(*args, **(kwargs or {}))
 
 

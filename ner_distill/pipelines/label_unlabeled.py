@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -114,13 +114,16 @@ class Labeller:
                 counts[key] = counts.get(key, 0) + value
         return counts
 
-    def blocks(self, sentences: Sequence[Sentence], shard: int) -> Iterator[SoftBlock]:
-        """The blocks of one shard."""
+    def blocks(
+        self, sentences: Sequence[Sentence], shard: int, answered: Callable[[int, int], None]
+    ) -> list[SoftBlock]:
+        """The blocks of one shard. `answered` is told the sentences and the words of each batch."""
         features = [[featurizer.features(sentence.words) for sentence in sentences] for featurizer in self.featurizers]
         sizes = [
             max(featurizer.size(one[index]) for featurizer, one in zip(self.featurizers, features, strict=True))
             for index in range(len(sentences))
         ]
+        room = _Room(sentences, len(self.tagset), self.options.pairs_per_sentence if self.compares else 0)
         for number, batch in enumerate(plan_batches(sizes, budget=self.options.batch_words, seed=None)):
             chunks = [
                 range(first, min(first + self.options.block_size, len(batch)))
@@ -128,7 +131,9 @@ class Labeller:
             ]
             rng = np.random.default_rng([self.options.seed, shard, number])
             answer = self._answer([[one[index] for index in batch] for one in features], chunks, rng)
-            yield from _to_blocks([sentences[index] for index in batch], chunks, answer)
+            room.put(batch, chunks, answer)
+            answered(len(batch), sum(len(sentences[index].words) for index in batch))
+        return room.blocks()
 
     def _answer(self, features: list[list[Any]], chunks: Sequence[range], rng: np.random.Generator) -> Answer:
         probs: torch.Tensor | None = None
@@ -187,27 +192,66 @@ class Labeller:
         return keep
 
 
-def _to_blocks(sentences: Sequence[Sentence], chunks: Sequence[range], answer: Answer) -> Iterator[SoftBlock]:
-    width = answer.probs.shape[1]
-    halves = answer.probs.astype(np.float16)
-    for rows, pairs, similarity in zip(chunks, answer.pairs, answer.similarity, strict=True):
-        made = []
-        for row in rows:
-            sentence = sentences[row]
-            length = len(sentence.words)
-            made.append(
-                SoftRow(sentence.id, sentence.words, halves[row, :length], answer.keep[row, :length], sentence.lang)
+class _Rows:
+    """An array that is made once and filled from the front."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+        self._values, self._used = np.empty(shape, dtype), 0
+
+    def put(self, rows: npt.NDArray[Any]) -> slice:
+        """Copies the rows in; returns where they lie."""
+        place = slice(self._used, self._used + len(rows))
+        self._values[place] = rows
+        self._used = place.stop
+        return place
+
+    def __getitem__(self, place: slice) -> npt.NDArray[Any]:
+        return self._values[place]
+
+
+class _Room:
+    """Where the answers for one shard lie until it is written, made before its first batch.
+
+    Small arrays of each batch (a view is one too), kept while the big tensors of the next ones come and go, would
+    lie between them and stop the allocator from joining what is free: memory then grows with the text by hundreds
+    of megabytes. So the blocks are made only when the last batch is answered.
+    """
+
+    def __init__(self, sentences: Sequence[Sentence], tags: int, pairs_per_sentence: int) -> None:
+        self._sentences = sentences
+        words, pairs = sum(len(sentence.words) for sentence in sentences), pairs_per_sentence * len(sentences)
+        self._probs, self._keep = _Rows((words, tags), np.float16), _Rows((words,), np.bool_)
+        self._places, self._similarity = _Rows((pairs, 4), np.int32), _Rows((pairs,), np.float16)
+        self._blocks: list[tuple[list[tuple[int, slice]], slice]] = []
+
+    def put(self, batch: Sequence[int], chunks: Sequence[range], answer: Answer) -> None:
+        """Take the answer for the sentences of these indices; each chunk of the batch becomes a block."""
+        width = answer.probs.shape[1]
+        for chunk, pairs, similarity in zip(chunks, answer.pairs, answer.similarity, strict=True):
+            rows = []
+            for row in chunk:
+                length = len(self._sentences[batch[row]].words)
+                rows.append((batch[row], self._probs.put(answer.probs[row, :length])))
+                self._keep.put(answer.keep[row, :length])
+            sentence, word = np.divmod(pairs, width)
+            first, second = sentence.T - chunk.start
+            self._similarity.put(similarity)
+            place = self._places.put(np.stack([first, word[:, 0], second, word[:, 1]], axis=1))
+            self._blocks.append((rows, place))
+
+    def blocks(self) -> list[SoftBlock]:
+        """All blocks that were put."""
+        return [
+            SoftBlock(
+                tuple(
+                    SoftRow(sentence.id, sentence.words, self._probs[words], self._keep[words], sentence.lang)
+                    for sentence, words in ((self._sentences[index], words) for index, words in rows)
+                ),
+                self._places[pairs],
+                self._similarity[pairs],
             )
-        places = np.stack(
-            [
-                pairs[:, 0] // width - rows.start,
-                pairs[:, 0] % width,
-                pairs[:, 1] // width - rows.start,
-                pairs[:, 1] % width,
-            ],
-            axis=1,
-        )
-        yield SoftBlock(tuple(made), places.astype(np.int32), similarity.astype(np.float16))
+            for rows, pairs in self._blocks
+        ]
 
 
 def label_unlabeled(
@@ -250,16 +294,19 @@ def label_unlabeled(
     total = count_sentences(text, format=format)
     if total is not None and limit:
         total = min(total, limit)
-    shard = words = 0
+    shard = labelled = 0
     started = time.monotonic()
     with reporter.progress("labelling", total=total, unit="sentences") as progress:
+
+        def answered(rows: int, words: int) -> None:
+            nonlocal labelled
+            labelled += words
+            progress.advance(rows, **{"words/s": f"{labelled / (time.monotonic() - started):,.0f}"})
+
         while sentences := list(islice(stream, options.shard_size)):
             if writer.needed(shard):
-                blocks, before = [], labeller.counts()
-                for block in labeller.blocks(sentences, shard):
-                    blocks.append(block)
-                    words += sum(len(row.words) for row in block.rows)
-                    progress.advance(len(block.rows), **{"words/s": f"{words / (time.monotonic() - started):,.0f}"})
+                before = labeller.counts()
+                blocks = labeller.blocks(sentences, shard, answered)
                 counted = {key: value - before.get(key, 0) for key, value in labeller.counts().items()}
                 writer.write_shard(shard, blocks, counted)
             else:
