@@ -183,19 +183,26 @@ def best_path(emissions: Tensor, start: Tensor, end: Tensor, transitions: Tensor
     """
     if not mask.shape[1]:
         return mask.long()
-    packing = Packing.of(mask)
-    packed = packing.pack(emissions)
+    # The longest first: at each step only the sentences that reach so far are worked on.
+    order = mask.sum(1).argsort(descending=True, stable=True)
+    packing = Packing.of(mask[order])
+    packed = packing.pack(emissions[order])
+    reaching = packing.counted.sum(1).tolist()
     # Only the maxima are kept: looking for the one predecessor on the way back is cheaper than noting all of them.
     incoming = transitions.t().contiguous()
-    scores = torch.empty_like(packed)
+    scores = torch.zeros_like(packed)
     scores[0] = packed[0] + start
     options = packed.new_empty(packed.shape[1], *transitions.shape)
-    for now, after, emission in zip(scores.unbind(), scores[1:].unbind(), packed[1:].unbind(), strict=False):
-        torch.add(now[:, None, :], incoming, out=options)
-        torch.amax(options, dim=2, out=after)
-        after.add_(emission)
+    for word, count in enumerate(reaching[1:], start=1):
+        after = scores[word, :count]
+        torch.add(scores[word - 1, :count, None, :], incoming, out=options[:count])
+        torch.amax(options[:count], dim=2, out=after)
+        after.add_(packed[word, :count])
     final = (packing.at_last(scores) + end).argmax(-1)
-    tags = [final]
-    for now, after_last in zip(reversed(scores[:-1].unbind()), reversed(packing.counted[1:].unbind()), strict=True):
-        tags.append(torch.where(after_last, (now + incoming[tags[-1]]).argmax(-1), final))
-    return packing.unpack(torch.stack(tags[::-1]))
+    tags = final.repeat(len(packed), 1)
+    for word in range(len(packed) - 1, 0, -1):
+        count = reaching[word]
+        tags[word - 1, :count] = (scores[word - 1, :count] + incoming[tags[word, :count]]).argmax(-1)
+    found = torch.empty_like(mask, dtype=torch.long)
+    found[order] = packing.unpack(tags)
+    return found
