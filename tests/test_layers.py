@@ -20,12 +20,13 @@ MAY_IMPORT = {
     "files": BASE,
     "console": BASE,
     "config": BASE,
+    "config_file": BASE | {"config"},
     "data": BASE | {"config", "data"},
     "nn": BASE | {"nn"},
     "teacher": BASE | {"config", "data", "nn", "teacher"},
     "student": BASE | {"config", "data", "nn", "student"},
-    "pipelines": BASE | {"config", "data", "nn", "teacher", "student", "pipelines"},
-    "cli": BASE | {"config", "data", "nn", "teacher", "student", "pipelines"},
+    "pipelines": BASE | {"config", "config_file", "data", "nn", "teacher", "student", "pipelines"},
+    "cli": BASE | {"config", "config_file", "data", "nn", "teacher", "student", "pipelines"},
     "__main__": {"cli"},
 }
 

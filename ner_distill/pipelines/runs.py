@@ -20,7 +20,8 @@ from typing import Any, Literal
 
 import tomli_w
 
-from ner_distill.config import Config, StudentConfig, TeacherConfig, parse_config
+from ner_distill.config import StudentConfig, TeacherConfig
+from ner_distill.config_file import Config, parse_config
 from ner_distill.data.sentence import Unit
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError

@@ -10,7 +10,8 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from ner_distill.config import DistillConfig, StudentConfig, load_config
+from ner_distill.config import DistillConfig, StudentConfig
+from ner_distill.config_file import load_config
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch
 from ner_distill.data.sentence import Unit, labels_of

@@ -8,7 +8,8 @@ from typing import cast
 
 from torch import nn
 
-from ner_distill.config import TeacherConfig, load_config
+from ner_distill.config import TeacherConfig
+from ner_distill.config_file import load_config
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import labels_of
 from ner_distill.errors import DataError

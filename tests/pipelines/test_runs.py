@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from ner_distill.config import StudentConfig, TeacherConfig, load_config
+from ner_distill.config import StudentConfig, TeacherConfig
+from ner_distill.config_file import load_config
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.pipelines.runs import (

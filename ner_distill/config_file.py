@@ -1,0 +1,203 @@
+"""Reading a configuration: defaults, file and settings, checked together, with all problems in one message."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pydantic
+from pydantic import BaseModel
+
+from ner_distill.config import EncoderConfig, StudentConfig, TeacherConfig
+from ner_distill.errors import ConfigError
+
+Config = TypeVar("Config", TeacherConfig, StudentConfig)
+
+
+def load_config(kind: type[Config], file: Path | None, settings: Sequence[str] = ()) -> Config:
+    """The defaults, changed by the TOML file, changed by `section.key=value` settings, later ones over earlier.
+
+    Raises ConfigError with every problem found, each with the key and what to do.
+    """
+    data = _read_toml(file) if file is not None else {}
+    malformed: list[str] = []
+    places: dict[str, str] = {}
+    for setting in settings:
+        if (section := setting.partition(".")[0]) not in data:
+            places[section] = f"--set {setting}"
+        key, problem = _apply(data, setting)
+        if problem is None:
+            places[key] = f"--set {setting}"
+        else:
+            malformed.append(f"--set {setting}: {problem}")
+    where = str(file) if file else "settings"
+    return _checked(kind, data, lambda key: places.get(key, f"{where}: {key}") if key else where, malformed)
+
+
+def parse_config(kind: type[Config], data: Mapping[str, Any], where: str) -> Config:
+    """Check a configuration that was read. Raises ConfigError with every problem."""
+    return _checked(kind, data, lambda key: f"{where}: {key}" if key else where)
+
+
+def _checked(
+    kind: type[Config], data: Mapping[str, Any], place: Callable[[str], str], malformed: Sequence[str] = ()
+) -> Config:
+    """The configuration, or one error: what is malformed, and each problem after the place of its key."""
+    problems: dict[str, str] = {}
+    config: Config | None = None
+    try:
+        config = kind.model_validate(_overlay(kind().model_dump(), data))
+    except pydantic.ValidationError as error:
+        problems = _describe(error.errors())
+    problems |= _unknown_keys(kind, data)
+    lines = [*malformed, *(f"{place(key)}: {problem}" for key, problem in problems.items())]
+    if config is not None:
+        lines += [f"{place('')}: {problem}" for problem in _conflicts(config)]
+    if config is None or lines:
+        raise ConfigError.of(lines)
+    return _resolve(config)
+
+
+SCRATCH_AUTO = {"epochs": 12, "lr": 2e-3, "batch_words": 512}
+PRETRAINED_AUTO = {"epochs": 5, "lr": 3e-5, "head_lr": 1e-3, "batch_words": 1024}
+
+
+def _resolve(config: Config) -> Config:
+    """Replace every "auto": what suits an encoder from scratch ruins a pretrained one."""
+    scratch = config.encoder.name == "scratch" and not (isinstance(config, StudentConfig) and config.init.teacher)
+    auto = SCRATCH_AUTO if scratch else PRETRAINED_AUTO
+    optim = config.optim
+    changes = {key: value for key, value in auto.items() if getattr(optim, key) == "auto"}
+    optim = optim.model_copy(update=changes)
+    if optim.head_lr == "auto":
+        optim = optim.model_copy(update={"head_lr": optim.lr})
+    head = config.head
+    if head.kind == "auto":
+        # a student on a pretrained encoder is saved for transformers, which has no CRF
+        kind = "token" if isinstance(config, StudentConfig) and not scratch else "crf"
+        head = head.model_copy(update={"kind": kind})
+    return config.model_copy(update={"optim": optim, "head": head})
+
+
+def _conflicts(config: TeacherConfig | StudentConfig) -> Iterator[str]:
+    encoder = config.encoder
+    if encoder.name == "scratch" and encoder.hidden % encoder.heads:
+        yield f"encoder.hidden must be a multiple of encoder.heads, found {encoder.hidden} and {encoder.heads}"
+    if encoder.name == "scratch" and encoder.layer_mix:
+        yield 'encoder.layer_mix mixes the layers of a pretrained encoder; with name = "scratch" it must be false'
+    if encoder.name != "scratch":
+        yield from _scratch_only(encoder, type(config)().encoder)
+    if isinstance(config, TeacherConfig) and config.similarity.weight > 0 and config.similarity.pairs_per_sentence == 0:
+        yield "similarity.pairs_per_sentence = 0 leaves the similarity untrained; to switch it off: weight = 0"
+    if isinstance(config, StudentConfig):
+        yield from _student_conflicts(config)
+
+
+def _scratch_only(encoder: EncoderConfig, default: EncoderConfig) -> Iterator[str]:
+    """Keys that a pretrained encoder would ignore without a word."""
+    for key, field in EncoderConfig.model_fields.items():
+        if "(scratch only" in (field.description or "") and getattr(encoder, key) != getattr(default, key):
+            yield f'encoder.{key} is for the scratch encoder; the shape of "{encoder.name}" is its own'
+
+
+def _student_conflicts(config: StudentConfig) -> Iterator[str]:
+    if config.distill.divergence == "mse" and config.distill.temperature != 1.0:
+        yield 'distill.temperature softens "kl" and "ce"; with divergence = "mse" it must be 1.0'
+    if bool(config.init.teacher) != bool(config.init.layers):
+        yield "init.teacher and init.layers go together: whose layers, and which"
+    if config.init.teacher and config.encoder.name != "scratch":
+        yield f'init.teacher copies an encoder; leave encoder.name out, found "{config.encoder.name}"'
+    if config.encoder.name == "scratch" and not config.init.teacher:
+        return
+    if config.head.kind == "crf":
+        yield 'a student on a pretrained encoder is saved for transformers, which has no CRF: head.kind must be "token"'
+    if config.encoder.pooling != "first" or config.encoder.layer_mix:
+        yield 'a student on a pretrained encoder is saved for transformers: pooling must be "first", layer_mix false'
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8-sig"))
+    except FileNotFoundError:
+        raise ConfigError(f"{file}: not found; `ner-distill init-config teacher` writes one to start from") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read as UTF-8 text: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: not valid TOML: {error}") from None
+
+
+def _apply(data: dict[str, Any], setting: str) -> tuple[str, str | None]:
+    """Put `a.b=value` into nested tables; its key, and the problem if there is one.
+
+    The value is read as TOML; what TOML does not know is a string.
+    """
+    key, equals, text = (part.strip() for part in setting.partition("="))
+    if not equals or not key:
+        return key, "expected section.key=value"
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    if isinstance(value, dict):
+        return key, "a setting changes one key; give each key its own --set"
+    table = data
+    *sections, last = key.split(".")
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            return key, f"{section} is not a section"
+    table[last] = value
+    return key, None
+
+
+def _unknown_keys(kind: type[BaseModel], data: Mapping[str, Any]) -> dict[str, str]:
+    """dotted key → what is wrong with it."""
+    problems: dict[str, str] = {}
+    for key, value in data.items():
+        section = _sections(kind).get(key)
+        if key not in kind.model_fields:
+            problems[key] = f"unknown key; {_hint(kind, key)}"
+        elif section is not None and not isinstance(value, Mapping):
+            problems[key] = f"is a section: write {key}.<key> = value"
+        elif section is not None:
+            for inner in value:
+                if inner not in section.model_fields:
+                    problems[f"{key}.{inner}"] = f"unknown key; {_hint(kind, inner, key)}"
+    return problems
+
+
+def _sections(kind: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    types = {name: field.annotation for name, field in kind.model_fields.items()}
+    return {name: found for name, found in types.items() if isinstance(found, type) and issubclass(found, BaseModel)}
+
+
+def _hint(kind: type[BaseModel], name: str, section: str = "") -> str:
+    """What may have been meant: a key of the same section spelt alike, or the same key of another section."""
+    prefix = f"{section}." if section else ""
+    known = list((_sections(kind)[section] if section else kind).model_fields)
+    close = [f"{prefix}{match}" for match in difflib.get_close_matches(name, known, n=1)]
+    meant = close or [f"{other}.{name}" for other, model in _sections(kind).items() if name in model.model_fields]
+    return f"did you mean {' or '.join(meant)}?" if meant else f"known here: {', '.join(known)}"
+
+
+def _overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `changes`; keys that `base` lacks are left out (`_unknown_keys` names them)."""
+    merged = dict(base)
+    for key in merged.keys() & changes.keys():
+        old, new = merged[key], changes[key]
+        merged[key] = _overlay(old, new) if isinstance(old, Mapping) and isinstance(new, Mapping) else new
+    return merged
+
+
+def _describe(errors: Sequence[Any]) -> dict[str, str]:
+    """dotted key → one line: what a key may be is a choice of several, and pydantic reports each of them."""
+    messages: dict[str, list[str]] = {}
+    found: dict[str, object] = {}
+    for error in errors:
+        key = ".".join(str(part) for part in error["loc"][:2])
+        messages.setdefault(key, []).append(error["msg"].lower())
+        found[key] = error["input"]
+    return {key: f"{' or '.join(dict.fromkeys(said))}, found {found[key]!r}" for key, said in messages.items()}
