@@ -1,0 +1,155 @@
+"""`ner-distill train-segmenter`: a model of pkuseg from text whose words are separated by spaces."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+
+from ner_distill.console import Progress, Reporter
+from ner_distill.data import segmenters
+from ner_distill.data.lines import check_file, lines_of
+from ner_distill.errors import ConfigError, DataError, RunError, TrainingError
+from ner_distill.files import write_error
+
+ITERATIONS = 20
+_LEAST = 10  # below this many sentences the library divides by zero
+_HELD_OUT = 20  # one sentence of so many is scored and not learned from
+_TEXT, _TEST = "train.txt", "test.txt"
+_SCORE = re.compile(r"iter\d+ .*f-score=([\d.]+)%")
+
+
+def train_segmenter(
+    train: Sequence[Path], out: Path, *, overwrite: bool = False, reporter: Reporter, iterations: int = ITERATIONS
+) -> None:
+    """Train a segmenter on text and write its directory, whole or not at all; the same text gives the same model.
+
+    train: UTF-8, a sentence a line, words separated by white space.
+    The text is held in memory several times over, and its features need temporary disk space: some 0.3 kB a character.
+    Raises DataError where the text is empty, too little or not segmented, RunError where `out` exists and is no
+    segmenter or `overwrite` is off, TrainingError where the disk is full.
+    """
+    _check_out(out, overwrite=overwrite)
+    sentences = _sentences(train)
+    # Beside its place, so that it can be renamed into it.
+    workshop = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        model = workshop / "model"
+        model.mkdir(parents=True)
+        learned, scored = _parts(sentences)
+        _write(workshop / _TEXT, learned)
+        _write(workshop / _TEST, scored)
+        reporter.info(f"{len(learned):,} sentences to learn from, {len(scored):,} to score")
+        with reporter.progress("training the segmenter", total=iterations, unit="iterations") as progress:
+            _run(workshop, model, iterations, progress)
+        _move(model, out, workshop / "old")
+    except OSError as error:
+        raise write_error(out, error) from error
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+    reporter.info(f"wrote {out}; name it as the model of a segmenter")
+
+
+def _check_out(out: Path, *, overwrite: bool) -> None:
+    """Raises RunError where something is in the way."""
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{out}: is a file; expected the name of a directory to write the segmenter into")
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    if not overwrite:
+        raise RunError(f"{out}: exists and is not empty. Replace it (--overwrite) or choose another --out")
+    names = {path.name for path in out.iterdir()}
+    if not names <= {segmenters.FEATURES, segmenters.WEIGHTS} or not segmenters.complete(out):
+        raise RunError(f"{out}: holds something that train-segmenter did not write; --overwrite does not remove that")
+
+
+def _sentences(paths: Sequence[Path]) -> list[list[str]]:
+    """The words of all lines that have any. Raises DataError."""
+    sentences = []
+    for path in paths:
+        check_file(path)
+        lines = [line.split() for _, line in lines_of(path, bare_cr=False)]
+        found = [words for words in lines if words]
+        longest = max((len(word) for words in found for word in words), default=0)
+        if found and (all(len(words) == 1 for words in found) or longest == 1):
+            what = "its characters are separated, not its words" if longest == 1 else "no line has two words"
+            raise DataError(
+                f"{path}: is not segmented: {what}; expected a sentence a line, its words separated by spaces"
+            )
+        sentences += found
+    if len(sentences) < _LEAST:
+        where = ", ".join(map(str, paths)) or "no file"
+        raise DataError(
+            f"{where}: expected at least {_LEAST} segmented sentences, found {len(sentences)}; give more text"
+        )
+    return sentences
+
+
+def _parts(sentences: list[list[str]]) -> tuple[list[list[str]], list[list[str]]]:
+    """(to learn from, to score); of little text everything is both."""
+    if len(sentences) < _LEAST * _HELD_OUT:
+        return sentences, sentences
+    learned = [words for index, words in enumerate(sentences) if index % _HELD_OUT]
+    return learned, sentences[::_HELD_OUT]
+
+
+def _write(path: Path, sentences: list[list[str]]) -> None:
+    """A sentence a line, words separated by one space: the library splits at less than we do."""
+    path.write_text("".join(" ".join(words) + "\n" for words in sentences), encoding="utf-8")
+
+
+def _run(workshop: Path, model: Path, iterations: int, progress: Progress) -> None:
+    """Train. What the library prints becomes progress; the features that it leaves behind are removed."""
+    try:
+        import spacy_pkuseg
+        from spacy_pkuseg.config import config
+    except ImportError:
+        raise ConfigError("training a segmenter needs the package spacy-pkuseg: pip install spacy-pkuseg") from None
+    try:
+        with redirect_stdout(_Lines(progress)), _same_random_numbers():
+            spacy_pkuseg.train(str(workshop / _TEXT), str(workshop / _TEST), str(model), train_iter=iterations)
+    finally:
+        shutil.rmtree(config.tempFile, ignore_errors=True)
+    if not segmenters.complete(model):
+        raise TrainingError(f"{model}: the library wrote no model; is its version one that this program knows?")
+
+
+class _Lines(io.StringIO):
+    """Takes what is printed; every iteration's line advances the progress."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self._progress = progress
+
+    def write(self, text: str) -> int:
+        if match := _SCORE.match(text):
+            self._progress.advance(1, f1=float(match[1]) / 100)
+        return len(text)
+
+
+@contextmanager
+def _same_random_numbers() -> Iterator[None]:
+    """The library shuffles with the global generator: the same numbers every time, and none of the caller's."""
+    state = random.getstate()
+    random.seed(0)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def _move(model: Path, out: Path, old: Path) -> None:
+    """Put the model in its place; what was there leaves at the last moment, and comes back where that fails."""
+    if out.exists():
+        out.rename(old)
+    try:
+        model.rename(out)
+    except OSError:
+        if old.exists():
+            old.rename(out)
+        raise
