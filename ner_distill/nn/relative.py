@@ -68,21 +68,28 @@ class RelativeAttention(nn.Module):
 
 
 class RelativeLayer(nn.Module):
-    """Attention and a feed-forward part, each added to its input and then normalised (post-LN, as FLAT)."""
+    """Attention and a feed-forward part, each added to its input and then normalised (post-LN, as FLAT).
 
-    def __init__(self, dim: int, heads: int, *, inner: int, dropout: float) -> None:
+    attention: RelativeAttention unless another is given; it may answer for the first of its rows alone.
+    """
+
+    def __init__(
+        self, dim: int, heads: int, *, inner: int, dropout: float, attention: nn.Module | None = None
+    ) -> None:
         super().__init__()
-        self.attention = RelativeAttention(dim, heads, dropout=dropout)
+        self.attention = attention or RelativeAttention(dim, heads, dropout=dropout)
         self.feed_forward = nn.Sequential(nn.Linear(dim, inner), nn.ReLU(), nn.Dropout(dropout), nn.Linear(inner, dim))
         self.attention_norm = nn.LayerNorm(dim)
         self.feed_forward_norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, vectors: Tensor, mask: Tensor, table: Tensor) -> Tensor:
-        """Shapes as in RelativeAttention; rows outside the mask are zero."""
-        vectors = self.attention_norm(vectors + self.dropout(self.attention(vectors, mask, table)))
+    def forward(self, vectors: Tensor, mask: Tensor, positions: object) -> Tensor:
+        """Shapes, and what `positions` is, as in the attention; rows outside the mask are zero."""
+        attended = self.attention(vectors, mask, positions)
+        rows = attended.shape[1]
+        vectors = self.attention_norm(vectors[:, :rows] + self.dropout(attended))
         vectors = self.feed_forward_norm(vectors + self.dropout(self.feed_forward(vectors)))
-        return vectors * mask[..., None]
+        return vectors * mask[:, :rows, None]
 
 
 class RelativeTransformer(nn.Module):
@@ -93,8 +100,11 @@ class RelativeTransformer(nn.Module):
         self.dim = dim
         self.layers = nn.ModuleList(RelativeLayer(dim, heads, inner=inner, dropout=dropout) for _ in range(layers))
 
-    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """(batch, words, dim) with mask (batch, words) → (batch, words, dim), rows outside the mask zero."""
+    def forward(self, vectors: Tensor, mask: Tensor, inputs: dict[str, Tensor] | None = None) -> Tensor:
+        """(batch, words, dim) with mask (batch, words) → (batch, words, dim), rows outside the mask zero.
+
+        inputs: what layers of a lattice read besides; nothing here.
+        """
         vectors = vectors * mask[..., None]
         if vectors.shape[1] == 0:  # only sentences without words: there are no distances either
             return vectors

@@ -1,0 +1,81 @@
+"""FLAT as the literature has it: R for every pair of elements. Slow and plain; tests and the benchmark compare to it.
+
+Li et al., ACL 2020, eq. 4-9: the four distances of all pairs, a vector for each, fused to R (batch, elements,
+elements, dim), multiplied by the queries. It takes its weights from a `FlatTransformer`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from ner_distill.nn.flat import FlatAttention, FlatTransformer, Positions, WordGroup
+from ner_distill.nn.relative import RelativeLayer
+
+
+def dense_flat(model: FlatTransformer, chars: Tensor, mask: Tensor, words: Sequence[WordGroup]) -> Tensor:
+    """What `model(chars, mask, words)` must be."""
+    batch, length, _ = chars.shape
+    heads = torch.cat([torch.arange(length).expand(batch, -1), *(group.heads.cpu() for group in words)], 1)
+    tails = torch.cat(
+        [torch.arange(length).expand(batch, -1), *(group.heads.cpu() + group.width for group in words)], 1
+    )
+    mask = torch.cat([mask, *(group.mask for group in words)], 1)
+    vectors = torch.cat([chars, *(group.vectors for group in words)], 1) * mask[..., None]
+    pairs = [(heads, heads), (heads, tails), (tails, heads), (tails, tails)]
+    distances = [(mine[:, :, None] - other[:, None, :]).to(chars.device) for mine, other in pairs]
+    if model.positions.kinds == 2:  # fusion `two`: hh and tt
+        distances = [distances[0], distances[3]]
+    vectors_of = [_positions(model.positions, number, distance, chars) for number, distance in enumerate(distances)]
+    for layer in model.layers:
+        assert isinstance(layer, RelativeLayer)
+        attended = layer.dropout(_attention(layer.attention, vectors, mask, vectors_of))
+        vectors = layer.attention_norm(vectors + attended)
+        vectors = layer.feed_forward_norm(vectors + layer.dropout(layer.feed_forward(vectors))) * mask[..., None]
+    return vectors[:, :length]
+
+
+def _positions(positions: Positions, number: int, distances: Tensor, like: Tensor) -> Tensor:
+    """p of each distance: (batch, elements, elements, dim)."""
+    if positions.tables:
+        limit = positions.max_distance
+        learned: Tensor = positions.tables[0 if positions.shared else number]
+        return learned[limit - distances.clamp(-limit, limit)]  # row 0 holds the greatest distance
+    rows = int(distances.abs().max())
+    every = torch.arange(-rows, rows + 1, device=like.device, dtype=torch.float64)
+    rates = 10000 ** (-torch.arange(0, positions.dim, 2, device=like.device, dtype=torch.float64) / positions.dim)
+    angles = every[:, None] * rates
+    table: Tensor = torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, : positions.dim]
+    return table.to(like.dtype)[distances + rows]
+
+
+def _fused(fusion: nn.Module, kind: str, vectors_of: Sequence[Tensor]) -> Tensor:
+    """R of all pairs: (batch, elements, elements, dim)."""
+    parts = dict(fusion.named_parameters())
+    together = torch.cat(list(vectors_of), -1)
+    if kind in ("ff", "two"):
+        return linear(together, parts["distance.weight"]).relu()
+    hidden = linear(together, parts["hidden.distance.weight"]).relu()
+    choice: Tensor = linear(hidden, parts["choice.weight"], parts["choice.bias"]).unflatten(-1, (4, -1)).softmax(-2)
+    return (choice * linear(torch.stack(list(vectors_of), -2), parts["value.weight"])).sum(-2)
+
+
+def _attention(part: nn.Module, vectors: Tensor, mask: Tensor, vectors_of: Sequence[Tensor]) -> Tensor:
+    """((q_i + u) · k_j + (q_i + v) · W_R R_ij) / sqrt(d), softmax, values: (batch, elements, dim)."""
+    assert isinstance(part, FlatAttention)
+    query = part.query(vectors).unflatten(-1, (part.heads, -1)).transpose(1, 2)
+    key, value = (half.unflatten(-1, (part.heads, -1)).transpose(1, 2) for half in part.key_value(vectors).chunk(2, -1))
+    relative = part.position(_fused(part.fusion, part.kind, vectors_of)).unflatten(-1, (part.heads, -1))
+    content = (query + part.content_bias[:, 0]) @ key.transpose(-1, -2)
+    position = torch.einsum("bhid,bijhd->bhij", query + part.distance_bias[:, 0], relative)
+    scores = content + position
+    if part.scaled:
+        scores = scores / math.sqrt(query.shape[-1])
+    scores = scores.masked_fill(~mask[:, None, None, :], torch.finfo(scores.dtype).min)
+    attended = part.dropout(scores.softmax(-1)) @ value
+    result: Tensor = part.out(attended.transpose(1, 2).flatten(2))
+    return result
