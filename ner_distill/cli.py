@@ -289,6 +289,9 @@ def predict(
             "--input-format", metavar="NAME", help="Format of the text: auto, or one that train-teacher reads."
         ),
     ] = "auto",
+    lattice: Annotated[
+        bool, typer.Option("--lattice", help="Draw the lexicon words that the teacher finds, below each sentence.")
+    ] = False,
 ) -> None:
     """Find entities in text.
 
@@ -299,7 +302,8 @@ def predict(
     """
     from ner_distill.pipelines.predict import predict as run
 
-    for line in run(model, text or ["-"], style=style, format=input_format):
+    width = _console().width
+    for line in run(model, text or ["-"], style=style, format=input_format, lattice=lattice, width=width):
         # flushed: somebody may be waiting at the other end
         print(line, flush=True)
 
@@ -343,6 +347,10 @@ def show(
         str | None, typer.Option("--type", metavar="TYPE", help="Only sentences with an entity of this type.")
     ] = None,
     entities_only: Annotated[bool, typer.Option("--entities-only", help="Only sentences with an entity.")] = False,
+    lattice: Annotated[
+        Path | None,
+        typer.Option("--lattice", metavar="RUN", help="Draw the words that this teacher's lexicon finds as well."),
+    ] = None,
 ) -> None:
     """Print sentences of a soft-label store with the teacher's entities and confidence.
 
@@ -351,8 +359,27 @@ def show(
     from ner_distill.pipelines.show import show as run
 
     console = _console()
-    for part in run(store, limit=limit, start=start, label=type, entities_only=entities_only):
+    for part in run(store, limit=limit, start=start, label=type, entities_only=entities_only, lattice=lattice):
         console.print(part)
+
+
+@app.command("train-segmenter", short_help="train a word segmenter from segmented text")
+def train_segmenter(
+    train: Annotated[
+        list[Path],
+        typer.Option("--train", metavar="FILE", help="Sentences, one a line, a space between words. Repeatable."),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory to write the segmenter into.")],
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a word segmenter (pkuseg) for [lattice] segmenter_model, from segmented text.
+
+    Example: ner-distill train-segmenter --train segmented.txt --out runs/segmenter
+    """
+    from ner_distill.console import Reporter
+    from ner_distill.pipelines.train_segmenter import train_segmenter as run
+
+    run(train, out, overwrite=overwrite, reporter=Reporter())
 
 
 @app.command("init-config", short_help="write a configuration to edit")

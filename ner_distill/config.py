@@ -56,6 +56,50 @@ class EncoderConfig(Section):
     )
 
 
+Files = Annotated[tuple[str, ...], pydantic.BeforeValidator(_as_tuple)]
+
+
+class LatticeConfig(Section):
+    """What the words of a lexicon tell of a sentence's characters."""
+
+    kind: Literal["none", "flat", "soft-lexicon", "softword", "ex-softword"] = Field(
+        "none", description="FLAT layers over characters and words, or features of each character"
+    )
+    lexicon: Files = Field((), description="word lists: a word a line, a tab and its frequency where known")
+    segmenter: Literal["none", "pkuseg"] = Field("none", description="words of a segmenter, beside those of a lexicon")
+    segmenter_model: str = Field("", description="the segmenter's model directory (train-segmenter makes one)")
+    max_length: Annotated[int, Field(ge=2)] = Field(8, description="longer lexicon words are left out (characters)")
+    min_count: Count = Field(2, description="words matched less often in training share one vector")
+    word_dim: Count = Field(64, description="width of the words' vectors")
+    vectors: str = Field("", description="word2vec text file for the words; its width must be word_dim")
+    tune_vectors: bool = Field(True, description="train what was read from `vectors`, or leave it as it is")
+    raw_text: Files = Field((), description="more text to count frequencies on (soft-lexicon)")
+    unknown: Fraction = Field(0.3, description="chance of hiding a lexicon word in training")
+    dropout: Fraction = Field(0.4, description="dropout on the words' vectors")
+    fusion: Literal["ff", "two", "attn", "gate"] = Field("ff", description="how four distances become one (flat)")
+    positions: Literal["fixed", "learned"] = Field("fixed", description="sinusoids, or learned tables (flat)")
+    shared_positions: bool = Field(True, description="one table for the four distances, where learned (flat)")
+    scaled: bool = Field(True, description="divide the scores by the root of the width (flat)")
+    layers: Count = Field(1, description="FLAT layers over a pretrained encoder (scratch: encoder.layers)")
+    heads: Count = Field(8, description="their heads; must divide the encoder's width (scratch: encoder.heads)")
+
+
+class FeaturesConfig(Section):
+    """What else is known of a word beside its context."""
+
+    pinyin: bool = Field(False, description="how characters are read: letters of their pinyin, by a CNN")
+    glyph: bool = Field(False, description="what characters are made of: their components, by a CNN")
+    spelling_dim: Count = Field(64, description="width of the vectors of pinyin and of glyph")
+    gazetteers: dict[str, str] = Field({}, description="lists of known entities: {TYPE = file}")
+    gazetteer_dim: Count = Field(32, description="width of the vector of what the lists say")
+    char_vectors: str = Field(
+        "", description="word2vec text file for words (characters); its width must be encoder.word_dim (scratch only)"
+    )
+    bigram_vectors: str = Field(
+        "", description="the same for character bigrams; its width must be encoder.bigram_dim (scratch only)"
+    )
+
+
 class HeadConfig(Section):
     """What turns word vectors into entities."""
 
@@ -151,6 +195,8 @@ class TeacherConfig(Section):
 
     seed: Seed = Field(13, description="of everything that is drawn at random")
     encoder: EncoderConfig = EncoderConfig()
+    lattice: LatticeConfig = LatticeConfig()
+    features: FeaturesConfig = FeaturesConfig()
     head: HeadConfig = HeadConfig()
     similarity: SimilarityConfig = SimilarityConfig()
     adversarial: AdversarialConfig = AdversarialConfig()

@@ -94,6 +94,8 @@ def _conflicts(config: TeacherConfig | StudentConfig) -> Iterator[str]:
         yield "similarity.pairs_per_sentence = 0 leaves the similarity untrained; to switch it off: weight = 0"
     if isinstance(config, StudentConfig):
         yield from _student_conflicts(config)
+    else:
+        yield from _lattice_conflicts(config)
 
 
 def _scratch_only(encoder: EncoderConfig, default: EncoderConfig) -> Iterator[str]:
@@ -101,6 +103,26 @@ def _scratch_only(encoder: EncoderConfig, default: EncoderConfig) -> Iterator[st
     for key, field in EncoderConfig.model_fields.items():
         if "(scratch only" in (field.description or "") and getattr(encoder, key) != getattr(default, key):
             yield f'encoder.{key} is for the scratch encoder; the shape of "{encoder.name}" is its own'
+
+
+def _lattice_conflicts(config: TeacherConfig) -> Iterator[str]:
+    lattice, features = config.lattice, config.features
+    if lattice.kind == "none":
+        for key in ("lexicon", "segmenter_model", "vectors", "raw_text"):
+            if getattr(lattice, key):
+                yield f'lattice.{key} has no use while lattice.kind = "none"; choose flat, soft-lexicon, ...'
+    elif not lattice.lexicon and lattice.segmenter == "none":
+        yield f'lattice.kind = "{lattice.kind}" needs words: give lattice.lexicon files or lattice.segmenter = "pkuseg"'
+    if lattice.segmenter_model and lattice.segmenter == "none":
+        yield 'lattice.segmenter_model has no use while lattice.segmenter = "none"'
+    if lattice.vectors and lattice.kind in ("softword", "ex-softword"):
+        yield f'lattice.vectors: "{lattice.kind}" has no word vectors; flat and soft-lexicon have'
+    if lattice.raw_text and lattice.kind in ("flat", "softword", "ex-softword"):
+        yield f'lattice.raw_text: frequencies are what soft-lexicon weighs by; "{lattice.kind}" has none'
+    if config.encoder.name != "scratch":
+        for key in ("char_vectors", "bigram_vectors"):
+            if getattr(features, key):
+                yield f'features.{key} is for the scratch encoder; "{config.encoder.name}" has vectors of its own'
 
 
 def _student_conflicts(config: StudentConfig) -> Iterator[str]:
@@ -141,7 +163,7 @@ def _apply(data: dict[str, Any], setting: str) -> tuple[str, str | None]:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
-    if isinstance(value, dict):
+    if isinstance(value, dict) and key != "features.gazetteers":
         return key, "a setting changes one key; give each key its own --set"
     table = data
     *sections, last = key.split(".")
@@ -188,7 +210,8 @@ def _overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     merged = dict(base)
     for key in merged.keys() & changes.keys():
         old, new = merged[key], changes[key]
-        merged[key] = _overlay(old, new) if isinstance(old, Mapping) and isinstance(new, Mapping) else new
+        # an empty mapping is a value whose keys are the user's own, such as features.gazetteers
+        merged[key] = _overlay(old, new) if isinstance(old, Mapping) and old and isinstance(new, Mapping) else new
     return merged
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +40,21 @@ def cut_windows(length: int, limit: int) -> list[Window]:
         Window(start, end, take_start, take_end)
         for start, end, take_start, take_end in zip(starts, ends, borders, borders[1:], strict=False)
     ]
+
+
+def index_windows(lengths: Sequence[int], width: int, limit: int) -> dict[str, npt.NDArray[np.int64]]:
+    """How a batch of sentences of these lengths, `width` words wide, is cut into windows of `limit` and put together.
+
+    window_words (windows, limit): the flat index into (batch · width) of each unit, -1 at padding.
+    word_window (batch, width): the flat index into (windows · limit) from which each word is taken.
+    """
+    rows: list[npt.NDArray[np.int64]] = []
+    taken = np.zeros((len(lengths), width), dtype=np.int64)
+    for row, length in enumerate(lengths):
+        for window in cut_windows(length, limit):
+            units = np.full(limit, -1, dtype=np.int64)
+            units[: window.end - window.start] = row * width + np.arange(window.start, window.end)
+            inside = np.arange(window.take_start, window.take_end) - window.start
+            taken[row, window.take_start : window.take_end] = len(rows) * limit + inside
+            rows.append(units)
+    return {"window_words": np.stack(rows), "word_window": taken}

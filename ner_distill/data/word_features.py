@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ner_distill.data.sentence import Unit
 from ner_distill.data.vocab import PADDING, Vocab, read_vocabs, write_vocabs
-from ner_distill.data.windows import cut_windows
+from ner_distill.data.windows import cut_windows, index_windows
 from ner_distill.errors import RunError
 
 FILE = "vocabulary.json"
@@ -105,8 +105,7 @@ class WordFeaturizer:
 
         words (batch, words) long; mask (batch, words) bool; bigrams (batch, 2, words) long;
         spellings (forms, chars) long and forms (batch, words) long, the row of each word's spelling;
-        for sentences beyond `max_words` also window_words (windows, units) long, the flat index into
-        (batch · words) with -1 at padding, and word_window (batch, words), the flat index into windows · units.
+        for sentences beyond `max_words` also what `index_windows` gives.
         """
         length = max((len(features.words) for features in batch), default=0)
         words = np.full((len(batch), length), PADDING, dtype=np.int64)
@@ -124,7 +123,8 @@ class WordFeaturizer:
         if "chars" in self.vocabs:
             inputs |= self._spell(batch, length)
         if length > self.max_words:
-            inputs |= self._cut(batch, length)
+            windows = index_windows([len(features.words) for features in batch], length, self.max_words)
+            inputs |= {name: torch.from_numpy(values) for name, values in windows.items()}
         return inputs
 
     def _spell(self, batch: Sequence[WordFeatures], length: int) -> dict[str, Tensor]:
@@ -150,18 +150,6 @@ class WordFeaturizer:
             chars = self.vocabs["chars"]
             ids = self._spellings[form] = [chars.id(char) for char in (EDGE, *cut, EDGE)]
         return ids
-
-    def _cut(self, batch: Sequence[WordFeatures], length: int) -> dict[str, Tensor]:
-        rows: list[Ids] = []
-        taken = np.zeros((len(batch), length), dtype=np.int64)
-        for row, features in enumerate(batch):
-            for window in cut_windows(len(features.words), self.max_words):
-                units = np.full(self.max_words, -1, dtype=np.int64)
-                units[: window.end - window.start] = row * length + np.arange(window.start, window.end)
-                inside = np.arange(window.take_start, window.take_end) - window.start
-                taken[row, window.take_start : window.take_end] = len(rows) * self.max_words + inside
-                rows.append(units)
-        return {"window_words": torch.from_numpy(np.stack(rows)), "word_window": torch.from_numpy(taken)}
 
     def save(self, directory: Path) -> None:
         """Write the vocabularies into a run."""

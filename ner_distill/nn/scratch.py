@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ner_distill.nn.relative import RelativeTransformer
+from ner_distill.nn.windows import in_windows
+
+if TYPE_CHECKING:
+    from ner_distill.nn.lattice import LatticeLayers
 
 UNKNOWN = 1
 
@@ -33,7 +40,7 @@ class SpellingCnn(nn.Module):
 
 
 class WordEmbedding(nn.Module):
-    """Learned vectors of words, of spellings and of bigrams, concatenated: (batch, words, dim).
+    """Learned vectors of words, of spellings and of bigrams, and what else is known, concatenated: (batch, words, dim).
 
     In training a word is replaced by the unknown word with probability `unknown`, so that the unknown
     word's vector is trained and the other evidence has to suffice.
@@ -41,26 +48,29 @@ class WordEmbedding(nn.Module):
 
     def __init__(
         self, words: int, *, dim: int, chars: int = 0, char_dim: int = 32, char_filters: int = 50, bigrams: int = 0,
-        bigram_dim: int = 64, unknown: float = 0.15,
+        bigram_dim: int = 64, unknown: float = 0.15, knowledge: Sequence[nn.Module] = (),
     ) -> None:
         super().__init__()
         self.unknown = unknown
         self.words = nn.Embedding(words, dim, padding_idx=0)
         self.spelling = SpellingCnn(chars, dim=char_dim, filters=char_filters) if chars else None
         self.bigrams = nn.Embedding(bigrams, bigram_dim, padding_idx=0) if bigrams else None
+        self.knowledge = nn.ModuleList(knowledge)
         self.dim = dim + (self.spelling.dim if self.spelling else 0) + (2 * bigram_dim if bigrams else 0)
+        self.dim += sum(cast(int, module.dim) for module in knowledge)
         for embedding in (self.words, self.bigrams):
             if embedding is not None:
                 nn.init.normal_(embedding.weight, std=0.1)
                 nn.init.zeros_(embedding.weight[0])
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Keys as `WordFeaturizer.collate` gives them."""
+        """Keys as `WordFeaturizer.collate` gives them, and those of the knowledge."""
         parts = [self.words(self._forget(inputs["words"]))]
         if self.spelling is not None:
             parts.append(functional.embedding(inputs["forms"], self.spelling(inputs["spellings"])))
         if self.bigrams is not None:
             parts.append(self.bigrams(self._forget(inputs["bigrams"])).transpose(1, 2).flatten(2))
+        parts.extend(module(inputs) for module in self.knowledge)
         return torch.cat(parts, dim=-1)
 
     def _forget(self, ids: Tensor) -> Tensor:
@@ -71,31 +81,28 @@ class WordEmbedding(nn.Module):
 
 
 class ScratchEncoder(nn.Module):
-    """Embeddings, a projection and relative-position layers (method: FLAT with an empty lattice)."""
+    """Embeddings, a projection, and layers: those of the lattice, else relative-position layers."""
 
     def __init__(
         self, embedding: WordEmbedding, *, hidden: int, layers: int, heads: int, dropout: float = 0.2,
-        embedding_dropout: float = 0.4,
+        embedding_dropout: float = 0.4, lattice: LatticeLayers | None = None,
     ) -> None:
         super().__init__()
         self.dim = hidden
         self.embedding = embedding
         self.embedding_dropout = nn.Dropout(embedding_dropout)
         self.projection = nn.Linear(embedding.dim, hidden)
-        self.transformer = RelativeTransformer(hidden, layers=layers, heads=heads, inner=3 * hidden, dropout=dropout)
+        self.transformer: LatticeLayers | RelativeTransformer = lattice or RelativeTransformer(
+            hidden, layers=layers, heads=heads, inner=3 * hidden, dropout=dropout
+        )
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Keys as `WordFeaturizer.collate` gives them → (batch, words, hidden), rows outside the mask zero."""
+        """Keys as the featurizers give them → (batch, words, hidden), rows outside the mask zero."""
         vectors = self.projection(self.embedding_dropout(self.embedding(inputs)))
-        if "window_words" not in inputs:
-            encoded: Tensor = self.transformer(vectors, inputs["mask"])
-            return encoded
-        units = inputs["window_words"]
-        windows = vectors.flatten(0, 1)[units.clamp(min=0)]
-        encoded = self.transformer(windows, units >= 0).flatten(0, 1)
-        return encoded[inputs["word_window"]] * inputs["mask"][..., None]
+        return in_windows(self.transformer, vectors, inputs)
 
     def layer_groups(self) -> list[list[nn.Parameter]]:
         """Parameters from the lowest layer to the highest."""
-        bottom = [*self.embedding.parameters(), *self.projection.parameters()]
-        return [bottom, *(list(layer.parameters()) for layer in self.transformer.layers)]
+        layers = [list(layer.parameters()) for layer in self.transformer.layers]
+        above = {id(parameter) for layer in layers for parameter in layer}
+        return [[parameter for parameter in self.parameters() if id(parameter) not in above], *layers]

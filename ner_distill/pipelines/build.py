@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
 
 from ner_distill.config import EncoderConfig, HeadConfig, StudentConfig, TeacherConfig
+from ner_distill.console import Reporter
+from ner_distill.data.knowledge import KnowledgeFeaturizer
 from ner_distill.data.pieces import PieceFeaturizer
 from ner_distill.data.sentence import Unit
 from ner_distill.data.tagset import TagSet
@@ -19,11 +21,20 @@ from ner_distill.errors import ConfigError, RunError
 from ner_distill.nn.encoder import PretrainedEncoder
 from ner_distill.nn.heads import HEADS
 from ner_distill.nn.heads.token import TokenHead
+from ner_distill.nn.lattice import KnowledgeEncoder, LatticeLayers
 from ner_distill.nn.scratch import ScratchEncoder, WordEmbedding
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
 from ner_distill.pipelines import runs
 from ner_distill.pipelines.checkpoint import load_weights, save_weights
+from ner_distill.pipelines.knowledge import (
+    Knowledge,
+    lattice_of,
+    load_knowledge,
+    modules_of,
+    read_knowledge,
+    start_words,
+)
 from ner_distill.pipelines.runs import RunInfo
 from ner_distill.student.model import Student
 from ner_distill.teacher.model import Teacher
@@ -33,18 +44,28 @@ if TYPE_CHECKING:
 
 WEIGHTS = "model.safetensors"
 ENCODER = "encoder"
-AnyFeaturizer = WordFeaturizer | PieceFeaturizer
+BaseFeaturizer = WordFeaturizer | PieceFeaturizer
+AnyFeaturizer = BaseFeaturizer | KnowledgeFeaturizer
 
 
 @dataclass(frozen=True)
 class Built:
-    """A model with what feeds it. `classifier` is there for a student in the Hugging Face format."""
+    """A model with what feeds it.
+
+    classifier: there for a student in the Hugging Face format. knowledge: there for a teacher that has some.
+    """
 
     info: RunInfo
     config: TeacherConfig | StudentConfig
     model: Teacher | Student
     featurizer: AnyFeaturizer
     classifier: PreTrainedModel | None = None
+    knowledge: Knowledge | None = None
+
+    @property
+    def base(self) -> BaseFeaturizer:
+        """What feeds the encoder itself."""
+        return cast(BaseFeaturizer, getattr(self.featurizer, "base", self.featurizer))
 
     @property
     def tagger(self) -> Tagger:
@@ -55,20 +76,27 @@ class Built:
 # ---- new models
 
 
-def new_teacher(config: TeacherConfig, info: RunInfo, sentences: Iterable[Sequence[str]]) -> Built:
+def new_teacher(
+    config: TeacherConfig, info: RunInfo, sentences: Iterable[Sequence[str]], reporter: Reporter | None = None
+) -> Built:
     """A teacher with fresh (or a checkpoint's) weights. sentences: the words that vocabularies are counted on."""
     torch.manual_seed(config.seed)
-    featurizer: AnyFeaturizer
+    sentences, reporter = list(sentences), reporter or Reporter(quiet=True)
+    known = read_knowledge(config, info.unit, sentences, reporter)
+    base: BaseFeaturizer
     if config.encoder.name == "scratch":
-        featurizer = _count_words(config.encoder, info.unit, sentences)
-        encoders: list[nn.Module] = [_scratch(config.encoder, featurizer) for _ in range(_encoders(config))]
+        base = _count_words(config.encoder, info.unit, sentences)
+        encoders: list[nn.Module] = [_scratch_with(config, base, known) for _ in range(_encoders(config))]
+        for encoder in encoders:
+            _start_vectors(config, cast(ScratchEncoder, encoder).embedding, base, reporter)
     else:
         from ner_distill.nn._hf import load_backbone
 
         backbones = [load_backbone(config.encoder.name) for _ in range(_encoders(config))]
-        featurizer = _count_pieces(config.encoder, config.encoder.name, backbones[0])
-        encoders = [_pretrained(config.encoder, backbone) for backbone in backbones]
-    return Built(info, config, _teacher(config, info.tagset, encoders), featurizer)
+        base = _count_pieces(config.encoder, config.encoder.name, backbones[0])
+        encoders = [_pretrained_with(config, backbone, known) for backbone in backbones]
+    model = _teacher(config, info.tagset, encoders)
+    return Built(info, config, model, _featurizer(base, known), knowledge=known)
 
 
 def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequence[str]]) -> Built:
@@ -78,14 +106,13 @@ def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequen
         from ner_distill.student.hf import from_layers_of
 
         teacher = load_run(Path(config.init.teacher))
-        if not isinstance(teacher.tagger.encoder, PretrainedEncoder) or not isinstance(
-            teacher.featurizer, PieceFeaturizer
-        ):
+        encoder = getattr(teacher.tagger.encoder, "base", teacher.tagger.encoder)
+        if not isinstance(encoder, PretrainedEncoder) or not isinstance(teacher.base, PieceFeaturizer):
             raise ConfigError(
                 f"init.teacher: {config.init.teacher} has a scratch encoder; layers are copied from pretrained ones"
             )
-        classifier = from_layers_of(teacher.tagger.encoder.backbone, config.init.layers, info.tagset.tags)
-        return _hf_student(config, info, classifier, teacher.featurizer.tokenizer)
+        classifier = from_layers_of(encoder.backbone, config.init.layers, info.tagset.tags)
+        return _hf_student(config, info, classifier, teacher.base.tokenizer)
     if config.encoder.name != "scratch":
         from ner_distill.nn._hf import load_tokenizer
         from ner_distill.student.hf import build_token_classifier
@@ -131,7 +158,16 @@ def _count_pieces(config: EncoderConfig, name: str, backbone: PreTrainedModel) -
     return PieceFeaturizer(tokenizer, max_pieces=config.max_pieces, positions=position_limit(backbone.config))
 
 
-def _scratch(config: EncoderConfig, featurizer: WordFeaturizer) -> ScratchEncoder:
+def _featurizer(base: BaseFeaturizer, known: Knowledge) -> AnyFeaturizer:
+    return KnowledgeFeaturizer(base, known.sources) if known.sources else base
+
+
+def _scratch(
+    config: EncoderConfig,
+    featurizer: WordFeaturizer,
+    knowledge: Sequence[nn.Module] = (),
+    lattice: LatticeLayers | None = None,
+) -> ScratchEncoder:
     sizes = {name: len(vocab) for name, vocab in featurizer.vocabs.items()}
     embedding = WordEmbedding(
         sizes["words"],
@@ -141,6 +177,7 @@ def _scratch(config: EncoderConfig, featurizer: WordFeaturizer) -> ScratchEncode
         bigrams=sizes.get("bigrams", 0),
         bigram_dim=config.bigram_dim,
         unknown=config.unknown,
+        knowledge=knowledge,
     )
     return ScratchEncoder(
         embedding,
@@ -149,6 +186,35 @@ def _scratch(config: EncoderConfig, featurizer: WordFeaturizer) -> ScratchEncode
         heads=config.heads,
         dropout=config.dropout,
         embedding_dropout=config.embedding_dropout,
+        lattice=lattice,
+    )
+
+
+def _scratch_with(config: TeacherConfig, featurizer: WordFeaturizer, known: Knowledge) -> ScratchEncoder:
+    lattice = lattice_of(config, known, config.encoder.hidden)
+    return _scratch(config.encoder, featurizer, modules_of(config, known), lattice)
+
+
+def _start_vectors(
+    config: TeacherConfig, embedding: WordEmbedding, featurizer: WordFeaturizer, reporter: Reporter
+) -> None:
+    """Begin words and bigrams at the vectors that `[features]` names."""
+    features, vocabs = config.features, featurizer.vocabs
+    if features.char_vectors:
+        start_words(embedding.words, vocabs["words"], features.char_vectors, "features.char_vectors", reporter)
+    if features.bigram_vectors:
+        if embedding.bigrams is None:
+            raise ConfigError("features.bigram_vectors: this encoder has no bigrams (encoder.bigrams, Chinese only)")
+        start_words(embedding.bigrams, vocabs["bigrams"], features.bigram_vectors, "features.bigram_vectors", reporter)
+
+
+def _pretrained_with(config: TeacherConfig, backbone: PreTrainedModel, known: Knowledge) -> nn.Module:
+    encoder = _pretrained(config.encoder, backbone)
+    if not known.sources:
+        return encoder
+    lattice = lattice_of(config, known, encoder.dim)
+    return KnowledgeEncoder(
+        encoder, knowledge=modules_of(config, known), lattice=lattice, dropout=config.encoder.dropout
     )
 
 
@@ -187,23 +253,25 @@ def save_run(built: Built, directory: Path) -> None:
     if built.classifier is not None:
         from ner_distill.student.hf import save_token_classifier
 
-        assert isinstance(built.featurizer, PieceFeaturizer)
-        save_token_classifier(built.classifier, built.featurizer.tokenizer, directory)
+        assert isinstance(built.base, PieceFeaturizer)
+        save_token_classifier(built.classifier, built.base.tokenizer, directory)
         return
     save_features(built, directory)
     save_weights(directory / WEIGHTS, built.model.state_dict())
 
 
 def save_features(built: Built, directory: Path) -> None:
-    """Vocabularies, or the encoder's shape and its tokenizer."""
-    if isinstance(built.featurizer, WordFeaturizer):
-        built.featurizer.save(directory)
+    """Vocabularies, or the encoder's shape and its tokenizer; and what is known of words."""
+    if built.knowledge is not None:
+        built.knowledge.save(directory)
+    if isinstance(built.base, WordFeaturizer):
+        built.base.save(directory)
         return
-    encoder = built.tagger.encoder
+    encoder = getattr(built.tagger.encoder, "base", built.tagger.encoder)
     assert isinstance(encoder, PretrainedEncoder)
     (directory / ENCODER).mkdir(exist_ok=True)
     encoder.backbone.config.save_pretrained(directory / ENCODER)
-    built.featurizer.save(directory / ENCODER)
+    built.base.save(directory / ENCODER)
 
 
 def load_run(directory: Path) -> Built:
@@ -222,19 +290,20 @@ def load_run(directory: Path) -> Built:
 
 def _load_teacher(directory: Path, info: RunInfo) -> Built:
     config = runs.read_config(directory, TeacherConfig)
-    featurizer: AnyFeaturizer
+    known = load_knowledge(config, info.unit, directory)
+    base: BaseFeaturizer
     if config.encoder.name == "scratch":
-        featurizer = WordFeaturizer.load(directory, info.unit, max_words=config.encoder.max_pieces)
-        encoders: list[nn.Module] = [_scratch(config.encoder, featurizer) for _ in range(_encoders(config))]
+        base = WordFeaturizer.load(directory, info.unit, max_words=config.encoder.max_pieces)
+        encoders: list[nn.Module] = [_scratch_with(config, base, known) for _ in range(_encoders(config))]
     else:
         from ner_distill.nn._hf import build_backbone, load_config, load_tokenizer
 
         shape = load_config(directory / ENCODER)
-        featurizer = PieceFeaturizer.load(directory / ENCODER, load_tokenizer(directory / ENCODER))
-        encoders = [_pretrained(config.encoder, build_backbone(shape)) for _ in range(_encoders(config))]
+        base = PieceFeaturizer.load(directory / ENCODER, load_tokenizer(directory / ENCODER))
+        encoders = [_pretrained_with(config, build_backbone(shape), known) for _ in range(_encoders(config))]
     model = _teacher(config, info.tagset, encoders)
     _fill(model, directory)
-    return Built(info, config, model, featurizer)
+    return Built(info, config, model, _featurizer(base, known), knowledge=known)
 
 
 def _load_student(directory: Path, info: RunInfo) -> Built:

@@ -33,6 +33,7 @@ from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import sha256_of
 from ner_distill.pipelines.build import ENCODER, WEIGHTS, Built, load_run
 from ner_distill.pipelines.inference import best_device, budget_of, fast_linear, has_bf16
+from ner_distill.pipelines.knowledge import DIRECTORY as KNOWLEDGE
 from ner_distill.teacher.model import Teacher
 
 
@@ -319,7 +320,8 @@ def fingerprint(run: Path) -> str:
     """A hash of everything that decides what a teacher answers."""
     digest = hashlib.sha256()
     features = [run / VOCABULARY] if (run / VOCABULARY).is_file() else sorted((run / ENCODER).iterdir())
-    for path in (run / WEIGHTS, run / "labels.json", run / "config.toml", *features):
+    known = sorted(path for path in (run / KNOWLEDGE).rglob("*") if path.is_file())
+    for path in (run / WEIGHTS, run / "labels.json", run / "config.toml", *features, *known):
         digest.update(sha256_of(path).encode())
     return digest.hexdigest()
 

@@ -134,11 +134,13 @@ def fit_settings(optim: OptimConfig, seed: int) -> FitSettings:
 def parameter_groups(model: nn.Module, encoders: Sequence[nn.Module], optim: OptimConfig) -> list[dict[str, Any]]:
     """AdamW groups: encoders at `lr`, a CRF's transitions at `crf_lr`, all else at `head_lr`.
 
+    What stands on a pretrained encoder (lattice layers, features) is new, as the head is.
+
     Weight decay only where a matrix is: not on biases, norms and single numbers.
     """
     assert optim.lr != "auto"
     assert optim.head_lr != "auto"
-    inside = {id(parameter) for encoder in encoders for parameter in encoder.parameters()}
+    inside = {id(parameter) for encoder in encoders for parameter in getattr(encoder, "base", encoder).parameters()}
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:

@@ -15,25 +15,42 @@ from ner_distill.errors import ConfigError
 from ner_distill.pipelines.build import load_run
 from ner_distill.pipelines.formats import STYLES, format_prediction
 from ner_distill.pipelines.inference import best_device, predict_sentences
+from ner_distill.pipelines.knowledge import matcher_of
+from ner_distill.pipelines.lattice_view import picture
 
 WINDOW = 2048
 
 
-def predict(model: Path, text: Sequence[str | Path], *, style: str = "inline", format: str = "auto") -> Iterator[str]:
+def predict(
+    model: Path,
+    text: Sequence[str | Path],
+    *,
+    style: str = "inline",
+    format: str = "auto",
+    lattice: bool = False,
+    width: int = 80,
+) -> Iterator[str]:
     """What to print, one sentence at a time, without the last line end.
 
+    lattice: below each sentence the words that the teacher's lexicon finds in it, in lines of `width` columns.
     Memory is constant. Standard input is answered as it comes: what is there is answered before more is waited for.
     Raises NerDistillError for wrong input.
     """
     if style not in STYLES:
         raise ConfigError(f"--format: expected {', '.join(STYLES)}, found {style!r}")
+    if lattice and style != "inline":
+        raise ConfigError(f"--lattice draws below inline sentences; expected --format inline, found {style!r}")
+    matcher = matcher_of(model) if lattice else None
     built = load_run(model)
     tagger = built.tagger.to(best_device())
     sentences = read_raw(list(text), format=format, unit=built.info.unit)
     groups: Iterable[Iterable[Sentence]] = as_they_come(sentences) if STDIN in map(str, text) else [sentences]
     for group in groups:
         for sentence, spans in predict_sentences(tagger, built.featurizer, built.info.tagset, group, window=WINDOW):
-            yield format_prediction(sentence, spans, style)
+            shown = format_prediction(sentence, spans, style)
+            if matcher is not None:
+                shown += f"\n{picture(sentence.words, matcher.matches(sentence.words), width=width)}\n"
+            yield shown
 
 
 def as_they_come(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import chain
@@ -14,10 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ner_distill.data.decoding import decode_probs
+from ner_distill.data.lexicon import Match, Matcher
 from ner_distill.data.report import counted
-from ner_distill.data.sentence import Span
+from ner_distill.data.sentence import Span, Unit
 from ner_distill.data.soft_labels import SoftLabelStore, SoftRow
 from ner_distill.errors import ConfigError
+from ner_distill.pipelines.lattice_view import picture
 
 SAMPLE_ROWS = 4000
 """About how many sentences the entity table of the header looks at."""
@@ -48,11 +50,13 @@ def show(
     label: str | None = None,
     min_confidence: float | None = None,
     max_confidence: float | None = None,
+    lattice: Path | None = None,
 ) -> Iterator[RenderableType]:
     """The store's facts, then up to `limit` sentences from sentence `start` on (0 is the first).
 
     entities_only: only sentences with an entity; label: with one of this type; min_confidence,
     max_confidence: with one (of this type) whose confidence, 0 to 1, is not outside these.
+    lattice: a teacher's run; below each sentence the words that its lexicon finds in it.
     Readable without colour. An unfinished store is shown as far as it goes. Raises RunError where the store is
     missing or damaged, ConfigError for a type that it does not have.
     """
@@ -62,7 +66,8 @@ def show(
         hint = f"; did you mean {close[0]}?" if close else ""
         raise ConfigError(f"type {label!r} is not in the store; it has {', '.join(store.labels)}{hint}")
     wanted = Wanted(entities_only, label, min_confidence, max_confidence)
-    return chain([_header(store, count_types(store, SAMPLE_ROWS))], _sentences(store, start, limit, wanted))
+    matcher = _matcher(lattice, store.unit) if lattice is not None else None
+    return chain([_header(store, count_types(store, SAMPLE_ROWS))], _sentences(store, start, limit, wanted, matcher))
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,29 @@ def _word(word: str, kept: bool) -> Text:
     return Text(text) if kept else Text(f"~{text}~", style="dim strike")
 
 
-def _sentences(store: SoftLabelStore, start: int, limit: int, wanted: Wanted) -> Iterator[RenderableType]:
+class Drawn:
+    """The lattice of a sentence, as wide as the terminal."""
+
+    def __init__(self, words: Sequence[str], matches: Sequence[Match]) -> None:
+        self.words, self.matches = words, matches
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in picture(self.words, self.matches, width=options.max_width).splitlines():
+            yield Text(_plain(line))
+
+
+def _matcher(run: Path, unit: Unit) -> Matcher:
+    from ner_distill.pipelines.knowledge import matcher_of
+    from ner_distill.pipelines.runs import read_info
+
+    if (found := read_info(run).unit) != unit:
+        raise ConfigError(f"--lattice {run}: reads {found}s; expected a teacher of {unit}s, as the store's is")
+    return matcher_of(run)
+
+
+def _sentences(
+    store: SoftLabelStore, start: int, limit: int, wanted: Wanted, matcher: Matcher | None
+) -> Iterator[RenderableType]:
     separator = "" if store.unit == "character" else " "
     shown, dropped = 0, False
     for number, row in enumerate(store.iter_rows(start), start=start):
@@ -157,6 +184,8 @@ def _sentences(store: SoftLabelStore, start: int, limit: int, wanted: Wanted) ->
         entities = decode_probs(row.probs, store.tagset)
         if wanted.takes(entities):
             yield render_row(row, number, entities, labels=store.labels, separator=separator)
+            if matcher is not None:
+                yield Group(Drawn(row.words, matcher.matches(row.words)), "")
             shown += 1
             dropped = dropped or not row.keep.all()
     if shown == 0 and limit > 0:

@@ -16,6 +16,7 @@ from ner_distill.errors import DataError
 from ner_distill.pipelines import runs
 from ner_distill.pipelines.build import new_teacher
 from ner_distill.pipelines.fit import Adversary, Fit
+from ner_distill.pipelines.knowledge import files_of
 from ner_distill.pipelines.labelled import (
     DevelopmentSet,
     LabelledData,
@@ -65,12 +66,14 @@ def train_teacher(
         raise DataError("--train: no entity in any sentence; there is nothing to learn")
     check_development_labels(info.labels, labels_of(development), reporter)
     inputs = {"train": runs.fingerprints(train), "dev": runs.fingerprints(dev)}
+    if known := files_of(config):
+        inputs["knowledge"] = runs.fingerprints(known)
     if resume:
         runs.require_same(out, config, info, inputs)
         if (out / "metrics.json").exists():
             return finished_run(out, development, accelerator, reporter)
 
-    built = new_teacher(config, info, [sentence.words for sentence in sentences])
+    built = new_teacher(config, info, [sentence.words for sentence in sentences], reporter)
     # only now: whatever was wrong with the input, nothing has been made or replaced
     if accelerator.is_main_process and not resume:
         runs.begin(out, config, info, inputs, overwrite=overwrite)
