@@ -22,7 +22,7 @@ from benchmarks import common
 from ner_distill.console import Reporter
 from ner_distill.pipelines import label_unlabeled as labelling
 from ner_distill.pipelines.build import load_run
-from ner_distill.pipelines.label_unlabeled import LabelOptions
+from ner_distill.pipelines.labeller import LabelOptions
 
 
 def ours(run: Path, text: Path, options: LabelOptions, clock: str) -> Callable[[], float]:

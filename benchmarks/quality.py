@@ -28,7 +28,8 @@ from ner_distill.console import Reporter
 from ner_distill.pipelines.build import load_run
 from ner_distill.pipelines.evaluate import score_model
 from ner_distill.pipelines.inference import parameters_of
-from ner_distill.pipelines.label_unlabeled import LabelOptions, label_unlabeled
+from ner_distill.pipelines.label_unlabeled import label_unlabeled
+from ner_distill.pipelines.labeller import LabelOptions
 from ner_distill.pipelines.quickstart import seconds_to_tag
 from ner_distill.pipelines.reading import ReadOptions, read_labelled
 from ner_distill.pipelines.train_student import train_student

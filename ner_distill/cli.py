@@ -170,8 +170,8 @@ def label_unlabeled(
 
     Example: ner-distill label-unlabeled --teacher runs/teacher --text raw.txt --out runs/soft
     """
-    from ner_distill.pipelines.label_unlabeled import LabelOptions
     from ner_distill.pipelines.label_unlabeled import label_unlabeled as run
+    from ner_distill.pipelines.labeller import LabelOptions
 
     _require_one_of("--precision", precision, ("auto", "fp32", "bf16"))
     options = LabelOptions(

@@ -98,6 +98,7 @@ class FeaturesConfig(Section):
     bigram_vectors: str = Field(
         "", description="the same for character bigrams; its width must be encoder.bigram_dim (scratch only)"
     )
+    tune_vectors: bool = Field(True, description="train what was read from these two files, or leave it as it is")
 
 
 class HeadConfig(Section):

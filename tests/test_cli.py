@@ -51,7 +51,7 @@ def test_commands_are_those_of_the_documentation() -> None:
 
 
 def test_defaults_of_the_command_line_are_those_of_the_library() -> None:
-    from ner_distill.pipelines.label_unlabeled import LabelOptions
+    from ner_distill.pipelines.labeller import LabelOptions
     from ner_distill.pipelines.reading import ReadOptions
 
     for name, options in (("label-unlabeled", LabelOptions()), ("train-teacher", ReadOptions())):

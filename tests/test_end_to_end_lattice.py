@@ -163,6 +163,19 @@ def test_vectors_are_where_the_words_begin_and_stay_if_not_tuned(
     assert bool((words[vocab.id("北京")] == begun).all()) is not tuned
 
 
+@pytest.mark.parametrize("tuned", [True, False])
+def test_vectors_of_characters_and_bigrams_are_where_they_begin(place: Path, tmp_path: Path, tuned: bool) -> None:
+    (tmp_path / "chars.txt").write_text("京 " + "0.5 " * 16 + "\n", "utf-8")
+    (tmp_path / "bigrams.txt").write_text("北京 " + "0.25 " * 8 + "\n", "utf-8")
+    keys = [f"features.char_vectors={tmp_path / 'chars.txt'}", f"features.bigram_vectors={tmp_path / 'bigrams.txt'}",
+            "encoder.bigram_dim=8", f"features.tune_vectors={str(tuned).lower()}"]  # fmt: skip
+    built = load_run(train(place, tmp_path / "run", *keys))
+    weights, vocabs = built.model.state_dict(), built.base.vocabs  # type: ignore[union-attr]
+    words, bigrams = (weights[f"tagger.encoder.embedding.{name}.weight"] for name in ("words", "bigrams"))
+    assert bool((words[vocabs["words"].id("京")] == 0.5).all()) is not tuned
+    assert bool((bigrams[vocabs["bigrams"].id("北京")] == 0.25).all()) is not tuned
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

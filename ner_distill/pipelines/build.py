@@ -10,30 +10,33 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
-from ner_distill.config import EncoderConfig, HeadConfig, StudentConfig, TeacherConfig
+from ner_distill.config import HeadConfig, StudentConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.knowledge import KnowledgeFeaturizer
 from ner_distill.data.pieces import PieceFeaturizer
-from ner_distill.data.sentence import Unit
 from ner_distill.data.tagset import TagSet
 from ner_distill.data.word_features import WordFeaturizer
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.nn.encoder import PretrainedEncoder
 from ner_distill.nn.heads import HEADS
 from ner_distill.nn.heads.token import TokenHead
-from ner_distill.nn.lattice import KnowledgeEncoder, LatticeLayers
-from ner_distill.nn.scratch import ScratchEncoder, WordEmbedding
+from ner_distill.nn.scratch import ScratchEncoder
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
 from ner_distill.pipelines import runs
 from ner_distill.pipelines.checkpoint import load_weights, save_weights
+from ner_distill.pipelines.encoders import (
+    count_pieces,
+    count_words,
+    pretrained_with,
+    scratch,
+    scratch_with,
+    start_vectors,
+)
 from ner_distill.pipelines.knowledge import (
     Knowledge,
-    lattice_of,
     load_knowledge,
-    modules_of,
     read_knowledge,
-    start_words,
 )
 from ner_distill.pipelines.runs import RunInfo
 from ner_distill.student.model import Student
@@ -85,16 +88,16 @@ def new_teacher(
     known = read_knowledge(config, info.unit, sentences, reporter)
     base: BaseFeaturizer
     if config.encoder.name == "scratch":
-        base = _count_words(config.encoder, info.unit, sentences)
-        encoders: list[nn.Module] = [_scratch_with(config, base, known) for _ in range(_encoders(config))]
+        base = count_words(config.encoder, info.unit, sentences)
+        encoders: list[nn.Module] = [scratch_with(config, base, known) for _ in range(_encoders(config))]
         for encoder in encoders:
-            _start_vectors(config, cast(ScratchEncoder, encoder).embedding, base, reporter)
+            start_vectors(config, cast(ScratchEncoder, encoder).embedding, base, reporter)
     else:
         from ner_distill.nn._hf import load_backbone
 
         backbones = [load_backbone(config.encoder.name) for _ in range(_encoders(config))]
-        base = _count_pieces(config.encoder, config.encoder.name, backbones[0])
-        encoders = [_pretrained_with(config, backbone, known) for backbone in backbones]
+        base = count_pieces(config.encoder, config.encoder.name, backbones[0])
+        encoders = [pretrained_with(config, backbone, known) for backbone in backbones]
     model = _teacher(config, info.tagset, encoders)
     return Built(info, config, model, _featurizer(base, known), knowledge=known)
 
@@ -119,8 +122,8 @@ def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequen
 
         classifier = build_token_classifier(config.encoder.name, info.tagset.tags)
         return _hf_student(config, info, classifier, load_tokenizer(config.encoder.name))
-    featurizer = _count_words(config.encoder, info.unit, sentences)
-    tagger = _tagger(config.head, _scratch(config.encoder, featurizer), info.tagset)
+    featurizer = count_words(config.encoder, info.unit, sentences)
+    tagger = _tagger(config.head, scratch(config.encoder, featurizer), info.tagset)
     return Built(info, config, Student(tagger, PairSimilarity()), featurizer)
 
 
@@ -139,90 +142,8 @@ def _tagger(config: HeadConfig, encoder: nn.Module, tagset: TagSet) -> Tagger:
     return Tagger(encoder, head, dropout=config.dropout)
 
 
-def _count_words(config: EncoderConfig, unit: Unit, sentences: Iterable[Sequence[str]]) -> WordFeaturizer:
-    return WordFeaturizer.counted(
-        sentences,
-        unit,
-        min_count=config.min_count,
-        max_forms=config.max_forms or None,
-        max_words=config.max_pieces,
-        bigrams=config.bigrams,
-    )
-
-
-def _count_pieces(config: EncoderConfig, name: str, backbone: PreTrainedModel) -> PieceFeaturizer:
-    from ner_distill.nn._hf import check_vocabulary, load_tokenizer, position_limit
-
-    tokenizer = load_tokenizer(name)
-    check_vocabulary(backbone, tokenizer, name)
-    return PieceFeaturizer(tokenizer, max_pieces=config.max_pieces, positions=position_limit(backbone.config))
-
-
 def _featurizer(base: BaseFeaturizer, known: Knowledge) -> AnyFeaturizer:
     return KnowledgeFeaturizer(base, known.sources) if known.sources else base
-
-
-def _scratch(
-    config: EncoderConfig,
-    featurizer: WordFeaturizer,
-    knowledge: Sequence[nn.Module] = (),
-    lattice: LatticeLayers | None = None,
-) -> ScratchEncoder:
-    sizes = {name: len(vocab) for name, vocab in featurizer.vocabs.items()}
-    embedding = WordEmbedding(
-        sizes["words"],
-        dim=config.word_dim,
-        chars=sizes.get("chars", 0),
-        char_filters=config.char_filters,
-        bigrams=sizes.get("bigrams", 0),
-        bigram_dim=config.bigram_dim,
-        unknown=config.unknown,
-        knowledge=knowledge,
-    )
-    return ScratchEncoder(
-        embedding,
-        hidden=config.hidden,
-        layers=config.layers,
-        heads=config.heads,
-        dropout=config.dropout,
-        embedding_dropout=config.embedding_dropout,
-        lattice=lattice,
-    )
-
-
-def _scratch_with(config: TeacherConfig, featurizer: WordFeaturizer, known: Knowledge) -> ScratchEncoder:
-    lattice = lattice_of(config, known, config.encoder.hidden)
-    return _scratch(config.encoder, featurizer, modules_of(config, known), lattice)
-
-
-def _start_vectors(
-    config: TeacherConfig, embedding: WordEmbedding, featurizer: WordFeaturizer, reporter: Reporter
-) -> None:
-    """Begin words and bigrams at the vectors that `[features]` names."""
-    features, vocabs = config.features, featurizer.vocabs
-    if features.char_vectors:
-        start_words(embedding.words, vocabs["words"], features.char_vectors, "features.char_vectors", reporter)
-    if features.bigram_vectors:
-        if embedding.bigrams is None:
-            raise ConfigError("features.bigram_vectors: this encoder has no bigrams (encoder.bigrams, Chinese only)")
-        start_words(embedding.bigrams, vocabs["bigrams"], features.bigram_vectors, "features.bigram_vectors", reporter)
-
-
-def _pretrained_with(config: TeacherConfig, backbone: PreTrainedModel, known: Knowledge) -> nn.Module:
-    encoder = _pretrained(config.encoder, backbone)
-    if not known.sources:
-        return encoder
-    lattice = lattice_of(config, known, encoder.dim)
-    return KnowledgeEncoder(
-        encoder, knowledge=modules_of(config, known), lattice=lattice, dropout=config.encoder.dropout
-    )
-
-
-def _pretrained(config: EncoderConfig, backbone: PreTrainedModel) -> PretrainedEncoder:
-    from ner_distill.nn._hf import layers_of
-
-    mixed = min(4, len(layers_of(backbone)))
-    return PretrainedEncoder(backbone, pooling=config.pooling, layer_mix=config.layer_mix, layers_to_mix=mixed)
 
 
 def _hf_student(
@@ -294,13 +215,13 @@ def _load_teacher(directory: Path, info: RunInfo) -> Built:
     base: BaseFeaturizer
     if config.encoder.name == "scratch":
         base = WordFeaturizer.load(directory, info.unit, max_words=config.encoder.max_pieces)
-        encoders: list[nn.Module] = [_scratch_with(config, base, known) for _ in range(_encoders(config))]
+        encoders: list[nn.Module] = [scratch_with(config, base, known) for _ in range(_encoders(config))]
     else:
         from ner_distill.nn._hf import build_backbone, load_config, load_tokenizer
 
         shape = load_config(directory / ENCODER)
         base = PieceFeaturizer.load(directory / ENCODER, load_tokenizer(directory / ENCODER))
-        encoders = [_pretrained_with(config, build_backbone(shape), known) for _ in range(_encoders(config))]
+        encoders = [pretrained_with(config, build_backbone(shape), known) for _ in range(_encoders(config))]
     model = _teacher(config, info.tagset, encoders)
     _fill(model, directory)
     return Built(info, config, model, _featurizer(base, known), knowledge=known)
@@ -320,7 +241,7 @@ def _load_student(directory: Path, info: RunInfo) -> Built:
             )
         return _hf_student(config, info, classifier, load_tokenizer(directory))
     featurizer = WordFeaturizer.load(directory, info.unit, max_words=config.encoder.max_pieces)
-    model = Student(_tagger(config.head, _scratch(config.encoder, featurizer), info.tagset), PairSimilarity())
+    model = Student(_tagger(config.head, scratch(config.encoder, featurizer), info.tagset), PairSimilarity())
     _fill(model, directory)
     return Built(info, config, model, featurizer)
 

@@ -264,8 +264,11 @@ def _start(embedding: nn.Embedding, rows: Sequence[int], vectors: Vectors) -> No
         embedding.weight[torch.tensor(rows)] = torch.from_numpy(np.array(vectors, dtype=np.float32))
 
 
-def start_words(embedding: nn.Embedding, vocab: Vocab, file: str, key: str, reporter: Reporter) -> None:
+def start_words(
+    embedding: nn.Embedding, vocab: Vocab, file: str, key: str, reporter: Reporter, *, tuned: bool
+) -> None:
     """Begin the vectors of words (or bigrams) at those of a file; the others stay as they are."""
     vectors = read_vectors(file, vocab.forms, dim=embedding.embedding_dim)
     reporter.info(f"{key}: {vectors.coverage:.1%} of {len(vocab.forms):,} have a vector")
     _start(embedding, [vocab.id(form) for form in vectors.forms], vectors.matrix)
+    embedding.weight.requires_grad_(tuned)

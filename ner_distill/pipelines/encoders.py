@@ -1,0 +1,121 @@
+"""Encoders and their featurizers, from scratch or pretrained, with what is known of words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from ner_distill.config import EncoderConfig, TeacherConfig
+from ner_distill.console import Reporter
+from ner_distill.data.pieces import PieceFeaturizer
+from ner_distill.data.sentence import Unit
+from ner_distill.data.vocab import Vocab
+from ner_distill.data.word_features import WordFeaturizer
+from ner_distill.errors import ConfigError
+from ner_distill.nn.encoder import PretrainedEncoder
+from ner_distill.nn.lattice import KnowledgeEncoder, LatticeLayers
+from ner_distill.nn.scratch import ScratchEncoder, WordEmbedding
+from ner_distill.pipelines.knowledge import (
+    Knowledge,
+    lattice_of,
+    modules_of,
+    start_words,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def count_words(config: EncoderConfig, unit: Unit, sentences: Iterable[Sequence[str]]) -> WordFeaturizer:
+    """The scratch encoder's featurizer, its vocabularies counted on these sentences."""
+    return WordFeaturizer.counted(
+        sentences,
+        unit,
+        min_count=config.min_count,
+        max_forms=config.max_forms or None,
+        max_words=config.max_pieces,
+        bigrams=config.bigrams,
+    )
+
+
+def count_pieces(config: EncoderConfig, name: str, backbone: PreTrainedModel) -> PieceFeaturizer:
+    """The featurizer of a pretrained encoder. Raises ConfigError where the tokenizer does not fit it."""
+    from ner_distill.nn._hf import check_vocabulary, load_tokenizer, position_limit
+
+    tokenizer = load_tokenizer(name)
+    check_vocabulary(backbone, tokenizer, name)
+    return PieceFeaturizer(tokenizer, max_pieces=config.max_pieces, positions=position_limit(backbone.config))
+
+
+def scratch(
+    config: EncoderConfig,
+    featurizer: WordFeaturizer,
+    knowledge: Sequence[nn.Module] = (),
+    lattice: LatticeLayers | None = None,
+) -> ScratchEncoder:
+    """The scratch encoder for these vocabularies, with fresh weights."""
+    sizes = {name: len(vocab) for name, vocab in featurizer.vocabs.items()}
+    embedding = WordEmbedding(
+        sizes["words"],
+        dim=config.word_dim,
+        chars=sizes.get("chars", 0),
+        char_filters=config.char_filters,
+        bigrams=sizes.get("bigrams", 0),
+        bigram_dim=config.bigram_dim,
+        unknown=config.unknown,
+        knowledge=knowledge,
+    )
+    return ScratchEncoder(
+        embedding,
+        hidden=config.hidden,
+        layers=config.layers,
+        heads=config.heads,
+        dropout=config.dropout,
+        embedding_dropout=config.embedding_dropout,
+        lattice=lattice,
+    )
+
+
+def scratch_with(config: TeacherConfig, featurizer: WordFeaturizer, known: Knowledge) -> ScratchEncoder:
+    """The scratch encoder of a teacher, with what it knows of words."""
+    lattice = lattice_of(config, known, config.encoder.hidden)
+    return scratch(config.encoder, featurizer, modules_of(config, known), lattice)
+
+
+def start_vectors(
+    config: TeacherConfig, embedding: WordEmbedding, featurizer: WordFeaturizer, reporter: Reporter
+) -> None:
+    """Begin words and bigrams at the vectors that `[features]` names."""
+    features, vocabs = config.features, featurizer.vocabs
+
+    def start(key: str, words: nn.Embedding, vocab: Vocab) -> None:
+        file = getattr(features, key)
+        start_words(words, vocab, file, f"features.{key}", reporter, tuned=features.tune_vectors)
+
+    if features.char_vectors:
+        start("char_vectors", embedding.words, vocabs["words"])
+    if features.bigram_vectors:
+        if embedding.bigrams is None:
+            raise ConfigError("features.bigram_vectors: this encoder has no bigrams (encoder.bigrams, Chinese only)")
+        start("bigram_vectors", embedding.bigrams, vocabs["bigrams"])
+
+
+def pretrained_with(config: TeacherConfig, backbone: PreTrainedModel, known: Knowledge) -> nn.Module:
+    """A pretrained encoder, and on it what the teacher knows of words."""
+    encoder = pretrained(config.encoder, backbone)
+    if not known.sources:
+        return encoder
+    lattice = lattice_of(config, known, encoder.dim)
+    return KnowledgeEncoder(
+        encoder, knowledge=modules_of(config, known), lattice=lattice, dropout=config.encoder.dropout
+    )
+
+
+def pretrained(config: EncoderConfig, backbone: PreTrainedModel) -> PretrainedEncoder:
+    """The encoder around a backbone."""
+    from ner_distill.nn._hf import layers_of
+
+    mixed = min(4, len(layers_of(backbone)))
+    return PretrainedEncoder(backbone, pooling=config.pooling, layer_mix=config.layer_mix, layers_to_mix=mixed)
