@@ -2,6 +2,9 @@
 
 Li et al., ACL 2020, eq. 4-9: the four distances of all pairs, a vector for each, fused to R (batch, elements,
 elements, dim), multiplied by the queries. It takes its weights from a `FlatTransformer`.
+
+unique: fuse each different quadruple of distances once and copy it to its pairs, as one version of the authors' code
+does: less to multiply, but still a tensor of (elements × elements × dim).
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ from ner_distill.nn.flat import FlatAttention, FlatTransformer, Positions, WordG
 from ner_distill.nn.relative import RelativeLayer
 
 
-def dense_flat(model: FlatTransformer, chars: Tensor, mask: Tensor, words: Sequence[WordGroup]) -> Tensor:
+def dense_flat(
+    model: FlatTransformer, chars: Tensor, mask: Tensor, words: Sequence[WordGroup], *, unique: bool = False
+) -> Tensor:
     """What `model(chars, mask, words)` must be."""
     batch, length, _ = chars.shape
     heads = torch.cat([torch.arange(length).expand(batch, -1), *(group.heads.cpu() for group in words)], 1)
@@ -30,17 +35,24 @@ def dense_flat(model: FlatTransformer, chars: Tensor, mask: Tensor, words: Seque
     distances = [(mine[:, :, None] - other[:, None, :]).to(chars.device) for mine, other in pairs]
     if model.positions.kinds == 2:  # fusion `two`: hh and tt
         distances = [distances[0], distances[3]]
-    vectors_of = [_positions(model.positions, number, distance, chars) for number, distance in enumerate(distances)]
+    rows = None
+    if unique:
+        quadruples, rows = torch.unique(torch.stack(distances, -1).flatten(0, 2), dim=0, return_inverse=True)
+        shape = rows.view(distances[0].shape)
+        distances, rows = list(quadruples.unbind(-1)), shape
     for layer in model.layers:
         assert isinstance(layer, RelativeLayer)
-        attended = layer.dropout(_attention(layer.attention, vectors, mask, vectors_of))
+        assert isinstance(layer.attention, FlatAttention)
+        fused = _fused(layer.attention.fusion, layer.attention.kind, model.positions, distances, chars)
+        fused = fused if rows is None else fused[rows]
+        attended = layer.dropout(_attention(layer.attention, vectors, mask, fused))
         vectors = layer.attention_norm(vectors + attended)
         vectors = layer.feed_forward_norm(vectors + layer.dropout(layer.feed_forward(vectors))) * mask[..., None]
     return vectors[:, :length]
 
 
 def _positions(positions: Positions, number: int, distances: Tensor, like: Tensor) -> Tensor:
-    """p of each distance: (batch, elements, elements, dim)."""
+    """p of each distance: (…, dim)."""
     if positions.tables:
         limit = positions.max_distance
         learned: Tensor = positions.tables[0 if positions.shared else number]
@@ -53,23 +65,24 @@ def _positions(positions: Positions, number: int, distances: Tensor, like: Tenso
     return table.to(like.dtype)[distances + rows]
 
 
-def _fused(fusion: nn.Module, kind: str, vectors_of: Sequence[Tensor]) -> Tensor:
+def _fused(
+    fusion: nn.Module, kind: str, positions: Positions, distances: Sequence[Tensor], like: Tensor
+) -> Tensor:
     """R of all pairs: (batch, elements, elements, dim)."""
     parts = dict(fusion.named_parameters())
-    together = torch.cat(list(vectors_of), -1)
+    vectors_of = [_positions(positions, number, distance, like) for number, distance in enumerate(distances)]
     if kind in ("ff", "two"):
-        return linear(together, parts["distance.weight"]).relu()
-    hidden = linear(together, parts["hidden.distance.weight"]).relu()
+        return linear(torch.cat(vectors_of, -1), parts["distance.weight"]).relu_()
+    hidden = linear(torch.cat(vectors_of, -1), parts["hidden.distance.weight"]).relu_()
     choice: Tensor = linear(hidden, parts["choice.weight"], parts["choice.bias"]).unflatten(-1, (4, -1)).softmax(-2)
-    return (choice * linear(torch.stack(list(vectors_of), -2), parts["value.weight"])).sum(-2)
+    return (choice * linear(torch.stack(vectors_of, -2), parts["value.weight"])).sum(-2)
 
 
-def _attention(part: nn.Module, vectors: Tensor, mask: Tensor, vectors_of: Sequence[Tensor]) -> Tensor:
+def _attention(part: FlatAttention, vectors: Tensor, mask: Tensor, fused: Tensor) -> Tensor:
     """((q_i + u) · k_j + (q_i + v) · W_R R_ij) / sqrt(d), softmax, values: (batch, elements, dim)."""
-    assert isinstance(part, FlatAttention)
     query = part.query(vectors).unflatten(-1, (part.heads, -1)).transpose(1, 2)
     key, value = (half.unflatten(-1, (part.heads, -1)).transpose(1, 2) for half in part.key_value(vectors).chunk(2, -1))
-    relative = part.position(_fused(part.fusion, part.kind, vectors_of)).unflatten(-1, (part.heads, -1))
+    relative = part.position(fused).unflatten(-1, (part.heads, -1))
     content = (query + part.content_bias[:, 0]) @ key.transpose(-1, -2)
     position = torch.einsum("bhid,bijhd->bhij", query + part.distance_bias[:, 0], relative)
     scores = content + position

@@ -11,6 +11,7 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Dropout = Annotated[float, Field(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0.0)]
@@ -29,6 +30,11 @@ def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _as_files(value: object) -> object:
+    """One file may stand for a list of one."""
+    return (value,) if isinstance(value, str) else _as_tuple(value)
+
+
 class EncoderConfig(Section):
     """What turns a sentence into one vector per word."""
 
@@ -45,8 +51,8 @@ class EncoderConfig(Section):
         0, description="keep only so many of the most frequent words and bigrams, 0 = all (scratch only)"
     )
     unknown: Fraction = Field(0.15, description="chance of hiding a word in training (scratch only)")
-    dropout: Fraction = Field(0.2, description="dropout inside the layers (scratch only)")
-    embedding_dropout: Fraction = Field(0.4, description="dropout on the embeddings (scratch only)")
+    dropout: Dropout = Field(0.2, description="dropout inside the layers (scratch; FLAT over a pretrained encoder)")
+    embedding_dropout: Dropout = Field(0.4, description="dropout on the embeddings (scratch only)")
     pooling: Literal["first", "mean"] = Field(
         "first", description="which pieces make a word's vector (pretrained only)"
     )
@@ -56,7 +62,8 @@ class EncoderConfig(Section):
     )
 
 
-Files = Annotated[tuple[str, ...], pydantic.BeforeValidator(_as_tuple)]
+FileName = Annotated[str, Field(min_length=1)]
+Files = Annotated[tuple[FileName, ...], pydantic.BeforeValidator(_as_files)]
 
 
 class LatticeConfig(Section):
@@ -68,14 +75,18 @@ class LatticeConfig(Section):
     lexicon: Files = Field((), description="word lists: a word a line, a tab and its frequency where known")
     segmenter: Literal["none", "pkuseg"] = Field("none", description="words of a segmenter, beside those of a lexicon")
     segmenter_model: str = Field("", description="the segmenter's model directory (train-segmenter makes one)")
-    max_length: Annotated[int, Field(ge=2)] = Field(8, description="longer lexicon words are left out (characters)")
-    min_count: Count = Field(2, description="words matched less often in training share one vector")
-    word_dim: Count = Field(64, description="width of the words' vectors")
-    vectors: str = Field("", description="word2vec text file for the words; its width must be word_dim")
-    tune_vectors: bool = Field(True, description="train what was read from `vectors`, or leave it as it is")
+    max_length: Annotated[int, Field(ge=2)] = Field(
+        8, description="longer lexicon words are left out (Chinese characters; elsewhere 100 letters)"
+    )
+    min_count: Count = Field(2, description="words matched less in training share one vector (flat, soft-lexicon)")
+    word_dim: Count = Field(64, description="width of the words' vectors (softword: of its marks)")
+    vectors: str = Field("", description="word2vec text file for the words, of width word_dim (flat, soft-lexicon)")
+    tune_vectors: bool = Field(
+        True, description="train what was read from `vectors`, or leave it as it is (words without one are trained)"
+    )
     raw_text: Files = Field((), description="more text to count frequencies on (soft-lexicon)")
-    unknown: Fraction = Field(0.3, description="chance of hiding a lexicon word in training")
-    dropout: Fraction = Field(0.4, description="dropout on the words' vectors")
+    unknown: Fraction = Field(0.3, description="chance of hiding a lexicon word in training (flat, soft-lexicon)")
+    dropout: Dropout = Field(0.4, description="dropout on the words' vectors (flat)")
     fusion: Literal["ff", "two", "attn", "gate"] = Field("ff", description="how four distances become one (flat)")
     positions: Literal["fixed", "learned"] = Field("fixed", description="sinusoids, or learned tables (flat)")
     shared_positions: bool = Field(True, description="one table for the four distances, where learned (flat)")
@@ -90,7 +101,7 @@ class FeaturesConfig(Section):
     pinyin: bool = Field(False, description="how characters are read: letters of their pinyin, by a CNN")
     glyph: bool = Field(False, description="what characters are made of: their components, by a CNN")
     spelling_dim: Count = Field(64, description="width of the vectors of pinyin and of glyph")
-    gazetteers: dict[str, str] = Field({}, description="lists of known entities: {TYPE = file}")
+    gazetteers: dict[str, Files] = Field({}, description='lists of known entities: {TYPE = "file" or ["file", ...]}')
     gazetteer_dim: Count = Field(32, description="width of the vector of what the lists say")
     char_vectors: str = Field(
         "", description="word2vec text file for words (characters); its width must be encoder.word_dim (scratch only)"
@@ -107,7 +118,7 @@ class HeadConfig(Section):
     kind: Literal["auto", "token", "crf"] = Field(
         "auto", description="independent tags, or a linear-chain CRF (auto: crf, but token for a pretrained student)"
     )
-    dropout: Fraction = Field(0.1, description="dropout on the word vectors before the head")
+    dropout: Dropout = Field(0.1, description="dropout on the word vectors before the head")
 
 
 class SimilarityConfig(Section):
@@ -129,7 +140,7 @@ class AdversarialConfig(Section):
     kind: Literal["none", "fgm"] = Field("none", description="fast gradient method (Miyato et al. 2017)")
     epsilon: Rate = Field(1.0, description="length of the perturbation")
     on: Literal["vectors", "weights"] = Field(
-        "vectors", description="perturb each sentence's embedded vectors, or the embedding matrix"
+        "vectors", description="perturb each sentence's embedded vectors, or the embedding matrices (not FLAT's words)"
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pydantic
 from pydantic import BaseModel
 
-from ner_distill.config import EncoderConfig, StudentConfig, TeacherConfig
+from ner_distill.config import EncoderConfig, FeaturesConfig, LatticeConfig, StudentConfig, TeacherConfig
 from ner_distill.errors import ConfigError
 
 Config = TypeVar("Config", TeacherConfig, StudentConfig)
@@ -105,24 +105,57 @@ def _scratch_only(encoder: EncoderConfig, default: EncoderConfig) -> Iterator[st
             yield f'encoder.{key} is for the scratch encoder; the shape of "{encoder.name}" is its own'
 
 
+_WORDS = {"kind", "lexicon", "segmenter", "segmenter_model", "max_length", "word_dim"}
+_VECTORS = _WORDS | {"min_count", "vectors", "tune_vectors", "unknown"}
+_FLAT = _VECTORS | {"dropout", "fusion", "positions", "shared_positions", "scaled"}
+USED = {
+    "none": {"kind"},
+    "softword": _WORDS,
+    "ex-softword": _WORDS,
+    "soft-lexicon": _VECTORS | {"raw_text"},
+    "flat": _FLAT,
+}
+"""The keys of `[lattice]` that each kind reads; any other would be ignored without a word."""
+
+
 def _lattice_conflicts(config: TeacherConfig) -> Iterator[str]:
-    lattice, features = config.lattice, config.features
-    if lattice.kind == "none":
-        for key in ("lexicon", "segmenter_model", "vectors", "raw_text"):
-            if getattr(lattice, key):
-                yield f'lattice.{key} has no use while lattice.kind = "none"; choose flat, soft-lexicon, ...'
-    elif not lattice.lexicon and lattice.segmenter == "none":
+    lattice, features, default = config.lattice, config.features, LatticeConfig()
+    scratch = config.encoder.name == "scratch"
+    used = USED[lattice.kind] | (set() if scratch or lattice.kind != "flat" else {"layers", "heads"})
+    for key in LatticeConfig.model_fields:
+        if key not in used and getattr(lattice, key) != getattr(default, key):
+            reason = f'lattice.kind = "{lattice.kind}" does not read it'
+            if lattice.kind == "flat" and key in ("layers", "heads"):
+                reason = f"over the scratch encoder encoder.{key} counts"
+            yield f"lattice.{key} has no use here: {reason}"
+    if not scratch and lattice.kind != "flat" and config.encoder.dropout != EncoderConfig().dropout:
+        yield "encoder.dropout is for the scratch encoder and for FLAT layers; a pretrained encoder has its own"
+    if lattice.kind != "none" and not lattice.lexicon and lattice.segmenter == "none":
         yield f'lattice.kind = "{lattice.kind}" needs words: give lattice.lexicon files or lattice.segmenter = "pkuseg"'
     if lattice.segmenter_model and lattice.segmenter == "none":
         yield 'lattice.segmenter_model has no use while lattice.segmenter = "none"'
-    if lattice.vectors and lattice.kind in ("softword", "ex-softword"):
-        yield f'lattice.vectors: "{lattice.kind}" has no word vectors; flat and soft-lexicon have'
-    if lattice.raw_text and lattice.kind in ("flat", "softword", "ex-softword"):
-        yield f'lattice.raw_text: frequencies are what soft-lexicon weighs by; "{lattice.kind}" has none'
-    if config.encoder.name != "scratch":
+    if not lattice.tune_vectors and not lattice.vectors:
+        yield "lattice.tune_vectors = false keeps what lattice.vectors gave; there are none"
+    if "-" in (*lattice.lexicon, *lattice.raw_text):
+        yield "lattice: standard input is read once, and these files are needed again on --resume; give files"
+    yield from _feature_conflicts(config.encoder, features)
+
+
+def _feature_conflicts(encoder: EncoderConfig, features: FeaturesConfig) -> Iterator[str]:
+    default = FeaturesConfig()
+    vectors = features.char_vectors or features.bigram_vectors
+    needs = {
+        "spelling_dim": (features.pinyin or features.glyph, "features.pinyin or features.glyph"),
+        "gazetteer_dim": (features.gazetteers, "features.gazetteers"),
+        "tune_vectors": (vectors, "features.char_vectors or features.bigram_vectors"),
+    }
+    for key, (given, what) in needs.items():
+        if not given and getattr(features, key) != getattr(default, key):
+            yield f"features.{key} has no use without {what}"
+    if encoder.name != "scratch":
         for key in ("char_vectors", "bigram_vectors"):
             if getattr(features, key):
-                yield f'features.{key} is for the scratch encoder; "{config.encoder.name}" has vectors of its own'
+                yield f'features.{key} is for the scratch encoder; "{encoder.name}" has vectors of its own'
 
 
 def _student_conflicts(config: StudentConfig) -> Iterator[str]:

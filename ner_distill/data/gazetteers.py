@@ -14,7 +14,7 @@ from ner_distill.data.soft_lexicon import Marks, longest_from_left, pad_marks
 from ner_distill.errors import DataError, RunError
 from ner_distill.files import atomic_write_text
 
-LONGEST = 100  # characters of an entry; longer lines are no names
+LONGEST = 100  # characters of an entry; longer lines are no names, and are counted
 
 
 class Gazetteers:
@@ -33,21 +33,26 @@ class Gazetteers:
         self.marks = 2 * len(self.lexicons)
 
     @classmethod
-    def read(cls, lists: Mapping[str, Path], separator: str, *, fold_case: bool = False) -> Gazetteers:
-        """The lists of files: an entry a line, type → file.
+    def read(
+        cls, lists: Mapping[str, Sequence[Path]], separator: str, *, fold_case: bool = False
+    ) -> tuple[Gazetteers, dict[str, dict[str, int]]]:
+        """The lists of files, and of each type how many "entries" it has and how many lines were cleaned, by reason.
 
+        lists: type → files; every line is an entry, whole, also where it ends in a number.
         separator: between the words of an entry, "" for Chinese characters, " " where words are words.
-        Raises DataError that names file and type where a file is missing, no text or empty.
+        Raises DataError that names file and type where a file is missing or no text, and where a type has no entry.
         """
-        lexicons = {}
-        for label, path in lists.items():
+        lexicons: dict[str, Lexicon] = {}
+        counts: dict[str, dict[str, int]] = {}
+        for label, paths in lists.items():
             try:
-                lexicons[label], _ = Lexicon.read(
-                    [path], min_length=1, max_length=LONGEST, separator=separator, fold_case=fold_case
+                lexicons[label], cleaned = Lexicon.read(
+                    paths, min_length=1, max_length=LONGEST, separator=separator, fold_case=fold_case, frequencies=False
                 )
             except DataError as error:
                 raise DataError(f"{error} (the gazetteer of the type {label})") from None
-        return cls(lexicons)
+            counts[label] = {"entries": len(lexicons[label]), **cleaned}
+        return cls(lexicons), counts
 
     def features(self, words: Sequence[str]) -> Marks:
         """One sentence: (words, 2 · types) bool, B at 2 · type, I at 2 · type + 1."""
@@ -78,9 +83,13 @@ class Gazetteers:
             labels = json.loads(path.read_text("utf-8"))
         except FileNotFoundError:
             raise RunError(f"{path}: not found; is this a run of ner-distill with gazetteers?") from None
+        except OSError as error:
+            raise RunError(f"{path}: cannot be read ({error.strerror}); the run is damaged") from None
         except ValueError as error:
             raise RunError(f"{path}: not valid JSON ({error}); the run is damaged") from None
         if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
             raise RunError(f"{path}: expected a list of types, found {str(labels)[:60]}; the run is damaged")
+        if len(set(labels)) < len(labels):
+            raise RunError(f"{path}: expected different types, found {str(labels)[:60]}; the run is damaged")
         places = ((label, directory / cls.name / str(index)) for index, label in enumerate(labels))
         return cls({label: Lexicon.load(place) for label, place in places})

@@ -58,8 +58,9 @@ class KnowledgeFeaturizer:
 
     @property
     def counts(self) -> dict[str, int]:
-        """What the encoder's featurizer could not take as it was."""
-        return dict(getattr(self.base, "counts", {}))
+        """What the encoder's featurizer and the sources could not take as it was."""
+        parts = (self.base, *self.sources.values())
+        return {key: count for part in parts for key, count in getattr(part, "counts", {}).items()}
 
     def features(self, words: Sequence[str]) -> KnownFeatures:
         """One sentence of words."""

@@ -18,6 +18,7 @@ from ner_distill.data.windows import cut_windows, index_windows
 from ner_distill.errors import RunError
 
 FILE = "lattice.json"
+TOO_WIDE = "lexicon words in no window"
 Ids = npt.NDArray[np.int64]
 
 
@@ -36,11 +37,12 @@ class LatticeSource:
 
     A match of one word (a character in Chinese) is no lattice word: the word itself stands there already.
     In a sentence that is read in windows, a match belongs to every window that holds it whole; as windows overlap by
-    half, only a match longer than that can be in none.
+    half, only a match longer than that can be in none; `counts` says how many were.
     """
 
     def __init__(self, matcher: Matcher, vocab: Vocab, *, max_words: int = 512) -> None:
         self.matcher, self.vocab, self.max_words = matcher, vocab, max_words
+        self.counts = {TOO_WIDE: 0}
 
     @classmethod
     def counted(
@@ -49,21 +51,25 @@ class LatticeSource:
         sentences: Iterable[Sequence[str]],
         *,
         min_count: int = 1,
-        known: Iterable[str] = (),
         max_words: int = 512,
     ) -> LatticeSource:
-        """The forms matched in these sentences `min_count` times or more have vectors, and so have the `known`."""
+        """The forms matched in these sentences `min_count` times or more have vectors."""
         counts = Counter(
             match.form for words in sentences for match in matcher.matches(words) if match.end - match.start > 1
         )
-        for form in known:
-            counts[form] = max(counts[form], min_count)
         return cls(matcher, Vocab.of_counts(counts, min_count=min_count), max_words=max_words)
 
     def features(self, words: Sequence[str]) -> LatticeFeatures:
         """One sentence of words."""
         found = [match for match in self.matcher.matches(words) if match.end - match.start > 1]
         count = len(found)
+        if len(words) > self.max_words:
+            windows = cut_windows(len(words), self.max_words)
+            self.counts[TOO_WIDE] += sum(
+                not any(window.start <= match.start and match.end <= window.end for window in windows)
+                for match in found
+                if match.end - match.start > self.max_words // 2
+            )
         return LatticeFeatures(
             len(words),
             np.fromiter((match.start for match in found), np.int64, count),

@@ -1,8 +1,13 @@
 """Lexicons: word lists, and which of their words stand in a sentence.
 
-A lexicon file has a word a line, as UTF-8, optionally packed by gzip, bzip2 or xz; after the word a tab and its
-frequency where one is known. Chinese lists may have a space instead of the tab, and a tag of ASCII letters after the
-frequency (`北京 34488 ns`).
+A lexicon file is UTF-8, optionally packed by gzip, bzip2 or xz; its lines end with LF or CRLF. A line is a word, or a
+word, a tab and a frequency: 1 to 18 decimal digits, or nothing where none is known. White space around either is
+dropped. A line without a word, or without one before its tab, is blank; anything else after a tab is an error.
+
+Where the words of sentences are characters, a file whose lines, the blank ones apart, all are a word, a space, a
+frequency and, where there is one, a space and a tag of ASCII letters (`北京 34488 ns`), without any tab, has there the
+frequencies of the words that are wholly Chinese. In its other lines and in all other files a number after a space is
+part of the word: `波音 747`. Lists of names have no frequencies: a line, whole, is a name, white space and all.
 """
 
 from __future__ import annotations
@@ -32,7 +37,7 @@ _HEADER = "# ner-distill lexicon "
 _BOM = "\ufeff"
 _UNREADABLE = "\ufffd"
 _UNPACK: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
-_SPACED = re.compile(r"(.+?)\s+([0-9]{1,18})(?:\s+[A-Za-z]+)?")
+_SPACED = re.compile(r"([^\t]*\S)[^\S\t]+([0-9]{1,18})(?:[^\S\t]+[A-Za-z]+)?")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]+")
 _NOT_CHINESE = re.compile(r"[^\W\d_\u3400-\u9fff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -90,38 +95,41 @@ class Lexicon:
         max_length: int = 8,
         separator: str = "",
         fold_case: bool = False,
+        frequencies: bool = True,
     ) -> tuple[Lexicon, dict[str, int]]:
         """One lexicon of all the files, and how many lines were left out or repaired, for what reason.
 
         min_length, max_length: of a form that is kept, in characters, `separator` included.
+        frequencies: False for names, which may end in a number and never have a frequency after them.
         Of duplicates the highest frequency stays. Where `separator` is empty, white space inside a form is taken out,
         as sentences have none there; elsewhere it becomes one separator. Forms of mixed scripts are kept.
         Raises DataError (file:line) where a file cannot be read or a line has anything but a frequency after its tab,
         and where nothing is left.
         """
         counts: Counter[str] = Counter()
-        frequencies: dict[str, int] = {}
+        forms: dict[str, int] = {}
         kept = 0
         for path in map(Path, paths):
+            spaced = frequencies and not separator and _is_spaced(path)
             for number, line in _lines(path, counts):
-                if _CHINESE.fullmatch(line):  # most lines of most lists: nothing to repair
-                    form, frequency = line, 0
-                else:
-                    form, frequency = _parsed(line, separator, path, number)
-                    form = _repaired(form, separator, counts)
+                form, frequency = line, 0
+                if not _CHINESE.fullmatch(line):  # most lines of most lists: nothing to repair
+                    if frequencies:
+                        form, frequency = _parsed(line, spaced, path, number)
+                    form = _repaired(form.strip(), separator, counts)
                 if min_length <= len(form) <= max_length and form:
                     kept += 1
-                    if frequency >= frequencies.get(form, 0):
-                        frequencies[form] = frequency
+                    if frequency >= forms.get(form, 0):
+                        forms[form] = frequency
                 elif form:
                     counts["too short" if len(form) < min_length else "too long"] += 1
-        if not frequencies:
+        if not forms:
             found = ", ".join(f"{count:,} {reason}" for reason, count in counts.items() if count) or "no line"
             raise DataError(
                 f"{', '.join(map(str, paths))}: no word of {min_length} to {max_length} characters is left of the "
                 f"lexicon; expected a word a line, found {found}"
             )
-        lexicon = cls(frequencies, separator=separator, fold_case=fold_case)
+        lexicon = cls(forms, separator=separator, fold_case=fold_case)
         counts["duplicate"] = kept - len(lexicon)
         return lexicon, {reason: count for reason, count in sorted(counts.items()) if count}
 
@@ -201,44 +209,38 @@ class Lexicon:
         path = directory / FILE
         try:
             header, _, body = path.read_bytes().decode("utf-8").partition("\n")
+            about = json.loads(header.removeprefix(_HEADER))
+            if about["format"] != _FORMAT:
+                found = f"has format {about['format']!r}, this version reads {_FORMAT}"
+                raise RunError(f"{path}: {found}; use a newer ner-distill")
+            if about["sha256"] != _sha256(body):
+                raise RunError(f"{path}: is not as it was written (its checksum differs); the run is damaged")
+            pairs = (line.partition("\t") for line in body.split("\n")[:-1])
+            frequencies = {form: int(count or 0) for form, _, count in pairs}
+            return cls(frequencies, separator=str(about["separator"]), fold_case=bool(about["fold_case"]))
         except FileNotFoundError:
             raise RunError(f"{path}: not found; is this a run of ner-distill with a lexicon?") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise RunError(f"{path}: cannot be read ({error}); the run is damaged") from None
-        about = _about(header, path)
-        if about.get("sha256") != _sha256(body):
-            raise RunError(f"{path}: is not as it was written (its checksum differs); the run is damaged")
-        pairs = (line.partition("\t") for line in body.split("\n")[:-1])
-        frequencies = {form: int(count or 0) for form, _, count in pairs}
-        return cls(frequencies, separator=str(about["separator"]), fold_case=bool(about["fold_case"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path}: is no lexicon as a run has it ({error!r}); the run is damaged") from None
 
 
-def _about(header: str, path: Path) -> dict[str, Any]:
-    """What the first line of a saved lexicon says. Raises RunError."""
-    try:
-        about = json.loads(header.removeprefix(_HEADER)) if header.startswith(_HEADER) else None
-    except ValueError:
-        about = None
-    if not isinstance(about, dict) or not {"format", "separator", "fold_case", "sha256"} <= about.keys():
-        raise RunError(f"{path}: expected a first line `{_HEADER}{{...}}`, found {header[:60]!r}; the run is damaged")
-    if about["format"] != _FORMAT:
-        raise RunError(f"{path}: has format {about['format']}, this version reads {_FORMAT}; use a newer ner-distill")
-    return about
+def _is_spaced(path: Path) -> bool:
+    """Has every line of a file that is not blank a frequency after a space? Raises DataError."""
+    stripped = (line.strip() for _, line in _lines(path, Counter()))
+    return all(_SPACED.fullmatch(line) for line in stripped if line)
 
 
-def _parsed(line: str, separator: str, path: Path, number: int) -> tuple[str, int]:
+def _parsed(line: str, spaced: bool, path: Path, number: int) -> tuple[str, int]:
     """The form and the frequency of a line, 0 where it has none. Raises DataError."""
-    line = line.strip()
-    form, tab, frequency = line.partition("\t")
-    if tab:
-        frequency = frequency.strip()
+    form, _, frequency = line.partition("\t")
+    if frequency := frequency.strip():
         if not frequency.isdecimal() or len(frequency) > 18:
             expected = "expected a word, or a word, a tab and its frequency (a whole number)"
             raise DataError.at(path, number, f"{expected}; found {line[:60]!r}")
         return form, int(frequency)
-    if not separator and (spaced := _SPACED.fullmatch(line)):
-        return spaced[1], int(spaced[2])
-    return line, 0
+    if spaced and (parts := _SPACED.fullmatch(form.strip())) and all(map(is_chinese, "".join(parts[1].split()))):
+        return parts[1], int(parts[2])
+    return form, 0
 
 
 def _repaired(form: str, separator: str, counts: Counter[str]) -> str:
@@ -265,9 +267,8 @@ def _lines(path: Path, counts: Counter[str]) -> Iterator[tuple[int, str]]:
     if path.is_file():
         with path.open("rb") as file:
             start = file.read(6)
-    unpack = next((unpack for magic, unpack in _UNPACK.items() if start.startswith(magic)), None)
     counts["with a byte order mark"] += start.startswith(_BOM.encode())
-    if unpack:
+    if unpack := next((unpack for magic, unpack in _UNPACK.items() if start.startswith(magic)), None):
         lines = _unpacked(path, unpack)
     elif start in (b"", _BOM.encode()) and path.is_file():
         return

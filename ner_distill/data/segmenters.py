@@ -55,10 +55,10 @@ class Segmenter:
         words: list[str] = _load(self.directory).cut(text)
         return words
 
-    def matches(self, words: Sequence[str]) -> list[Match]:
-        """The words found in a sentence of characters, sorted; no two overlap.
+    def segmentation(self, words: Sequence[str]) -> list[Match]:
+        """The one segmentation of a sentence: every word of it, of one character too, sorted; no two overlap.
 
-        Those of one character, those not all Chinese and those that cut through a word of the sentence are left out.
+        Words of the sentence that a cut goes through belong to none, nor does white space. Raises ConfigError.
         """
         starts: dict[int, int] = {}
         ends: dict[int, int] = {}
@@ -70,15 +70,19 @@ class Segmenter:
         text = "".join(words)
         # cut() drops white space: the place of its next character is that of the next which is none.
         places = [place for place, char in enumerate(text) if not char.isspace()]
-        matches = []
+        found = []
         done = 0
         for cut in self.words_of(text):
-            first, last = places[done], places[done + len(cut) - 1] + 1
+            start, end = starts.get(places[done]), ends.get(places[done + len(cut) - 1] + 1)
             done += len(cut)
-            start, end = starts.get(first), ends.get(last)
-            if start is not None and end is not None and len(cut) > 1 and all(map(is_chinese, cut)):
-                matches.append(Match(start, end, "".join(words[start:end])))
-        return matches
+            if start is not None and end is not None:
+                found.append(Match(start, end, "".join(words[start:end])))
+        return found
+
+    def matches(self, words: Sequence[str]) -> list[Match]:
+        """Of the segmentation the words of two and more characters that are all Chinese. Raises ConfigError."""
+        found = ((match, "".join(match.form.split())) for match in self.segmentation(words))
+        return [match for match, form in found if len(form) > 1 and all(map(is_chinese, form))]
 
     def save(self, directory: Path) -> None:
         """Write the model into `directory`/segmenter, without pickle, and its checksums last.

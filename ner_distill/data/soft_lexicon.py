@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -26,25 +26,35 @@ _OUTSIDE = len(SETS)  # the mark O of softword: no lexicon word covers this one
 SoftwordKind = Literal["softword", "ex-softword"]
 Ids = npt.NDArray[np.int64]
 Marks = npt.NDArray[np.bool_]
+Frequency = Callable[[str], int]
 
 
-def count_matches(matcher: Matcher, sentences: Iterable[Sequence[str]]) -> Counter[str]:
-    """How often each lexicon word stands in the sentences, 0 for one that only stands inside others.
+@runtime_checkable
+class Segmenting(Protocol):
+    """A matcher that has one segmentation of every sentence, of which its matches are only some."""
 
-    An occurrence that lies within a longer match is not counted: otherwise no word could be more frequent
-    than its parts (Ma et al. 2020). We decide that by place; the authors' code by spelling, in the whole
-    sentence. Words with count 0 are in the result, so that a vocabulary can be made of everything
-    that matched: `Vocab.of_counts(counts, min_count=0)`.
+    def segmentation(self, words: Sequence[str]) -> list[Match]:
+        """All words of the sentence, those of one character too; no two overlap."""
+
+
+def count_matches(matcher: Matcher, sentences: Iterable[Sequence[str]]) -> tuple[Counter[str], Counter[str]]:
+    """How often each lexicon word matches in the sentences, and how often it stands there by itself.
+
+    An occurrence that lies within a longer match is a match, but is not one of the second: otherwise no word
+    could be more frequent than its parts (Ma et al. 2020). We decide that by place; the authors' code by
+    spelling, in the whole sentence.
     """
-    counts = Counter[str]()
+    matched, alone = Counter[str](), Counter[str]()
     for words in sentences:
         end = 0
         # Of two that begin at one place the longer comes first: then a match is covered exactly when
         # something before it reaches as far.
         for match in sorted(matcher.matches(words), key=lambda one: (one.start, -one.end)):
-            counts[match.form] += match.end > end
-            end = max(end, match.end)
-    return counts
+            matched[match.form] += 1
+            if match.end > end:
+                alone[match.form] += 1
+                end = match.end
+    return matched, alone
 
 
 def longest_from_left(matches: Iterable[Match]) -> list[Match]:
@@ -77,38 +87,53 @@ class SoftLexiconFeatures:
 class SoftLexicon:
     """For each word the lexicon words that it stands in, in the four sets B, M, E and S, weighted by frequency.
 
-    The weight of entry w of a word is 4 · z(w) / Z, Z the sum of z over the word's four sets. z is the
-    frequency, at least 1 (a word that was never counted is no reason to forget that it matched). An empty
+    The weight of entry w of a word is 4 · z(w) / Z, Z the sum of z over the word's four sets. z(w) is the
+    frequency of w in all text that was ever counted: what the lexicon's own file says, plus what stands in our
+    text; at least 1 (a word that was never counted is no reason to forget that it matched). An empty
     set holds the NONE word with z = 1, which counts in Z, as in the authors' code: beside frequent matches
     it says little, and where nothing matches it is all there is.
-    vocab: the lexicon words that have a vector of their own; the others share the unknown word's.
+    vocab:       the lexicon words that have a vector of their own; the others share the unknown word's, but
+                 weigh what they weigh.
+    frequencies: of lexicon words in our text.
+    given:       the frequency of any lexicon word in the lexicon's file, 0 where it says none; also asked
+                 about words that are met for the first time after training. Usually `Lexicon.frequency`.
     Source: Ma et al., ACL 2020, "Simplify the Usage of Lexicon in Chinese NER".
     """
 
     name = "soft_lexicon"
     file = "soft_lexicon.json"
 
-    def __init__(self, matcher: Matcher, vocab: Vocab, frequencies: Mapping[str, int]) -> None:
+    def __init__(
+        self, matcher: Matcher, vocab: Vocab, frequencies: Mapping[str, int], given: Frequency | None = None
+    ) -> None:
         self.matcher = matcher
         self.vocab = vocab
         self.frequencies = frequencies
+        self.given = given
 
     @classmethod
     def counted(
         cls, matcher: Matcher, sentences: Iterable[Sequence[str]], raw: Iterable[Sequence[str]] = (), *,
-        limit: int | None = None,
+        min_count: int = 1, given: Frequency | None = None,
     ) -> SoftLexicon:
-        """Vocabulary: what matches in `sentences`, the most frequent `limit`. Frequencies: there and in `raw`."""
-        counts = count_matches(matcher, sentences)
-        vocab = Vocab.of_counts(counts, min_count=0, limit=limit)
-        return cls(matcher, vocab, counts + count_matches(matcher, raw))  # `+` leaves out the zeros
+        """Vocabulary: what matches `min_count` times or more in `sentences`, also inside of longer matches.
+
+        Frequencies: in `sentences` and `raw`, without those inside of longer matches.
+        """
+        matched, alone = count_matches(matcher, sentences)
+        vocab = Vocab.of_counts(matched, min_count=min_count)
+        return cls(matcher, vocab, alone + count_matches(matcher, raw)[1], given)
+
+    def _weight(self, form: str) -> int:
+        """z of a lexicon word."""
+        return max(1, self.frequencies.get(form, 0) + (self.given(form) if self.given is not None else 0))
 
     def features(self, words: Sequence[str]) -> SoftLexiconFeatures:
         """One sentence of words."""
         matches = self.matcher.matches(words)
         of_match, slots = _slots_of(matches)
         ids = np.array([self.vocab.id(match.form) for match in matches], dtype=np.int64)
-        counts = np.array([max(1, self.frequencies.get(match.form, 0)) for match in matches], dtype=np.float64)
+        counts = np.array([self._weight(match.form) for match in matches], dtype=np.float64)
         empty = np.setdiff1d(np.arange(len(words) * len(SETS)), slots)
         ids = np.concatenate([ids[of_match], np.full(len(empty), NONE)])
         counts = np.concatenate([counts[of_match], np.ones(len(empty))])
@@ -136,13 +161,13 @@ class SoftLexicon:
         }
 
     def save(self, directory: Path) -> None:
-        """Write vocabulary and frequencies into a run; the matcher is saved by who made it."""
+        """Write vocabulary and our text's frequencies into a run; matcher and lexicon are saved by who made them."""
         frequencies = Vocab(self.frequencies.keys(), self.frequencies.values())
         write_vocabs(directory / self.file, {"words": self.vocab, "frequencies": frequencies})
 
     @classmethod
-    def load(cls, directory: Path, matcher: Matcher) -> SoftLexicon:
-        """Read what `save` wrote. Raises RunError naming the file."""
+    def load(cls, directory: Path, matcher: Matcher, given: Frequency | None = None) -> SoftLexicon:
+        """Read what `save` wrote. `given` must say what it said in training. Raises RunError naming the file."""
         vocabs = read_vocabs(directory / cls.file)
         if missing := {"words", "frequencies"} - vocabs.keys():
             raise RunError(
@@ -150,14 +175,14 @@ class SoftLexicon:
                 "the run is damaged"
             )
         frequencies = vocabs["frequencies"]
-        return cls(matcher, vocabs["words"], dict(zip(frequencies.forms, frequencies.counts, strict=True)))
+        return cls(matcher, vocabs["words"], dict(zip(frequencies.forms, frequencies.counts, strict=True)), given)
 
 
 class Softword:
     """For each word its place in lexicon words, as marks B, M, E, S and O (no lexicon word covers it).
 
-    softword:    one mark a word, of one segmentation: a segmenter's, or of a lexicon the longest match
-                 from the left.
+    softword:    one mark a word, of one segmentation: that of a matcher which has one (`Segmenting`: then only
+                 words that a cut goes through are outside), else the longest match from the left.
     ex-softword: the marks of all matches.
     Source: Ma et al. 2020, who compare them with soft-lexicon.
     """
@@ -171,12 +196,19 @@ class Softword:
 
     def features(self, words: Sequence[str]) -> Marks:
         """One sentence of words: (words, 5) bool."""
-        matches = self.matcher.matches(words)
-        _, slots = _slots_of(matches if self.kind == "ex-softword" else longest_from_left(matches))
+        _, slots = _slots_of(self._words(words))
         marks = np.zeros((len(words), self.marks), dtype=np.bool_)
         marks[slots // len(SETS), slots % len(SETS)] = True
         marks[:, _OUTSIDE] = ~marks.any(axis=1)
         return marks
+
+    def _words(self, words: Sequence[str]) -> list[Match]:
+        """What the marks are of."""
+        if self.kind == "ex-softword":
+            return self.matcher.matches(words)
+        if isinstance(self.matcher, Segmenting):
+            return self.matcher.segmentation(words)
+        return longest_from_left(self.matcher.matches(words))
 
     def collate(self, batch: Sequence[Marks], length: int) -> dict[str, Tensor]:
         """softword_marks (batch, words, 5) float, 0 or 1, all 0 at padding."""

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from ner_distill.nn.flat_fusion import Positions, fusion_of
 from ner_distill.nn.relative import RelativeLayer
@@ -99,6 +100,7 @@ class CharacterAttention(torch.autograd.Function):
         return attended
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, ...]:
         """The gradients of the first five; the attended vectors' comes in."""
         content, query, key, value, distances, attended, *rest = ctx.saved_tensors

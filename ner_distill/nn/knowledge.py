@@ -14,48 +14,29 @@ _SETS = 4
 class SoftLexiconEmbedding(nn.Module):
     """The four sets of lexicon words of each word: weighted sums of the entries' vectors, side by side.
 
-    words:   rows of the vocabulary, NONE (0) and the unknown word (1) included.
+    entries: rows of the vocabulary, NONE (0) and the unknown word (1) included.
     dim:     of one set; the module's `dim` is 4 times that.
     unknown: in training an entry is replaced by the unknown word with this probability.
-    weight:  (words, width) given vectors, rows in the vocabulary's order; rows 0 and 1 are ignored, their
-             words' vectors are learned here. None: learned vectors of width `dim`.
-    frozen:  the given vectors stay as they are.
-    Where the width is not `dim`, or the vectors are frozen, a learned projection (no bias) follows the sums.
     Source: Ma et al., ACL 2020, "Simplify the Usage of Lexicon in Chinese NER".
     """
 
-    def __init__(
-        self, words: int, dim: int, *, unknown: float = 0.15, weight: Tensor | None = None, frozen: bool = False
-    ) -> None:
+    def __init__(self, entries: int, dim: int, *, unknown: float = 0.15) -> None:
         super().__init__()
-        width = dim if weight is None else weight.shape[1]
-        if weight is None and frozen:
-            raise ValueError("frozen vectors have to be given: pass weight")
-        if weight is not None and len(weight) != words:
-            raise ValueError(f"expected a vector for each of {words} words, found {len(weight)}")
         self.unknown = unknown
         self.dim = _SETS * dim
-        if weight is None:
-            self.words = nn.Embedding(words, width)
-            nn.init.normal_(self.words.weight, std=0.1)
-        else:
-            self.words = nn.Embedding.from_pretrained(weight, freeze=frozen)
-        # NONE and the unknown word on their own, so that they are learned where the other vectors are frozen.
-        self.special = nn.Embedding(2, width)
-        nn.init.normal_(self.special.weight, std=0.1)
-        self.projection = nn.Linear(width, dim, bias=False) if frozen or width != dim else nn.Identity()
+        words = nn.Embedding(entries, dim)
+        nn.init.normal_(words.weight, std=0.1)
+        self.words: nn.Module = words
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """Keys as `SoftLexicon.collate` gives them, and mask → (batch, words, 4 · dim), B M E S."""
         batch, words = inputs["mask"].shape
-        ids = self._forget(inputs["soft_lexicon_ids"])
-        special = (ids <= UNKNOWN)[:, None]
-        vectors = torch.where(special, self.special(ids.clamp(max=UNKNOWN)), self.words(ids))
+        vectors = self.words(self._forget(inputs["soft_lexicon_ids"]))
         weighted = vectors * inputs["soft_lexicon_weights"][:, None].to(vectors.dtype)
         sums = weighted.new_zeros(batch * words * _SETS, weighted.shape[1])
         sums = sums.index_add(0, inputs["soft_lexicon_slots"], weighted)
-        projected: Tensor = self.projection(sums)
-        return projected.view(batch, words, self.dim)
+        result: Tensor = sums.view(batch, words, self.dim)
+        return result
 
     def _forget(self, ids: Tensor) -> Tensor:
         if not self.training or self.unknown == 0:

@@ -20,7 +20,8 @@ class LatticeLayers(nn.Module):
 
     words:    rows of the lexicon's vocabulary (0 = padding, 1 = unknown).
     unknown:  chance of hiding a word in training, so that the unknown word's vector is trained.
-    normed:   normalise characters and words first, each by a layer norm: what the vectors of a pretrained encoder need.
+    normed:   characters and words go through a layer norm each, then dropout: what the vectors of a pretrained encoder
+              need. Else only the words' vectors are dropped out, before their projection.
     """
 
     def __init__(
@@ -29,13 +30,15 @@ class LatticeLayers(nn.Module):
         super().__init__()
         self.dim = flat.dim
         self.unknown = unknown
-        self.words = nn.Embedding(words, word_dim, padding_idx=0)
-        nn.init.normal_(self.words.weight, std=0.1)
-        nn.init.zeros_(self.words.weight[0])
-        self.dropout = nn.Dropout(dropout)
+        learned = nn.Embedding(words, word_dim, padding_idx=0)
+        nn.init.normal_(learned.weight, std=0.1)
+        nn.init.zeros_(learned.weight[0])
+        self.words: nn.Module = learned
         self.projection = nn.Linear(word_dim, flat.dim)
-        self.char_norm: nn.Module = nn.LayerNorm(flat.dim) if normed else nn.Identity()
-        self.word_norm: nn.Module = nn.LayerNorm(flat.dim) if normed else nn.Identity()
+        # On a pretrained encoder the sources' order: norm, then dropout. From scratch the embeddings are dropped out.
+        norms = [nn.Sequential(nn.LayerNorm(flat.dim), nn.Dropout(dropout)) if normed else nn.Identity() for _ in "cw"]
+        self.char_norm, self.word_norm = norms
+        self.dropout = nn.Identity() if normed else nn.Dropout(dropout)
         self.flat = flat
 
     @property
@@ -73,8 +76,7 @@ class KnowledgeEncoder(nn.Module):
     """
 
     def __init__(
-        self, base: nn.Module, *, knowledge: Sequence[nn.Module] = (), lattice: LatticeLayers | None = None,
-        dropout: float = 0.0,
+        self, base: nn.Module, *, knowledge: Sequence[nn.Module] = (), lattice: LatticeLayers | None = None
     ) -> None:
         super().__init__()
         self.base = base
@@ -82,19 +84,18 @@ class KnowledgeEncoder(nn.Module):
         self.knowledge = nn.ModuleList(knowledge)
         known = sum(cast(int, module.dim) for module in knowledge)
         self.projection = nn.Linear(self.dim + known, self.dim) if knowledge else nn.Identity()
-        self.dropout = nn.Dropout(dropout)
         self.lattice = lattice
 
     @property
     def embedding(self) -> nn.Module:
-        """The module whose output adversarial training perturbs."""
+        """The module whose output adversarial training perturbs: the pieces, not what is known of words."""
         return cast(nn.Module, self.base.embedding)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """Keys as the featurizers give them → (batch, words, dim), rows outside the mask zero."""
         vectors: Tensor = self.base(inputs)
         vectors = self.projection(torch.cat([vectors, *(module(inputs) for module in self.knowledge)], dim=-1))
-        vectors = self.dropout(vectors) * inputs["mask"][..., None]
+        vectors = vectors * inputs["mask"][..., None]
         return vectors if self.lattice is None else in_windows(self.lattice, vectors, inputs)
 
     def layer_groups(self) -> list[list[nn.Parameter]]:

@@ -52,14 +52,14 @@ class WordEmbedding(nn.Module):
     ) -> None:
         super().__init__()
         self.unknown = unknown
-        self.words = nn.Embedding(words, dim, padding_idx=0)
+        self.words: nn.Module = nn.Embedding(words, dim, padding_idx=0)
         self.spelling = SpellingCnn(chars, dim=char_dim, filters=char_filters) if chars else None
-        self.bigrams = nn.Embedding(bigrams, bigram_dim, padding_idx=0) if bigrams else None
+        self.bigrams: nn.Module | None = nn.Embedding(bigrams, bigram_dim, padding_idx=0) if bigrams else None
         self.knowledge = nn.ModuleList(knowledge)
         self.dim = dim + (self.spelling.dim if self.spelling else 0) + (2 * bigram_dim if bigrams else 0)
         self.dim += sum(cast(int, module.dim) for module in knowledge)
         for embedding in (self.words, self.bigrams):
-            if embedding is not None:
+            if isinstance(embedding, nn.Embedding):
                 nn.init.normal_(embedding.weight, std=0.1)
                 nn.init.zeros_(embedding.weight[0])
 

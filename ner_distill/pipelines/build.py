@@ -33,11 +33,7 @@ from ner_distill.pipelines.encoders import (
     scratch_with,
     start_vectors,
 )
-from ner_distill.pipelines.knowledge import (
-    Knowledge,
-    load_knowledge,
-    read_knowledge,
-)
+from ner_distill.pipelines.knowledge import Knowledge, load_knowledge, read_knowledge
 from ner_distill.pipelines.runs import RunInfo
 from ner_distill.student.model import Student
 from ner_distill.teacher.model import Teacher

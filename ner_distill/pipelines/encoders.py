@@ -11,18 +11,14 @@ from ner_distill.config import EncoderConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.pieces import PieceFeaturizer
 from ner_distill.data.sentence import Unit
-from ner_distill.data.vocab import Vocab
 from ner_distill.data.word_features import WordFeaturizer
 from ner_distill.errors import ConfigError
+from ner_distill.nn.embedding import GivenEmbedding
 from ner_distill.nn.encoder import PretrainedEncoder
 from ner_distill.nn.lattice import KnowledgeEncoder, LatticeLayers
 from ner_distill.nn.scratch import ScratchEncoder, WordEmbedding
-from ner_distill.pipelines.knowledge import (
-    Knowledge,
-    lattice_of,
-    modules_of,
-    start_words,
-)
+from ner_distill.pipelines.knowledge import Knowledge
+from ner_distill.pipelines.knowledge_modules import lattice_of, modules_of, start_words
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -81,25 +77,25 @@ def scratch(
 def scratch_with(config: TeacherConfig, featurizer: WordFeaturizer, known: Knowledge) -> ScratchEncoder:
     """The scratch encoder of a teacher, with what it knows of words."""
     lattice = lattice_of(config, known, config.encoder.hidden)
-    return scratch(config.encoder, featurizer, modules_of(config, known), lattice)
+    encoder = scratch(config.encoder, featurizer, modules_of(config, known), lattice)
+    embedding, features = encoder.embedding, config.features
+    if not features.tune_vectors:
+        if features.char_vectors and isinstance(embedding.words, nn.Embedding):
+            embedding.words = GivenEmbedding(embedding.words)
+        if features.bigram_vectors and isinstance(embedding.bigrams, nn.Embedding):
+            embedding.bigrams = GivenEmbedding(embedding.bigrams)
+    return encoder
 
 
 def start_vectors(
     config: TeacherConfig, embedding: WordEmbedding, featurizer: WordFeaturizer, reporter: Reporter
 ) -> None:
     """Begin words and bigrams at the vectors that `[features]` names."""
-    features, vocabs = config.features, featurizer.vocabs
-
-    def start(key: str, words: nn.Embedding, vocab: Vocab) -> None:
-        file = getattr(features, key)
-        start_words(words, vocab, file, f"features.{key}", reporter, tuned=features.tune_vectors)
-
-    if features.char_vectors:
-        start("char_vectors", embedding.words, vocabs["words"])
-    if features.bigram_vectors:
-        if embedding.bigrams is None:
-            raise ConfigError("features.bigram_vectors: this encoder has no bigrams (encoder.bigrams, Chinese only)")
-        start("bigram_vectors", embedding.bigrams, vocabs["bigrams"])
+    for key, table, vocab in (("char_vectors", "words", "words"), ("bigram_vectors", "bigrams", "bigrams")):
+        if file := getattr(config.features, key):
+            if vocab not in featurizer.vocabs:
+                raise ConfigError(f"features.{key}: this encoder has no {vocab} (encoder.bigrams, Chinese only)")
+            start_words(getattr(embedding, table), featurizer.vocabs[vocab], file, f"features.{key}", reporter)
 
 
 def pretrained_with(config: TeacherConfig, backbone: PreTrainedModel, known: Knowledge) -> nn.Module:
@@ -108,9 +104,7 @@ def pretrained_with(config: TeacherConfig, backbone: PreTrainedModel, known: Kno
     if not known.sources:
         return encoder
     lattice = lattice_of(config, known, encoder.dim)
-    return KnowledgeEncoder(
-        encoder, knowledge=modules_of(config, known), lattice=lattice, dropout=config.encoder.dropout
-    )
+    return KnowledgeEncoder(encoder, knowledge=modules_of(config, known), lattice=lattice)
 
 
 def pretrained(config: EncoderConfig, backbone: PreTrainedModel) -> PretrainedEncoder:

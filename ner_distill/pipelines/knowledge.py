@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import nn
 
 from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
@@ -21,17 +18,16 @@ from ner_distill.data.lexicon import Lexicon, Match, Matcher
 from ner_distill.data.readers import read_raw
 from ner_distill.data.segmenters import Segmenter
 from ner_distill.data.sentence import Unit
-from ner_distill.data.soft_lexicon import SoftLexicon, Softword, SoftwordKind
-from ner_distill.data.spelling_features import WIDTHS, Spelling, SpellingKind
-from ner_distill.data.vectors import read_vectors
+from ner_distill.data.soft_lexicon import SoftLexicon, Softword
+from ner_distill.data.spelling_features import WIDTHS, Spelling
+from ner_distill.data.vectors import WordVectors, read_vectors
 from ner_distill.data.vocab import Vocab
 from ner_distill.errors import ConfigError, DataError
-from ner_distill.nn.flat import FlatTransformer
-from ner_distill.nn.knowledge import MarkEmbedding, SoftLexiconEmbedding, SpellingEmbedding
-from ner_distill.nn.lattice import LatticeLayers
 from ner_distill.pipelines import runs
 
 DIRECTORY = "knowledge"
+NO_WORDS = "has no lexicon and no segmenter; expected a teacher trained with [lattice]"
+LONGEST = 100  # characters of a lexicon entry where words are words
 Vectors = npt.NDArray[np.float32]
 Words = Iterable[Sequence[str]]
 
@@ -79,8 +75,12 @@ class Knowledge:
 def files_of(config: TeacherConfig) -> list[str]:
     """The files and directories that decide what a teacher knows."""
     lattice, features = config.lattice, config.features
-    single = (lattice.segmenter_model, lattice.vectors, features.char_vectors, features.bigram_vectors)
-    return [*lattice.lexicon, *lattice.raw_text, *features.gazetteers.values(), *filter(None, single)]
+    single = (lattice.vectors, features.char_vectors, features.bigram_vectors)
+    lists = [file for files in features.gazetteers.values() for file in files]
+    files = [*lattice.lexicon, *lattice.raw_text, *lists, *filter(None, single)]
+    if lattice.segmenter == "pkuseg":
+        files.append(str(Segmenter(lattice.segmenter_model).directory))
+    return files
 
 
 def read_knowledge(config: TeacherConfig, unit: Unit, sentences: Words, reporter: Reporter) -> Knowledge:
@@ -89,31 +89,23 @@ def read_knowledge(config: TeacherConfig, unit: Unit, sentences: Words, reporter
     Raises DataError or ConfigError where a file is wrong or has nothing to do with the sentences.
     """
     sentences = list(sentences)
-    lattice, separator = config.lattice, "" if unit == "character" else " "
-    lexicon, segmenter = None, None
-    if lattice.kind != "none":
-        if lattice.lexicon:
-            shortest = 2 if lattice.kind == "flat" else 1
-            lexicon, cleaned = Lexicon.read(
-                lattice.lexicon, min_length=shortest, max_length=max(lattice.max_length, shortest), separator=separator
-            )
-            left = ", ".join(f"{count:,} {reason}" for reason, count in cleaned.items() if count)
-            reporter.info(f"lexicon: {len(lexicon):,} words" + (f"; cleaned: {left}" if left else ""))
-        if lattice.segmenter == "pkuseg":
-            segmenter = Segmenter(lattice.segmenter_model)
+    lexicon = _read_lexicon(config, unit, reporter)
+    segmenter = Segmenter(config.lattice.segmenter_model) if config.lattice.segmenter == "pkuseg" else None
     known = Knowledge({}, lexicon, segmenter)
     if (matcher := known.matcher) is not None:
-        known.sources["lattice"] = _lattice_source(config, matcher, unit, sentences)
-        _report_matches(config, matcher, sentences, reporter)
+        recorded = Recorded(matcher)
+        _report_matches(config, recorded, sentences, reporter)
+        known.sources["lattice"] = _lattice_source(config, known, recorded, unit, sentences)
     for kind in WIDTHS:
         if getattr(config.features, kind):
+            if unit == "word":
+                raise ConfigError(f"features.{kind} is for text read by Chinese characters; this text is read by words")
             known.sources[kind] = Spelling.counted(kind, sentences)
     if config.features.gazetteers:
-        lists = {label: Path(file) for label, file in config.features.gazetteers.items()}
-        known.sources["gazetteers"] = Gazetteers.read(lists, separator)
-    if not lattice.vectors:
+        known.sources["gazetteers"] = _read_gazetteers(config, unit, sentences, reporter)
+    if not config.lattice.vectors:
         return known
-    return _with_vectors(config, known, sentences, reporter)
+    return _with_vectors(config, known, reporter)
 
 
 def load_knowledge(config: TeacherConfig, unit: Unit, directory: Path) -> Knowledge:
@@ -128,9 +120,9 @@ def load_knowledge(config: TeacherConfig, unit: Unit, directory: Path) -> Knowle
         if lattice.kind == "flat":
             known.sources["lattice"] = LatticeSource.load(place, matcher, max_words=config.encoder.max_pieces)
         elif lattice.kind == "soft-lexicon":
-            known.sources["lattice"] = SoftLexicon.load(place, matcher)
+            known.sources["lattice"] = SoftLexicon.load(place, matcher, _frequency(lexicon))
         else:
-            known.sources["lattice"] = Softword.load(place, cast(SoftwordKind, lattice.kind), matcher)
+            known.sources["lattice"] = _softword(config, known)
     for kind in WIDTHS:
         if getattr(config.features, kind):
             known.sources[kind] = Spelling.load(place, kind)
@@ -146,129 +138,125 @@ def matcher_of(run: Path) -> Matcher:
     if info.kind == "teacher":
         matcher = load_knowledge(runs.read_config(run, TeacherConfig), info.unit, run).matcher
     if matcher is None:
-        raise ConfigError(f"{run}: has no lexicon and no segmenter; expected a teacher trained with [lattice]")
+        raise ConfigError(f"{run}: {NO_WORDS}")
     return matcher
 
 
-def _lattice_source(config: TeacherConfig, matcher: Matcher, unit: Unit, sentences: Words) -> Source:
+def _read_lexicon(config: TeacherConfig, unit: Unit, reporter: Reporter) -> Lexicon | None:
     lattice = config.lattice
+    if not lattice.lexicon:
+        return None
+    shortest = 2 if lattice.kind == "flat" and unit == "character" else 1
+    lexicon, cleaned = Lexicon.read(
+        lattice.lexicon,
+        min_length=shortest,
+        max_length=lattice.max_length if unit == "character" else LONGEST,
+        separator=_separator(unit),
+    )
+    reporter.info(f"lexicon: {len(lexicon):,} words{_cleaned(cleaned)}")
+    return lexicon
+
+
+def _read_gazetteers(config: TeacherConfig, unit: Unit, sentences: Words, reporter: Reporter) -> Gazetteers:
+    lists = {label: [Path(file) for file in files] for label, files in config.features.gazetteers.items()}
+    gazetteers, read = Gazetteers.read(lists, _separator(unit))
+    for label, lexicon in gazetteers.lexicons.items():
+        cleaned = dict(read[label])
+        entries = cleaned.pop("entries")
+        matches = sum(len(lexicon.matches(words)) for words in sentences)
+        told = f"gazetteer {label}: {entries:,} entries{_cleaned(cleaned)}; {matches:,} matches in the training text"
+        (reporter.info if matches else reporter.warn)(told)
+    return gazetteers
+
+
+def _softword(config: TeacherConfig, known: Knowledge) -> Softword:
+    matcher = known.matcher
+    assert matcher is not None
+    if config.lattice.kind == "ex-softword":
+        return Softword("ex-softword", matcher)
+    return Softword("softword", known.segmenter or matcher)  # a segmenter's one segmentation, where there is one
+
+
+def _frequency(lexicon: Lexicon | None) -> Callable[[str], int] | None:
+    return lexicon.frequency if lexicon is not None else None
+
+
+def _separator(unit: Unit) -> str:
+    return "" if unit == "character" else " "
+
+
+def _cleaned(counts: Mapping[str, int]) -> str:
+    left = ", ".join(f"{count:,} {reason}" for reason, count in counts.items() if count)
+    return f" (cleaned: {left})" if left else ""
+
+
+class Recorded:
+    """A matcher that looks at each sentence once: several counts are made of the same training text."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        self._matcher = matcher
+        self._found: dict[tuple[str, ...], list[Match]] = {}
+
+    def matches(self, words: Sequence[str]) -> list[Match]:
+        """As the matcher's."""
+        key = tuple(words)
+        if key not in self._found:
+            self._found[key] = self._matcher.matches(words)
+        return self._found[key]
+
+
+def _lattice_source(
+    config: TeacherConfig, known: Knowledge, recorded: Recorded, unit: Unit, sentences: Words
+) -> Source:
+    lattice, matcher = config.lattice, known.matcher
+    assert matcher is not None
     if lattice.kind == "flat":
-        return LatticeSource.counted(
-            matcher, sentences, min_count=lattice.min_count, max_words=config.encoder.max_pieces
-        )
+        limit = config.encoder.max_pieces
+        source = LatticeSource.counted(recorded, sentences, min_count=lattice.min_count, max_words=limit)
+        source.matcher = matcher
+        return source
     if lattice.kind == "soft-lexicon":
         raw: Iterator[Sequence[str]] = iter(())
         if lattice.raw_text:
             raw = (sentence.words for sentence in read_raw(list(lattice.raw_text), format="auto", unit=unit))
-        return SoftLexicon.counted(matcher, sentences, raw)
-    return Softword(cast(SoftwordKind, lattice.kind), matcher)
+        frequency = _frequency(known.lexicon)
+        return SoftLexicon.counted(matcher, sentences, raw, min_count=lattice.min_count, given=frequency)
+    return _softword(config, known)
 
 
 def _report_matches(config: TeacherConfig, matcher: Matcher, sentences: Words, reporter: Reporter) -> None:
     """How much of the text the lexicon knows. Raises DataError where that is nothing."""
     found = words = covered = 0
+    shortest = 2 if config.lattice.kind == "flat" else 1  # a match of one word is no element of a lattice
     for sentence in sentences:
-        matches = matcher.matches(sentence)
+        matches = [match for match in matcher.matches(sentence) if match.end - match.start >= shortest]
         found += len(matches)
         words += len(sentence)
         covered += len({place for match in matches for place in range(match.start, match.end)})
     if not found:
         raise DataError(
             f"lattice: no word of {', '.join(config.lattice.lexicon) or 'the segmenter'} stands in the training text; "
-            "expected a lexicon of the text's language, of words that are at most lattice.max_length long"
+            f"expected a lexicon of the text's language, with entries of {shortest} or more of its words (characters)"
         )
     reporter.info(f"lattice: {found:,} words found in the training text, over {100 * covered / words:.0f} % of it")
 
 
-def _with_vectors(config: TeacherConfig, known: Knowledge, sentences: Words, reporter: Reporter) -> Knowledge:
+def _with_vectors(config: TeacherConfig, known: Knowledge, reporter: Reporter) -> Knowledge:
     """Read vectors for all words of the lexicon, seen in training or not: those that have one get a row."""
     lattice, source = config.lattice, known.sources["lattice"]
     assert isinstance(source, LatticeSource | SoftLexicon)
     needed = {*source.vocab.forms, *(known.lexicon.forms if known.lexicon is not None else ())}
     vectors = read_vectors(lattice.vectors, needed, dim=lattice.word_dim)
-    reporter.info(f"lattice.vectors: {vectors.coverage:.1%} of {len(needed):,} words have one")
+    report_vectors("lattice.vectors", vectors, reporter)
     unseen = [form for form in vectors.forms if form not in source.vocab]
     source.vocab = Vocab([*source.vocab.forms, *unseen], [*source.vocab.counts, *([0] * len(unseen))])
     rows = [source.vocab.id(form) for form in vectors.forms]
     return Knowledge(known.sources, known.lexicon, known.segmenter, (rows, np.asarray(vectors.matrix)))
 
 
-# ---- modules
-
-
-def modules_of(config: TeacherConfig, known: Knowledge) -> list[nn.Module]:
-    """What joins the word vectors, for every source but the lattice of FLAT."""
-    modules: list[nn.Module] = []
-    lattice, features = config.lattice, config.features
-    for name, source in known.sources.items():
-        if isinstance(source, SoftLexicon):
-            modules.append(_soft_lexicon(config, source, known))
-        elif isinstance(source, Softword):
-            modules.append(MarkEmbedding(source.marks, lattice.word_dim, key="softword_marks"))
-        elif isinstance(source, Spelling):
-            widths = WIDTHS[cast(SpellingKind, name)]
-            modules.append(SpellingEmbedding(len(source.vocab), features.spelling_dim, name=name, widths=widths))
-        elif isinstance(source, Gazetteers):
-            modules.append(MarkEmbedding(source.marks, features.gazetteer_dim, key="gazetteers_marks"))
-    return modules
-
-
-def lattice_of(config: TeacherConfig, known: Knowledge, dim: int) -> LatticeLayers | None:
-    """The FLAT layers over vectors of this width, where `[lattice]` asks for them."""
-    lattice, encoder = config.lattice, config.encoder
-    if lattice.kind != "flat":
-        return None
-    scratch = encoder.name == "scratch"
-    heads = encoder.heads if scratch else lattice.heads
-    if dim % heads:
-        raise ConfigError(f"lattice.heads must divide the encoder's width, found {heads} and {dim}")
-    flat = FlatTransformer(
-        dim,
-        layers=encoder.layers if scratch else lattice.layers,
-        heads=heads,
-        inner=3 * dim,
-        dropout=encoder.dropout,
-        fusion=lattice.fusion,
-        shared=lattice.shared_positions,
-        learned=lattice.positions == "learned",
-        scaled=lattice.scaled,
-        max_distance=encoder.max_pieces,
-    )
-    source = known.sources["lattice"]
-    assert isinstance(source, LatticeSource)
-    layers = LatticeLayers(
-        len(source.vocab),
-        flat,
-        word_dim=lattice.word_dim,
-        dropout=lattice.dropout,
-        unknown=lattice.unknown,
-        normed=not scratch,
-    )
-    if known.start is not None:
-        _start(layers.words, *known.start)
-    layers.words.weight.requires_grad_(lattice.tune_vectors or not lattice.vectors)
-    return layers
-
-
-def _soft_lexicon(config: TeacherConfig, source: SoftLexicon, known: Knowledge) -> SoftLexiconEmbedding:
-    lattice = config.lattice
-    module = SoftLexiconEmbedding(len(source.vocab), lattice.word_dim, unknown=lattice.unknown)
-    if known.start is not None:
-        _start(module.words, *known.start)
-    module.words.weight.requires_grad_(lattice.tune_vectors or not lattice.vectors)
-    return module
-
-
-def _start(embedding: nn.Embedding, rows: Sequence[int], vectors: Vectors) -> None:
-    with torch.no_grad():
-        embedding.weight[torch.tensor(rows)] = torch.from_numpy(np.array(vectors, dtype=np.float32))
-
-
-def start_words(
-    embedding: nn.Embedding, vocab: Vocab, file: str, key: str, reporter: Reporter, *, tuned: bool
-) -> None:
-    """Begin the vectors of words (or bigrams) at those of a file; the others stay as they are."""
-    vectors = read_vectors(file, vocab.forms, dim=embedding.embedding_dim)
-    reporter.info(f"{key}: {vectors.coverage:.1%} of {len(vocab.forms):,} have a vector")
-    _start(embedding, [vocab.id(form) for form in vectors.forms], vectors.matrix)
-    embedding.weight.requires_grad_(tuned)
+def report_vectors(key: str, vectors: WordVectors, reporter: Reporter) -> None:
+    """Coverage, and what the file lacks."""
+    left = {name: count for name, count in vectors.counts.items() if name in ("duplicates", "nameless", "blank")}
+    reporter.info(f"{key}: {vectors.coverage:.1%} of {vectors.needed:,} words have one{_cleaned(left)}")
+    if missing := vectors.counts.get("missing", 0):
+        reporter.warn(f"{key}: the file's first line announces {missing:,} vectors more than it holds; was it cut off?")

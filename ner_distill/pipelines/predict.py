@@ -15,7 +15,7 @@ from ner_distill.errors import ConfigError
 from ner_distill.pipelines.build import load_run
 from ner_distill.pipelines.formats import STYLES, format_prediction
 from ner_distill.pipelines.inference import best_device, predict_sentences
-from ner_distill.pipelines.knowledge import matcher_of
+from ner_distill.pipelines.knowledge import NO_WORDS
 from ner_distill.pipelines.lattice_view import picture
 
 WINDOW = 2048
@@ -40,15 +40,17 @@ def predict(
         raise ConfigError(f"--format: expected {', '.join(STYLES)}, found {style!r}")
     if lattice and style != "inline":
         raise ConfigError(f"--lattice draws below inline sentences; expected --format inline, found {style!r}")
-    matcher = matcher_of(model) if lattice else None
     built = load_run(model)
+    matcher = built.knowledge.matcher if built.knowledge is not None else None
+    if lattice and matcher is None:
+        raise ConfigError(f"{model}: {NO_WORDS}")
     tagger = built.tagger.to(best_device())
     sentences = read_raw(list(text), format=format, unit=built.info.unit)
     groups: Iterable[Iterable[Sentence]] = as_they_come(sentences) if STDIN in map(str, text) else [sentences]
     for group in groups:
         for sentence, spans in predict_sentences(tagger, built.featurizer, built.info.tagset, group, window=WINDOW):
             shown = format_prediction(sentence, spans, style)
-            if matcher is not None:
+            if lattice and matcher is not None:
                 shown += f"\n{picture(sentence.words, matcher.matches(sentence.words), width=width)}\n"
             yield shown
 

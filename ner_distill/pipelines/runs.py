@@ -174,7 +174,8 @@ def check_inputs(directory: Path, inputs: dict[str, list[dict[str, Any]]], *, re
         except (KeyError, TypeError):
             raise RunError(f"{path}: expected sizes and hashes of the --{role} files; the run is damaged") from None
         if old != [(file["size"], file["sha256"]) for file in files]:
-            raise RunError(f"--resume: the --{role} files are not those that {directory} began with; see {path}")
+            named = "files of [lattice] and [features]" if role == "knowledge" else f"--{role} files"
+            raise RunError(f"--resume: the {named} are not those that {directory} began with; see {path}")
 
 
 def begin(

@@ -6,6 +6,7 @@ import io
 import os
 import random
 import re
+import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -32,9 +33,10 @@ def train_segmenter(
     train: UTF-8, a sentence a line, words separated by white space.
     The text is held in memory several times over, and its features need temporary disk space: some 0.3 kB a character.
     Raises DataError where the text is empty, too little or not segmented, RunError where `out` exists and is no
-    segmenter or `overwrite` is off, TrainingError where the disk is full.
+    segmenter, or `overwrite` is off, or it is the working directory, TrainingError where the disk is full.
     """
-    _check_out(out, overwrite=overwrite)
+    named, out = out, out.resolve()
+    _check_out(named, overwrite=overwrite)
     sentences = _sentences(train)
     # Beside its place, so that it can be renamed into it.
     workshop = out.with_name(f".{out.name}.{os.getpid()}.tmp")
@@ -49,14 +51,19 @@ def train_segmenter(
             _run(workshop, model, iterations, progress)
         _move(model, out, workshop / "old")
     except OSError as error:
-        raise write_error(out, error) from error
+        raise write_error(named, error) from error
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
-    reporter.info(f"wrote {out}; name it as the model of a segmenter")
+    setting = shlex.quote(f"lattice.segmenter_model={named}")
+    reporter.info(f"wrote {named}; to use it: --set lattice.segmenter=pkuseg --set {setting}")
 
 
 def _check_out(out: Path, *, overwrite: bool) -> None:
     """Raises RunError where something is in the way."""
+    if out.resolve() == Path.cwd():
+        raise RunError(
+            f"{out}: is the working directory, which cannot be replaced; name a directory in it: --out segmenter"
+        )
     if out.exists() and not out.is_dir():
         raise RunError(f"{out}: is a file; expected the name of a directory to write the segmenter into")
     if not out.is_dir() or not any(out.iterdir()):

@@ -79,6 +79,14 @@ def test_in_windows_a_word_is_in_each_window_that_holds_it_whole() -> None:
     assert placed(inputs, 2) == {(0, 1, "长江"), (0, 3, "长江大桥"), (2, 3, "大桥")}
 
 
+def test_a_word_that_no_window_holds_is_counted() -> None:
+    one = source(max_words=3)
+    one.features(SENTENCE)  # windows (0, 3), (2, 5), (4, 7): 长江大桥 (3, 7) lies in none
+    assert one.counts == {"lexicon words in no window": 1}
+    one.features(SENTENCE[:3])
+    assert one.counts == {"lexicon words in no window": 1}
+
+
 def test_one_character_under_sixty_words() -> None:
     forms = {"".join(SENTENCE_60[start:end]): 1 for start in range(8) for end in range(9, 17) if end - start > 1}
     lexicon = Lexicon(forms)

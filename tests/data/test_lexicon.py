@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
+import json
 import lzma
 import random
 from collections.abc import Callable, Sequence
@@ -30,7 +32,7 @@ def places(matches: Sequence[Match]) -> list[tuple[int, int]]:
 
 
 def test_read_counts_every_kind_of_line_that_it_cleans(write: Write) -> None:
-    path = write("words.txt", "\ufeff北京\n\n 上海 \n北京\n京\n" + "长" * 300 + "\n  \ncafe\u0301\nT恤\n读\ufffd\n")
+    path = write("words.txt", "\ufeff北京\n\n 上海 \t\n北京\n京\n" + "长" * 300 + "\n  \ncafe\u0301\nT恤\n读\ufffd\n")
     read, counts = Lexicon.read([path], max_length=8)
     assert sorted(read._forms) == sorted(["北京", "上海", "caf\u00e9", "T恤"])
     assert counts == {
@@ -45,11 +47,7 @@ def test_read_counts_every_kind_of_line_that_it_cleans(write: Write) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "line",
-    ["北京\t34488", "北京 34488", "北京\t34488\r", " 北京  34488 ns "],
-    ids=["tab", "space", "CRLF", "with a tag"],
-)
+@pytest.mark.parametrize("line", ["北京\t34488", "北京 34488", "北京\t34488\r", " 北京  34488 ns "])
 def test_read_takes_the_frequency_after_the_word(write: Write, line: str) -> None:
     read, counts = Lexicon.read([write("words.txt", f"{line}\n")])
     assert (read.frequency("北京"), counts) == (34488, {})
@@ -115,6 +113,28 @@ def test_white_space_inside_a_chinese_form_is_taken_out(write: Write) -> None:
     read, counts = Lexicon.read([write("words.txt", "阿里 巴巴\n")])
     assert places(read.matches("在阿里巴巴")) == [(1, 5)]
     assert counts == {"with white space inside": 1}
+
+
+def test_a_number_after_a_space_is_no_frequency_of_a_form_that_is_not_wholly_chinese(write: Write) -> None:
+    read, _ = Lexicon.read([write("words.txt", "北京 34488 ns\n\nWindows 10\n")], max_length=20)
+    assert list(read.forms) == ["北京", "Windows10"]
+
+
+def test_whether_spaces_part_frequencies_is_decided_for_each_file(write: Write) -> None:
+    read, _ = Lexicon.read([write("a.txt", "北京 3\n"), write("b.txt", "波音 747\n南京\n")])
+    assert {form: read.frequency(form) for form in read.forms} == {"北京": 3, "波音747": 0, "南京": 0}
+
+
+@pytest.mark.parametrize("separator", ["", " "])
+def test_names_have_no_frequencies(write: Write, separator: str) -> None:
+    path = write("names.txt", "波音 747\n北京\t50\n")
+    read, _ = Lexicon.read([path], separator=separator, frequencies=False)
+    assert list(read.forms) == [f"波音{separator}747", f"北京{separator}50"]
+
+
+def test_a_frequency_without_a_word_is_a_blank_line(write: Write) -> None:
+    read, counts = Lexicon.read([write("words.txt", "\t50\n北京\t3\n \t7\n")], min_length=1)
+    assert (list(read.forms), counts) == (["北京"], {"blank": 2})
 
 
 def test_between_words_a_number_after_a_space_is_part_of_the_form(write: Write) -> None:
@@ -242,6 +262,14 @@ def test_load_refuses_a_damaged_file_by_name(tmp_path: Path, damage: str) -> Non
         }[damage]
     )
     with pytest.raises(RunError, match=rf"{path}: .*damaged"):
+        Lexicon.load(tmp_path)
+
+
+@pytest.mark.parametrize("body", ["北京\tabc\n", "北京\n\n", "\t3\n"])
+def test_load_refuses_a_strange_line_also_where_the_checksum_is_right(tmp_path: Path, body: str) -> None:
+    about = {"format": 1, "separator": "", "fold_case": False, "sha256": hashlib.sha256(body.encode()).hexdigest()}
+    (tmp_path / "lexicon.txt").write_text(f"# ner-distill lexicon {json.dumps(about)}\n{body}", encoding="utf-8")
+    with pytest.raises(RunError, match=r"lexicon\.txt: .*damaged"):
         Lexicon.load(tmp_path)
 
 

@@ -18,6 +18,7 @@ import srsly  # type: ignore[import-untyped]
 from ner_distill.console import Reporter
 from ner_distill.data.lexicon import Match
 from ner_distill.data.segmenters import FEATURES, WEIGHTS, Segmenter
+from ner_distill.data.soft_lexicon import Softword
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.pipelines.train_segmenter import train_segmenter
 
@@ -66,6 +67,28 @@ def test_matches_are_the_chinese_words_of_several_characters(model: Path) -> Non
         Match(8, 11, "输尿管"),
         Match(11, 13, "结石"),
     ]
+
+
+def test_the_segmentation_has_all_words_those_of_one_character_too(model: Path) -> None:
+    words = [*"２肾盂、膀胱及", "IBM", *"输尿管"]
+    assert Segmenter(model).segmentation(words) == [
+        Match(0, 1, "２"),
+        Match(1, 3, "肾盂"),
+        Match(3, 4, "、"),
+        Match(4, 6, "膀胱"),
+        Match(6, 7, "及"),
+        Match(7, 8, "IBM"),
+        Match(8, 11, "输尿管"),
+    ]
+
+
+def test_softword_over_a_segmenter_marks_words_of_one_character(model: Path) -> None:
+    marks = Softword("softword", Segmenter(model)).features([*"膀胱及输尿管。"])
+    assert ["".join(np.array(list("BMESO"))[row]) for row in marks] == list("BESBMES")
+
+
+def test_the_segmentation_of_white_space_is_empty(model: Path) -> None:
+    assert Segmenter(model).segmentation([" ", "膀", "胱", "\u3000"]) == [Match(1, 3, "膀胱")]
 
 
 @pytest.mark.parametrize("white", [" ", "\u3000", "\t", "\n", "\u2028", "", "  "])

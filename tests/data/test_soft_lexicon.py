@@ -140,31 +140,69 @@ def test_a_batch_of_nothing_collates_to_tensors_of_the_usual_types():
 def test_a_word_inside_a_longer_match_is_not_counted_there():
     matcher = FromList(["南京", "南京市", "市长", "长江", "长江大桥", "大桥"])
     # 市长 overlaps both long words but lies in neither.
-    assert count_matches(matcher, [BRIDGE]) == {
-        "南京": 0, "南京市": 1, "市长": 1, "长江": 0, "长江大桥": 1, "大桥": 0,
-    }  # fmt: skip
+    _, alone = count_matches(matcher, [BRIDGE])
+    assert alone == {"南京市": 1, "市长": 1, "长江大桥": 1}
+
+
+def test_a_word_inside_a_longer_match_is_a_match_all_the_same():
+    matched, _ = count_matches(FromList(["长江", "长江大桥"]), [BRIDGE, list("长江")])
+    assert matched == {"长江": 2, "长江大桥": 1}
 
 
 def test_a_word_is_counted_where_it_stands_alone_and_not_where_it_is_covered():
-    counts = count_matches(FromList(["长江", "长江大桥"]), [list("长江边长江大桥"), list("长江")])
-    assert counts == {"长江": 2, "长江大桥": 1}
+    _, alone = count_matches(FromList(["长江", "长江大桥"]), [list("长江边长江大桥"), list("长江")])
+    assert alone == {"长江": 2, "长江大桥": 1}
 
 
 def test_the_vocabulary_is_of_the_sentences_and_the_frequencies_also_of_the_raw_text():
     lexicon = SoftLexicon.counted(FromList(WORDS), [list("南京市"), list("江")], [list("江大桥"), list("江")])
-    assert lexicon.vocab.forms == ["南京市", "江", "南京"]  # 南京 was never counted, but matched
+    assert set(lexicon.vocab.forms) == {"南京市", "江", "南京"}  # 南京 has no frequency, but matched
     assert lexicon.frequencies == Counter({"江": 3, "南京市": 1, "大桥": 1})
 
 
-def test_a_limited_vocabulary_keeps_the_most_frequent():
-    lexicon = SoftLexicon.counted(FromList(WORDS), [list("江南京"), list("江")], limit=1)
-    assert lexicon.vocab.forms == ["江"]
+def test_words_that_match_less_often_share_the_unknown_vector_and_keep_their_frequencies():
+    lexicon = SoftLexicon.counted(FromList(WORDS), [BRIDGE, list("长江南京")], min_count=2)
+    assert set(lexicon.vocab.forms) == {"南京", "长江", "江"}
+    assert lexicon.frequencies == {"南京市": 1, "市长": 1, "长江大桥": 1, "长江": 1, "南京": 1}
+
+
+def test_matches_and_not_frequencies_decide_who_has_a_vector():
+    lexicon = SoftLexicon.counted(FromList(WORDS), [BRIDGE], [list("市长")] * 5, min_count=2, given=lambda _: 99)
+    assert lexicon.vocab.forms == []
+
+
+def given(form: str) -> int:
+    """Frequencies as a lexicon's file may have them."""
+    return {"长江": 10, "大桥": 2, "江": 4}.get(form, 0)
+
+
+def test_the_weight_is_the_frequency_of_the_file_and_that_of_the_text_together():
+    # 江: M {长江大桥: 1}, E {长江: 10 + 2}, S {江: 4 + 1}, and the NONE word of B: Z = 19. 长江 alone stands twice.
+    lexicon = SoftLexicon.counted(FromList(WORDS), [BRIDGE, list("长江"), list("江")], [list("长江")], given=given)
+    begin, middle, end, single = sets_of(lexicon, BRIDGE)[4]
+    assert begin == {"": pytest.approx(4 / 19)}
+    assert middle == {"长江大桥": pytest.approx(4 / 19)}
+    assert end == {"长江": pytest.approx(48 / 19)}
+    assert single == {"江": pytest.approx(20 / 19)}
+
+
+def test_a_word_first_met_after_training_has_the_frequency_of_the_file():
+    lexicon = SoftLexicon.counted(FromList(WORDS), [list("南京")], given=given)
+    # B {大桥: 2} and three NONE words: Z = 5.
+    assert sets_of(lexicon, list("大桥"))[0][0] == {"?": pytest.approx(8 / 5)}
 
 
 def test_a_loaded_soft_lexicon_gives_the_same_features(tmp_path):
     lexicon = SoftLexicon.counted(FromList(WORDS), [BRIDGE, list("江")])
     lexicon.save(tmp_path)
     assert sets_of(SoftLexicon.load(tmp_path, lexicon.matcher), BRIDGE) == sets_of(lexicon, BRIDGE)
+
+
+def test_a_loaded_soft_lexicon_weighs_by_the_frequencies_that_it_is_given(tmp_path):
+    lexicon = SoftLexicon.counted(FromList(WORDS), [BRIDGE, list("江")], given=given)
+    lexicon.save(tmp_path)
+    again = SoftLexicon.load(tmp_path, lexicon.matcher, given)
+    np.testing.assert_array_equal(again.features(BRIDGE).weights, lexicon.features(BRIDGE).weights)
 
 
 def test_loading_a_file_without_frequencies_names_it(tmp_path):
@@ -186,6 +224,26 @@ def marks_of(kind: str, words: Sequence[str]) -> list[str]:
 
 def test_softword_has_one_mark_a_word_from_the_longest_matches():
     assert marks_of("softword", ["过", *BRIDGE, "江"]) == ["O", "B", "M", "E", "B", "M", "M", "E", "S"]
+
+
+class Segmenter(FromList):
+    """Cuts after every second word, and calls nothing a match."""
+
+    def matches(self, words: Sequence[str]) -> list[Match]:
+        return []
+
+    def segmentation(self, words: Sequence[str]) -> list[Match]:
+        starts = range(0, len(words), 2)
+        return [Match(start, min(start + 2, len(words)), "".join(words[start : start + 2])) for start in starts]
+
+
+def test_softword_marks_the_segmentation_of_a_matcher_that_has_one():
+    marks = Softword("softword", Segmenter([])).features(list("南京市"))
+    assert ["".join(np.array(list("BMESO"))[row]) for row in marks] == ["B", "E", "S"]
+
+
+def test_ex_softword_marks_the_matches_also_of_a_segmenter():
+    assert Softword("ex-softword", Segmenter([])).features(list("南京"))[:, 4].all()
 
 
 def test_ex_softword_has_the_marks_of_all_matches():

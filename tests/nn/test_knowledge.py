@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import Tensor
 
@@ -27,7 +26,8 @@ ROWS = [[(2, 1.5, 0), (3, 0.5, 0), (0, 1.0, 1), (1, 2.0, 7)], [(4, 4.0, 6)]]
 def test_soft_lexicon_sums_weighted_vectors_into_their_sets():
     module = SoftLexiconEmbedding(5, 3).eval()
     vectors = module(soft_lexicon_inputs(ROWS, 2))
-    words, (none, unknown) = module.words.weight, module.special.weight
+    words = module.words.weight
+    none, unknown = words[0], words[1]
     expected = torch.zeros(2, 2, 4, 3)
     expected[0, 0, 0] = 1.5 * words[2] + 0.5 * words[3]
     expected[0, 0, 1] = none
@@ -51,50 +51,14 @@ def test_soft_lexicon_of_a_batch_without_words_is_empty():
 def test_in_training_known_words_become_the_unknown_word_and_none_stays():
     module = SoftLexiconEmbedding(5, 3, unknown=1.0)
     vectors = module(soft_lexicon_inputs([[(2, 1.0, 0), (0, 1.0, 1)]], 1)).view(4, 3)
-    torch.testing.assert_close(vectors[0], module.special.weight[1])
-    torch.testing.assert_close(vectors[1], module.special.weight[0])
+    torch.testing.assert_close(vectors[0], module.words.weight[1])
+    torch.testing.assert_close(vectors[1], module.words.weight[0])
 
 
 def test_outside_training_no_word_is_replaced():
     module = SoftLexiconEmbedding(5, 3, unknown=1.0).eval()
     vectors = module(soft_lexicon_inputs([[(2, 1.0, 0)]], 1)).view(4, 3)
     torch.testing.assert_close(vectors[0], module.words.weight[2])
-
-
-def test_frozen_vectors_stay_while_none_and_unknown_are_learned():
-    module = SoftLexiconEmbedding(5, 3, weight=torch.randn(5, 7), frozen=True, unknown=0.0)
-    vectors = module(soft_lexicon_inputs(ROWS, 2))
-    assert vectors.shape == (2, 2, 12)
-    vectors.sum().backward()
-    assert module.words.weight.grad is None
-    assert module.special.weight.grad is not None
-    assert (module.special.weight.grad != 0).all()
-
-
-def test_given_vectors_that_are_tuned_are_used_as_they_are():
-    weight = torch.randn(5, 3)
-    module = SoftLexiconEmbedding(5, 3, weight=weight.clone()).eval()
-    vectors = module(soft_lexicon_inputs([[(2, 1.0, 0)]], 1)).view(4, 3)
-    torch.testing.assert_close(vectors[0], weight[2])
-    vectors.sum().backward()
-    assert module.words.weight.grad is not None
-
-
-def test_given_vectors_of_another_width_are_projected():
-    weight = torch.randn(5, 7)
-    module = SoftLexiconEmbedding(5, 3, weight=weight.clone()).eval()
-    vectors = module(soft_lexicon_inputs([[(2, 0.5, 0), (3, 1.5, 0)]], 1)).view(4, 3)
-    torch.testing.assert_close(vectors[0], (0.5 * weight[2] + 1.5 * weight[3]) @ module.projection.weight.T)
-
-
-def test_given_vectors_of_another_number_are_refused():
-    with pytest.raises(ValueError, match="each of 5 words, found 4"):
-        SoftLexiconEmbedding(5, 3, weight=torch.randn(4, 3))
-
-
-def test_freezing_vectors_that_were_not_given_is_refused():
-    with pytest.raises(ValueError, match="pass weight"):
-        SoftLexiconEmbedding(5, 3, frozen=True)
 
 
 def test_marks_add_their_vectors_and_padding_stays_zero():

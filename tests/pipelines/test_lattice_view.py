@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -95,6 +96,24 @@ def test_what_steers_a_terminal_is_replaced() -> None:
 
 def test_a_word_wider_than_a_line_is_cut() -> None:
     assert lines(["x" * 50, "y"], (0, 1), width=10) == ["xxxxxxxxx…", "└────────┘", "", "y"]
+
+
+@pytest.mark.parametrize("word", ["字", "\u0301"])
+def test_the_picture_of_a_long_sentence_takes_time_in_proportion(word: str) -> None:
+    words = [*BRIDGE, *[word] * 16000]
+    found = [Match(start, start + size, "") for start in range(16000) for size in (2, 4)]
+    before = time.process_time()
+    picture(words, found, width=80)
+    assert time.process_time() - before < 10  # a fraction of a second; minutes where all lines are looked at for each
+
+
+def test_every_line_uses_its_first_rows() -> None:
+    # 丙丁 has no room in the first row of its first line, but in that of its second.
+    assert lines("甲乙丙丁戊己", (0, 3), (2, 4), (4, 6), width=6) == [
+        *("甲乙丙", "└────┘", "    └─"),
+        "",
+        *("丁戊己", "─┘└──┘"),
+    ]
 
 
 @pytest.mark.parametrize("place", [(0, 8), (3, 3), (-1, 2)])

@@ -140,6 +140,35 @@ def test_an_empty_directory_is_filled(text: Path, tmp_path: Path) -> None:
     assert (tmp_path / "model" / WEIGHTS).is_file()
 
 
+@pytest.mark.parametrize("absolute", [False, True])
+def test_the_working_directory_is_refused(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absolute: bool
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(RunError, match="is the working directory.*--out segmenter"):
+        train(text, Path.cwd() if absolute else Path("."))
+
+
+@pytest.mark.parametrize("out", ["../model", "model/", "./deep/../model"])
+def test_a_model_is_written_where_a_relative_path_leads(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    train(text, Path(out))
+    where = tmp_path if out.startswith("..") else tmp_path / "here"
+    assert (where / "model" / WEIGHTS).is_file()
+
+
+def test_the_last_line_says_how_to_use_the_model(
+    text: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    train_segmenter([text], tmp_path / "my model", reporter=Reporter(), iterations=1)
+    last = capfd.readouterr().err.replace("\n", " ").rstrip()
+    assert last.endswith(f"--set lattice.segmenter=pkuseg --set 'lattice.segmenter_model={tmp_path / 'my model'}'")
+
+
 def test_a_file_in_the_way_is_refused(text: Path) -> None:
     with pytest.raises(RunError, match="is a file"):
         train(text, text, overwrite=True)
