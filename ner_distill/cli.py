@@ -28,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-RESUMABLE = ("train-teacher", "label-unlabeled", "train-student")
+RESUMABLE = ("train-teacher", "label-unlabeled", "train-student", "compare")
 FORMATS = "conll, jsonl, cluener, cmeee, ccf2020, text, parquet"
 Files = list[str]
 Config = Annotated[
@@ -361,6 +361,73 @@ def show(
     console = _console()
     for part in run(store, limit=limit, start=start, label=type, entities_only=entities_only, lattice=lattice):
         console.print(part)
+
+
+@app.command("compare", short_help="train several teachers over several seeds and compare")
+def compare(
+    configs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[CONFIG]...", help="Teacher configurations (TOML), each named after its file."),
+    ] = None,
+    train: Annotated[
+        list[str] | None, typer.Option("--train", metavar="FILE", help="Labelled sentences. Repeatable.")
+    ] = None,
+    dev: Annotated[
+        list[str] | None, typer.Option("--dev", metavar="FILE", help="Development sentences. Repeatable.")
+    ] = None,
+    test: Annotated[
+        list[str] | None, typer.Option("--test", metavar="FILE", help="Score the finished runs on these as well.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory of all runs.")] = Path("comparison"),
+    seeds: Annotated[int, typer.Option("--seeds", metavar="N", min=1, help="Seeds of each configuration.")] = 3,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--variant",
+            metavar="NAME:KEY=VALUE,...",
+            help="The first CONFIG (or the defaults) with these keys changed. Repeatable.",
+        ),
+    ] = None,
+    settings: Settings = None,
+    format: Format = "auto",
+    scheme: Scheme = "auto",
+    tag_column: TagColumn = -1,
+    strict: Strict = False,
+    flatten: Flatten = None,
+    resume: Resume = False,
+) -> None:
+    """Train several configurations over several seeds on the same data, and compare them.
+
+    Each training is a process of its own. The table has F1 as mean and standard deviation, the difference to
+    the first configuration over the same seeds, seconds, memory and parameters. Finished runs are kept, and
+    --resume goes on after a stop. With --out alone the table of a comparison is printed again.
+
+    Example: ner-distill compare --variant plain: --variant fgm:adversarial.kind=fgm --train train.conll --dev dev.conll
+    """
+    from ner_distill.pipelines.compare import compare as run
+    from ner_distill.pipelines.compare_view import read_comparison, render
+    from ner_distill.pipelines.reading import ReadOptions
+
+    if not (configs or variant or train or dev):
+        _console().print(render(read_comparison(out)))
+        return
+    if not train or not dev:
+        raise typer.BadParameter("expected --train and --dev with the configurations to compare")
+    found = run(
+        configs or [],
+        train,
+        dev,
+        out=out,
+        test=test or [],
+        seeds=seeds,
+        variants=variant or [],
+        settings=settings or [],
+        resume=resume,
+        reading=ReadOptions(format, scheme, tag_column, strict, _flatten(flatten)),
+    )
+    _console().print(render(found))
+    if found.failed:
+        raise typer.Exit(1)
 
 
 @app.command("train-segmenter", short_help="train a word segmenter from segmented text")
