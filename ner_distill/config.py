@@ -119,6 +119,15 @@ class HeadConfig(Section):
         "auto", description="independent tags, or a linear-chain CRF (auto: crf, but token for a pretrained student)"
     )
     dropout: Dropout = Field(0.1, description="dropout on the word vectors before the head")
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        0.0, description="share of the target that goes to all tags alike (teacher only)"
+    )
+    dropout_samples: Count = Field(
+        1, description="dropout masks of one encoding, whose losses are averaged (teacher only)"
+    )
+    task_weighting: Literal["sum", "log-sum"] = Field(
+        "sum", description="how the two tasks' losses are joined: summed, or their logarithms (teacher only)"
+    )
 
 
 class SimilarityConfig(Section):
@@ -137,11 +146,25 @@ class SimilarityConfig(Section):
 class AdversarialConfig(Section):
     """Training against the worst small change of the embeddings."""
 
-    kind: Literal["none", "fgm"] = Field("none", description="fast gradient method (Miyato et al. 2017)")
+    kind: Literal["none", "fgm", "pgd", "freelb", "vat"] = Field(
+        "none",
+        description="one step (fgm) or several (pgd, freelb) against the loss, or against the model's own answer (vat)",
+    )
     epsilon: Rate = Field(1.0, description="length of the perturbation")
+    alpha: Rate = Field(0.3, description="length of each step (pgd, freelb)")
+    steps: Count = Field(3, description="steps (pgd, freelb)")
     on: Literal["vectors", "weights"] = Field(
         "vectors", description="perturb each sentence's embedded vectors, or the embedding matrices (not FLAT's words)"
     )
+
+
+class RegularizeConfig(Section):
+    """What keeps a teacher from learning its sentences by heart; 0 is off."""
+
+    r_drop: Weight = Field(0.0, description="weight of the agreement of two dropout passes (R-Drop)")
+    simcse: Weight = Field(0.0, description="weight of telling sentences apart over two dropout passes (SimCSE)")
+    mixup: Weight = Field(0.0, description="weight of the loss on mixed word vectors of two sentences")
+    mixup_beta: Rate = Field(0.5, description="both parameters of the distribution that mixing shares are drawn from")
 
 
 class OptimConfig(Section):
@@ -164,6 +187,12 @@ class OptimConfig(Section):
         description="words (pretrained: pieces) of a batch, padding included (auto: scratch 512, pretrained 1024)",
     )
     accumulate: Count = Field(1, description="batches that make one step")
+    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        1.0, description="each lower layer of the encoder learns at this times the rate of the one above; 1 = alike"
+    )
+    freeze_epochs: Annotated[int, Field(ge=0)] = Field(
+        0, description="first epochs in which a pretrained encoder stays as it is"
+    )
     clip: Weight = Field(5.0, description="largest norm of the gradient; 0 = no clipping")
     swa: bool = Field(False, description="average the weights of the last epochs")
     swa_start: Fraction = Field(0.7, description="share of the training after which averaging starts")
@@ -212,6 +241,7 @@ class TeacherConfig(Section):
     head: HeadConfig = HeadConfig()
     similarity: SimilarityConfig = SimilarityConfig()
     adversarial: AdversarialConfig = AdversarialConfig()
+    regularize: RegularizeConfig = RegularizeConfig()
     optim: OptimConfig = OptimConfig()
 
 

@@ -11,7 +11,15 @@ from typing import Any, TypeVar
 import pydantic
 from pydantic import BaseModel
 
-from ner_distill.config import EncoderConfig, FeaturesConfig, LatticeConfig, StudentConfig, TeacherConfig
+from ner_distill.config import (
+    AdversarialConfig,
+    EncoderConfig,
+    FeaturesConfig,
+    HeadConfig,
+    LatticeConfig,
+    StudentConfig,
+    TeacherConfig,
+)
 from ner_distill.errors import ConfigError
 
 Config = TypeVar("Config", TeacherConfig, StudentConfig)
@@ -96,6 +104,12 @@ def _conflicts(config: TeacherConfig | StudentConfig) -> Iterator[str]:
         yield from _student_conflicts(config)
     else:
         yield from _lattice_conflicts(config)
+        yield from _training_conflicts(config)
+    epochs, freeze = config.optim.epochs, config.optim.freeze_epochs
+    if freeze and encoder.name == "scratch" and not (isinstance(config, StudentConfig) and config.init.teacher):
+        yield "optim.freeze_epochs keeps a pretrained encoder; one from scratch would stay random"
+    if isinstance(epochs, int) and freeze >= epochs:
+        yield f"optim.freeze_epochs must be less than optim.epochs, found {freeze} and {epochs}"
 
 
 def _scratch_only(encoder: EncoderConfig, default: EncoderConfig) -> Iterator[str]:
@@ -103,6 +117,27 @@ def _scratch_only(encoder: EncoderConfig, default: EncoderConfig) -> Iterator[st
     for key, field in EncoderConfig.model_fields.items():
         if "(scratch only" in (field.description or "") and getattr(encoder, key) != getattr(default, key):
             yield f'encoder.{key} is for the scratch encoder; the shape of "{encoder.name}" is its own'
+
+
+def _training_conflicts(config: TeacherConfig) -> Iterator[str]:
+    encoder, adversarial, regularize = config.encoder, config.adversarial, config.regularize
+    default = AdversarialConfig()
+    for key in ("alpha", "steps"):
+        if adversarial.kind not in ("pgd", "freelb") and getattr(adversarial, key) != getattr(default, key):
+            yield f'adversarial.{key} is for pgd and freelb, found kind = "{adversarial.kind}"'
+    if adversarial.kind == "freelb" and adversarial.steps < 2:
+        yield "adversarial.steps: freelb with one step is plain training; it needs 2 or more"
+    rates = [config.head.dropout]
+    if encoder.name == "scratch":
+        rates += [encoder.dropout, encoder.embedding_dropout, encoder.unknown]
+        if not any(rates):
+            for key in ("r_drop", "simcse"):
+                if getattr(regularize, key):
+                    yield f"regularize.{key} compares two dropout passes; without any dropout they are the same"
+    if config.head.dropout_samples > 1 and not config.head.dropout:
+        yield "head.dropout_samples: with head.dropout = 0 all samples are the same"
+    if config.head.task_weighting == "log-sum" and not config.similarity.weight:
+        yield 'head.task_weighting = "log-sum" joins two tasks; with similarity.weight = 0 there is one'
 
 
 _WORDS = {"kind", "lexicon", "segmenter", "segmenter_model", "max_length", "word_dim"}
@@ -159,6 +194,9 @@ def _feature_conflicts(encoder: EncoderConfig, features: FeaturesConfig) -> Iter
 
 
 def _student_conflicts(config: StudentConfig) -> Iterator[str]:
+    for key in ("label_smoothing", "dropout_samples", "task_weighting"):
+        if getattr(config.head, key) != getattr(HeadConfig(), key):
+            yield f"head.{key} is for teachers; a student learns from their probabilities"
     if config.distill.divergence == "mse" and config.distill.temperature != 1.0:
         yield 'distill.temperature softens "kl" and "ce"; with divergence = "mse" it must be 1.0'
     if bool(config.init.teacher) != bool(config.init.layers):

@@ -171,7 +171,10 @@ def test_a_resolved_configuration_written_as_toml_is_read_back_unchanged(kind: K
         ("[optimm]\nepochs = 3", "optimm: unknown key; did you mean optim?"),
         ("epochs = 3", "epochs: unknown key; did you mean optim.epochs?"),
         ("dropout = 0.1", "dropout: unknown key; did you mean encoder.dropout or lattice.dropout or head.dropout?"),
-        ("[head]\nzzz = 1", "head.zzz: unknown key; known here: kind, dropout"),
+        (
+            "[head]\nzzz = 1",
+            "head.zzz: unknown key; known here: kind, dropout, label_smoothing, dropout_samples, task_weighting",
+        ),
         ("head = 3", "head: is a section: write head.<key> = value"),
         ("seed = 1.5", "seed: input should be a valid integer, found 1.5"),
         ("seed = -1", "seed: input should be greater than or equal to 0, found -1"),
@@ -198,7 +201,8 @@ def test_a_wrong_key_or_value_is_named_with_its_file(write: Write, text: str, me
         ("optim.epoch=3", "unknown key; did you mean optim.epochs?"),
         (
             "distill.alpha=1",
-            "unknown key; known here: seed, encoder, lattice, features, head, similarity, adversarial, optim",
+            "unknown key; known here: seed, encoder, lattice, features, head, similarity, adversarial, regularize, "
+            "optim",
         ),
         ("optim=3", "is a section: write optim.<key> = value"),
         ("optim={lr = 1.0}", "a setting changes one key; give each key its own --set"),

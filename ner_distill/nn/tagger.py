@@ -18,9 +18,13 @@ class Tagger(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = head
 
-    def vectors(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Dropped-out word vectors (batch, words, dim)."""
-        dropped: Tensor = self.dropout(self.encoder(inputs))
+    def vectors(self, inputs: dict[str, Tensor], *, samples: int = 1) -> Tensor:
+        """Dropped-out word vectors (samples · batch, words, dim), sample by sample.
+
+        samples: how often one encoding is dropped out, each time anew (multi-sample dropout, Inoue 2019).
+        """
+        encoded: Tensor = self.encoder(inputs)
+        dropped: Tensor = self.dropout(encoded.repeat(samples, 1, 1) if samples > 1 else encoded)
         return dropped
 
     @property

@@ -86,6 +86,20 @@ class PlainPass:
         return value.detach()
 
 
+class Weighting(Protocol):
+    """Weights of the terms that change as training goes."""
+
+    running: dict[str, float]  # all that it remembers; saved, and put back on resume
+
+    def weights(self, given: dict[str, float]) -> dict[str, float]:
+        """The objective's weights → those of the coming step."""
+        ...
+
+    def after_step(self, means: dict[str, float]) -> None:
+        """Take in the mean of each term that occurred in a step, over all its micro-batches and processes."""
+        ...
+
+
 @dataclass(frozen=True)
 class FitSettings:
     """Plain numbers of the loop; their meaning is that of the keys of `[optim]`."""
@@ -100,6 +114,7 @@ class FitSettings:
     swa_start: float = 0.7
     precision: str = "fp32"
     checkpoint_minutes: float = 2.0
+    freeze_epochs: int = 0
 
 
 @dataclass(frozen=True)
@@ -128,10 +143,14 @@ class Fit:
         reporter: Reporter,
         adversary: Adversary | None = None,
         accelerator: Accelerator | None = None,
+        frozen: Sequence[nn.Module] = (),
+        weighting: Weighting | None = None,
     ) -> None:
         """groups: AdamW parameter groups, each with `params`, `lr` and maybe `weight_decay`.
 
         evaluate: called with a model after each epoch; its "score" decides which weights are the best.
+        frozen: parts of the model that nothing changes in the first `freeze_epochs` epochs, weight decay neither.
+        weighting: None leaves the objective's weights as they are.
         """
         self.accelerator = accelerator or make_accelerator(settings.precision)
         self.model = model.to(self.accelerator.device)
@@ -141,6 +160,8 @@ class Fit:
         self.checkpoints = directory / "checkpoints"
         self.directory = directory
         self.adversary = adversary or PlainPass()
+        self.frozen = [parameter for part in frozen for parameter in part.parameters() if parameter.requires_grad]
+        self.weighting = weighting
         self.optimizer = torch.optim.AdamW(groups, fused=True)
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.average = torch.optim.swa_utils.AveragedModel(self.model) if settings.swa else None
@@ -168,12 +189,15 @@ class Fit:
                 self._epoch(loader, signals)
                 self._after_epoch(records)
         self._load_best()
+        self._freeze(False)
         done = self.progress
         return FitResult(done.best_score, done.best_epoch, done.step, done.seconds)
 
     def _epoch(self, loader: ThreadPoolExecutor, signals: StopSignals) -> None:
         progress, world = self.progress, self.accelerator.num_processes
         self.model.train()
+        # without a gradient AdamW leaves a parameter and its moments alone
+        self._freeze(progress.epoch < self.settings.freeze_epochs)
         plan = self.data.plan(progress.epoch)
         per_step = self.settings.accumulate * world
         steps = [plan[first : first + per_step] for first in range(0, len(plan), per_step)]
@@ -201,6 +225,10 @@ class Fit:
                     self._save()
                     last_saved = time.monotonic()
 
+    def _freeze(self, frozen: bool) -> None:
+        for parameter in self.frozen:
+            parameter.requires_grad_(not frozen)
+
     def _tick(self) -> float:
         """Count the time since the last tick; now, in seconds of the monotonic clock."""
         before, self._ticked = self._ticked, time.monotonic()
@@ -216,11 +244,13 @@ class Fit:
         own = torch.tensor([sum(count.get(name, 0.0) for count in counts) for name in names], dtype=torch.float64)
         totals = dict(zip(names, sum_over_processes(self.accelerator, own).tolist(), strict=True))
         shares = self._shares(counts, names)
+        weights = self.objective.weights if self.weighting is None else self.weighting.weights(self.objective.weights)
+        weights = {name: weights[name] * shares[name] for name in names}
         own_sums = dict.fromkeys(names, 0.0)
         self.optimizer.zero_grad(set_to_none=True)
         for batch, count in zip(batches, counts, strict=True):
             if any(count.get(name) for name in names):  # else nothing in it counts
-                self._passes(batch.to(self.accelerator.device), totals, shares, own_sums)
+                self._passes(batch.to(self.accelerator.device), totals, weights, own_sums)
         gradients = sum_gradients(self.accelerator, self.parameters)
         # sums of all processes: where one must stop, all stop
         own = torch.tensor([own_sums[name] for name in names], dtype=torch.float64)
@@ -233,6 +263,8 @@ class Fit:
         for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = base * factor
         self.optimizer.step()
+        if self.weighting is not None:
+            self.weighting.after_step({name: step_sums[name] / totals[name] for name in names if totals[name] > 0})
         self.progress.step += 1
         self.progress.batch += 1
         for name in names:
@@ -251,7 +283,7 @@ class Fit:
         return {name: number / max(batches, 1.0) for name, number in zip(names, having, strict=True)}
 
     def _passes(
-        self, batch: Batch, totals: dict[str, float], shares: dict[str, float], step_sums: dict[str, float]
+        self, batch: Batch, totals: dict[str, float], weights: dict[str, float], step_sums: dict[str, float]
     ) -> None:
         """Forward and backward of one micro-batch, the adversary's included; gradients add up."""
         latest: dict[str, Tensor] = {}
@@ -261,10 +293,7 @@ class Fit:
                 sums = self.objective.sums(batch)
             if not latest:
                 latest.update({name: value.detach() for name, value in sums.items()})
-            terms = [
-                self.objective.weights[name] * shares[name] * value / max(totals[name], 1.0)
-                for name, value in sums.items()
-            ]
+            terms = [weights[name] * value / max(totals[name], 1.0) for name, value in sums.items()]
             return torch.stack([term.float() for term in terms]).sum()
 
         self.adversary.backward(loss, self.accelerator.backward)
@@ -330,6 +359,9 @@ class Fit:
         tensors = {"model": self.model.state_dict(), "optimizer": saved.optimizer_tensors(self.model, self.optimizer)}
         if self.average is not None:
             tensors["average"] = self.average.state_dict()
+        if self.weighting is not None:
+            numbers = self.weighting.running.items()
+            tensors["weighting"] = {name: torch.tensor(value, dtype=torch.float64) for name, value in numbers}
         accelerator = self.accelerator
         saved.save_checkpoint(
             self.checkpoints, self.progress, tensors,
@@ -352,6 +384,9 @@ class Fit:
         except RuntimeError as error:
             raise RunError(f"{last}: not of this model ({error}); resume with what the training began with") from None
         saved.restore_optimizer(self.model, self.optimizer, saved.load_weights(last / "optimizer.safetensors"))
+        if self.weighting is not None:
+            numbers = saved.load_weights(last / "weighting.safetensors")
+            self.weighting.running = {name: value.item() for name, value in numbers.items()}
         saved.restore_random_state(saved.load_weights(last / f"random-{self.accelerator.process_index}.safetensors"))
         if self.accelerator.is_main_process:
             keep_epochs(self.directory, self.progress.epoch)

@@ -24,6 +24,7 @@ from ner_distill.pipelines.labelled import (
     DevelopmentSet,
     LabelledData,
     Trained,
+    base_of,
     check_development_labels,
     finish_run,
     finished_run,
@@ -242,12 +243,13 @@ def train_student(
             gold_weight=config.distill.gold_weight if gold_data is not None else 0.0,
         ),
         data,
-        parameter_groups(student, [student.tagger.encoder], config.optim),
+        parameter_groups(student, [student.tagger.encoder], config.optim, layer_decay=config.optim.layer_decay),
         dev_set.evaluate(lambda model: cast(Student, model).tagger),
         settings=fit_settings(config.optim, config.seed),
         directory=out,
         reporter=reporter,
         accelerator=accelerator,
+        frozen=[base_of(student.tagger.encoder)],
     )
     result = fit.run(resume=resume)
     scores = dev_set.scores(student.tagger)

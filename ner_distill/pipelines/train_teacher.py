@@ -21,6 +21,7 @@ from ner_distill.pipelines.labelled import (
     DevelopmentSet,
     LabelledData,
     Trained,
+    base_of,
     check_development_labels,
     finish_run,
     finished_run,
@@ -31,8 +32,9 @@ from ner_distill.pipelines.labelled import (
 from ner_distill.pipelines.processes import make_accelerator
 from ner_distill.pipelines.reading import ReadOptions, read_labelled
 from ner_distill.pipelines.runs import RunInfo
-from ner_distill.teacher.adversarial import ADVERSARIES
+from ner_distill.teacher.adversarial import make_adversary, make_vat
 from ner_distill.teacher.model import Teacher, TeacherObjective
+from ner_distill.teacher.regularize import LogSum
 
 
 def train_teacher(
@@ -98,15 +100,17 @@ def train_teacher(
     encoders = [encoder for encoder in (teacher.tagger.encoder, teacher.evaluator) if encoder is not None]
     fit = Fit(
         teacher,
-        TeacherObjective(teacher, similarity_weight=config.similarity.weight),
+        _objective(config, teacher, encoders),
         data,
-        parameter_groups(teacher, encoders, config.optim),
+        parameter_groups(teacher, encoders, config.optim, layer_decay=config.optim.layer_decay),
         dev_set.evaluate(lambda model: cast(Teacher, model).tagger),
         settings=fit_settings(config.optim, config.seed),
         directory=out,
         reporter=reporter,
         adversary=_adversary(config, encoders),
         accelerator=accelerator,
+        frozen=[base_of(encoder) for encoder in encoders],
+        weighting=LogSum() if config.head.task_weighting == "log-sum" else None,
     )
     result = fit.run(resume=resume)
     scores = dev_set.scores(teacher.tagger)
@@ -114,8 +118,33 @@ def train_teacher(
     return Trained(built, scores, accelerator.is_main_process)
 
 
+def _embeddings(encoders: Sequence[nn.Module]) -> list[nn.Module]:
+    return [cast(nn.Module, encoder.embedding) for encoder in encoders]
+
+
+def _objective(config: TeacherConfig, teacher: Teacher, encoders: Sequence[nn.Module]) -> TeacherObjective:
+    adversarial, regularize = config.adversarial, config.regularize
+    vat = make_vat(adversarial.kind, adversarial.on, _embeddings(encoders), epsilon=adversarial.epsilon)
+    return TeacherObjective(
+        teacher,
+        similarity_weight=config.similarity.weight,
+        r_drop=regularize.r_drop,
+        simcse=regularize.simcse,
+        mixup=regularize.mixup,
+        mixup_beta=regularize.mixup_beta,
+        label_smoothing=config.head.label_smoothing,
+        dropout_samples=config.head.dropout_samples,
+        vat=vat,
+    )
+
+
 def _adversary(config: TeacherConfig, encoders: Sequence[nn.Module]) -> Adversary | None:
-    if config.adversarial.kind == "none":
-        return None
-    embeddings = [cast(nn.Module, encoder.embedding) for encoder in encoders]
-    return cast(Adversary, ADVERSARIES[config.adversarial.on](embeddings, epsilon=config.adversarial.epsilon))
+    settings = config.adversarial
+    return make_adversary(
+        settings.kind,
+        settings.on,
+        _embeddings(encoders),
+        epsilon=settings.epsilon,
+        alpha=settings.alpha,
+        steps=settings.steps,
+    )

@@ -1,116 +1,266 @@
-"""Adversarial training: one object with one method that runs its extra passes."""
+"""Adversarial training: FGM, PGD and FreeLB run extra passes of the loss, VAT is a loss of its own.
+
+Each of them works on any `Place`: on each sentence's embedded vectors, or on the embedding matrices.
+
+Dropout. PGD, FreeLB and VAT draw the same random numbers in every pass, so that dropout and the forgetting of words
+are the same in all: the worst step is that of one network (Zhu et al. 2020, section 3.3), and what VAT
+compares differs by the step alone. Afterwards the generators stand where one pass leaves them. FGM is one step of a
+plain gradient, and its second pass draws anew, as published code does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from ner_distill.errors import ConfigError
+from ner_distill.nn.losses import token_divergence
+from ner_distill.teacher.adversarial_vectors import OnVectors
+from ner_distill.teacher.adversarial_weights import OnWeights
 
-NO_PART = "adversarial training: the embeddings took no part in the loss; nothing to perturb"
+Kind = Literal["none", "fgm", "pgd", "freelb", "vat"]
+On = Literal["vectors", "weights"]
+Loss = Callable[[], Tensor]
+Backward = Callable[[Tensor], None]
+Predict = Callable[[], tuple[Tensor, Tensor]]
+
+NO_PART = (
+    "adversarial training: the embeddings took no part in the loss; nothing to perturb. "
+    'Use adversarial.kind = "none" with this encoder'
+)
+XI = 0.1  # length of VAT's trial step (authors' code for text)
 
 
-class FgmOnVectors:
-    """Fast gradient method on each sentence's embedded vectors: r = ε g / ‖g‖₂ (Miyato et al. 2017, eq. 4-5).
+class Place(Protocol):
+    """What is perturbed: see OnVectors and OnWeights."""
 
-    g is the gradient of the loss by the output of the embedding module, one norm per sentence; rows of
-    padding have no gradient and so get no perturbation. The second pass ADDS its gradient to the plain one.
-    The parameters are never touched.
+    def at(self, moves: Sequence[Tensor] | None = None) -> Any:
+        """A context in which what is perturbed stands at itself + moves; gives the tensors to take gradients by."""
+        ...
+
+    def norms(self, tensor: Tensor) -> Tensor:
+        """‖·‖₂ of each part that moves by itself, of a shape that broadcasts against the tensor."""
+        ...
+
+
+class Fgm:
+    """Fast gradient method: one more pass at r = ε g / ‖g‖₂ (Miyato et al. 2017, eq. 4-5).
+
+    g is the gradient of the plain loss. The second pass ADDS its gradient to the plain one. Cost: 2 passes.
     """
 
-    def __init__(self, embeddings: Sequence[nn.Module], *, epsilon: float = 1.0) -> None:
-        """embeddings: modules whose output is (rows, …, dim), row = sentence or window."""
-        if not embeddings:
-            raise ConfigError("adversarial training: this model has no embedding to perturb")
-        self.embeddings = list(embeddings)
+    def __init__(self, place: Place, *, epsilon: float = 1.0) -> None:
+        self.place = place
         self.epsilon = epsilon
 
-    def backward(self, loss: Callable[[], Tensor], backward: Callable[[Tensor], None]) -> Tensor:
-        """The plain loss, detached; gradients of both passes are added up in the parameters."""
-        outputs: list[list[Tensor]] = [[] for _ in self.embeddings]
+    def backward(self, loss: Loss, backward: Backward) -> Tensor:
+        """The plain loss, detached; gradients of both passes are added up in the parameters.
 
-        def watch(index: int) -> Callable[[nn.Module, object, Tensor], None]:
-            def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-                output.retain_grad()
-                outputs[index].append(output)
-
-            return hook
-
-        with ExitStack() as stack:
-            self._attach(stack, [watch(index) for index in range(len(self.embeddings))])
-            plain = loss()
-            backward(plain)
-        moves = [[_scaled(output.grad, self.epsilon) for output in calls] for calls in outputs]
-        if not any(moves):
-            raise ConfigError(NO_PART)
-
-        def push(index: int) -> Callable[[nn.Module, object, Tensor], Tensor]:
-            remaining = iter(moves[index])
-            return lambda _module, _inputs, output: output + next(remaining)
-
-        with ExitStack() as stack:
-            self._attach(stack, [push(index) for index in range(len(self.embeddings))])
+        Raises ConfigError where no embedding took part in the loss.
+        """
+        plain, slopes = _full_pass(self.place, loss, backward)
+        with self.place.at(_of_length(self.epsilon, self.place, slopes)):
             backward(loss())
-        return plain.detach()
-
-    def _attach(self, stack: ExitStack, hooks: Sequence[Callable[..., Tensor | None]]) -> None:
-        for embedding, hook in zip(self.embeddings, hooks, strict=True):
-            handle: RemovableHandle = embedding.register_forward_hook(hook)
-            stack.callback(handle.remove)
+        return plain
 
 
-class FgmOnWeights:
-    """Fast gradient method on the embedding matrices: every occurrence of a word moves alike.
+class Pgd:
+    """Projected gradient descent: K times r ← Π_{‖r‖≤ε}(r + α g/‖g‖₂), from r = 0 (Madry et al. 2018).
 
-    g is the gradient of this micro-batch alone; the matrices are restored bit by bit from a copy.
+    g is the gradient at the r before. Only the pass at the last r ADDS its gradient to the plain one; those before
+    it compute no gradient but that by r. Cost: K + 1 passes, of which K − 1 are without weights' gradients.
     """
 
-    def __init__(self, embeddings: Sequence[nn.Module], *, epsilon: float = 1.0) -> None:
-        """embeddings: modules in which every nn.Embedding is perturbed."""
-        modules = (module for embedding in embeddings for module in embedding.modules())
-        tables = (module for module in modules if isinstance(module, nn.Embedding))
-        self.matrices = list({id(table.weight): table.weight for table in tables}.values())
-        if not self.matrices:
-            raise ConfigError("adversarial training: this model has no embedding matrix to perturb")
+    def __init__(self, place: Place, *, epsilon: float = 1.0, alpha: float = 0.3, steps: int = 3) -> None:
+        """epsilon: radius of the ball. alpha: length of a step. steps: K, 1 or more; else ConfigError."""
+        if steps < 1:
+            raise ConfigError(f"adversarial.steps: expected 1 or more with pgd, found {steps}")
+        self.place = place
+        self.epsilon, self.alpha, self.steps = epsilon, alpha, steps
+
+    def backward(self, loss: Loss, backward: Backward) -> Tensor:
+        """As Fgm.backward."""
+        random = RandomState()
+        plain, slopes = _full_pass(self.place, loss, backward)
+        moves: list[Tensor] | None = None
+        for _ in range(self.steps - 1):
+            moves = _climbed(self.place, moves, slopes, alpha=self.alpha, epsilon=self.epsilon)
+            random.restore()
+            slopes = _slopes(self.place, loss, moves)
+        moves = _climbed(self.place, moves, slopes, alpha=self.alpha, epsilon=self.epsilon)
+        random.restore()
+        with self.place.at(moves):
+            backward(loss())
+        return plain
+
+
+class FreeLb:
+    """FreeLB: the mean gradient over K passes, at r = 0 and after each step of PGD but the last (Zhu et al. 2020).
+
+    The climb costs nothing: each pass gives the parameters' gradient and the next step at once (alg. 1). It starts at
+    r = 0 where the paper draws a small r, so that the first pass is the plain one and its loss can be shown.
+    Cost: K passes.
+    """
+
+    def __init__(self, place: Place, *, epsilon: float = 1.0, alpha: float = 0.3, steps: int = 3) -> None:
+        """epsilon: radius of the ball. alpha: length of a step. steps: K, 2 or more; else ConfigError."""
+        if steps < 2:
+            raise ConfigError(
+                f"adversarial.steps: expected 2 or more with freelb, found {steps}; its first pass is the plain one"
+            )
+        self.place = place
+        self.epsilon, self.alpha, self.steps = epsilon, alpha, steps
+
+    def backward(self, loss: Loss, backward: Backward) -> Tensor:
+        """As Fgm.backward."""
+
+        def share(value: Tensor) -> None:
+            backward(value / self.steps)
+
+        random = RandomState()
+        plain, slopes = _full_pass(self.place, loss, share)
+        moves: list[Tensor] | None = None
+        for _ in range(self.steps - 1):
+            moves = _climbed(self.place, moves, slopes, alpha=self.alpha, epsilon=self.epsilon)
+            random.restore()
+            _, slopes = _full_pass(self.place, loss, share, moves)
+        return plain
+
+
+class Vat:
+    """Virtual adversarial training: how much the prediction changes in the direction that changes it most.
+
+    KL(p(x) ‖ p(x + r)), r = ε g/‖g‖₂, where g is the gradient of KL(p(x) ‖ p(x + ξ d)) by its step, d random of
+    length 1: one power iteration (Miyato et al. 2018, alg. 1). p(x) carries no gradient. No tag is needed: also
+    for raw text.
+
+    A term of the loss rather than passes around it, so that it is divided by its own count over the whole step.
+    Cost, beside the loss itself: three predictions, the first without any gradient, the second with that by r alone.
+    All in full precision also inside autocast: bf16 rounds away the difference that gives the direction.
+    """
+
+    def __init__(self, place: Place, *, epsilon: float = 1.0) -> None:
+        self.place = place
         self.epsilon = epsilon
 
-    def backward(self, loss: Callable[[], Tensor], backward: Callable[[Tensor], None]) -> Tensor:
-        """As FgmOnVectors.backward."""
-        before = [matrix.grad for matrix in self.matrices]
-        for matrix in self.matrices:
-            matrix.grad = None
-        plain = loss()
-        backward(plain)
-        if all(matrix.grad is None for matrix in self.matrices):
-            raise ConfigError(NO_PART)
-        originals = [matrix.detach().clone() for matrix in self.matrices]
-        with torch.no_grad():
-            for matrix in self.matrices:
-                if matrix.grad is not None:
-                    matrix += self.epsilon * matrix.grad / matrix.grad.norm().clamp(min=1e-12)
-        try:
-            backward(loss())
-        finally:
-            with torch.no_grad():
-                for matrix, original in zip(self.matrices, originals, strict=True):
-                    matrix.copy_(original)
-        for matrix, old in zip(self.matrices, before, strict=True):
-            if old is not None:
-                matrix.grad = old if matrix.grad is None else matrix.grad + old
-        return plain.detach()
+    def divergence(self, predict: Predict) -> Tensor:
+        """The SUM over counted places of the KL, scalar float32 with gradient; 0 where nothing counts.
+
+        predict: runs the model; gives log probabilities (…, classes), −inf for what can never be, and which places
+            count, (…) bool. Where it draws the same random numbers it must give the same.
+        Raises ConfigError where no embedding took part in the prediction.
+        """
+        begin = RandomState()
+        with _full_precision():
+            with torch.no_grad(), self.place.at() as points:
+                log_probs, _ = predict()
+            probs = log_probs.exp()
+            moves = _of_length(XI, self.place, [torch.randn_like(point) for point in points])
+            end = RandomState()
+            begin.restore()
+            slopes = _slopes(self.place, lambda: _kl(predict, probs), moves)
+            begin.restore()
+            with self.place.at(_of_length(self.epsilon, self.place, slopes)):
+                divergence = _kl(predict, probs)
+        end.restore()  # behind the draw of d, which nothing is to repeat
+        return divergence
 
 
-def _scaled(gradient: Tensor | None, epsilon: float) -> Tensor | float:
-    """ε g / ‖g‖₂ with one norm per first index; no gradient, no move."""
-    if gradient is None:
-        return 0.0
-    norm = gradient.flatten(1).float().norm(dim=1).clamp(min=1e-12)
-    move: Tensor = epsilon * gradient / norm.view(-1, *[1] * (gradient.dim() - 1)).to(gradient.dtype)
-    return move
+class RandomState:
+    """The state of torch's generators now, to be had again: of the CPU's and of the current accelerator's."""
+
+    def __init__(self) -> None:
+        self.cpu = torch.get_rng_state()
+        self.device: Any = torch.get_device_module() if torch.accelerator.is_available() else None
+        self.on_device = self.device.get_rng_state() if self.device else None
+
+    def restore(self) -> None:
+        """Draw from here again."""
+        torch.set_rng_state(self.cpu)
+        if self.device:
+            self.device.set_rng_state(self.on_device)
 
 
-ADVERSARIES = {"vectors": FgmOnVectors, "weights": FgmOnWeights}
+def _full_pass(
+    place: Place, loss: Loss, backward: Backward, moves: Sequence[Tensor] | None = None
+) -> tuple[Tensor, list[Tensor]]:
+    """Loss at `moves`, detached, and its gradients by what moves; those of the parameters are added to theirs."""
+    with place.at(moves) as points:
+        value = loss()
+        for point in points:
+            point.retain_grad()
+        backward(value)
+    return value.detach(), _known(points, [point.grad for point in points])
+
+
+def _slopes(place: Place, loss: Loss, moves: Sequence[Tensor]) -> list[Tensor]:
+    """Gradients by what moves, at `moves`, and no others."""
+    with place.at(moves) as points:
+        value = loss()
+        taking_part = bool(points) and value.requires_grad
+        return _known(points, torch.autograd.grad(value, points, allow_unused=True) if taking_part else ())
+
+
+def _known(points: Sequence[Tensor], slopes: Sequence[Tensor | None]) -> list[Tensor]:
+    if all(slope is None for slope in slopes):
+        raise ConfigError(NO_PART)
+    pairs = zip(points, slopes, strict=True)
+    return [torch.zeros_like(point) if slope is None else slope for point, slope in pairs]
+
+
+def _of_length(length: float, place: Place, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Each part that moves by itself scaled to this length; zeros stay zeros."""
+    return [length * tensor / place.norms(tensor).clamp(min=1e-12).to(tensor.dtype) for tensor in tensors]
+
+
+def _climbed(
+    place: Place, moves: Sequence[Tensor] | None, slopes: Sequence[Tensor], *, alpha: float, epsilon: float
+) -> list[Tensor]:
+    """One step of length α up the slopes, back onto the ball of radius ε where it leaves it; None = from 0."""
+    ends = _of_length(alpha, place, slopes)
+    if moves is not None:
+        ends = [move + step for move, step in zip(moves, ends, strict=True)]
+    return [end * (epsilon / place.norms(end).clamp(min=epsilon)).to(end.dtype) for end in ends]
+
+
+def _kl(predict: Predict, probs: Tensor) -> Tensor:
+    log_probs, mask = predict()
+    divergence = token_divergence(log_probs, probs, kind="kl")
+    return divergence.where(mask, 0.0).sum()
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    with ExitStack() as stack:
+        stack.enter_context(torch.autocast("cpu", enabled=False))
+        accelerator = torch.accelerator.current_accelerator(check_available=True)
+        if accelerator is not None:
+            stack.enter_context(torch.autocast(accelerator.type, enabled=False))
+        yield
+
+
+PLACES: dict[On, Callable[[Sequence[nn.Module]], OnVectors | OnWeights]] = {"vectors": OnVectors, "weights": OnWeights}
+
+
+def make_adversary(
+    kind: Kind, on: On, embeddings: Sequence[nn.Module], *, epsilon: float, alpha: float, steps: int
+) -> Fgm | Pgd | FreeLb | None:
+    """What runs the passes of a micro-batch; None for "none", and for "vat", which is a term of the loss (make_vat).
+
+    embeddings: see OnVectors, OnWeights. Raises ConfigError where there is none, or for steps that make no sense.
+    """
+    makers: dict[Kind, Callable[[Place], Fgm | Pgd | FreeLb]] = {
+        "fgm": lambda place: Fgm(place, epsilon=epsilon),
+        "pgd": lambda place: Pgd(place, epsilon=epsilon, alpha=alpha, steps=steps),
+        "freelb": lambda place: FreeLb(place, epsilon=epsilon, alpha=alpha, steps=steps),
+    }
+    return None if kind in ("none", "vat") else makers[kind](PLACES[on](embeddings))
+
+
+def make_vat(kind: Kind, on: On, embeddings: Sequence[nn.Module], *, epsilon: float) -> Vat | None:
+    """The VAT term for "vat", None for any other kind."""
+    return Vat(PLACES[on](embeddings), epsilon=epsilon) if kind == "vat" else None

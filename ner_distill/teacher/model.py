@@ -1,4 +1,4 @@
-"""The multi-task teacher: a recogniser of entities and an evaluator of pair similarity."""
+"""The multi-task teacher: a recogniser of entities and an evaluator of pair similarity; what it is trained on."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from ner_distill.data.batching import Batch
+from ner_distill.nn.losses import contrast, symmetric_kl, uniform_cross_entropy
 from ner_distill.nn.similarity import PairSimilarity, pair_bce
 from ner_distill.nn.tagger import Tagger
+from ner_distill.teacher.adversarial import Vat
+from ner_distill.teacher.regularize import mixup_loss, sentence_vectors
 
 
 class Teacher(nn.Module):
@@ -47,34 +50,128 @@ class Teacher(nn.Module):
 
 
 class TeacherObjective:
-    """L_ner + w · L_sim (method: joint loss of the two tasks), each a mean over what it counts.
+    """L_ner + w · L_sim (method: joint loss of the two tasks) and what regularises them; each a mean.
 
-    The terms: `entities`, negative log likelihood per word (token head) or per sentence (CRF); `similarity`, binary
-    cross-entropy per pair.
+    Each of these is a term with a weight of its own, and is there only where that is above 0:
+
+    `entities`    the negative log-likelihood of the tags, per word (token head) or per sentence (CRF); the mean over
+                  all passes and dropout samples.
+    `similarity`  binary cross-entropy per pair, in the first pass.
+    `smoothing`   label smoothing ε: the loss is (1 − ε) NLL + ε U, U = cross-entropy of each word to the even
+                  distribution. For a softmax that is the usual one. A CRF's targets are whole paths; there U is
+                  over the words' marginals, of the tags that are possible, and holds them off 0 and 1.
+    `r_drop`      KL(p ‖ q) + KL(q ‖ p) of each word's tags in two passes with other dropout, weight α / 4 (Liang et al.
+                  2021: α / 2 beside the SUM of two likelihoods; here their mean). For a CRF of the marginals: 0
+                  where two passes agree on every word, which is less than agreeing on every path.
+    `simcse`      contrast of the mean word vectors of two passes, per sentence, see `contrast`.
+    `mixup`       the likelihood of mixed word vectors beside (the source: instead of) the plain one, see `mixup_loss`.
+    `vat`         see `Vat`; the only term of batches without tags.
+
+    What is summed over words but weighed against the likelihood (smoothing, r_drop, vat) is divided by what that is
+    divided by: per sentence for a CRF. So weights mean the same for both heads.
+
+    R-Drop and SimCSE share a second pass of the encoder; nothing else needs one. Dropout samples, smoothing and mixup
+    cost passes of the head alone. Random numbers come from torch's generators.
+
+    Every term is a sum, so accumulated batches give the gradient of one big batch, with two exceptions: SimCSE compares
+    the sentences of a micro-batch with each other, and mixup draws its sentences and one λ in each.
     """
 
-    def __init__(self, teacher: Teacher, *, similarity_weight: float) -> None:
+    def __init__(
+        self,
+        teacher: Teacher,
+        *,
+        similarity_weight: float,
+        r_drop: float = 0.0,
+        simcse: float = 0.0,
+        mixup: float = 0.0,
+        mixup_beta: float = 0.5,
+        label_smoothing: float = 0.0,
+        dropout_samples: int = 1,
+        vat: Vat | None = None,
+        vat_weight: float = 1.0,
+    ) -> None:
+        """r_drop: α. simcse, mixup, vat_weight: weights. mixup_beta: both parameters of λ's distribution.
+
+        label_smoothing: ε, below 1. dropout_samples: the head reads so many dropouts of one encoding, losses averaged.
+        Raises ValueError for a number that makes no sense.
+        """
+        if not 0 <= label_smoothing < 1 or dropout_samples < 1 or mixup_beta <= 0 or min(r_drop, simcse, mixup) < 0:
+            raise ValueError(
+                "expected label_smoothing in [0, 1), dropout_samples of 1 or more, mixup_beta above 0 and no weight "
+                f"below 0, found {label_smoothing=}, {dropout_samples=}, {mixup_beta=}, {r_drop=}, {simcse=}, {mixup=}"
+            )
         self.teacher = teacher
-        self.weights = {"entities": 1.0}
-        if teacher.similarity is not None and similarity_weight > 0:
-            self.weights["similarity"] = similarity_weight
+        self.dropout_samples, self.mixup_beta, self.vat = dropout_samples, mixup_beta, vat
+        weights = {
+            "entities": 1.0 - label_smoothing,
+            "similarity": similarity_weight if teacher.similarity is not None else 0.0,
+            "smoothing": label_smoothing,
+            "r_drop": r_drop / 4,
+            "simcse": simcse,
+            "mixup": mixup,
+            "vat": vat_weight if vat is not None else 0.0,
+        }
+        self.weights = {name: weight for name, weight in weights.items() if weight > 0}
+        self.passes = 2 if r_drop > 0 or simcse > 0 else 1
 
     def counts(self, batch: Batch) -> dict[str, float]:
-        """What the head's likelihood is of (words or sentences), and pairs."""
-        counts = {"entities": self.teacher.tagger.scorer.count(batch.mask)}
-        if "similarity" in self.weights:
+        """What the head's likelihood is of (words or sentences), pairs, and for SimCSE sentences."""
+        likelihoods = self.teacher.tagger.scorer.count(batch.mask)
+        if batch.tags is None:
+            return {"vat": likelihoods}
+        counts = dict.fromkeys(self.weights, likelihoods)
+        if "similarity" in counts:
             counts["similarity"] = float(len(batch.pairs)) if batch.pairs is not None else 0.0
+        if "simcse" in counts:
+            sentences = float(batch.mask.any(1).sum())
+            counts["simcse"] = sentences if sentences > 1 else 0.0
         return counts
 
     def sums(self, batch: Batch) -> dict[str, Tensor]:
-        """Both terms of one batch; needs `tags`, and `pairs` with `pair_targets` for the similarity."""
-        assert batch.tags is not None
-        vectors = self.teacher.tagger.vectors(batch.inputs)
-        sums = {"entities": self.teacher.tagger.scorer.loss(vectors, batch.mask, batch.tags)}
-        similarity = self.teacher.similarity
-        if "similarity" in self.weights and similarity is not None and batch.pairs is not None:
-            assert batch.pair_targets is not None
-            compared = self.teacher.pair_vectors(batch.inputs, vectors)
-            with torch.autocast(vectors.device.type, enabled=False):
-                sums["similarity"] = pair_bce(similarity(compared, batch.pairs), batch.pair_targets).sum()
+        """The terms of one batch; needs `tags` (without: only `vat`); for the similarity `pairs`, `pair_targets`."""
+        if batch.tags is None:
+            assert self.vat is not None
+            return {"vat": self._vat(batch)}
+        tagger, mask = self.teacher.tagger, batch.mask
+        passes = [tagger.vectors(batch.inputs, samples=self.dropout_samples) for _ in range(self.passes)]
+        own = [vectors[: len(mask)] for vectors in passes]  # the first samples
+        sums = self._likelihoods(torch.cat(passes), batch)
+        if "similarity" in self.weights and batch.pairs is not None:
+            sums["similarity"] = self._similarity(own[0], batch)
+        if "simcse" in self.weights:
+            first, second = (sentence_vectors(vectors, mask) for vectors in own)
+            sums["simcse"] = contrast(first, second, mask.any(1))
+        if "mixup" in self.weights:
+            sums["mixup"] = mixup_loss(tagger.scorer, own[0], mask, batch.tags, beta=self.mixup_beta)
+        if "vat" in self.weights:
+            sums["vat"] = self._vat(batch)
         return sums
+
+    def _likelihoods(self, vectors: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """The terms of the tags. vectors: (passes · samples · batch, words, dim)."""
+        assert batch.tags is not None
+        scorer, draws = self.teacher.tagger.scorer, self.passes * self.dropout_samples
+        mask, tags = batch.mask.repeat(draws, 1), batch.tags.repeat(draws, 1)
+        sums = {"entities": scorer.loss(vectors, mask, tags) / draws}
+        if not self.weights.keys() & {"smoothing", "r_drop"}:
+            return sums
+        log_probs = scorer.log_probs(vectors, mask)
+        if "smoothing" in self.weights:
+            sums["smoothing"] = uniform_cross_entropy(log_probs).where(mask, 0).sum() / draws
+        if "r_drop" in self.weights:
+            half = mask.chunk(2)[0]
+            sums["r_drop"] = symmetric_kl(*log_probs.chunk(2)).where(half, 0).sum() / self.dropout_samples
+        return sums
+
+    def _similarity(self, vectors: Tensor, batch: Batch) -> Tensor:
+        assert self.teacher.similarity is not None
+        assert batch.pairs is not None
+        assert batch.pair_targets is not None
+        compared = self.teacher.pair_vectors(batch.inputs, vectors)
+        with torch.autocast(vectors.device.type, enabled=False):
+            return pair_bce(self.teacher.similarity(compared, batch.pairs), batch.pair_targets).sum()
+
+    def _vat(self, batch: Batch) -> Tensor:
+        assert self.vat is not None
+        return self.vat.divergence(lambda: (cast(Tensor, self.teacher.tagger(batch.inputs)), batch.mask))

@@ -15,20 +15,26 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from ner_distill.console import Reporter
 from ner_distill.errors import RunError, TrainingError
 from ner_distill.pipelines.checkpoint import checkpoints
-from ner_distill.pipelines.fit import rate_factor
+from ner_distill.pipelines.fit import Fit, FitSettings, rate_factor
 from ner_distill.pipelines.processes import make_accelerator
 from ner_distill.pipelines.records import Records
-from ner_distill.teacher.adversarial import FgmOnVectors
+from ner_distill.teacher.adversarial import Fgm
+from ner_distill.teacher.adversarial_vectors import OnVectors
+from ner_distill.teacher.model import TeacherObjective
+from ner_distill.teacher.regularize import LogSum
 from tests.pipelines.training import (
     EVERY_STEP,
     LENGTHS,
     RESUMABLE,
     UNEQUAL,
+    Data,
     make_batch,
     new_fit,
     new_teacher,
+    score_of,
     watch_gradients,
 )
 
@@ -142,7 +148,7 @@ def test_adversarial_passes_of_accumulated_batches_add_up(tmp_path):
 
     def gradients_of(directory, plan, accumulate):
         teacher = new_teacher()
-        adversary = FgmOnVectors([teacher.tagger.encoder.embedding], epsilon=0.5)
+        adversary = Fgm(OnVectors([teacher.tagger.encoder.embedding]), epsilon=0.5)
         fit = new_fit(directory, plan=plan, accumulate=accumulate, model=teacher, adversary=adversary)
         gradients = watch_gradients(fit)
         fit.run()
@@ -412,6 +418,88 @@ def test_tensorboard_gets_the_figures_of_every_epoch(tmp_path):
     board = EventAccumulator(str(tmp_path / "tensorboard"))
     board.Reload()
     assert [(event.step, event.value) for event in board.Scalars("score")] == [(5, 0.25), (10, 0.5)]
+
+
+# ---- what changes between epochs: a frozen encoder, weights of the terms
+
+
+def encoders_at_the_ends_of_epochs(directory, **settings):
+    """The encoder's weights after each epoch, the first entry those before training; and the training."""
+    teacher = new_teacher(dropout=settings.pop("dropout", 0.0))
+    seen = [{name: tensor.clone() for name, tensor in teacher.tagger.encoder.state_dict().items()}]
+
+    def evaluate(_model):
+        seen.append({name: tensor.clone() for name, tensor in teacher.tagger.encoder.state_dict().items()})
+        return {"score": float(fit.progress.epoch)}
+
+    fit = new_fit(directory, model=teacher, evaluate=evaluate, **settings)
+    fit.frozen = list(teacher.tagger.encoder.parameters())
+    return seen, fit
+
+
+def test_a_frozen_encoder_stays_as_it_is_for_so_many_epochs_and_moves_afterwards(tmp_path):
+    seen, fit = encoders_at_the_ends_of_epochs(tmp_path, epochs=4, freeze_epochs=2)
+    head = fit.model.tagger.head.project.weight.clone()
+    fit.run()
+    for epoch in (1, 2):
+        assert_same(seen[epoch], seen[0])
+    for name, tensor in seen[2].items():
+        assert not torch.equal(seen[3][name], tensor), name
+        assert not torch.equal(seen[4][name], seen[3][name]), name
+    assert not torch.equal(fit.model.tagger.head.project.weight, head)
+
+
+def test_the_head_learns_while_the_encoder_is_frozen_and_no_gradient_of_the_encoder_is_made(tmp_path):
+    _, fit = encoders_at_the_ends_of_epochs(tmp_path, freeze_epochs=1)
+    gradients = watch_gradients(fit)
+    fit.run()
+    learning = {"tagger.head.project.weight", "tagger.head.project.bias"}
+    assert all(learning <= set(step) <= learning | {"similarity.scale", "similarity.shift"} for step in gradients)
+
+
+def test_freezing_leaves_frozen_what_was_frozen_and_the_rest_free(tmp_path):
+    teacher = new_teacher()
+    teacher.tagger.encoder.embedding.weight.requires_grad_(False)
+    fit = Fit(
+        teacher, TeacherObjective(teacher, similarity_weight=0.5), Data(),
+        [{"params": [parameter for parameter in teacher.parameters() if parameter.requires_grad], "lr": 0.1}],
+        score_of, settings=FitSettings(epochs=2, freeze_epochs=1), directory=tmp_path, reporter=Reporter(quiet=True),
+        frozen=[teacher.tagger.encoder],
+    )
+    fit.run()
+    fixed = {name for name, parameter in teacher.named_parameters() if not parameter.requires_grad}
+    assert fixed == {"tagger.encoder.embedding.weight"}
+
+
+FREEZING = {**RESUMABLE, "freeze_epochs": 2}
+
+
+@pytest.mark.parametrize("stopped_at", [2, 5, 8])
+def test_a_training_stopped_before_or_after_the_thaw_goes_on_bit_for_bit(tmp_path, stopped_at):
+    """3 steps an epoch: amid the frozen epochs, at their last step, and after them; the weights of terms change."""
+
+    def training(directory):
+        _, fit = encoders_at_the_ends_of_epochs(directory, **FREEZING)
+        fit.weighting = LogSum()
+        return fit
+
+    whole, first, second = training(tmp_path / "whole"), training(tmp_path / "cut"), training(tmp_path / "cut")
+    whole.run()
+    sums = first.objective.sums
+
+    def interrupted(batch):
+        if first.progress.step == stopped_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+            first.objective.sums = sums
+        return sums(batch)
+
+    first.objective.sums = interrupted
+    with pytest.raises(TrainingError, match="--resume"):
+        first.run()
+    assert first.progress.step < whole.progress.step
+    second.run(resume=True)
+    assert_same(second.model.state_dict(), whole.model.state_dict())
+    assert second.weighting.running == whole.weighting.running
 
 
 # ---- the rate

@@ -102,6 +102,24 @@ def test_padding_changes_no_sum():
     assert objective.counts(wide) == objective.counts(batch_of())
 
 
+@pytest.mark.parametrize("kind", ["token", "crf"])
+def test_with_every_regulariser_off_sums_and_random_draws_are_those_of_one_plain_pass(kind):
+    teacher, batch = new_teacher(kind, separate=True), batch_of()
+    teacher.tagger.dropout = nn.Dropout(0.4)
+    torch.manual_seed(3)
+    vectors = teacher.tagger.dropout(teacher.tagger.encoder(INPUTS))
+    entities = teacher.tagger.head.loss(vectors, MASK, TAGS)
+    logits = teacher.similarity(teacher.tagger.dropout(teacher.evaluator(INPUTS)), PAIRS)
+    alike = torch.nn.functional.binary_cross_entropy_with_logits(logits, TARGETS, reduction="sum")
+    drawn = torch.rand(3)
+    torch.manual_seed(3)
+    sums = TeacherObjective(
+        teacher, similarity_weight=0.5, r_drop=0.0, simcse=0.0, mixup=0.0, label_smoothing=0.0, dropout_samples=1
+    ).sums(batch)
+    torch.testing.assert_close(sums, {"entities": entities, "similarity": alike}, rtol=0, atol=0)
+    assert torch.equal(torch.rand(3), drawn)
+
+
 # ---- the evaluator
 
 
