@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -521,6 +522,9 @@ def main() -> None:
     """Entry point: errors meant for the user are printed without a traceback."""
     from ner_distill.errors import NerDistillError
 
+    # Before torch is loaded: its threads would spin while they wait for each other, and on a machine that others use
+    # as well, each waits for one that does not run: 0.6 steps a second instead of 18.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # as all that we write, whatever the locale
     try:

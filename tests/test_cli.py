@@ -206,3 +206,12 @@ def test_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         signal.signal(signal.SIGINT, before)
     assert (done.code, done.out) == (130, "")
     assert done.err == "interrupted; what is finished is kept: go on with the same command and --resume\n"
+
+
+def test_threads_do_not_spin_unless_the_user_wants_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    ok("--version")
+    assert os.environ.pop("OMP_WAIT_POLICY") == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    ok("--version")
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
