@@ -150,10 +150,15 @@ def test_an_interrupted_run_saves_and_goes_on(data: Path, tmp_path: Path) -> Non
 
     options: dict[str, Any] = {"settings": [*corpora.SMALL, "optim.epochs=40"], "seeds": 1, "runner": run_in_process}
     watcher = threading.Thread(target=interrupt)
+    # what a shell starts in the background ignores the signal from the start
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     watcher.start()
-    with pytest.raises(KeyboardInterrupt):
-        run(data, tmp_path / "out", "plain", **options)
-    watcher.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(data, tmp_path / "out", "plain", **options)
+        watcher.join()
+    finally:
+        signal.signal(signal.SIGINT, handler)
     before = len(epochs.read_text().splitlines())
     assert before < 40
     assert list((epochs.parent / "checkpoints").glob("*/model.safetensors"))
