@@ -43,6 +43,7 @@ TORCH_IN_DATA = {
     "knowledge.py",
     "lattice.py",
     "pieces.py",
+    "questions.py",
     "soft_lexicon.py",
     "spelling_features.py",
     "word_features.py",

@@ -9,6 +9,48 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ner_distill.nn.spans import Spans
+
+
+class SpanHead(Protocol):
+    """Word vectors → entities, nested ones included. An `nn.Module`, made from `dim` and the number of `types`.
+
+    In all methods vectors (batch, words, dim) float, mask (batch, words) bool, True = counted. A span that holds a word
+    that is not counted is no candidate: it has probability 0, is never found, and no loss asks for it; what stands
+    in the vector of such a word makes no difference to what is said of counted ones. Inside autocast
+    scores and losses are computed in float32 or better.
+    """
+
+    def loss(self, vectors: Tensor, mask: Tensor, gold: Spans) -> Tensor:
+        """SUM over sentences of the loss; a scalar. Gold spans that are no candidates are left out.
+
+        All False gives 0 and still back-propagates.
+        """
+        ...
+
+    def count(self, mask: Tensor) -> float:
+        """Sentences with a counted word: what divides the sum into a mean. Known before any forward pass."""
+        ...
+
+    def span_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """(batch, types, words, words) float32: how probable it is that words i to j, BOTH inclusive, are an entity.
+
+        0 where they are no candidate, so where i > j.
+        """
+        ...
+
+    def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """(batch, words, tags) log of a probability for each BIO tag (`O`, then `B`, `I` of each type), float32.
+
+        Differentiable; sums to 1 per counted word; rows that are not counted are zeros. What a tag model can learn
+        from this head: see `ner_distill.nn.spans.tag_log_probs`.
+        """
+        ...
+
+    def find(self, vectors: Tensor, mask: Tensor) -> tuple[Spans, Tensor]:
+        """The entities, sorted by row and place, and (spans,) float32 the probability of each. No gradient."""
+        ...
+
 
 class Head(Protocol):
     """Word vectors → tags. An `nn.Module` made by `(dim, allowed_start, allowed_transitions)`; tag 0 is `O`.

@@ -24,9 +24,7 @@ class CrfHead(nn.Module):
     forbidden_start: Tensor
     forbidden_transitions: Tensor
 
-    def __init__(
-        self, dim: int, allowed_start: Sequence[bool], allowed_transitions: Sequence[Sequence[bool]]
-    ) -> None:
+    def __init__(self, dim: int, allowed_start: Sequence[bool], allowed_transitions: Sequence[Sequence[bool]]) -> None:
         super().__init__()
         tags = len(allowed_start)
         forbidden_start, forbidden_transitions = forbidden_masks(allowed_start, allowed_transitions)
@@ -48,10 +46,10 @@ class CrfHead(nn.Module):
             return logits.sum()
         with torch.autocast(vectors.device.type, enabled=False):
             packing = Packing.of(mask)
-            start, end, transitions = self._scores(_working_dtype(logits))
+            start, end, transitions = self._scores(working_dtype(logits))
             emissions = packing.pack(logits.to(start.dtype))
             log_z = torch.logsumexp(packing.at_last(prefix_scores(emissions, start, transitions)) + end, -1)
-            gold = _path_score(emissions, start, end, transitions, packing, packing.pack(tags))
+            gold = path_score(emissions, start, end, transitions, packing, packing.pack(tags))
             return (log_z - gold).masked_fill(packing.lengths == 0, 0).sum().to(logits.dtype)
 
     def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
@@ -61,7 +59,7 @@ class CrfHead(nn.Module):
             return logits
         with torch.autocast(vectors.device.type, enabled=False):
             packing = Packing.of(mask)
-            start, end, transitions = self._scores(_working_dtype(logits))
+            start, end, transitions = self._scores(working_dtype(logits))
             emissions = packing.pack(logits.to(start.dtype))
             prefixes = prefix_scores(emissions, start, transitions)
             suffixes = packing.reverse(prefix_scores(packing.reverse(emissions), end, transitions.t()))
@@ -83,12 +81,12 @@ class CrfHead(nn.Module):
         return start, self.end.to(dtype), transitions
 
 
-def _working_dtype(logits: Tensor) -> torch.dtype:
+def working_dtype(logits: Tensor) -> torch.dtype:
     """float64 for sums over paths, as its range allows the fast form of `prefix_scores`; Apple's GPUs have none."""
     return logits.dtype if logits.device.type == "mps" else torch.float64
 
 
-def _path_score(
+def path_score(
     emissions: Tensor, start: Tensor, end: Tensor, transitions: Tensor, packing: Packing, tags: Tensor
 ) -> Tensor:
     """(batch,) the score of packed tags (words, batch); of no meaning for a sentence without counted words."""

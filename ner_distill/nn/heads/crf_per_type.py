@@ -1,0 +1,279 @@
+"""One chain of tags for each entity type: conditional random fields side by side, whose entities may overlap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ner_distill.nn.heads.base import Projection, forbidden_masks
+from ner_distill.nn.heads.chain import Packing, best_path, prefix_scores
+from ner_distill.nn.heads.crf import path_score, working_dtype
+from ner_distill.nn.spans import Spans, candidates
+
+O, B, I, E = TAGS = range(4)  # noqa: E741 - the tags have these names
+# What may begin a chain, and what may follow [previous][next]. A B that no I and no E follows is an entity of one word.
+ALLOWED_START = (True, True, False, False)
+ALLOWED_TRANSITIONS = (
+    (True, True, False, False),
+    (True, True, True, True),
+    (False, False, True, True),
+    (True, True, False, False),
+)
+ALLOWED_END = (True, True, False, True)
+FORCED = -1e6  # the score of a tag that a word cannot have: below what any model gives, and finite, as sums need it
+
+
+class CrfPerTypeHead(nn.Module):
+    """A chain over O, B, I, E for each type; the start, end and transition scores are shared by all types.
+
+    Entities of different types may overlap. Of gold entities of ONE type that overlap a chain can hold only one: the
+    longest is learned, of equals the first (`same_type_overlaps` counts what is left out). The types are independent.
+
+    A word that is not counted, between counted ones, is an O of every type: no entity holds it, none is found across
+    it. Before the first and after the last counted word it is as if it were not there.
+
+    The probability of an entity is exact: the share of all of its type's paths that hold just this entity. `find` takes
+    the best path of each type, so that an entity it finds may well be less probable than 1/2.
+    The methods are described in `SpanHead`.
+    """
+
+    forbidden_start: Tensor
+    forbidden_end: Tensor
+    forbidden_transitions: Tensor
+
+    def __init__(self, dim: int, types: int) -> None:
+        super().__init__()
+        self.types = types
+        self.project = Projection(dim, types * len(TAGS))
+        self.start = nn.Parameter(torch.zeros(len(TAGS)))
+        self.end = nn.Parameter(torch.zeros(len(TAGS)))
+        self.transitions = nn.Parameter(torch.zeros(len(TAGS), len(TAGS)))
+        forbidden_start, forbidden_transitions = forbidden_masks(ALLOWED_START, ALLOWED_TRANSITIONS)
+        self.register_buffer("forbidden_start", forbidden_start, persistent=False)
+        self.register_buffer("forbidden_end", ~torch.tensor(ALLOWED_END), persistent=False)
+        self.register_buffer("forbidden_transitions", forbidden_transitions, persistent=False)
+
+    def count(self, mask: Tensor) -> float:
+        """Sentences: the loss of one is the sum over its types."""
+        return float(mask.any(1).sum())
+
+    def loss(self, vectors: Tensor, mask: Tensor, gold: Spans) -> Tensor:
+        """Sum over sentences and types of log Z − score of the gold path.
+
+        Gold becomes tags on the CPU, which a GPU waits for. Raises ValueError for gold outside of the batch.
+        """
+        logits: Tensor = self.project(vectors)
+        if not mask.shape[1]:
+            return logits.sum()
+        tags = gold_tags(gold, mask, self.types).to(logits.device)
+        with torch.autocast(vectors.device.type, enabled=False):
+            chains = self._chains(logits, mask)
+            packing = chains.packing
+            gold_scores = path_score(
+                chains.emissions, chains.start, chains.end, chains.transitions, packing, packing.pack(tags)
+            )
+            log_z = torch.logsumexp(packing.at_last(chains.prefixes()) + chains.end, -1)
+            return (log_z - gold_scores).masked_fill(packing.lengths == 0, 0).sum().to(logits.dtype)
+
+    def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """B-X: P(B); I-X: P(I) + P(E), both of type X; O: the product of all P(O). These are made to add up to 1.
+
+        −inf where no path has the tag: I-X of a first word.
+        """
+        logits: Tensor = self.project(vectors)
+        if not mask.shape[1]:
+            return logits.new_zeros(*mask.shape, 1 + 2 * self.types)
+        with torch.autocast(vectors.device.type, enabled=False):
+            chains = self._chains(logits, mask)
+            marginals = chains.packing.unpack(chains.sums().marginals()).unflatten(0, (-1, self.types))
+            # The sum of two impossible tags has no gradient: they are made finite for it.
+            inside = torch.logaddexp(*marginals[..., [I, E]].clamp_min(FORCED).unbind(-1))
+            inside = inside.masked_fill((marginals[..., [I, E]].detach() == -torch.inf).all(-1), -torch.inf)
+            entities = torch.stack([marginals[..., B], inside], -1).permute(0, 2, 1, 3).flatten(2)
+            outside = marginals[..., O].sum(1)[..., None]
+            log_probs = torch.cat([outside, entities], -1).log_softmax(-1)
+            return log_probs.masked_fill(~mask[..., None], 0).to(logits.dtype)
+
+    def span_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Exact: the sum over all paths that hold the entity. Differentiable."""
+        logits: Tensor = self.project(vectors)
+        if not mask.shape[1]:
+            return logits.new_zeros(mask.shape[0], self.types, 0, 0)
+        with torch.autocast(vectors.device.type, enabled=False):
+            table = self._chains(logits, mask).sums().places().table()
+            whole = candidates(mask).repeat_interleave(self.types, 0)
+            probs: Tensor = table.masked_fill(~whole, -torch.inf).exp().unflatten(0, (-1, self.types))
+            return probs.to(logits.dtype)
+
+    @torch.no_grad()
+    def find(self, vectors: Tensor, mask: Tensor) -> tuple[Spans, Tensor]:
+        """The entities of each type's best path, and their exact probabilities."""
+        logits: Tensor = self.project(vectors)
+        if not mask.shape[1]:
+            return Spans(mask.new_zeros(0, 4, dtype=torch.long)), logits.new_zeros(0)
+        with torch.autocast(vectors.device.type, enabled=False):
+            chains = self._chains(logits, mask)
+            chain, first, last = entities_of(chains.best()).unbind(1)
+            probs = chains.sums().places().at(chain, first, last).exp()
+        row, kind, words = chain // self.types, chain % self.types, mask.shape[1]
+        order = (((row * words + first) * words + last) * self.types + kind).argsort()
+        places = torch.stack([row, first, last + 1, kind], 1)
+        return Spans(places[order]), probs[order].to(logits.dtype)
+
+    def _chains(self, logits: Tensor, mask: Tensor) -> Chains:
+        """Types folded into the batch: row = sentence · types + type."""
+        dtype = working_dtype(logits)
+        start = self.start.to(dtype).masked_fill(self.forbidden_start, -torch.inf)
+        end = self.end.to(dtype).masked_fill(self.forbidden_end, -torch.inf)
+        transitions = self.transitions.to(dtype).masked_fill(self.forbidden_transitions, -torch.inf)
+        scores = logits.to(dtype).unflatten(-1, (self.types, len(TAGS))).transpose(1, 2)
+        forced = scores.new_full((len(TAGS),), FORCED)
+        forced[O] = 0
+        scores = torch.where(mask[:, None, :, None], scores, forced).flatten(0, 1)
+        inside = (mask.cumsum(1) > 0) & (mask.flip(1).cumsum(1).flip(1) > 0)
+        packing = Packing.of(inside.repeat_interleave(self.types, 0))
+        return Chains(packing, packing.pack(scores), start, end, transitions)
+
+
+@dataclass(frozen=True)
+class Chains:
+    """Scores of independent chains over O, B, I, E, words first as in `chain.py`.
+
+    emissions: (words, chains, 4); start, end: (4,) and transitions: (4, 4), −inf where forbidden.
+    """
+
+    packing: Packing
+    emissions: Tensor
+    start: Tensor
+    end: Tensor
+    transitions: Tensor
+
+    def prefixes(self) -> Tensor:
+        """(words, chains, 4): all paths that end in each tag at each word."""
+        return prefix_scores(self.emissions, self.start, self.transitions)
+
+    def sums(self) -> PathSums:
+        """Forward–backward."""
+        backwards = prefix_scores(self.packing.reverse(self.emissions), self.end, self.transitions.t())
+        prefixes = self.prefixes()
+        log_z = torch.logsumexp(self.packing.at_last(prefixes) + self.end, -1)
+        return PathSums(self, prefixes, self.packing.reverse(backwards), log_z)
+
+    def best(self) -> Tensor:
+        """(chains, words) the tags of each chain's best path, O where there is no word."""
+        scores = self.packing.unpack(self.emissions)
+        return best_path(scores, self.start, self.end, self.transitions, self.packing.mask)
+
+
+@dataclass(frozen=True)
+class PathSums:
+    """Logs of sums over paths; both sums hold the word's own score. log_z: (chains,)."""
+
+    chains: Chains
+    prefixes: Tensor
+    suffixes: Tensor
+    log_z: Tensor
+
+    def marginals(self) -> Tensor:
+        """(words, chains, 4) the log of each tag's probability, −inf where no path has it."""
+        found = self.prefixes + self.suffixes - self.chains.emissions - self.log_z[:, None]
+        return found.masked_fill(found.detach() < FORCED / 2, -torch.inf)
+
+    def places(self) -> PlaceScores:
+        """Of an entity there is one way through its words, so that its probability is a product of few sums."""
+        packing, emissions, steps = self.chains.packing, self.chains.emissions, self.chains.transitions
+        before, after = self.prefixes[..., B], self.suffixes[..., E] - self.log_z
+        inner = emissions[..., I] + steps[I, I]
+        # A word that cannot be in an entity is in no candidate: without it the sums stay small, and so exact.
+        through = inner.masked_fill(inner <= FORCED / 2, 0).cumsum(0)
+        left = before - through + steps[B, I] - steps[I, I]
+        right = after + steps[I, E]
+        right = torch.cat([right[:1], right[1:] + through[:-1]])
+        pair = before[:-1] + steps[B, E] + after[1:]
+        pair = torch.cat([pair, before[:1].new_zeros(before[:1].shape)])
+        goes_on = torch.logsumexp(steps[B, [O, B]] + self.suffixes[1:][..., [O, B]], -1)
+        goes_on = torch.cat([goes_on, self.log_z.new_zeros(1, len(self.log_z))])
+        at_last = torch.arange(len(before), device=before.device)[:, None] == packing.last
+        single = before + torch.where(at_last, self.chains.end[B], goes_on) - self.log_z
+        return PlaceScores(*(packing.unpack(scores) for scores in (single, pair, left, right)))
+
+
+@dataclass(frozen=True)
+class PlaceScores:
+    """Log probabilities of entities by place, each part (chains, words).
+
+    single: of one word; pair: of this word and the next; left[i] + right[j]: of more words, i to j. Of no meaning where
+    an entity would hold a word that is none.
+    """
+
+    single: Tensor
+    pair: Tensor
+    left: Tensor
+    right: Tensor
+
+    def table(self) -> Tensor:
+        """(chains, words, words): of all places at once, [first word][last word]; of no meaning below the diagonal."""
+        table = self.left[:, :, None] + self.right[:, None, :]
+        table = torch.diagonal_scatter(table, self.single, 0, 1, 2)
+        return torch.diagonal_scatter(table, self.pair[:, :-1], 1, 1, 2)
+
+    def at(self, chain: Tensor, first: Tensor, last: Tensor) -> Tensor:
+        """Of these places, each (places,) long."""
+        longer = self.left[chain, first] + self.right[chain, last]
+        shorter = torch.where(first == last, self.single[chain, first], self.pair[chain, first])
+        return torch.where(last - first > 1, longer, shorter)
+
+
+def entities_of(tags: Tensor) -> Tensor:
+    """(entities, 3) long: chain, first word, last word of the entities of tags (chains, words), sorted."""
+    words = tags.shape[1]
+    steps = torch.arange(words, device=tags.device)
+    continues = (tags == I) | (tags == E)
+    # For each word the next one, itself included, that continues nothing.
+    borders = torch.where(continues, words, steps).flip(1).cummin(1).values.flip(1)
+    ends = torch.cat([borders[:, 1:], borders.new_full((len(tags), 1), words)], 1)
+    chain, first = (tags == B).nonzero().unbind(1)
+    return torch.stack([chain, first, ends[chain, first] - 1], 1)
+
+
+def gold_tags(gold: Spans, mask: Tensor, types: int) -> Tensor:
+    """(batch · types, words) long, on the CPU: the tags of each type's chain. Raises ValueError for gold outside."""
+    places, counted = gold.places.cpu(), mask.cpu()
+    row, start, end, kind = places.unbind(1)
+    batch, words = mask.shape
+    fits = (row >= 0) & (row < batch) & (start >= 0) & (start < end) & (end <= words) & (kind >= 0) & (kind < types)
+    if not bool(fits.all()):
+        raise ValueError(
+            f"gold spans: expected (row, start, end, type) with row < {batch}, 0 <= start < end <= {words} and "
+            f"type < {types}, found {places[~fits][0].tolist()}"
+        )
+    gaps = (~counted).cumsum(1)
+    whole = counted[row, start] & (gaps[row, start] == gaps[row, end - 1])
+    row, start, end, kind = without_same_type_overlap(Spans(places[whole])).places.unbind(1)
+    chain = row * types + kind
+    edges = torch.zeros(batch * types, words + 1, dtype=torch.long)
+    edges[chain, start] += 1
+    edges.index_put_((chain, end), torch.tensor(-1), accumulate=True)  # where one ends another may begin
+    tags = edges.cumsum(1)[:, :-1] * I
+    tags[chain, end - 1] = E
+    tags[chain, start] = B
+    return tags
+
+
+def without_same_type_overlap(gold: Spans) -> Spans:
+    """Of each row and type places of which no two share a word: the longest stay, of equals the first. On the CPU."""
+    kept: list[tuple[int, int, int, int]] = []
+    taken: set[tuple[int, int, int]] = set()
+    for row, start, end, kind in sorted(gold.places.tolist(), key=lambda place: (place[1] - place[2], place)):
+        words = {(row, kind, word) for word in range(start, end)}
+        if taken.isdisjoint(words):
+            taken |= words
+            kept.append((row, start, end, kind))
+    return Spans(torch.tensor(sorted(kept), dtype=torch.long).reshape(-1, 4))
+
+
+def same_type_overlaps(gold: Spans) -> int:
+    """How many of these entities are left out, as no chain can hold them beside the others of their row and type."""
+    return len(gold.places.unique(dim=0)) - len(without_same_type_overlap(gold).places)

@@ -1,0 +1,288 @@
+"""Pointers: a score for every span and type, so that entities may lie inside each other (GlobalPointer and its kin)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from ner_distill.nn import spans
+from ner_distill.nn.heads.pointer_scores import AdditiveScores, Parts, ProductScores, SharedProductScores, SpanScores
+from ner_distill.nn.heads.pointer_terms import gold_loss, overlap_f1, sparse_terms
+from ner_distill.nn.spans import Spans
+
+BLOCK = {"cpu": 2**19}
+"""Numbers (sentences × spans × types or hidden units) that are computed at once: what caches hold; elsewhere `KEPT`."""
+KEPT = 2**24
+"""Above so many numbers in all, blocks are computed again in the backward pass instead of kept for it."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """The spans from some first words to some last ones; allowed (batch, first words, last words) bool, candidates."""
+
+    first: slice
+    last: slice
+    allowed: Tensor
+
+    def cut(self, table: Tensor) -> Tensor:
+        """The part of a table (..., words, words)."""
+        return table[..., self.first, self.last]
+
+
+Work = Callable[[Tensor, Block], tuple[Tensor, ...]]
+"""The scores of a block (batch, types, first words, last words), lowest where there is no candidate → tensors."""
+
+
+class PointerHead(nn.Module):
+    """What all pointers share; the methods that are not described here are described in `SpanHead`.
+
+    form:            what scores spans.
+    max_width:       spans of more words are no candidates; 0 = any width.
+    smoothing:       ε: gold is learned as 1 − ε, and the other candidates of a sentence share another ε in each type.
+    reading:         weight of the reading-comprehension objective, see `_reading_loss`; 0 = none.
+    reading_entropy: weight, within that, of what keeps its distribution wide.
+    An entity is what scores above 0; nested ones come for free. Losses and marginals are computed for some first
+    words at a time, above `KEPT` numbers once more in the backward pass, so that memory stays small.
+    Source: Su et al. 2022, "Global Pointer".
+    """
+
+    def __init__(
+        self, form: SpanScores, *, max_width: int, smoothing: float, reading: float, reading_entropy: float
+    ) -> None:
+        super().__init__()
+        if form.types < 1:
+            raise ValueError(f"types: expected at least 1, found {form.types}")
+        if not 0 <= smoothing < 1:
+            raise ValueError(f"smoothing: expected a number from 0 to below 1, found {smoothing}")
+        for name, value in (("max_width", max_width), ("reading", reading), ("reading_entropy", reading_entropy)):
+            if value < 0:
+                raise ValueError(f"{name}: expected 0 or more, found {value}")
+        self.form = form
+        self.max_width, self.smoothing = max_width, smoothing
+        self.reading, self.reading_entropy = reading, reading_entropy
+
+    def count(self, mask: Tensor) -> float:
+        """Sentences: the loss is that of a whole set of entities."""
+        return float(mask.any(1).sum())
+
+    def scores(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """(batch, types, words, words) float32 logits; the dtype's lowest number where there is no candidate."""
+        parts, allowed = self._prepared(vectors, mask)
+        with _full_precision(vectors):
+            whole = slice(0, mask.shape[1])
+            return self.form.block(parts, _bias(parts, allowed), whole, whole)
+
+    def loss(self, vectors: Tensor, mask: Tensor, gold: Spans) -> Tensor:
+        """Sum over sentences and types of log(1 + Σ_P e^{−s}) + log(1 + Σ_Q e^{s}), P gold, Q all other candidates."""
+        spans.check_fit(gold, (*mask.shape[:1], self.form.types, *mask.shape[1:], *mask.shape[1:]))
+        parts, allowed = self._prepared(vectors, mask)
+        with _full_precision(vectors):
+            plain = self._smoothed_loss if self.smoothing else self._plain_loss
+            total = plain(parts, allowed, gold)
+            return total + self.reading * self._reading_loss(parts, allowed, gold) if self.reading else total
+
+    def soft_loss(self, vectors: Tensor, mask: Tensor, probs: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The loss with a teacher's probabilities in place of gold: `spans.soft_multilabel_loss`.
+
+        probs:  (batch, types, words, words) float in [0, 1], as `span_probs` gives them; no gradient.
+        weight: (batch,) float, of each sentence; None = 1.
+        Returns: SUM over sentences and types, a scalar. A mask of False gives 0 and still back-propagates.
+        """
+        parts, allowed = self._prepared(vectors, mask)
+        with _full_precision(vectors):
+
+            def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
+                return (spans.soft_multilabel_terms(scores, block.cut(probs), block.allowed),)
+
+            (terms,) = self._over_blocks(parts, allowed, work)
+            losses = spans.joined(torch.stack(terms)).sum(1)
+            return (losses if weight is None else losses * weight.to(losses.dtype)).sum()
+
+    def disagreement(self, first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
+        """SUM over candidates of (σ(s) − σ(t))(s − t), s and t their scores in two passes of one batch; a scalar.
+
+        first, second: (batch, words, dim) float, word vectors; both carry gradient. 0 where both agree, never less.
+        Source: Su 2022, "the KL divergence of GlobalPointer" (kexue.fm/archives/9039).
+        """
+        parts, allowed = self._prepared(torch.cat([first, second]), mask.repeat(2, 1))
+        with _full_precision(first):
+
+            def work(scores: Tensor, _: Block) -> tuple[Tensor, ...]:
+                one, other = scores.chunk(2)  # equal where there is no candidate
+                return (((one.sigmoid() - other.sigmoid()) * (one - other)).sum(),)
+
+            (sums,) = self._over_blocks(parts, allowed, work)
+            return torch.stack(sums).sum()
+
+    def span_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """The logistic function of the scores."""
+        return self.scores(vectors, mask).sigmoid()
+
+    def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """`spans.tag_log_probs` of the scores."""
+        parts, allowed = self._prepared(vectors, mask)
+        words = mask.shape[1]
+        with _full_precision(vectors):
+
+            def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
+                begins, inside = spans.tag_costs(scores, block.allowed)
+                return begins, functional.pad(inside, (block.last.start, words - block.last.stop))
+
+            begins, inside = self._over_blocks(parts, allowed, work)
+            return spans.tags_of_costs(torch.cat(begins, -1), torch.stack(inside).sum(0), mask)
+
+    @torch.no_grad()
+    def find(self, vectors: Tensor, mask: Tensor) -> tuple[Spans, Tensor]:
+        """Every span that scores above 0."""
+        parts, allowed = self._prepared(vectors, mask)
+        with _full_precision(vectors):
+
+            def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
+                some, values = spans.found(scores, 0.0)
+                start = block.first.start
+                return some.places + torch.tensor([0, start, start, 0], device=scores.device), values.sigmoid()
+
+            places, probs = (torch.cat(some) for some in self._over_blocks(parts, allowed, work))
+            order = places[:, 0].argsort(stable=True)  # blocks are in the order of first words already
+            return Spans(places[order]), probs[order]
+
+    def _plain_loss(self, parts: Parts, allowed: Tensor, gold: Spans) -> Tensor:
+        def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
+            return sparse_terms(scores, gold, block.first.start)
+
+        rest, at_gold = (torch.stack(some) for some in self._over_blocks(parts, allowed, work))
+        of_gold = gold_loss(at_gold.sum(0), gold, allowed, self.form.types)
+        return of_gold + functional.softplus(rest.logsumexp(0)).sum()
+
+    def _smoothed_loss(self, parts: Parts, allowed: Tensor, gold: Spans) -> Tensor:
+        table = spans.targets(gold, (len(allowed), self.form.types, *allowed.shape[1:]))
+        share = self.smoothing / allowed.sum((1, 2)).clamp(min=1)[:, None, None, None]
+
+        def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
+            probs = torch.where(block.cut(table), 1 - self.smoothing, share.to(scores.dtype))
+            return (spans.soft_multilabel_terms(scores, probs, block.allowed),)
+
+        (terms,) = self._over_blocks(parts, allowed, work)
+        return spans.joined(torch.stack(terms)).sum()
+
+    def _reading_loss(self, parts: Parts, allowed: Tensor, gold: Spans) -> Tensor:
+        """SUM over sentences and types that have gold of −Σ p · f1 + λ Σ p log p, p the softmax of all candidates.
+
+        f1(i, j): the best overlap F1, in words, of the span with a gold span of its type; λ: `reading_entropy`.
+        """
+        row, start, end, kind = gold.places.unbind(1)
+        possible = allowed[row, start, end - 1].to(parts[0].dtype)
+        asked = parts[0].new_zeros(len(allowed) * self.form.types)
+        asked.scatter_reduce_(0, row * self.form.types + kind, possible, "amax")
+
+        def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
+            overlaps = overlap_f1(gold, possible, scores.shape, block.first.start)
+            logs = scores.flatten(2)
+            within = logs.softmax(-1)
+            plain = scores.masked_fill(~block.allowed[:, None], 0).flatten(2)
+            return spans.log_sum_exp_of_table(scores), (within * overlaps.flatten(2)).sum(-1), (within * plain).sum(-1)
+
+        totals, f1, score = (torch.stack(some) for some in self._over_blocks(parts, allowed, work))
+        shares = totals.softmax(0)  # of all probability, by block
+        total, f1, score = totals.logsumexp(0), (shares * f1).sum(0), (shares * score).sum(0)
+        return (asked.view_as(f1) * (self.reading_entropy * (score - total) - f1)).sum()
+
+    def _prepared(self, vectors: Tensor, mask: Tensor) -> tuple[Parts, Tensor]:
+        """The parts of the scores, and (batch, words, words) the candidates."""
+        parts = self.form(vectors.masked_fill(~mask[..., None], 0))  # no gradient of 0 times what may stand there
+        return parts, spans.candidates(mask, max_width=self.max_width)
+
+    def _over_blocks(self, parts: Parts, allowed: Tensor, work: Work) -> tuple[tuple[Tensor, ...], ...]:
+        """The results of all blocks: for each tensor that `work` gives, those of the blocks in order."""
+        batch, words, _ = allowed.shape
+        numbers = batch * words * self.form.channels  # of one first word
+        rows = max(1, BLOCK.get(allowed.device.type, KEPT) // max(1, numbers))
+        results = []
+        for start in range(0, max(1, words), rows):
+            stop = min(start + rows, words)
+            last = slice(start, min(stop + self.max_width - 1, words) if self.max_width else words)
+            block = Block(slice(start, stop), last, allowed[:, start:stop, last])
+            run = partial(self._in_block, work, block)
+            again = numbers * words > KEPT
+            results.append(checkpoint(run, *parts, use_reentrant=False) if again else run(*parts))
+        return tuple(zip(*results, strict=True))
+
+    def _in_block(self, work: Work, block: Block, *parts: Tensor) -> tuple[Tensor, ...]:
+        return work(self.form.block(parts, _bias(parts, block.allowed), block.first, block.last), block)
+
+
+class GlobalPointerHead(PointerHead):
+    """GlobalPointer: a query and a key per type; see `ProductScores` and `PointerHead`."""
+
+    def __init__(
+        self,
+        dim: int,
+        types: int,
+        *,
+        head_dim: int = 64,
+        rotary: bool = True,
+        max_width: int = 0,
+        smoothing: float = 0.0,
+        reading: float = 0.0,
+        reading_entropy: float = 0.05,
+    ) -> None:
+        form = ProductScores(dim, types, head_dim=head_dim, rotary=rotary)
+        super().__init__(
+            form, max_width=max_width, smoothing=smoothing, reading=reading, reading_entropy=reading_entropy
+        )
+
+
+class EfficientPointerHead(PointerHead):
+    """Efficient GlobalPointer: one query and key for all types; see `SharedProductScores` and `PointerHead`."""
+
+    def __init__(
+        self,
+        dim: int,
+        types: int,
+        *,
+        head_dim: int = 64,
+        rotary: bool = True,
+        max_width: int = 0,
+        smoothing: float = 0.0,
+        reading: float = 0.0,
+        reading_entropy: float = 0.05,
+    ) -> None:
+        form = SharedProductScores(dim, types, head_dim=head_dim, rotary=rotary)
+        super().__init__(
+            form, max_width=max_width, smoothing=smoothing, reading=reading, reading_entropy=reading_entropy
+        )
+
+
+class AdditivePointerHead(PointerHead):
+    """The form of TPLinker: a hidden layer over the two words; see `AdditiveScores` and `PointerHead`."""
+
+    def __init__(
+        self,
+        dim: int,
+        types: int,
+        *,
+        hidden: int = 64,
+        max_width: int = 0,
+        smoothing: float = 0.0,
+        reading: float = 0.0,
+        reading_entropy: float = 0.05,
+    ) -> None:
+        form = AdditiveScores(dim, types, hidden=hidden)
+        super().__init__(
+            form, max_width=max_width, smoothing=smoothing, reading=reading, reading_entropy=reading_entropy
+        )
+
+
+def _bias(parts: Parts, allowed: Tensor) -> Tensor:
+    """(batch, first words, last words) to be added to scores: in no pass backward, unlike a mask."""
+    return spans.masked(parts[0].new_zeros(allowed.shape), allowed)
+
+
+def _full_precision(vectors: Tensor) -> torch.autocast:
+    return torch.autocast(vectors.device.type, enabled=False)
