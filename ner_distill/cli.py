@@ -29,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-RESUMABLE = ("train-teacher", "label-unlabeled", "train-student", "compare")
+RESUMABLE = ("pretrain", "train-teacher", "label-unlabeled", "train-student", "compare")
 FORMATS = "conll, jsonl, cluener, cmeee, ccf2020, text, parquet"
 Files = list[str]
 Config = Annotated[
@@ -63,7 +63,8 @@ Flatten = Annotated[
     typer.Option(
         "--flatten",
         metavar="WHICH",
-        help="Of entities that overlap keep the longest or the shortest; default: refuse them.",
+        help="Of entities that overlap keep the longest or the shortest, for heads that cannot have both; "
+        "default: refuse them.",
     ),
 ]
 
@@ -146,6 +147,9 @@ def label_unlabeled(
     min_confidence: Annotated[
         float, typer.Option(metavar="P", min=0.0, max=1.0, help="Drop words whose best tag is less probable.")
     ] = 0.0,
+    span_floor: Annotated[
+        float, typer.Option(metavar="P", help="Store spans that are more probable (teachers that find spans).")
+    ] = 0.01,
     batch_words: Annotated[
         int,
         typer.Option(
@@ -179,6 +183,7 @@ def label_unlabeled(
         pairs_per_sentence=pairs_per_sentence,
         min_votes=min_votes,
         min_confidence=min_confidence,
+        span_floor=span_floor,
         shard_size=shard_size,
         batch_words=batch_words,
         precision=precision,
@@ -431,6 +436,71 @@ def compare(
         raise typer.Exit(1)
 
 
+@app.command("pretrain", short_help="raw text → an encoder that knows the language")
+def pretrain(
+    text: Annotated[
+        Files,
+        typer.Option(
+            "--text",
+            metavar="FILE",
+            help="Raw text, a sentence a line; JSON Lines, Parquet, CoNLL (labels ignored). Repeatable.",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="PATH", help="Directory of the encoder, made by this command.")
+    ],
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            "--encoder", metavar="NAME", help="scratch (default), a Hugging Face encoder, or a directory to go on from."
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", metavar="N", min=0.0, help="Length of the training, instead of optim.epochs."),
+    ] = None,
+    unit: Annotated[
+        str, typer.Option("--unit", metavar="NAME", help="What a word is: word, character (Chinese) or auto.")
+    ] = "auto",
+    config: Config = None,
+    settings: Settings = None,
+    format: Format = "auto",
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train an encoder on raw text, without labels: it learns to guess masked words.
+
+    The result is a directory for encoder.name of train-teacher and train-student. From a Hugging Face encoder it is
+    a checkpoint that transformers loads; from scratch it holds weights, vocabulary and encoder.toml with the sizes.
+
+    Text is read as a stream: its size does not matter. With --minutes the last step comes after about so long, and
+    the learning rate falls in that time.
+
+    Example: ner-distill pretrain --text raw.txt --out runs/encoder --minutes 20
+    """
+    import json
+
+    from ner_distill.pipelines.pretrain import pretrain as run
+
+    given = [f"encoder.name={json.dumps(encoder, ensure_ascii=False)}"] if encoder is not None else []
+    given += [f"minutes={minutes}"] if minutes is not None else []
+    trained = run(
+        text,
+        out,
+        config_file=config,
+        settings=[*(settings or []), *given],
+        format=format,
+        unit=unit,
+        resume=resume,
+        overwrite=overwrite,
+    )
+    if trained.main:
+        typer.echo(
+            f"{out}: guesses {trained.accuracy:.1%} of masked words (perplexity {trained.perplexity:,.1f}); "
+            f"use it: --set encoder.name={out}"
+        )
+
+
 @app.command("train-segmenter", short_help="train a word segmenter from segmented text")
 def train_segmenter(
     train: Annotated[
@@ -452,7 +522,7 @@ def train_segmenter(
 
 @app.command("init-config", short_help="write a configuration to edit")
 def init_config(
-    kind: Annotated[str, typer.Argument(metavar="teacher|student", help="Which configuration.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="teacher, student or pretrain.")],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="PATH", help="File to write; default: standard output.")
     ] = None,
@@ -463,7 +533,7 @@ def init_config(
     """
     from ner_distill.pipelines.init_config import init_config as run
 
-    _require_one_of("KIND", kind, ("teacher", "student"))
+    _require_one_of("KIND", kind, ("teacher", "student", "pretrain"))
     text = run(kind, out)
     if out is None:
         sys.stdout.write(text)

@@ -39,6 +39,9 @@ class EncoderConfig(Section):
     """What turns a sentence into one vector per word."""
 
     name: str = Field("scratch", description='"scratch", a Hugging Face model id, or a directory')
+    start: str = Field(
+        "", description="directory of pretrain with starting weights and vocabulary; name may say it (scratch only)"
+    )
     layers: Count = Field(1, description="transformer layers (scratch only)")
     hidden: Count = Field(160, description="width of the vectors (scratch only)")
     heads: Count = Field(8, description="attention heads (scratch only); must divide hidden")
@@ -112,13 +115,36 @@ class FeaturesConfig(Section):
     tune_vectors: bool = Field(True, description="train what was read from these two files, or leave it as it is")
 
 
+HeadKind = Literal[
+    "auto", "token", "crf", "crf-per-type", "global-pointer", "efficient-global-pointer", "additive-pointer", "mrc"
+]
+
+
 class HeadConfig(Section):
     """What turns word vectors into entities."""
 
-    kind: Literal["auto", "token", "crf"] = Field(
-        "auto", description="independent tags, or a linear-chain CRF (auto: crf, but token for a pretrained student)"
+    kind: HeadKind = Field(
+        "auto",
+        description="tags: token, crf; entities that may nest: crf-per-type, the pointers, mrc "
+        "(auto: crf, but token for a pretrained student)",
     )
     dropout: Dropout = Field(0.1, description="dropout on the word vectors before the head")
+    head_dim: Count = Field(64, description="width of queries and keys (additive: of its hidden layer) (pointers)")
+    rotary: bool = Field(True, description="rotary positions: scores know how far two words are apart (global ones)")
+    max_span: Annotated[int, Field(ge=0)] = Field(
+        0, description="longer entities are left out of training and never found, in words; 0 = any (pointers)"
+    )
+    reading_weight: Weight = Field(
+        0.0, description="weight of the reading-comprehension objective: expected overlap with the entity (pointers)"
+    )
+    questions: str = Field(
+        "", description='TOML file with a question for each type, TYPE = "..." (mrc; empty: made from their names)'
+    )
+    boundary_weight: Weight = Field(
+        0.0, description="weight of a second head that finds entities whatever their type (teacher only)"
+    )
+    main_type: str = Field("", description="a type that a further head finds alone (teacher only)")
+    main_type_weight: Weight = Field(0.0, description="weight of that head's loss (teacher only)")
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         0.0, description="share of the target that goes to all tags alike (teacher only)"
     )
@@ -156,6 +182,7 @@ class AdversarialConfig(Section):
     on: Literal["vectors", "weights"] = Field(
         "vectors", description="perturb each sentence's embedded vectors, or the embedding matrices (not FLAT's words)"
     )
+    raw_text: Files = Field((), description="text without labels to learn from too: an answer needs none (vat)")
 
 
 class RegularizeConfig(Section):
@@ -264,3 +291,35 @@ class StudentConfig(Section):
     init: InitConfig = InitConfig()
     optim: OptimConfig = OptimConfig()
     distill: DistillConfig = DistillConfig()
+
+
+class MaskConfig(Section):
+    """Which words are masked in pretraining."""
+
+    kind: Literal["word", "span"] = Field(
+        "word", description="single words, or stretches of up to ten (SpanBERT)"
+    )
+    share: Annotated[float, Field(gt=0.0, le=0.5)] = Field(0.15, description="share of the words that are masked")
+    lexicon: Files = Field((), description="word lists: characters that make one of their words are masked together")
+
+
+class PretrainConfig(Section):
+    """Everything that `pretrain` can be told."""
+
+    seed: Seed = Field(13, description="of everything that is drawn at random")
+    minutes: Weight = Field(0.0, description="length of the training, whatever it reads in that time; 0: optim.epochs")
+    simcse: Weight = Field(0.0, description="weight of telling sentences apart over two dropout passes (SimCSE)")
+    encoder: EncoderConfig = EncoderConfig(
+        min_count=3, max_forms=30_000, unknown=0.0, dropout=0.1, embedding_dropout=0.1
+    )
+    mask: MaskConfig = MaskConfig()
+    optim: OptimConfig = OptimConfig()
+
+
+START_FILE = "encoder.toml"
+"""Written by `pretrain` beside a scratch encoder's weights: what they are the weights of."""
+
+START_SHAPE = (
+    "layers", "hidden", "heads", "word_dim", "bigram_dim", "bigrams", "char_filters", "min_count", "max_forms"
+)  # fmt: skip
+"""The keys of `[encoder]` that such an encoder has settled: its sizes, and what its vocabulary was counted with."""

@@ -12,17 +12,21 @@ import pydantic
 from pydantic import BaseModel
 
 from ner_distill.config import (
+    START_FILE,
+    START_SHAPE,
     AdversarialConfig,
     EncoderConfig,
     FeaturesConfig,
     HeadConfig,
     LatticeConfig,
+    OptimConfig,
+    PretrainConfig,
     StudentConfig,
     TeacherConfig,
 )
 from ner_distill.errors import ConfigError
 
-Config = TypeVar("Config", TeacherConfig, StudentConfig)
+Config = TypeVar("Config", TeacherConfig, StudentConfig, PretrainConfig)
 
 
 def load_config(kind: type[Config], file: Path | None, settings: Sequence[str] = ()) -> Config:
@@ -41,6 +45,7 @@ def load_config(kind: type[Config], file: Path | None, settings: Sequence[str] =
             places[key] = f"--set {setting}"
         else:
             malformed.append(f"--set {setting}: {problem}")
+    malformed += _begin_at_start(data)
     where = str(file) if file else "settings"
     return _checked(kind, data, lambda key: places.get(key, f"{where}: {key}") if key else where, malformed)
 
@@ -63,7 +68,8 @@ def _checked(
     problems |= _unknown_keys(kind, data)
     lines = [*malformed, *(f"{place(key)}: {problem}" for key, problem in problems.items())]
     if config is not None:
-        lines += [f"{place('')}: {problem}" for problem in _conflicts(config)]
+        found = _pretrain_conflicts(config) if isinstance(config, PretrainConfig) else _conflicts(config)
+        lines += [f"{place('')}: {problem}" for problem in found]
     if config is None or lines:
         raise ConfigError.of(lines)
     return _resolve(config)
@@ -71,6 +77,8 @@ def _checked(
 
 SCRATCH_AUTO = {"epochs": 12, "lr": 2e-3, "batch_words": 512}
 PRETRAINED_AUTO = {"epochs": 5, "lr": 3e-5, "head_lr": 1e-3, "batch_words": 1024}
+SCRATCH_PRETRAIN_AUTO = {"epochs": 3, "lr": 3e-3, "batch_words": 1024}
+PRETRAINED_PRETRAIN_AUTO = {"epochs": 1, "lr": 5e-5, "head_lr": 1e-3, "batch_words": 1024}
 
 
 def _resolve(config: Config) -> Config:
@@ -78,10 +86,15 @@ def _resolve(config: Config) -> Config:
     scratch = config.encoder.name == "scratch" and not (isinstance(config, StudentConfig) and config.init.teacher)
     auto = SCRATCH_AUTO if scratch else PRETRAINED_AUTO
     optim = config.optim
+    if isinstance(config, PretrainConfig):
+        auto = SCRATCH_PRETRAIN_AUTO if scratch else PRETRAINED_PRETRAIN_AUTO
+        auto = {key: value for key, value in auto.items() if key != "epochs" or not config.minutes}
     changes = {key: value for key, value in auto.items() if getattr(optim, key) == "auto"}
     optim = optim.model_copy(update=changes)
     if optim.head_lr == "auto":
         optim = optim.model_copy(update={"head_lr": optim.lr})
+    if isinstance(config, PretrainConfig):
+        return config.model_copy(update={"optim": optim})
     head = config.head
     if head.kind == "auto":
         # a student on a pretrained encoder is saved for transformers, which has no CRF
@@ -100,6 +113,7 @@ def _conflicts(config: TeacherConfig | StudentConfig) -> Iterator[str]:
         yield from _scratch_only(encoder, type(config)().encoder)
     if isinstance(config, TeacherConfig) and config.similarity.weight > 0 and config.similarity.pairs_per_sentence == 0:
         yield "similarity.pairs_per_sentence = 0 leaves the similarity untrained; to switch it off: weight = 0"
+    yield from _head_conflicts(config.head)
     if isinstance(config, StudentConfig):
         yield from _student_conflicts(config)
     else:
@@ -112,11 +126,91 @@ def _conflicts(config: TeacherConfig | StudentConfig) -> Iterator[str]:
         yield f"optim.freeze_epochs must be less than optim.epochs, found {freeze} and {epochs}"
 
 
+def _pretrain_conflicts(config: PretrainConfig) -> Iterator[str]:
+    encoder, optim, default = config.encoder, config.optim, OptimConfig()
+    if encoder.name == "scratch" and encoder.hidden % encoder.heads:
+        yield f"encoder.hidden must be a multiple of encoder.heads, found {encoder.hidden} and {encoder.heads}"
+    if encoder.name != "scratch":
+        yield from _scratch_only(encoder, PretrainConfig().encoder)
+    if encoder.pooling != "first" or encoder.layer_mix:
+        yield "encoder.pooling and encoder.layer_mix belong to a tagger; pretraining reads pieces"
+    for key in ("layer_decay", "freeze_epochs", "crf_lr"):
+        if getattr(optim, key) != getattr(default, key):
+            yield f"optim.{key} is for train-teacher and train-student; pretraining trains every layer alike"
+    if config.minutes and optim.epochs != "auto":
+        yield f"minutes = {config.minutes:g} and optim.epochs = {optim.epochs} both say how long; give one of them"
+    if "-" in config.mask.lexicon:
+        yield "mask.lexicon: standard input is read once, and this file is needed again on --resume; give a file"
+    if config.simcse and encoder.name == "scratch" and not (encoder.dropout or encoder.embedding_dropout):
+        yield "simcse compares two dropout passes; without any dropout they are the same"
+
+
+def read_start(directory: Path) -> tuple[str, dict[str, Any]]:
+    """What `encoder.toml` says of the encoder beside it: its unit, and the keys START_SHAPE. Raises ConfigError."""
+    file = directory / START_FILE
+    about = _read_toml(file)
+    shape = about.get("encoder")
+    if about.get("format") != 1:
+        raise ConfigError(f"{file}: expected an encoder of format 1, found {about.get('format')!r}")
+    if not isinstance(shape, dict) or set(shape) != set(START_SHAPE) or about.get("unit") not in ("word", "character"):
+        raise ConfigError(f"{file}: is not as `pretrain` wrote it; restore it or pretrain again")
+    return str(about["unit"]), shape
+
+
+def _begin_at_start(data: dict[str, Any]) -> Iterator[str]:
+    """Where `[encoder]` names a directory of `pretrain`: its shape into the data. Gives what disagrees with it."""
+    encoder = data.get("encoder")
+    name = (encoder.get("start") or encoder.get("name")) if isinstance(encoder, dict) else None
+    if not isinstance(encoder, dict) or not isinstance(name, str) or not name:
+        return
+    if encoder.get("start") and encoder.get("name", "scratch") != "scratch":
+        return  # which is found later: a pretrained encoder has no start
+    directory = Path(name).expanduser()
+    if (directory / "pretrain.json").is_file() and not (directory / "metrics.json").is_file():
+        yield f"encoder: {name}: the pretraining there is not finished; go on with it (pretrain --resume)"
+    elif (directory / START_FILE).is_file():
+        shape = read_start(directory)[1]
+        lattice = data.get("lattice")
+        if isinstance(lattice, dict) and lattice.get("kind") == "flat":  # whose layers are others
+            shape = {key: value for key, value in shape.items() if key not in ("layers", "heads")}
+        for key, value in shape.items():
+            if encoder.get(key, value) != value:
+                yield (
+                    f"encoder.{key} = {encoder[key]!r}, but {directory / START_FILE} has {value!r}: an encoder goes on "
+                    "as it was pretrained; leave the key out, or pretrain another"
+                )
+        data["encoder"] = {**encoder, **shape, "name": "scratch", "start": name}
+    elif encoder.get("start"):
+        yield f"encoder.start: {name}: no {START_FILE} there; expected a directory that `pretrain` wrote from scratch"
+
+
 def _scratch_only(encoder: EncoderConfig, default: EncoderConfig) -> Iterator[str]:
     """Keys that a pretrained encoder would ignore without a word."""
     for key, field in EncoderConfig.model_fields.items():
         if "(scratch only" in (field.description or "") and getattr(encoder, key) != getattr(default, key):
             yield f'encoder.{key} is for the scratch encoder; the shape of "{encoder.name}" is its own'
+
+
+POINTERS = ("global-pointer", "efficient-global-pointer", "additive-pointer")
+_OF_KINDS = {
+    "head_dim": POINTERS,
+    "rotary": POINTERS[:2],
+    "max_span": POINTERS,
+    "reading_weight": POINTERS,
+    "questions": ("mrc",),
+}
+
+
+def _head_conflicts(head: HeadConfig) -> Iterator[str]:
+    for key, kinds in _OF_KINDS.items():
+        if head.kind not in kinds and getattr(head, key) != getattr(HeadConfig(), key):
+            yield f'head.{key} is for {", ".join(kinds)}; found kind = "{head.kind}"'
+    if bool(head.main_type) != bool(head.main_type_weight):
+        yield "head.main_type and head.main_type_weight go together: which type, and how much it counts"
+    if head.kind == "mrc":
+        for key in ("boundary_weight", "main_type_weight"):
+            if getattr(head, key):
+                yield f"head.{key}: the words of an mrc head have a vector for each question, none that any type shares"
 
 
 def _training_conflicts(config: TeacherConfig) -> Iterator[str]:
@@ -125,6 +219,10 @@ def _training_conflicts(config: TeacherConfig) -> Iterator[str]:
     for key in ("alpha", "steps"):
         if adversarial.kind not in ("pgd", "freelb") and getattr(adversarial, key) != getattr(default, key):
             yield f'adversarial.{key} is for pgd and freelb, found kind = "{adversarial.kind}"'
+    if adversarial.raw_text and adversarial.kind != "vat":
+        yield f'adversarial.raw_text has no labels, which only vat can do without, found kind = "{adversarial.kind}"'
+    if "-" in adversarial.raw_text:
+        yield "adversarial.raw_text: standard input is read once, and it is needed again on --resume; give files"
     if adversarial.kind == "freelb" and adversarial.steps < 2:
         yield "adversarial.steps: freelb with one step is plain training; it needs 2 or more"
     rates = [config.head.dropout]
@@ -134,9 +232,12 @@ def _training_conflicts(config: TeacherConfig) -> Iterator[str]:
             for key in ("r_drop", "simcse"):
                 if getattr(regularize, key):
                     yield f"regularize.{key} compares two dropout passes; without any dropout they are the same"
+    if config.head.kind == "mrc" and regularize.mixup:
+        yield "regularize.mixup: what an mrc head reads has a question in it; two of these cannot be mixed"
     if config.head.dropout_samples > 1 and not config.head.dropout:
         yield "head.dropout_samples: with head.dropout = 0 all samples are the same"
-    if config.head.task_weighting == "log-sum" and not config.similarity.weight:
+    weights = (config.similarity.weight, config.head.boundary_weight, config.head.main_type_weight)
+    if config.head.task_weighting == "log-sum" and not any(weights):
         yield 'head.task_weighting = "log-sum" joins two tasks; with similarity.weight = 0 there is one'
 
 
@@ -191,10 +292,14 @@ def _feature_conflicts(encoder: EncoderConfig, features: FeaturesConfig) -> Iter
         for key in ("char_vectors", "bigram_vectors"):
             if getattr(features, key):
                 yield f'features.{key} is for the scratch encoder; "{encoder.name}" has vectors of its own'
+    elif encoder.start and vectors:
+        yield "encoder.start and features.char_vectors or bigram_vectors both say where vectors begin; give one of them"
 
 
 def _student_conflicts(config: StudentConfig) -> Iterator[str]:
-    for key in ("label_smoothing", "dropout_samples", "task_weighting"):
+    if config.head.kind in ("crf-per-type", "mrc"):
+        yield f'head.kind = "{config.head.kind}" costs a chain or a pass for each type; a student has tags or a pointer'
+    for key in ("label_smoothing", "dropout_samples", "task_weighting", "boundary_weight", "main_type"):
         if getattr(config.head, key) != getattr(HeadConfig(), key):
             yield f"head.{key} is for teachers; a student learns from their probabilities"
     if config.distill.divergence == "mse" and config.distill.temperature != 1.0:
@@ -203,10 +308,15 @@ def _student_conflicts(config: StudentConfig) -> Iterator[str]:
         yield "init.teacher and init.layers go together: whose layers, and which"
     if config.init.teacher and config.encoder.name != "scratch":
         yield f'init.teacher copies an encoder; leave encoder.name out, found "{config.encoder.name}"'
+    if config.init.teacher and config.encoder.start:
+        yield f'init.teacher copies an encoder; leave encoder.start out, found "{config.encoder.start}"'
     if config.encoder.name == "scratch" and not config.init.teacher:
         return
-    if config.head.kind == "crf":
-        yield 'a student on a pretrained encoder is saved for transformers, which has no CRF: head.kind must be "token"'
+    if config.head.kind not in ("auto", "token"):
+        yield (
+            f'a student on a pretrained encoder is saved for transformers, which has no head "{config.head.kind}": '
+            'head.kind must be "token"'
+        )
     if config.encoder.pooling != "first" or config.encoder.layer_mix:
         yield 'a student on a pretrained encoder is saved for transformers: pooling must be "first", layer_mix false'
 

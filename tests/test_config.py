@@ -172,8 +172,8 @@ def test_a_resolved_configuration_written_as_toml_is_read_back_unchanged(kind: K
         ("epochs = 3", "epochs: unknown key; did you mean optim.epochs?"),
         ("dropout = 0.1", "dropout: unknown key; did you mean encoder.dropout or lattice.dropout or head.dropout?"),
         (
-            "[head]\nzzz = 1",
-            "head.zzz: unknown key; known here: kind, dropout, label_smoothing, dropout_samples, task_weighting",
+            "[similarity]\nzzz = 1",
+            "similarity.zzz: unknown key; known here: weight, encoder, pairs_per_sentence, target, scale",
         ),
         ("head = 3", "head: is a section: write head.<key> = value"),
         ("seed = 1.5", "seed: input should be a valid integer, found 1.5"),
@@ -279,6 +279,82 @@ def test_values_that_go_together_are_taken(kind: Kind, settings: list[str]) -> N
         path, text = setting.split("=")
         section, key = path.split(".")
         assert str(getattr(getattr(config, section), key)).removesuffix(".0").lower() == text
+
+
+# ---- heads, and what is trained beside them
+
+
+MRC_ALONE = "the words of an mrc head have a vector for each question, none that any type shares"
+
+
+@pytest.mark.parametrize(
+    ("settings", "messages"),
+    [
+        (["head.kind=crf", "head.max_span=5"], ["head.max_span is for global-pointer, efficient-global-pointer, "
+          'additive-pointer; found kind = "crf"']),
+        (["head.kind=mrc", "head.head_dim=32"], ["head.head_dim is for global-pointer"]),
+        (["head.kind=token", "head.reading_weight=0.1"], ["head.reading_weight is for global-pointer"]),
+        (["head.kind=additive-pointer", "head.rotary=false"], ["head.rotary is for global-pointer, "
+          'efficient-global-pointer; found kind = "additive-pointer"']),
+        (["head.kind=global-pointer", "head.questions=q.toml"], ['head.questions is for mrc; found kind = "global-']),
+        (["head.main_type=PER"], ["head.main_type and head.main_type_weight go together"]),
+        (["head.main_type_weight=0.1"], ["head.main_type and head.main_type_weight go together"]),
+        (["head.kind=mrc", "head.boundary_weight=0.1"], [f"head.boundary_weight: {MRC_ALONE}"]),
+        (["head.kind=mrc", "head.main_type=PER", "head.main_type_weight=0.1"], [f"head.main_type_weight: {MRC_ALONE}"]),
+        (["head.kind=mrc", "regularize.mixup=0.5"], ["regularize.mixup: what an mrc head reads has a question in it"]),
+        (["adversarial.raw_text=raw.txt"], ['adversarial.raw_text has no labels, which only vat can do without, found '
+          'kind = "none"']),
+        (["adversarial.kind=vat", "adversarial.raw_text=-"], ["adversarial.raw_text: standard input is read once"]),
+        (["head.task_weighting=log-sum", "similarity.weight=0.0"], ["joins two tasks"]),
+        (
+            ["head.kind=mrc", "head.boundary_weight=0.1", "head.rotary=false", "head.main_type=PER",
+             "regularize.mixup=0.5", "adversarial.kind=fgm", "adversarial.raw_text=['-']"],
+            ["head.rotary is for", "head.main_type and head.main_type_weight", "head.boundary_weight: the words",
+             "adversarial.raw_text has no labels", "adversarial.raw_text: standard input", "regularize.mixup: what"],
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_teachers_head_cannot_do_is_refused_all_in_one_message(settings: list[str], messages: list[str]) -> None:
+    found = problems(*settings)
+    assert len(found) == len(messages), found
+    for line, message in zip(found, messages, strict=True):
+        assert message in line
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["head.kind=mrc"], 'head.kind = "mrc" costs a chain or a pass for each type'),
+        (["head.kind=crf-per-type"], 'head.kind = "crf-per-type" costs a chain or a pass for each type'),
+        (["encoder.name=bert", "head.kind=global-pointer"], 'which has no head "global-pointer"'),
+        (["head.boundary_weight=0.5"], "head.boundary_weight is for teachers"),
+        (["head.main_type=PER", "head.main_type_weight=0.1"], "head.main_type is for teachers"),
+    ],
+)
+def test_heads_and_tasks_that_are_for_teachers_are_refused_for_students(settings: list[str], message: str) -> None:
+    [line] = problems(*settings, kind=StudentConfig)
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["head.kind=global-pointer", "head.rotary=false", "head.max_span=9", "head.reading_weight=0.2",
+         "head.head_dim=32", "head.label_smoothing=0.1", "head.dropout_samples=2", "regularize.mixup=0.1"],
+        ["head.kind=additive-pointer", "head.head_dim=32", "head.boundary_weight=0.5"],
+        ["head.kind=mrc", "head.questions=q.toml", "regularize.r_drop=0.1", "adversarial.kind=fgm"],
+        ["head.kind=crf-per-type", "head.main_type=PER", "head.main_type_weight=0.1", "regularize.mixup=0.1"],
+        ["head.kind=crf", "head.task_weighting=log-sum", "similarity.weight=0.0", "head.boundary_weight=0.5"],
+        ["adversarial.kind=vat", "adversarial.raw_text=['a.txt', 'b.txt']", "adversarial.on=weights"],
+    ],
+)  # fmt: skip
+def test_what_a_teachers_head_can_do_is_taken(settings: list[str]) -> None:
+    found = teacher(*settings)
+    assert parse_config(TeacherConfig, tomllib.loads(tomli_w.dumps(found.model_dump())), "x") == found
+
+
+def test_one_raw_file_is_a_list_of_one() -> None:
+    assert teacher("adversarial.kind=vat", "adversarial.raw_text=a.txt").adversarial.raw_text == ("a.txt",)
 
 
 # ---- files that cannot be read

@@ -36,6 +36,13 @@ def test_a_teacher_trains_with_the_method_and_its_run_can_be_used(method: str, w
     ok("evaluate", "--model", out, "--data", world.dev)
 
 
+def test_vat_learns_from_raw_text_too(world: World, tmp_path) -> None:
+    files = ("--train", world.train, "--dev", world.dev, "--out", tmp_path / "run")
+    done = ok("train-teacher", *files, *QUICK, *settings("adversarial.kind=vat", f"adversarial.raw_text={world.raw}"))
+    assert "adversarial.raw_text: 80 sentences" in done.err
+    ok("evaluate", "--model", tmp_path / "run", "--data", world.dev)
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

@@ -25,9 +25,13 @@ class Batch:
 
     inputs:        what the featurizer collated (see there).
     mask:          (batch, words) bool, True = a word.
-    tags:          (batch, words) long, gold tag ids; 0 at padding.
+    tags:          (batch, words) long, gold tag ids; 0 at padding. Of entities that overlap, the longest.
+    spans:         (spans, 4) long, all gold entities: row, first word, end (half-open), type. A plain tensor: what a
+                   span head learns from is `Spans(batch.spans)` of `nn.heads`.
     keep:          (batch, words) bool, False where a word must not count in the loss.
     probs:         (batch, words, tags) float32, the teacher's probabilities; 0 at padding.
+    span_probs:    (batch, types, words, words) float32, the teacher's probability that the words i to j, both
+                   inclusive, are an entity; 0 where they cannot be.
     pairs:         (pairs, 2) long, flat indices row · words + word.
     pair_targets:  (pairs,) float32, gold 0/1 or the teacher's similarity.
     """
@@ -35,8 +39,10 @@ class Batch:
     inputs: dict[str, Tensor]
     mask: Tensor
     tags: Tensor | None = None
+    spans: Tensor | None = None
     keep: Tensor | None = None
     probs: Tensor | None = None
+    span_probs: Tensor | None = None
     pairs: Tensor | None = None
     pair_targets: Tensor | None = None
 

@@ -1,7 +1,4 @@
-"""Blocks of soft labels ⇄ flat arrays ⇄ Parquet, checked on both ways.
-
-Arrow arrays are built from offsets and flat values: no Python object per probability.
-"""
+"""Blocks of soft labels ⇄ flat arrays ⇄ Parquet, checked on both ways."""
 
 from __future__ import annotations
 
@@ -9,32 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-_PAIR = pa.struct(
-    [
-        pa.field("word", pa.int32(), nullable=False),
-        pa.field("other_row", pa.int32(), nullable=False),
-        pa.field("other_word", pa.int32(), nullable=False),
-        pa.field("similarity", pa.float16(), nullable=False),
-    ]
-)
-SCHEMA = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("words", pa.list_(pa.string()), nullable=False),
-        pa.field("probs", pa.list_(pa.float16()), nullable=False),
-        pa.field("keep", pa.list_(pa.bool_()), nullable=False),
-        pa.field("block", pa.int32(), nullable=False),
-        pa.field("lang", pa.string()),
-        pa.field("pairs", pa.list_(_PAIR), nullable=False),
-    ]
-)
+from ner_distill.data.soft_label_parquet import PAIR, flat, lists, numpy_of, read_table, schema
+from ner_distill.data.soft_label_spans import SpanArray, SpanColumn, check_spans
+
 _ROW_GROUP = 1024
 # The two bytes of a float16 compress better apart (a tenth smaller and quicker than plain, on softmax output).
 _ENCODING = {"probs.list.element": "BYTE_STREAM_SPLIT"}
@@ -49,6 +29,8 @@ class SoftRow:
 
     probs: (words, tags) float16, each word's probabilities sum to 1.
     keep:  (words,) bool, False where voting or a threshold dropped the word.
+    spans: (spans,) of dtype `SPAN`, no two the same: those that the teacher thinks possible, with their
+           probabilities; None in a store without spans. All others are no more probable than the store's floor.
     """
 
     id: str
@@ -56,6 +38,7 @@ class SoftRow:
     probs: npt.NDArray[np.float16]
     keep: npt.NDArray[np.bool_]
     lang: str | None = None
+    spans: SpanArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +62,7 @@ class Columns:
     offsets: (rows + 1,) int64, row i has the words offsets[i] to offsets[i + 1].
     blocks:  (rows,) int32, the block of each row: 0, 0, ..., 1, 1, ...
     pairs:   (pairs, 4) int32: row in the SHARD, sorted; word; other row in the BLOCK; other word.
+    spans:   of every row, or None for a store without spans.
     """
 
     ids: list[str]
@@ -90,19 +74,22 @@ class Columns:
     langs: list[str | None]
     pairs: npt.NDArray[np.int32]
     similarity: npt.NDArray[np.float16]
+    spans: SpanColumn | None = None
 
     @classmethod
-    def from_blocks(cls, blocks: Sequence[SoftBlock], tags: int) -> Columns:
-        """Put blocks end to end. Raises ValueError where shapes or types are not those of `SoftRow`."""
+    def from_blocks(cls, blocks: Sequence[SoftBlock], tags: int, *, spans: bool = False) -> Columns:
+        """Put blocks end to end; `spans`: of a store with spans. Raises ValueError where shapes or types are not those
+        of `SoftRow`, and where a row has spans but the store has none or the other way round.
+        """
         rows = [row for block in blocks for row in block.rows]
-        _check_shapes(blocks, tags)
+        _check_shapes(blocks, tags, spans=spans)
         sizes = np.array([len(block.rows) for block in blocks], np.int64)
         firsts = np.cumsum(sizes) - sizes
         pairs = [np.zeros((0, 4), np.int32)]
         for first, block in zip(firsts, blocks, strict=True):
             pairs.append(block.pairs + np.array([first, 0, 0, 0], np.int32))
-        flat = np.concatenate(pairs)
-        order = np.argsort(flat[:, 0], kind="stable")
+        joined = np.concatenate(pairs)
+        order = np.argsort(joined[:, 0], kind="stable")
         similarity = np.concatenate([np.zeros(0, np.float16), *(block.similarity for block in blocks)])
         return cls(
             ids=[row.id for row in rows],
@@ -112,8 +99,9 @@ class Columns:
             keep=np.concatenate([np.zeros(0, np.bool_), *(row.keep for row in rows)]),
             blocks=np.repeat(np.arange(len(blocks), dtype=np.int32), sizes),
             langs=[row.lang for row in rows],
-            pairs=flat[order],
+            pairs=joined[order],
             similarity=similarity[order],
+            spans=SpanColumn.from_rows([row.spans for row in rows if row.spans is not None]) if spans else None,
         )
 
     def to_blocks(self) -> list[SoftBlock]:
@@ -121,9 +109,10 @@ class Columns:
         for array in (self.probs, self.keep, self.similarity):
             array.flags.writeable = False
         ends = self.offsets.tolist()
+        spans = [self.spans.of_row(row) if self.spans is not None else None for row in range(len(self.ids))]
         rows = [
-            SoftRow(name, tuple(self.words[start:end]), self.probs[start:end], self.keep[start:end], lang)
-            for name, lang, start, end in zip(self.ids, self.langs, ends[:-1], ends[1:], strict=True)
+            SoftRow(name, tuple(self.words[start:end]), self.probs[start:end], self.keep[start:end], lang, found)
+            for name, lang, start, end, found in zip(self.ids, self.langs, ends[:-1], ends[1:], spans, strict=True)
         ]
         firsts = np.flatnonzero(np.diff(self.blocks, prepend=-1))
         limits = np.append(firsts, len(rows))
@@ -136,6 +125,11 @@ class Columns:
             for i, (cut, until) in enumerate(pairwise(cuts.tolist()))
         ]
 
+    @property
+    def span_count(self) -> int:
+        """Spans of all rows, 0 in a store without."""
+        return len(self.spans.values) if self.spans is not None else 0
+
     def check(self) -> None:
         """Raise ValueError where a value cannot be: the message names the sentence."""
         wide = self.probs.astype(np.float32)
@@ -147,6 +141,8 @@ class Columns:
         if len(steps) and (steps[0] != 1 or not np.isin(steps, (0, 1)).all()):
             raise ValueError("the rows of a block must be together, and blocks be numbered 0, 1, ...")
         self._check_pairs()
+        if self.spans is not None:
+            self.spans.check(self.ids, np.diff(self.offsets), (self.probs.shape[1] - 1) // 2)
 
     def _refuse(self, bad: npt.NDArray[np.bool_], problem: str) -> None:
         if bad.any():
@@ -178,19 +174,20 @@ class Columns:
         rows = np.arange(len(self.ids) + 1)
         similarity = pa.array(self.similarity)
         values = [pa.array(np.ascontiguousarray(self.pairs[:, column])) for column in (1, 2, 3)]
-        structs = pa.StructArray.from_arrays([*values, similarity], fields=list(_PAIR))
+        structs = pa.StructArray.from_arrays([*values, similarity], fields=list(PAIR))
         arrays = [
             pa.array(self.ids, pa.string()),
-            _lists(self.offsets, pa.array(self.words, pa.string())),
-            _lists(self.offsets * self.probs.shape[1], pa.array(self.probs.reshape(-1))),
-            _lists(self.offsets, pa.array(self.keep)),
+            lists(self.offsets, pa.array(self.words, pa.string())),
+            lists(self.offsets * self.probs.shape[1], pa.array(self.probs.reshape(-1))),
+            lists(self.offsets, pa.array(self.keep)),
             pa.array(self.blocks),
             pa.array(self.langs, pa.string()),
-            _lists(np.searchsorted(self.pairs[:, 0], rows), structs),
+            lists(np.searchsorted(self.pairs[:, 0], rows), structs),
+            *([self.spans.to_arrow()] if self.spans is not None else []),
         ]
         sink = pa.BufferOutputStream()
         pq.write_table(
-            pa.table(arrays, schema=SCHEMA),
+            pa.table(arrays, schema=schema(spans=self.spans is not None)),
             sink,
             compression="zstd",
             row_group_size=_ROW_GROUP,
@@ -200,29 +197,30 @@ class Columns:
         return sink.getvalue()
 
 
-def read_columns(path: Path, tags: int) -> Columns:
-    """Read and check a shard. Raises ValueError that says what is wrong with the file."""
-    table = _read(path, SCHEMA.names)
-    word_offsets, words = _flat(table, "words")
-    prob_offsets, probs = _flat(table, "probs")
-    keep_offsets, keep = _flat(table, "keep")
-    pair_offsets, pairs = _flat(table, "pairs")
+def read_columns(path: Path, tags: int, *, spans: bool = False) -> Columns:
+    """Read and check a shard, of a store with spans or without. Raises ValueError that says what is wrong with it."""
+    table = read_table(path, schema(spans=spans).names, spans=spans)
+    word_offsets, words = flat(table, "words")
+    prob_offsets, probs = flat(table, "probs")
+    keep_offsets, keep = flat(table, "keep")
+    pair_offsets, pairs = flat(table, "pairs")
     if not np.array_equal(prob_offsets, word_offsets * tags):
         raise ValueError(f"the lengths of 'probs' are not the words times {tags} tags")
     if not np.array_equal(keep_offsets, word_offsets):
         raise ValueError("the lengths of 'keep' and 'words' differ")
     row = np.repeat(np.arange(table.num_rows), np.diff(pair_offsets))
-    fields = [_numpy(pairs.field(name)) for name in ("word", "other_row", "other_word")]
+    fields = [numpy_of(pairs.field(name)) for name in ("word", "other_row", "other_word")]
     columns = Columns(
         ids=table["id"].to_pylist(),
         words=words.to_pylist(),
         offsets=word_offsets,
-        probs=_numpy(probs).reshape(-1, tags),
-        keep=_numpy(keep),
-        blocks=_numpy(table["block"].combine_chunks()),
+        probs=numpy_of(probs).reshape(-1, tags),
+        keep=numpy_of(keep),
+        blocks=numpy_of(table["block"].combine_chunks()),
         langs=table["lang"].to_pylist(),
         pairs=np.stack([row, *fields], axis=1).astype(np.int32),
-        similarity=_numpy(pairs.field("similarity")),
+        similarity=numpy_of(pairs.field("similarity")),
+        spans=SpanColumn.from_table(table) if spans else None,
     )
     columns.check()
     return columns
@@ -230,11 +228,11 @@ def read_columns(path: Path, tags: int) -> Columns:
 
 def read_lengths(path: Path) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """For each row its block and its number of words, from two small columns. Raises ValueError."""
-    table = _read(path, ["keep", "block"])
-    return _numpy(table["block"].combine_chunks()), np.diff(_flat(table, "keep")[0])
+    table = read_table(path, ["keep", "block"])
+    return numpy_of(table["block"].combine_chunks()), np.diff(flat(table, "keep")[0])
 
 
-def _check_shapes(blocks: Sequence[SoftBlock], tags: int) -> None:
+def _check_shapes(blocks: Sequence[SoftBlock], tags: int, *, spans: bool) -> None:
     for block in blocks:
         if not block.rows:
             raise ValueError("a block needs at least one sentence")
@@ -252,42 +250,7 @@ def _check_shapes(blocks: Sequence[SoftBlock], tags: int) -> None:
             if row.keep.shape != (words,) or row.keep.dtype != np.bool_:
                 found = f"found {row.keep.shape} {row.keep.dtype}"
                 raise ValueError(f"sentence {row.id!r}: keep must be ({words},) bool, {found}")
-
-
-def _lists(offsets: npt.NDArray[Any], values: pa.Array) -> pa.Array:
-    if offsets[-1] >= 2**31:
-        raise ValueError("a shard holds too many values for one file: make shard_size smaller")
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values)
-
-
-def _read(path: Path, names: Sequence[str]) -> pa.Table:
-    try:
-        # Not `read_table`: it takes folder names such as `lang=de` for columns.
-        with pq.ParquetFile(path) as file:
-            table = file.read(columns=list(names), use_threads=False)
-    except (OSError, pa.ArrowException) as error:
-        raise ValueError(f"cannot be read as Parquet: {str(error).splitlines()[0]}") from error
-    for name in names:
-        expected = SCHEMA.field(name)
-        if name not in table.column_names or table[name].type != expected.type:
-            found = table[name].type if name in table.column_names else "nothing"
-            raise ValueError(f"column {name!r} must be {expected.type}, found {found}")
-        if not expected.nullable and table[name].null_count:
-            raise ValueError(f"column {name!r} has empty rows")
-    return table
-
-
-def _flat(table: pa.Table, name: str) -> tuple[npt.NDArray[np.int64], pa.Array]:
-    """Offsets (from 0) and values of a list column."""
-    array = table[name].combine_chunks()
-    offsets = np.asarray(array.offsets).astype(np.int64)
-    values = array.flatten()
-    if values.null_count:
-        raise ValueError(f"column {name!r} has empty values")
-    return offsets - offsets[0], values
-
-
-def _numpy(array: pa.Array) -> npt.NDArray[Any]:
-    if array.null_count:
-        raise ValueError("a number is missing")
-    return np.array(array.to_numpy(zero_copy_only=False))
+            if spans:
+                check_spans(row.id, row.spans)
+            elif row.spans is not None:
+                raise ValueError(f"sentence {row.id!r}: has spans, but the store's header has no span_floor")

@@ -49,6 +49,7 @@ class StoreHeader(_Frozen):
     labels:     entity types, in the order of the tag ids.
     shard_size: shard k holds what became of the input sentences [k * shard_size, (k + 1) * shard_size).
     block_size: the most sentences of a block.
+    span_floor: the rows have spans, all that are more probable than this; None: the rows have no spans.
     settings:   all else that changes the rows (thresholds, pairs per sentence, seed, ...).
     """
 
@@ -58,6 +59,7 @@ class StoreHeader(_Frozen):
     inputs: tuple[InputFile, ...]
     shard_size: Annotated[int, Field(ge=1)]
     block_size: Annotated[int, Field(ge=1)]
+    span_floor: Annotated[float, Field(gt=0, lt=1)] | None = None
     settings: dict[str, Scalar | tuple[Scalar, ...]] = {}
 
     @model_validator(mode="after")
@@ -89,6 +91,7 @@ def _comparable(header: StoreHeader) -> dict[str, object]:
         },
         "shard_size": header.shard_size,
         "block_size": header.block_size,
+        **({} if header.span_floor is None else {"span_floor": header.span_floor}),
         **{f"settings.{name}": value for name, value in plain["settings"].items()},
     }
 
@@ -105,6 +108,7 @@ class ShardEntry(_Frozen):
     kept: Count
     blocks: Count
     pairs: Count
+    spans: Count = 0
     counters: dict[str, Count] = {}
 
     @model_validator(mode="after")

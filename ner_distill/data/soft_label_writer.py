@@ -120,7 +120,8 @@ class StoreWriter:
         """
         if not self.needed(index):
             raise ValueError(f"shard {index} is written already: its rows would be doubled")
-        columns = Columns.from_blocks(blocks, len(TagSet(self.header.labels)))
+        with_spans = self.header.span_floor is not None
+        columns = Columns.from_blocks(blocks, len(TagSet(self.header.labels)), spans=with_spans)
         try:
             columns.check()
         except ValueError as error:
@@ -138,6 +139,7 @@ class StoreWriter:
             kept=int(columns.keep.sum()),
             blocks=len(blocks),
             pairs=len(columns.pairs),
+            spans=columns.span_count,
             counters=dict(counters or {}),
         )
         try:

@@ -117,6 +117,11 @@ class SoftLabelStore:
         """Words whose `keep` is True."""
         return sum(shard.kept for shard in self.manifest.shards)
 
+    @property
+    def has_spans(self) -> bool:
+        """Do the rows have spans, as a teacher with a span head gives them?"""
+        return self.manifest.span_floor is not None
+
     def require_labels(self, labels: Sequence[str]) -> None:
         """Raise RunError unless the store has exactly these labels in this order."""
         if tuple(labels) != self.labels:
@@ -173,12 +178,13 @@ class SoftLabelStore:
     def _read(self, entry: ShardEntry) -> Columns:
         path = self.path / entry.name
         try:
-            columns = read_columns(path, len(self.tagset))
+            columns = read_columns(path, len(self.tagset), spans=self.has_spans)
         except ValueError as error:
             raise RunError(_damage_message(self.path, [f"{entry.name}: {error}"])) from error
-        found = (len(columns.ids), len(columns.words), len(columns.pairs))
-        if found != (entry.rows, entry.words, entry.pairs):
-            problem = f"{found} rows, words and pairs, the manifest says {(entry.rows, entry.words, entry.pairs)}"
+        found = (len(columns.ids), len(columns.words), len(columns.pairs), columns.span_count)
+        expected = (entry.rows, entry.words, entry.pairs, entry.spans)
+        if found != expected:
+            problem = f"{found} rows, words, pairs and spans, the manifest says {expected}"
             raise RunError(_damage_message(self.path, [f"{entry.name}: {problem}"]))
         return columns
 

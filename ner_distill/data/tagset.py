@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
+
 from ner_distill.data.sentence import Span
 
 
@@ -39,6 +42,11 @@ class TagSet:
             first = 1 + 2 * self._label_ids[span.label]
             ids[span.start : span.end] = [first] + [first + 1] * (span.end - span.start - 1)
         return ids
+
+    def places(self, spans: Iterable[Span]) -> npt.NDArray[np.int64]:
+        """(spans, 3): first word, end (half-open) and type, numbered as `labels`."""
+        rows = [(span.start, span.end, self._label_ids[span.label]) for span in spans]
+        return np.array(rows, np.int64).reshape(-1, 3)
 
     def decode(self, ids: Sequence[int]) -> tuple[Span, ...]:
         """Spans of tag ids. An `I` that continues nothing starts an entity of its type."""

@@ -18,6 +18,7 @@ from torch import nn
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForMaskedLM,
     AutoModelForTokenClassification,
     AutoTokenizer,
     PretrainedConfig,
@@ -64,6 +65,33 @@ def load_backbone(name: str | Path) -> PreTrainedModel:
         )
     _check_complete(report, name, allowed="pooler")
     return _stripped(backbone)
+
+
+def load_masked_lm(name: str | Path) -> tuple[PreTrainedModel, bool]:
+    """The encoder of a checkpoint with a layer that guesses masked pieces, fp32; and is that layer the checkpoint's?
+
+    Else it has fresh weights. Raises ConfigError as `load_backbone` does.
+    """
+    config = load_config(name)
+    where = _located(name)
+    if isinstance(where, Path):
+        _check_weights(where)
+    with _explained(name):
+        model, report = AutoModelForMaskedLM.from_pretrained(
+            where, config=config, trust_remote_code=False, use_safetensors=True, dtype=torch.float32,
+            output_loading_info=True,
+        )
+    prefix = f"{model.base_model_prefix}."
+    encoder = [key for key in report["missing_keys"] if key.startswith(prefix)]
+    _check_complete({"missing_keys": encoder}, name, allowed="")
+    return model, not report["missing_keys"]
+
+
+def save_backbone(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, directory: Path) -> None:
+    """Write the encoder of a model, without what stands on it, and its tokenizer: `AutoModel` loads the directory."""
+    with quiet():
+        cast(PreTrainedModel, model.base_model).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
 
 
 def build_backbone(config: PretrainedConfig) -> PreTrainedModel:

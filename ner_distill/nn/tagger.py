@@ -6,11 +6,11 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from ner_distill.nn.heads import Head
+from ner_distill.nn.heads import AnyHead
 
 
 class Tagger(nn.Module):
-    """Words → tags. `encoder` and `head` are as docs/architecture.md describes them."""
+    """Words → tags, or entities. `encoder` and `head` are as docs/architecture.md describes them."""
 
     def __init__(self, encoder: nn.Module, head: nn.Module, *, dropout: float = 0.0) -> None:
         super().__init__()
@@ -28,9 +28,9 @@ class Tagger(nn.Module):
         return dropped
 
     @property
-    def scorer(self) -> Head:
-        """The head under its interface's type."""
-        return cast(Head, self.head)
+    def scorer(self) -> AnyHead:
+        """The head under its interfaces' type."""
+        return cast(AnyHead, self.head)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """Log marginals of the tags, (batch, words, tags) float32."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,12 +14,14 @@ from ner_distill.config import HeadConfig, StudentConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.knowledge import KnowledgeFeaturizer
 from ner_distill.data.pieces import PieceFeaturizer
+from ner_distill.data.questions import SEPARATOR, QuestionFeaturizer, question_words
+from ner_distill.data.sentence import Unit
 from ner_distill.data.tagset import TagSet
 from ner_distill.data.word_features import WordFeaturizer
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.nn.encoder import PretrainedEncoder
-from ner_distill.nn.heads import HEADS
 from ner_distill.nn.heads.token import TokenHead
+from ner_distill.nn.questions import QuestionEncoder
 from ner_distill.nn.scratch import ScratchEncoder
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
@@ -31,8 +33,10 @@ from ner_distill.pipelines.encoders import (
     pretrained_with,
     scratch,
     scratch_with,
+    start_encoder,
     start_vectors,
 )
+from ner_distill.pipelines.heads import auxiliary_heads, load_questions, new_head, questions_of, save_questions
 from ner_distill.pipelines.knowledge import Knowledge, load_knowledge, read_knowledge
 from ner_distill.pipelines.runs import RunInfo
 from ner_distill.student.model import Student
@@ -44,7 +48,7 @@ if TYPE_CHECKING:
 WEIGHTS = "model.safetensors"
 ENCODER = "encoder"
 BaseFeaturizer = WordFeaturizer | PieceFeaturizer
-AnyFeaturizer = BaseFeaturizer | KnowledgeFeaturizer
+AnyFeaturizer = BaseFeaturizer | KnowledgeFeaturizer | QuestionFeaturizer
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Built:
     """A model with what feeds it.
 
     classifier: there for a student in the Hugging Face format. knowledge: there for a teacher that has some.
+    questions:  there for a teacher with an MRC head: of each type, in the order of the labels.
     """
 
     info: RunInfo
@@ -60,16 +65,24 @@ class Built:
     featurizer: AnyFeaturizer
     classifier: PreTrainedModel | None = None
     knowledge: Knowledge | None = None
+    questions: Mapping[str, str] | None = None
 
     @property
     def base(self) -> BaseFeaturizer:
         """What feeds the encoder itself."""
-        return cast(BaseFeaturizer, getattr(self.featurizer, "base", self.featurizer))
+        return cast(BaseFeaturizer, innermost(self.featurizer))
 
     @property
     def tagger(self) -> Tagger:
         """What tags sentences in either kind."""
         return self.model.tagger
+
+
+def innermost(wrapped: object) -> object:
+    """What all wrappers with a `base` are around: the encoder itself, the featurizer itself."""
+    while (base := getattr(wrapped, "base", None)) is not None:
+        wrapped = base
+    return wrapped
 
 
 # ---- new models
@@ -81,12 +94,16 @@ def new_teacher(
     """A teacher with fresh (or a checkpoint's) weights. sentences: the words that vocabularies are counted on."""
     torch.manual_seed(config.seed)
     sentences, reporter = list(sentences), reporter or Reporter(quiet=True)
+    questions = questions_of(config.head, info.tagset, info.unit)
+    asked = [(*question_words(question, info.unit), SEPARATOR) for question in (questions or {}).values()]
+    sentences += 2 * asked  # often enough for each of their words to be known
     known = read_knowledge(config, info.unit, sentences, reporter)
     base: BaseFeaturizer
     if config.encoder.name == "scratch":
         base = count_words(config.encoder, info.unit, sentences)
         encoders: list[nn.Module] = [scratch_with(config, base, known) for _ in range(_encoders(config))]
         for encoder in encoders:
+            start_encoder(config.encoder, cast(ScratchEncoder, encoder), reporter)
             start_vectors(config, cast(ScratchEncoder, encoder).embedding, base, reporter)
     else:
         from ner_distill.nn._hf import load_backbone
@@ -95,7 +112,8 @@ def new_teacher(
         base = count_pieces(config.encoder, config.encoder.name, backbones[0])
         encoders = [pretrained_with(config, backbone, known) for backbone in backbones]
     model = _teacher(config, info.tagset, encoders)
-    return Built(info, config, model, _featurizer(base, known), knowledge=known)
+    featurizer = _featurizer(base, known, questions, info.unit)
+    return Built(info, config, model, featurizer, knowledge=known, questions=questions)
 
 
 def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequence[str]]) -> Built:
@@ -105,7 +123,7 @@ def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequen
         from ner_distill.student.hf import from_layers_of
 
         teacher = load_run(Path(config.init.teacher))
-        encoder = getattr(teacher.tagger.encoder, "base", teacher.tagger.encoder)
+        encoder = innermost(teacher.tagger.encoder)
         if not isinstance(encoder, PretrainedEncoder) or not isinstance(teacher.base, PieceFeaturizer):
             raise ConfigError(
                 f"init.teacher: {config.init.teacher} has a scratch encoder; layers are copied from pretrained ones"
@@ -119,7 +137,9 @@ def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequen
         classifier = build_token_classifier(config.encoder.name, info.tagset.tags)
         return _hf_student(config, info, classifier, load_tokenizer(config.encoder.name))
     featurizer = count_words(config.encoder, info.unit, sentences)
-    tagger = _tagger(config.head, scratch(config.encoder, featurizer), info.tagset)
+    scratch_encoder = scratch(config.encoder, featurizer)
+    start_encoder(config.encoder, scratch_encoder)
+    tagger = _tagger(config.head, scratch_encoder, info.tagset)
     return Built(info, config, Student(tagger, PairSimilarity()), featurizer)
 
 
@@ -129,17 +149,27 @@ def _encoders(config: TeacherConfig) -> int:
 
 def _teacher(config: TeacherConfig, tagset: TagSet, encoders: Sequence[nn.Module]) -> Teacher:
     similarity = PairSimilarity(learned=config.similarity.scale == "learned") if config.similarity.weight > 0 else None
+    if config.head.kind == "mrc":
+        encoders = [QuestionEncoder(encoder, len(tagset.labels)) for encoder in encoders]
+    tagger = _tagger(config.head, encoders[0], tagset)
+    auxiliary = auxiliary_heads(config.head, cast(int, encoders[0].dim), tagset)
     evaluator = encoders[1] if len(encoders) > 1 else None
-    return Teacher(_tagger(config.head, encoders[0], tagset), similarity, evaluator=evaluator)
+    return Teacher(tagger, similarity, evaluator=evaluator, auxiliary=auxiliary)
 
 
 def _tagger(config: HeadConfig, encoder: nn.Module, tagset: TagSet) -> Tagger:
-    head = HEADS[config.kind](encoder.dim, tagset.allowed_start(), tagset.allowed_transitions())  # type: ignore[arg-type]
-    return Tagger(encoder, head, dropout=config.dropout)
+    return Tagger(encoder, new_head(config, cast(int, encoder.dim), tagset), dropout=config.dropout)
 
 
-def _featurizer(base: BaseFeaturizer, known: Knowledge) -> AnyFeaturizer:
-    return KnowledgeFeaturizer(base, known.sources) if known.sources else base
+def _featurizer(
+    base: BaseFeaturizer, known: Knowledge, questions: Mapping[str, str] | None, unit: Unit
+) -> AnyFeaturizer:
+    featurizer = KnowledgeFeaturizer(base, known.sources) if known.sources else base
+    if questions is None:
+        return featurizer
+    asked = [question_words(question, unit) for question in questions.values()]
+    separator = base.tokenizer.sep_token if isinstance(base, PieceFeaturizer) else None
+    return QuestionFeaturizer(featurizer, asked, separator=separator or SEPARATOR)
 
 
 def _hf_student(
@@ -181,10 +211,12 @@ def save_features(built: Built, directory: Path) -> None:
     """Vocabularies, or the encoder's shape and its tokenizer; and what is known of words."""
     if built.knowledge is not None:
         built.knowledge.save(directory)
+    if built.questions is not None:
+        save_questions(built.questions, directory)
     if isinstance(built.base, WordFeaturizer):
         built.base.save(directory)
         return
-    encoder = getattr(built.tagger.encoder, "base", built.tagger.encoder)
+    encoder = innermost(built.tagger.encoder)
     assert isinstance(encoder, PretrainedEncoder)
     (directory / ENCODER).mkdir(exist_ok=True)
     encoder.backbone.config.save_pretrained(directory / ENCODER)
@@ -207,6 +239,7 @@ def load_run(directory: Path) -> Built:
 
 def _load_teacher(directory: Path, info: RunInfo) -> Built:
     config = runs.read_config(directory, TeacherConfig)
+    questions = load_questions(config.head, info.tagset, directory)
     known = load_knowledge(config, info.unit, directory)
     base: BaseFeaturizer
     if config.encoder.name == "scratch":
@@ -220,7 +253,8 @@ def _load_teacher(directory: Path, info: RunInfo) -> Built:
         encoders = [pretrained_with(config, build_backbone(shape), known) for _ in range(_encoders(config))]
     model = _teacher(config, info.tagset, encoders)
     _fill(model, directory)
-    return Built(info, config, model, _featurizer(base, known), knowledge=known)
+    featurizer = _featurizer(base, known, questions, info.unit)
+    return Built(info, config, model, featurizer, knowledge=known, questions=questions)
 
 
 def _load_student(directory: Path, info: RunInfo) -> Built:

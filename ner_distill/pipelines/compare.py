@@ -175,7 +175,7 @@ def compare(
         raise ConfigError("compare starts the processes of its runs itself; start it without torchrun")
     chosen = _configurations(configs, variants, settings)
     numbers = _seeds(seeds)
-    info, inputs = _read_data(train, dev, test, reading)
+    info, inputs = _read_data(train, dev, test, reading, list(chosen.values()))
     inputs = _check_out(out, inputs, reading, resume=resume)
     files = (_names(train), _names(dev), _names(test))
     jobs = [Job(name, seed, str(out), *files, reading) for seed in numbers for name in chosen]
@@ -283,22 +283,26 @@ def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
     return numbers
 
 
-def _read_data(train: Files, dev: Files, test: Files, reading: ReadOptions) -> tuple[RunInfo, dict[str, Any]]:
+def _read_data(
+    train: Files, dev: Files, test: Files, reading: ReadOptions, configs: Sequence[TeacherConfig]
+) -> tuple[RunInfo, dict[str, Any]]:
     """What all runs will be, and the hashes of the files. What is wrong in these is said once and at once.
 
     What is odd in them is not: each training says it again.
     """
+    from ner_distill.pipelines.heads import finds_spans
     from ner_distill.pipelines.labelled import check_development_labels
 
+    nested = all(finds_spans(config.head) for config in configs)
     files = {"train": train, "dev": dev} | ({"test": test} if test else {})
     if "-" in (str(path) for paths in files.values() for path in paths):
         raise ConfigError("standard input is read once, and every run reads these files: give files")
     quiet = Reporter(quiet=True)
-    sentences, unit = read_labelled(train, "--train", reading, quiet)
+    sentences, unit = read_labelled(train, "--train", reading, quiet, keep_nested=nested)
     info = RunInfo("teacher", unit, labels_of(sentences))
     if not info.labels:
         raise DataError("--train: no entity in any sentence; there is nothing to learn")
-    development, _ = read_labelled(dev, "--dev", reading, quiet, unit=unit)
+    development, _ = read_labelled(dev, "--dev", reading, quiet, unit=unit, keep_nested=nested)
     check_development_labels(info.labels, labels_of(development), quiet)
     if test:
         read_labelled(test, "--test", reading, quiet, unit=unit, keep_nested=True)

@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import tomli_w
+import torch
 from torch import nn
 
-from ner_distill.config import EncoderConfig, TeacherConfig
+from ner_distill.config import START_FILE, START_SHAPE, EncoderConfig, TeacherConfig
+from ner_distill.config_file import read_start
 from ner_distill.console import Reporter
 from ner_distill.data.pieces import PieceFeaturizer
 from ner_distill.data.sentence import Unit
 from ner_distill.data.word_features import WordFeaturizer
-from ner_distill.errors import ConfigError
+from ner_distill.errors import ConfigError, RunError
+from ner_distill.files import atomic_write_text
 from ner_distill.nn.embedding import GivenEmbedding
 from ner_distill.nn.encoder import PretrainedEncoder
 from ner_distill.nn.lattice import KnowledgeEncoder, LatticeLayers
+from ner_distill.nn.relative import RelativeTransformer
 from ner_distill.nn.scratch import ScratchEncoder, WordEmbedding
+from ner_distill.pipelines.checkpoint import load_weights, save_weights
 from ner_distill.pipelines.knowledge import Knowledge
 from ner_distill.pipelines.knowledge_modules import lattice_of, modules_of, start_words
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+START_WEIGHTS = "model.safetensors"
+
 
 def count_words(config: EncoderConfig, unit: Unit, sentences: Iterable[Sequence[str]]) -> WordFeaturizer:
-    """The scratch encoder's featurizer, its vocabularies counted on these sentences."""
+    """The scratch encoder's featurizer, its vocabularies counted on these sentences, or those that it starts with.
+
+    Raises ConfigError where `start` was pretrained on words of another unit.
+    """
+    if config.start:
+        directory = Path(config.start).expanduser()
+        found, _ = read_start(directory)
+        if found != unit:
+            raise ConfigError(
+                f"encoder.start: {directory} was pretrained by {found}, this text is read by {unit}; "
+                f"expected an encoder of the same unit (pretrain --unit {unit})"
+            )
+        return WordFeaturizer.load(directory, unit, max_words=config.max_pieces)
     return WordFeaturizer.counted(
         sentences,
         unit,
@@ -72,6 +93,43 @@ def scratch(
         embedding_dropout=config.embedding_dropout,
         lattice=lattice,
     )
+
+
+def start_encoder(config: EncoderConfig, encoder: ScratchEncoder, reporter: Reporter | None = None) -> None:
+    """Begin at the weights of the directory `start`, if there is one, as far as they fit.
+
+    They always are the embeddings. Of the projection the columns of these: what is known of words besides comes behind
+    them and begins anew. And the layers, unless they are those of a lattice.
+    Raises RunError where a weight is missing or of another shape.
+    """
+    if not config.start:
+        return
+    file = Path(config.start).expanduser() / START_WEIGHTS
+    weights, own = load_weights(file), encoder.state_dict()
+    wanted = {name for name in own if not name.startswith("embedding.knowledge.")}
+    anew = []
+    if not isinstance(encoder.transformer, RelativeTransformer):
+        weights = {name: tensor for name, tensor in weights.items() if not name.startswith("transformer.")}
+        wanted = {name for name in wanted if not name.startswith("transformer.")}
+        anew.append("the layers of the lattice")
+    given, wide = weights.get("projection.weight"), own["projection.weight"]
+    if given is not None and len(encoder.embedding.knowledge):
+        weights["projection.weight"] = torch.cat([given, wide[:, given.shape[1] :]], dim=1)
+        anew.append("what is known of words")
+    for name in sorted(wanted | weights.keys()):
+        if name not in weights or name not in own or weights[name].shape != own[name].shape:
+            raise RunError(f"{file}: does not fit {START_FILE} beside it, such as {name}; restore it or pretrain again")
+    encoder.load_state_dict(weights, strict=False)
+    if anew and reporter is not None:
+        reporter.info(f"encoder.start: {config.start}; {' and '.join(anew)} begin anew")
+
+
+def save_start(config: EncoderConfig, unit: Unit, encoder: ScratchEncoder, directory: Path) -> None:
+    """Write weights and `encoder.toml`, which `start_encoder` reads; the vocabulary is there already."""
+    save_weights(directory / START_WEIGHTS, encoder.state_dict())
+    shape = {key: getattr(config, key) for key in START_SHAPE}
+    about = {"format": 1, "unit": unit, "encoder": shape}
+    atomic_write_text(directory / START_FILE, tomli_w.dumps(about))
 
 
 def scratch_with(config: TeacherConfig, featurizer: WordFeaturizer, known: Knowledge) -> ScratchEncoder:

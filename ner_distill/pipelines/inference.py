@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 from ner_distill.data.batching import plan_batches
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.tagset import TagSet
-from ner_distill.nn.heads import Head
+from ner_distill.nn.heads import AnyHead, Head, is_span_head
 from ner_distill.nn.tagger import Tagger
 
 DECODED_TOGETHER = 32_768  # words, padding included
@@ -40,17 +40,25 @@ class Featurizer(Protocol):
         ...
 
 
-def tag_sentences(
-    tagger: Tagger, featurizer: Featurizer, features: Sequence[Any], *, scores: bool, budget: int = 0
-) -> list[tuple[list[int], list[float]]]:
-    """For each sentence its best tag ids, and with `scores` the probability of each of them (else empty).
+def find_entities(
+    tagger: Tagger,
+    featurizer: Featurizer,
+    tagset: TagSet,
+    features: Sequence[Any],
+    *,
+    scores: bool,
+    budget: int = 0,
+) -> list[list[ScoredSpan]]:
+    """For each sentence its entities, sorted, with (`scores`) the probability of each, else 0.
 
+    Of a tag head an entity's probability is the mean of its tags'; of a span head its own.
     budget: words (pretrained: pieces) of a batch, padding included; 0: what suits the device.
     The tagger should be in eval mode. Runs on the device of its parameters.
     """
     device = next(tagger.parameters()).device
-    results: list[tuple[list[int], list[float]]] = [([], [])] * len(features)
+    results: list[list[ScoredSpan]] = [[]] * len(features)
     sizes = [featurizer.size(item) for item in features]
+    together = 0 if is_span_head(tagger.scorer) else DECODED_TOGETHER
     with torch.inference_mode():
         group: list[Encoded] = []
         for indices in plan_batches(sizes, budget=budget or budget_of(device), seed=None):
@@ -59,28 +67,38 @@ def tag_sentences(
             }
             with fast_linear(device):  # not around decoding, whose many small steps it would only delay
                 group.append((indices, tagger.vectors(inputs), inputs["mask"]))
-            if sum(len(mask.flatten()) for _, _, mask in group) >= DECODED_TOGETHER:
-                _decode(tagger.scorer, group, results, scores=scores)
+            if sum(mask.numel() for _, _, mask in group) >= together:
+                _decode(tagger.scorer, group, tagset, results, scores=scores)
                 group = []
         if group:
-            _decode(tagger.scorer, group, results, scores=scores)
+            _decode(tagger.scorer, group, tagset, results, scores=scores)
     return results
 
 
 def _decode(
-    scorer: Head, group: Sequence[Encoded], results: list[tuple[list[int], list[float]]], *, scores: bool
+    scorer: AnyHead, group: Sequence[Encoded], tagset: TagSet, results: list[list[ScoredSpan]], *, scores: bool
 ) -> None:
-    """Decode several batches as one: its steps along the words cost the same for few sentences and for many."""
+    """Decode several batches as one: a tag head's steps along the words cost the same for few sentences and many."""
     longest = max(mask.shape[1] for _, _, mask in group)
     vectors = torch.cat([functional.pad(part, (0, 0, 0, longest - part.shape[1])) for _, part, _ in group])
     mask = torch.cat([functional.pad(part, (0, longest - part.shape[1])) for _, _, part in group])
+    numbers = [index for indices, _, _ in group for index in indices]
+    if is_span_head(scorer):
+        spans, probs = scorer.find(vectors, mask)
+        for index in numbers:
+            results[index] = []
+        for (row, start, end, label), prob in zip(spans.places.tolist(), probs.tolist(), strict=True):
+            results[numbers[row]].append((Span(start, end, tagset.labels[label]), prob))
+        return
+    scorer = cast(Head, scorer)
     tags = scorer.decode(vectors, mask)
     chances: list[list[float]] = [[] for _ in mask]
     if scores:
         chances = scorer.log_probs(vectors, mask).gather(-1, tags[..., None]).squeeze(-1).exp().tolist()
-    numbers = [index for indices, _, _ in group for index in indices]
     for index, row, chance, length in zip(numbers, tags.tolist(), chances, mask.sum(1).tolist(), strict=True):
-        results[index] = (row[:length], chance[:length])
+        results[index] = [
+            (span, _mean(chance[span.start : span.end]) if scores else 0.0) for span in tagset.decode(row[:length])
+        ]
 
 
 def predict_sentences(
@@ -88,22 +106,20 @@ def predict_sentences(
 ) -> Iterator[tuple[Sentence, list[ScoredSpan]]]:
     """Entities of a stream of sentences, in order, `window` sentences at a time.
 
-    The score of an entity is the mean probability of its tags.
+    The score of an entity is its probability, see `find_entities`.
     """
     stream = iter(sentences)
     while group := list(islice(stream, window)):
         features = [featurizer.features(sentence.words) for sentence in group]
-        for sentence, (tags, chances) in zip(
-            group, tag_sentences(tagger, featurizer, features, scores=True), strict=True
-        ):
-            yield sentence, [(span, _mean(chances[span.start : span.end])) for span in tagset.decode(tags)]
+        yield from zip(group, find_entities(tagger, featurizer, tagset, features, scores=True), strict=True)
 
 
 def predict_spans(
     tagger: Tagger, featurizer: Featurizer, tagset: TagSet, features: Sequence[Any]
 ) -> list[tuple[Span, ...]]:
     """Entities without scores: what an evaluation needs."""
-    return [tagset.decode(tags) for tags, _ in tag_sentences(tagger, featurizer, features, scores=False)]
+    found = find_entities(tagger, featurizer, tagset, features, scores=False)
+    return [tuple(span for span, _ in entities) for entities in found]
 
 
 def best_device() -> torch.device:

@@ -9,18 +9,24 @@ from typing import Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from ner_distill.config import StudentConfig, TeacherConfig
+from ner_distill.config import PretrainConfig, StudentConfig, TeacherConfig
 from ner_distill.errors import RunError
 from ner_distill.files import atomic_write_text
 
+KINDS: dict[str, tuple[str, BaseModel]] = {
+    "teacher": ("train-teacher", TeacherConfig()),
+    "student": ("train-student", StudentConfig()),
+    "pretrain": ("pretrain", PretrainConfig()),
+}
+
 
 def init_config(kind: str, out: Path | None) -> str:
-    """The commented TOML of a teacher's or a student's configuration; written to `out` if given.
+    """The commented TOML of the configuration of a teacher, a student or a pretraining; written to `out` if given.
 
     Raises RunError where `out` exists.
     """
-    config = TeacherConfig() if kind == "teacher" else StudentConfig()
-    text = f"# Configuration of `ner-distill train-{kind}`. Every key is optional; what is here is its default.\n\n"
+    command, config = KINDS[kind]
+    text = f"# Configuration of `ner-distill {command}`. Every key is optional; what is here is its default.\n\n"
     text += "\n".join(_lines(config))
     text += "\n"
     if out is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ner_distill.config import TeacherConfig
+from ner_distill.config import START_FILE, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.gazetteers import Gazetteers
 from ner_distill.data.knowledge import Source
@@ -75,9 +75,11 @@ class Knowledge:
 def files_of(config: TeacherConfig) -> list[str]:
     """The files and directories that decide what a teacher knows."""
     lattice, features = config.lattice, config.features
-    single = (lattice.vectors, features.char_vectors, features.bigram_vectors)
+    single = (lattice.vectors, features.char_vectors, features.bigram_vectors, config.head.questions)
     lists = [file for files in features.gazetteers.values() for file in files]
     files = [*lattice.lexicon, *lattice.raw_text, *lists, *filter(None, single)]
+    if config.encoder.start:
+        files += [str(Path(config.encoder.start) / name) for name in (START_FILE, "model.safetensors")]
     if lattice.segmenter == "pkuseg":
         files.append(str(Segmenter(lattice.segmenter_model).directory))
     return files

@@ -57,7 +57,7 @@ def label_unlabeled(
         if one.info.kind != "teacher":
             raise ConfigError(f"--teacher {path}: is the run of a student; expected one of train-teacher")
     labeller = Labeller(built, options)
-    header = _header(teachers, built, text, labeller.options, format, limit)
+    header = _header(teachers, built, text, labeller, format, limit)
     stream: Iterator[Sentence] = read_raw(list(text), format=format, unit=built[0].info.unit)
     first = next(stream, None)
     if first is None:
@@ -105,10 +105,11 @@ def _header(
     teachers: Sequence[Path],
     built: Sequence[Built],
     text: Sequence[str | Path],
-    options: LabelOptions,
+    labeller: Labeller,
     format: str,
     limit: int,
 ) -> StoreHeader:
+    options = labeller.options
     similarities = [model.similarity for one in built if (model := cast(Teacher, one.model)).similarity is not None]
     settings: dict[str, Any] = {
         "pairs_per_sentence": options.pairs_per_sentence,
@@ -133,5 +134,6 @@ def _header(
         inputs=inputs,
         shard_size=options.shard_size,
         block_size=options.block_size,
+        span_floor=options.span_floor if labeller.finds_spans else None,
         settings=settings,
     )

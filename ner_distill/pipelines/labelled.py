@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -18,12 +18,12 @@ from ner_distill.config import OptimConfig
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch, pad_rows, plan_batches, sample_pairs
 from ner_distill.data.metrics import Scores, score
-from ner_distill.data.sentence import Sentence
+from ner_distill.data.sentence import Sentence, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import atomic_write_text
 from ner_distill.nn.tagger import Tagger
-from ner_distill.pipelines.build import AnyFeaturizer, Built, load_run, save_run
+from ner_distill.pipelines.build import AnyFeaturizer, Built, innermost, load_run, save_run
 from ner_distill.pipelines.fit import FitResult, FitSettings
 from ner_distill.pipelines.inference import best_device, has_bf16, predict_spans
 
@@ -48,7 +48,10 @@ class LabelledData:
         self.featurizer = cast(Any, featurizer)
         self.features = [self.featurizer.features(sentence.words) for sentence in sentences]
         self.sizes = [self.featurizer.size(features) for features in self.features]
-        self.tags = [tagset.encode(sentence.spans or (), len(sentence.words)) for sentence in sentences]
+        self.words = sum(len(sentence.words) for sentence in sentences)
+        flat = [without_overlap(sentence.spans or ()) for sentence in sentences]
+        self.tags = [tagset.encode(one, len(sentence.words)) for one, sentence in zip(flat, sentences, strict=True)]
+        self.spans = [tagset.places(sentence.spans or ()) for sentence in sentences]
         self.budget, self.seed = budget, seed
         self.pairs_per_sentence, self.pair_target = pairs_per_sentence, pair_target
 
@@ -61,8 +64,11 @@ class LabelledData:
         inputs = self.featurizer.collate([self.features[index] for index in micro_batch])
         mask = inputs["mask"]
         tags = pad_rows([self.tags[index] for index in micro_batch], mask.shape[1])
+        spans = torch.from_numpy(
+            np.concatenate([np.insert(self.spans[index], 0, row, 1) for row, index in enumerate(micro_batch)])
+        )
         if not self.pairs_per_sentence:
-            return Batch(inputs, mask, tags=tags)
+            return Batch(inputs, mask, tags=tags, spans=spans)
         # types are 1, 2, ... for the tags (1, 2), (3, 4), ...; outside stays 0
         keys = ((tags + 1) // 2 if self.pair_target == "type" else tags).numpy()
         rng = np.random.default_rng([self.seed, epoch, micro_batch[0], len(micro_batch)])
@@ -72,6 +78,7 @@ class LabelledData:
             inputs,
             mask,
             tags=tags,
+            spans=spans,
             pairs=torch.from_numpy(pairs),
             pair_targets=torch.from_numpy(equal.astype(np.float32)),
         )
@@ -155,7 +162,11 @@ def parameter_groups(
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        transition = ".head." in name and name.rpartition(".")[2] in ("start", "end", "transitions")
+        transition = (".head." in name or name.startswith("auxiliary.")) and name.rpartition(".")[2] in (
+            "start",
+            "end",
+            "transitions",
+        )
         rate = inside.get(id(parameter), optim.crf_lr if transition else optim.head_lr)
         decay = optim.weight_decay if parameter.dim() > 1 and not transition and "bias" not in name else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
@@ -164,7 +175,7 @@ def parameter_groups(
 
 def base_of(encoder: nn.Module) -> nn.Module:
     """The pretrained encoder below lattice layers and features, or the encoder itself: what `freeze_epochs` freezes."""
-    return cast(nn.Module, getattr(encoder, "base", encoder))
+    return cast(nn.Module, innermost(encoder))
 
 
 def require_device(precision: str) -> None:
@@ -199,8 +210,14 @@ def finish_run(
     directory: Path,
     dev: Sequence[str | Path],
     accelerator: Accelerator,
+    *,
+    counts: Mapping[str, int] | None = None,
 ) -> None:
-    """Write the model and then `metrics.json`, the mark of a finished run; checkpoints are of no more use."""
+    """Write the model and then `metrics.json`, the mark of a finished run; checkpoints are of no more use.
+
+    counts: what the featurizer could not take as it was; None: all that it says now.
+    """
+    counts = getattr(built.featurizer, "counts", {}) if counts is None else counts
     if accelerator.is_main_process:
         save_run(built, directory)
         metrics = {
@@ -210,7 +227,7 @@ def finish_run(
             "best_epoch": result.epoch + 1,
             "steps": result.steps,
             "seconds": round(result.seconds, 1),
-            "counts": dict(getattr(built.featurizer, "counts", {})),
+            "counts": dict(counts),
             "dev": scores.to_json(),
         }
         atomic_write_text(directory / "metrics.json", json.dumps(metrics, ensure_ascii=False, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""The teachers, ready to answer batches of sentences: probabilities, votes and similarities of sampled pairs."""
+"""The teachers, ready to answer batches of sentences: probabilities, spans, votes and similarities of sampled pairs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ import numpy.typing as npt
 import torch
 
 from ner_distill.data.batching import plan_batches, sample_pairs
-from ner_distill.data.sentence import Sentence
-from ner_distill.data.soft_label_columns import SoftBlock, SoftRow
+from ner_distill.data.sentence import Sentence, Span
+from ner_distill.data.soft_label_columns import SoftBlock
+from ner_distill.data.soft_label_spans import SPAN
 from ner_distill.errors import ConfigError
+from ner_distill.nn.heads import Head, is_span_head
+from ner_distill.nn.spans import found, span_probs_of_tags
 from ner_distill.pipelines.build import Built
 from ner_distill.pipelines.inference import best_device, budget_of, fast_linear, has_bf16
+from ner_distill.pipelines.labeller_room import Answer, Room, RowSpans
 from ner_distill.teacher.model import Teacher
 
 
@@ -26,6 +30,7 @@ class LabelOptions:
     pairs_per_sentence: sampled pairs for each sentence of a block; 0 stores none.
     min_votes:          of several teachers, how many must predict an entity exactly; words of others are dropped.
     min_confidence:     words whose best tag is less probable than this are dropped.
+    span_floor:         of teachers with a span head, spans that are no more probable than this are not stored.
     batch_words:        words (pretrained: pieces) of a batch, padding included; 0: what suits the device.
     precision:          "fp32", "bf16", or "auto": bf16 on a GPU that has it.
     """
@@ -33,6 +38,7 @@ class LabelOptions:
     pairs_per_sentence: int = 32
     min_votes: int = 1
     min_confidence: float = 0.0
+    span_floor: float = 0.01
     shard_size: int = 4096
     block_size: int = 16
     batch_words: int = 0
@@ -49,25 +55,11 @@ class LabelOptions:
         )
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the teachers say of one batch, on the CPU.
-
-    probs: (batch, words, tags) float32; keep: (batch, words) bool; pairs: per block (pairs, 2) flat indices;
-    similarity: per block (pairs,) float32.
-    """
-
-    probs: npt.NDArray[np.float32]
-    keep: npt.NDArray[np.bool_]
-    pairs: list[npt.NDArray[np.int64]]
-    similarity: list[npt.NDArray[np.float32]]
-
-
 class Labeller:
     """The teachers, ready to answer batches."""
 
     def __init__(self, teachers: Sequence[Built], options: LabelOptions) -> None:
-        """Raises ConfigError where teachers do not agree on labels or unit."""
+        """Raises ConfigError where teachers do not agree on labels or unit, and for options that make no sense."""
         first = teachers[0].info
         for other in teachers[1:]:
             if other.info.labels != first.labels or other.info.unit != first.unit:
@@ -80,13 +72,14 @@ class Labeller:
             raise ConfigError(
                 f"--min-votes: expected 1 to {len(teachers)}, the number of teachers, found {options.min_votes}"
             )
+        if not 0 < options.span_floor < 1:
+            raise ConfigError(f"--span-floor: expected more than 0 and less than 1, found {options.span_floor}")
         self.device = best_device()
         self.options, self.tagset = options.settled(self.device), first.tagset
-        self.autocast = torch.autocast(
-            self.device.type, dtype=torch.bfloat16, enabled=self.options.precision == "bf16"
-        )
+        self.autocast = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.precision == "bf16")
         self.featurizers: list[Any] = [teacher.featurizer for teacher in teachers]
         self.models = [cast(Teacher, teacher.model).to(self.device).eval() for teacher in teachers]
+        self.finds_spans = any(is_span_head(model.tagger.scorer) for model in self.models)
         self.compares = options.pairs_per_sentence > 0 and all(model.similarity is not None for model in self.models)
 
     def counts(self) -> dict[str, int]:
@@ -106,7 +99,8 @@ class Labeller:
             max(featurizer.size(one[index]) for featurizer, one in zip(self.featurizers, features, strict=True))
             for index in range(len(sentences))
         ]
-        room = _Room(sentences, len(self.tagset), self.options.pairs_per_sentence if self.compares else 0)
+        pairs_per_sentence = self.options.pairs_per_sentence if self.compares else 0
+        room = Room(sentences, len(self.tagset), pairs_per_sentence, spans=self.finds_spans)
         for number, batch in enumerate(plan_batches(sizes, budget=self.options.batch_words, seed=None)):
             chunks = [
                 range(first, min(first + self.options.block_size, len(batch)))
@@ -120,6 +114,7 @@ class Labeller:
 
     def _answer(self, features: list[list[Any]], chunks: Sequence[range], rng: np.random.Generator) -> Answer:
         probs: torch.Tensor | None = None
+        span_probs: torch.Tensor | None = None
         vectors, votes = [], []
         with torch.inference_mode(), self.autocast, fast_linear(self.device):
             for featurizer, model, one in zip(self.featurizers, self.models, features, strict=True):
@@ -127,24 +122,41 @@ class Labeller:
                 mask = inputs["mask"]
                 encoded, answer = model(inputs)
                 probs = answer if probs is None else probs + answer
+                if self.finds_spans:
+                    table = _span_probs(model, encoded, answer, mask)
+                    span_probs = table if span_probs is None else span_probs.add_(table)
                 if self.compares:
                     vectors.append(model.pair_vectors(inputs, encoded))
                 if self.options.min_votes > 1:
-                    votes.append(model.tagger.scorer.decode(encoded, mask).cpu().numpy())
+                    votes.append(self._entities(model, encoded, mask))
             assert probs is not None
             probs = probs / len(self.models)
             keep = (mask & (probs.amax(-1) >= self.options.min_confidence)).cpu().numpy()
+            spans = self._likely(span_probs.div_(len(self.models))) if span_probs is not None else None
             pairs = self._pairs(probs, mask, chunks, rng)
-            similarity = [torch.zeros(0)] * len(chunks)
-            if self.compares:
-                every = torch.from_numpy(np.concatenate(pairs)).to(self.device)
-                mean = torch.stack(
-                    [model.compare(of, every) for model, of in zip(self.models, vectors, strict=True)]
-                ).mean(0)
-                similarity = list(mean.float().cpu().split([len(some) for some in pairs]))
+            similarity = self._similarity(vectors, pairs)
         if votes:
-            keep &= self._voted(votes)
-        return Answer(probs.float().cpu().numpy(), keep, pairs, [some.numpy() for some in similarity])
+            self._drop_outvoted(keep, votes)
+        return Answer(probs.float().cpu().numpy(), keep, pairs, similarity, spans)
+
+    def _likely(self, span_probs: torch.Tensor) -> RowSpans:
+        """The spans above the floor of a table (batch, types, words, words)."""
+        spans, scores = found(span_probs, self.options.span_floor)
+        row, start, end, label = spans.places.cpu().numpy().T
+        values = np.empty(len(row), SPAN)
+        values["start"], values["end"], values["label"] = start, end, label
+        values["score"] = scores.cpu().numpy()
+        return RowSpans(row, values)
+
+    def _similarity(
+        self, vectors: Sequence[torch.Tensor], pairs: Sequence[npt.NDArray[np.int64]]
+    ) -> list[npt.NDArray[np.float32]]:
+        """What the teachers say of the pairs of each block, on average."""
+        if not self.compares:
+            return [np.zeros(0, np.float32)] * len(pairs)
+        every = torch.from_numpy(np.concatenate(pairs)).to(self.device)
+        mean = torch.stack([model.compare(of, every) for model, of in zip(self.models, vectors, strict=True)]).mean(0)
+        return [some.numpy() for some in mean.float().cpu().split([len(some) for some in pairs])]
 
     def _pairs(
         self, probs: torch.Tensor, mask: torch.Tensor, chunks: Sequence[range], rng: np.random.Generator
@@ -164,74 +176,27 @@ class Labeller:
             for rows in chunks
         ]
 
-    def _voted(self, votes: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.bool_]:
+    def _entities(self, model: Teacher, encoded: torch.Tensor, mask: torch.Tensor) -> list[set[Span]]:
+        """What one teacher predicts for each sentence."""
+        scorer = model.tagger.scorer
+        if is_span_head(scorer):
+            predicted: list[set[Span]] = [set() for _ in mask]
+            for row, start, end, label in scorer.find(encoded, mask)[0].places.tolist():
+                predicted[row].add(Span(start, end, self.tagset.labels[label]))
+            return predicted
+        return [set(self.tagset.decode(row)) for row in cast(Head, scorer).decode(encoded, mask).tolist()]
+
+    def _drop_outvoted(self, keep: npt.NDArray[np.bool_], votes: Sequence[list[set[Span]]]) -> None:
         """False on the words of every entity that fewer than `min_votes` teachers predict."""
-        keep = np.ones(votes[0].shape, dtype=np.bool_)
-        for row in range(len(keep)):
-            predicted = [set(self.tagset.decode(vote[row].tolist())) for vote in votes]
+        for row, predicted in enumerate(zip(*votes, strict=True)):
             for span in set().union(*predicted):
                 if sum(span in one for one in predicted) < self.options.min_votes:
                     keep[row, span.start : span.end] = False
-        return keep
 
 
-class _Rows:
-    """An array that is made once and filled from the front."""
-
-    def __init__(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
-        self._values, self._used = np.empty(shape, dtype), 0
-
-    def put(self, rows: npt.NDArray[Any]) -> slice:
-        """Copies the rows in; returns where they lie."""
-        place = slice(self._used, self._used + len(rows))
-        self._values[place] = rows
-        self._used = place.stop
-        return place
-
-    def __getitem__(self, place: slice) -> npt.NDArray[Any]:
-        return self._values[place]
-
-
-class _Room:
-    """Where the answers for one shard lie until it is written, made before its first batch.
-
-    Small arrays of each batch (a view is one too), kept while the big tensors of the next ones come and go, would
-    lie between them and stop the allocator from joining what is free: memory then grows with the text by hundreds
-    of megabytes. So the blocks are made only when the last batch is answered.
-    """
-
-    def __init__(self, sentences: Sequence[Sentence], tags: int, pairs_per_sentence: int) -> None:
-        self._sentences = sentences
-        words, pairs = sum(len(sentence.words) for sentence in sentences), pairs_per_sentence * len(sentences)
-        self._probs, self._keep = _Rows((words, tags), np.float16), _Rows((words,), np.bool_)
-        self._places, self._similarity = _Rows((pairs, 4), np.int32), _Rows((pairs,), np.float16)
-        self._blocks: list[tuple[list[tuple[int, slice]], slice]] = []
-
-    def put(self, batch: Sequence[int], chunks: Sequence[range], answer: Answer) -> None:
-        """Take the answer for the sentences of these indices; each chunk of the batch becomes a block."""
-        width = answer.probs.shape[1]
-        for chunk, pairs, similarity in zip(chunks, answer.pairs, answer.similarity, strict=True):
-            rows = []
-            for row in chunk:
-                length = len(self._sentences[batch[row]].words)
-                rows.append((batch[row], self._probs.put(answer.probs[row, :length])))
-                self._keep.put(answer.keep[row, :length])
-            sentence, word = np.divmod(pairs, width)
-            first, second = sentence.T - chunk.start
-            self._similarity.put(similarity)
-            place = self._places.put(np.stack([first, word[:, 0], second, word[:, 1]], axis=1))
-            self._blocks.append((rows, place))
-
-    def blocks(self) -> list[SoftBlock]:
-        """All blocks that were put."""
-        return [
-            SoftBlock(
-                tuple(
-                    SoftRow(sentence.id, sentence.words, self._probs[words], self._keep[words], sentence.lang)
-                    for sentence, words in ((self._sentences[index], words) for index, words in rows)
-                ),
-                self._places[pairs],
-                self._similarity[pairs],
-            )
-            for rows, pairs in self._blocks
-        ]
+def _span_probs(model: Teacher, encoded: torch.Tensor, probs: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """(batch, types, words, words): what a teacher says of spans, from its tag probabilities if it knows no others."""
+    scorer = model.tagger.scorer
+    if is_span_head(scorer):
+        return scorer.span_probs(encoded, mask)
+    return span_probs_of_tags(probs.log(), mask)

@@ -85,7 +85,8 @@ def flatten(sentences: Sequence[Sentence], choice: str | None, name: str) -> tup
         if lost and choice is None:
             raise DataError(
                 f"{name}: sentence {sentence.id} has entities that overlap, and a BIO tag cannot hold both. "
-                "Give --flatten longest (or shortest) to keep one of each"
+                "Give --flatten longest (or shortest) to keep one of each, or use a head that finds both "
+                '(head.kind = "global-pointer", say)'
             )
         dropped += lost
         flat.append(

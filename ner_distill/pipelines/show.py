@@ -16,8 +16,9 @@ from rich.text import Text
 from ner_distill.data.decoding import decode_probs
 from ner_distill.data.lexicon import Match, Matcher
 from ner_distill.data.report import counted
-from ner_distill.data.sentence import Span, Unit
+from ner_distill.data.sentence import Span, Unit, without_overlap
 from ner_distill.data.soft_labels import SoftLabelStore, SoftRow
+from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError
 from ner_distill.pipelines.lattice_view import picture
 
@@ -26,6 +27,9 @@ SAMPLE_ROWS = 4000
 
 LONGEST_WORD = 100
 """Characters of a word that are shown."""
+
+MOST_SPANS = 20
+"""Possible spans of a sentence that are listed: the most probable ones."""
 
 _STYLES = ("bold green", "bold cyan", "bold magenta", "bold yellow", "bold blue", "bold red")
 # Text from anywhere must not steer the terminal that shows it.
@@ -57,8 +61,9 @@ def show(
     entities_only: only sentences with an entity; label: with one of this type; min_confidence,
     max_confidence: with one (of this type) whose confidence, 0 to 1, is not outside these.
     lattice: a teacher's run; below each sentence the words that its lexicon finds in it.
-    Readable without colour. An unfinished store is shown as far as it goes. Raises RunError where the store is
-    missing or damaged, ConfigError for a type that it does not have.
+    Where the store has spans, an entity is one that is more probable than not; below each sentence stand those that
+    the teacher thinks possible, nested ones included. Readable without colour. An unfinished store is shown as far as
+    it goes. Raises RunError where the store is missing or damaged, ConfigError for a type that it does not have.
     """
     store = SoftLabelStore.open(store_path, allow_incomplete=True, cached_shards=1)
     if label is not None and label not in store.labels:
@@ -97,8 +102,22 @@ def count_types(store: SoftLabelStore, sample_rows: int) -> TypeCounts:
     for position in np.linspace(0, len(shards) - 1, take).round().astype(int).tolist():
         for block in store.read_shard(position):
             for row in block.rows:
-                _count(counts, decode_probs(row.probs, store.tagset))
+                _count(counts, entities_of(row, store.tagset))
     return counts
+
+
+def entities_of(row: SoftRow, tagset: TagSet) -> list[tuple[Span, float]]:
+    """The entities of a sentence with their confidence: spans that are more probable than not, or the best tags'."""
+    if row.spans is None:
+        return decode_probs(row.probs, tagset)
+    return [(span, score) for span, score in _possible(row, tagset.labels) if score > 0.5]
+
+
+def _possible(row: SoftRow, labels: tuple[str, ...]) -> list[tuple[Span, float]]:
+    """All stored spans of a sentence with their probabilities, each before those that lie in it."""
+    assert row.spans is not None
+    spans = [(Span(start, end, labels[label]), score) for start, end, label, score in row.spans.tolist()]
+    return sorted(spans, key=lambda one: (one[0].start, -one[0].end, -one[1], one[0].label))
 
 
 class Flowing:
@@ -129,13 +148,15 @@ def render_row(
 ) -> RenderableType:
     """A sentence: `[ORG 0.97 Banco de España]` for entities, `~word~` for words that were dropped.
 
-    Of words of more than LONGEST_WORD characters the first ones.
+    Of words of more than LONGEST_WORD characters the first ones. Of entities that overlap the longest; below
+    the sentence all possible spans, where the store has them.
     """
     about = f"{number}  {_plain(row.id)}" + (f"  {_plain(row.lang)}" if row.lang else "")
     parts = [_word(word, kept) for word, kept in zip(row.words, row.keep.tolist(), strict=True)]
     ends = {*range(1, len(parts) + 1)}
-    for span, confidence in entities:
-        style = _STYLES[labels.index(span.label) % len(_STYLES)]
+    outer = {*without_overlap(span for span, _ in entities)}
+    for span, confidence in (one for one in entities if one[0] in outer):
+        style = _style(span.label, labels)
         inner = [Text.assemble(part, style=style) for part in parts[span.start : span.end]]
         head = Text(f"[{_plain(span.label)} {confidence:.2f} ", style=style)
         inner[0] = head.append_text(inner[0])
@@ -145,12 +166,44 @@ def render_row(
         parts[span.start : span.end] = inner
         ends -= {*range(span.start + 1, span.end)}
     spaced = [part.append(separator) if place in ends else part for place, part in enumerate(parts, start=1)]
-    return Group(Text(about, style="dim"), Flowing(spaced), "")
+    below = [] if row.spans is None else [Possible(row, labels, separator)]
+    return Group(Text(about, style="dim"), Flowing(spaced), *below, "")
+
+
+def _style(label: str, labels: tuple[str, ...]) -> str:
+    return _STYLES[labels.index(label) % len(_STYLES)]
 
 
 def _word(word: str, kept: bool) -> Text:
     text = _plain(word if len(word) <= LONGEST_WORD else f"{word[: LONGEST_WORD - 1]}…")
     return Text(text) if kept else Text(f"~{text}~", style="dim strike")
+
+
+class Possible:
+    """The spans of a sentence, a line each: probability, type, words; what lies in another stands further right."""
+
+    def __init__(self, row: SoftRow, labels: tuple[str, ...], separator: str) -> None:
+        self.words, self.labels, self.separator = row.words, labels, separator
+        spans = _possible(row, labels)
+        likely = sorted(spans, key=lambda one: -one[1])
+        shown = {span for span, _ in likely[:MOST_SPANS]}
+        self.spans = [one for one in spans if one[0] in shown]
+        self.left_out = likely[MOST_SPANS:]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = max((len(_plain(span.label)) for span, _ in self.spans), default=0)
+        for span, score in self.spans:
+            depth = sum(other.start <= span.start and span.end <= other.end for other, _ in self.spans)
+            depth -= sum((other.start, other.end) == (span.start, span.end) for other, _ in self.spans)
+            words = self.separator.join(_word(word, True).plain for word in self.words[span.start : span.end])
+            line = Text(f"  {score:.2f} ", style="" if score > 0.5 else "dim")
+            line.append(_plain(span.label).ljust(width), style=_style(span.label, self.labels))
+            line.append(f" {'  ' * depth}{words}")
+            if not options.no_wrap:
+                line.truncate(options.max_width, overflow="ellipsis")
+            yield line
+        if self.left_out:
+            yield Text(f"  {len(self.left_out):,} more, none above {self.left_out[0][1]:.2f}", style="dim")
 
 
 class Drawn:
@@ -181,7 +234,7 @@ def _sentences(
     for number, row in enumerate(store.iter_rows(start), start=start):
         if shown >= limit:
             break
-        entities = decode_probs(row.probs, store.tagset)
+        entities = entities_of(row, store.tagset)
         if wanted.takes(entities):
             yield render_row(row, number, entities, labels=store.labels, separator=separator)
             if matcher is not None:
@@ -197,7 +250,7 @@ def _sentences(
 def _header(store: SoftLabelStore, counts: TypeCounts) -> RenderableType:
     manifest = store.manifest
     state = "complete" if manifest.complete else "NOT FINISHED: label-unlabeled --resume goes on"
-    pairs = sum(shard.pairs for shard in manifest.shards)
+    pairs, spans = (sum(getattr(shard, name) for shard in manifest.shards) for name in ("pairs", "spans"))
     kept = store.kept / store.words if store.words else 1.0
     facts = {
         "store": str(store.path),
@@ -205,6 +258,7 @@ def _header(store: SoftLabelStore, counts: TypeCounts) -> RenderableType:
         "sentences": f"{store.rows:,} in {counted(len(manifest.shards), 'shard')}",
         f"{store.unit}s": f"{store.words:,}, {kept:.1%} kept",
         "pairs": f"{pairs:,}",
+        **({"spans": f"{spans:,}, more probable than {manifest.span_floor:g}"} if store.has_spans else {}),
         "teacher": "\n".join(f"{one.name} ({one.fingerprint[:12]})" for one in manifest.teachers),
         "labels": ", ".join(store.labels),
     }

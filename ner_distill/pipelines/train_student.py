@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import torch
 
 from ner_distill.config import DistillConfig, StudentConfig
 from ner_distill.config_file import load_config
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch
 from ner_distill.data.sentence import Unit, labels_of
-from ner_distill.data.soft_labels import SoftBlock, SoftLabelStore
+from ner_distill.data.soft_labels import SoftLabelStore
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.pipelines import runs
 from ner_distill.pipelines.build import AnyFeaturizer, new_student
 from ner_distill.pipelines.fit import Fit, TrainingData
+from ner_distill.pipelines.heads import check_entities, finds_spans
 from ner_distill.pipelines.labelled import (
     DevelopmentSet,
     LabelledData,
@@ -35,8 +35,9 @@ from ner_distill.pipelines.labelled import (
 from ner_distill.pipelines.processes import make_accelerator
 from ner_distill.pipelines.reading import ReadOptions, read_labelled
 from ner_distill.pipelines.runs import RunInfo
+from ner_distill.pipelines.soft_batch import soft_batch
 from ner_distill.student.loss import DistillationLoss
-from ner_distill.student.model import Student, StudentObjective
+from ner_distill.student.model import Student, StudentObjective, learns_spans
 
 SHARDS_TOGETHER = 4
 
@@ -56,8 +57,10 @@ class SoftData:
         budget: int,
         seed: int,
         gold: LabelledData | None = None,
+        spans: bool = False,
     ) -> None:
-        self.store, self.gold = store, gold
+        """spans: the student has a span head, batches need `span_probs`."""
+        self.store, self.gold, self.spans = store, gold, spans
         self.featurizer: Any = featurizer
         # the store counts words, the budget what the encoder computes: pieces, for a pretrained one
         self.budget, self.seed = budget / _units_per_word(store, self.featurizer), seed
@@ -90,7 +93,7 @@ class SoftData:
         if kind == "gold":
             assert self.gold is not None
             return self.gold.load(indices, epoch)
-        return soft_batch([self.store.read_block(index) for index in indices], self.featurizer)
+        return soft_batch([self.store.read_block(index) for index in indices], self.featurizer, spans=self.spans)
 
 
 def _units_per_word(store: SoftLabelStore, featurizer: Any, *, rows: int = 500) -> float:
@@ -114,43 +117,6 @@ def _fill(blocks: list[int], table: Any, budget: float) -> list[list[int]]:
         batches[-1].append(block)
         rows, longest = rows + more, max(longest, length)
     return batches
-
-
-def soft_batch(blocks: Sequence[SoftBlock], featurizer: Any) -> Batch:
-    """One batch of several blocks; pairs of a block point to its rows in the batch."""
-    rows = [row for block in blocks for row in block.rows]
-    inputs = featurizer.collate([featurizer.features(row.words) for row in rows])
-    mask = inputs["mask"]
-    width, tags = mask.shape[1], rows[0].probs.shape[1]
-    probs = np.zeros((len(rows), width, tags), dtype=np.float32)
-    keep = np.zeros((len(rows), width), dtype=np.bool_)
-    for index, row in enumerate(rows):
-        probs[index, : len(row.words)] = row.probs
-        keep[index, : len(row.words)] = row.keep
-    firsts = np.cumsum([0, *(len(block.rows) for block in blocks[:-1])])
-    pairs = np.concatenate(
-        [
-            np.stack(
-                [
-                    (block.pairs[:, 0] + first) * width + block.pairs[:, 1],
-                    (block.pairs[:, 2] + first) * width + block.pairs[:, 3],
-                ],
-                axis=1,
-            )
-            for block, first in zip(blocks, firsts, strict=True)
-        ]
-    ).astype(np.int64)
-    similarity = np.concatenate([block.similarity for block in blocks]).astype(np.float32)
-    # a pair with a dropped word says nothing that can be relied on
-    sound = keep.ravel()[pairs].all(axis=1)
-    return Batch(
-        inputs,
-        mask,
-        keep=torch.from_numpy(keep),
-        probs=torch.from_numpy(probs),
-        pairs=torch.from_numpy(pairs[sound]),
-        pair_targets=torch.from_numpy(similarity[sound]),
-    )
 
 
 def train_student(
@@ -185,7 +151,11 @@ def train_student(
     reporter = reporter or Reporter(quiet=not accelerator.is_main_process)
     reading = reading or ReadOptions()
     unit: Unit | str = store.unit if store is not None else "auto"
-    gold_sentences, gold_unit = read_labelled(gold, "--gold", reading, reporter, unit=unit) if gold else ([], "word")
+    nested = finds_spans(config.head)  # the others keep what --flatten says
+    gold_sentences, gold_unit = (
+        read_labelled(gold, "--gold", reading, reporter, unit=unit, keep_nested=nested) if gold else ([], "word")
+    )
+    check_entities(config.head, gold_sentences, "--gold", reporter)
     info = (
         RunInfo("student", gold_unit, labels_of(gold_sentences))
         if store is None
@@ -193,7 +163,7 @@ def train_student(
     )
     if not info.labels:
         raise DataError("--gold: no entity in any sentence; there is nothing to learn")
-    development, _ = read_labelled(dev, "--dev", reading, reporter, unit=info.unit)
+    development, _ = read_labelled(dev, "--dev", reading, reporter, unit=info.unit, keep_nested=nested)
     check_development_labels(info.labels, labels_of(development), reporter)
     unknown = [label for label in labels_of(gold_sentences) if label not in info.labels]
     if unknown:
@@ -229,7 +199,10 @@ def train_student(
         else None
     )
     if store is not None:
-        data: TrainingData = SoftData(store, built.featurizer, budget=budget, seed=config.seed, gold=gold_data)
+        spans = learns_spans(student.tagger.scorer)
+        data: TrainingData = SoftData(
+            store, built.featurizer, budget=budget, seed=config.seed, gold=gold_data, spans=spans
+        )
     else:
         assert gold_data is not None
         data = gold_data

@@ -11,11 +11,12 @@ from torch import nn
 from ner_distill.config import TeacherConfig
 from ner_distill.config_file import load_config
 from ner_distill.console import Reporter
-from ner_distill.data.sentence import labels_of
+from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.errors import DataError
 from ner_distill.pipelines import runs
-from ner_distill.pipelines.build import new_teacher
+from ner_distill.pipelines.build import Built, new_teacher
 from ner_distill.pipelines.fit import Adversary, Fit
+from ner_distill.pipelines.heads import check_entities, finds_spans
 from ner_distill.pipelines.knowledge import files_of
 from ner_distill.pipelines.labelled import (
     DevelopmentSet,
@@ -30,11 +31,14 @@ from ner_distill.pipelines.labelled import (
     require_device,
 )
 from ner_distill.pipelines.processes import make_accelerator
+from ner_distill.pipelines.raw_data import WithRawText, Words, read_sample
 from ner_distill.pipelines.reading import ReadOptions, read_labelled
 from ner_distill.pipelines.runs import RunInfo
 from ner_distill.teacher.adversarial import make_adversary, make_vat
 from ner_distill.teacher.model import Teacher, TeacherObjective
 from ner_distill.teacher.regularize import LogSum
+
+TASKS = ("similarity", "boundary", "main_type")  # beside the entities
 
 
 def train_teacher(
@@ -61,8 +65,10 @@ def train_teacher(
         runs.check_out(out, resume=resume, overwrite=overwrite)
     reporter = reporter or Reporter(quiet=not accelerator.is_main_process)
     reading = reading or ReadOptions()
-    sentences, unit = read_labelled(train, "--train", reading, reporter)
-    development, _ = read_labelled(dev, "--dev", reading, reporter, unit=unit)
+    nested = finds_spans(config.head)  # the others keep what --flatten says
+    sentences, unit = read_labelled(train, "--train", reading, reporter, keep_nested=nested)
+    development, _ = read_labelled(dev, "--dev", reading, reporter, unit=unit, keep_nested=nested)
+    check_entities(config.head, sentences, "--train", reporter)
     info = RunInfo("teacher", unit, labels_of(sentences))
     if not info.labels:
         raise DataError("--train: no entity in any sentence; there is nothing to learn")
@@ -70,11 +76,14 @@ def train_teacher(
     inputs = {"train": runs.fingerprints(train), "dev": runs.fingerprints(dev)}
     if known := files_of(config):
         inputs["knowledge"] = runs.fingerprints(known)
+    if config.adversarial.raw_text:
+        inputs["adversarial.raw_text"] = runs.fingerprints(config.adversarial.raw_text)
     if resume:
         runs.require_same(out, config, info, inputs)
         if (out / "metrics.json").exists():
             return finished_run(out, development, accelerator, reporter)
 
+    raw = _raw_text(config, unit, reporter)
     built = new_teacher(config, info, [sentence.words for sentence in sentences], reporter)
     # only now: whatever was wrong with the input, nothing has been made or replaced
     if accelerator.is_main_process and not resume:
@@ -86,21 +95,13 @@ def train_teacher(
         f"training on {len(sentences):,} sentences, {sum(len(s.words) for s in sentences):,} words, "
         f"{len(info.labels)} types; {sum(p.numel() for p in teacher.parameters()):,} parameters; {accelerator.device}"
     )
-    assert isinstance(config.optim.batch_words, int)
-    data = LabelledData(
-        sentences,
-        built.featurizer,
-        info.tagset,
-        budget=config.optim.batch_words,
-        seed=config.seed,
-        pairs_per_sentence=config.similarity.pairs_per_sentence if teacher.similarity is not None else 0,
-        pair_target=config.similarity.target,
-    )
+    data = _data(config, built, sentences, raw)
     dev_set = DevelopmentSet(development, built.featurizer, info.tagset)
+    counts = dict(getattr(built.featurizer, "counts", {}))  # raw text is no matter of what the metrics say
     encoders = [encoder for encoder in (teacher.tagger.encoder, teacher.evaluator) if encoder is not None]
     fit = Fit(
         teacher,
-        _objective(config, teacher, encoders),
+        _objective(config, teacher, encoders, info.labels),
         data,
         parameter_groups(teacher, encoders, config.optim, layer_decay=config.optim.layer_decay),
         dev_set.evaluate(lambda model: cast(Teacher, model).tagger),
@@ -110,19 +111,50 @@ def train_teacher(
         adversary=_adversary(config, encoders),
         accelerator=accelerator,
         frozen=[base_of(encoder) for encoder in encoders],
-        weighting=LogSum() if config.head.task_weighting == "log-sum" else None,
+        weighting=LogSum(TASKS) if config.head.task_weighting == "log-sum" else None,
     )
     result = fit.run(resume=resume)
     scores = dev_set.scores(teacher.tagger)
-    finish_run(built, scores, result, out, dev, accelerator)
+    finish_run(built, scores, result, out, dev, accelerator, counts=counts)
     return Trained(built, scores, accelerator.is_main_process)
+
+
+def _raw_text(config: TeacherConfig, unit: Unit, reporter: Reporter) -> list[Words]:
+    files = config.adversarial.raw_text
+    if not files:
+        return []
+    assert isinstance(config.optim.batch_words, int)
+    return read_sample(files, unit, longest=config.optim.batch_words, seed=config.seed, reporter=reporter)
+
+
+def _data(
+    config: TeacherConfig, built: Built, sentences: Sequence[Sentence], raw: Sequence[Words]
+) -> LabelledData | WithRawText:
+    budget = config.optim.batch_words
+    assert isinstance(budget, int)
+    if config.head.kind == "mrc":  # reads a sentence once for each question; a step has as many as with other heads
+        budget *= len(built.info.labels)
+    labelled = LabelledData(
+        sentences,
+        built.featurizer,
+        built.info.tagset,
+        budget=budget,
+        seed=config.seed,
+        pairs_per_sentence=config.similarity.pairs_per_sentence if config.similarity.weight > 0 else 0,
+        pair_target=config.similarity.target,
+    )
+    if not raw:
+        return labelled
+    return WithRawText(labelled, raw, built.featurizer, budget=budget, seed=config.seed)
 
 
 def _embeddings(encoders: Sequence[nn.Module]) -> list[nn.Module]:
     return [cast(nn.Module, encoder.embedding) for encoder in encoders]
 
 
-def _objective(config: TeacherConfig, teacher: Teacher, encoders: Sequence[nn.Module]) -> TeacherObjective:
+def _objective(
+    config: TeacherConfig, teacher: Teacher, encoders: Sequence[nn.Module], labels: Sequence[str]
+) -> TeacherObjective:
     adversarial, regularize = config.adversarial, config.regularize
     vat = make_vat(adversarial.kind, adversarial.on, _embeddings(encoders), epsilon=adversarial.epsilon)
     return TeacherObjective(
@@ -134,6 +166,9 @@ def _objective(config: TeacherConfig, teacher: Teacher, encoders: Sequence[nn.Mo
         mixup_beta=regularize.mixup_beta,
         label_smoothing=config.head.label_smoothing,
         dropout_samples=config.head.dropout_samples,
+        boundary=config.head.boundary_weight,
+        main_type=config.head.main_type_weight,
+        main_label=labels.index(config.head.main_type) if config.head.main_type else 0,
         vat=vat,
     )
 

@@ -55,6 +55,16 @@ class DistillationLoss:
         gamma = self._word_gamma(probs, pairs, similarity)
         return (distance * weight * gamma).masked_fill(~keep, 0.0).sum()
 
+    def sentence_weights(self, teacher_probs: Tensor, keep: Tensor, pairs: Tensor, similarity: Tensor) -> Tensor:
+        """(batch,) float32: the mean of γ_i α_i over the kept words of each sentence, 0 without any.
+
+        What a span head's loss of a sentence is weighed by: it is of all spans at once, not of words. Arguments as in
+        `words`; no gradient.
+        """
+        probs = teacher_probs.detach().float()
+        weight = _setting(self.alpha, probs.amax(-1).square()) * self._word_gamma(probs, pairs, similarity)
+        return weight.masked_fill(~keep, 0.0).sum(1) / keep.sum(1).clamp(min=1)
+
     def similarity_term(
         self, student_logits: Tensor, teacher_probs: Tensor, pairs: Tensor, similarity: Tensor
     ) -> Tensor:

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Protocol, TypeGuard
+
 import torch
 from torch import Tensor, nn
 
 from ner_distill.data.batching import Batch
+from ner_distill.nn.heads import AnyHead, SpanHead, Spans, loss_of
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
 from ner_distill.student.loss import DistillationLoss
+
+
+class SoftSpanHead(SpanHead, Protocol):
+    """A span head that can learn from the probabilities of spans."""
+
+    def soft_loss(self, vectors: Tensor, mask: Tensor, probs: Tensor, weight: Tensor) -> Tensor:
+        """SUM over sentences of weight · loss; a scalar.
+
+        probs: (batch, types, words, words) float in [0, 1], the teacher's, as `span_probs` gives them; no gradient.
+        weight: (batch,) float. All False in the mask gives 0 and still back-propagates.
+        """
+        ...
+
+
+def learns_spans(head: AnyHead) -> TypeGuard[SoftSpanHead]:
+    """Does this head learn from a teacher's probabilities of spans? All others learn from those of the words' tags."""
+    return hasattr(head, "soft_loss")
 
 
 class Student(nn.Module):
@@ -26,10 +46,13 @@ class Student(nn.Module):
 
 
 class StudentObjective:
-    """The terms `soft` (per kept word), `similarity` (per pair) and, for gold sentences, `gold` (per word, CRF: per
-    sentence).
+    """The terms `soft` (per kept word; of a head that learns spans per sentence with a kept word), `similarity` (per
+    pair) and, for gold sentences, `gold` (per word, CRF and span heads: per sentence).
 
-    A batch is soft (it has `probs`) or gold (it has `tags`); both kinds may occur in one step.
+    A batch is soft (it has `probs`) or gold (it has `tags` and `spans`); both kinds may occur in one step. A head that
+    learns spans does so from `span_probs` of a soft batch, by a loss of its own of all spans of a sentence: divergence
+    and temperature have no part in it, a sentence weighs the mean of α_i γ_i of its kept words, and a span with a
+    word that is not kept is no candidate.
     """
 
     def __init__(
@@ -41,28 +64,44 @@ class StudentObjective:
         self.weights = {name: weight for name, weight in named.items() if weight > 0}
 
     def counts(self, batch: Batch) -> dict[str, float]:
-        """Kept words and pairs; or for gold sentences what the head's likelihood is of."""
+        """Kept words (or sentences with one) and pairs; or for gold sentences what the head's likelihood is of."""
+        scorer = self.student.tagger.scorer
         if batch.probs is None:
-            return {"gold": self.student.tagger.scorer.count(batch.mask)}
+            return {"gold": scorer.count(batch.mask)}
         assert batch.keep is not None
         assert batch.pairs is not None
-        return {"soft": float(batch.keep.sum()), "similarity": float(len(batch.pairs))}
+        kept = scorer.count(batch.keep) if learns_spans(scorer) else float(batch.keep.sum())
+        return {"soft": kept, "similarity": float(len(batch.pairs))}
 
     def sums(self, batch: Batch) -> dict[str, Tensor]:
         """See the class; terms of weight 0 are left out."""
         vectors = self.student.tagger.vectors(batch.inputs)
-        scorer = self.student.tagger.scorer
         if batch.probs is None:
-            assert batch.tags is not None
-            sums = {"gold": scorer.loss(vectors, batch.mask, batch.tags)}
+            sums = {"gold": self._gold(vectors, batch)}
         else:
-            assert batch.keep is not None
             assert batch.pairs is not None
             assert batch.pair_targets is not None
             with torch.autocast(vectors.device.type, enabled=False):
-                log_probs = scorer.log_probs(vectors.float(), batch.mask)
-                sums = {"soft": self.loss.words(log_probs, batch.probs, batch.keep, batch.pairs, batch.pair_targets)}
+                sums = {"soft": self._soft(vectors.float(), batch)}
                 if "similarity" in self.weights:
                     logits = self.student.similarity(vectors, batch.pairs)
                     sums["similarity"] = self.loss.similarity_term(logits, batch.probs, batch.pairs, batch.pair_targets)
         return {name: value for name, value in sums.items() if name in self.weights}
+
+    def _gold(self, vectors: Tensor, batch: Batch) -> Tensor:
+        assert batch.tags is not None
+        spans = None if batch.spans is None else Spans(batch.spans)
+        return loss_of(self.student.tagger.scorer, vectors, batch.mask, tags=batch.tags, spans=spans)
+
+    def _soft(self, vectors: Tensor, batch: Batch) -> Tensor:
+        assert batch.probs is not None
+        assert batch.keep is not None
+        assert batch.pairs is not None
+        assert batch.pair_targets is not None
+        scorer = self.student.tagger.scorer
+        if learns_spans(scorer):
+            assert batch.span_probs is not None
+            weights = self.loss.sentence_weights(batch.probs, batch.keep, batch.pairs, batch.pair_targets)
+            return scorer.soft_loss(vectors, batch.keep, batch.span_probs, weights)
+        log_probs = scorer.log_probs(vectors, batch.mask)
+        return self.loss.words(log_probs, batch.probs, batch.keep, batch.pairs, batch.pair_targets)

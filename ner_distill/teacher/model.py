@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from ner_distill.data.batching import Batch
+from ner_distill.nn.heads import AnyHead, Spans, loss_of
 from ner_distill.nn.losses import contrast, symmetric_kl, uniform_cross_entropy
 from ner_distill.nn.similarity import PairSimilarity, pair_bce
 from ner_distill.nn.tagger import Tagger
@@ -19,13 +21,21 @@ class Teacher(nn.Module):
     """A tagger, and (unless `similarity` is None) a similarity evaluator over the same or its own word vectors.
 
     evaluator: a second encoder that reads the same inputs, trained for the similarity alone; None shares the
-    tagger's.
+        tagger's.
+    auxiliary: heads of one type beside the tagger's, in training alone: `boundary` for entities of whatever type,
+        `main_type` for those of one.
     """
 
     def __init__(
-        self, tagger: Tagger, similarity: PairSimilarity | None, *, evaluator: nn.Module | None = None
+        self,
+        tagger: Tagger,
+        similarity: PairSimilarity | None,
+        *,
+        evaluator: nn.Module | None = None,
+        auxiliary: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__()
+        self.auxiliary = nn.ModuleDict(dict(auxiliary or {}))
         self.tagger = tagger
         self.similarity = similarity
         self.evaluator = evaluator
@@ -50,19 +60,22 @@ class Teacher(nn.Module):
 
 
 class TeacherObjective:
-    """L_ner + w · L_sim (method: joint loss of the two tasks) and what regularises them; each a mean.
+    """L_ner + w · L_sim (method: joint loss of the two tasks), what is learned beside them and what regularises them.
 
-    Each of these is a term with a weight of its own, and is there only where that is above 0:
+    Each of these is a mean, a term with a weight of its own, and is there only where that is above 0:
 
-    `entities`    the negative log-likelihood of the tags, per word (token head) or per sentence (CRF); the mean over
-                  all passes and dropout samples.
+    `entities`    the head's loss, per word (token head) or per sentence (all others); the mean over all passes and
+                  dropout samples.
     `similarity`  binary cross-entropy per pair, in the first pass.
     `smoothing`   label smoothing ε: the loss is (1 − ε) NLL + ε U, U = cross-entropy of each word to the even
                   distribution. For a softmax that is the usual one. A CRF's targets are whole paths; there U is
-                  over the words' marginals, of the tags that are possible, and holds them off 0 and 1.
+                  over the words' marginals, of the tags that are possible, and holds them off 0 and 1. A pointer
+                  smooths its own loss; then there is no such term.
+    `boundary`, `main_type`  the losses of the auxiliary heads (method 2.6).
     `r_drop`      KL(p ‖ q) + KL(q ‖ p) of each word's tags in two passes with other dropout, weight α / 4 (Liang et al.
                   2021: α / 2 beside the SUM of two likelihoods; here their mean). For a CRF of the marginals: 0
-                  where two passes agree on every word, which is less than agreeing on every path.
+                  where two passes agree on every word, which is less than agreeing on every path. For a pointer the
+                  same of each span, entity or not.
     `simcse`      contrast of the mean word vectors of two passes, per sentence, see `contrast`.
     `mixup`       the likelihood of mixed word vectors beside (the source: instead of) the plain one, see `mixup_loss`.
     `vat`         see `Vat`; the only term of batches without tags.
@@ -88,10 +101,14 @@ class TeacherObjective:
         mixup_beta: float = 0.5,
         label_smoothing: float = 0.0,
         dropout_samples: int = 1,
+        boundary: float = 0.0,
+        main_type: float = 0.0,
+        main_label: int = 0,
         vat: Vat | None = None,
         vat_weight: float = 1.0,
     ) -> None:
-        """r_drop: α. simcse, mixup, vat_weight: weights. mixup_beta: both parameters of λ's distribution.
+        """r_drop: α. simcse, mixup, boundary, main_type, vat_weight: weights. mixup_beta: both parameters of λ's
+        distribution. main_label: the number of the main type.
 
         label_smoothing: ε, below 1. dropout_samples: the head reads so many dropouts of one encoding, losses averaged.
         Raises ValueError for a number that makes no sense.
@@ -103,10 +120,14 @@ class TeacherObjective:
             )
         self.teacher = teacher
         self.dropout_samples, self.mixup_beta, self.vat = dropout_samples, mixup_beta, vat
+        self.main_label = main_label
+        smoothing = 0.0 if hasattr(teacher.tagger.head, "smoothing") else label_smoothing
         weights = {
-            "entities": 1.0 - label_smoothing,
+            "entities": 1.0 - smoothing,
             "similarity": similarity_weight if teacher.similarity is not None else 0.0,
-            "smoothing": label_smoothing,
+            "boundary": boundary,
+            "main_type": main_type,
+            "smoothing": smoothing,
             "r_drop": r_drop / 4,
             "simcse": simcse,
             "mixup": mixup,
@@ -139,29 +160,49 @@ class TeacherObjective:
         sums = self._likelihoods(torch.cat(passes), batch)
         if "similarity" in self.weights and batch.pairs is not None:
             sums["similarity"] = self._similarity(own[0], batch)
+        sums |= self._auxiliary(own[0], batch)
         if "simcse" in self.weights:
             first, second = (sentence_vectors(vectors, mask) for vectors in own)
             sums["simcse"] = contrast(first, second, mask.any(1))
         if "mixup" in self.weights:
-            sums["mixup"] = mixup_loss(tagger.scorer, own[0], mask, batch.tags, beta=self.mixup_beta)
+            spans = spans_of(batch)
+            sums["mixup"] = mixup_loss(tagger.scorer, own[0], mask, batch.tags, spans=spans, beta=self.mixup_beta)
         if "vat" in self.weights:
             sums["vat"] = self._vat(batch)
         return sums
 
     def _likelihoods(self, vectors: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """The terms of the tags. vectors: (passes · samples · batch, words, dim)."""
+        """The terms of the head. vectors: (passes · samples · batch, words, dim)."""
         assert batch.tags is not None
         scorer, draws = self.teacher.tagger.scorer, self.passes * self.dropout_samples
         mask, tags = batch.mask.repeat(draws, 1), batch.tags.repeat(draws, 1)
-        sums = {"entities": scorer.loss(vectors, mask, tags) / draws}
-        if not self.weights.keys() & {"smoothing", "r_drop"}:
+        spans = spans_of(batch).repeat(draws, len(batch.mask))
+        sums = {"entities": loss_of(scorer, vectors, mask, tags=tags, spans=spans) / draws}
+        asked = self.weights.keys() & {"smoothing", "r_drop"}
+        if "r_drop" in asked and (disagreement := getattr(scorer, "disagreement", None)):
+            sums["r_drop"] = disagreement(*vectors.chunk(2), mask.chunk(2)[0]) / self.dropout_samples
+            asked -= {"r_drop"}
+        if not asked:
             return sums
         log_probs = scorer.log_probs(vectors, mask)
-        if "smoothing" in self.weights:
+        if "smoothing" in asked:
             sums["smoothing"] = uniform_cross_entropy(log_probs).where(mask, 0).sum() / draws
-        if "r_drop" in self.weights:
+        if "r_drop" in asked:
             half = mask.chunk(2)[0]
             sums["r_drop"] = symmetric_kl(*log_probs.chunk(2)).where(half, 0).sum() / self.dropout_samples
+        return sums
+
+    def _auxiliary(self, vectors: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """The losses of the heads of one type: gold is what the main head's is, of any type or of one."""
+        assert batch.tags is not None
+        sums, places = {}, spans_of(batch).places
+        for name, head in self.teacher.auxiliary.items():
+            label = None if name == "boundary" else self.main_label
+            of_type = batch.tags > 0 if label is None else (batch.tags + 1) // 2 == label + 1
+            tags = (2 - batch.tags % 2) * of_type
+            chosen = places if label is None else places[places[:, 3] == label]
+            spans = Spans(torch.cat([chosen[:, :3], torch.zeros_like(chosen[:, 3:])], 1).unique(dim=0))
+            sums[name] = loss_of(cast(AnyHead, head), vectors, batch.mask, tags=tags, spans=spans)
         return sums
 
     def _similarity(self, vectors: Tensor, batch: Batch) -> Tensor:
@@ -175,3 +216,8 @@ class TeacherObjective:
     def _vat(self, batch: Batch) -> Tensor:
         assert self.vat is not None
         return self.vat.divergence(lambda: (cast(Tensor, self.teacher.tagger(batch.inputs)), batch.mask))
+
+
+def spans_of(batch: Batch) -> Spans:
+    """The gold entities of a batch; none where it says nothing of them."""
+    return Spans(batch.mask.new_zeros(0, 4, dtype=torch.long) if batch.spans is None else batch.spans)

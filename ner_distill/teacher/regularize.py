@@ -7,7 +7,7 @@ from collections.abc import Collection
 import torch
 from torch import Tensor
 
-from ner_distill.nn.heads import Head
+from ner_distill.nn.heads import AnyHead, Spans, loss_of
 
 SMALLEST, LARGEST = 1e-7, 1e7  # what log-sum takes a task's loss for at least and at most
 NEWEST = 0.1  # share of the newest step in log-sum's running means
@@ -23,7 +23,9 @@ def sentence_vectors(vectors: Tensor, mask: Tensor) -> Tensor:
     return sums / mask.sum(1, keepdim=True).clamp(min=1)
 
 
-def mixup_loss(head: Head, vectors: Tensor, mask: Tensor, tags: Tensor, *, beta: float) -> Tensor:
+def mixup_loss(
+    head: AnyHead, vectors: Tensor, mask: Tensor, tags: Tensor, *, spans: Spans | None = None, beta: float
+) -> Tensor:
     """λ L(y) + (1 − λ) L(y') over λ h + (1 − λ) h', where y' and h' are another sentence's of the batch; a scalar SUM.
 
     One λ ~ Beta(beta, beta) and one random order of the sentences for the whole batch, drawn from torch's generator of
@@ -32,7 +34,8 @@ def mixup_loss(head: Head, vectors: Tensor, mask: Tensor, tags: Tensor, *, beta:
     counts as many words (sentences) as the batch has, whatever was drawn. The sources mix whole images, or vectors of
     one shape; they say nothing of lengths.
 
-    head: see Head. vectors: (batch, words, dim). mask: (batch, words) bool. tags: (batch, words) long.
+    head: see Head, SpanHead. vectors: (batch, words, dim). mask: (batch, words) bool. tags: (batch, words) long; a
+    span head reads `spans` in their place.
     Source: Zhang et al., ICLR 2018; mixed inside the network: Verma et al., ICML 2019.
     """
     share = torch.distributions.Beta(beta, beta).sample().item()
@@ -40,7 +43,9 @@ def mixup_loss(head: Head, vectors: Tensor, mask: Tensor, tags: Tensor, *, beta:
     others, other_mask = vectors[order], mask[order]
     mixed = share * vectors + (1 - share) * others
     mixed = mixed.where(other_mask[..., None], vectors).where(mask[..., None], others)
-    return share * head.loss(mixed, mask, tags) + (1 - share) * head.loss(mixed, other_mask, tags[order])
+    own = loss_of(head, mixed, mask, tags=tags, spans=spans)
+    spans = None if spans is None else spans.reordered(order)
+    return share * own + (1 - share) * loss_of(head, mixed, other_mask, tags=tags[order], spans=spans)
 
 
 class LogSum:

@@ -2,6 +2,7 @@ import errno
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ner_distill.data.soft_label_manifest import InputFile, StoreHeader, TeacherId
+from ner_distill.data.soft_label_spans import SPAN
 from ner_distill.data.soft_label_writer import StoreWriter
 from ner_distill.data.soft_labels import BlockInfo, SoftBlock, SoftLabelStore, SoftRow
 from ner_distill.errors import RunError, TrainingError
@@ -640,3 +642,185 @@ def test_leftovers_of_a_users_own_are_not_removed(tmp_path):
     atomic_write_bytes(path / ".mine.17.tmp", b"a user's own")
     StoreWriter.resume(path, HEADER)
     assert (path / ".mine.17.tmp").exists()
+
+
+# Spans, of teachers with a span head
+
+SPAN_HEADER = HEADER.model_copy(update={"span_floor": 0.01})
+SPANS = {  # of s0 (2 words), s2 (4 words); all others have none
+    "s0": [(0, 2, 1, 0.75), (0, 1, 0, 0.5), (0, 2, 0, 0.0625)],
+    "s2": [(3, 4, 1, 1.0)],
+}
+
+
+def make_span_shard(index: int, spans: dict[str, list[tuple]] | None = None) -> list[SoftBlock]:
+    """`make_shard` with spans."""
+    spans = SPANS if spans is None else spans
+    return [
+        replace(block, rows=tuple(replace(row, spans=np.array(spans.get(row.id, []), SPAN)) for row in block.rows))
+        for block in make_shard(index)
+    ]
+
+
+def write_span_store(path: Path, shards: int = 1) -> Path:
+    writer = StoreWriter.create(path, SPAN_HEADER)
+    for index in range(shards):
+        writer.write_shard(index, make_span_shard(index))
+    writer.finish(shards)
+    return path
+
+
+def test_spans_come_back_exactly(tmp_path):
+    store = SoftLabelStore.open(write_span_store(tmp_path / "store", 2))
+    found = {row.id: row.spans.tolist() for row in store.iter_rows()}
+    assert found == {**{name: [] for name in ALL_ROWS[:10]}, **SPANS}
+    assert next(store.iter_rows()).spans.dtype == SPAN
+
+
+def test_spans_change_nothing_else_of_a_row(tmp_path):
+    store = SoftLabelStore.open(write_span_store(tmp_path / "store"))
+    for mine, its in zip(store.read_shard(0), make_shard(0), strict=True):
+        assert_same_block(mine, its)
+
+
+def test_spans_are_read_only(tmp_path):
+    row = next(SoftLabelStore.open(write_span_store(tmp_path / "store")).iter_rows())
+    with pytest.raises(ValueError, match="read-only"):
+        row.spans["score"][0] = 0.5
+
+
+def test_spans_are_a_column_of_structs(tmp_path):
+    path = write_span_store(tmp_path / "store")
+    column = pq.read_table(path / "part-00000.parquet")["spans"].to_pylist()
+    assert column[0][0] == {"start": 0, "end": 2, "label": 1, "score": 0.75}
+    assert [len(row) for row in column] == [3, 0, 1, 0, 0]
+
+
+def test_the_manifest_counts_spans_and_says_their_floor(tmp_path):
+    manifest = SoftLabelStore.open(write_span_store(tmp_path / "store", 2)).manifest
+    assert (manifest.span_floor, [shard.spans for shard in manifest.shards]) == (0.01, [4, 0])
+
+
+def test_a_store_without_spans_has_no_such_column(tmp_path):
+    path = write_store(tmp_path / "store", 1)
+    assert "spans" not in pq.read_table(path / "part-00000.parquet").column_names
+    assert [row.spans for row in SoftLabelStore.open(path).iter_rows()] == [None] * 5
+
+
+def test_a_store_from_before_there_were_spans_is_read_and_resumed(tmp_path):
+    path = write_store(tmp_path / "store")
+
+    def as_it_was(manifest):
+        del manifest["span_floor"]
+        for shard in manifest["shards"]:
+            del shard["spans"]
+
+    edit_manifest(path, as_it_was)
+    assert row_ids(path) == ALL_ROWS
+    assert finish_resumed(path) == []
+
+
+def test_a_shard_of_no_rows_is_fine_in_a_store_with_spans(tmp_path):
+    writer = StoreWriter.create(tmp_path / "store", SPAN_HEADER)
+    writer.write_shard(0, [])
+    writer.finish(1)
+    assert SoftLabelStore.open(tmp_path / "store").read_shard(0) == []
+
+
+@pytest.mark.parametrize(
+    ("store", "header", "both_values"),
+    [
+        (SPAN_HEADER, SPAN_HEADER.model_copy(update={"span_floor": 0.05}), ("has 0.01", "has 0.05")),
+        (SPAN_HEADER, HEADER, ("has 0.01", "has nothing")),
+        (HEADER, SPAN_HEADER, ("has nothing", "has 0.01")),
+    ],
+)
+def test_resume_with_another_span_floor_is_refused_with_both_values(tmp_path, store, header, both_values):
+    StoreWriter.create(tmp_path / "store", store)
+    with pytest.raises(RunError, match="span_floor") as caught:
+        StoreWriter.resume(tmp_path / "store", header)
+    assert all(value in str(caught.value) for value in both_values)
+
+
+@pytest.mark.parametrize("floor", [0.0, 1.0, -0.1, float("nan")])
+def test_a_manifest_with_a_span_floor_that_cannot_be_is_refused(tmp_path, floor):
+    path = write_span_store(tmp_path / "store")
+    edit_manifest(path, lambda manifest: manifest.update(span_floor=floor))
+    with pytest.raises(RunError, match="span_floor"):
+        SoftLabelStore.open(path)
+
+
+def test_a_column_of_spans_that_the_manifest_does_not_know_is_refused(tmp_path):
+    path = write_span_store(tmp_path / "store")
+    edit_manifest(path, lambda manifest: manifest.update(span_floor=None))
+    with pytest.raises(RunError, match=r"part-00000\.parquet: has a column 'spans'; expected none"):
+        SoftLabelStore.open(path).read_shard(0)
+
+
+def test_a_column_of_spans_that_is_missing_is_refused(tmp_path):
+    path = write_store(tmp_path / "store", 1)
+    edit_manifest(path, lambda manifest: manifest.update(span_floor=0.01))
+    with pytest.raises(RunError, match=r"part-00000\.parquet: column 'spans' must be list.*, found nothing"):
+        SoftLabelStore.open(path).read_shard(0)
+
+
+def test_fewer_spans_than_the_manifest_says_is_damage(tmp_path):
+    path = write_span_store(tmp_path / "store")
+    edit_manifest(path, lambda manifest: manifest["shards"][0].update(spans=5))
+    with pytest.raises(RunError, match=r"part-00000\.parquet: .*words, pairs and spans"):
+        SoftLabelStore.open(path).read_shard(0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"start": 2}, "its start must be 0 or more and below its end"),
+        ({"start": -1}, "its start must be 0 or more and below its end"),
+        ({"end": 3}, "it ends beyond the sentence's words"),
+        ({"label": 2}, "its type must be 0 to 1"),
+        ({"label": -1}, "its type must be 0 to 1"),
+        ({"score": np.float16(np.nan)}, "its score is not between 0 and 1"),
+        ({"score": np.float16(1.5)}, "its score is not between 0 and 1"),
+        ({"score": np.float16(-0.5)}, "its score is not between 0 and 1"),
+        ({"label": 0}, "it is there twice"),  # the sentence's third span
+    ],
+)
+def test_spans_that_cannot_be_are_refused_with_their_sentence(tmp_path, change, message):
+    path = write_span_store(tmp_path / "store")
+
+    def changed(rows):
+        rows[0][0].update(change)
+        return rows
+
+    replace_shard(path, "spans", changed)
+    with pytest.raises(RunError, match=rf"(?s)part-00000\.parquet: sentence 's0', span from word .*: {message}"):
+        SoftLabelStore.open(path, verify=True).read_shard(0)
+
+
+def test_the_same_span_in_two_sentences_is_fine(tmp_path):
+    writer = StoreWriter.create(tmp_path / "store", SPAN_HEADER)
+    same = [(0, 1, 0, 0.5)]
+    writer.write_shard(0, make_span_shard(0, {"s0": same, "s1": same}))
+    writer.finish(1)
+    rows = SoftLabelStore.open(tmp_path / "store").iter_rows()
+    assert [row.spans.tolist() for row in rows] == [same, same, [], [], []]
+
+
+def test_a_teacher_that_gives_a_span_no_score_stops_the_run_and_keeps_the_store(tmp_path):
+    writer = StoreWriter.create(tmp_path / "store", SPAN_HEADER)
+    with pytest.raises(TrainingError, match=r"shard 0 .*'s0', span from word 0 to 1, type 0: its score"):
+        writer.write_shard(0, make_span_shard(0, {"s0": [(0, 1, 0, np.nan)]}))
+    assert writer.needed(0)
+
+
+@pytest.mark.parametrize("spans", [None, np.zeros((1, 4), np.int32), np.zeros((1, 1), SPAN), [(0, 1, 0, 0.5)]])
+def test_spans_of_another_kind_are_not_written(tmp_path, spans):
+    [*_, block] = make_span_shard(0)
+    block = replace(block, rows=(replace(block.rows[0], spans=spans),))
+    with pytest.raises(ValueError, match="'s4': spans must be"):
+        StoreWriter.create(tmp_path / "store", SPAN_HEADER).write_shard(0, [block])
+
+
+def test_spans_are_not_written_to_a_store_without(tmp_path):
+    with pytest.raises(ValueError, match="'s0': has spans, but the store's header has no span_floor"):
+        StoreWriter.create(tmp_path / "store", HEADER).write_shard(0, make_span_shard(0))

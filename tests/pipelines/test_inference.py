@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.tagset import TagSet
-from ner_distill.pipelines.inference import parameters_of, predict_sentences, predict_spans, tag_sentences
+from ner_distill.nn.heads import Spans
+from ner_distill.pipelines.inference import find_entities, parameters_of, predict_sentences, predict_spans
 
 TAGS = TagSet(("X",))
 
@@ -62,20 +63,44 @@ def sentence(*tags: int) -> Sentence:
 @pytest.mark.parametrize("budget", [1, 5, 1000])
 def test_results_are_in_the_order_of_the_input_without_padding(budget: int) -> None:
     features = [[0, 1], [1, 2, 2, 0], [0], [1, 2, 0], [0, 0]]
-    found = tag_sentences(Echo(), Numbers(), features, scores=False, budget=budget)  # type: ignore[arg-type]
-    assert [tags for tags, _ in found] == features
+    found = find_entities(Echo(), Numbers(), TAGS, features, scores=False, budget=budget)  # type: ignore[arg-type]
+    assert [tuple(span for span, _ in entities) for entities in found] == [TAGS.decode(tags) for tags in features]
 
 
 def test_a_batch_keeps_to_the_budget() -> None:
     numbers = Numbers()
-    tag_sentences(Echo(), numbers, [[0] * n for n in (1, 3, 2, 9, 4, 4)], scores=False, budget=8)  # type: ignore[arg-type]
+    features = [[0] * n for n in (1, 3, 2, 9, 4, 4)]
+    find_entities(Echo(), numbers, TAGS, features, scores=False, budget=8)  # type: ignore[arg-type]
     assert all(rows * width <= 8 or rows == 1 for rows, width in numbers.batches)
     assert len(numbers.batches) < 6
 
 
-def test_scores_are_the_probabilities_of_the_tags() -> None:
-    [(_, chances)] = tag_sentences(Echo(), Numbers(), [[1, 0, 2]], scores=True)  # type: ignore[arg-type]
-    assert chances == pytest.approx([0.9, 0.8, 0.8])
+class Nests(Scorer):
+    """A span head: wherever the words are 1, 2 the two of them with 0.7, and the second alone with 0.6."""
+
+    def find(self, vectors: Tensor, mask: Tensor) -> tuple[Spans, Tensor]:
+        words = vectors[..., 0].long()
+        rows, starts = ((words[:, :-1] == 1) & (words[:, 1:] == 2) & mask[:, 1:]).nonzero().T
+        zero = torch.zeros_like(rows)
+        outer, inner = (
+            torch.stack([rows, starts, starts + 2, zero], 1),
+            torch.stack([rows, starts + 1, starts + 2, zero], 1),
+        )
+        places = torch.stack([outer, inner], 1).flatten(0, 1)
+        return Spans(places), torch.tensor([0.7, 0.6]).repeat(len(rows))
+
+
+@pytest.mark.parametrize("budget", [3, 1000])
+def test_entities_of_a_span_head_may_nest_and_keep_their_own_probability(budget: int) -> None:
+    echo = Echo()
+    echo.scorer = Nests()
+    features = [[0, 1, 2], [1], [1, 2, 1, 2]]
+    found = find_entities(echo, Numbers(), TAGS, features, scores=True, budget=budget)  # type: ignore[arg-type]
+    pair = [Span(0, 2, "X"), Span(1, 2, "X")]
+    assert [[span for span, _ in entities] for entities in found] == [
+        [Span(1, 3, "X"), Span(2, 3, "X")], [], [*pair, Span(2, 4, "X"), Span(3, 4, "X")]
+    ]  # fmt: skip
+    assert [prob for _, prob in found[0]] == pytest.approx([0.7, 0.6])
 
 
 def test_score_of_an_entity_is_the_mean_over_its_words() -> None:

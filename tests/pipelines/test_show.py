@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from ner_distill.data.soft_label_manifest import StoreHeader, TeacherId
+from ner_distill.data.soft_label_spans import SPAN
 from ner_distill.data.soft_label_writer import StoreWriter
 from ner_distill.data.soft_labels import SoftBlock, SoftLabelStore, SoftRow
 from ner_distill.data.tagset import TagSet
@@ -38,7 +40,9 @@ RAIN = make_row("rain", ("It", "O", 1.0), ("rains", "O", 1.0))
 ANN = make_row("ann", ("Ann", "B-PER", 0.6), ("left", "O", 1.0))
 
 
-def write_store(path: Path, shards: list[list[SoftRow]], *, unit: str = "word", finish: bool = True) -> Path:
+def write_store(
+    path: Path, shards: list[list[SoftRow]], *, unit: str = "word", finish: bool = True, floor: float | None = None
+) -> Path:
     header = StoreHeader(
         labels=TAGS.labels,
         unit=unit,
@@ -46,6 +50,7 @@ def write_store(path: Path, shards: list[list[SoftRow]], *, unit: str = "word", 
         inputs=(),
         shard_size=3,
         block_size=3,
+        span_floor=floor,
     )
     writer = StoreWriter.create(path, header)
     for index, rows in enumerate(shards):
@@ -216,3 +221,81 @@ def test_show_shortens_words_of_more_than_a_hundred_characters(tmp_path):
     row = make_row("long", ("x" * 100, "O", 1.0), ("y" * 101, "O", 1.0))
     output = printed(write_store(tmp_path / "store", [[row]]), width=300)
     assert "x" * 100 + " " + "y" * 99 + "…" in output
+
+
+# ---- stores with spans
+
+
+def with_spans(row: SoftRow, *spans: tuple[int, int, int, float]) -> SoftRow:
+    return replace(row, spans=np.array([*spans], SPAN))
+
+
+NESTED = with_spans(BANK, (3, 4, 0, 0.625), (1, 4, 0, 0.9375), (4, 5, 1, 0.0625))
+
+
+@pytest.fixture
+def nested(tmp_path) -> Path:
+    return write_store(tmp_path / "store", [[NESTED, with_spans(RAIN)], [with_spans(ANN, (0, 1, 1, 0.25))]], floor=0.01)
+
+
+def test_show_lists_the_spans_below_their_sentence_nested_ones_further_right(nested):
+    lines = printed(nested).splitlines()
+    place = lines.index("El [ORG 0.94 Banco de España] ~cerró~")
+    assert lines[place + 1 : place + 5] == [
+        "  0.94 ORG Banco de España",
+        "  0.62 ORG   España",
+        "  0.06 PER cerró",
+        "",
+    ]
+
+
+def test_show_takes_spans_that_are_more_probable_than_not_for_entities(nested):
+    lines = [line.split() for line in printed(nested, limit=0).splitlines()]
+    assert ["ORG", "2", "0.781"] in lines
+    assert ["PER", "0", "-"] in lines
+    assert shown_ids(nested, entities_only=True) == ["bank"]
+
+
+def test_show_header_counts_the_spans_and_says_their_floor(nested):
+    assert "spans      4, more probable than 0.01" in printed(nested, limit=0)
+
+
+def test_show_header_of_a_store_without_spans_says_nothing_of_them(store):
+    assert "spans" not in printed(store)
+
+
+@pytest.mark.parametrize("width", [30, 80, 120])
+def test_show_cuts_the_lines_of_spans_at_the_width(tmp_path, width):
+    long = with_spans(make_row("long", *[("Wort", "O", 1.0)] * 60), (0, 60, 0, 0.9), (1, 59, 1, 0.8))
+    lines = printed(write_store(tmp_path / "store", [[long]], floor=0.01), width=width).splitlines()
+    listed = [line for line in lines if line.startswith("  0.")]
+    assert [len(line) for line in listed] == [width, width]
+    assert all(line.endswith("…") for line in listed)
+
+
+def test_show_lists_the_most_probable_of_many_spans_and_counts_the_others(tmp_path):
+    spans = [(word, word + 1, 0, 0.001 * (word + 1)) for word in range(30)]
+    row = with_spans(make_row("many", *[(f"w{word}", "O", 1.0) for word in range(30)]), *spans)
+    lines = printed(write_store(tmp_path / "store", [[row]], floor=0.01)).splitlines()
+    assert [line.split()[-1] for line in lines if line.startswith("  0.")] == [f"w{word}" for word in range(10, 30)]
+    assert "  10 more, none above 0.01" in lines
+
+
+def test_show_joins_the_characters_of_spans(tmp_path):
+    row = with_spans(make_row("zh", ("北", "B-ORG", 0.9), ("京", "I-ORG", 0.9)), (0, 2, 0, 0.75), (0, 1, 1, 0.25))
+    lines = printed(write_store(tmp_path / "store", [[row]], unit="character", floor=0.01)).splitlines()
+    assert lines[-4:-1] == ["[ORG 0.75 北京]", "  0.75 ORG 北京", "  0.25 PER   北"]
+
+
+def test_show_takes_control_characters_out_of_spans(tmp_path):
+    row = with_spans(make_row("evil", ("a\x1b]0;title\x07b", "O", 1.0)), (0, 1, 0, 0.25))
+    output = printed(write_store(tmp_path / "store", [[row]], floor=0.01))
+    assert "  0.25 ORG a" in output
+    assert "\x1b" not in output
+
+
+def test_show_leaves_lines_of_spans_whole_where_the_console_does_not_wrap(nested):
+    console = Console(file=io.StringIO(), width=20, color_system=None)
+    for part in show(nested):
+        console.print(part, soft_wrap=True)
+    assert "  0.94 ORG Banco de España\n" in console.file.getvalue()

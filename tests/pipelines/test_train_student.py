@@ -1,5 +1,6 @@
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,14 @@ import pytest
 import torch
 
 from ner_distill.data.soft_label_columns import SoftBlock, SoftRow
+from ner_distill.data.soft_label_spans import SPAN
 from ner_distill.data.soft_labels import SoftLabelStore
 from ner_distill.data.tagset import TagSet
 from ner_distill.data.word_features import WordFeaturizer
 from ner_distill.pipelines.build import load_run
 from ner_distill.pipelines.labelled import LabelledData
-from ner_distill.pipelines.train_student import SoftData, soft_batch
+from ner_distill.pipelines.soft_batch import soft_batch
+from ner_distill.pipelines.train_student import SoftData
 from tests import corpora
 from tests.commands import Done, ok, settings
 from tests.world import World
@@ -165,3 +168,69 @@ def test_batch_of_blocks_without_pairs(featurizer: WordFeaturizer) -> None:
     batch = soft_batch([block(2), block(1)], featurizer)
     assert batch.pairs is not None
     assert batch.pairs.shape == (0, 2)
+
+
+# ---- what a student with a span head learns
+
+
+def with_spans(of: SoftBlock, *spans: list[tuple[int, int, int, float]]) -> SoftBlock:
+    rows = [replace(row, spans=np.array(some, SPAN)) for row, some in zip(of.rows, spans, strict=True)]
+    return replace(of, rows=tuple(rows))
+
+
+def places(table: torch.Tensor) -> dict[tuple[int, ...], float]:
+    """(row, type, first word, last word) → what is not 0."""
+    return {tuple(place): table[tuple(place)].item() for place in table.nonzero().tolist()}
+
+
+def test_span_probabilities_are_those_of_the_store(featurizer: WordFeaturizer) -> None:
+    first = with_spans(block(2, 4), [(0, 2, 0, 0.75), (1, 2, 0, 0.5)], [])
+    second = with_spans(block(5), [(4, 5, 0, 0.25), (0, 5, 0, 1.0)])
+    batch = soft_batch([first, second], featurizer, spans=True)
+    assert batch.span_probs is not None
+    assert batch.span_probs.shape == (3, 1, 5, 5)
+    assert batch.span_probs.dtype == torch.float32
+    assert places(batch.span_probs) == {(0, 0, 0, 1): 0.75, (0, 0, 1, 1): 0.5, (2, 0, 4, 4): 0.25, (2, 0, 0, 4): 1.0}
+
+
+def test_types_of_stored_spans_keep_their_places(featurizer: WordFeaturizer) -> None:
+    probs = np.tile(np.array([0.5, 0.5, 0, 0, 0], np.float16), (2, 1))
+    row = SoftRow("a", ("x", "y"), probs, np.ones(2, np.bool_), spans=np.array([(0, 1, 1, 0.5), (0, 2, 0, 0.25)], SPAN))
+    of = SoftBlock((row,), np.zeros((0, 4), np.int32), np.zeros(0, np.float16))
+    batch = soft_batch([of], featurizer, spans=True)
+    assert batch.span_probs is not None
+    assert places(batch.span_probs) == {(0, 1, 0, 0): 0.5, (0, 0, 0, 1): 0.25}
+
+
+def test_span_probabilities_of_a_store_without_spans_are_what_its_tags_say(featurizer: WordFeaturizer) -> None:
+    """P(B of the first) · P(I of the others) · (1 − P(I of the word behind))."""
+    probs = [[0.25, 0.75, 0.0], [0.5, 0.25, 0.25], [0.5, 0.0, 0.5]]
+    row = SoftRow("a", ("x", "y", "z"), np.array(probs, np.float16), np.ones(3, np.bool_))
+    short = SoftRow("b", ("x",), np.array(probs[:1], np.float16), np.ones(1, np.bool_))
+    of = SoftBlock((row, short), np.zeros((0, 4), np.int32), np.zeros(0, np.float16))
+    batch = soft_batch([of], featurizer, spans=True)
+    assert batch.span_probs is not None
+    assert places(batch.span_probs) == pytest.approx(
+        {
+            (0, 0, 0, 0): 0.75 * 0.75,
+            (0, 0, 0, 1): 0.75 * 0.25 * 0.5,
+            (0, 0, 0, 2): 0.75 * 0.25 * 0.5,
+            (0, 0, 1, 1): 0.25 * 0.5,
+            (0, 0, 1, 2): 0.25 * 0.5,
+            (1, 0, 0, 0): 0.75,
+        }
+    )
+
+
+def test_a_batch_for_a_student_that_learns_tags_has_no_table_of_spans(featurizer: WordFeaturizer) -> None:
+    assert soft_batch([with_spans(block(2), [(0, 2, 0, 0.75)])], featurizer).span_probs is None
+
+
+def test_batches_of_a_store_have_span_probabilities_where_the_student_learns_them(
+    world: World, featurizer: WordFeaturizer
+) -> None:
+    store = SoftLabelStore.open(world.soft)
+    data = SoftData(store, featurizer, budget=64, seed=1, spans=True)
+    batch = data.load(data.plan(0)[0], 0)
+    assert batch.span_probs is not None
+    assert batch.span_probs.amax() > 0.5

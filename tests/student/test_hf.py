@@ -30,7 +30,9 @@ from tests import checkpoints
 TAGS = TagSet(("LOC", "ORG", "PER")).tags
 WORDS = ["Peter", "Blackburn", "lives", "in", "Brussels", ",", "unbelievable"]
 BUILDERS: dict[str, Callable[[Path], Path]] = {
-    "bert": checkpoints.bert, "xlm-roberta": checkpoints.xlm_roberta, "roberta": checkpoints.roberta,
+    "bert": checkpoints.bert,
+    "xlm-roberta": checkpoints.xlm_roberta,
+    "roberta": checkpoints.roberta,
 }
 
 
@@ -144,10 +146,12 @@ def test_architecture_with_layers_before_its_classifier_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "config",
-    [transformers.DistilBertConfig(n_layers=4, dim=16, n_heads=2, hidden_dim=32, vocab_size=40),
-     transformers.ElectraConfig(vocab_size=40, embedding_size=8, **checkpoints.sizes(layers=4, hidden=16, heads=2)),
-     transformers.DebertaV2Config(vocab_size=40, **checkpoints.sizes(layers=4, hidden=16, heads=2)),
-     transformers.MPNetConfig(vocab_size=40, **checkpoints.sizes(layers=4, hidden=16, heads=2))],
+    [
+        transformers.DistilBertConfig(n_layers=4, dim=16, n_heads=2, hidden_dim=32, vocab_size=40),
+        transformers.ElectraConfig(vocab_size=40, embedding_size=8, **checkpoints.sizes(layers=4, hidden=16, heads=2)),
+        transformers.DebertaV2Config(vocab_size=40, **checkpoints.sizes(layers=4, hidden=16, heads=2)),
+        transformers.MPNetConfig(vocab_size=40, **checkpoints.sizes(layers=4, hidden=16, heads=2)),
+    ],
     ids=lambda config: config.model_type,
 )
 def test_other_families_make_students_too(config: transformers.PretrainedConfig) -> None:

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from ner_distill.data.batching import Batch
 from ner_distill.data.tagset import TagSet
-from ner_distill.nn.heads import HEADS
+from ner_distill.nn.heads import HEADS, Spans
 from ner_distill.nn.similarity import PairSimilarity
+from ner_distill.nn.spans import candidates, soft_multilabel_loss
 from ner_distill.nn.tagger import Tagger
 from ner_distill.student.loss import DistillationLoss
 from ner_distill.student.model import Student, StudentObjective
+from tests.pointers import TinyPointer
 
 TAGSET = TagSet(("LOC", "PER"))
 MASK = torch.tensor([[True, True, True], [True, True, False]])
@@ -144,3 +149,144 @@ def test_a_term_of_weight_zero_is_not_computed():
     without = objective(student, similarity_weight=0.0, gold_weight=0.0)
     assert set(without.sums(soft_batch())) == {"soft"}
     assert without.sums(gold_batch()) == {}
+
+
+# ---- a student with a span head
+
+
+def span_student(seed=0):
+    torch.manual_seed(seed)
+    return Student(Tagger(Encoder(), TinyPointer(Encoder.dim, len(TAGSET.labels))), PairSimilarity())
+
+
+def span_batch(**changes):
+    torch.manual_seed(1)
+    probs = torch.rand(2, 2, 3, 3) * candidates(MASK)[:, None]
+    return soft_batch(**{"span_probs": probs, **changes})
+
+
+def kept_spans(keep):
+    """(row, first, last) of all spans of kept words."""
+    for row, words in enumerate(keep.tolist()):
+        for i, j in [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]:
+            if all(words[i : j + 1]):
+                yield row, i, j
+
+
+def span_loss_by_hand(student, batch, weights):
+    scores = student.tagger.head.scores(student.tagger.vectors(INPUTS)).tolist()
+    probs, total = batch.span_probs.tolist(), 0.0
+    for row, weight in enumerate(weights):
+        for label in range(2):
+            entity = rest = 1.0
+            for of, i, j in kept_spans(batch.keep):
+                if of == row:
+                    s, p = scores[row][label][i][j], probs[row][label][i][j]
+                    entity += p * math.exp(-s)
+                    rest += (1 - p) * math.exp(s)
+            total += weight * (math.log(entity) + math.log(rest))
+    return total
+
+
+def test_a_soft_batch_counts_the_sentences_with_a_kept_word_for_a_span_head():
+    student = span_student()
+    assert objective(student).counts(span_batch()) == {"soft": 2.0, "similarity": 3.0}
+    keep = torch.tensor([[False, True, False], [False, False, False]])
+    assert objective(student).counts(span_batch(keep=keep))["soft"] == 1.0
+
+
+def test_a_span_head_learns_the_soft_loss_of_all_spans_of_kept_words():
+    student, batch = span_student(), span_batch()
+    loss = DistillationLoss(alpha="off", gamma="off")
+    assert [*kept_spans(batch.keep)] == [(0, 0, 0), (0, 2, 2), (1, 0, 0), (1, 0, 1), (1, 1, 1)]
+    found = StudentObjective(student, loss).sums(batch)["soft"]
+    assert found.item() == pytest.approx(span_loss_by_hand(student, batch, [1.0, 1.0]), rel=1e-5)
+
+
+def test_a_sentence_weighs_the_mean_of_alpha_gamma_of_its_kept_words():
+    student, batch = span_student(), span_batch()
+    loss = DistillationLoss(scale=4.0, shift=0.5)
+    alpha = batch.probs.amax(-1).square()
+    flat = batch.probs.flatten(0, 1)
+    gamma = {}  # of the words in pairs 0-3, 2-4, 0-2
+    for (one, other), similarity in zip(batch.pairs.tolist(), batch.pair_targets.tolist(), strict=True):
+        cosine = torch.cosine_similarity(flat[one], flat[other], dim=0)
+        agreement = 1 - abs(torch.sigmoid(4.0 * cosine + 0.5).item() - similarity)
+        for word in (one, other):
+            gamma.setdefault(word, []).append(agreement)
+    of_word = {word: sum(values) / len(values) for word, values in gamma.items()}
+    weights = [
+        (alpha[0, 0] * of_word[0] + alpha[0, 2] * of_word[2]).item() / 2,
+        (alpha[1, 0] * of_word[3] + alpha[1, 1] * of_word[4]).item() / 2,
+    ]
+    found = StudentObjective(student, loss).sums(batch)["soft"]
+    assert found.item() == pytest.approx(span_loss_by_hand(student, batch, weights), rel=1e-5)
+
+
+def test_a_sentence_without_kept_words_teaches_a_span_head_nothing():
+    student = span_student()
+    keep = torch.tensor([[True, True, True], [False, False, False]])
+    none = {"pairs": torch.zeros(0, 2, dtype=torch.long), "pair_targets": torch.zeros(0)}
+    objective(student).sums(span_batch(keep=keep, **none))["soft"].backward()
+    taught = student.tagger.encoder.embedding.weight.grad.abs().sum(-1) > 0
+    assert taught.tolist() == [False, True, True, True, False, False]
+
+
+def test_a_span_head_is_not_taught_by_what_is_said_of_spans_with_a_dropped_word():
+    student, batch = span_student(), span_batch()
+    before = objective(student).sums(batch)["soft"]
+    changed = batch.span_probs.clone()
+    changed[0, :, 0, 1:] = changed[0, :, 1, 1:] = 0.9  # word 1 of the first sentence is dropped
+    assert objective(student).sums(replace(batch, span_probs=changed))["soft"] == before
+
+
+def test_padding_changes_no_sum_of_a_span_head():
+    student, batch = span_student(), span_batch()
+    pad = torch.nn.functional.pad
+    wide = replace(
+        batch,
+        inputs={"ids": pad(INPUTS["ids"], (0, 2)), "mask": pad(MASK, (0, 2))},
+        mask=pad(MASK, (0, 2)),
+        keep=pad(batch.keep, (0, 2)),
+        probs=pad(batch.probs, (0, 0, 0, 2)),
+        span_probs=pad(batch.span_probs, (0, 2, 0, 2)),
+        pairs=batch.pairs // 3 * 5 + batch.pairs % 3,
+    )
+    torch.testing.assert_close(objective(student).sums(wide), objective(student).sums(batch))
+
+
+def test_a_span_head_learns_gold_spans():
+    student = span_student()
+    spans = torch.tensor([[0, 0, 2, 1], [0, 1, 2, 0], [1, 0, 1, 0]])  # one inside another
+    batch = replace(gold_batch(), spans=spans)
+    wanted = student.tagger.scorer.loss(student.tagger.vectors(INPUTS), MASK, Spans(spans))
+    torch.testing.assert_close(objective(student).sums(batch), {"gold": wanted})
+    assert objective(student).counts(batch) == {"gold": 2.0}
+
+
+def test_a_span_head_without_a_loss_for_spans_learns_the_tags_of_words(monkeypatch):
+    student, loss = span_student(), DistillationLoss()
+    batch = soft_batch()
+    monkeypatch.delattr(TinyPointer, "soft_loss")
+    found = StudentObjective(student, loss)
+    log_probs = student.tagger.scorer.log_probs(student.tagger.vectors(INPUTS), MASK)
+    wanted = loss.words(log_probs, batch.probs, batch.keep, batch.pairs, batch.pair_targets)
+    torch.testing.assert_close(found.sums(batch)["soft"], wanted)
+    assert found.counts(batch)["soft"] == 4.0
+
+
+def gradient_of_the_soft_loss(scores, teacher_scores):
+    scores = scores.clone().requires_grad_()
+    every = torch.ones_like(scores[:, 0], dtype=torch.bool)
+    soft_multilabel_loss(scores, teacher_scores.sigmoid(), every).sum().backward()
+    return scores.grad
+
+
+def test_the_soft_loss_is_least_at_half_of_the_teachers_scores_and_not_at_these():
+    """s = ½ logit p: a student that could learn anything finds what its teacher finds, and is less sure of it.
+
+    The loss is convex (sums of log Σ exp of linear terms): where its gradient is 0 it is least.
+    """
+    teacher = torch.tensor([[[[3.0, -4.0, 0.5], [-1.0, -6.0, 2.0], [0.0, -0.2, -3.0]]]], dtype=torch.double)
+    assert gradient_of_the_soft_loss(teacher / 2, teacher).abs().max() < 1e-12
+    assert gradient_of_the_soft_loss(teacher, teacher).abs().max() > 0.1

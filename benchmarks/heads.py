@@ -1,0 +1,139 @@
+"""What each head is worth on nested entities: CMeEE, scratch encoder + FLAT, the same epochs for all.
+
+    python -m benchmarks.heads [--heads crf global-pointer ...] [--seeds 1] [--epochs 3] [--out runs/heads]
+
+A teacher per head is trained on CMeEE's training sentences without the last thousand, which choose the checkpoint, and
+scored on its validation sentences. Tag heads train on the longest of entities that overlap; all are scored on all.
+Columns: precision, recall, F1 over all entities; F1 over nested ones (of entities that overlap another one of the same
+kind, gold or found: precision of those found, recall of those in gold); training words per second, the whole step;
+words labelled per second, with the best of three passes. One thread unless OMP_NUM_THREADS says otherwise. Finished
+runs are kept in --out and scored again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ner_distill.console import Reporter
+from ner_distill.data.sentence import Sentence, Span
+from ner_distill.pipelines.build import load_run
+from ner_distill.pipelines.evaluate import read_gold, score_model
+from ner_distill.pipelines.inference import predict_spans
+from ner_distill.pipelines.reading import ReadOptions
+from ner_distill.pipelines.train_teacher import train_teacher
+
+HEADS = (
+    "token", "crf", "crf-per-type", "global-pointer", "efficient-global-pointer", "additive-pointer", "mrc",
+)  # fmt: skip
+DEV = 1000
+WORDS = ("lexicon/zh_words.txt", "lexicon/zh_medical.tsv")
+TIMED = 500  # sentences
+
+
+def split(data: Path, out: Path) -> tuple[Path, Path]:
+    """The training sentences as two files: what is trained on, and the last `DEV`, which choose the checkpoint."""
+    out.mkdir(parents=True, exist_ok=True)
+    lines = (data / "cmeee/train_data.txt").read_text("utf-8").splitlines()
+    files = out / "train.txt", out / "dev.txt"
+    for file, part in zip(files, (lines[:-DEV], lines[-DEV:]), strict=True):
+        file.write_text("\n".join(part) + "\n", "utf-8")
+    return files
+
+
+def train(head: str, seed: int, epochs: int, data: Path, out: Path) -> Path:
+    """The run of a teacher with this head."""
+    run = out / f"{head}-{seed}"
+    if not (run / "metrics.json").exists():
+        first, last = split(data, out)
+        lexicon = [str(data / words) for words in WORDS]
+        reading = ReadOptions(flatten="longest")  # for token and crf; the others take nested entities as they are
+        train_teacher(
+            [first], [last], run, reading=reading, overwrite=run.exists(),
+            settings=[
+                f"seed={seed}", f"head.kind={head}", f"optim.epochs={epochs}", "optim.swa=true", "optim.swa_start=0.5",
+                "lattice.kind=flat", f"lattice.lexicon={lexicon}",
+            ],
+        )  # fmt: skip
+    return run
+
+
+def nested(spans: Sequence[Span]) -> set[Span]:
+    """Those that share a word with another one."""
+    return {one for one in spans if any(other != one and _overlap(one, other) for other in spans)}
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+def nested_f1(gold: Sequence[Sequence[Span]], found: Sequence[Sequence[Span]]) -> float:
+    """F1 over nested entities, as the module says."""
+    right = [sum(span in theirs for span in nested(ours)) for ours, theirs in zip(found, gold, strict=True)]
+    reached = [sum(span in ours for span in nested(theirs)) for ours, theirs in zip(found, gold, strict=True)]
+    precision = sum(right) / max(sum(len(nested(ours)) for ours in found), 1)
+    recall = sum(reached) / max(sum(len(nested(theirs)) for theirs in gold), 1)
+    return 2 * precision * recall / max(precision + recall, 1e-9)
+
+
+def figures(run: Path, sentences: Sequence[Sentence]) -> dict[str, float]:
+    """One line of the table."""
+    built = load_run(run)
+    built.model.eval()
+    micro = score_model(built, sentences).micro
+    features = [built.featurizer.features(sentence.words) for sentence in sentences]
+    found = predict_spans(built.tagger, built.featurizer, built.info.tagset, features)
+    metrics = json.loads((run / "metrics.json").read_text("utf-8"))
+    steps = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
+    return {
+        "precision": 100 * micro.precision,
+        "recall": 100 * micro.recall,
+        "F1": 100 * micro.f1,
+        "nested F1": 100 * nested_f1([sentence.spans or () for sentence in sentences], found),
+        "seconds": metrics["seconds"],
+        "epochs": float(len({step["epoch"] for step in steps if "score" in step})),
+        "labelled words/s": _speed(run, sentences),
+    }
+
+
+def _speed(run: Path, sentences: Sequence[Sentence]) -> float:
+    built = load_run(run)
+    features = [built.featurizer.features(sentence.words) for sentence in sentences[:TIMED]]
+    times = []
+    for _ in range(3):
+        started = time.process_time()
+        predict_spans(built.tagger, built.featurizer, built.info.tagset, features)
+        times.append(time.process_time() - started)
+    return sum(len(sentence.words) for sentence in sentences[:TIMED]) / min(times)
+
+
+def main() -> None:
+    """Train, score, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--heads", nargs="+", choices=HEADS, default=list(HEADS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--epochs", type=int, default=3)
+    data = Path(os.environ.get("NER_DISTILL_DATA", "../shared/data"))
+    parser.add_argument("--data", type=Path, default=data, help="default: $NER_DISTILL_DATA")
+    parser.add_argument("--out", type=Path, default=Path("runs/heads"))
+    options = parser.parse_args()
+    test = options.data / "cmeee/val_data.txt"
+    sentences = read_gold([test], ReadOptions(), Reporter(quiet=True), unit="character")
+    for head in options.heads:
+        runs = [train(head, seed, options.epochs, options.data, options.out) for seed in options.seeds]
+        found = [figures(run, sentences) for run in runs]
+        cells = []
+        for key in found[0]:
+            values = [one[key] for one in found]
+            spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+            cells.append(f"{key} {statistics.mean(values):,.1f}{spread}")
+        print(f"{head:26}", ", ".join(cells), flush=True)
+
+
+if __name__ == "__main__":
+    main()
