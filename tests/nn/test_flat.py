@@ -88,6 +88,22 @@ def test_blocks_of_queries_equal_the_dense_formula(layers: int, monkeypatch: pyt
     equal(gradients(model, found, inputs), gradients(model, wanted, inputs))
 
 
+def test_a_long_sentence_equals_the_dense_formula_in_double_precision() -> None:
+    model = flat(1, learned=True).double()  # sinusoids are float32 tables: learned ones are as exact as the rest
+    chars, mask = sentences(140, 90, chars=140)
+    chars = chars.detach().double().requires_grad_()
+    words = [
+        group._replace(vectors=group.vectors.detach().double().requires_grad_())
+        for group in lattice((140, 90), widths=(1, 2, 3, 5), words=20)
+    ]
+    inputs = [chars, *(group.vectors for group in words)]
+    found, wanted = model(chars, mask, words), dense_flat(model, chars, mask, words)
+    torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-10)
+    pairs = zip(gradients(model, found, inputs), gradients(model, wanted, inputs), strict=True)
+    for ours, dense in pairs:
+        torch.testing.assert_close(ours, dense, rtol=1e-9, atol=1e-8)
+
+
 @pytest.mark.parametrize("layers", [1, 2])
 def test_without_words_the_result_is_the_dense_one(layers: int) -> None:
     model = flat(layers)
