@@ -22,7 +22,8 @@ from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
 from ner_distill.pipelines import runs
-from ner_distill.pipelines.compare import Job, compare, run_in_process
+from ner_distill.pipelines.compare import compare
+from ner_distill.pipelines.compare_job import Job, run_in_process
 from ner_distill.pipelines.compare_view import Comparison, Figures, Run, Spread, read_comparison, render
 from ner_distill.pipelines.evaluate import evaluate
 from ner_distill.pipelines.reading import ReadOptions
