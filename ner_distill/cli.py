@@ -29,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-RESUMABLE = ("pretrain", "train-teacher", "label-unlabeled", "train-student", "compare")
+RESUMABLE = ("pretrain", "train-teacher", "label-unlabeled", "train-student", "compare", "vote-labels")
 FORMATS = "conll, jsonl, cluener, cmeee, ccf2020, text, parquet"
 Files = list[str]
 Config = Annotated[
@@ -446,9 +446,7 @@ def pretrain(
             help="Raw text, a sentence a line; JSON Lines, Parquet, CoNLL (labels ignored). Repeatable.",
         ),
     ],
-    out: Annotated[
-        Path, typer.Option("--out", metavar="PATH", help="Directory of the encoder, made by this command.")
-    ],
+    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="Directory of the encoder, made by this command.")],
     encoder: Annotated[
         str | None,
         typer.Option(
@@ -501,6 +499,101 @@ def pretrain(
         )
 
 
+@app.command("vote-labels", short_help="labelled sentences → which of their labels are doubtful")
+def vote_labels(
+    train: Annotated[Files, typer.Option("--train", metavar="FILE", help="Labelled sentences to check. Repeatable.")],
+    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="Directory of the votes, made by this command.")],
+    folds: Annotated[
+        int, typer.Option("--folds", metavar="K", min=2, help="Parts; each is judged by a model that saw the others.")
+    ] = 5,
+    repeats: Annotated[
+        int, typer.Option("--repeats", metavar="R", min=1, help="Other splits: each label is judged so many times.")
+    ] = 2,
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by", metavar="WHAT", help="What stays together: sentence, document (of the id), entity (its words)."
+        ),
+    ] = "sentence",
+    action: Annotated[
+        str,
+        typer.Option(
+            "--action", metavar="NAME", help="What happens to outvoted labels: drop, mask, relabel; weight (sentences)."
+        ),
+    ] = "mask",
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--threshold",
+            metavar="[TYPE=]P",
+            help="Suspicion, 0 to 1, from which on a label may be outvoted; 0.5. Repeatable, for single types.",
+        ),
+    ] = None,
+    min_votes: Annotated[
+        int,
+        typer.Option("--min-votes", metavar="N", min=0, help="Votes that a label needs; 0: more than half of R."),
+    ] = 0,
+    epsilon: Annotated[
+        float, typer.Option("--epsilon", metavar="E", help="Weight of a sentence for each missing vote (weight).")
+    ] = 0.7,
+    fast: Annotated[bool, typer.Option("--fast", help="Small models of few epochs, for much data.")] = False,
+    jobs: Annotated[
+        int, typer.Option("--jobs", metavar="N", min=1, help="Folds that are trained at once, a process each.")
+    ] = 1,
+    discard_folds: Annotated[
+        bool, typer.Option("--discard-folds", help="Remove the folds' models when all is done.")
+    ] = False,
+    config: Config = None,
+    settings: Settings = None,
+    format: Format = "auto",
+    scheme: Scheme = "auto",
+    tag_column: TagColumn = -1,
+    strict: Strict = False,
+    flatten: Flatten = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Let models vote on labels that they did not see: find the wrong ones, and those that are missing.
+
+    The data is split into folds, and for each a fresh teacher is trained on the others. An entity that these teachers
+    do not find, in so many repeats of this, is dropped, masked, or relabelled as they say; with `weight` its sentence
+    counts less.
+
+    Written are cleaned.jsonl (for train-teacher), votes.jsonl (for review) and summary.json. With --resume finished
+    folds are used again, also for another --action, --threshold or --min-votes.
+
+    Example: ner-distill vote-labels --train train.conll --out runs/votes
+    """
+    from ner_distill.pipelines.reading import ReadOptions
+    from ner_distill.pipelines.vote_labels import parse_thresholds
+    from ner_distill.pipelines.vote_labels import vote_labels as run
+    from ner_distill.pipelines.vote_labels_view import render
+
+    general, thresholds = parse_thresholds(threshold or [])
+    voting = run(
+        train,
+        out,
+        folds=folds,
+        repeats=repeats,
+        by=by,
+        action=action,
+        threshold=general,
+        thresholds=thresholds,
+        min_votes=min_votes,
+        epsilon=epsilon,
+        config_file=config,
+        settings=settings or [],
+        fast=fast,
+        jobs=jobs,
+        discard_folds=discard_folds,
+        resume=resume,
+        overwrite=overwrite,
+        reading=ReadOptions(format, scheme, tag_column, strict, _flatten(flatten)),
+    )
+    _console().print(render(voting))
+    typer.echo(f"{out}/cleaned.jsonl: train on it; look at the votes: ner-distill review {out} --out review.html")
+
+
 @app.command("train-segmenter", short_help="train a word segmenter from segmented text")
 def train_segmenter(
     train: Annotated[
@@ -518,6 +611,161 @@ def train_segmenter(
     from ner_distill.pipelines.train_segmenter import train_segmenter as run
 
     run(train, out, overwrite=overwrite, reporter=Reporter())
+
+
+@app.command("label-dictionary", short_help="raw text and lists of names → labelled sentences")
+def label_dictionary(
+    dictionary: Annotated[
+        list[str],
+        typer.Option("--dictionary", metavar="TYPE=FILE", help="Names of this type, one a line. Repeatable."),
+    ],
+    text: Annotated[
+        Files,
+        typer.Option(
+            "--text",
+            metavar="FILE",
+            help="Raw text, a sentence a line; JSON Lines, Parquet, CoNLL (labels ignored). Repeatable.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="JSON Lines file to write.")],
+    conflicts: Annotated[
+        str,
+        typer.Option(
+            "--conflicts",
+            metavar="RULE",
+            help="What a name under two types says: drop (nothing), mask (its words count in no loss), first (type).",
+        ),
+    ] = "drop",
+    fold_case: Annotated[bool, typer.Option("--fold-case", help="Match without regard to case.")] = False,
+    unit: Annotated[
+        str, typer.Option("--unit", metavar="NAME", help="What a word is: word, character (Chinese) or auto.")
+    ] = "auto",
+    format: Format = "auto",
+    overwrite: Overwrite = False,
+) -> None:
+    """Label raw text with dictionaries: lists of names by type.
+
+    From the left, at each place the longest name that begins and ends with a word. Text is read as a stream: its size
+    does not matter. What dictionaries miss has no label: train on the result with --set loss.kind=pu.
+
+    Example: ner-distill label-dictionary --dictionary PER=people.txt --text raw.txt --out labelled.jsonl
+    """
+    from ner_distill.pipelines.label_dictionary import label_dictionary as run
+
+    matched = run(
+        dictionary, text, out, conflicts=conflicts, fold_case=fold_case, unit=unit, format=format, overwrite=overwrite
+    )
+    typer.echo(f"{out}: {matched.summary()}")
+
+
+@app.command("grow-dictionary", short_help="add to dictionaries what a model finds in raw text")
+def grow_dictionary(
+    model: Annotated[Path, typer.Option("--model", metavar="RUN", help="Run of a teacher or a student.")],
+    text: Annotated[Files, typer.Option("--text", metavar="FILE", help="Raw text, a sentence a line. Repeatable.")],
+    dictionary: Annotated[
+        list[str],
+        typer.Option("--dictionary", metavar="TYPE=FILE", help="The dictionaries so far. Repeatable."),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Directory of the new dictionaries, made by this command.")
+    ],
+    min_count: Annotated[
+        int, typer.Option("--min-count", metavar="N", min=1, help="How often a name must be found.")
+    ] = 3,
+    format: Format = "auto",
+) -> None:
+    """Add to dictionaries the names that a model finds often enough in raw text, always with one type.
+
+    The new dictionaries, TYPE.txt, hold the old names and the new ones; summary.json says which are new. Then
+    label-dictionary and train-teacher with them, and so on until nothing is added.
+
+    Example: ner-distill grow-dictionary --model runs/pu --text raw.txt --dictionary PER=people.txt --out dictionaries
+    """
+    from ner_distill.pipelines.grow_dictionary import grow_dictionary as run
+
+    growth = run(model, text, dictionary, out, min_count=min_count, format=format)
+    added = ", ".join(f"{label} {len(forms):,}" for label, forms in growth.added.items())
+    typer.echo(
+        f"{out}: new names: {added}; not added: {growth.rare:,} found too rarely, "
+        f"{growth.several:,} with several types, {growth.elsewhere:,} that stand under another type"
+    )
+
+
+@app.command("review", short_help="votes → a page on which a person looks at suspicious labels")
+def review(
+    votes: Annotated[
+        Path, typer.Argument(metavar="VOTES", help="votes.jsonl of vote-labels, or the directory that holds it.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="HTML file to write.")],
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=0, help="Entities of the page, the most suspicious; 0 = all.")
+    ] = 2000,
+    min_suspicion: Annotated[
+        float, typer.Option("--min-suspicion", metavar="P", help="Ask about entities from this suspicion on, 0 to 1.")
+    ] = 0.0,
+    data: Annotated[
+        list[str] | None,
+        typer.Option("--data", metavar="FILE", help="Check that the votes are on these labelled files. Repeatable."),
+    ] = None,
+    format: Format = "auto",
+    scheme: Scheme = "auto",
+    tag_column: TagColumn = -1,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a page for reviewing suspicious labels in a browser.
+
+    One HTML file, which loads nothing from anywhere: entities of the data that held-out models did not find, and
+    entities that only they found, the most suspicious first. Accept, reject or correct them with mouse or keyboard;
+    the browser keeps what was decided. Export the decisions there, and merge them with apply-review.
+
+    Example: ner-distill review runs/votes --out review.html
+    """
+    from ner_distill.pipelines.reading import ReadOptions
+    from ner_distill.pipelines.review import review as run
+
+    reading = ReadOptions(format, scheme, tag_column)
+    made = run(
+        votes, out, limit=limit, min_suspicion=min_suspicion, data=data or [], reading=reading, overwrite=overwrite
+    )
+    left_out = f", {made.left_out:,} less suspicious ones left out" if made.left_out else ""
+    typer.echo(
+        f"{out}: {made.shown:,} entities in {made.sentences:,} sentences{left_out}; open it in a browser, then: "
+        "ner-distill apply-review EXPORTED --data FILE --out FILE"
+    )
+
+
+@app.command("apply-review", short_help="merge the decisions of a review into the data")
+def apply_review(
+    decisions: Annotated[
+        list[Path], typer.Argument(metavar="DECISIONS...", help="Files that the review page exported.")
+    ],
+    data: Annotated[
+        Files, typer.Option("--data", metavar="FILE", help="The labelled files that were voted on. Repeatable.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="JSON Lines file to write.")],
+    skip_changed: Annotated[
+        bool, typer.Option("--skip-changed", help="Leave out decisions on sentences that changed since the review.")
+    ] = False,
+    format: Format = "auto",
+    scheme: Scheme = "auto",
+    tag_column: TagColumn = -1,
+    strict: Strict = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Merge the decisions of a review into the labelled data.
+
+    Sentences are found by their ids and words. What was accepted is in the result, what was rejected is not, what
+    was corrected is replaced. Decisions on sentences that changed are refused, and nothing is written.
+
+    Example: ner-distill apply-review review-votes.jsonl --data train.conll --out reviewed.jsonl
+    """
+    from ner_distill.pipelines.apply_review import apply_review as run
+    from ner_distill.pipelines.apply_review import summary
+    from ner_distill.pipelines.reading import ReadOptions
+
+    reading = ReadOptions(format, scheme, tag_column, strict)
+    applied = run(decisions, data, out, skip_changed=skip_changed, overwrite=overwrite, reading=reading)
+    typer.echo(f"{out}: {summary(applied)}")
 
 
 @app.command("init-config", short_help="write a configuration to edit")

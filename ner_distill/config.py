@@ -159,7 +159,9 @@ class HeadConfig(Section):
 class SimilarityConfig(Section):
     """The second task of the teacher: do two words carry the same entity type?"""
 
-    weight: Weight = Field(0.5, description="weight of this task in the joint loss; 0 switches it off")
+    weight: Weight = Field(
+        0.5, description="weight of this task in the joint loss; 0 switches it off, as loss.kind = pu does"
+    )
     encoder: Literal["shared", "separate"] = Field("shared", description="share the recogniser's encoder or not")
     pairs_per_sentence: Annotated[int, Field(ge=0)] = Field(32, description="sampled pairs per encoded sentence")
     target: Literal["type", "tag"] = Field("type", description="what two words must share to be alike")
@@ -192,6 +194,30 @@ class RegularizeConfig(Section):
     simcse: Weight = Field(0.0, description="weight of telling sentences apart over two dropout passes (SimCSE)")
     mixup: Weight = Field(0.0, description="weight of the loss on mixed word vectors of two sentences")
     mixup_beta: Rate = Field(0.5, description="both parameters of the distribution that mixing shares are drawn from")
+
+
+Share = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class LossConfig(Section):
+    """What labels say: everything, or only what is labelled (positive and unlabelled learning)."""
+
+    kind: Literal["likelihood", "pu"] = Field(
+        "likelihood", description="pu: a word without a label may be of a type all the same, as in dictionary labels"
+    )
+    prior: dict[str, Share] = Field(
+        {}, description="share of all words that are of a type, {TYPE = 0.05}; what is not given is estimated (pu)"
+    )
+    prior_from: Literal["train", "dev"] = Field(
+        "train",
+        description="estimated from the labelled part of the training data, or taken from development data that "
+        "is labelled in full (pu)",
+    )
+    bounded: bool = Field(False, description="abs(y - f) as published, which learns slowly, or the log-loss (pu)")
+    joint: bool = Field(True, description="types compete while they are learned; false: a binary task each (pu)")
+    gamma: Rate | Literal["usual"] = Field(
+        "usual", description="weight of labels that are missed (pu; usual: 1, or 1 / prior of each type if bounded)"
+    )
 
 
 class OptimConfig(Section):
@@ -269,6 +295,7 @@ class TeacherConfig(Section):
     similarity: SimilarityConfig = SimilarityConfig()
     adversarial: AdversarialConfig = AdversarialConfig()
     regularize: RegularizeConfig = RegularizeConfig()
+    loss: LossConfig = LossConfig()
     optim: OptimConfig = OptimConfig()
 
 

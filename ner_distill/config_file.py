@@ -15,12 +15,15 @@ from ner_distill.config import (
     START_FILE,
     START_SHAPE,
     AdversarialConfig,
+    DistillConfig,
     EncoderConfig,
     FeaturesConfig,
     HeadConfig,
     LatticeConfig,
+    LossConfig,
     OptimConfig,
     PretrainConfig,
+    SimilarityConfig,
     StudentConfig,
     TeacherConfig,
 )
@@ -98,9 +101,14 @@ def _resolve(config: Config) -> Config:
     head = config.head
     if head.kind == "auto":
         # a student on a pretrained encoder is saved for transformers, which has no CRF
-        kind = "token" if isinstance(config, StudentConfig) and not scratch else "crf"
+        # PU learning decides word by word
+        words = config.loss.kind == "pu" if isinstance(config, TeacherConfig) else not scratch
+        kind = "token" if words else "crf"
         head = head.model_copy(update={"kind": kind})
-    return config.model_copy(update={"optim": optim, "head": head})
+    changed: dict[str, BaseModel] = {"optim": optim, "head": head}
+    if isinstance(config, TeacherConfig) and config.loss.kind == "pu":
+        changed["similarity"] = config.similarity.model_copy(update={"weight": 0.0})
+    return config.model_copy(update=changed)
 
 
 def _conflicts(config: TeacherConfig | StudentConfig) -> Iterator[str]:
@@ -119,9 +127,12 @@ def _conflicts(config: TeacherConfig | StudentConfig) -> Iterator[str]:
     else:
         yield from _lattice_conflicts(config)
         yield from _training_conflicts(config)
+        yield from _loss_conflicts(config)
     epochs, freeze = config.optim.epochs, config.optim.freeze_epochs
-    if freeze and encoder.name == "scratch" and not (isinstance(config, StudentConfig) and config.init.teacher):
-        yield "optim.freeze_epochs keeps a pretrained encoder; one from scratch would stay random"
+    random = encoder.name == "scratch" and not (isinstance(config, StudentConfig) and config.init.teacher)
+    flat = isinstance(config, TeacherConfig) and config.lattice.kind == "flat"
+    if freeze and random and (flat or not encoder.start):
+        yield "optim.freeze_epochs keeps a pretrained encoder; one from scratch (or its FLAT layers) would stay random"
     if isinstance(epochs, int) and freeze >= epochs:
         yield f"optim.freeze_epochs must be less than optim.epochs, found {freeze} and {epochs}"
 
@@ -205,6 +216,8 @@ def _head_conflicts(head: HeadConfig) -> Iterator[str]:
     for key, kinds in _OF_KINDS.items():
         if head.kind not in kinds and getattr(head, key) != getattr(HeadConfig(), key):
             yield f'head.{key} is for {", ".join(kinds)}; found kind = "{head.kind}"'
+    if head.kind in POINTERS[:2] and head.rotary and head.head_dim % 2:
+        yield f"head.head_dim must be even with rotary positions, found {head.head_dim}"
     if bool(head.main_type) != bool(head.main_type_weight):
         yield "head.main_type and head.main_type_weight go together: which type, and how much it counts"
     if head.kind == "mrc":
@@ -239,6 +252,24 @@ def _training_conflicts(config: TeacherConfig) -> Iterator[str]:
     weights = (config.similarity.weight, config.head.boundary_weight, config.head.main_type_weight)
     if config.head.task_weighting == "log-sum" and not any(weights):
         yield 'head.task_weighting = "log-sum" joins two tasks; with similarity.weight = 0 there is one'
+
+
+def _loss_conflicts(config: TeacherConfig) -> Iterator[str]:
+    loss, head, default = config.loss, config.head, LossConfig()
+    if loss.kind != "pu":
+        for key in ("prior", "prior_from", "bounded", "joint", "gamma"):
+            if getattr(loss, key) != getattr(default, key):
+                yield f'loss.{key} is for loss.kind = "pu", found kind = "{loss.kind}"'
+        return
+    if head.kind not in ("auto", "token"):
+        yield f'loss.kind = "pu" has a classifier of words for its head, found head.kind = "{head.kind}"; leave it out'
+    for key in ("boundary_weight", "main_type_weight", "label_smoothing"):
+        if getattr(head, key):
+            yield f'head.{key} takes words without a label as of no type, which loss.kind = "pu" must not'
+    if config.similarity.weight not in (0.0, SimilarityConfig().weight):
+        yield 'similarity.weight takes words without a label as of no type: with loss.kind = "pu" it is 0'
+    if head.task_weighting != "sum":
+        yield 'head.task_weighting joins two tasks; with loss.kind = "pu" there is one'
 
 
 _WORDS = {"kind", "lexicon", "segmenter", "segmenter_model", "max_length", "word_dim"}
@@ -306,6 +337,10 @@ def _student_conflicts(config: StudentConfig) -> Iterator[str]:
         yield 'distill.temperature softens "kl" and "ce"; with divergence = "mse" it must be 1.0'
     if bool(config.init.teacher) != bool(config.init.layers):
         yield "init.teacher and init.layers go together: whose layers, and which"
+    if config.head.kind in POINTERS:
+        for key in ("divergence", "temperature"):
+            if getattr(config.distill, key) != getattr(DistillConfig(), key):
+                yield f"distill.{key} is of tags; a pointer learns from spans by a loss of its own"
     if config.init.teacher and config.encoder.name != "scratch":
         yield f'init.teacher copies an encoder; leave encoder.name out, found "{config.encoder.name}"'
     if config.init.teacher and config.encoder.start:
@@ -344,7 +379,7 @@ def _apply(data: dict[str, Any], setting: str) -> tuple[str, str | None]:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
-    if isinstance(value, dict) and key != "features.gazetteers":
+    if isinstance(value, dict) and key not in ("features.gazetteers", "loss.prior"):
         return key, "a setting changes one key; give each key its own --set"
     table = data
     *sections, last = key.split(".")

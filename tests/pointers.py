@@ -25,10 +25,11 @@ class TinyPointer(nn.Module):
     def count(self, mask: Tensor) -> float:
         return float(mask.any(1).sum())
 
-    def loss(self, vectors: Tensor, mask: Tensor, gold: Spans) -> Tensor:
+    def loss(self, vectors: Tensor, mask: Tensor, gold: Spans, weight: Tensor | None = None) -> Tensor:
         scores = self.scores(vectors)
         batch, types, words, _ = scores.shape
-        return multilabel_loss(scores, targets(gold, (batch, types, words, words)), candidates(mask)).sum()
+        losses = multilabel_loss(scores, targets(gold, (batch, types, words, words)), candidates(mask)).sum(1)
+        return (losses if weight is None else losses * weight).sum()
 
     def soft_loss(self, vectors: Tensor, mask: Tensor, probs: Tensor, weight: Tensor) -> Tensor:
         losses = soft_multilabel_loss(self.scores(vectors), probs, candidates(mask))

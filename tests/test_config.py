@@ -202,7 +202,7 @@ def test_a_wrong_key_or_value_is_named_with_its_file(write: Write, text: str, me
         (
             "distill.alpha=1",
             "unknown key; known here: seed, encoder, lattice, features, head, similarity, adversarial, regularize, "
-            "optim",
+            "loss, optim",
         ),
         ("optim=3", "is a section: write optim.<key> = value"),
         ("optim={lr = 1.0}", "a setting changes one key; give each key its own --set"),

@@ -29,6 +29,7 @@ class Batch:
     spans:         (spans, 4) long, all gold entities: row, first word, end (half-open), type. A plain tensor: what a
                    span head learns from is `Spans(batch.spans)` of `nn.heads`.
     keep:          (batch, words) bool, False where a word must not count in the loss.
+    weight:        (batch,) float32, of each sentence in the loss of its gold labels; None: 1.
     probs:         (batch, words, tags) float32, the teacher's probabilities; 0 at padding.
     span_probs:    (batch, types, words, words) float32, the teacher's probability that the words i to j, both
                    inclusive, are an entity; 0 where they cannot be.
@@ -41,10 +42,16 @@ class Batch:
     tags: Tensor | None = None
     spans: Tensor | None = None
     keep: Tensor | None = None
+    weight: Tensor | None = None
     probs: Tensor | None = None
     span_probs: Tensor | None = None
     pairs: Tensor | None = None
     pair_targets: Tensor | None = None
+
+    @property
+    def kept(self) -> Tensor:
+        """(batch, words) bool: the words whose labels count."""
+        return self.mask if self.keep is None else self.mask & self.keep
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""

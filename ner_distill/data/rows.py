@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ class Row:
 
     path, line:     where it stands; line 0 where a file is one row.
     lines_per_word: 1 where each word has a line of its own.
+    keep, weight:   as of a `Sentence`.
     flat:           the format knows no nested entities: of two that overlap the longer one stays.
     """
 
@@ -44,6 +46,8 @@ class Row:
     offsets: Offsets | None = None
     lang: str | None = None
     lines_per_word: int = 0
+    keep: tuple[bool, ...] | None = None
+    weight: float = 1.0
     flat: bool = False
 
     @property
@@ -53,7 +57,7 @@ class Row:
 
     def unlabelled(self) -> Row:
         """The same without labels."""
-        return replace(self, tags=None, spans=None, entities=None) if self.labelled else self
+        return replace(self, tags=None, spans=None, entities=None, keep=None, weight=1.0) if self.labelled else self
 
     def line_of(self, word: int) -> int:
         """The line of a word."""
@@ -65,12 +69,13 @@ def sentence_of(row: Row, id: str, unit: Unit, scheme: Scheme, report: ReadRepor
     if row.text is None:
         words = tuple(_without_surrogates(word, row, report) for word in row.words or ())
         spans = _tagged(row, scheme, report) if row.tags is not None else row.spans
-        return Sentence(id, words, None if spans is None else tuple(sorted(spans)), lang=row.lang)
+        spans = None if spans is None else tuple(sorted(spans))
+        return Sentence(id, words, spans, lang=row.lang, keep=row.keep, weight=row.weight)
     text = _without_surrogates(row.text, row, report)
     offsets = row.offsets if row.offsets is not None else segment(text, unit)[1]
     cut = tuple(text[start:end] for start, end in offsets)
     found = None if row.entities is None else _spans(row, text, offsets, report)
-    return Sentence(id, cut, found, text, offsets, row.lang)
+    return Sentence(id, cut, found, text, offsets, row.lang, row.keep, row.weight)
 
 
 def scheme_error(row: Row, error: TagError) -> DataError:
@@ -148,8 +153,9 @@ def row_of_record(record: Mapping[str, Any], path: str, line: int, *, bare_words
 
     Keys: `words` (or `tokens`) with `tags` (or `ner_tags`), or with `entities` in words (`start_word`, `end_word`,
     `label`); or `text` with `entities` in characters (`start`, `end`, `label`) and perhaps the `offsets` of its words;
-    `id` and `lang` where there are any. Other keys are ignored, None counts as absent.
-    bare_words: take no labels. Raises DataError that names what is wrong.
+    `id` and `lang` where there are any; `keep`, for each word whether its label counts (a text needs `offsets` for it),
+    and `weight` of the sentence. Other keys are ignored, None counts as absent.
+    bare_words: take no labels, and nothing of how they count. Raises DataError that names what is wrong.
     """
     present = {key: value for key, value in record.items() if value is not None}
     place = _Place(path, line)
@@ -160,14 +166,19 @@ def row_of_record(record: Mapping[str, Any], path: str, line: int, *, bare_words
     words = present.get("words", present.get("tokens"))
     if words is not None and not _labelled_in_text(present):
         row = replace(row, words=place.strings("words", words))
-        return row if bare_words else replace(row, **_word_labels(present, row, place))
+        if bare_words:
+            return row
+        return replace(row, **_word_labels(present, row, place), **place.carriers(present, len(row.words or ())))
     text = present.get("text")
     if not isinstance(text, str):
         found = f"the keys {', '.join(sorted(map(str, record)))}" if text is None else f"`text` {_short(text)}"
         raise place.error(f"expected `words` (a list) or `text` (a string), found {found}")
     offsets = place.offsets(present["offsets"], text) if "offsets" in present else None
     row = replace(row, text=text, offsets=offsets)
-    if bare_words or "entities" not in present:
+    if bare_words:
+        return row
+    row = replace(row, **place.carriers(present, None if offsets is None else len(offsets)))
+    if "entities" not in present:
         return row
     return replace(row, entities=tuple(place.entities(present["entities"], ("start", "end"))))
 
@@ -223,6 +234,21 @@ class _Place:
                 raise self.error(f"`offsets` must be ascending [start, end] pairs in the text, found {_short(pair)}")
             end = pair[1]
         return tuple((start, end) for start, end in value)
+
+    def carriers(self, present: Mapping[str, Any], words: int | None) -> dict[str, Any]:
+        """`keep` and `weight`; words: how many the record says there are, None where it has a text that is not cut."""
+        keep, weight = present.get("keep"), present.get("weight", 1.0)
+        if keep is not None:
+            if words is None:
+                raise self.error("`keep` is for each word, and a text is cut into words as it is read: give `offsets`")
+            if not isinstance(keep, list | tuple) or not all(isinstance(one, bool) for one in keep):
+                raise self.error(f"`keep` must be a list of true and false, found {_short(keep)}")
+            if len(keep) != words:
+                raise self.error(f"expected `keep` for each word, found {words} words and {len(keep)} values")
+            keep = tuple(keep)
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+            raise self.error(f"`weight` must be a number of 0 or more, found {_short(weight)}")
+        return {"keep": keep, "weight": float(weight)}
 
     def entities(self, value: Any, keys: tuple[str, str]) -> list[Entity]:
         if not isinstance(value, list | tuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -32,6 +33,8 @@ class Sentence:
     text:    the original text where there was one.
     offsets: for each word its (start, end) in `text`, characters, end exclusive; given exactly when
              `text` is.
+    keep:    for each word, does its label count in a loss? None = all do. The encoder reads all words alike.
+    weight:  of the whole sentence in the losses of training.
     """
 
     id: str
@@ -40,12 +43,18 @@ class Sentence:
     text: str | None = None
     offsets: tuple[tuple[int, int], ...] | None = None
     lang: str | None = None
+    keep: tuple[bool, ...] | None = None
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         if (self.text is None) != (self.offsets is None):
             raise ValueError(f"sentence {self.id}: text and offsets are given together or not at all")
         if self.offsets is not None and len(self.offsets) != len(self.words):
             raise ValueError(f"sentence {self.id}: {len(self.words)} words but {len(self.offsets)} offsets")
+        if self.keep is not None and len(self.keep) != len(self.words):
+            raise ValueError(f"sentence {self.id}: {len(self.words)} words but {len(self.keep)} values of keep")
+        if not (math.isfinite(self.weight) and self.weight >= 0):
+            raise ValueError(f"sentence {self.id}: weight must be a number of 0 or more, found {self.weight}")
         for span in self.spans or ():
             if span.end > len(self.words):
                 raise ValueError(f"sentence {self.id}: {span} ends beyond its {len(self.words)} words")
@@ -64,6 +73,20 @@ def without_overlap(spans: Iterable[Span], *, shortest: bool = False) -> tuple[S
         if all(span.end <= other.start or other.end <= span.start for other in kept):
             kept.append(span)
     return tuple(sorted(kept))
+
+
+def whole_entities(spans: Iterable[Span], keep: Sequence[bool]) -> tuple[tuple[bool, ...], int]:
+    """`keep` without entities that it cuts, and how many it did: an entity of which a word does not count is left out
+    whole, as half an entity is another one. Of entities that overlap, all that this reaches.
+    """
+    kept = list(keep)
+    entities = sorted(set(spans))
+    cut = 0
+    while found := [span for span in entities if 0 < sum(kept[span.start : span.end]) < span.end - span.start]:
+        for span in found:
+            kept[span.start : span.end] = [False] * (span.end - span.start)
+        cut += len(found)
+    return tuple(kept), cut
 
 
 def unit_of(sentences: Sequence[Sentence]) -> Unit:

@@ -25,11 +25,13 @@ class Written:
     """What went into a file, and what the format could not hold.
 
     blanks: words whose white space became `BLANK`. overlaps: entities left out for a longer one.
+    carriers: sentences whose `keep` or `weight` is not written.
     """
 
     sentences: int = 0
     blanks: int = 0
     overlaps: int = 0
+    carriers: int = 0
 
 
 def write_conll(
@@ -38,7 +40,7 @@ def write_conll(
     """Write `word TAG` lines and a blank line after each sentence.
 
     What columns cannot hold is replaced and counted: white space inside a word becomes `BLANK`; of entities that
-    overlap the longest stay. Ids, texts and offsets are not written.
+    overlap the longest stay. Ids, texts and offsets are not written; nor are `keep` and `weight`, which is counted.
 
     Raises DataError for a sentence without labels or words and for a type with white space, RunError where the file
     exists (and not `overwrite`) or cannot be written; then nothing is changed.
@@ -53,8 +55,9 @@ def write_jsonl(sentences: Iterable[Sentence], path: Path | str, *, overwrite: b
 
     With a text: `{"id", "text", "offsets", "entities": [{"start", "end", "label"}]}` in characters, end exclusive;
     without: `{"id", "words", "tags"}`, or, where entities overlap, `{"id", "words", "entities": [{"start_word",
-    "end_word", "label"}]}`; `lang` where it is known, and neither tags nor entities where nobody labelled. Raises
-    RunError where the file exists (and not `overwrite`) or cannot be written; then nothing is changed.
+    "end_word", "label"}]}`; `lang` where it is known, and neither tags nor entities where nobody labelled; `keep` where
+    a word does not count, `weight` where it is not 1. Raises RunError where the file exists (and not `overwrite`) or
+    cannot be written; then nothing is changed.
     """
     written = Written()
 
@@ -81,6 +84,7 @@ def _conll(sentence: Sentence, scheme: Scheme, written: Written) -> str:
     written.sentences += 1
     written.blanks += sum(word != before for word, before in zip(words, sentence.words, strict=True))
     written.overlaps += len(sentence.spans) - len(spans)
+    written.carriers += bool(_carriers(sentence))
     tags = tags_from_spans(spans, len(words), scheme)
     return "".join(f"{word} {tag}\n" for word, tag in zip(words, tags, strict=True)) + "\n"
 
@@ -103,7 +107,17 @@ def _record(sentence: Sentence) -> dict[str, Any]:
             record["entities"] = [
                 {"start_word": span.start, "end_word": span.end, "label": span.label} for span in spans
             ]
-    return record if sentence.lang is None else {**record, "lang": sentence.lang}
+    if sentence.lang is not None:
+        record["lang"] = sentence.lang
+    return record | _carriers(sentence)
+
+
+def _carriers(sentence: Sentence) -> dict[str, Any]:
+    """What is said of how its labels count, if anything is."""
+    found: dict[str, Any] = {}
+    if sentence.keep is not None and not all(sentence.keep):
+        found["keep"] = list(sentence.keep)
+    return found if sentence.weight == 1 else {**found, "weight": sentence.weight}
 
 
 def _cut(text: str, offsets: Iterable[tuple[int, int]]) -> tuple[str, ...]:

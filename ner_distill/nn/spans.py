@@ -216,6 +216,17 @@ def log_odds_of(probs: Tensor) -> Tensor:
     return masked(probs.logit(torch.finfo(probs.dtype).eps), probs.detach() > 0)
 
 
+def word_confidence(probs: Tensor, mask: Tensor) -> Tensor:
+    """How sure a table is of each word: the least max(p, 1 − p) over all spans that hold the word.
+
+    Unlike the greatest probability of a tag it is not less where entities nest, of which each may be certain.
+    probs: (batch, types, words, words). mask: (batch, words) bool. Returns: (batch, words), 0 where not counted.
+    """
+    certain = torch.where(candidates(mask)[:, None], torch.maximum(probs, 1 - probs), 1.0).amin(1)
+    held = certain.cummin(-2).values.flip(-1).cummin(-1).values.flip(-1)  # spans that begin before, and end behind
+    return held.diagonal(dim1=-2, dim2=-1) * mask
+
+
 def span_probs_of_tags(log_probs: Tensor, mask: Tensor) -> Tensor:
     """What tags of single words say of spans: P(B_i) · Π_{i<k≤j} P(I_k) · (1 − P(I_{j+1})), words taken as independent.
 

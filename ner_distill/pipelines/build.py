@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
-from ner_distill.config import HeadConfig, StudentConfig, TeacherConfig
+from ner_distill.config import HeadConfig, LossConfig, StudentConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.knowledge import KnowledgeFeaturizer
 from ner_distill.data.pieces import PieceFeaturizer
@@ -96,7 +96,7 @@ def new_teacher(
     sentences, reporter = list(sentences), reporter or Reporter(quiet=True)
     questions = questions_of(config.head, info.tagset, info.unit)
     asked = [(*question_words(question, info.unit), SEPARATOR) for question in (questions or {}).values()]
-    sentences += 2 * asked  # often enough for each of their words to be known
+    sentences += max(2, config.encoder.min_count) * asked  # often enough for each of their words to be known
     known = read_knowledge(config, info.unit, sentences, reporter)
     base: BaseFeaturizer
     if config.encoder.name == "scratch":
@@ -111,9 +111,23 @@ def new_teacher(
         backbones = [load_backbone(config.encoder.name) for _ in range(_encoders(config))]
         base = count_pieces(config.encoder, config.encoder.name, backbones[0])
         encoders = [pretrained_with(config, backbone, known) for backbone in backbones]
+    _require_different(base, asked, questions or {})
     model = _teacher(config, info.tagset, encoders)
     featurizer = _featurizer(base, known, questions, info.unit)
     return Built(info, config, model, featurizer, knowledge=known, questions=questions)
+
+
+def _require_different(base: BaseFeaturizer, asked: Sequence[Sequence[str]], questions: Mapping[str, str]) -> None:
+    """Raises ConfigError where two questions look the same to the encoder: nothing else tells the types apart."""
+    seen: dict[str, str] = {}
+    for label, words in zip(questions, asked, strict=True):
+        inputs = repr([(key, value.tolist()) for key, value in base.collate([base.features(words)]).items()])  # type: ignore[list-item]
+        if inputs in seen:
+            raise ConfigError(
+                f"head.questions: those of {seen[inputs]} and {label} ({questions[label]!r}) are the same to this "
+                "encoder, which does not know the words they differ in; use others, or raise encoder.max_forms"
+            )
+        seen[inputs] = label
 
 
 def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequence[str]]) -> Built:
@@ -151,14 +165,14 @@ def _teacher(config: TeacherConfig, tagset: TagSet, encoders: Sequence[nn.Module
     similarity = PairSimilarity(learned=config.similarity.scale == "learned") if config.similarity.weight > 0 else None
     if config.head.kind == "mrc":
         encoders = [QuestionEncoder(encoder, len(tagset.labels)) for encoder in encoders]
-    tagger = _tagger(config.head, encoders[0], tagset)
+    tagger = _tagger(config.head, encoders[0], tagset, config.loss)
     auxiliary = auxiliary_heads(config.head, cast(int, encoders[0].dim), tagset)
     evaluator = encoders[1] if len(encoders) > 1 else None
     return Teacher(tagger, similarity, evaluator=evaluator, auxiliary=auxiliary)
 
 
-def _tagger(config: HeadConfig, encoder: nn.Module, tagset: TagSet) -> Tagger:
-    return Tagger(encoder, new_head(config, cast(int, encoder.dim), tagset), dropout=config.dropout)
+def _tagger(config: HeadConfig, encoder: nn.Module, tagset: TagSet, loss: LossConfig | None = None) -> Tagger:
+    return Tagger(encoder, new_head(config, cast(int, encoder.dim), tagset, loss), dropout=config.dropout)
 
 
 def _featurizer(

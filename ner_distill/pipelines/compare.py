@@ -27,7 +27,7 @@ from ner_distill.files import atomic_write_text, write_error
 from ner_distill.pipelines import runs
 from ner_distill.pipelines.compare_job import Job, Runner, run_in_process
 from ner_distill.pipelines.compare_view import FILE, FORMAT, Comparison, Run
-from ner_distill.pipelines.reading import ReadOptions, read_labelled
+from ner_distill.pipelines.reading import ReadOptions, flattened, read_labelled
 from ner_distill.pipelines.runs import RunInfo
 
 FIRST_SEED = 13
@@ -183,16 +183,17 @@ def _read_data(
     from ner_distill.pipelines.heads import finds_spans
     from ner_distill.pipelines.labelled import check_development_labels
 
-    nested = all(finds_spans(config.head) for config in configs)
     files = {"train": train, "dev": dev} | ({"test": test} if test else {})
     if "-" in (str(path) for paths in files.values() for path in paths):
         raise ConfigError("standard input is read once, and every run reads these files: give files")
     quiet = Reporter(quiet=True)
-    sentences, unit = read_labelled(train, "--train", reading, quiet, keep_nested=nested)
+    sentences, unit = read_labelled(train, "--train", reading, quiet, keep_nested=True)
     info = RunInfo("teacher", unit, labels_of(sentences))
+    if not all(finds_spans(config.head) for config in configs):
+        flattened(sentences, "--train", reading, quiet)  # refused here if --flatten does not say how
     if not info.labels:
         raise DataError("--train: no entity in any sentence; there is nothing to learn")
-    development, _ = read_labelled(dev, "--dev", reading, quiet, unit=unit, keep_nested=nested)
+    development, _ = read_labelled(dev, "--dev", reading, quiet, unit=unit, keep_nested=True)
     check_development_labels(info.labels, labels_of(development), quiet)
     if test:
         read_labelled(test, "--test", reading, quiet, unit=unit, keep_nested=True)
@@ -227,7 +228,7 @@ def _check_begun(
     jobs: Sequence[Job], configs: Mapping[str, TeacherConfig], info: RunInfo, inputs: dict[str, Any]
 ) -> None:
     """Raises ConfigError where a run to reuse or to go on with was begun with something else."""
-    from ner_distill.pipelines.knowledge import files_of
+    from ner_distill.pipelines.knowledge import inputs_of
 
     problems: list[str] = []
     own: dict[str, dict[str, Any]] = {}
@@ -237,8 +238,7 @@ def _check_begun(
         config = configs[job.name].model_copy(update={"seed": job.seed})
         try:
             if job.name not in own:
-                known = files_of(config)
-                own[job.name] = {"knowledge": runs.fingerprints(known)} if known else {}
+                own[job.name] = inputs_of(config)
             expected = {"train": inputs["train"], "dev": inputs["dev"], **own[job.name]}
             runs.require_same(job.directory, config, info, expected)
         except NerDistillError as error:

@@ -331,13 +331,11 @@ class Fit:
         own_score = torch.tensor([scores["score"] if self.accelerator.is_main_process else 0.0], dtype=torch.float64)
         scores = {**scores, "score": sum_over_processes(self.accelerator, own_score).item()}
         self._tick()
-        if scores["score"] > progress.best_score:
+        progress.epochs_without_gain = 0 if scores["score"] > progress.best_score else progress.epochs_without_gain + 1
+        if scores["score"] >= progress.best_score:  # of equals the later: one that finds nothing yet has learned more
             progress.best_score, progress.best_epoch = scores["score"], progress.epoch - 1
-            progress.epochs_without_gain = 0
             if self.accelerator.is_main_process:
                 saved.save_weights(self.checkpoints / "best.safetensors", candidate.state_dict())
-        else:
-            progress.epochs_without_gain += 1
         records.add(progress, means, scores)
         losses = ", ".join(f"{name} {value:.4f}" for name, value in means.items())
         figures = ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if name != "score")

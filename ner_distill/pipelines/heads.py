@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from ner_distill.config import HeadConfig
+from ner_distill.config import HeadConfig, LossConfig
 from ner_distill.console import Reporter
 from ner_distill.data.questions import default_questions, read_questions
 from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
@@ -25,6 +25,7 @@ from ner_distill.nn.heads import (
     EfficientPointerHead,
     GlobalPointerHead,
 )
+from ner_distill.nn.heads.pu import PuHead
 from ner_distill.pipelines import runs
 
 QUESTIONS = "questions.json"
@@ -35,9 +36,12 @@ def finds_spans(config: HeadConfig) -> bool:
     return config.kind in POINTERS or config.kind in SPAN_HEADS
 
 
-def new_head(config: HeadConfig, dim: int, tagset: TagSet) -> nn.Module:
-    """The head over word vectors of this width."""
+def new_head(config: HeadConfig, dim: int, tagset: TagSet, loss: LossConfig | None = None) -> nn.Module:
+    """The head over word vectors of this width. loss: where it is PU, it has a head of its own."""
     types = len(tagset.labels)
+    if loss is not None and loss.kind == "pu":
+        gamma = None if loss.gamma == "usual" else loss.gamma
+        return PuHead(dim, types, bounded=loss.bounded, joint=loss.joint, gamma=gamma)
     options: dict[str, Any] = {
         "max_width": config.max_span,
         "smoothing": config.label_smoothing,
@@ -55,12 +59,16 @@ def new_head(config: HeadConfig, dim: int, tagset: TagSet) -> nn.Module:
     return HEADS[config.kind](dim, tagset.allowed_start(), tagset.allowed_transitions())
 
 
-def check_entities(config: HeadConfig, sentences: Sequence[Sentence], name: str, reporter: Reporter) -> None:
-    """Say how many entities this kind of head can neither learn nor find."""
+def check_entities(
+    config: HeadConfig, sentences: Sequence[Sentence], name: str, reporter: Reporter
+) -> dict[str, int]:
+    """Say how many entities this kind of head can neither learn nor find. Returns the numbers, for `metrics.json`."""
+    counts: dict[str, int] = {}
     spans = [span for sentence in sentences for span in sentence.spans or ()]
     if config.kind in POINTERS and config.max_span:
         longer = sum(span.end - span.start > config.max_span for span in spans)
         if longer:
+            counts["entities longer than max_span"] = longer
             reporter.warn(
                 f"{name}: {longer:,} of {len(spans):,} entities are longer than head.max_span = {config.max_span}: "
                 "left out, and never found"
@@ -72,10 +80,12 @@ def check_entities(config: HeadConfig, sentences: Sequence[Sentence], name: str,
             for of_type in by_label(sentence.spans or ()).values()
         )
         if lost:
+            counts["entities inside one of their type"] = lost
             reporter.warn(
                 f"{name}: {lost:,} of {len(spans):,} entities overlap a longer one of the same type, "
                 "which a chain per type cannot say: left out"
             )
+    return counts
 
 
 def by_label(spans: Iterable[Span]) -> dict[str, list[Span]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ner_distill.config import START_FILE, TeacherConfig
+from ner_distill.config import START_FILE, StudentConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.gazetteers import Gazetteers
 from ner_distill.data.knowledge import Source
@@ -22,6 +23,7 @@ from ner_distill.data.soft_lexicon import SoftLexicon, Softword
 from ner_distill.data.spelling_features import WIDTHS, Spelling
 from ner_distill.data.vectors import WordVectors, read_vectors
 from ner_distill.data.vocab import Vocab
+from ner_distill.data.word_features import FILE as VOCABULARY
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.pipelines import runs
 
@@ -75,14 +77,28 @@ class Knowledge:
 def files_of(config: TeacherConfig) -> list[str]:
     """The files and directories that decide what a teacher knows."""
     lattice, features = config.lattice, config.features
-    single = (lattice.vectors, features.char_vectors, features.bigram_vectors, config.head.questions)
+    single = (lattice.vectors, features.char_vectors, features.bigram_vectors)
     lists = [file for files in features.gazetteers.values() for file in files]
     files = [*lattice.lexicon, *lattice.raw_text, *lists, *filter(None, single)]
-    if config.encoder.start:
-        files += [str(Path(config.encoder.start) / name) for name in (START_FILE, "model.safetensors")]
     if lattice.segmenter == "pkuseg":
         files.append(str(Segmenter(lattice.segmenter_model).directory))
     return files
+
+
+def inputs_of(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str, Any]]]:
+    """Size and hash of what a configuration names and a training reads beside its data, by key (or `knowledge`)."""
+    found: dict[str, Sequence[str | Path]] = {"encoder.start": start_files(config.encoder.start)}
+    if isinstance(config, TeacherConfig):
+        found["knowledge"] = files_of(config)
+        found["head.questions"] = list(filter(None, [config.head.questions]))
+        found["adversarial.raw_text"] = config.adversarial.raw_text
+    return {key: runs.fingerprints(files) for key, files in found.items() if files}
+
+
+def start_files(directory: str) -> list[Path]:
+    """What decides how an encoder begins that `pretrain` made; [] where there is none."""
+    start = Path(directory).expanduser()
+    return [start / name for name in (START_FILE, VOCABULARY, "model.safetensors")] if directory else []
 
 
 def read_knowledge(config: TeacherConfig, unit: Unit, sentences: Words, reporter: Reporter) -> Knowledge:

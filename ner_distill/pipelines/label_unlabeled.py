@@ -25,6 +25,7 @@ from ner_distill.data.word_features import FILE as VOCABULARY
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import sha256_of
 from ner_distill.pipelines.build import ENCODER, WEIGHTS, Built, load_run
+from ner_distill.pipelines.heads import QUESTIONS
 from ner_distill.pipelines.knowledge import DIRECTORY as KNOWLEDGE
 from ner_distill.pipelines.labeller import Labeller, LabelOptions
 from ner_distill.teacher.model import Teacher
@@ -95,8 +96,9 @@ def fingerprint(run: Path) -> str:
     """A hash of everything that decides what a teacher answers."""
     digest = hashlib.sha256()
     features = [run / VOCABULARY] if (run / VOCABULARY).is_file() else sorted((run / ENCODER).iterdir())
+    asked = [run / QUESTIONS] if (run / QUESTIONS).is_file() else []
     known = sorted(path for path in (run / KNOWLEDGE).rglob("*") if path.is_file())
-    for path in (run / WEIGHTS, run / "labels.json", run / "config.toml", *features, *known):
+    for path in (run / WEIGHTS, run / "labels.json", run / "config.toml", *features, *asked, *known):
         digest.update(sha256_of(path).encode())
     return digest.hexdigest()
 

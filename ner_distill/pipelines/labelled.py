@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 
 from ner_distill.config import OptimConfig
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch, pad_rows, plan_batches, sample_pairs
 from ner_distill.data.metrics import Scores, score
-from ner_distill.data.sentence import Sentence, without_overlap
+from ner_distill.data.sentence import Sentence, whole_entities, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import atomic_write_text
@@ -31,7 +31,10 @@ from ner_distill.pipelines.inference import best_device, has_bf16, predict_spans
 class LabelledData:
     """Training batches of labelled sentences, with sampled pairs where a similarity is trained.
 
-    Features and tags are computed once. What a batch holds is a function of the seed and the epoch.
+    Features and tags are computed once. What a batch holds is a function of the seed and the epoch. Batches have `keep`
+    and `weight` where any of the sentences says something of them.
+
+    partly_kept: entities of which a word does not count, and so none of their words.
     """
 
     def __init__(
@@ -52,6 +55,9 @@ class LabelledData:
         flat = [without_overlap(sentence.spans or ()) for sentence in sentences]
         self.tags = [tagset.encode(one, len(sentence.words)) for one, sentence in zip(flat, sentences, strict=True)]
         self.spans = [tagset.places(sentence.spans or ()) for sentence in sentences]
+        self.partly_kept, self.keep = _kept(sentences)
+        weights = [sentence.weight for sentence in sentences]
+        self.weights = weights if any(weight != 1 for weight in weights) else None
         self.budget, self.seed = budget, seed
         self.pairs_per_sentence, self.pair_target = pairs_per_sentence, pair_target
 
@@ -67,21 +73,34 @@ class LabelledData:
         spans = torch.from_numpy(
             np.concatenate([np.insert(self.spans[index], 0, row, 1) for row, index in enumerate(micro_batch)])
         )
+        keep, weight = self._carriers(micro_batch, mask.shape[1])
+        batch = Batch(inputs, mask, tags=tags, spans=spans, keep=keep, weight=weight)
         if not self.pairs_per_sentence:
-            return Batch(inputs, mask, tags=tags, spans=spans)
+            return batch
         # types are 1, 2, ... for the tags (1, 2), (3, 4), ...; outside stays 0
         keys = ((tags + 1) // 2 if self.pair_target == "type" else tags).numpy()
         rng = np.random.default_rng([self.seed, epoch, micro_batch[0], len(micro_batch)])
-        pairs = sample_pairs(keys, mask.numpy(), self.pairs_per_sentence * len(micro_batch), rng)
+        pairs = sample_pairs(keys, batch.kept.numpy(), self.pairs_per_sentence * len(micro_batch), rng)
         equal = keys.ravel()[pairs[:, 0]] == keys.ravel()[pairs[:, 1]]
-        return Batch(
-            inputs,
-            mask,
-            tags=tags,
-            spans=spans,
-            pairs=torch.from_numpy(pairs),
-            pair_targets=torch.from_numpy(equal.astype(np.float32)),
-        )
+        targets = torch.from_numpy(equal.astype(np.float32))
+        return replace(batch, pairs=torch.from_numpy(pairs), pair_targets=targets)
+
+    def _carriers(self, micro_batch: Sequence[int], width: int) -> tuple[Tensor | None, Tensor | None]:
+        """`keep` and `weight` of a batch."""
+        weight = None if self.weights is None else torch.tensor([self.weights[index] for index in micro_batch])
+        if self.keep is None:
+            return None, weight
+        return pad_rows([self.keep[index] for index in micro_batch], width).bool(), weight
+
+
+def _kept(sentences: Sequence[Sentence]) -> tuple[int, list[tuple[bool, ...]] | None]:
+    """How many entities are only partly kept, and for each sentence the words that count; None where all do."""
+    if all(sentence.keep is None or all(sentence.keep) for sentence in sentences):
+        return 0, None
+    found = [
+        whole_entities(sentence.spans or (), sentence.keep or (True,) * len(sentence.words)) for sentence in sentences
+    ]
+    return sum(cut for _, cut in found), [keep for keep, _ in found]
 
 
 class DevelopmentSet:

@@ -16,7 +16,7 @@ from ner_distill.data.soft_label_columns import SoftBlock
 from ner_distill.data.soft_label_spans import SPAN
 from ner_distill.errors import ConfigError
 from ner_distill.nn.heads import Head, is_span_head
-from ner_distill.nn.spans import found, span_probs_of_tags
+from ner_distill.nn.spans import Spans, found, span_probs_of_tags, word_confidence
 from ner_distill.pipelines.build import Built
 from ner_distill.pipelines.inference import best_device, budget_of, fast_linear, has_bf16
 from ner_distill.pipelines.labeller_room import Answer, Room, RowSpans
@@ -80,6 +80,10 @@ class Labeller:
         self.featurizers: list[Any] = [teacher.featurizer for teacher in teachers]
         self.models = [cast(Teacher, teacher.model).to(self.device).eval() for teacher in teachers]
         self.finds_spans = any(is_span_head(model.tagger.scorer) for model in self.models)
+        # one pointer says which spans are likely without a table of all: long lines then take no more than with tags
+        self.by_blocks = (
+            len(self.models) == 1 and hasattr(self.models[0].tagger.head, "likely") and not options.min_confidence
+        )
         self.compares = options.pairs_per_sentence > 0 and all(model.similarity is not None for model in self.models)
 
     def counts(self) -> dict[str, int]:
@@ -115,6 +119,7 @@ class Labeller:
     def _answer(self, features: list[list[Any]], chunks: Sequence[range], rng: np.random.Generator) -> Answer:
         probs: torch.Tensor | None = None
         span_probs: torch.Tensor | None = None
+        likely: tuple[Spans, torch.Tensor] | None = None
         vectors, votes = [], []
         with torch.inference_mode(), self.autocast, fast_linear(self.device):
             for featurizer, model, one in zip(self.featurizers, self.models, features, strict=True):
@@ -122,7 +127,9 @@ class Labeller:
                 mask = inputs["mask"]
                 encoded, answer = model(inputs)
                 probs = answer if probs is None else probs + answer
-                if self.finds_spans:
+                if self.by_blocks:
+                    likely = model.tagger.head.likely(encoded, mask, self.options.span_floor)  # type: ignore[operator]
+                elif self.finds_spans:
                     table = _span_probs(model, encoded, answer, mask)
                     span_probs = table if span_probs is None else span_probs.add_(table)
                 if self.compares:
@@ -131,22 +138,17 @@ class Labeller:
                     votes.append(self._entities(model, encoded, mask))
             assert probs is not None
             probs = probs / len(self.models)
-            keep = (mask & (probs.amax(-1) >= self.options.min_confidence)).cpu().numpy()
-            spans = self._likely(span_probs.div_(len(self.models))) if span_probs is not None else None
+            span_probs = None if span_probs is None else span_probs.div_(len(self.models))
+            sure = probs.amax(-1) if span_probs is None else word_confidence(span_probs, mask)
+            keep = (mask & (sure >= self.options.min_confidence)).cpu().numpy()
+            if span_probs is not None:
+                likely = found(span_probs, self.options.span_floor)
+            spans = None if likely is None else _row_spans(*likely)
             pairs = self._pairs(probs, mask, chunks, rng)
             similarity = self._similarity(vectors, pairs)
         if votes:
             self._drop_outvoted(keep, votes)
         return Answer(probs.float().cpu().numpy(), keep, pairs, similarity, spans)
-
-    def _likely(self, span_probs: torch.Tensor) -> RowSpans:
-        """The spans above the floor of a table (batch, types, words, words)."""
-        spans, scores = found(span_probs, self.options.span_floor)
-        row, start, end, label = spans.places.cpu().numpy().T
-        values = np.empty(len(row), SPAN)
-        values["start"], values["end"], values["label"] = start, end, label
-        values["score"] = scores.cpu().numpy()
-        return RowSpans(row, values)
 
     def _similarity(
         self, vectors: Sequence[torch.Tensor], pairs: Sequence[npt.NDArray[np.int64]]
@@ -187,11 +189,27 @@ class Labeller:
         return [set(self.tagset.decode(row)) for row in cast(Head, scorer).decode(encoded, mask).tolist()]
 
     def _drop_outvoted(self, keep: npt.NDArray[np.bool_], votes: Sequence[list[set[Span]]]) -> None:
-        """False on the words of every entity that fewer than `min_votes` teachers predict."""
+        """False on the words of every entity that fewer than `min_votes` teachers predict.
+
+        Of a nested one too, but not those that it shares with an entity of enough votes: that would be lost as well.
+        """
         for row, predicted in enumerate(zip(*votes, strict=True)):
-            for span in set().union(*predicted):
-                if sum(span in one for one in predicted) < self.options.min_votes:
-                    keep[row, span.start : span.end] = False
+            every = set().union(*predicted)
+            voted = {span for span in every if sum(span in one for one in predicted) >= self.options.min_votes}
+            sure = np.zeros(keep.shape[1], np.bool_)
+            for span in voted:
+                sure[span.start : span.end] = True
+            for span in every - voted:
+                keep[row, span.start : span.end] &= sure[span.start : span.end] & self.finds_spans
+
+
+def _row_spans(spans: Spans, scores: torch.Tensor) -> RowSpans:
+    """Spans and their probabilities as the store has them."""
+    row, start, end, label = spans.places.cpu().numpy().T
+    values = np.empty(len(row), SPAN)
+    values["start"], values["end"], values["label"] = start, end, label
+    values["score"] = scores.cpu().numpy()
+    return RowSpans(row, values)
 
 
 def _span_probs(model: Teacher, encoded: torch.Tensor, probs: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,13 +18,11 @@ from ner_distill.config import PretrainConfig
 from ner_distill.config_file import load_config
 from ner_distill.console import Reporter
 from ner_distill.data.lexicon import Lexicon
-from ner_distill.data.lines import STDIN
 from ner_distill.data.readers import count_sentences, read_raw, resumable
-from ner_distill.data.segment import unit_of_texts
-from ner_distill.data.sentence import Unit, unit_of
+from ner_distill.data.sentence import Unit
 from ner_distill.data.word_features import FILE as VOCABULARY
 from ner_distill.data.word_features import WordFeaturizer
-from ner_distill.errors import ConfigError, DataError, RunError
+from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import atomic_write_text, write_error
 from ner_distill.nn.masked_lm import MaskedPieces, MaskedWords
 from ner_distill.pipelines import runs
@@ -45,9 +42,9 @@ from ner_distill.pipelines.pretrain_data import (
 )
 from ner_distill.pipelines.pretrain_text import Text
 from ner_distill.pipelines.processes import make_accelerator
+from ner_distill.pipelines.reading import unit_of_raw
 
 MARK = "pretrain.json"
-PEEKED = 2000
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ def pretrain(
     begins = config.encoder.start if config.encoder.name == "scratch" else config.encoder.name
     if begins and Path(begins).expanduser().resolve() == out.resolve():
         raise ConfigError(f"--out {out}: is what the training begins at; choose another directory")
-    chosen = _unit(text, format, unit)
+    chosen = unit_of_raw(text, format, unit)
     inputs = {"text": runs.fingerprints(text), "mask.lexicon": runs.fingerprints(config.mask.lexicon)}
     if resume:
         _require_same(out, config, chosen, inputs)
@@ -169,21 +166,6 @@ def _fit(
 
 
 # ---- what it begins with
-
-
-def _unit(text: Sequence[str | Path], format: str, unit: str) -> Unit:
-    """How the text is cut into words: as asked, or what suits its first sentences."""
-    if unit in ("word", "character"):
-        return cast(Unit, unit)
-    if unit != "auto":
-        raise ConfigError(f"--unit {unit}: expected auto, word, character")
-    if STDIN in map(str, text):
-        raise DataError("--text -: standard input is read once, so say how: --unit word or --unit character")
-    seen = list(islice(read_raw(list(text), format=format, unit="word"), PEEKED))
-    if not seen:
-        raise DataError(f"--text {', '.join(map(str, text))}: no sentence in it")
-    texts = [sentence.text for sentence in seen if sentence.text is not None]
-    return unit_of_texts(texts) if texts else unit_of(seen)
 
 
 def _lexicon(config: PretrainConfig, unit: Unit) -> Lexicon | None:

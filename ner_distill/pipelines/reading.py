@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from typing import cast
 
 from ner_distill.console import Reporter
-from ner_distill.data.readers import read_corpus
-from ner_distill.data.sentence import Sentence, Unit, without_overlap
-from ner_distill.errors import DataError
+from ner_distill.data.lines import STDIN
+from ner_distill.data.readers import read_corpus, read_raw
+from ner_distill.data.segment import unit_of_texts
+from ner_distill.data.sentence import Sentence, Unit, unit_of, without_overlap
+from ner_distill.errors import ConfigError, DataError
+
+PEEKED = 2000  # sentences
 
 
 @dataclass(frozen=True)
@@ -47,13 +53,34 @@ def read_labelled(
     if not corpus.report.clean:
         reporter.warn(corpus.report.summary())
     sentences = usable(corpus.sentences, name, options, reporter)
-    if keep_nested:
-        return sentences, corpus.unit
-    sentences, dropped = flatten(sentences, options.flatten, name)
+    return sentences if keep_nested else flattened(sentences, name, options, reporter), corpus.unit
+
+
+def flattened(sentences: Sequence[Sentence], name: str, options: ReadOptions, reporter: Reporter) -> list[Sentence]:
+    """Sentences whose entities do not overlap; says how many were left out. Raises DataError as `flatten` does."""
+    flat, dropped = flatten(sentences, options.flatten, name)
     if dropped:
         kept = "shorter" if options.flatten == "shortest" else "longer"
         reporter.warn(f"{name}: {dropped:,} entities that overlap a {kept} one left out")
-    return sentences, corpus.unit
+    return flat
+
+
+def unit_of_raw(text: Sequence[str | Path], format: str, unit: str) -> Unit:
+    """How raw text is cut into words: as `--unit` asks, or ("auto") what suits its first sentences.
+
+    Raises ConfigError for another unit, DataError where there is no sentence, or none that could be read twice.
+    """
+    if unit in ("word", "character"):
+        return cast(Unit, unit)
+    if unit != "auto":
+        raise ConfigError(f"--unit {unit}: expected auto, word, character")
+    if STDIN in map(str, text):
+        raise DataError("--text -: standard input is read once, so say how: --unit word or --unit character")
+    seen = list(islice(read_raw(list(text), format=format, unit="word"), PEEKED))
+    if not seen:
+        raise DataError(f"--text {', '.join(map(str, text))}: no sentence in it")
+    texts = [sentence.text for sentence in seen if sentence.text is not None]
+    return unit_of_texts(texts) if texts else unit_of(seen)
 
 
 def usable(sentences: Sequence[Sentence], name: str, options: ReadOptions, reporter: Reporter) -> list[Sentence]:
@@ -89,9 +116,5 @@ def flatten(sentences: Sequence[Sentence], choice: str | None, name: str) -> tup
                 '(head.kind = "global-pointer", say)'
             )
         dropped += lost
-        flat.append(
-            Sentence(sentence.id, sentence.words, kept, sentence.text, sentence.offsets, sentence.lang)
-            if lost
-            else sentence
-        )
+        flat.append(replace(sentence, spans=kept) if lost else sentence)
     return flat, dropped

@@ -172,9 +172,10 @@ def check_inputs(directory: Path, inputs: dict[str, list[dict[str, Any]]], *, re
         try:
             old = [(file["size"], file["sha256"]) for file in before[role]]
         except (KeyError, TypeError):
-            raise RunError(f"{path}: expected sizes and hashes of the --{role} files; the run is damaged") from None
+            raise RunError(f"{path}: expected sizes and hashes of the files of {role}; the run is damaged") from None
         if old != [(file["size"], file["sha256"]) for file in files]:
-            named = "files of [lattice] and [features]" if role == "knowledge" else f"--{role} files"
+            named = f"files of {role}" if "." in role else f"--{role} files"
+            named = "files of [lattice] and [features]" if role == "knowledge" else named
             raise RunError(f"--resume: the {named} are not those that {directory} began with; see {path}")
 
 

@@ -20,6 +20,7 @@ from ner_distill.pipelines import runs
 from ner_distill.pipelines.build import AnyFeaturizer, new_student
 from ner_distill.pipelines.fit import Fit, TrainingData
 from ner_distill.pipelines.heads import check_entities, finds_spans
+from ner_distill.pipelines.knowledge import inputs_of
 from ner_distill.pipelines.labelled import (
     DevelopmentSet,
     LabelledData,
@@ -33,7 +34,7 @@ from ner_distill.pipelines.labelled import (
     require_device,
 )
 from ner_distill.pipelines.processes import make_accelerator
-from ner_distill.pipelines.reading import ReadOptions, read_labelled
+from ner_distill.pipelines.reading import ReadOptions, flattened, read_labelled
 from ner_distill.pipelines.runs import RunInfo
 from ner_distill.pipelines.soft_batch import soft_batch
 from ner_distill.student.loss import DistillationLoss
@@ -151,11 +152,9 @@ def train_student(
     reporter = reporter or Reporter(quiet=not accelerator.is_main_process)
     reading = reading or ReadOptions()
     unit: Unit | str = store.unit if store is not None else "auto"
-    nested = finds_spans(config.head)  # the others keep what --flatten says
     gold_sentences, gold_unit = (
-        read_labelled(gold, "--gold", reading, reporter, unit=unit, keep_nested=nested) if gold else ([], "word")
+        read_labelled(gold, "--gold", reading, reporter, unit=unit, keep_nested=True) if gold else ([], "word")
     )
-    check_entities(config.head, gold_sentences, "--gold", reporter)
     info = (
         RunInfo("student", gold_unit, labels_of(gold_sentences))
         if store is None
@@ -163,7 +162,10 @@ def train_student(
     )
     if not info.labels:
         raise DataError("--gold: no entity in any sentence; there is nothing to learn")
-    development, _ = read_labelled(dev, "--dev", reading, reporter, unit=info.unit, keep_nested=nested)
+    if gold and not finds_spans(config.head):
+        gold_sentences = flattened(gold_sentences, "--gold", reading, reporter)
+    check_entities(config.head, gold_sentences, "--gold", reporter)
+    development, _ = read_labelled(dev, "--dev", reading, reporter, unit=info.unit, keep_nested=True)
     check_development_labels(info.labels, labels_of(development), reporter)
     unknown = [label for label in labels_of(gold_sentences) if label not in info.labels]
     if unknown:
@@ -174,6 +176,7 @@ def train_student(
         "soft": runs.fingerprints([soft / "manifest.json"] if soft else []),
         "dev": runs.fingerprints(dev),
         "gold": runs.fingerprints(gold),
+        **inputs_of(config),
     }
     if resume:
         runs.require_same(out, config, info, inputs)

@@ -13,11 +13,12 @@ from ner_distill.config_file import load_config
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.errors import DataError
+from ner_distill.nn.heads.pu import PuHead
 from ner_distill.pipelines import runs
 from ner_distill.pipelines.build import Built, new_teacher
 from ner_distill.pipelines.fit import Adversary, Fit
 from ner_distill.pipelines.heads import check_entities, finds_spans
-from ner_distill.pipelines.knowledge import files_of
+from ner_distill.pipelines.knowledge import inputs_of
 from ner_distill.pipelines.labelled import (
     DevelopmentSet,
     LabelledData,
@@ -31,8 +32,9 @@ from ner_distill.pipelines.labelled import (
     require_device,
 )
 from ner_distill.pipelines.processes import make_accelerator
+from ner_distill.pipelines.pu import pu_rates
 from ner_distill.pipelines.raw_data import WithRawText, Words, read_sample
-from ner_distill.pipelines.reading import ReadOptions, read_labelled
+from ner_distill.pipelines.reading import ReadOptions, flattened, read_labelled
 from ner_distill.pipelines.runs import RunInfo
 from ner_distill.teacher.adversarial import make_adversary, make_vat
 from ner_distill.teacher.model import Teacher, TeacherObjective
@@ -65,26 +67,26 @@ def train_teacher(
         runs.check_out(out, resume=resume, overwrite=overwrite)
     reporter = reporter or Reporter(quiet=not accelerator.is_main_process)
     reading = reading or ReadOptions()
-    nested = finds_spans(config.head)  # the others keep what --flatten says
-    sentences, unit = read_labelled(train, "--train", reading, reporter, keep_nested=nested)
-    development, _ = read_labelled(dev, "--dev", reading, reporter, unit=unit, keep_nested=nested)
-    check_entities(config.head, sentences, "--train", reporter)
-    info = RunInfo("teacher", unit, labels_of(sentences))
+    sentences, unit = read_labelled(train, "--train", reading, reporter, keep_nested=True)
+    info = RunInfo("teacher", unit, labels_of(sentences))  # whatever flattening leaves: as with any other head
+    if not finds_spans(config.head):
+        sentences = flattened(sentences, "--train", reading, reporter)
+    unsaid = check_entities(config.head, sentences, "--train", reporter)
+    development, _ = read_labelled(dev, "--dev", reading, reporter, unit=unit, keep_nested=True)
     if not info.labels:
         raise DataError("--train: no entity in any sentence; there is nothing to learn")
     check_development_labels(info.labels, labels_of(development), reporter)
-    inputs = {"train": runs.fingerprints(train), "dev": runs.fingerprints(dev)}
-    if known := files_of(config):
-        inputs["knowledge"] = runs.fingerprints(known)
-    if config.adversarial.raw_text:
-        inputs["adversarial.raw_text"] = runs.fingerprints(config.adversarial.raw_text)
+    inputs = {"train": runs.fingerprints(train), "dev": runs.fingerprints(dev), **inputs_of(config)}
     if resume:
         runs.require_same(out, config, info, inputs)
         if (out / "metrics.json").exists():
             return finished_run(out, development, accelerator, reporter)
 
     raw = _raw_text(config, unit, reporter)
+    rates = pu_rates(config.loss, info.labels, sentences, development, reporter) if config.loss.kind == "pu" else None
     built = new_teacher(config, info, [sentence.words for sentence in sentences], reporter)
+    if rates is not None:
+        cast(PuHead, built.tagger.head).set_rates(*rates)
     # only now: whatever was wrong with the input, nothing has been made or replaced
     if accelerator.is_main_process and not resume:
         runs.begin(out, config, info, inputs, overwrite=overwrite)
@@ -97,7 +99,7 @@ def train_teacher(
     )
     data = _data(config, built, sentences, raw)
     dev_set = DevelopmentSet(development, built.featurizer, info.tagset)
-    counts = dict(getattr(built.featurizer, "counts", {}))  # raw text is no matter of what the metrics say
+    counts = {**getattr(built.featurizer, "counts", {}), **unsaid}  # raw text is no matter of what the metrics say
     encoders = [encoder for encoder in (teacher.tagger.encoder, teacher.evaluator) if encoder is not None]
     fit = Fit(
         teacher,

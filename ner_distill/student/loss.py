@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from ner_distill.nn.losses import token_divergence
 from ner_distill.nn.similarity import pair_bce
+from ner_distill.nn.spans import word_confidence
 
 Setting = Literal["auto", "off"] | float
 
@@ -55,14 +56,19 @@ class DistillationLoss:
         gamma = self._word_gamma(probs, pairs, similarity)
         return (distance * weight * gamma).masked_fill(~keep, 0.0).sum()
 
-    def sentence_weights(self, teacher_probs: Tensor, keep: Tensor, pairs: Tensor, similarity: Tensor) -> Tensor:
+    def sentence_weights(
+        self, teacher_probs: Tensor, span_probs: Tensor, keep: Tensor, pairs: Tensor, similarity: Tensor
+    ) -> Tensor:
         """(batch,) float32: the mean of γ_i α_i over the kept words of each sentence, 0 without any.
 
-        What a span head's loss of a sentence is weighed by: it is of all spans at once, not of words. Arguments as in
-        `words`; no gradient.
+        What a span head's loss of a sentence is weighed by: it is of all spans at once, not of words. α_i is the square
+        of the least max(p, 1 − p) over the spans that hold word i: tags share a word's probability between entities
+        that nest, however sure each is. Arguments as in `words`, and span_probs (batch, types, words, words); no
+        gradient.
         """
         probs = teacher_probs.detach().float()
-        weight = _setting(self.alpha, probs.amax(-1).square()) * self._word_gamma(probs, pairs, similarity)
+        sure = word_confidence(span_probs.detach().float(), keep)
+        weight = _setting(self.alpha, sure.square()) * self._word_gamma(probs, pairs, similarity)
         return weight.masked_fill(~keep, 0.0).sum(1) / keep.sum(1).clamp(min=1)
 
     def similarity_term(

@@ -49,10 +49,10 @@ class StudentObjective:
     """The terms `soft` (per kept word; of a head that learns spans per sentence with a kept word), `similarity` (per
     pair) and, for gold sentences, `gold` (per word, CRF and span heads: per sentence).
 
-    A batch is soft (it has `probs`) or gold (it has `tags` and `spans`); both kinds may occur in one step. A head that
-    learns spans does so from `span_probs` of a soft batch, by a loss of its own of all spans of a sentence: divergence
-    and temperature have no part in it, a sentence weighs the mean of α_i γ_i of its kept words, and a span with a
-    word that is not kept is no candidate.
+    A batch is soft (it has `probs`) or gold (it has `tags` and `spans`, perhaps `keep` and `weight`); both kinds may
+    occur in one step. A head that learns spans does so from `span_probs` of a soft batch, by a loss of its own of all
+    spans of a sentence: divergence and temperature have no part in it, a sentence weighs the mean of α_i γ_i of its
+    kept words, and a span with a word that is not kept is no candidate.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class StudentObjective:
         """Kept words (or sentences with one) and pairs; or for gold sentences what the head's likelihood is of."""
         scorer = self.student.tagger.scorer
         if batch.probs is None:
-            return {"gold": scorer.count(batch.mask)}
+            return {"gold": scorer.count(batch.kept)}
         assert batch.keep is not None
         assert batch.pairs is not None
         kept = scorer.count(batch.keep) if learns_spans(scorer) else float(batch.keep.sum())
@@ -91,7 +91,8 @@ class StudentObjective:
     def _gold(self, vectors: Tensor, batch: Batch) -> Tensor:
         assert batch.tags is not None
         spans = None if batch.spans is None else Spans(batch.spans)
-        return loss_of(self.student.tagger.scorer, vectors, batch.mask, tags=batch.tags, spans=spans)
+        scorer = self.student.tagger.scorer
+        return loss_of(scorer, vectors, batch.kept, tags=batch.tags, spans=spans, weight=batch.weight)
 
     def _soft(self, vectors: Tensor, batch: Batch) -> Tensor:
         assert batch.probs is not None
@@ -101,7 +102,9 @@ class StudentObjective:
         scorer = self.student.tagger.scorer
         if learns_spans(scorer):
             assert batch.span_probs is not None
-            weights = self.loss.sentence_weights(batch.probs, batch.keep, batch.pairs, batch.pair_targets)
+            weights = self.loss.sentence_weights(
+                batch.probs, batch.span_probs, batch.keep, batch.pairs, batch.pair_targets
+            )
             return scorer.soft_loss(vectors, batch.keep, batch.span_probs, weights)
         log_probs = scorer.log_probs(vectors, batch.mask)
         return self.loss.words(log_probs, batch.probs, batch.keep, batch.pairs, batch.pair_targets)

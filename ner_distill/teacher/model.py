@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ner_distill.data.batching import Batch
 from ner_distill.nn.heads import AnyHead, Spans, loss_of
+from ner_distill.nn.heads.base import weighted_sum
 from ner_distill.nn.losses import contrast, symmetric_kl, uniform_cross_entropy
 from ner_distill.nn.similarity import PairSimilarity, pair_bce
 from ner_distill.nn.tagger import Tagger
@@ -59,6 +60,9 @@ class Teacher(nn.Module):
         return similarity
 
 
+UNLABELLED = ("r_drop", "simcse", "vat")  # terms that ask no label
+
+
 class TeacherObjective:
     """L_ner + w · L_sim (method: joint loss of the two tasks), what is learned beside them and what regularises them.
 
@@ -79,6 +83,9 @@ class TeacherObjective:
     `simcse`      contrast of the mean word vectors of two passes, per sentence, see `contrast`.
     `mixup`       the likelihood of mixed word vectors beside (the source: instead of) the plain one, see `mixup_loss`.
     `vat`         see `Vat`; the only term of batches without tags.
+
+    Labels count of the words that the batch keeps, times the weights of its sentences: in `entities`, `smoothing`,
+    `boundary`, `main_type` and `mixup`. `r_drop`, `simcse` and `vat` ask no label and count all words alike.
 
     What is summed over words but weighed against the likelihood (smoothing, r_drop, vat) is divided by what that is
     divided by: per sentence for a CRF. So weights mean the same for both heads.
@@ -138,10 +145,16 @@ class TeacherObjective:
 
     def counts(self, batch: Batch) -> dict[str, float]:
         """What the head's likelihood is of (words or sentences), pairs, and for SimCSE sentences."""
-        likelihoods = self.teacher.tagger.scorer.count(batch.mask)
+        head, count = self.teacher.tagger.head, self.teacher.tagger.scorer.count
+        # what is summed over words beside a loss that is a mean over them is to be one too
+        words = getattr(head, "averages_words", False)
+        whole = float(batch.mask.sum()) if words else count(batch.mask)
         if batch.tags is None:
-            return {"vat": likelihoods}
-        counts = dict.fromkeys(self.weights, likelihoods)
+            return {"vat": whole}
+        kept = count(batch.kept)
+        counts = {name: whole if name in UNLABELLED else kept for name in self.weights}
+        if words and "smoothing" in counts:
+            counts["smoothing"] = float(batch.kept.sum())
         if "similarity" in counts:
             counts["similarity"] = float(len(batch.pairs)) if batch.pairs is not None else 0.0
         if "simcse" in counts:
@@ -165,8 +178,16 @@ class TeacherObjective:
             first, second = (sentence_vectors(vectors, mask) for vectors in own)
             sums["simcse"] = contrast(first, second, mask.any(1))
         if "mixup" in self.weights:
-            spans = spans_of(batch)
-            sums["mixup"] = mixup_loss(tagger.scorer, own[0], mask, batch.tags, spans=spans, beta=self.mixup_beta)
+            sums["mixup"] = mixup_loss(
+                tagger.scorer,
+                own[0],
+                mask,
+                batch.tags,
+                spans=spans_of(batch),
+                kept=batch.kept,
+                weight=batch.weight,
+                beta=self.mixup_beta,
+            )
         if "vat" in self.weights:
             sums["vat"] = self._vat(batch)
         return sums
@@ -175,9 +196,10 @@ class TeacherObjective:
         """The terms of the head. vectors: (passes · samples · batch, words, dim)."""
         assert batch.tags is not None
         scorer, draws = self.teacher.tagger.scorer, self.passes * self.dropout_samples
-        mask, tags = batch.mask.repeat(draws, 1), batch.tags.repeat(draws, 1)
+        mask, kept, tags = (words.repeat(draws, 1) for words in (batch.mask, batch.kept, batch.tags))
         spans = spans_of(batch).repeat(draws, len(batch.mask))
-        sums = {"entities": loss_of(scorer, vectors, mask, tags=tags, spans=spans) / draws}
+        weight = None if batch.weight is None else batch.weight.repeat(draws)
+        sums = {"entities": loss_of(scorer, vectors, kept, tags=tags, spans=spans, weight=weight) / draws}
         asked = self.weights.keys() & {"smoothing", "r_drop"}
         if "r_drop" in asked and (disagreement := getattr(scorer, "disagreement", None)):
             sums["r_drop"] = disagreement(*vectors.chunk(2), mask.chunk(2)[0]) / self.dropout_samples
@@ -186,7 +208,7 @@ class TeacherObjective:
             return sums
         log_probs = scorer.log_probs(vectors, mask)
         if "smoothing" in asked:
-            sums["smoothing"] = uniform_cross_entropy(log_probs).where(mask, 0).sum() / draws
+            sums["smoothing"] = weighted_sum(uniform_cross_entropy(log_probs).where(kept, 0), weight) / draws
         if "r_drop" in asked:
             half = mask.chunk(2)[0]
             sums["r_drop"] = symmetric_kl(*log_probs.chunk(2)).where(half, 0).sum() / self.dropout_samples
@@ -202,7 +224,7 @@ class TeacherObjective:
             tags = (2 - batch.tags % 2) * of_type
             chosen = places if label is None else places[places[:, 3] == label]
             spans = Spans(torch.cat([chosen[:, :3], torch.zeros_like(chosen[:, 3:])], 1).unique(dim=0))
-            sums[name] = loss_of(cast(AnyHead, head), vectors, batch.mask, tags=tags, spans=spans)
+            sums[name] = loss_of(cast(AnyHead, head), vectors, batch.kept, tags=tags, spans=spans, weight=batch.weight)
         return sums
 
     def _similarity(self, vectors: Tensor, batch: Batch) -> Tensor:

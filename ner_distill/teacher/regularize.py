@@ -24,7 +24,15 @@ def sentence_vectors(vectors: Tensor, mask: Tensor) -> Tensor:
 
 
 def mixup_loss(
-    head: AnyHead, vectors: Tensor, mask: Tensor, tags: Tensor, *, spans: Spans | None = None, beta: float
+    head: AnyHead,
+    vectors: Tensor,
+    mask: Tensor,
+    tags: Tensor,
+    *,
+    spans: Spans | None = None,
+    kept: Tensor | None = None,
+    weight: Tensor | None = None,
+    beta: float,
 ) -> Tensor:
     """λ L(y) + (1 − λ) L(y') over λ h + (1 − λ) h', where y' and h' are another sentence's of the batch; a scalar SUM.
 
@@ -35,7 +43,8 @@ def mixup_loss(
     one shape; they say nothing of lengths.
 
     head: see Head, SpanHead. vectors: (batch, words, dim). mask: (batch, words) bool. tags: (batch, words) long; a
-    span head reads `spans` in their place.
+    span head reads `spans` in their place. kept: (batch, words) bool, the words whose labels count; None = all of mask.
+    weight: (batch,) float, of each sentence's own likelihood; None = 1.
     Source: Zhang et al., ICLR 2018; mixed inside the network: Verma et al., ICML 2019.
     """
     share = torch.distributions.Beta(beta, beta).sample().item()
@@ -43,9 +52,11 @@ def mixup_loss(
     others, other_mask = vectors[order], mask[order]
     mixed = share * vectors + (1 - share) * others
     mixed = mixed.where(other_mask[..., None], vectors).where(mask[..., None], others)
-    own = loss_of(head, mixed, mask, tags=tags, spans=spans)
+    kept = mask if kept is None else kept
+    own = loss_of(head, mixed, kept, tags=tags, spans=spans, weight=weight)
     spans = None if spans is None else spans.reordered(order)
-    return share * own + (1 - share) * loss_of(head, mixed, other_mask, tags=tags[order], spans=spans)
+    weight = None if weight is None else weight[order]
+    return share * own + (1 - share) * loss_of(head, mixed, kept[order], tags=tags[order], spans=spans, weight=weight)
 
 
 class LogSum:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ner_distill.data.readers import read_corpus
+from ner_distill.data.readers import read_corpus, read_raw
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import DataError
 
@@ -120,3 +120,43 @@ def test_cluener_surface_that_differs_is_counted_and_the_offsets_believed(write:
     corpus = read_corpus([write("a.json", json_lines({"text": "彭小军", "label": {"name": {"小军": [[0, 1]]}}}))])
     assert corpus.sentences[0].spans == (Span(0, 2, "name"),)
     assert corpus.report.counts == {"surface_differs": 1}
+
+
+# ---- how labels count
+
+TWO = {"words": ["a", "b"], "tags": ["O", "O"]}
+CUT = {"text": "a b", "offsets": [[0, 1], [2, 3]], "entities": []}
+
+
+@pytest.mark.parametrize("record", [TWO, CUT], ids=["words", "text"])
+def test_json_keep_and_weight_are_read(record: dict[str, Any], write: Write) -> None:
+    content = json_lines({**record, "keep": [True, False], "weight": 0.7})
+    (sentence,) = read_corpus([write("a.jsonl", content)]).sentences
+    assert (sentence.keep, sentence.weight) == ((True, False), 0.7)
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({**TWO, "keep": [True]}, "expected `keep` for each word, found 2 words and 1 values"),
+        ({**TWO, "keep": [1, 0]}, r"`keep` must be a list of true and false, found \[1, 0\]"),
+        ({**TWO, "keep": "yes"}, "`keep` must be a list of true and false, found 'yes'"),
+        ({"text": "a b", "keep": [True, False]}, "give `offsets`"),
+        ({**TWO, "weight": -0.5}, "`weight` must be a number of 0 or more, found -0.5"),
+        ({**TWO, "weight": "1"}, "`weight` must be a number of 0 or more, found '1'"),
+        ({**TWO, "weight": True}, "`weight` must be a number of 0 or more, found True"),
+        ({**TWO, "weight": float("nan")}, "`weight` must be a number of 0 or more, found nan"),
+    ],
+    ids=["length", "numbers", "text", "no offsets", "negative", "string", "bool", "nan"],
+)
+def test_json_keep_or_weight_of_another_form_is_an_error_with_its_place(
+    record: dict[str, Any], said: str, write: Write
+) -> None:
+    with pytest.raises(DataError, match=rf"a\.jsonl:2: .*{said}"):
+        read_corpus([write("a.jsonl", json_lines(TWO, record))])
+
+
+def test_raw_text_is_read_without_keep_and_weight(write: Write) -> None:
+    path = write("a.jsonl", json_lines({**TWO, "keep": [True, False], "weight": 0.5}))
+    (sentence,) = read_raw([path], unit="word")
+    assert (sentence.keep, sentence.weight) == (None, 1.0)

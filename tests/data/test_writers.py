@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,8 @@ SENTENCES = (
     sentence_of_text("e", " 他 在 IBM", "word", Span(2, 3, "ORG")),
     sentence_of_text("f", "他 在 IBM", "character", Span(4, 5, "X"), Span(4, 7, "ORG"), lang="zh"),
     sentence_of_text("g", "It's Al\u2028Ain", "word"),
+    Sentence("h", ("in", "Rome"), (Span(1, 2, "LOC"),), keep=(True, False), weight=0.49),
+    Sentence("i", ("Rome",), (), "Rome", ((0, 4),), keep=(False,)),
 )
 
 
@@ -95,3 +98,14 @@ def test_failure_halfway_keeps_the_old_file(tmp_path: Path) -> None:
 def test_directory_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="nowhere"):
         write_jsonl(SENTENCES, tmp_path / "nowhere" / "out.jsonl")
+
+
+def test_json_lines_say_nothing_of_labels_that_all_count(tmp_path: Path) -> None:
+    write_jsonl([Sentence("a", ("x", "y"), (), keep=(True, True), weight=1.0)], tmp_path / "out.jsonl")
+    assert json.loads((tmp_path / "out.jsonl").read_text("utf-8")).keys() == {"id", "words", "tags"}
+
+
+def test_conll_counts_sentences_whose_keep_or_weight_it_cannot_hold(tmp_path: Path) -> None:
+    plain, masked = Sentence("a", ("x",), ()), Sentence("b", ("x",), (), keep=(False,))
+    written = write_conll([plain, masked, Sentence("c", ("x",), (), weight=0.5)], tmp_path / "out.conll")
+    assert written.carriers == 2

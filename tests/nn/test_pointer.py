@@ -492,3 +492,17 @@ def test_losses_on_a_gpu_match_the_cpu(kind: str) -> None:
         return [value.detach().cpu() for value in values]
 
     torch.testing.assert_close(results("cuda"), results("cpu"))
+
+
+def test_likely_spans_are_those_of_the_whole_table_above_the_floor(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(2)
+    head = GlobalPointerHead(8, 3, head_dim=4)
+    vectors, mask = torch.randn(2, 23, 8), torch.arange(23) < torch.tensor([[23], [11]])
+    table = head.span_probs(vectors, mask)
+    monkeypatch.setitem(pointer.BLOCK, "cpu", 1)
+    spans, probs = head.likely(vectors, mask, 0.3)
+    expected = (table > 0.3).nonzero()
+    found = torch.stack([spans.places[:, 0], spans.places[:, 3], spans.places[:, 1], spans.places[:, 2] - 1], 1)
+    assert sorted(map(tuple, found.tolist())) == sorted(map(tuple, expected.tolist()))
+    row, label, start, end = found.T
+    torch.testing.assert_close(probs, table[row, label, start, end])

@@ -224,3 +224,24 @@ def test_tables_of_no_words_are_accepted(rows: int) -> None:
     assert spans.tag_log_probs(table, mask).shape == (rows, 0, 7)
     assert spans.span_probs_of_tags(torch.zeros(rows, 0, 7), mask).shape == table.shape
     assert len(spans.found(table, 0.0)[1]) == 0
+
+
+def test_confidence_of_a_word_is_that_of_the_least_certain_span_that_holds_it() -> None:
+    generator = torch.Generator().manual_seed(4)
+    probs, mask = torch.rand(2, 3, 6, 6, generator=generator), torch.ones(2, 6, dtype=torch.bool)
+    mask[0, 4:], mask[1, 2] = False, False
+    found = spans.word_confidence(probs, mask)
+    for row, word in product(range(2), range(6)):
+        held = [
+            max(p, 1 - p)
+            for i, j, kind in product(range(6), range(6), range(3))
+            if i <= word <= j and mask[row, i : j + 1].all()
+            for p in [probs[row, kind, i, j].item()]
+        ]
+        assert found[row, word].item() == pytest.approx(min(held, default=0.0))
+
+
+def test_certain_entities_that_nest_leave_their_words_certain() -> None:
+    probs = torch.full((1, 2, 6, 6), 0.01)
+    probs[0, 0, 0, 4] = probs[0, 1, 1, 2] = 0.99
+    assert spans.word_confidence(probs, torch.ones(1, 6, dtype=torch.bool)).tolist() == [pytest.approx([0.99] * 6)]

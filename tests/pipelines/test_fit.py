@@ -351,13 +351,21 @@ def scripted(scores, seen):
 
 def test_patience_stops_and_the_best_weights_are_restored(tmp_path):
     seen = []
-    fit = new_fit(tmp_path, epochs=9, patience=2, evaluate=scripted([0.5, 0.6, 0.4, 0.6, 0.9], seen))
+    fit = new_fit(tmp_path, epochs=9, patience=2, evaluate=scripted([0.5, 0.6, 0.4, 0.5, 0.9], seen))
     result = fit.run()
     assert len(seen) == 4
     assert (result.score, result.epoch, result.steps) == (0.6, 1, 20)
     assert_same(fit.model.state_dict(), seen[1])
     assert not torch.equal(seen[1]["tagger.head.project.weight"], seen[3]["tagger.head.project.weight"])
     assert not fit.model.training
+
+
+def test_of_equal_scores_the_later_weights_are_kept_and_patience_runs_on(tmp_path):
+    seen = []
+    fit = new_fit(tmp_path, epochs=9, patience=2, evaluate=scripted([0.0, 0.0, 0.0, 0.9], seen))
+    result = fit.run()
+    assert (len(seen), result.score, result.epoch) == (3, 0.0, 2)
+    assert_same(fit.model.state_dict(), seen[2])
 
 
 def test_patience_goes_on_counting_after_a_resume(tmp_path):

@@ -46,7 +46,7 @@ def test_conll_output_is_read_again_as_the_same_entities(world: World, tmp_path:
 
 @pytest.mark.parametrize("options", [[], ["--text", "-"]], ids=["by default", "named -"])
 def test_text_comes_from_standard_input(world: World, options: list[str]) -> None:
-    assert ok("predict", "--model", world.teacher, *options, stdin="Hello .\n").out == "Hello .\n"
+    assert ok("predict", "--model", world.teacher, *options, stdin=", .\n").out == ", .\n"
 
 
 def test_answers_come_in_the_order_of_the_text(world: World) -> None:
@@ -75,11 +75,11 @@ def test_text_is_answered_before_all_of_it_is_read(world: World, tmp_path: Path)
 
 
 def test_lines_without_a_word_are_skipped(world: World) -> None:
-    assert ok("predict", "--model", world.teacher, stdin="Hello .\n\n \u2003\nHello .\n").out == "Hello .\n" * 2
+    assert ok("predict", "--model", world.teacher, stdin=", .\n\n \u2003\n, .\n").out == ", .\n" * 2
 
 
 def test_unknown_output_format_is_an_error(world: World) -> None:
-    done = run("predict", "--model", world.teacher, "--format", "xml", stdin="Hello .\n")
+    done = run("predict", "--model", world.teacher, "--format", "xml", stdin=", .\n")
     assert done.code == 2
     assert "expected jsonl, conll, inline, found 'xml'" in done.err
 
@@ -97,9 +97,9 @@ def test_a_line_in_a_pipe_is_answered_while_the_pipe_stays_open(
     out, into = os.pipe()
     with open(out, encoding="utf-8") as stdin, open(into, "wb", buffering=0) as writer:
         monkeypatch.setattr(sys, "stdin", stdin)
-        writer.write(b"Hello .\n")
+        writer.write(b", .\n")
         answers = predict(world.teacher, ["-"])
-        assert next(answers) == "Hello ."
+        assert next(answers) == ", ."
         writer.write(b"It rains .\n")
         assert next(answers) == "It rains ."
         writer.close()

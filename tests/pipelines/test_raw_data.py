@@ -254,7 +254,7 @@ def test_going_on_with_other_raw_text_is_refused(short: Path, tmp_path: Path, mo
     (tmp_path / "raw.txt").write_text((short / "raw.txt").read_text())
     stop(monkeypatch, 1, short, tmp_path / "run", tmp_path / "raw.txt")
     (tmp_path / "raw.txt").write_text("It rains .\n")
-    with pytest.raises(RunError, match=r"adversarial\.raw_text files are not those"):
+    with pytest.raises(RunError, match=r"files of adversarial\.raw_text are not those"):
         train(short, tmp_path / "run", raw=tmp_path / "raw.txt", resume=True)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -65,6 +66,18 @@ def test_probabilities_add_up_to_one_inside_the_mask_and_are_zero_outside(kind):
     probs = new_student(kind)(INPUTS)
     torch.testing.assert_close(probs.sum(-1), MASK.float())
     assert (probs[~MASK] == 0).all()
+
+
+# ---- gold labels that do not count, or count less
+
+
+@pytest.mark.parametrize("kind", ["token", "crf"])
+def test_gold_is_the_heads_loss_of_kept_words_times_the_weights(kind):
+    student, keep, weight = new_student(kind), torch.tensor([[True, False, True], [False] * 3]), torch.tensor([0.5, 2])
+    batch = replace(gold_batch(), keep=keep, weight=weight)
+    expected = student.tagger.head.loss(student.tagger.encoder(INPUTS), MASK & keep, batch.tags, weight)
+    torch.testing.assert_close(objective(student).sums(batch)["gold"], expected)
+    assert objective(student).counts(batch) == {"gold": 2.0 if kind == "token" else 1.0}
 
 
 # ---- counts
@@ -206,7 +219,17 @@ def test_a_span_head_learns_the_soft_loss_of_all_spans_of_kept_words():
 def test_a_sentence_weighs_the_mean_of_alpha_gamma_of_its_kept_words():
     student, batch = span_student(), span_batch()
     loss = DistillationLoss(scale=4.0, shift=0.5)
-    alpha = batch.probs.amax(-1).square()
+    alpha = {
+        (row, word): min(
+            max(p, 1 - p)
+            for table in batch.span_probs[row].tolist()
+            for start, end in itertools.combinations_with_replacement(range(3), 2)
+            if start <= word <= end and batch.keep[row, start : end + 1].all()
+            for p in [table[start][end]]
+        )
+        ** 2
+        for row, word in batch.keep.nonzero().tolist()
+    }
     flat = batch.probs.flatten(0, 1)
     gamma = {}  # of the words in pairs 0-3, 2-4, 0-2
     for (one, other), similarity in zip(batch.pairs.tolist(), batch.pair_targets.tolist(), strict=True):
@@ -216,8 +239,8 @@ def test_a_sentence_weighs_the_mean_of_alpha_gamma_of_its_kept_words():
             gamma.setdefault(word, []).append(agreement)
     of_word = {word: sum(values) / len(values) for word, values in gamma.items()}
     weights = [
-        (alpha[0, 0] * of_word[0] + alpha[0, 2] * of_word[2]).item() / 2,
-        (alpha[1, 0] * of_word[3] + alpha[1, 1] * of_word[4]).item() / 2,
+        (alpha[0, 0] * of_word[0] + alpha[0, 2] * of_word[2]) / 2,
+        (alpha[1, 0] * of_word[3] + alpha[1, 1] * of_word[4]) / 2,
     ]
     found = StudentObjective(student, loss).sums(batch)["soft"]
     assert found.item() == pytest.approx(span_loss_by_hand(student, batch, weights), rel=1e-5)

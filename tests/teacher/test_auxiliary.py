@@ -14,7 +14,7 @@ from torch.distributions import Beta
 from ner_distill.data.batching import Batch
 from ner_distill.data.sentence import Span, without_overlap
 from ner_distill.data.tagset import TagSet
-from ner_distill.nn.heads import HEADS, CrfPerTypeHead, GlobalPointerHead, Spans
+from ner_distill.nn.heads import HEADS, CrfPerTypeHead, GlobalPointerHead, MrcHead, Spans
 from ner_distill.nn.tagger import Tagger
 from ner_distill.teacher.model import Teacher, TeacherObjective
 from tests.pointers import TinyPointer
@@ -52,7 +52,7 @@ class Recorder(nn.Module):
         super().__init__()
         self.asked: list[Any] = []
 
-    def loss(self, vectors: Tensor, mask: Tensor, gold: Any) -> Tensor:
+    def loss(self, vectors: Tensor, mask: Tensor, gold: Any, weight: Tensor | None = None) -> Tensor:
         self.asked.append(gold)
         return vectors.sum()
 
@@ -283,3 +283,13 @@ def test_dropout_samples_of_a_span_head_are_averaged_with_the_gold_of_each() -> 
     wanted = sum(head.loss(sample, MASK, gold).item() for sample in vectors) / 3
     assert len({sample.sum().item() for sample in vectors}) == 3
     assert found.item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_what_is_summed_over_words_is_averaged_over_them_where_the_loss_of_an_mrc_head_is() -> None:
+    torch.manual_seed(0)
+    head = MrcHead(8, 2)
+    tagger = Tagger(nn.Identity(), head)
+    objective = TeacherObjective(Teacher(tagger, None), similarity_weight=0.0, label_smoothing=0.1, r_drop=1.0)
+    mask = torch.tensor([[True] * 5, [True, True, True, False, False]])
+    batch = Batch({}, mask, tags=torch.zeros(2, 5, dtype=torch.long), spans=torch.zeros(0, 4, dtype=torch.long))
+    assert objective.counts(batch) == {"entities": 2.0, "smoothing": 8.0, "r_drop": 8.0}

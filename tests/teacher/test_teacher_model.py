@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -118,6 +119,61 @@ def test_with_every_regulariser_off_sums_and_random_draws_are_those_of_one_plain
     ).sums(batch)
     torch.testing.assert_close(sums, {"entities": entities, "similarity": alike}, rtol=0, atol=0)
     assert torch.equal(torch.rand(3), drawn)
+
+
+# ---- labels that do not count, or count less
+
+KEEP = torch.tensor([[True, False, True], [True, True, True]])
+WEIGHT = torch.tensor([0.5, 2.0])
+ALL = {"r_drop": 1.0, "simcse": 1.0, "mixup": 1.0, "label_smoothing": 0.1}
+
+
+@pytest.mark.parametrize("kind", ["token", "crf"])
+def test_entities_are_the_heads_loss_of_kept_words_times_the_weights(kind):
+    teacher = new_teacher(kind)
+    sums = TeacherObjective(teacher, similarity_weight=0).sums(replace(batch_of(), keep=KEEP, weight=WEIGHT))
+    vectors = teacher.tagger.encoder(INPUTS)
+    torch.testing.assert_close(sums["entities"], teacher.tagger.head.loss(vectors, MASK & KEEP, TAGS, WEIGHT))
+
+
+@pytest.mark.parametrize("kind", ["token", "crf"])
+def test_the_tag_of_a_word_that_is_not_kept_changes_no_term(kind):
+    objective = TeacherObjective(new_teacher(kind), similarity_weight=0.5, **ALL)
+    sums = []
+    for tag in (0, 1):
+        tags = TAGS.clone()
+        tags[0, 1] = tag
+        torch.manual_seed(1)
+        sums.append(objective.sums(replace(batch_of(), tags=tags, keep=KEEP)))
+    torch.testing.assert_close(*sums, rtol=0, atol=0)
+
+
+def test_counts_of_terms_with_labels_are_of_kept_words_and_know_no_weights():
+    objective = TeacherObjective(new_teacher(), similarity_weight=0.5, **ALL)
+    counts = objective.counts(replace(batch_of(), keep=KEEP, weight=WEIGHT))
+    assert counts == {
+        "entities": 4.0, "similarity": 3.0, "smoothing": 4.0, "mixup": 4.0, "r_drop": 5.0, "simcse": 2.0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["token", "crf"])
+def test_keeping_all_words_with_weight_one_changes_no_term(kind):
+    objective, sums = TeacherObjective(new_teacher(kind), similarity_weight=0.5, **ALL), []
+    for batch in (batch_of(), replace(batch_of(), keep=MASK, weight=torch.ones(2))):
+        torch.manual_seed(1)
+        sums.append(objective.sums(batch))
+    torch.testing.assert_close(*sums)
+
+
+def test_mixup_gives_each_likelihood_the_weight_of_its_own_sentence():
+    teacher = new_teacher()
+    objective = TeacherObjective(teacher, similarity_weight=0, mixup=1.0)
+    found = []
+    for weight in ([1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [3.0, 0.5]):
+        torch.manual_seed(1)
+        found.append(objective.sums(replace(batch_of(), weight=torch.tensor(weight)))["mixup"])
+    torch.testing.assert_close(found[2], found[0] + found[1])
+    torch.testing.assert_close(found[3], 3 * found[0] + 0.5 * found[1])
 
 
 # ---- the evaluator

@@ -48,10 +48,18 @@ def is_span_head(head: object) -> TypeGuard[SpanHead]:
     return hasattr(head, "find")
 
 
-def loss_of(head: AnyHead, vectors: Tensor, mask: Tensor, *, tags: Tensor, spans: Spans | None = None) -> Tensor:
+def loss_of(
+    head: AnyHead,
+    vectors: Tensor,
+    mask: Tensor,
+    *,
+    tags: Tensor,
+    spans: Spans | None = None,
+    weight: Tensor | None = None,
+) -> Tensor:
     """The loss of a head of either kind, a scalar SUM: see `Head.loss` and, where it needs `spans`, `SpanHead.loss`."""
     if not is_span_head(head):
-        return cast(Head, head).loss(vectors, mask, tags)
+        return cast(Head, head).loss(vectors, mask, tags, weight)
     if spans is None:
         raise ValueError("a span head learns from spans, found none")
-    return head.loss(vectors, mask, spans)
+    return head.loss(vectors, mask, spans, weight)

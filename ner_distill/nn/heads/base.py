@@ -21,15 +21,15 @@ class SpanHead(Protocol):
     scores and losses are computed in float32 or better.
     """
 
-    def loss(self, vectors: Tensor, mask: Tensor, gold: Spans) -> Tensor:
-        """SUM over sentences of the loss; a scalar. Gold spans that are no candidates are left out.
+    def loss(self, vectors: Tensor, mask: Tensor, gold: Spans, weight: Tensor | None = None) -> Tensor:
+        """SUM over sentences of the loss, each times its weight; a scalar. Gold that is no candidate is left out.
 
-        All False gives 0 and still back-propagates.
+        weight: (batch,) float, no gradient; None = 1. All False gives 0 and still back-propagates.
         """
         ...
 
     def count(self, mask: Tensor) -> float:
-        """Sentences with a counted word: what divides the sum into a mean. Known before any forward pass."""
+        """Sentences with a counted word, whatever their weight: what divides the sum. Known before any forward pass."""
         ...
 
     def span_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
@@ -60,15 +60,15 @@ class Head(Protocol):
     its vector and tag makes no difference. Inside autocast everything is computed in float32 or better.
     """
 
-    def loss(self, vectors: Tensor, mask: Tensor, tags: Tensor) -> Tensor:
-        """SUM over sentences of the negative log-likelihood of `tags` (batch, words) long; a scalar.
+    def loss(self, vectors: Tensor, mask: Tensor, tags: Tensor, weight: Tensor | None = None) -> Tensor:
+        """SUM over sentences of the negative log-likelihood of `tags` (batch, words) long, times weight; a scalar.
 
-        All False gives 0 and still back-propagates.
+        weight: (batch,) float, of each sentence, no gradient; None = 1. All False gives 0 and still back-propagates.
         """
         ...
 
     def count(self, mask: Tensor) -> float:
-        """How many likelihoods that sum has: what divides it into a mean. A number, known before any forward pass."""
+        """How many likelihoods that sum has, whatever their weight: what divides it. Known before any forward pass."""
         ...
 
     def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
@@ -81,6 +81,13 @@ class Head(Protocol):
     def decode(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """(batch, words) long: the best tags that BIO allows, 0 where not counted. No gradient."""
         ...
+
+
+def weighted_sum(losses: Tensor, weight: Tensor | None) -> Tensor:
+    """The sum of losses (batch, ...), each sentence's times its weight (batch,); None = 1. A scalar."""
+    if weight is None:
+        return losses.sum()
+    return (losses * weight.to(losses.dtype).reshape(-1, *[1] * (losses.dim() - 1))).sum()
 
 
 class Projection(nn.Linear):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ner_distill.nn.heads.base import Projection, forbidden_masks
+from ner_distill.nn.heads.base import Projection, forbidden_masks, weighted_sum
 from ner_distill.nn.heads.chain import Packing, best_path, prefix_scores
 
 
@@ -39,7 +39,7 @@ class CrfHead(nn.Module):
         """Sentences: the likelihood is that of a whole sequence of tags."""
         return float(mask.any(1).sum())
 
-    def loss(self, vectors: Tensor, mask: Tensor, tags: Tensor) -> Tensor:
+    def loss(self, vectors: Tensor, mask: Tensor, tags: Tensor, weight: Tensor | None = None) -> Tensor:
         """Sum over sentences of log Z − score of the gold path."""
         logits: Tensor = self.project(vectors)
         if not mask.shape[1]:
@@ -50,7 +50,8 @@ class CrfHead(nn.Module):
             emissions = packing.pack(logits.to(start.dtype))
             log_z = torch.logsumexp(packing.at_last(prefix_scores(emissions, start, transitions)) + end, -1)
             gold = path_score(emissions, start, end, transitions, packing, packing.pack(tags))
-            return (log_z - gold).masked_fill(packing.lengths == 0, 0).sum().to(logits.dtype)
+            losses = (log_z - gold).masked_fill(packing.lengths == 0, 0)
+            return weighted_sum(losses, weight).to(logits.dtype)
 
     def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Forward–backward: −inf for a tag that no allowed path gives to the word."""

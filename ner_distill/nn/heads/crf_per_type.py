@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ner_distill.nn.heads.base import Projection, forbidden_masks
+from ner_distill.nn.heads.base import Projection, forbidden_masks, weighted_sum
 from ner_distill.nn.heads.chain import Packing, best_path, prefix_scores
 from ner_distill.nn.heads.crf import path_score, working_dtype
 from ner_distill.nn.spans import Spans, candidates
@@ -59,7 +59,7 @@ class CrfPerTypeHead(nn.Module):
         """Sentences: the loss of one is the sum over its types."""
         return float(mask.any(1).sum())
 
-    def loss(self, vectors: Tensor, mask: Tensor, gold: Spans) -> Tensor:
+    def loss(self, vectors: Tensor, mask: Tensor, gold: Spans, weight: Tensor | None = None) -> Tensor:
         """Sum over sentences and types of log Z − score of the gold path.
 
         Gold becomes tags on the CPU, which a GPU waits for. Raises ValueError for gold outside of the batch.
@@ -75,7 +75,8 @@ class CrfPerTypeHead(nn.Module):
                 chains.emissions, chains.start, chains.end, chains.transitions, packing, packing.pack(tags)
             )
             log_z = torch.logsumexp(packing.at_last(chains.prefixes()) + chains.end, -1)
-            return (log_z - gold_scores).masked_fill(packing.lengths == 0, 0).sum().to(logits.dtype)
+            losses = (log_z - gold_scores).masked_fill(packing.lengths == 0, 0)
+            return weighted_sum(losses.unflatten(0, (-1, self.types)), weight).to(logits.dtype)
 
     def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """B-X: P(B); I-X: P(I) + P(E), both of type X; O: the product of all P(O). These are made to add up to 1.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ner_distill.nn.heads.base import Projection
+from ner_distill.nn.heads.base import Projection, weighted_sum
 from ner_distill.nn.spans import Spans, candidates, found, masked, tag_log_probs, targets
 
 
@@ -25,6 +25,9 @@ class MrcHead(nn.Module):
     Source: Li et al., ACL 2020, "A Unified MRC Framework for Named Entity Recognition".
     """
 
+    averages_words = True
+    """The loss of a sentence is a mean over its words, where a CRF's is a sum."""
+
     def __init__(
         self, dim: int, types: int, *, start_weight: float = 1.0, end_weight: float = 1.0, match_weight: float = 1.0
     ) -> None:
@@ -42,7 +45,7 @@ class MrcHead(nn.Module):
         """Sentences: the loss of one is the sum over its types."""
         return float(mask.any(1).sum())
 
-    def loss(self, vectors: Tensor, mask: Tensor, gold: Spans) -> Tensor:
+    def loss(self, vectors: Tensor, mask: Tensor, gold: Spans, weight: Tensor | None = None) -> Tensor:
         """Sum over sentences and types of a · CE_start + b · CE_end + c · BCE_match.
 
         CE_start and CE_end are binary, means over the counted words; BCE_match is the mean over the spans that begin
@@ -56,7 +59,10 @@ class MrcHead(nn.Module):
         asked = possible & (first | (starts > 0))[..., None] & (last | (ends > 0))[..., None, :]
         counted = mask[:, None].expand_as(starts)
         parts = ((starts, first, counted), (ends, last, counted), (matches, wanted, asked))
-        losses = [weight * _mean_cross_entropy(*part) for weight, part in zip(self.weights, parts, strict=True)]
+        losses = [
+            share * weighted_sum(_mean_cross_entropy(*part), weight)
+            for share, part in zip(self.weights, parts, strict=True)
+        ]
         return torch.stack(losses).sum()
 
     def scores(self, vectors: Tensor, mask: Tensor) -> Tensor:
@@ -88,10 +94,10 @@ class MrcHead(nn.Module):
 
 
 def _mean_cross_entropy(logits: Tensor, wanted: Tensor, counted: Tensor) -> Tensor:
-    """Sum over sentences and types of the mean over what is counted of the binary cross-entropy; a scalar.
+    """(batch, types): the mean over what is counted of the binary cross-entropy.
 
     All (batch, types, ...), wanted and counted bool. Where nothing is counted the mean is 0.
     """
     costs = functional.binary_cross_entropy_with_logits(logits, wanted.to(logits.dtype), reduction="none")
     costs = costs.masked_fill(~counted, 0).flatten(2).sum(-1)
-    return (costs / counted.flatten(2).sum(-1).clamp_min(1)).sum()
+    return costs / counted.flatten(2).sum(-1).clamp_min(1)

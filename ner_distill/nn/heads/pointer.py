@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from ner_distill.nn import spans
+from ner_distill.nn.heads.base import weighted_sum
 from ner_distill.nn.heads.pointer_scores import AdditiveScores, Parts, ProductScores, SharedProductScores, SpanScores
 from ner_distill.nn.heads.pointer_terms import gold_loss, overlap_f1, sparse_terms
 from ner_distill.nn.spans import Spans
@@ -78,14 +80,16 @@ class PointerHead(nn.Module):
             whole = slice(0, mask.shape[1])
             return self.form.block(parts, _bias(parts, allowed), whole, whole)
 
-    def loss(self, vectors: Tensor, mask: Tensor, gold: Spans) -> Tensor:
+    def loss(self, vectors: Tensor, mask: Tensor, gold: Spans, weight: Tensor | None = None) -> Tensor:
         """Sum over sentences and types of log(1 + Σ_P e^{−s}) + log(1 + Σ_Q e^{s}), P gold, Q all other candidates."""
         spans.check_fit(gold, (*mask.shape[:1], self.form.types, *mask.shape[1:], *mask.shape[1:]))
         parts, allowed = self._prepared(vectors, mask)
         with _full_precision(vectors):
             plain = self._smoothed_loss if self.smoothing else self._plain_loss
-            total = plain(parts, allowed, gold)
-            return total + self.reading * self._reading_loss(parts, allowed, gold) if self.reading else total
+            total = plain(parts, allowed, gold, weight)
+            if not self.reading:
+                return total
+            return total + self.reading * weighted_sum(self._reading_loss(parts, allowed, gold), weight)
 
     def soft_loss(self, vectors: Tensor, mask: Tensor, probs: Tensor, weight: Tensor | None = None) -> Tensor:
         """The loss with a teacher's probabilities in place of gold: `spans.soft_multilabel_loss`.
@@ -101,8 +105,7 @@ class PointerHead(nn.Module):
                 return (spans.soft_multilabel_terms(scores, block.cut(probs), block.allowed),)
 
             (terms,) = self._over_blocks(parts, allowed, work)
-            losses = spans.joined(torch.stack(terms)).sum(1)
-            return (losses if weight is None else losses * weight.to(losses.dtype)).sum()
+            return weighted_sum(spans.joined(torch.stack(terms)).sum(1), weight)
 
     def disagreement(self, first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
         """SUM over candidates of (σ(s) − σ(t))(s − t), s and t their scores in two passes of one batch; a scalar.
@@ -137,14 +140,22 @@ class PointerHead(nn.Module):
             begins, inside = self._over_blocks(parts, allowed, work)
             return spans.tags_of_costs(torch.cat(begins, -1), torch.stack(inside).sum(0), mask)
 
-    @torch.no_grad()
     def find(self, vectors: Tensor, mask: Tensor) -> tuple[Spans, Tensor]:
         """Every span that scores above 0."""
+        return self.likely(vectors, mask, 0.5)
+
+    @torch.no_grad()
+    def likely(self, vectors: Tensor, mask: Tensor, floor: float) -> tuple[Spans, Tensor]:
+        """Every span more probable than the floor, and its probability, in the order of `find`.
+
+        Without the table of `span_probs`: memory grows with the length of a sentence, not with its square.
+        """
+        least = math.log(floor / (1 - floor))
         parts, allowed = self._prepared(vectors, mask)
         with _full_precision(vectors):
 
             def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
-                some, values = spans.found(scores, 0.0)
+                some, values = spans.found(scores, least)
                 start = block.first.start
                 return some.places + torch.tensor([0, start, start, 0], device=scores.device), values.sigmoid()
 
@@ -152,15 +163,16 @@ class PointerHead(nn.Module):
             order = places[:, 0].argsort(stable=True)  # blocks are in the order of first words already
             return Spans(places[order]), probs[order]
 
-    def _plain_loss(self, parts: Parts, allowed: Tensor, gold: Spans) -> Tensor:
+    def _plain_loss(self, parts: Parts, allowed: Tensor, gold: Spans, weight: Tensor | None) -> Tensor:
         def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
             return sparse_terms(scores, gold, block.first.start)
 
         rest, at_gold = (torch.stack(some) for some in self._over_blocks(parts, allowed, work))
         of_gold = gold_loss(at_gold.sum(0), gold, allowed, self.form.types)
-        return of_gold + functional.softplus(rest.logsumexp(0)).sum()
+        of_rest = functional.softplus(rest.logsumexp(0))
+        return weighted_sum(of_gold, weight) + weighted_sum(of_rest, weight)
 
-    def _smoothed_loss(self, parts: Parts, allowed: Tensor, gold: Spans) -> Tensor:
+    def _smoothed_loss(self, parts: Parts, allowed: Tensor, gold: Spans, weight: Tensor | None) -> Tensor:
         table = spans.targets(gold, (len(allowed), self.form.types, *allowed.shape[1:]))
         share = self.smoothing / allowed.sum((1, 2)).clamp(min=1)[:, None, None, None]
 
@@ -169,10 +181,10 @@ class PointerHead(nn.Module):
             return (spans.soft_multilabel_terms(scores, probs, block.allowed),)
 
         (terms,) = self._over_blocks(parts, allowed, work)
-        return spans.joined(torch.stack(terms)).sum()
+        return weighted_sum(spans.joined(torch.stack(terms)), weight)
 
     def _reading_loss(self, parts: Parts, allowed: Tensor, gold: Spans) -> Tensor:
-        """SUM over sentences and types that have gold of −Σ p · f1 + λ Σ p log p, p the softmax of all candidates.
+        """(batch, types) −Σ p · f1 + λ Σ p log p, p the softmax of all candidates; 0 for a type without gold.
 
         f1(i, j): the best overlap F1, in words, of the span with a gold span of its type; λ: `reading_entropy`.
         """
@@ -191,7 +203,7 @@ class PointerHead(nn.Module):
         totals, f1, score = (torch.stack(some) for some in self._over_blocks(parts, allowed, work))
         shares = totals.softmax(0)  # of all probability, by block
         total, f1, score = totals.logsumexp(0), (shares * f1).sum(0), (shares * score).sum(0)
-        return (asked.view_as(f1) * (self.reading_entropy * (score - total) - f1)).sum()
+        return asked.view_as(f1) * (self.reading_entropy * (score - total) - f1)
 
     def _prepared(self, vectors: Tensor, mask: Tensor) -> tuple[Parts, Tensor]:
         """The parts of the scores, and (batch, words, words) the candidates."""

@@ -31,7 +31,7 @@ def sparse_terms(scores: Tensor, gold: Spans, first: int) -> tuple[Tensor, Tenso
 
 
 def gold_loss(at_gold: Tensor, gold: Spans, allowed: Tensor, types: int) -> Tensor:
-    """The other part: SUM over sentences and types of log(1 + Σ_P e^{−s}), from the scores (spans,) of the gold spans.
+    """The other part: (batch, types) log(1 + Σ_P e^{−s}), from the scores (spans,) of the gold spans.
 
     allowed: (batch, words, words) bool, candidates. Gold that is none, or that is given twice, is left out.
     """
@@ -42,7 +42,7 @@ def gold_loss(at_gold: Tensor, gold: Spans, allowed: Tensor, types: int) -> Tens
     logs = spans.masked(-at_gold, allowed[row, start, end - 1] & ~twice)
     greatest = logs.new_zeros(len(allowed) * types).scatter_reduce(0, group, logs.detach(), "amax")
     total = (-greatest).exp().index_add(0, group, (logs - greatest[group]).exp())
-    return (greatest + total.log()).sum()
+    return (greatest + total.log()).view(len(allowed), types)
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ner_distill.nn.heads.base import Projection, forbidden_masks
+from ner_distill.nn.heads.base import Projection, forbidden_masks, weighted_sum
 from ner_distill.nn.heads.chain import best_path
 
 
@@ -44,11 +44,15 @@ class TokenHead(nn.Module):
         """Words: each has a likelihood of its own."""
         return float(mask.sum())
 
-    def loss(self, vectors: Tensor, mask: Tensor, tags: Tensor) -> Tensor:
-        """Sum over counted words of the cross-entropy."""
+    def loss(self, vectors: Tensor, mask: Tensor, tags: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Sum over counted words of the cross-entropy; a word has its sentence's weight."""
         logits: Tensor = self.project(vectors)
         targets = tags.masked_fill(~mask, -100)
-        return functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum")
+        logits, flat = logits.flatten(0, 1), targets.flatten()
+        if weight is None:
+            return functional.cross_entropy(logits, flat, ignore_index=-100, reduction="sum")
+        losses = functional.cross_entropy(logits, flat, ignore_index=-100, reduction="none")
+        return weighted_sum(losses.view(tags.shape), weight)
 
     def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """The log-softmax of each word."""

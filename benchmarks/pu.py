@@ -1,0 +1,145 @@
+"""Training from dictionaries alone: CoNLL-2003 English, tags of dictionaries in place of gold.
+
+    python -m benchmarks.pu [--ways matching as-is pu adaptive] [--seeds 1 2 3] [--rounds 3] [--sentences 0] [--out DIR]
+
+    matching   the dictionaries looked up in the test sentences; nothing is trained
+    as-is      a teacher (CRF) on `distant/conll03_en_train.jsonl`, whose words without a tag count as no entity
+    pu         loss.kind = "pu" on the same file; class priors as --prior says
+    adaptive   pu, then --rounds times: grow the dictionaries by what it found in the training text, label that, train
+
+Scratch encoder, no pretrained vectors. The development set (gold) chooses the checkpoint, for all ways alike. Columns:
+precision, recall and F1 on the test set, mean ± standard deviation over the seeds. --sentences N takes the first N of
+all files, to see that it runs. Finished runs in --out are used again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from ner_distill.console import Reporter
+from ner_distill.data.dictionaries import Dictionaries
+from ner_distill.data.metrics import Counts, score
+from ner_distill.data.sentence import Sentence, labels_of
+from ner_distill.pipelines.build import load_run
+from ner_distill.pipelines.evaluate import read_gold, score_model
+from ner_distill.pipelines.grow_dictionary import grow_dictionary
+from ner_distill.pipelines.label_dictionary import label_dictionary
+from ner_distill.pipelines.reading import ReadOptions
+from ner_distill.pipelines.train_teacher import train_teacher
+
+DISTANT = "distant/conll03_en_train.jsonl"
+DICTIONARIES = {
+    "PER": "lexicon/en_person.txt",
+    "LOC": "lexicon/en_location.txt",
+    "ORG": "lexicon/en_organization.txt",
+    "MISC": "lexicon/en_misc.txt",
+}
+PRIORS = {
+    "true": 'loss.prior={PER = 0.055, LOC = 0.041, ORG = 0.049, MISC = 0.023}',  # of the gold training data
+    "dev": "loss.prior_from=dev",
+    "train": "loss.prior_from=train",
+}  # fmt: skip
+WAYS = ("matching", "as-is", "pu", "adaptive")
+
+
+class Bench:
+    """Where the data lies, and how it is trained on."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.out: Path = options.out
+        self.rounds, self.min_count, self.prior = options.rounds, options.min_count, options.prior
+        self.settings: list[str] = options.set or []
+        self.lists = {label: options.data / name for label, name in DICTIONARIES.items()}
+        self.out.mkdir(parents=True, exist_ok=True)
+        names = (DISTANT, "conll/en/dev.txt", "conll/en/test.txt")
+        self.train, self.dev, self.test = (self._cut(options.data / name, options.sentences) for name in names)
+
+    def _cut(self, file: Path, sentences: int) -> Path:
+        """The first sentences of a file, or the file."""
+        if not sentences:
+            return file
+        separator = "\n" if file.suffix == ".jsonl" else "\n\n"
+        part = self.out / file.name
+        parts = itertools.islice(file.read_text("utf-8").split(separator), sentences)
+        part.write_text(separator.join(parts) + separator, "utf-8")
+        return part
+
+    def gold(self) -> list[Sentence]:
+        """The test sentences."""
+        return read_gold([self.test], ReadOptions(), Reporter(quiet=True), unit="word")
+
+    def trained(self, name: str, train: Path, seed: int, *settings: str) -> Path:
+        """The run of a teacher."""
+        run = self.out / f"{name}-{seed}"
+        if not (run / "metrics.json").exists():
+            given = [f"seed={seed}", *settings, *self.settings]
+            train_teacher([train], [self.dev], run, settings=given, overwrite=run.exists())
+        return run
+
+    def run_of(self, way: str, seed: int) -> Path:
+        """The last run of a way that trains."""
+        if way == "as-is":
+            return self.trained(way, self.train, seed)
+        pu = ("loss.kind=pu", PRIORS[self.prior])
+        run = self.trained("pu", self.train, seed, *pu)
+        if way == "pu":
+            return run
+        lists = self.lists
+        for number in range(1, self.rounds + 1):
+            folder = self.out / f"dictionaries-{seed}-{number}"
+            if not (folder / "summary.json").exists():
+                grow_dictionary(run, [self.train], _options(lists), folder, min_count=self.min_count)
+            lists = {label: folder / f"{label}.txt" for label in self.lists}
+            labelled = self.out / f"labelled-{seed}-{number}.jsonl"
+            label_dictionary(_options(lists), [self.train], labelled, overwrite=True)
+            run = self.trained(f"adaptive{number}", labelled, seed, *pu)
+        return run
+
+    def counts(self, way: str, seed: int) -> Counts:
+        """What a way finds in the test sentences."""
+        gold = self.gold()
+        if way == "matching":
+            dictionaries, _ = Dictionaries.read({label: [path] for label, path in self.lists.items()})
+            found = [dictionaries.find(sentence.words).spans for sentence in gold]
+            return score([sentence.spans or () for sentence in gold], found, labels_of(gold)).micro
+        return score_model(load_run(self.run_of(way, seed)), gold).micro
+
+
+def _options(lists: dict[str, Path]) -> list[str]:
+    return [f"{label}={path}" for label, path in lists.items()]
+
+
+def _cell(values: Sequence[float]) -> str:
+    spread = f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{100 * statistics.mean(values):5.1f}{spread}"
+
+
+def main() -> None:
+    """Train, score, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--rounds", type=int, default=3, help="of adaptive")
+    parser.add_argument("--min-count", type=int, default=3, help="of grow-dictionary")
+    parser.add_argument("--prior", choices=list(PRIORS), default="train", help="where the class priors come from")
+    parser.add_argument("--set", action="append", metavar="KEY=VALUE", help="of every training")
+    parser.add_argument("--sentences", type=int, default=0, help="of each file; 0: all")
+    data = Path(os.environ.get("NER_DISTILL_DATA", "../shared/data"))
+    parser.add_argument("--data", type=Path, default=data, help="default: $NER_DISTILL_DATA")
+    parser.add_argument("--out", type=Path, default=Path("runs/pu"))
+    options = parser.parse_args()
+    bench = Bench(options)
+    for way in options.ways:
+        seeds = options.seeds[:1] if way == "matching" else options.seeds
+        found = [bench.counts(way, seed) for seed in seeds]
+        cells = {name: _cell([getattr(one, name) for one in found]) for name in ("precision", "recall", "f1")}
+        print(f"{way:10}", ", ".join(f"{name} {cell}" for name, cell in cells.items()), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Splits of labelled sentences into folds, so that every sentence is held out once from a model that never saw it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from ner_distill.data.sentence import Sentence
+from ner_distill.errors import ConfigError, DataError
+
+By = Literal["sentence", "document", "entity"]
+WAYS: tuple[By, ...] = get_args(By)
+Form = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Indices of sentences, ascending. dropped: how many of the others are not trained on, see `make_folds`."""
+
+    train: tuple[int, ...]
+    held_out: tuple[int, ...]
+    dropped: int
+
+
+def document_of(id: str) -> str:
+    """The document part of an id: all before a last `:`, `#` or `/` that a number follows; else the whole id.
+
+    In CCF 2020 a sentence is a whole document, and its id has no such part.
+    """
+    match = re.fullmatch(r"(.+)[:#/]\d+", id, re.DOTALL)
+    return match[1] if match else id
+
+
+def make_folds(
+    sentences: Sequence[Sentence],
+    folds: int,
+    *,
+    by: By = "sentence",
+    seed: int,
+    key: Callable[[str], str] = document_of,
+) -> tuple[Fold, ...]:
+    """Folds, in one of which each sentence is held out.
+
+    by:   "sentence": at random. "document": no document (`key` of the id) is both held out and trained on. "entity": no
+          entity is trained on whose words are those of a held-out one, whatever their types.
+    seed: another one gives other folds.
+
+    No sentence is trained on that has the very words of a held-out one. With "entity", sentences that share one are
+    held out together; where sharing links so many that they fill more than half a fold, these are held out each by
+    itself, and what shares an entity with a held-out one is dropped: neither held out nor trained on.
+
+    Raises ConfigError for fewer than 2 folds or an unknown way, DataError for fewer groups than folds and where no
+    entity is left to train on.
+    """
+    from sklearn.model_selection import GroupKFold
+
+    if by not in WAYS:
+        raise ConfigError(f"--by {by}: expected {', '.join(WAYS)}")
+    if folds < 2:
+        raise ConfigError(f"--folds {folds}: expected 2 or more; what is held out must leave something to train on")
+    if by == "document":
+        groups = _numbered(key(sentence.id) for sentence in sentences)
+    elif by == "sentence":
+        groups = _numbered(sentence.words for sentence in sentences)
+    else:
+        groups = _entity_groups(sentences, len(sentences) / folds / 2)
+    if len(set(groups)) < folds:
+        raise DataError(_too_few(by, len(set(groups)), folds, sentences))
+    splitter = GroupKFold(n_splits=folds, shuffle=True, random_state=seed % 2**32)
+    split = splitter.split(np.zeros(len(groups)), groups=np.array(groups))
+    return tuple(_fold(sentences, held_out.tolist(), by) for _, held_out in split)
+
+
+def rare_labels(sentences: Sequence[Sentence], folds: int) -> dict[str, int]:
+    """Types with fewer entities than folds, and how many: a model trained without any cannot vote on them."""
+    counts = Counter(span.label for sentence in sentences for span in sentence.spans or ())
+    return {label: count for label, count in sorted(counts.items()) if count < folds}
+
+
+def development_slice(
+    sentences: Sequence[Sentence], share: float, *, seed: int
+) -> tuple[list[Sentence], list[Sentence]]:
+    """What to train on, and a random share (at least one sentence with an entity) that chooses the best epoch.
+
+    Sentences of the same words go together, and the last entity of a type stays in training.
+    Raises DataError where all entities of every type lie in sentences of the same words.
+    """
+    groups = _numbered(sentence.words for sentence in sentences)
+    members: dict[int, list[Sentence]] = {}
+    for group, sentence in zip(groups, sentences, strict=True):
+        members.setdefault(group, []).append(sentence)
+    left = Counter(label for sentence in sentences for label in _labels(sentence))
+    wanted, chosen, taken, entities = max(1, round(share * len(sentences))), set[int](), 0, 0
+    for group in np.random.default_rng(seed).permutation(len(members)).tolist():
+        own = Counter(label for sentence in members[group] for label in _labels(sentence))
+        if (taken >= wanted and not own) or any(left[label] == count for label, count in own.items()):
+            continue
+        chosen.add(group)
+        left -= own
+        taken, entities = taken + len(members[group]), entities + own.total()
+        if entities and taken >= wanted:
+            break
+    if not entities:
+        raise DataError(
+            f"{len(sentences):,} sentences to train a fold on: none with an entity can be set aside to choose the "
+            "best epoch; expected at least two different sentences with the same type; give more data or fewer --folds"
+        )
+    pairs = list(zip(groups, sentences, strict=True))
+    return [one for group, one in pairs if group not in chosen], [one for group, one in pairs if group in chosen]
+
+
+def _labels(sentence: Sentence) -> list[str]:
+    return [span.label for span in sentence.spans or ()]
+
+
+def _forms(sentence: Sentence) -> set[Form]:
+    return {sentence.words[span.start : span.end] for span in sentence.spans or ()}
+
+
+def _numbered(names: Iterable[Hashable]) -> list[int]:
+    numbers: dict[Hashable, int] = {}
+    return [numbers.setdefault(name, len(numbers)) for name in names]
+
+
+def _entity_groups(sentences: Sequence[Sentence], most: float) -> list[int]:
+    """Numbers of groups that share no entity, but for groups of more than `most` sentences, which are taken apart."""
+    parents = list(range(len(sentences)))
+
+    def root(index: int) -> int:
+        while parents[index] != index:
+            parents[index] = index = parents[parents[index]]
+        return index
+
+    first: dict[Hashable, int] = {}
+    for index, sentence in enumerate(sentences):
+        for name in (("words", sentence.words), *(("form", form) for form in _forms(sentence))):
+            parents[root(index)] = root(first.setdefault(name, index))
+    roots = [root(index) for index in range(len(sentences))]
+    sizes = Counter(roots)
+    return _numbered(
+        ("alone", sentence.words) if sizes[own] > most else ("group", own)
+        for own, sentence in zip(roots, sentences, strict=True)
+    )
+
+
+def _fold(sentences: Sequence[Sentence], held_out: Sequence[int], by: By) -> Fold:
+    held = set(held_out)
+    words = {sentences[index].words for index in held}
+    forms = {form for index in held for form in _forms(sentences[index])} if by == "entity" else set[Form]()
+    train = [
+        index
+        for index, sentence in enumerate(sentences)
+        if index not in held and sentence.words not in words and (not forms or forms.isdisjoint(_forms(sentence)))
+    ]
+    if not any(sentences[index].spans for index in train):
+        raise DataError(
+            f"--by {by}: with {len(held):,} of {len(sentences):,} sentences held out no entity is left to train on; "
+            "give more data, other --folds or another --by"
+        )
+    return Fold(tuple(train), tuple(held_out), len(sentences) - len(held) - len(train))
+
+
+def _too_few(by: By, found: int, folds: int, sentences: Sequence[Sentence]) -> str:
+    what = {"sentence": "different sentences", "document": "documents", "entity": "groups that share no entity"}[by]
+    hint = ""
+    if by == "document" and sentences:
+        hint = f" (a document is what stands before `:`, `#` or `/` and a number in an id, such as {sentences[0].id!r})"
+    return f"--by {by}: expected at least as many {what} as folds ({folds}), found {found}{hint}; give fewer --folds"

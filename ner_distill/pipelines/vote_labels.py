@@ -1,0 +1,294 @@
+"""`vote-labels`: labelled sentences → votes of models that did not see them, and the data after these votes.
+
+OUT/cleaned.jsonl    the sentences after `drop | mask | relabel | weight`
+OUT/votes.jsonl      for each sentence its entities, given and found, with their votes
+OUT/summary.json     settings, seeds, hashes of the files, counts by type, examples
+OUT/voting.json      what the folds were begun with: what --resume compares
+OUT/folds/           see `held_out.py`
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from ner_distill.config import TeacherConfig
+from ner_distill.config_file import load_config
+from ner_distill.console import Reporter
+from ner_distill.data.folds import By, Fold, development_slice, make_folds, rare_labels
+from ner_distill.data.readers import resumable
+from ner_distill.data.sentence import Sentence, labels_of, without_overlap
+from ner_distill.data.votes import Action, Prediction, Rules, VotedEntity, by_sentence, count_votes, decide
+from ner_distill.data.writers import write_jsonl
+from ner_distill.errors import ConfigError, DataError, RunError
+from ner_distill.files import atomic_write_text, write_error
+from ner_distill.pipelines import runs
+from ner_distill.pipelines.fold_jobs import run_folds
+from ner_distill.pipelines.heads import finds_spans
+from ner_distill.pipelines.held_out import FoldTask
+from ner_distill.pipelines.reading import ReadOptions, read_labelled
+
+STATE = "voting.json"
+FORMAT = "ner-distill/votes/1"
+DEVELOPMENT = 0.1
+"""Share of a fold's training part that chooses its best epoch."""
+EXAMPLES = 20
+DOUBTFUL = 0.5
+"""Where models find a smaller share of the given entities, they may well be worse than the labels."""
+FAST = {
+    "scratch": (
+        "encoder.hidden=64", "encoder.heads=4", "encoder.layers=1", "encoder.word_dim=48", "encoder.bigram_dim=48",
+        "encoder.char_filters=24", "optim.epochs=5", "similarity.weight=0",
+    ),
+    "pretrained": ("optim.epochs=2", "similarity.weight=0"),
+}  # fmt: skip
+"""What `fast` sets in a configuration, by kind of its encoder; `--set` still has the last word."""
+
+
+Decided = list[tuple[Sentence, tuple[VotedEntity, ...]]]
+
+
+@dataclass(frozen=True)
+class Voting:
+    """What a voting came to: the sentences after it, in the order of the input, their entities, and `summary.json`."""
+
+    sentences: tuple[Sentence, ...]
+    entities: tuple[tuple[VotedEntity, ...], ...]
+    summary: dict[str, Any]
+
+
+def vote_labels(
+    train: Sequence[str | Path],
+    out: Path,
+    *,
+    folds: int = 5,
+    repeats: int = 2,
+    by: str = "sentence",
+    action: str = "mask",
+    threshold: float = 0.5,
+    thresholds: Mapping[str, float] | None = None,
+    min_votes: int = 0,
+    epsilon: float = 0.7,
+    config_file: Path | None = None,
+    settings: Sequence[str] = (),
+    fast: bool = False,
+    jobs: int = 1,
+    discard_folds: bool = False,
+    resume: bool = False,
+    overwrite: bool = False,
+    reading: ReadOptions | None = None,
+    reporter: Reporter | None = None,
+) -> Voting:
+    """Train a fresh teacher for every fold of every repeat, and let each vote on the sentences it was not trained on.
+
+    by:        what is kept together, see `make_folds`. The splits of each repeat have another seed.
+    action, threshold, thresholds, min_votes, epsilon: see `Rules`; min_votes 0 is more than half of the repeats.
+    fast:      small models of few epochs, see `FAST`.
+    jobs:      folds that are trained at once, each in a process of its own; 1: one after the other in this process.
+    resume:    finished folds are used as they are, and one that was begun goes on. What becomes of the labels (action,
+               thresholds) may be changed: no fold is trained again for that.
+
+    Raises NerDistillError for wrong input; TrainingError where a fold could not go on, with the finished ones kept.
+    """
+    reporter, reading = reporter or Reporter(), reading or ReadOptions()
+    config = _config(config_file, settings, fast=fast)
+    if repeats < 1 or jobs < 1:
+        raise ConfigError(f"expected --repeats and --jobs of 1 or more, found {repeats} and {jobs}")
+    sentences, unit = read_labelled(train, "--train", reading, reporter, keep_nested=finds_spans(config.head))
+    rules = Rules(cast(Action, action), min_votes or repeats // 2 + 1, threshold, thresholds or {}, epsilon)
+    labels = labels_of(sentences)
+    if not labels:
+        raise DataError("--train: no entity in any sentence; there is nothing to vote on")
+    rules.check(repeats, labels)
+    splits = [make_folds(sentences, folds, by=cast(By, by), seed=config.seed + repeat) for repeat in range(repeats)]
+    given = {"folds": folds, "repeats": repeats, "by": by, "fast": fast}
+    state = {"format": FORMAT, "settings": given, "config": _plain(config), "inputs": runs.fingerprints(train)}
+    _open(out, state, train, resume=resume, overwrite=overwrite)
+    reporter.log_to(out / "log.txt")
+    _warn(sentences, splits, folds, reporter)
+    runs.write_config(out, config)
+    tasks = _write_folds(out, sentences, splits, config.seed)
+    run_folds(tasks, jobs, reporter)
+    decided = _decide(sentences, by_sentence(sentences, [task.read() for task in tasks], repeats), rules)
+    seeds = {"splits": [config.seed + repeat for repeat in range(repeats)], "models": [task.seed for task in tasks]}
+    known = {**state, "rules": asdict(rules), "unit": unit, "seeds": seeds}
+    voting = _voting(sentences, decided, known, splits)
+    _write(out, sentences, voting)
+    if voting.summary["agreement"] < DOUBTFUL:
+        reporter.warn(
+            f"held-out models find only {voting.summary['agreement']:.0%} of the given entities: their votes mean "
+            "little. More data, more epochs (optim.epochs), or a pretrained encoder may help"
+        )
+    if discard_folds:
+        shutil.rmtree(out / "folds", ignore_errors=True)
+    return voting
+
+
+def parse_thresholds(texts: Sequence[str]) -> tuple[float, dict[str, float]]:
+    """`["0.4", "PER=0.7"]` → 0.4 for all types (0.5 where none is given) and 0.7 for PER. Raises ConfigError."""
+    general, thresholds, problems = 0.5, dict[str, float](), []
+    for text in texts:
+        label, equals, number = text.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            problems.append(f"--threshold {text}: expected a number from 0 to 1, or TYPE=number")
+            continue
+        if equals:
+            thresholds[label] = value
+        else:
+            general = value
+    if problems:
+        raise ConfigError.of(problems)
+    return general, thresholds
+
+
+def _decide(sentences: Sequence[Sentence], predictions: Sequence[Sequence[Prediction]], rules: Rules) -> Decided:
+    nested = any(len(without_overlap(one.spans or ())) != len(one.spans or ()) for one in sentences)
+    return [
+        decide(sentence, count_votes(sentence, own), own, rules, nested=nested)
+        for sentence, own in zip(sentences, predictions, strict=True)
+    ]
+
+
+def _config(config_file: Path | None, settings: Sequence[str], *, fast: bool) -> TeacherConfig:
+    """With what `fast` sets before what the user does."""
+    config = load_config(TeacherConfig, config_file, settings)
+    if not fast:
+        return config
+    kind = "scratch" if config.encoder.name == "scratch" else "pretrained"
+    return load_config(TeacherConfig, config_file, [*FAST[kind], *settings])
+
+
+def _plain(config: TeacherConfig) -> dict[str, Any]:
+    """As JSON has it: what was read from a file equals what is written to one."""
+    return dict(json.loads(json.dumps(config.model_dump())))
+
+
+def _open(out: Path, state: dict[str, Any], train: Sequence[str | Path], *, resume: bool, overwrite: bool) -> None:
+    """Make the directory and write what the folds are begun with, or compare with it. Raises NerDistillError."""
+    path = out / STATE
+    if resume and overwrite:
+        raise ConfigError("--resume goes on with a voting, --overwrite removes it: give one of them")
+    if resume:
+        resumable(train)
+        before = runs.read_json(path, "there is no voting to go on with; leave --resume out")
+        _require_same(path, before, state)
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if not overwrite:
+            raise RunError(
+                f"{out}: exists and is not empty. Go on with it (--resume), replace it (--overwrite) or choose "
+                "another --out"
+            )
+        if not path.is_file():
+            raise RunError(f"{out}: holds something that vote-labels did not make; --overwrite does not remove that")
+        shutil.rmtree(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(out, error) from error
+    atomic_write_text(path, json.dumps(state, ensure_ascii=False, indent=1) + "\n")
+
+
+def _require_same(path: Path, before: Any, state: dict[str, Any]) -> None:
+    if not isinstance(before, dict) or before.get("format") != FORMAT:
+        raise RunError(f"{path}: is not what vote-labels wrote, or of another version; choose another --out")
+    try:
+        files = [[(file["size"], file["sha256"]) for file in one["inputs"]] for one in (before, state)]
+        pairs = [*zip(_flat(before["settings"]).items(), _flat(state["settings"]).items(), strict=True)]
+        pairs += zip(_flat(before["config"]).items(), _flat(state["config"]).items(), strict=True)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise RunError(f"{path}: is damaged, or of another version; choose another --out") from None
+    if files[0] != files[1]:
+        raise RunError(f"--resume: the --train files are not those that {path.parent} began with; see {path}")
+    changed = [f"{key} was {old!r}, now {new!r}" for (key, old), (_, new) in pairs if old != new]
+    if changed:
+        raise ConfigError.of([f"--resume: {change}; the folds go on as they began" for change in changed])
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _warn(sentences: Sequence[Sentence], splits: Sequence[Sequence[Fold]], folds: int, reporter: Reporter) -> None:
+    if rare := rare_labels(sentences, folds):
+        named = ", ".join(f"{label} ({count})" for label, count in rare.items())
+        reporter.warn(
+            f"types with fewer entities than the {folds} folds: {named}; a model trained without any cannot vote on "
+            "them, and their labels stay where none can"
+        )
+    dropped = [fold.dropped for split in splits for fold in split]
+    if any(dropped):
+        reporter.info(
+            f"left out of training, so that no held-out words are seen: {min(dropped):,} to {max(dropped):,} of "
+            f"{len(sentences):,} sentences in a fold"
+        )
+
+
+def _write_folds(
+    out: Path, sentences: Sequence[Sentence], splits: Sequence[Sequence[Fold]], seed: int
+) -> list[FoldTask]:
+    tasks = []
+    for repeat, split in enumerate(splits):
+        for number, fold in enumerate(split):
+            task = FoldTask(str(out), repeat + 1, number + 1, seed + repeat * len(split) + number)
+            part = [sentences[index] for index in fold.train]
+            learned, development = development_slice(part, DEVELOPMENT, seed=seed + repeat)
+            task.write(learned, development, [sentences[index] for index in fold.held_out])
+            tasks.append(task)
+    return tasks
+
+
+def _voting(
+    sentences: Sequence[Sentence],
+    decided: Decided,
+    known: dict[str, Any],
+    splits: Sequence[Sequence[Fold]],
+) -> Voting:
+    types: dict[str, dict[str, Any]] = {}
+    ranked, votes = [], Counter[str]()
+    for sentence, (_, entities) in zip(sentences, decided, strict=True):
+        for one in entities:
+            own = types.setdefault(one.span.label, {"given": Counter(), "missed": Counter(), "confirmed": 0})
+            own["given" if one.given else "missed"][one.decision] += 1
+            own["confirmed"] += one.given and one.of > 0 and one.votes == one.of
+            votes += Counter(found=one.votes, asked=one.of) if one.given else Counter()
+            ranked.append((one.suspicion, one, sentence))
+    ranked.sort(key=lambda item: -item[0])
+    between = "" if known["unit"] == "character" else " "
+    changed = [after for before, (after, _) in zip(sentences, decided, strict=True) if after is not before]
+    summary = {
+        **known,
+        "sentences": len(sentences),
+        "changed_sentences": len(changed),
+        "agreement": round(votes["found"] / max(1, votes["asked"]), 4),
+        "dropped_from_training": [[fold.dropped for fold in split] for split in splits],
+        "types": dict(sorted(types.items())),
+        "examples": [
+            {"id": sentence.id, "text": between.join(sentence.words[one.span.start : one.span.end]), **one.record()}
+            for _, one, sentence in ranked[:EXAMPLES]
+        ],
+    }
+    return Voting(tuple(after for after, _ in decided), tuple(entities for _, entities in decided), summary)
+
+
+def _write(out: Path, sentences: Sequence[Sentence], voting: Voting) -> None:
+    lines = [
+        json.dumps(
+            {"id": sentence.id, "words": sentence.words, "entities": [one.record() for one in entities]},
+            ensure_ascii=False,
+        )
+        for sentence, entities in zip(sentences, voting.entities, strict=True)
+    ]
+    write_jsonl(voting.sentences, out / "cleaned.jsonl", overwrite=True)
+    atomic_write_text(out / "votes.jsonl", "\n".join(lines) + "\n")
+    atomic_write_text(out / "summary.json", json.dumps(voting.summary, ensure_ascii=False, indent=1) + "\n")

@@ -1,0 +1,105 @@
+// Correcting an entity: a draft of one span or several, of which one is being moved.
+
+let draft = null; // {spans, active}
+let drag = null; // {anchor, moved}
+
+const active = () => draft.spans[draft.active];
+
+function startDraft(spans) {
+  draft = { spans: spans.map(plainSpan), active: 0 };
+}
+
+// Moves a border by words; an entity keeps at least one, and stays in its sentence.
+function moveBorder(border, by) {
+  const span = active();
+  if (border === "start") span.start_word = Math.min(span.end_word - 1, Math.max(0, span.start_word + by));
+  else span.end_word = Math.max(span.start_word + 1, Math.min(current.sentence.words.length, span.end_word + by));
+}
+
+// Another entity: the first word behind this one that no entity of the draft has, else one before.
+function addSpan() {
+  const words = current.sentence.words.length;
+  const taken = (place) => draft.spans.some((span) => span.start_word <= place && place < span.end_word);
+  const places = [...Array(words).keys()];
+  const place = places.find((one) => one >= active().end_word && !taken(one)) ?? places.find((one) => !taken(one));
+  if (place === undefined) return;
+  draft.active = draft.spans.push({ start_word: place, end_word: place + 1, label: active().label }) - 1;
+}
+
+function dropSpan() {
+  if (draft.spans.length < 2) return;
+  draft.spans.splice(draft.active, 1);
+  draft.active = 0;
+}
+
+// A click on a word while correcting: outside the entity it grows up to there, inside its nearer border moves there.
+function clickWord(place) {
+  const other = draft.spans.findIndex(
+    (span, index) => index !== draft.active && span.start_word <= place && place < span.end_word,
+  );
+  if (other >= 0) {
+    draft.active = other;
+    return;
+  }
+  const span = active();
+  if (place < span.start_word) span.start_word = place;
+  else if (place >= span.end_word) span.end_word = place + 1;
+  else if (place - span.start_word < span.end_word - 1 - place) span.start_word = place;
+  else span.end_word = place + 1;
+}
+
+function wordAt(event) {
+  const found = document.elementFromPoint(event.clientX, event.clientY)?.closest("[data-word]");
+  return found ? Number(found.dataset.word) : null;
+}
+
+// Dragging from a border moves it; from anywhere else it chooses anew.
+function dragStart(event) {
+  const place = event.button === 0 ? wordAt(event) : null;
+  if (place === null) return;
+  const span = draft ? active() : null;
+  let anchor = place;
+  if (span && place === span.start_word) anchor = span.end_word - 1;
+  else if (span && place === span.end_word - 1) anchor = span.start_word;
+  drag = { anchor, from: place, moved: false };
+}
+
+// Returns true where the draft changed.
+function dragTo(event) {
+  const place = drag ? wordAt(event) : null;
+  if (place === null || (!drag.moved && place === drag.from)) return false;
+  drag.moved = true;
+  if (!draft) startDraft([current.entity]);
+  active().start_word = Math.min(drag.anchor, place);
+  active().end_word = Math.max(drag.anchor, place) + 1;
+  return true;
+}
+
+function drawTypes() {
+  const shown = draft ? active().label : current.entity.label;
+  const buttons = page.labels.map((label, index) => {
+    const button = element("button", "type");
+    button.type = "button";
+    button.dataset.label = label;
+    button.style.setProperty("--h", hueOf(label));
+    button.setAttribute("role", "radio");
+    button.setAttribute("aria-checked", String(label === shown));
+    const key = typeKey(index);
+    if (key) button.append(element("kbd", "", key), " ");
+    const name = element("span", "", label);
+    name.dir = "auto";
+    button.append(name);
+    return button;
+  });
+  $("types").replaceChildren(...buttons);
+}
+
+const typeKey = (index) => (index < 9 ? String(index + 1) : index === 9 ? "0" : index < 19 ? `⇧${index - 9}` : "");
+
+// The type of a digit key: 1 to 9, 0 is the tenth, with shift the 11th to 19th.
+function typeOf(event) {
+  const digit = /^(?:Digit|Numpad)(\d)$/.exec(event.code)?.[1] ?? (/^\d$/.test(event.key) ? event.key : null);
+  if (digit === null) return undefined;
+  const index = digit === "0" ? 9 : Number(digit) - 1 + (event.shiftKey && event.code.startsWith("Digit") ? 10 : 0);
+  return page.labels[index];
+}
