@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
 from ner_distill.data.gazetteers import LONGEST
-from ner_distill.data.lexicon import Lexicon
+from ner_distill.data.lexicon import Lexicon, Match
 from ner_distill.data.segment import segment
-from ner_distill.data.sentence import Span, Unit
+from ner_distill.data.sentence import Span, Unit, is_chinese
 from ner_distill.data.soft_lexicon import longest_from_left
 from ner_distill.errors import ConfigError, DataError
 
@@ -103,7 +103,10 @@ class Dictionaries:
         """What stands in a sentence."""
         spans: list[Span] = []
         unsure: list[tuple[int, int]] = []
-        for start, end, form in longest_from_left(self._all.matches(words)):
+        matches: Iterable[Match] = self._all.matches(words)
+        if self.unit == "character":
+            matches = [match for match in matches if not _cuts_a_word(words, match.start, match.end)]
+        for start, end, form in longest_from_left(matches):
             labels = self.types_of(form)
             if len(labels) == 1 or self.conflicts == "first":
                 spans.append(Span(start, end, labels[0]))
@@ -115,6 +118,17 @@ class Dictionaries:
         for start, end in unsure:
             keep[start:end] = [False] * (end - start)
         return Found(tuple(spans), tuple(keep), len(unsure))
+
+
+def _cuts_a_word(words: Sequence[str], start: int, end: int) -> bool:
+    """Where words are characters: do letters of an alphabet go on beyond a match, as in `NBA` of `WNBA`?"""
+    for inside, outside in ((start, start - 1), (end - 1, end)):
+        if 0 <= outside < len(words) and all(
+            len(words[place]) == 1 and words[place].isalnum() and not is_chinese(words[place])
+            for place in (inside, outside)
+        ):
+            return True
+    return False
 
 
 def parse_dictionaries(options: Sequence[str]) -> dict[str, list[Path]]:

@@ -190,7 +190,7 @@ def decide(
         return _changed(sentence, stays, decisions), _decided(voted, decisions)
     decisions = {one.span: _relabelled(one) for one in outvoted}
     added = _place_instead(outvoted, decisions, stays, nested=nested)
-    for one in missed:
+    for one in sorted(missed, key=lambda one: (-one.votes, -one.prob, one.span)):  # of rivals the one with more votes
         blocked = stays | added | {span for span, decision in decisions.items() if decision == "mask"}
         if one.span not in added and (nested or not _touches(one.span, blocked)):
             decisions[one.span] = "add"
@@ -226,7 +226,11 @@ def _instead(
 ) -> tuple[Span, ...] | None:
     """What most models find in the place of an outvoted entity: see `VotedEntity.instead`."""
     rivals = sorted(
-        (one for one in entities if not one.given and _touch(one.span, entity.span) and one.votes >= rules.min_votes),
+        (
+            one
+            for one in entities
+            if not one.given and _touch(one.span, entity.span) and one.votes >= min(rules.min_votes, one.of)
+        ),
         key=lambda one: (-one.votes, -one.prob, one.span),
     )
     chosen: list[Span] = []
@@ -235,7 +239,7 @@ def _instead(
             chosen.append(rival.span)
     nothing = sum(not _touches(entity.span, prediction.found) for prediction in predictions)
     # as many may see nothing as see something: then what is seen wins only where more see it
-    if nothing >= rules.min_votes and nothing >= max((one.votes for one in rivals), default=0):
+    if nothing >= min(rules.min_votes, len(predictions)) and nothing >= max((one.votes for one in rivals), default=0):
         return ()
     return tuple(sorted(chosen)) if chosen else None
 

@@ -218,8 +218,19 @@ def _merged(sentence: Sentence, decisions: Iterable[Decision], counts: Counter[s
         counts[done[one.decision]] += 1
     if not looked_at:
         return sentence
+    spans = tuple(sorted((given - gone) | new))
+    # an entity of which a word was looked at counts whole: half an entity that counts would be masked again
+    grown = True
+    while grown:
+        touched = {word for span in spans for word in range(span.start, span.end) if _meets(span, looked_at)}
+        grown = not touched <= looked_at
+        looked_at |= touched
     keep = sentence.keep and tuple(kept or place in looked_at for place, kept in enumerate(sentence.keep))
-    return replace(sentence, spans=tuple(sorted((given - gone) | new)), keep=keep)
+    return replace(sentence, spans=spans, keep=keep)
+
+
+def _meets(span: Span, words: set[int]) -> bool:
+    return any(word in words for word in range(span.start, span.end))
 
 
 def _span(one: WordSpan) -> Span:

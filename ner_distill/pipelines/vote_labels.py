@@ -31,9 +31,12 @@ from ner_distill.pipelines import runs
 from ner_distill.pipelines.fold_jobs import run_folds
 from ner_distill.pipelines.heads import finds_spans
 from ner_distill.pipelines.held_out import FoldTask
+from ner_distill.pipelines.knowledge import inputs_of
 from ner_distill.pipelines.reading import ReadOptions, read_labelled
 
 STATE = "voting.json"
+OWN = (STATE, "config.toml", "log.txt", "folds", "cleaned.jsonl", "votes.jsonl", "summary.json")
+"""What this command makes in its directory, and may remove again."""
 FORMAT = "ner-distill/votes/1"
 DEVELOPMENT = 0.1
 """Share of a fold's training part that chooses its best epoch."""
@@ -106,8 +109,12 @@ def vote_labels(
         raise DataError("--train: no entity in any sentence; there is nothing to vote on")
     rules.check(repeats, labels)
     splits = [make_folds(sentences, folds, by=cast(By, by), seed=config.seed + repeat) for repeat in range(repeats)]
-    given = {"folds": folds, "repeats": repeats, "by": by, "fast": fast}
-    state = {"format": FORMAT, "settings": given, "config": _plain(config), "inputs": runs.fingerprints(train)}
+    given = {"folds": folds, "repeats": repeats, "by": by, "fast": fast, **asdict(reading)}
+    files = {"train": runs.fingerprints(train), **inputs_of(config)}
+    state = {"format": FORMAT, "settings": given, "config": _plain(config), "inputs": files}
+    for repeat, split in enumerate(splits):  # whatever is wrong is said before anything is made or replaced
+        for fold in split:
+            development_slice([sentences[index] for index in fold.train], DEVELOPMENT, seed=config.seed + repeat)
     _open(out, state, train, resume=resume, overwrite=overwrite)
     reporter.log_to(out / "log.txt")
     _warn(sentences, splits, folds, reporter)
@@ -188,6 +195,12 @@ def _open(out: Path, state: dict[str, Any], train: Sequence[str | Path], *, resu
             )
         if not path.is_file():
             raise RunError(f"{out}: holds something that vote-labels did not make; --overwrite does not remove that")
+        foreign = sorted(entry.name for entry in out.iterdir() if entry.name not in OWN)
+        if foreign:
+            raise RunError(
+                f"{out}: holds {', '.join(foreign[:5])}, which vote-labels did not make and --overwrite does not "
+                "remove; move it away first"
+            )
         shutil.rmtree(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -200,13 +213,17 @@ def _require_same(path: Path, before: Any, state: dict[str, Any]) -> None:
     if not isinstance(before, dict) or before.get("format") != FORMAT:
         raise RunError(f"{path}: is not what vote-labels wrote, or of another version; choose another --out")
     try:
-        files = [[(file["size"], file["sha256"]) for file in one["inputs"]] for one in (before, state)]
+        files = [
+            {role: [(file["size"], file["sha256"]) for file in some] for role, some in one["inputs"].items()}
+            for one in (before, state)
+        ]
         pairs = [*zip(_flat(before["settings"]).items(), _flat(state["settings"]).items(), strict=True)]
         pairs += zip(_flat(before["config"]).items(), _flat(state["config"]).items(), strict=True)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise RunError(f"{path}: is damaged, or of another version; choose another --out") from None
-    if files[0] != files[1]:
-        raise RunError(f"--resume: the --train files are not those that {path.parent} began with; see {path}")
+    if other := [role for role in {**files[0], **files[1]} if files[0].get(role) != files[1].get(role)]:
+        named = ", ".join("--train" if role == "train" else role for role in other)
+        raise RunError(f"--resume: the files of {named} are not those that {path.parent} began with; see {path}")
     changed = [f"{key} was {old!r}, now {new!r}" for (key, old), (_, new) in pairs if old != new]
     if changed:
         raise ConfigError.of([f"--resume: {change}; the folds go on as they began" for change in changed])

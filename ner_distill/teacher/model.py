@@ -233,7 +233,10 @@ class TeacherObjective:
         assert batch.pair_targets is not None
         compared = self.teacher.pair_vectors(batch.inputs, vectors)
         with torch.autocast(vectors.device.type, enabled=False):
-            return pair_bce(self.teacher.similarity(compared, batch.pairs), batch.pair_targets).sum()
+            losses = pair_bce(self.teacher.similarity(compared, batch.pairs), batch.pair_targets)
+        if batch.weight is not None:  # a pair's target is made of two labels: the less trusted sentence decides
+            losses = losses * batch.weight[batch.pairs // batch.mask.shape[1]].amin(1)
+        return losses.sum()
 
     def _vat(self, batch: Batch) -> Tensor:
         assert self.vat is not None

@@ -119,3 +119,8 @@ def test_options_name_types_and_files() -> None:
 def test_an_option_without_type_or_file_is_refused(option: str) -> None:
     with pytest.raises(ConfigError, match="expected TYPE=FILE"):
         parse_dictionaries([option])
+
+
+def test_letters_of_a_longer_word_are_no_match_in_chinese_text() -> None:
+    found = Dictionaries({"ORG": ["NBA", "中国"]}, "character").find(tuple("看WNBA和NBA，中国NBA"))
+    assert found.spans == (Span(6, 9, "ORG"), Span(10, 12, "ORG"), Span(12, 15, "ORG"))

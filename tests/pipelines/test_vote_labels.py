@@ -6,7 +6,7 @@ import io
 import json
 import shutil
 import tomllib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ner_distill.pipelines import fold_jobs
 from ner_distill.pipelines.build import load_run
 from ner_distill.pipelines.held_out import predict
 from ner_distill.pipelines.inference import find_entities
+from ner_distill.pipelines.reading import ReadOptions
 from ner_distill.pipelines.vote_labels import parse_thresholds, vote_labels
 from tests import corpora
 from tests.commands import ok, run, settings
@@ -152,9 +153,10 @@ def test_cleaned_data_has_every_sentence_in_order(voted: Voted) -> None:
 
 def test_the_summary_says_what_was_done_and_with_what(voted: Voted) -> None:
     summary = json.loads((voted.out / "summary.json").read_text("utf-8"))
-    assert summary["settings"] == {"folds": 3, "repeats": 1, "by": "sentence", "fast": False}
+    asked = {"folds": 3, "repeats": 1, "by": "sentence", "fast": False}
+    assert summary["settings"] == {**asdict(ReadOptions()), **asked}
     assert summary["rules"]["action"] == "relabel"
-    assert len(summary["inputs"][0]["sha256"]) == 64
+    assert len(summary["inputs"]["train"][0]["sha256"]) == 64
     assert (summary["seeds"]["splits"], len(set(summary["seeds"]["models"]))) == ([13], 3)
     assert summary["types"]["PER"]["given"]["relabel"] >= 1
     suspicions = [one["suspicion"] for one in summary["examples"]]
@@ -218,7 +220,7 @@ def test_folds_of_other_settings_are_refused(changes: dict[str, Any], said: str,
 
 def test_votes_of_other_data_are_refused(copy: Voted, tmp_path: Path) -> None:
     other = Voted(write(tmp_path / "other.jsonl", SENTENCES[:-1]), copy.out)
-    with pytest.raises(RunError, match="--train files are not those"):
+    with pytest.raises(RunError, match="the files of --train are not those"):
         other.again()
 
 
@@ -243,6 +245,15 @@ def test_overwrite_begins_anew_and_discard_folds_leaves_no_model(tmp_path: Path,
     first = (tmp_path / "out" / "votes.jsonl").read_bytes()
     vote_labels([short], tmp_path / "out", overwrite=True, **given)
     assert (tmp_path / "out" / "votes.jsonl").read_bytes() == first
+
+
+def test_overwrite_leaves_what_the_command_did_not_make(tmp_path: Path, short: Path) -> None:
+    given: dict[str, Any] = {"folds": 2, "repeats": 1, "settings": SHORT, "reporter": quiet(), "discard_folds": True}
+    vote_labels([short], tmp_path / "out", **given)
+    (tmp_path / "out" / "decisions.jsonl").write_text("{}")
+    with pytest.raises(RunError, match=r"holds decisions\.jsonl, which vote-labels did not make"):
+        vote_labels([short], tmp_path / "out", overwrite=True, **given)
+    assert (tmp_path / "out" / "votes.jsonl").exists()
 
 
 @pytest.mark.slow

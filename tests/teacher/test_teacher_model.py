@@ -237,3 +237,18 @@ def test_compare_without_an_evaluator_is_an_error():
     teacher = new_teacher(similarity=False)
     with pytest.raises(ValueError, match="no similarity evaluator"):
         teacher.compare(torch.zeros(2, 3, Encoder.dim), PAIRS)
+
+
+def test_a_pair_weighs_what_the_less_trusted_of_its_sentences_does():
+    teacher, batch = new_teacher(), batch_of()
+    plain = replace(batch, pairs=batch.pairs, weight=None)
+    each = []
+    for number in range(len(batch.pairs)):
+        own = slice(number, number + 1)
+        one = replace(plain, pairs=batch.pairs[own], pair_targets=batch.pair_targets[own])
+        each.append(TeacherObjective(teacher, similarity_weight=0.5).sums(one)["similarity"])
+    weight = torch.tensor([0.5, 0.25, 1.0])[: len(batch.mask)]
+    found = TeacherObjective(teacher, similarity_weight=0.5).sums(replace(plain, weight=weight))["similarity"]
+    rows = batch.pairs // batch.mask.shape[1]
+    expected = sum(min(weight[one], weight[other]) * loss for (one, other), loss in zip(rows, each, strict=True))
+    torch.testing.assert_close(found, expected)
