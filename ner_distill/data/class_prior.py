@@ -12,10 +12,10 @@ Hoeffding's interval.
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from ner_distill.data.sentence import Sentence
+from ner_distill.data.sentence import Sentence, whole_entities
 
 DELTA = 0.01
 """Chance that the true share of a place is below its lower bound."""
@@ -26,15 +26,19 @@ Place = tuple[str, ...]
 
 
 def labelled_shares(sentences: Sequence[Sentence]) -> dict[str, float]:
-    """Of each type, by name: the share of all words (that count in a loss) that are labelled with it."""
-    counts: Counter[str] = Counter()
-    total = 0
+    """Of each type, by name: the share of all words that are labelled with it.
+
+    Of words that count in a loss, each with the weight of its sentence: what the loss sums.
+    """
+    counts: defaultdict[str, float] = defaultdict(float)
+    total = 0.0
     for sentence in sentences:
         kept = sentence.keep or (True,) * len(sentence.words)
-        total += sum(kept)
+        kept = whole_entities(sentence.spans or (), kept)[0]
+        total += sentence.weight * sum(kept)
         for label, counted in zip(_labels(sentence), kept, strict=True):
             if label and counted:
-                counts[label] += 1
+                counts[label] += sentence.weight
     return {label: counts[label] / total for label in sorted(counts)}
 
 

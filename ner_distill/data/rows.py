@@ -66,6 +66,7 @@ class Row:
 
 def sentence_of(row: Row, id: str, unit: Unit, scheme: Scheme, report: ReadReport) -> Sentence:
     """The sentence of a row. Raises DataError for tags that are not of the scheme; findings go to the report."""
+    id = _without_surrogates(id, row, report)
     if row.text is None:
         words = tuple(_without_surrogates(word, row, report) for word in row.words or ())
         spans = _tagged(row, scheme, report) if row.tags is not None else row.spans

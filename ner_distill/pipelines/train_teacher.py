@@ -97,7 +97,7 @@ def train_teacher(
         f"training on {len(sentences):,} sentences, {sum(len(s.words) for s in sentences):,} words, "
         f"{len(info.labels)} types; {sum(p.numel() for p in teacher.parameters()):,} parameters; {accelerator.device}"
     )
-    data = _data(config, built, sentences, raw)
+    data = _data(config, built, sentences, raw, reporter)
     dev_set = DevelopmentSet(development, built.featurizer, info.tagset)
     counts = {**getattr(built.featurizer, "counts", {}), **unsaid}  # raw text is no matter of what the metrics say
     encoders = [encoder for encoder in (teacher.tagger.encoder, teacher.evaluator) if encoder is not None]
@@ -130,7 +130,7 @@ def _raw_text(config: TeacherConfig, unit: Unit, reporter: Reporter) -> list[Wor
 
 
 def _data(
-    config: TeacherConfig, built: Built, sentences: Sequence[Sentence], raw: Sequence[Words]
+    config: TeacherConfig, built: Built, sentences: Sequence[Sentence], raw: Sequence[Words], reporter: Reporter
 ) -> LabelledData | WithRawText:
     budget = config.optim.batch_words
     assert isinstance(budget, int)
@@ -145,6 +145,8 @@ def _data(
         pairs_per_sentence=config.similarity.pairs_per_sentence if config.similarity.weight > 0 else 0,
         pair_target=config.similarity.target,
     )
+    if labelled.partly_kept:
+        reporter.warn(f"--train: {labelled.partly_kept:,} entities of which not every word is kept: none of it counts")
     if not raw:
         return labelled
     return WithRawText(labelled, raw, built.featurizer, budget=budget, seed=config.seed)

@@ -54,3 +54,12 @@ def test_a_prior_is_no_less_than_the_labelled_share() -> None:
 def test_with_too_few_forms_half_of_the_words_are_taken_for_labelled() -> None:
     sentence = Sentence("a", ("Ann", "met", "nobody", "."), (Span(0, 1, "PER"),))
     assert estimate_priors([sentence]) == {"PER": 1 / 2}
+
+
+def test_shares_weigh_sentences_and_leave_out_entities_that_are_partly_masked() -> None:
+    words = ("a", "b", "c", "d")
+    sentences = [
+        Sentence("1", words, (Span(0, 1, "X"),), weight=0.5),
+        Sentence("2", words, (Span(0, 2, "X"), Span(3, 4, "X")), keep=(True, False, True, True)),
+    ]
+    assert labelled_shares(sentences) == {"X": pytest.approx((0.5 * 1 + 1) / (0.5 * 4 + 2))}
