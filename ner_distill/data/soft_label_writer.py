@@ -144,7 +144,7 @@ class StoreWriter:
         )
         try:
             self._write_manifest()
-        except Exception:
+        except Exception:  # whatever it was: raised again
             del self._shards[index]  # the file is not listed: it does not count
             raise
 

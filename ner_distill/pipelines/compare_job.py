@@ -5,22 +5,16 @@ A process of its own makes the peak of memory that of one run, and lets a run fa
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ner_distill.errors import NerDistillError, RunError
+from ner_distill.errors import RunError
 from ner_distill.files import atomic_write_text
 from ner_distill.pipelines import runs
+from ner_distill.pipelines.child import run_child, serve
 from ner_distill.pipelines.compare_view import Figures
 from ner_distill.pipelines.reading import ReadOptions
 
@@ -93,70 +87,17 @@ def run_in_process(job: Job, quiet: bool) -> str | None:
 
     Returns: None, or the message where it failed.
     """
-    # A process group of its own: Ctrl-C reaches the training once, as the end of its standard input.
-    with subprocess.Popen(
-        [sys.executable, "-P", "-c", _IN_PROCESS],  # -P: no json.py of the directory where the user happens to be
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL if quiet else None,
-        text=True,
-        process_group=0,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(f"{json.dumps(sys.path)}\n{json.dumps(asdict(job))}\n")
-                process.stdin.flush()
-            said = process.stdout.read()
-            code = process.wait()
-        finally:
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
-            process.wait()
-    if code < 0:
-        hint = "; the system does that where memory runs out" if code == -9 else ""
-        return f"its process was ended by signal {-code}{hint}"
-    if code:
-        return str(json.loads(said)) if said else f"its process ended with exit code {code}"
-    return None
-
-
-_IN_PROCESS = (
-    "import json, sys; sys.path[:] = json.loads(sys.stdin.readline()); "
-    "from ner_distill.pipelines.compare_job import do_job; do_job(json.loads(sys.stdin.readline()))"
-)
+    return run_child(__name__, "do_job", asdict(job), quiet=quiet)
 
 
 # ---- in the process of a run
 
 
 def do_job(message: dict[str, Any]) -> None:
-    """Do the job of the message and end the process; where it fails, the reason goes to standard output as JSON.
-
-    Ends, with a checkpoint, when standard input does: then nobody waits for it any more.
-    """
+    """Do the job of the message in this process: see `serve`."""
     lists = {key: tuple(value) for key, value in message.items() if isinstance(value, list)}
     job = Job(**(message | lists | {"reading": ReadOptions(**message["reading"])}))
-    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # some terminals stop a process group that is not theirs as it writes
-    threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
-    said = sys.stdout
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            _train_and_measure(job)
-    except NerDistillError as error:
-        said.write(json.dumps(str(error)))
-        sys.exit(error.exit_code)
-    except Exception as error:
-        traceback.print_exc()
-        said.write(json.dumps(f"{type(error).__name__}: {error}"))
-        sys.exit(1)
-
-
-def _stop_at_end_of_input() -> None:
-    while os.read(0, 1):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    serve(lambda: _train_and_measure(job))
 
 
 def _train_and_measure(job: Job) -> None:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import signal
-import subprocess
-import sys
-import threading
-import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from typing import IO, Any
 
 from ner_distill.console import Reporter
-from ner_distill.errors import NerDistillError, TrainingError
+from ner_distill.errors import TrainingError
 from ner_distill.pipelines import runs
+from ner_distill.pipelines.child import run_child, serve
 from ner_distill.pipelines.held_out import FoldTask, do_fold
 
 
@@ -41,7 +36,7 @@ def run_folds(tasks: Sequence[FoldTask], jobs: int, reporter: Reporter) -> None:
                 future.result()
                 done += 1
                 _say(waiting[future], done, len(tasks), reporter)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: no process is to go on when nobody waits for it
             pool.shutdown(wait=False, cancel_futures=True)
             processes.stop()
             raise
@@ -65,24 +60,10 @@ class _Processes:
         """Raises TrainingError with what the process says, where it fails."""
         if self.stopped:
             return
-        with subprocess.Popen(
-            [sys.executable, "-P", "-c", _IN_PROCESS],  # -P: no module of the directory where the user happens to be
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=self.environment,
-            process_group=0,  # Ctrl-C reaches the training once, as the end of its standard input
-        ) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            self.inputs.append(process.stdin)
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(f"{json.dumps(sys.path)}\n{json.dumps(asdict(task))}\n")
-                process.stdin.flush()
-            said = process.stdout.read()
-            code = process.wait()
-        if code:
-            reason = str(json.loads(said)) if said else f"its process ended with exit code {code}"
+        reason = run_child(
+            __name__, "in_process", asdict(task), environment=self.environment, started=self.inputs.append
+        )
+        if reason:
             raise TrainingError(f"{task.directory}: {reason}. Finished folds are kept: go on with --resume")
 
     def stop(self) -> None:
@@ -93,29 +74,6 @@ class _Processes:
                 stream.close()
 
 
-_IN_PROCESS = (
-    "import json, sys; sys.path[:] = json.loads(sys.stdin.readline()); "
-    "from ner_distill.pipelines.fold_jobs import in_process; in_process(json.loads(sys.stdin.readline()))"
-)
-
-
 def in_process(message: dict[str, Any]) -> None:
-    """Do the fold of the message and end the process; where it fails, the reason goes to standard output as JSON."""
-    threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
-    said = sys.stdout
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            do_fold(FoldTask(**message))
-    except NerDistillError as error:
-        said.write(json.dumps(str(error)))
-        sys.exit(error.exit_code)
-    except Exception as error:
-        traceback.print_exc()
-        said.write(json.dumps(f"{type(error).__name__}: {error}"))
-        sys.exit(1)
-
-
-def _stop_at_end_of_input() -> None:
-    while os.read(0, 1):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    """Do the fold of the message in this process: see `serve`."""
+    serve(lambda: do_fold(FoldTask(**message)))
