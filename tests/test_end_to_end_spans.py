@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ner_distill.config_file import POINTERS
+from ner_distill.config_checks import POINTERS
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Span
 from ner_distill.pipelines.build import Built, load_run
