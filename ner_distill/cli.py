@@ -504,17 +504,31 @@ def vote_labels(
     train: Annotated[Files, typer.Option("--train", metavar="FILE", help="Labelled sentences to check. Repeatable.")],
     out: Annotated[Path, typer.Option("--out", metavar="PATH", help="Directory of the votes, made by this command.")],
     folds: Annotated[
-        int, typer.Option("--folds", metavar="K", min=2, help="Parts; each is judged by a model that saw the others.")
-    ] = 5,
+        int | None,
+        typer.Option("--folds", metavar="K", min=2, help="Parts; each is judged by a model that saw the others; 5."),
+    ] = None,
     repeats: Annotated[
-        int, typer.Option("--repeats", metavar="R", min=1, help="Other splits: each label is judged so many times.")
-    ] = 2,
+        int | None,
+        typer.Option("--repeats", metavar="R", min=1, help="Other splits: each label is judged so many times; 2."),
+    ] = None,
     by: Annotated[
         str,
         typer.Option(
             "--by", metavar="WHAT", help="What stays together: sentence, document (of the id), entity (its words)."
         ),
     ] = "sentence",
+    bags: Annotated[
+        int,
+        typer.Option(
+            "--bags",
+            metavar="T",
+            min=0,
+            help="PU bagging in place of folds: the labels are right, T models look for what is missing.",
+        ),
+    ] = 0,
+    bag_share: Annotated[
+        float, typer.Option("--bag-share", metavar="S", help="Sentences drawn for a bag, with replacement, of all.")
+    ] = 0.5,
     action: Annotated[
         str,
         typer.Option(
@@ -531,7 +545,7 @@ def vote_labels(
     ] = None,
     min_votes: Annotated[
         int,
-        typer.Option("--min-votes", metavar="N", min=0, help="Votes that a label needs; 0: more than half of R."),
+        typer.Option("--min-votes", metavar="N", min=0, help="Votes that a label needs; 0: more than half."),
     ] = 0,
     epsilon: Annotated[
         float, typer.Option("--epsilon", metavar="E", help="Weight of a sentence for each missing vote (weight).")
@@ -559,23 +573,31 @@ def vote_labels(
     do not find, in so many repeats of this, is dropped, masked, or relabelled as they say; with `weight` its sentence
     counts less.
 
+    With --bags the given entities are taken for right, and unlabelled words for unknown: each of T teachers is told of
+    the words without a label in some of the sentences only, and votes on, and scores, those of the others.
+
     Written are cleaned.jsonl (for train-teacher), votes.jsonl (for review) and summary.json. With --resume finished
     folds are used again, also for another --action, --threshold or --min-votes.
 
     Example: ner-distill vote-labels --train train.conll --out runs/votes
     """
+    from ner_distill.errors import ConfigError
     from ner_distill.pipelines.reading import ReadOptions
     from ner_distill.pipelines.vote_labels import parse_thresholds
     from ner_distill.pipelines.vote_labels import vote_labels as run
     from ner_distill.pipelines.vote_labels_view import render
 
     general, thresholds = parse_thresholds(threshold or [])
+    if bags and (folds or repeats):
+        raise ConfigError("--bags takes the place of --folds and --repeats: leave these out")
     voting = run(
         train,
         out,
-        folds=folds,
-        repeats=repeats,
+        folds=folds or 5,
+        repeats=repeats or 2,
         by=by,
+        bags=bags,
+        bag_share=bag_share,
         action=action,
         threshold=general,
         thresholds=thresholds,

@@ -26,12 +26,14 @@ class Prediction:
     doubts: how much its probabilities speak against what the data says of a span, see `doubts.py`; of one that is not
             there nothing, 0.
     labels: the types that it knows: of others it has no vote.
+    words:  of each word how probable it is that it is part of an entity; () where that was not asked.
     """
 
     found: frozenset[Span]
     probs: Mapping[Span, float]
     doubts: Mapping[Span, float]
     labels: frozenset[str]
+    words: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,13 @@ class Rules:
                 stands instead, missed entities are added, and where models do not agree the words are masked. "weight":
                 the whole sentence counts ε^(missing votes) of its most doubtful entity.
     min_votes:  a given entity with so many votes stays as it is, one that is not given needs so many to be added.
-                Where fewer models were asked, all of these.
+                Where fewer models were asked, all of these. 0: more than half of those that were asked.
     threshold:  and its suspicion must be at least this; `thresholds` has other values for some types.
     epsilon:    ε.
     """
 
     action: Action = "mask"
-    min_votes: int = 1
+    min_votes: int = 0
     threshold: float = 0.5
     thresholds: Mapping[str, float] = field(default_factory=dict)
     epsilon: float = 0.7
@@ -94,9 +96,9 @@ class Rules:
         problems = []
         if self.action not in ACTIONS:
             problems.append(f"--action {self.action}: expected {', '.join(ACTIONS)}")
-        if not 1 <= self.min_votes <= repeats:
+        if not 0 <= self.min_votes <= repeats:
             problems.append(
-                f"--min-votes {self.min_votes}: expected 1 to {repeats}; an entity gets one vote in each of "
+                f"--min-votes {self.min_votes}: expected 0 to {repeats}; an entity gets one vote in each of "
                 f"{repeats} repeats (--repeats), so that more can never be reached"
             )
         for name, value in {"": self.threshold, **self.thresholds}.items():
@@ -109,20 +111,23 @@ class Rules:
         if problems:
             raise ConfigError.of(problems)
 
+    def enough(self, votes: int, of: int) -> bool:
+        """Do so many votes, of so many that were asked, decide?"""
+        return votes >= (min(self.min_votes, of) if self.min_votes else of // 2 + 1)
+
     def doubts(self, entity: VotedEntity) -> bool:
         """Is the suspicion of this entity above what is tolerated, and does somebody say so?"""
         return entity.of > 0 and entity.suspicion >= self.thresholds.get(entity.span.label, self.threshold)
 
     def outvoted(self, entity: VotedEntity) -> bool:
         """Do the votes outweigh what the data says of this entity?"""
-        enough = entity.votes >= min(self.min_votes, entity.of)
-        return self.doubts(entity) and enough != entity.given
+        return self.doubts(entity) and self.enough(entity.votes, entity.of) != entity.given
 
 
 def by_sentence(
-    sentences: Sequence[Sentence], predictions: Iterable[Mapping[str, Prediction]], repeats: int
+    sentences: Sequence[Sentence], predictions: Iterable[Mapping[str, Prediction]], repeats: int | None
 ) -> list[list[Prediction]]:
-    """For each sentence what the models say that did not see it, by its id: one of each repeat.
+    """For each sentence what the models say that did not see it, by its id: one of each repeat, or any number (None).
 
     predictions: of each repeat and fold, id → prediction of a held-out sentence.
     Raises DataError where a sentence has more or fewer: then they are of other data.
@@ -136,22 +141,26 @@ def by_sentence(
                 )
             found[id].append(prediction)
     for id, own in found.items():
-        if len(own) != repeats:
+        if repeats is not None and len(own) != repeats:
             raise DataError(
                 f"sentence {id}: expected {repeats} held-out predictions, one of each repeat, found {len(own)}"
             )
     return [found[sentence.id] for sentence in sentences]
 
 
-def count_votes(sentence: Sentence, predictions: Sequence[Prediction]) -> tuple[VotedEntity, ...]:
+def count_votes(
+    sentence: Sentence, predictions: Sequence[Prediction], *, on_given: bool = True
+) -> tuple[VotedEntity, ...]:
     """The entities of a sentence and what was found in it, sorted, with their votes.
 
     predictions: of models that were not trained on it, one of each repeat.
+    on_given:    have they a vote on its entities? Not where they were trained on these.
     """
     given = set(sentence.spans or ())
     entities = []
     for span in sorted(given.union(*(prediction.found for prediction in predictions))):
-        asked = [prediction for prediction in predictions if span.label in prediction.labels]
+        judges = predictions if on_given or span not in given else ()
+        asked = [prediction for prediction in judges if span.label in prediction.labels]
         votes = sum(span in prediction.found for prediction in asked)
         prob = sum(prediction.probs.get(span, 0.0) for prediction in asked) / max(1, len(asked))
         against = len(asked) - votes if span in given else votes
@@ -229,7 +238,7 @@ def _instead(
         (
             one
             for one in entities
-            if not one.given and _touch(one.span, entity.span) and one.votes >= min(rules.min_votes, one.of)
+            if not one.given and _touch(one.span, entity.span) and rules.enough(one.votes, one.of)
         ),
         key=lambda one: (-one.votes, -one.prob, one.span),
     )
@@ -239,7 +248,7 @@ def _instead(
             chosen.append(rival.span)
     nothing = sum(not _touches(entity.span, prediction.found) for prediction in predictions)
     # as many may see nothing as see something: then what is seen wins only where more see it
-    if nothing >= min(rules.min_votes, len(predictions)) and nothing >= max((one.votes for one in rivals), default=0):
+    if rules.enough(nothing, len(predictions)) and nothing >= max((one.votes for one in rivals), default=0):
         return ()
     return tuple(sorted(chosen)) if chosen else None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +21,7 @@ from ner_distill.console import Reporter
 from ner_distill.data.batching import plan_batches
 from ner_distill.data.doubts import Probs, span_doubts, tag_doubts
 from ner_distill.data.readers import read_corpus
-from ner_distill.data.sentence import Sentence, Span
+from ner_distill.data.sentence import Sentence, Span, labels_of
 from ner_distill.data.votes import Prediction
 from ner_distill.data.writers import write_jsonl
 from ner_distill.errors import RunError
@@ -43,13 +43,29 @@ Said = tuple[int, int, str, float, float, bool]
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a teacher says of a sentence. words: of each one how probable it is that it is part of an entity."""
+
+    entities: list[Said]
+    words: list[float]
+
+
+@dataclass(frozen=True)
 class FoldTask:
-    """A fold to train and to predict; can be sent as JSON. repeat, number: from 1. seed: of the teacher."""
+    """A fold to train and to predict; can be sent as JSON.
+
+    repeat, number: from 1.
+    seed:           of the teacher.
+    labels:         the types of all the data, which every teacher is to know.
+    words:          is what it says of each word to be kept too?
+    """
 
     out: str
     repeat: int
     number: int
     seed: int
+    labels: Sequence[str]
+    words: bool = False
 
     @property
     def name(self) -> str:
@@ -95,7 +111,8 @@ class FoldTask:
         data = runs.read_json(self.predictions, "this fold is not finished")
         try:
             labels = frozenset(map(str, data["labels"]))
-            return {id: _prediction(entities, labels) for id, entities in data["sentences"].items()}
+            words = data.get("words", {})
+            return {id: _prediction(said, labels, words.get(id, ())) for id, said in data["sentences"].items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"{self.predictions}: is damaged ({error!r}); remove it and go on with --resume") from None
 
@@ -113,6 +130,7 @@ def do_fold(task: FoldTask, reporter: Reporter | None = None) -> None:
         task.directory,
         config_file=Path(task.out) / "config.toml",
         settings=[f"seed={task.seed}"],
+        labels=task.labels,
         resume=begun,
         reading=ReadOptions(format="jsonl"),
         reporter=reporter or Reporter(quiet=True),
@@ -120,17 +138,21 @@ def do_fold(task: FoldTask, reporter: Reporter | None = None) -> None:
     held_out = task.data / "held-out.jsonl"
     built = load_run(task.directory)
     sentences = read_corpus([held_out], format="jsonl").sentences
+    ids, said = [sentence.id for sentence in sentences], predict(built, sentences)
     content = {
         "format": FORMAT,
         "held_out": sha256_of(held_out),
-        "labels": built.info.labels,
-        "sentences": {sentence.id: said for sentence, said in zip(sentences, predict(built, sentences), strict=True)},
+        # it knows all types, but has a vote on those alone that it was shown
+        "labels": labels_of(read_corpus([task.data / "train.jsonl"], format="jsonl").sentences),
+        "sentences": dict(zip(ids, (one.entities for one in said), strict=True)),
     }
+    if task.words:
+        content["words"] = dict(zip(ids, (one.words for one in said), strict=True))
     atomic_write_text(task.predictions, json.dumps(content, ensure_ascii=False) + "\n")
 
 
-def predict(built: Built, sentences: Sequence[Sentence]) -> list[list[Said]]:
-    """For each sentence what is said of the entities that are found, given, or more probable than FLOOR.
+def predict(built: Built, sentences: Sequence[Sentence]) -> list[Answer]:
+    """For each sentence what is said of its words, and of the entities that are found, given, or likelier than FLOOR.
 
     The probability is that of exactly this span and type: a span head's own; of a tag head what its marginals say
     (`span_probs_of_tags`). Doubts: see `doubts.py`. An entity of a type that the model does not know is left out.
@@ -140,7 +162,7 @@ def predict(built: Built, sentences: Sequence[Sentence]) -> list[list[Said]]:
     tagset, featurizer = built.info.tagset, cast(Featurizer, built.featurizer)
     features = [featurizer.features(sentence.words) for sentence in sentences]
     entities = find_entities(built.tagger, featurizer, tagset, features, scores=False)
-    said: list[list[Said]] = [[]] * len(sentences)
+    said = [Answer([], [])] * len(sentences)
     for index, table, tags in _tables(built, features, device):
         own = {span for span, _ in entities[index]}
         given = {span for span in sentences[index].spans or () if span.label in tagset.labels}
@@ -152,11 +174,23 @@ def predict(built: Built, sentences: Sequence[Sentence]) -> list[list[Said]]:
         for span in (own | given) - probs.keys():
             probs[span] = float(table[tagset.labels.index(span.label), span.start, span.end - 1])
         doubts = span_doubts(probs, given) if tags is None else tag_doubts(tags, probs, given, tagset)
-        said[index] = [
+        entities_said = [
             (span.start, span.end, span.label, round(prob, 6), round(doubts[span], 6), span in own)
             for span, prob in sorted(probs.items())
         ]
+        said[index] = Answer(entities_said, _words(len(sentences[index].words), probs, tags))
     return said
+
+
+def _words(count: int, probs: Mapping[Span, float], tags: Probs | None) -> list[float]:
+    """Of each word how probable it is that it is part of an entity; of a span head: as its likeliest entity is."""
+    if tags is not None:
+        return [round(1 - float(prob), 4) for prob in tags[:, 0]]
+    words = [0.0] * count
+    for span, prob in probs.items():
+        for word in range(span.start, span.end):
+            words[word] = max(words[word], round(prob, 4))
+    return words
 
 
 def _tables(built: Built, features: Sequence[Any], device: torch.device) -> Iterator[tuple[int, Tensor, Probs | None]]:
@@ -187,11 +221,12 @@ def _probs(scorer: AnyHead, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tens
     return span_probs_of_tags(logs, mask).cpu(), logs.exp().cpu()
 
 
-def _prediction(entities: Sequence[Sequence[Any]], labels: frozenset[str]) -> Prediction:
+def _prediction(entities: Sequence[Sequence[Any]], labels: frozenset[str], words: Sequence[float]) -> Prediction:
     spans = [Span(start, end, label) for start, end, label, *_ in entities]
     return Prediction(
         frozenset(span for span, said in zip(spans, entities, strict=True) if said[5]),
         {span: float(said[3]) for span, said in zip(spans, entities, strict=True)},
         {span: float(said[4]) for span, said in zip(spans, entities, strict=True)},
         labels,
+        tuple(map(float, words)),
     )

@@ -50,12 +50,15 @@ def train_teacher(
     *,
     config_file: Path | None = None,
     settings: Sequence[str] = (),
+    labels: Sequence[str] = (),
     resume: bool = False,
     overwrite: bool = False,
     reading: ReadOptions | None = None,
     reporter: Reporter | None = None,
 ) -> Trained:
     """Train a teacher and write its run directory.
+
+    labels: types that it knows besides those of the training data: of a part of data, those of the whole.
 
     Raises NerDistillError for wrong input, and TrainingError where training could not go on; then a checkpoint
     is kept and `resume` continues.
@@ -68,7 +71,8 @@ def train_teacher(
     reporter = reporter or Reporter(quiet=not accelerator.is_main_process)
     reading = reading or ReadOptions()
     sentences, unit = read_labelled(train, "--train", reading, reporter, keep_nested=True)
-    info = RunInfo("teacher", unit, labels_of(sentences))  # whatever flattening leaves: as with any other head
+    # whatever flattening leaves: as with any other head
+    info = RunInfo("teacher", unit, tuple(sorted({*labels_of(sentences), *labels})))
     if not finds_spans(config.head):
         sentences = flattened(sentences, "--train", reading, reporter)
     unsaid = check_entities(config.head, sentences, "--train", reporter)

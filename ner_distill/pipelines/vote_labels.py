@@ -1,7 +1,7 @@
 """`vote-labels`: labelled sentences → votes of models that did not see them, and the data after these votes.
 
 OUT/cleaned.jsonl    the sentences after `drop | mask | relabel | weight`
-OUT/votes.jsonl      for each sentence its entities, given and found, with their votes
+OUT/votes.jsonl      for each sentence its entities, given and found, with their votes (bags: also scores of words)
 OUT/summary.json     settings, seeds, hashes of the files, counts by type, examples
 OUT/voting.json      what the folds were begun with: what --resume compares
 OUT/folds/           see `held_out.py`
@@ -15,29 +15,25 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any, cast
 
 from ner_distill.config import TeacherConfig
 from ner_distill.config_file import load_config
 from ner_distill.console import Reporter
-from ner_distill.data.folds import By, Fold, development_slice, make_folds, rare_labels
-from ner_distill.data.readers import resumable
+from ner_distill.data.folds import By, Fold, development_slice, entities_alone, make_bags, make_folds, rare_labels
 from ner_distill.data.sentence import Sentence, labels_of, without_overlap
 from ner_distill.data.votes import Action, Prediction, Rules, VotedEntity, by_sentence, count_votes, decide
 from ner_distill.data.writers import write_jsonl
-from ner_distill.errors import ConfigError, DataError, RunError
-from ner_distill.files import atomic_write_text, write_error
-from ner_distill.pipelines import runs
+from ner_distill.errors import ConfigError, DataError
+from ner_distill.files import atomic_write_text
+from ner_distill.pipelines import runs, voting_state
 from ner_distill.pipelines.fold_jobs import run_folds
 from ner_distill.pipelines.heads import finds_spans
 from ner_distill.pipelines.held_out import FoldTask
 from ner_distill.pipelines.knowledge import inputs_of
 from ner_distill.pipelines.reading import ReadOptions, read_labelled
 
-STATE = "voting.json"
-OWN = (STATE, "config.toml", "log.txt", "folds", "cleaned.jsonl", "votes.jsonl", "summary.json")
-"""What this command makes in its directory, and may remove again."""
-FORMAT = "ner-distill/votes/1"
 DEVELOPMENT = 0.1
 """Share of a fold's training part that chooses its best epoch."""
 EXAMPLES = 20
@@ -72,6 +68,8 @@ def vote_labels(
     folds: int = 5,
     repeats: int = 2,
     by: str = "sentence",
+    bags: int = 0,
+    bag_share: float = 0.5,
     action: str = "mask",
     threshold: float = 0.5,
     thresholds: Mapping[str, float] | None = None,
@@ -90,7 +88,11 @@ def vote_labels(
     """Train a fresh teacher for every fold of every repeat, and let each vote on the sentences it was not trained on.
 
     by:        what is kept together, see `make_folds`. The splits of each repeat have another seed.
-    action, threshold, thresholds, min_votes, epsilon: see `Rules`; min_votes 0 is more than half of the repeats.
+    bags:      PU bagging in place of folds and repeats, for labels that are right but incomplete: so many teachers,
+               each trained on all entities and on the other words of a bag of sentences (see `make_bags`), vote on what
+               is missing in the sentences out of its bag, and score their words. None votes on the given entities.
+    bag_share: how large a bag is.
+    action, threshold, thresholds, min_votes, epsilon: see `Rules`.
     fast:      small models of few epochs, see `FAST`.
     jobs:      folds that are trained at once, each in a process of its own; 1: one after the other in this process.
     resume:    finished folds are used as they are, and one that was begun goes on. What becomes of the labels (action,
@@ -102,31 +104,39 @@ def vote_labels(
     config = _config(config_file, settings, fast=fast)
     if repeats < 1 or jobs < 1:
         raise ConfigError(f"expected --repeats and --jobs of 1 or more, found {repeats} and {jobs}")
+    if bags and by != "sentence":
+        raise ConfigError(f"--bags draws sentences, --by {by} splits in another way: give one of them")
     sentences, unit = read_labelled(train, "--train", reading, reporter, keep_nested=finds_spans(config.head))
-    rules = Rules(cast(Action, action), min_votes or repeats // 2 + 1, threshold, thresholds or {}, epsilon)
+    rules = Rules(cast(Action, action), min_votes, threshold, thresholds or {}, epsilon)
     labels = labels_of(sentences)
     if not labels:
         raise DataError("--train: no entity in any sentence; there is nothing to vote on")
-    rules.check(repeats, labels)
-    splits = [make_folds(sentences, folds, by=cast(By, by), seed=config.seed + repeat) for repeat in range(repeats)]
-    given = {"folds": folds, "repeats": repeats, "by": by, "fast": fast, **asdict(reading)}
+    rules.check(bags or repeats, labels)
+    if bags:
+        drawn = make_bags(sentences, bags, share=bag_share, seed=config.seed)
+        splits: list[tuple[Fold, ...]] = [(bag,) for bag in drawn]
+        given: dict[str, Any] = {"bags": bags, "bag_share": bag_share}
+    else:
+        splits = [make_folds(sentences, folds, by=cast(By, by), seed=config.seed + repeat) for repeat in range(repeats)]
+        given = {"folds": folds, "repeats": repeats, "by": by}
+    given |= {"fast": fast, **asdict(reading)}
     files = {"train": runs.fingerprints(train), **inputs_of(config)}
-    state = {"format": FORMAT, "settings": given, "config": _plain(config), "inputs": files}
-    for repeat, split in enumerate(splits):  # whatever is wrong is said before anything is made or replaced
-        for fold in split:
-            development_slice([sentences[index] for index in fold.train], DEVELOPMENT, seed=config.seed + repeat)
-    _open(out, state, train, resume=resume, overwrite=overwrite)
+    state = {"format": voting_state.FORMAT, "settings": given, "config": voting_state.plain(config), "inputs": files}
+    _check(sentences, splits, config)  # whatever is wrong is said before anything is made or replaced
+    voting_state.open_voting(out, state, train, resume=resume, overwrite=overwrite)
     reporter.log_to(out / "log.txt")
-    _warn(sentences, splits, folds, reporter)
+    if not bags:
+        _warn(sentences, splits, folds, reporter)
     runs.write_config(out, config)
-    tasks = _write_folds(out, sentences, splits, config.seed)
+    tasks = _write_folds(out, sentences, splits, config.seed, bags=bool(bags))
     run_folds(tasks, jobs, reporter)
-    decided = _decide(sentences, by_sentence(sentences, [task.read() for task in tasks], repeats), rules)
-    seeds = {"splits": [config.seed + repeat for repeat in range(repeats)], "models": [task.seed for task in tasks]}
+    said = by_sentence(sentences, [task.read() for task in tasks], None if bags else repeats)
+    decided = _decide(sentences, said, rules, on_given=not bags)
+    seeds = {"splits": [config.seed + number for number in range(len(splits))], "models": [task.seed for task in tasks]}
     known = {**state, "rules": asdict(rules), "unit": unit, "seeds": seeds}
     voting = _voting(sentences, decided, known, splits)
-    _write(out, sentences, voting)
-    if voting.summary["agreement"] < DOUBTFUL:
+    _write(out, sentences, voting, said)
+    if not bags and voting.summary["agreement"] < DOUBTFUL:
         reporter.warn(
             f"held-out models find only {voting.summary['agreement']:.0%} of the given entities: their votes mean "
             "little. More data, more epochs (optim.epochs), or a pretrained encoder may help"
@@ -155,10 +165,26 @@ def parse_thresholds(texts: Sequence[str]) -> tuple[float, dict[str, float]]:
     return general, thresholds
 
 
-def _decide(sentences: Sequence[Sentence], predictions: Sequence[Sequence[Prediction]], rules: Rules) -> Decided:
+def _check(sentences: Sequence[Sentence], splits: Sequence[Sequence[Fold]], config: TeacherConfig) -> None:
+    """Raises NerDistillError where a fold could not be trained."""
+    labels = set(labels_of(sentences))
+    for repeat, split in enumerate(splits):
+        for number, fold in enumerate(split):
+            part = [sentences[index] for index in fold.train]
+            learned, _ = development_slice(part, DEVELOPMENT, seed=config.seed + repeat)
+            if config.loss.kind == "pu" and (lost := sorted(labels - set(labels_of(learned)))):
+                raise DataError(
+                    f"--train: without fold {number + 1} of repeat {repeat + 1} there is no {', '.join(lost)} to train "
+                    'on, and loss.kind = "pu" needs some of each type; give more data or fewer --folds'
+                )
+
+
+def _decide(
+    sentences: Sequence[Sentence], predictions: Sequence[Sequence[Prediction]], rules: Rules, *, on_given: bool
+) -> Decided:
     nested = any(len(without_overlap(one.spans or ())) != len(one.spans or ()) for one in sentences)
     return [
-        decide(sentence, count_votes(sentence, own), own, rules, nested=nested)
+        decide(sentence, count_votes(sentence, own, on_given=on_given), own, rules, nested=nested)
         for sentence, own in zip(sentences, predictions, strict=True)
     ]
 
@@ -170,70 +196,6 @@ def _config(config_file: Path | None, settings: Sequence[str], *, fast: bool) ->
         return config
     kind = "scratch" if config.encoder.name == "scratch" else "pretrained"
     return load_config(TeacherConfig, config_file, [*FAST[kind], *settings])
-
-
-def _plain(config: TeacherConfig) -> dict[str, Any]:
-    """As JSON has it: what was read from a file equals what is written to one."""
-    return dict(json.loads(json.dumps(config.model_dump())))
-
-
-def _open(out: Path, state: dict[str, Any], train: Sequence[str | Path], *, resume: bool, overwrite: bool) -> None:
-    """Make the directory and write what the folds are begun with, or compare with it. Raises NerDistillError."""
-    path = out / STATE
-    if resume and overwrite:
-        raise ConfigError("--resume goes on with a voting, --overwrite removes it: give one of them")
-    if resume:
-        resumable(train)
-        before = runs.read_json(path, "there is no voting to go on with; leave --resume out")
-        _require_same(path, before, state)
-        return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        if not overwrite:
-            raise RunError(
-                f"{out}: exists and is not empty. Go on with it (--resume), replace it (--overwrite) or choose "
-                "another --out"
-            )
-        if not path.is_file():
-            raise RunError(f"{out}: holds something that vote-labels did not make; --overwrite does not remove that")
-        foreign = sorted(entry.name for entry in out.iterdir() if entry.name not in OWN)
-        if foreign:
-            raise RunError(
-                f"{out}: holds {', '.join(foreign[:5])}, which vote-labels did not make and --overwrite does not "
-                "remove; move it away first"
-            )
-        shutil.rmtree(out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(out, error) from error
-    atomic_write_text(path, json.dumps(state, ensure_ascii=False, indent=1) + "\n")
-
-
-def _require_same(path: Path, before: Any, state: dict[str, Any]) -> None:
-    if not isinstance(before, dict) or before.get("format") != FORMAT:
-        raise RunError(f"{path}: is not what vote-labels wrote, or of another version; choose another --out")
-    try:
-        files = [
-            {role: [(file["size"], file["sha256"]) for file in some] for role, some in one["inputs"].items()}
-            for one in (before, state)
-        ]
-        pairs = [*zip(_flat(before["settings"]).items(), _flat(state["settings"]).items(), strict=True)]
-        pairs += zip(_flat(before["config"]).items(), _flat(state["config"]).items(), strict=True)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise RunError(f"{path}: is damaged, or of another version; choose another --out") from None
-    if other := [role for role in {**files[0], **files[1]} if files[0].get(role) != files[1].get(role)]:
-        named = ", ".join("--train" if role == "train" else role for role in other)
-        raise RunError(f"--resume: the files of {named} are not those that {path.parent} began with; see {path}")
-    changed = [f"{key} was {old!r}, now {new!r}" for (key, old), (_, new) in pairs if old != new]
-    if changed:
-        raise ConfigError.of([f"--resume: {change}; the folds go on as they began" for change in changed])
-
-
-def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
 
 
 def _warn(sentences: Sequence[Sentence], splits: Sequence[Sequence[Fold]], folds: int, reporter: Reporter) -> None:
@@ -252,15 +214,18 @@ def _warn(sentences: Sequence[Sentence], splits: Sequence[Sequence[Fold]], folds
 
 
 def _write_folds(
-    out: Path, sentences: Sequence[Sentence], splits: Sequence[Sequence[Fold]], seed: int
+    out: Path, sentences: Sequence[Sentence], splits: Sequence[Sequence[Fold]], seed: int, *, bags: bool
 ) -> list[FoldTask]:
-    tasks = []
+    tasks, labels = [], labels_of(sentences)
     for repeat, split in enumerate(splits):
         for number, fold in enumerate(split):
-            task = FoldTask(str(out), repeat + 1, number + 1, seed + repeat * len(split) + number)
-            part = [sentences[index] for index in fold.train]
+            own = seed + repeat * len(split) + number
+            task = FoldTask(str(out), repeat + 1, number + 1, own, labels, words=bags)
+            part, held_out = ([sentences[index] for index in some] for some in (fold.train, fold.held_out))
             learned, development = development_slice(part, DEVELOPMENT, seed=seed + repeat)
-            task.write(learned, development, [sentences[index] for index in fold.held_out])
+            if bags:
+                learned += [entities_alone(one) for one in held_out if one.spans]
+            task.write(learned, development, held_out)
             tasks.append(task)
     return tasks
 
@@ -287,7 +252,7 @@ def _voting(
         **known,
         "sentences": len(sentences),
         "changed_sentences": len(changed),
-        "agreement": round(votes["found"] / max(1, votes["asked"]), 4),
+        "agreement": round(votes["found"] / votes["asked"], 4) if votes["asked"] else None,
         "dropped_from_training": [[fold.dropped for fold in split] for split in splits],
         "types": dict(sorted(types.items())),
         "examples": [
@@ -298,14 +263,16 @@ def _voting(
     return Voting(tuple(after for after, _ in decided), tuple(entities for _, entities in decided), summary)
 
 
-def _write(out: Path, sentences: Sequence[Sentence], voting: Voting) -> None:
-    lines = [
-        json.dumps(
-            {"id": sentence.id, "words": sentence.words, "entities": [one.record() for one in entities]},
-            ensure_ascii=False,
-        )
-        for sentence, entities in zip(sentences, voting.entities, strict=True)
-    ]
+def _write(
+    out: Path, sentences: Sequence[Sentence], voting: Voting, predictions: Sequence[Sequence[Prediction]]
+) -> None:
+    lines = []
+    for sentence, entities, said in zip(sentences, voting.entities, predictions, strict=True):
+        line: dict[str, Any] = {"id": sentence.id, "words": sentence.words}
+        line["entities"] = [one.record() for one in entities]
+        if scores := [one.words for one in said if one.words]:
+            line["word_scores"] = [round(fmean(column), 4) for column in zip(*scores, strict=True)]
+        lines.append(json.dumps(line, ensure_ascii=False))
     write_jsonl(voting.sentences, out / "cleaned.jsonl", overwrite=True)
     atomic_write_text(out / "votes.jsonl", "\n".join(lines) + "\n")
     atomic_write_text(out / "summary.json", json.dumps(voting.summary, ensure_ascii=False, indent=1) + "\n")

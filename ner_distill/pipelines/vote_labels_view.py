@@ -14,7 +14,8 @@ def render(voting: Voting) -> RenderableType:
     that the data does not have.
     """
     summary = voting.summary
-    title = f"held-out models find {summary['agreement']:.1%} of the given entities"
+    agreement = summary["agreement"]
+    title = "what is missing" if agreement is None else f"held-out models find {agreement:.1%} of the given entities"
     table = Table("type", title=title, title_justify="left")
     for column in ("given", "confirmed", "outvoted", "missed"):
         table.add_column(column, justify="right")

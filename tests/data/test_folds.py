@@ -6,7 +6,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from ner_distill.data.folds import WAYS, By, Fold, development_slice, document_of, make_folds, rare_labels
+from ner_distill.data.folds import (
+    WAYS,
+    By,
+    Fold,
+    development_slice,
+    document_of,
+    entities_alone,
+    make_bags,
+    make_folds,
+    rare_labels,
+)
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError
 from tests import corpora
@@ -171,3 +181,49 @@ def test_the_development_slice_has_an_entity_where_few_sentences_have_one() -> N
 def test_too_few_sentences_for_a_development_slice_is_an_error() -> None:
     with pytest.raises(DataError, match="none with an entity can be set aside"):
         development_slice([one("a", "x y", "x"), one("b", "z")], 0.5, seed=1)
+
+
+# ---- bags
+
+
+def test_each_sentence_is_in_a_bag_or_out_of_it() -> None:
+    for bag in make_bags(APART, 4, share=0.5, seed=1):
+        assert sorted([*bag.train, *bag.held_out]) == list(range(60))
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.5, 0.393), (1.0, 0.632)])
+def test_a_bag_holds_what_drawing_with_replacement_gives(share: float, expected: float) -> None:
+    bags = make_bags([one(f"s{n}", f"w{n} e", "e") for n in range(2000)], 10, share=share, seed=1)
+    assert sum(len(bag.train) for bag in bags) / 20_000 == pytest.approx(expected, abs=0.01)
+
+
+def test_bags_differ_and_a_seed_gives_the_same_again() -> None:
+    bags = make_bags(APART, 4, share=0.5, seed=1)
+    assert len({bag.train for bag in bags}) == 4
+    assert bags == make_bags(APART, 4, share=0.5, seed=1) != make_bags(APART, 4, share=0.5, seed=2)
+
+
+def test_sentences_of_the_same_words_are_in_the_bag_together() -> None:
+    twice = [*APART, *[Sentence(f"again-{sentence.id}", sentence.words, ()) for sentence in APART]]
+    for bag in make_bags(twice, 4, share=0.5, seed=1):
+        assert {twice[index].words for index in bag.train}.isdisjoint(twice[index].words for index in bag.held_out)
+
+
+@pytest.mark.parametrize(
+    ("bags", "share", "error", "said"),
+    [
+        (1, 0.5, ConfigError, "--bags 1: expected 2 or more"),
+        (3, 0.0, ConfigError, r"--bag-share 0\.0: expected more than 0"),
+        (3, 50.0, DataError, "a bag of 60 different sentences left none out"),
+    ],
+)
+def test_bags_that_judge_nothing_are_refused(bags: int, share: float, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        make_bags(APART, bags, share=share, seed=1)
+
+
+def test_of_a_sentence_out_of_the_bag_only_the_words_of_entities_count() -> None:
+    sentence = one("a", "Ana López met Rome .", "Ana López", "Rome")
+    assert entities_alone(sentence).keep == (True, True, False, True, False)
+    masked = Sentence("a", sentence.words, sentence.spans, keep=(True, True, True, False, True))
+    assert entities_alone(masked).keep == (True, True, False, False, False)

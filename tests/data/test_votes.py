@@ -237,8 +237,7 @@ def test_where_fewer_models_were_asked_all_of_them_are_enough() -> None:
 @pytest.mark.parametrize(
     ("rules", "said"),
     [
-        (Rules(min_votes=3), r"--min-votes 3: expected 1 to 2; .* can never be reached"),
-        (Rules(min_votes=0), "--min-votes 0: expected 1 to 2"),
+        (Rules(min_votes=3), r"--min-votes 3: expected 0 to 2; .* can never be reached"),
         (Rules(threshold=1.2), "--threshold 1.2: a suspicion is from 0 to 1"),
         (Rules(thresholds={"LOC": -1}), "--threshold LOC=-1: a suspicion is from 0 to 1"),
         (Rules(thresholds={"LCO": 0.5}), "--threshold LCO=0.5: no such type; the data has LOC, PER"),
@@ -260,3 +259,20 @@ def test_a_voted_entity_is_written_with_all_that_the_review_needs() -> None:
         "start_word": 2, "end_word": 3, "label": "LOC", "given": True, "votes": 0, "of": 2, "prob": 0.0,
         "suspicion": 1.0, "decision": "drop", "instead": [],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("of", "needed"), [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3)])
+def test_without_a_number_more_than_half_of_those_asked_decide(of: int, needed: int) -> None:
+    rules = Rules()
+    assert [votes for votes in range(of + 1) if rules.enough(votes, of)] == list(range(needed, of + 1))
+
+
+def test_models_that_were_trained_on_given_entities_have_no_vote_on_them() -> None:
+    entities = {one.span: one for one in count_votes(SENTENCE, TWO, on_given=False)}
+    assert (entities[ANA].of, entities[ANA].suspicion) == (0, 0.0)
+    assert entities[ROME] == voted(*TWO)[ROME]
+
+
+def test_any_number_of_predictions_is_taken_where_none_is_expected() -> None:
+    predictions = [{"s": TWO[0]}, {"s": TWO[1]}, {"s": TWO[0]}]
+    assert by_sentence([SENTENCE, replace(SENTENCE, id="t")], predictions, None) == [[TWO[0], TWO[1], TWO[0]], []]

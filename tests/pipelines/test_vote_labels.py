@@ -6,7 +6,7 @@ import io
 import json
 import shutil
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -277,12 +277,14 @@ def test_a_fold_that_fails_in_its_process_says_why(tmp_path: Path, short: Path) 
 @pytest.mark.parametrize(
     ("changes", "error", "said"),
     [
-        ({"min_votes": 3}, ConfigError, "--min-votes 3: expected 1 to 2"),
+        ({"min_votes": 3}, ConfigError, "--min-votes 3: expected 0 to 2"),
         ({"repeats": 0}, ConfigError, "--repeats and --jobs of 1 or more, found 0 and 1"),
         ({"folds": 1}, ConfigError, "--folds 1: expected 2 or more"),
         ({"by": "page"}, ConfigError, "--by page: expected sentence, document, entity"),
         ({"action": "burn"}, ConfigError, "--action burn: expected drop, mask, relabel, weight"),
         ({"thresholds": {"PRE": 0.5}}, ConfigError, "no such type; the data has LOC, ORG, PER"),
+        ({"bags": 1}, ConfigError, "--bags 1: expected 2 or more"),
+        ({"bags": 4, "by": "document"}, ConfigError, "--bags draws sentences, --by document splits in another way"),
         ({"by": "document", "folds": 19}, DataError, r"as many documents as folds \(19\), found 18"),
     ],
     ids=lambda value: str(value)[:30] if isinstance(value, dict) else "",
@@ -309,6 +311,67 @@ def test_types_with_fewer_entities_than_folds_are_named(tmp_path: Path) -> None:
     )
     assert "fewer entities than the 2 folds: RARE (1)" in said.getvalue()
     assert voting.sentences[-1] == rare
+    for run_ in sorted((tmp_path / "out" / "folds").glob("r1-f?")):  # all know it: they can be asked together
+        assert "RARE" in load_run(run_).info.labels
+    seen = [json.loads(path.read_text("utf-8"))["labels"] for path in (tmp_path / "out").glob("folds/*/*.json")
+            if path.name == "predictions.json"]
+    assert sorted("RARE" in labels for labels in seen) == [False, True]
+
+
+def test_pu_folds_without_a_type_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    rare = Sentence("rare", ("a", "Zorn"), (Span(1, 2, "RARE"),))
+    train = write(tmp_path / "a.jsonl", [*corpora.sentences(16), rare])
+    with pytest.raises(DataError, match=r"without fold \d of repeat 1 there is no RARE to train on"):
+        vote_labels([train], tmp_path / "out", folds=2, repeats=1, settings=[*SHORT, "loss.kind=pu"], reporter=quiet())
+    assert not (tmp_path / "out").exists()
+
+
+# ---- bags
+
+
+@pytest.fixture(scope="module")
+def bagged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Sentence]]:
+    """Votes of bags on sentences of which every third has lost its labels; and the sentences as they were."""
+    root = tmp_path_factory.mktemp("bags")
+    true = corpora.sentences(90, seed=1)
+    known = [replace(one, spans=()) if number % 3 == 0 else one for number, one in enumerate(true)]
+    train = write(root / "train.jsonl", known)
+    ok("vote-labels", "--train", train, "--out", root / "out", "--bags", "4", "--action", "relabel", *settings(*LEARNS))
+    return root / "out", true
+
+
+def test_bags_find_what_is_missing(bagged: tuple[Path, list[Sentence]]) -> None:
+    out, true = bagged
+    cleaned = read_corpus([out / "cleaned.jsonl"]).sentences
+    lost = [(one.id, span) for number, one in enumerate(true) if number % 3 == 0 for span in one.spans or ()]
+    found = {(one.id, span) for one in cleaned for span in one.spans or ()}
+    assert sum(one in found for one in lost) > 0.6 * len(lost)
+
+
+def test_bags_have_no_vote_on_the_given_entities(bagged: tuple[Path, list[Sentence]]) -> None:
+    entities = [one for line in Voted(bagged[0], bagged[0]).lines() for one in line["entities"] if one["given"]]
+    assert {(one["of"], one["decision"]) for one in entities} == {(0, "keep")}
+
+
+def test_no_word_without_a_label_counts_in_a_sentence_that_is_judged(bagged: tuple[Path, list[Sentence]]) -> None:
+    for data in sorted(bagged[0].glob("folds/*.data")):
+        held = {one.id for one in read_corpus([data / "held-out.jsonl"]).sentences}
+        for one in read_corpus([data / "train.jsonl"]).sentences:
+            inside = {word for span in one.spans or () for word in range(span.start, span.end)}
+            counted = {word for word, kept in enumerate(one.keep or [True] * len(one.words)) if kept}
+            assert counted == inside if one.id in held else counted == set(range(len(one.words)))
+
+
+def test_words_of_unlabelled_entities_score_higher_than_others(bagged: tuple[Path, list[Sentence]]) -> None:
+    out, true = bagged
+    inside, outside = [], []
+    for number, (line, one) in enumerate(zip(Voted(out, out).lines(), true, strict=True)):
+        entity = {word for span in one.spans or () for word in range(span.start, span.end)}
+        for word, score in enumerate(line.get("word_scores", ())):
+            if number % 3 == 0:
+                (inside if word in entity else outside).append(score)
+    assert len(inside) > 10
+    assert sum(inside) / len(inside) > 0.6 > 0.2 > sum(outside) / len(outside)
 
 
 @pytest.mark.parametrize(
@@ -340,7 +403,7 @@ def test_the_probability_of_a_given_entity_is_that_of_exactly_this_span(world: W
     sentence = corpora.sentences(1, seed=7)[0]
     given = Span(0, 1, "LOC")
     (said,) = predict(built, [Sentence("a", sentence.words, (given,))])
-    found = {(start, end, label): (prob, own) for start, end, label, prob, _, own in said}
+    found = {(start, end, label): (prob, own) for start, end, label, prob, _, own in said.entities}
     with torch.inference_mode():
         inputs: Any = built.featurizer.collate([built.featurizer.features(sentence.words)])  # type: ignore[list-item, arg-type]
         assert not is_span_head(built.tagger.scorer)
@@ -353,4 +416,4 @@ def test_the_probability_of_a_given_entity_is_that_of_exactly_this_span(world: W
 
 def test_an_entity_of_a_type_that_the_model_does_not_know_is_left_out(world: World) -> None:
     (said,) = predict(load_run(world.teacher), [Sentence("a", ("Peter", "sings"), (Span(0, 1, "SINGER"),))])
-    assert {label for _, _, label, *_ in said} <= set(corpora.LABELS)
+    assert {label for _, _, label, *_ in said.entities} <= set(corpora.LABELS)
