@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -36,14 +36,21 @@ class Decision(WordSpan):
         return self
 
 
+class Doubt(WordSpan):
+    """An entity for which voting masked words or lowered the weight of the sentence."""
+
+    decision: Literal["mask", "weight"]
+
+
 class DecidedSentence(BaseModel):
-    """A line of the file that the review page exports."""
+    """A line of the file that the review page exports. doubts: all of the sentence, decided or not."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     id: str
     hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     decisions: list[Decision]
+    doubts: list[Doubt] = Field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class Applied:
     kept:      accepted entities that were there.   added:   accepted ones that were not: models had found them.
     removed:   rejected entities that were there.   absent:  rejected ones that were not.
     corrected: entities replaced by others.         skipped: decisions left out with `skip_changed`.
+    reweighed: sentences that weigh 1 again, as all is decided that lowered their weight.
     sentences: sentences of the data, of which `changed` have other entities than before.
     overlaps:  sentences in which entities overlap now and did not before.
     """
@@ -64,6 +72,7 @@ class Applied:
     removed: int
     absent: int
     corrected: int
+    reweighed: int
     skipped: int
     overlaps: tuple[str, ...]
 
@@ -82,7 +91,9 @@ def apply_review(
 
     Sentences are found by id and by the hash of their words. An accepted entity is in the data afterwards whether it
     was given or found by models; a rejected one is not; a corrected one is replaced. Words of an entity that was
-    decided on count in training again where they were masked. Decisions may be merged twice, with the same result.
+    decided on count in training again where they were masked, but for those that a doubt is about which is still open.
+    A weight below 1 is 1 again where all doubts that lowered it are decided. Decisions may be merged twice, with the
+    same result.
 
     Raises DataError, with nothing written, where a decision is malformed, where two files decide differently, where
     none is on this data, and (without `skip_changed`) where one is on a sentence that is not in the data with these
@@ -96,14 +107,15 @@ def apply_review(
     counts: Counter[str] = Counter(skipped=_refuse_changed(decided, sentences, skip_changed, reporter))
     merged, overlaps = [], []
     for sentence in sentences:
-        mine = decided.get((sentence.id, hash_of(sentence.words)), {})
-        after = _merged(sentence, mine.values(), counts) if sentence.spans is not None else sentence
+        mine = decided.get((sentence.id, hash_of(sentence.words)))
+        after = _merged(sentence, mine, counts) if mine and sentence.spans is not None else sentence
         counts["changed"] += after.spans != sentence.spans
+        counts["reweighed"] += after.weight != sentence.weight
         if _overlap(after) and not _overlap(sentence):
             overlaps.append(sentence.id)
         merged.append(after)
     write_jsonl(merged, out, overwrite=overwrite)
-    names = ("changed", "kept", "added", "removed", "absent", "corrected", "skipped")
+    names = ("changed", "kept", "added", "removed", "absent", "corrected", "reweighed", "skipped")
     applied = Applied(sentences=len(merged), overlaps=tuple(overlaps), **{name: counts[name] for name in names})
     if overlaps:
         which = _some(overlaps)
@@ -135,21 +147,39 @@ def summary(applied: Applied) -> str:
         *([f"{applied.absent:,} rejected that the data does not have"] if applied.absent else []),
         *([f"{applied.skipped:,} skipped"] if applied.skipped else []),
     ]
-    return f"{', '.join(done)}; {applied.changed:,} of {applied.sentences:,} sentences changed"
+    whole = f"; {counted(applied.reweighed, 'sentence')} with full weight again" if applied.reweighed else ""
+    return f"{', '.join(done)}; {applied.changed:,} of {applied.sentences:,} sentences changed{whole}"
 
 
-Places = Mapping[tuple[str, str], Mapping[Span, Decision]]
-"""By id and hash: what was decided on each entity."""
+@dataclass(frozen=True)
+class _Decided:
+    """Of a sentence what was decided on each entity, and what was doubted."""
+
+    on: dict[Span, Decision] = field(default_factory=dict)
+    doubts: set[Doubt] = field(default_factory=set)
+
+    def open(self) -> list[Doubt]:
+        """Doubts that nobody decided: neither that entity, nor another one that was made to be it."""
+        settled = {*self.on, *(_span(span) for one in self.on.values() for span in one.spans)}
+        return [doubt for doubt in self.doubts if _span(doubt) not in settled]
+
+
+Places = Mapping[tuple[str, str], _Decided]
+"""By id and hash."""
 
 
 def _read_decisions(paths: Sequence[Path]) -> Places:
-    decided: dict[tuple[str, str], dict[Span, Decision]] = {}
+    decided: dict[tuple[str, str], _Decided] = {}
     first_at: dict[tuple[str, str, Span], str] = {}
     for path in paths:
         for number, line in read_lines(path, DecidedSentence, "decisions, as the review page exports them"):
+            if not line.decisions:
+                continue
+            mine = decided.setdefault((line.id, line.hash), _Decided())
+            mine.doubts.update(line.doubts)
             for one in line.decisions:
                 span, here = _span(one), f"{path}:{number}"
-                before = decided.setdefault((line.id, line.hash), {}).setdefault(span, one)
+                before = mine.on.setdefault(span, one)
                 there = first_at.setdefault((line.id, line.hash, span), here)
                 if (before.decision, set(before.spans)) != (one.decision, set(one.spans)):
                     raise DataError(
@@ -169,11 +199,11 @@ def _refuse_changed(decided: Places, sentences: Sequence[Sentence], skip: bool, 
     for (id, hash), mine in decided.items():
         found = by_id.get(id)
         if found is not None and hash_of(found.words) == hash and found.spans is not None:
-            _check_inside(found, mine.values())
+            _check_inside(found, mine.on.values())
             continue
         other = found is not None and hash_of(found.words) != hash
         reasons[id] = "other words" if other else "not there" if found is None else "no labels"
-        lost += len(mine)
+        lost += len(mine.on)
     if not reasons:
         return 0
     which = _some([f"{id}: {reason}" for id, reason in reasons.items()])
@@ -198,7 +228,7 @@ def _check_inside(sentence: Sentence, decisions: Iterable[Decision]) -> None:
             )
 
 
-def _merged(sentence: Sentence, decisions: Iterable[Decision], counts: Counter[str]) -> Sentence:
+def _merged(sentence: Sentence, decided: _Decided, counts: Counter[str]) -> Sentence:
     """The sentence with its entities as decided.
 
     Removals come first, so that the order of decisions says nothing: what any decision wants in the data is in it.
@@ -206,31 +236,35 @@ def _merged(sentence: Sentence, decisions: Iterable[Decision], counts: Counter[s
     given = set(sentence.spans or ())
     gone: set[Span] = set()
     new: set[Span] = set()
-    looked_at: set[int] = set()
-    for one in decisions:
-        span = _span(one)
+    for span, one in decided.on.items():
         into = {"accept": {span}, "reject": set(), "correct": {_span(other) for other in one.spans}}[one.decision]
         gone |= {span} - into
         new |= into
-        looked_at |= {word for other in (span, *into) for word in range(other.start, other.end)}
         was = span in given
         done = {"accept": "kept" if was else "added", "reject": "removed" if was else "absent", "correct": "corrected"}
         counts[done[one.decision]] += 1
-    if not looked_at:
-        return sentence
     spans = tuple(sorted((given - gone) | new))
-    # an entity of which a word was looked at counts whole: half an entity that counts would be masked again
-    grown = True
-    while grown:
-        touched = {word for span in spans for word in range(span.start, span.end) if _meets(span, looked_at)}
-        grown = not touched <= looked_at
-        looked_at |= touched
-    keep = sentence.keep and tuple(kept or place in looked_at for place, kept in enumerate(sentence.keep))
-    return replace(sentence, spans=spans, keep=keep)
+    still_open = decided.open()
+    # what is known of these words: the entities that were wanted, and that there is no entity but for an open doubt
+    known = _words(gone) - _words(map(_span, still_open)) | _words(new)
+    keep = sentence.keep and _kept(sentence.keep, spans, known)
+    lowered = [doubt for doubt in decided.doubts if doubt.decision == "weight"]
+    whole = lowered and not any(doubt in lowered for doubt in still_open)
+    return replace(sentence, spans=spans, keep=keep, weight=max(1.0, sentence.weight) if whole else sentence.weight)
 
 
-def _meets(span: Span, words: set[int]) -> bool:
-    return any(word in words for word in range(span.start, span.end))
+def _kept(keep: Sequence[bool], spans: Sequence[Span], known: set[int]) -> tuple[bool, ...]:
+    """`keep` with the words that are known, and with every entity of which a word is known: half an entity that
+    counts would be masked again.
+    """
+    known = set(known)
+    while more := _words(span for span in spans if _words([span]) & known) - known:
+        known |= more
+    return tuple(kept or place in known for place, kept in enumerate(keep))
+
+
+def _words(spans: Iterable[Span]) -> set[int]:
+    return {word for span in spans for word in range(span.start, span.end)}
 
 
 def _span(one: WordSpan) -> Span:

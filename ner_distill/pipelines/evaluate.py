@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ner_distill.console import Reporter
-from ner_distill.data.metrics import Scores, score
-from ner_distill.data.sentence import Sentence, Unit, labels_of
+from ner_distill.data.metrics import Scores
+from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.errors import ConfigError
 from ner_distill.files import atomic_write_text
 from ner_distill.pipelines.build import Built, load_run
-from ner_distill.pipelines.inference import best_device, predict_spans
+from ner_distill.pipelines.inference import best_device
+from ner_distill.pipelines.labelled import DevelopmentSet
 from ner_distill.pipelines.reading import ReadOptions, read_labelled
 
 
@@ -31,10 +32,12 @@ def evaluate(
     built = load_run(model)
     built.model.to(best_device())
     corpus = read_gold(data, reading or ReadOptions(), reporter, unit=built.info.unit)
-    unseen = [label for label in labels_of(corpus) if label not in built.info.labels]
+    gold = DevelopmentSet(corpus, built.featurizer, built.info.tagset)
+    gold.say_left_out("--data", reporter)
+    unseen = sorted({span.label for spans in gold.gold for span in spans}.difference(built.info.labels))
     if unseen:
         reporter.warn(f"the model does not know {', '.join(unseen)}: each of these entities counts as missed")
-    scores = score_model(built, corpus)
+    scores = gold.scores(built.tagger)
     if json is not None:
         atomic_write_text(json, jsonlib.dumps(scores.to_json(), ensure_ascii=False, indent=1) + "\n")
     return scores
@@ -46,8 +49,5 @@ def read_gold(data: Sequence[str | Path], reading: ReadOptions, reporter: Report
 
 
 def score_model(built: Built, sentences: Sequence[Sentence]) -> Scores:
-    """Exact-span scores over the model's labels and those of the data."""
-    features = [built.featurizer.features(sentence.words) for sentence in sentences]
-    predicted = predict_spans(built.tagger, built.featurizer, built.info.tagset, features)
-    labels = dict.fromkeys([*built.info.labels, *labels_of(sentences)])
-    return score([sentence.spans or () for sentence in sentences], predicted, list(labels))
+    """Exact-span scores over the model's labels and those of the data; see `DevelopmentSet` for what counts."""
+    return DevelopmentSet(sentences, built.featurizer, built.info.tagset).scores(built.tagger)

@@ -18,7 +18,7 @@ from ner_distill.config import OptimConfig
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch, pad_rows, plan_batches, sample_pairs
 from ner_distill.data.metrics import Scores, score
-from ner_distill.data.sentence import Sentence, whole_entities, without_overlap
+from ner_distill.data.sentence import Sentence, Span, whole_entities, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import atomic_write_text
@@ -104,17 +104,44 @@ def _kept(sentences: Sequence[Sentence]) -> tuple[int, list[tuple[bool, ...]] | 
 
 
 class DevelopmentSet:
-    """Scores a tagger on labelled sentences."""
+    """Scores a tagger on labelled sentences.
+
+    Words that do not count (`Sentence.keep`) are asked about nothing: a gold entity that has one is left out, and what
+    is found there is neither right nor wrong.
+
+    gold: the entities of each sentence that count. left_out: how many others there are.
+    """
 
     def __init__(self, sentences: Sequence[Sentence], featurizer: AnyFeaturizer, tagset: TagSet) -> None:
-        self.gold = [sentence.spans or () for sentence in sentences]
+        self.keep = _kept(sentences)[1]
+        self.gold = self._counting([sentence.spans or () for sentence in sentences])
+        self.left_out = sum(len(sentence.spans or ()) for sentence in sentences) - sum(map(len, self.gold))
         self.features = [featurizer.features(sentence.words) for sentence in sentences]
         self.featurizer = cast(Any, featurizer)
         self.tagset = tagset
 
     def scores(self, tagger: Tagger) -> Scores:
-        """Exact-span scores."""
-        return score(self.gold, predict_spans(tagger, self.featurizer, self.tagset, self.features), self.tagset.labels)
+        """Exact-span scores over the labels of the tag set and those of the data."""
+        found = predict_spans(tagger, self.featurizer, self.tagset, self.features)
+        return score(self.gold, self._counting(found), self.tagset.labels)
+
+    def _counting(self, spans: Sequence[Sequence[Span]]) -> list[Sequence[Span]]:
+        """Those of which every word counts."""
+        if self.keep is None:
+            return list(spans)
+        return [
+            [span for span in own if all(keep[span.start : span.end])]
+            for own, keep in zip(spans, self.keep, strict=True)
+        ]
+
+    def say_left_out(self, name: str, reporter: Reporter) -> None:
+        """Warn of what does not count in the data of `--dev` or `--data`, if there is any."""
+        if self.left_out:
+            count = self.left_out + sum(map(len, self.gold))
+            reporter.warn(
+                f"{name}: {self.left_out:,} of {count:,} entities are masked (keep): they do not count, nor does "
+                "what is found there"
+            )
 
     def evaluate(self, tagger_of: Callable[[nn.Module], Tagger]) -> Callable[[nn.Module], dict[str, float]]:
         """What `Fit` calls: the figures of a model, `score` among them."""

@@ -77,13 +77,22 @@ function recall() {
   return kept;
 }
 
+// For which entities of a sentence voting masked words or lowered its weight.
+const doubtsOf = (sentence) =>
+  sentence.entities
+    .filter(({ decision }) => decision === "mask" || decision === "weight")
+    .map((one) => ({ ...plainSpan(one), decision: one.decision }));
+
 // The decisions as JSON Lines: sentences as in the data, a line each.
 function exportText() {
   const lines = new Map();
   const decided = items.filter((item) => decisions.has(item.key));
   decided.sort((one, other) => one.place - other.place || one.entity.start_word - other.entity.start_word);
   for (const { place, sentence, entity, key } of decided) {
-    if (!lines.has(place)) lines.set(place, { id: sentence.id, hash: sentence.hash, decisions: [] });
+    if (!lines.has(place)) {
+      const doubts = doubtsOf(sentence);
+      lines.set(place, { id: sentence.id, hash: sentence.hash, decisions: [], ...(doubts.length ? { doubts } : {}) });
+    }
     const { decision, spans } = decisions.get(key);
     lines.get(place).decisions.push({ ...plainSpan(entity), decision, spans: spans.map(plainSpan) });
   }

@@ -78,6 +78,18 @@ def test_nested_entities_all_count(world: World, tmp_path: Path) -> None:
     assert evaluated(world.teacher, tmp_path / "test.jsonl", tmp_path)["micro"]["support"] == 2
 
 
+def test_masked_entities_do_not_count(world: World, tmp_path: Path) -> None:
+    lines = [
+        {"words": ["Oslo", "rains"], "tags": ["B-LOC", "O"]},
+        {"words": ["Monday", "in", "Oslo"], "tags": ["B-DATE", "O", "B-LOC"], "keep": [False, True, False]},
+    ]
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    done = ok("evaluate", "--model", world.teacher, "--data", tmp_path / "test.jsonl", "--json", tmp_path / "s.json")
+    assert "--data: 2 of 3 entities are masked" in done.err
+    assert "does not know" not in done.err
+    assert json.loads((tmp_path / "s.json").read_text())["micro"]["support"] == 1
+
+
 def test_several_files_are_counted_together(world: World, test_file: Path, tmp_path: Path) -> None:
     one, two = (evaluated(world.student, file, tmp_path)["micro"]["support"] for file in (test_file, world.dev))
     both = evaluated(world.student, test_file, tmp_path, "--data", str(world.dev))["micro"]["support"]

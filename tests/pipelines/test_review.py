@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from ner_distill.data.readers import read_corpus
-from ner_distill.data.sentence import Span
+from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError, RunError
-from ner_distill.pipelines.apply_review import Applied, apply_review
+from ner_distill.pipelines.apply_review import Applied, apply_review, summary
 from ner_distill.pipelines.review import Reviewed, hash_of, review
 from tests.commands import ok, run
 
@@ -263,6 +263,75 @@ def test_words_that_were_masked_count_again_where_a_person_decided(data: Path) -
     decisions = decided(data.with_name("d.jsonl"), ["Oslo", "it"], on(0, 1, "LOC", "accept"), id="s2")
     apply_review([decisions], [data], data.with_name("out.jsonl"))
     assert read_corpus([data.with_name("out.jsonl")]).sentences[1].keep == (True, False)
+
+
+def doubted(start: int, end: int, label: str, decision: str = "weight") -> dict[str, Any]:
+    return {"start_word": start, "end_word": end, "label": label, "decision": decision}
+
+
+def reviewed(data: Path, doubts: list[dict[str, Any]], *files: list[dict[str, Any]], **carriers: Any) -> Sentence:
+    """The first sentence after decisions, a list a file, where voting left doubts and carriers."""
+    first, *others = (json.loads(line) for line in data.read_text("utf-8").splitlines())
+    write_lines(data, {**first, **carriers}, *others)
+    paths = []
+    for number, decisions in enumerate(files):
+        record = {"id": "s1", "hash": hash_of(WORDS), "decisions": decisions, "doubts": doubts}
+        paths.append(write_lines(data.with_name(f"d{number}.jsonl"), record))
+    out = data.with_name("out.jsonl")
+    apply_review(paths, [data], out)
+    return read_corpus([out]).sentences[0]
+
+
+TWO = [doubted(0, 2, "PER"), doubted(3, 5, "ORG")]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param([[on(0, 2, "PER", "accept"), on(3, 5, "ORG", "reject")]], id="one file"),
+        pytest.param([[on(0, 2, "PER", "accept")], [on(3, 5, "ORG", "accept")]], id="two reviewers"),
+        pytest.param([[on(0, 2, "PER", "accept"), on(3, 4, "ORG", "correct", (3, 5, "ORG"))]], id="corrected into"),
+    ],
+)
+def test_a_sentence_weighs_1_again_where_all_its_doubts_are_decided(data: Path, files: list[Any]) -> None:
+    assert reviewed(data, TWO, *files, weight=0.49).weight == 1
+
+
+@pytest.mark.parametrize(
+    "decisions", [[on(0, 2, "PER", "accept")], [on(0, 2, "PER", "accept"), on(3, 4, "ORG", "accept")]]
+)
+def test_a_sentence_with_an_open_doubt_keeps_its_weight(data: Path, decisions: list[Any]) -> None:
+    assert reviewed(data, TWO, decisions, weight=0.49).weight == 0.49
+
+
+@pytest.mark.parametrize(
+    ("doubts", "weight"),
+    [
+        pytest.param([], 0.5, id="not voted on"),
+        pytest.param([doubted(0, 2, "PER", "mask")], 0.5, id="masked"),
+        pytest.param([doubted(0, 2, "PER")], 2.0, id="above 1"),
+    ],
+)
+def test_a_weight_that_voting_did_not_lower_stays(data: Path, doubts: list[Any], weight: float) -> None:
+    assert reviewed(data, doubts, [on(0, 2, "PER", "accept")], weight=weight).weight == weight
+
+
+def test_words_under_an_open_doubt_stay_masked_where_another_entity_was_rejected(data: Path) -> None:
+    doubts = [doubted(3, 4, "ORG", "mask"), doubted(3, 5, "ORG", "mask")]
+    keep = [True, True, True, False, False, True]
+    after = reviewed(data, doubts, [on(3, 4, "ORG", "reject")], keep=keep)
+    assert after.keep == tuple(keep)
+    data.with_name("out.jsonl").unlink()
+    assert reviewed(data, doubts, [on(3, 4, "ORG", "accept")], keep=keep).keep == (True, True, True, True, False, True)
+
+
+def test_weights_that_are_whole_again_are_counted(data: Path) -> None:
+    reviewed(data, TWO, [on(0, 2, "PER", "accept"), on(3, 5, "ORG", "reject")], weight=0.7)
+    again = data.with_name("again.jsonl")
+    applied = apply_review([data.with_name("d0.jsonl")], [data], again)
+    assert (applied.changed, applied.reweighed) == (0, 1)
+    assert summary(applied).endswith("0 of 2 sentences changed; 1 sentence with full weight again")
+    assert apply_review([data.with_name("d0.jsonl")], [again], data.with_name("third.jsonl")).reweighed == 0
 
 
 def test_entities_that_overlap_now_are_named(data: Path) -> None:
