@@ -27,8 +27,7 @@ from ner_distill.data.metrics import Counts, score
 from ner_distill.data.sentence import Sentence, labels_of
 from ner_distill.pipelines.build import load_run
 from ner_distill.pipelines.evaluate import read_gold, score_model
-from ner_distill.pipelines.grow_dictionary import grow_dictionary
-from ner_distill.pipelines.label_dictionary import label_dictionary
+from ner_distill.pipelines.grow_rounds import grow_rounds
 from ner_distill.pipelines.reading import ReadOptions
 from ner_distill.pipelines.train_teacher import train_teacher
 
@@ -89,16 +88,19 @@ class Bench:
         run = self.trained("pu", self.train, seed, *pu)
         if way == "pu":
             return run
-        lists = self.lists
-        for number in range(1, self.rounds + 1):
-            folder = self.out / f"dictionaries-{seed}-{number}"
-            if not (folder / "summary.json").exists():
-                grow_dictionary(run, [self.train], _options(lists), folder, min_count=self.min_count)
-            lists = {label: folder / f"{label}.txt" for label in self.lists}
-            labelled = self.out / f"labelled-{seed}-{number}.jsonl"
-            label_dictionary(_options(lists), [self.train], labelled, overwrite=True)
-            run = self.trained(f"adaptive{number}", labelled, seed, *pu)
-        return run
+        out = self.out / f"adaptive-{seed}"
+        grown = grow_rounds(
+            [self.train],
+            _options(self.lists),
+            [self.dev],
+            out,
+            rounds=1 + self.rounds,  # nothing is trained in the first
+            model=run,
+            min_count=self.min_count,
+            settings=[f"seed={seed}", *pu, *self.settings],
+            resume=(out / "growing.json").exists(),
+        )
+        return grown.rounds[-1].teacher
 
     def counts(self, way: str, seed: int) -> Counts:
         """What a way finds in the test sentences."""

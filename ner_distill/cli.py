@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,7 +29,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-RESUMABLE = ("pretrain", "train-teacher", "label-unlabeled", "train-student", "compare", "vote-labels")
+RESUMABLE = (
+    "pretrain", "train-teacher", "label-unlabeled", "train-student", "compare", "vote-labels", "grow-dictionary",
+    "self-train",
+)  # fmt: skip
 FORMATS = "conll, jsonl, cluener, cmeee, ccf2020, text, parquet"
 Files = list[str]
 Config = Annotated[
@@ -78,6 +81,21 @@ def train_teacher(
         Files, typer.Option("--dev", metavar="FILE", help="Labelled sentences that choose the best epoch. Repeatable.")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="PATH", help="Directory of the run, made by this command.")],
+    folds: Annotated[
+        int,
+        typer.Option(
+            "--folds", metavar="K", min=0, help="First let K fold teachers vote on the labels (vote-labels); 0: no."
+        ),
+    ] = 0,
+    action: Annotated[
+        str,
+        typer.Option(
+            "--action", metavar="NAME", help="With --folds: what happens to outvoted labels, as of vote-labels."
+        ),
+    ] = "mask",
+    jobs: Annotated[
+        int, typer.Option("--jobs", metavar="N", min=1, help="With --folds: folds that are trained at once.")
+    ] = 1,
     config: Config = None,
     settings: Settings = None,
     format: Format = "auto",
@@ -96,6 +114,9 @@ def train_teacher(
 
     Files may be CoNLL columns, JSON Lines, CLUENER, CMeEE, CCF 2020 or hf:NAME/CONFIG/SPLIT.
 
+    With --folds K the labels are voted on first (see vote-labels), and the teacher learns from what is left of them.
+    The fold teachers stay in the run: label-unlabeled --teacher RUN --min-votes N lets them vote on raw text.
+
     The run directory holds config.toml, labels.json, model.safetensors, the vocabulary or tokenizer, metrics.json,
     metrics.jsonl and log.txt.
 
@@ -103,18 +124,21 @@ def train_teacher(
     """
     from ner_distill.pipelines.reading import ReadOptions
     from ner_distill.pipelines.train_teacher import train_teacher as run
+    from ner_distill.pipelines.train_voted import train_voted
 
-    reading = ReadOptions(format, scheme, tag_column, strict, _flatten(flatten))
-    trained = run(
-        train,
-        dev,
-        out,
-        config_file=config,
-        settings=settings or [],
-        resume=resume,
-        overwrite=overwrite,
-        reading=reading,
-    )
+    if folds == 0 and (action, jobs) != ("mask", 1):
+        raise typer.BadParameter("--action and --jobs are of the voting: give --folds as well")
+    given: dict[str, Any] = {
+        "config_file": config,
+        "settings": settings or [],
+        "resume": resume,
+        "overwrite": overwrite,
+        "reading": ReadOptions(format, scheme, tag_column, strict, _flatten(flatten)),
+    }
+    if folds:
+        trained = train_voted(train, dev, out, folds=folds, action=action, jobs=jobs, **given)
+    else:
+        trained = run(train, dev, out, **given)
     if trained.main:
         _print_scores(trained.scores, f"teacher on {', '.join(dev)}")
 
@@ -142,7 +166,12 @@ def label_unlabeled(
         int, typer.Option(metavar="N", min=0, help="Pairs of words per sentence whose similarity is stored.")
     ] = 32,
     min_votes: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Drop the words of entities that fewer teachers predict.")
+        int,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Drop the words of entities that fewer teachers predict (of one trained with --folds: its folds).",
+        ),
     ] = 1,
     min_confidence: Annotated[
         float, typer.Option(metavar="P", min=0.0, max=1.0, help="Drop words whose best tag is less probable.")
@@ -532,7 +561,9 @@ def vote_labels(
     action: Annotated[
         str,
         typer.Option(
-            "--action", metavar="NAME", help="What happens to outvoted labels: drop, mask, relabel; weight (sentences)."
+            "--action",
+            metavar="NAME",
+            help="What happens to outvoted labels: drop, mask, relabel, weight (of the sentence), or keep (nothing).",
         ),
     ] = "mask",
     threshold: Annotated[
@@ -682,27 +713,76 @@ def label_dictionary(
 
 @app.command("grow-dictionary", short_help="add to dictionaries what a model finds in raw text")
 def grow_dictionary(
-    model: Annotated[Path, typer.Option("--model", metavar="RUN", help="Run of a teacher or a student.")],
     text: Annotated[Files, typer.Option("--text", metavar="FILE", help="Raw text, a sentence a line. Repeatable.")],
     dictionary: Annotated[
         list[str],
         typer.Option("--dictionary", metavar="TYPE=FILE", help="The dictionaries so far. Repeatable."),
     ],
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Directory of the new dictionaries, made by this command.")
+        Path,
+        typer.Option("--out", metavar="DIR", help="Directory of the new dictionaries or rounds, made by this command."),
     ],
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", metavar="RUN", help="Run of a teacher or a student; with --rounds that of the first."),
+    ] = None,
     min_count: Annotated[
         int, typer.Option("--min-count", metavar="N", min=1, help="How often a name must be found.")
     ] = 3,
     format: Format = "auto",
+    rounds: Annotated[
+        int | None,
+        typer.Option("--rounds", metavar="N", min=1, help="Label, train and grow again, at most N times."),
+    ] = None,
+    dev: Annotated[
+        list[str] | None,
+        typer.Option("--dev", metavar="FILE", help="Labelled sentences, for the teachers of --rounds. Repeatable."),
+    ] = None,
+    config: Config = None,
+    settings: Settings = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Add to dictionaries the names that a model finds often enough in raw text, always with one type.
 
     The new dictionaries, TYPE.txt, hold the old names and the new ones; summary.json says which are new. Then
-    label-dictionary and train-teacher with them, and so on until nothing is added.
+    label-dictionary and train-teacher with them, and so on until nothing is added: --rounds N does all of that. Each
+    round is a directory, round-1 and so on, with labelled.jsonl, teacher and dictionaries; --config and --set are for
+    its teacher (loss.kind = "pu" unless --set says otherwise). --resume, --overwrite, --config, --set and --dev are for
+    --rounds: the dictionaries of a single step are never overwritten.
 
     Example: ner-distill grow-dictionary --model runs/pu --text raw.txt --dictionary PER=people.txt --out dictionaries
+
+    Example: ner-distill grow-dictionary --rounds 5 --dev dev.conll --text raw.txt --dictionary PER=people.txt --out new
     """
+    from ner_distill.errors import ConfigError
+
+    if rounds is not None:
+        from ner_distill.pipelines.grow_rounds import grow_rounds
+        from ner_distill.pipelines.grow_rounds_view import render, verdict
+
+        grown = grow_rounds(
+            text,
+            dictionary,
+            dev or [],
+            out,
+            rounds=rounds,
+            model=model,
+            min_count=min_count,
+            config_file=config,
+            settings=settings or [],
+            format=format,
+            resume=resume,
+            overwrite=overwrite,
+        )
+        _console().print(render(grown))
+        typer.echo(verdict(grown))
+        return
+    given = {"--dev": dev, "--config": config, "--set": settings, "--resume": resume, "--overwrite": overwrite}
+    if alone := [name for name, value in given.items() if value]:
+        raise ConfigError(f"{', '.join(alone)}: for the teachers of several rounds; give --rounds N as well")
+    if model is None:
+        raise ConfigError("give --model RUN to grow by what it finds, or --rounds N and --dev FILE to train teachers")
     from ner_distill.pipelines.grow_dictionary import grow_dictionary as run
 
     growth = run(model, text, dictionary, out, min_count=min_count, format=format)

@@ -577,4 +577,4 @@ def test_layers_of_a_scratch_teacher_cannot_be_copied(world: World, tmp_path: Pa
 
 def test_more_votes_than_teachers(world: World, tmp_path: Path) -> None:
     message = refused(tmp_path, *labelling(world, tmp_path / "out", "--min-votes", "2"))
-    assert "--min-votes: expected 1 to 1, the number of teachers, found 2" in message
+    assert "is one teacher without fold teachers; give several --teacher, or one trained with --folds" in message

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from ner_distill.data.sentence import Sentence, Span, whole_entities
 from ner_distill.errors import ConfigError, DataError
 
-Action = Literal["drop", "mask", "relabel", "weight"]
+Action = Literal["drop", "mask", "relabel", "weight", "keep"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 Decision = Literal["keep", "drop", "mask", "relabel", "add", "weight"]
 
@@ -78,7 +78,7 @@ class Rules:
 
     action:     "drop": the entity is removed. "mask": its words count in no loss. "relabel": what most models find
                 stands instead, missed entities are added, and where models do not agree the words are masked. "weight":
-                the whole sentence counts ε^(missing votes) of its most doubtful entity.
+                the whole sentence counts ε^(missing votes) of its most doubtful entity. "keep": nothing is changed.
     min_votes:  a given entity with so many votes stays as it is, one that is not given needs so many to be added.
                 Where fewer models were asked, all of these. 0: more than half of those that were asked.
     threshold:  and its suspicion must be at least this; `thresholds` has other values for some types.
@@ -187,6 +187,8 @@ def decide(
         replace(one, instead=_instead(one, entities, predictions, rules)) if one.given and rules.outvoted(one) else one
         for one in entities
     ]
+    if rules.action == "keep":
+        return sentence, tuple(voted)
     if rules.action == "weight":
         return _weighed(sentence, voted, rules)
     outvoted = [one for one in voted if one.given and rules.outvoted(one)]

@@ -25,6 +25,7 @@ from ner_distill.data.word_features import FILE as VOCABULARY
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import sha256_of
 from ner_distill.pipelines.build import ENCODER, WEIGHTS, Built, load_run
+from ner_distill.pipelines.fold_teachers import fold_teachers
 from ner_distill.pipelines.heads import QUESTIONS
 from ner_distill.pipelines.knowledge import DIRECTORY as KNOWLEDGE
 from ner_distill.pipelines.labeller import Labeller, LabelOptions
@@ -45,6 +46,9 @@ def label_unlabeled(
 ) -> Manifest:
     """Label text and write a store. `limit` > 0 stops after so many sentences.
 
+    Where more than one vote is asked of a single teacher that was trained with folds, its fold teachers answer in its
+    place: their probabilities are averaged, and they vote.
+
     Raises NerDistillError for wrong input; whole shards are kept whatever happens, and `resume` continues.
     """
     options, reporter = options or LabelOptions(), reporter or Reporter()
@@ -53,6 +57,7 @@ def label_unlabeled(
     # Read when oneDNN is first used. It keeps what it compiled for each shape of a batch, 1024 of them unless told
     # otherwise: that grew with the text by some 150 MB, and hardly any shape beyond a few comes again soon.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    teachers = _voters(teachers, options, reporter)
     built = [load_run(teacher) for teacher in teachers]
     for path, one in zip(teachers, built, strict=True):
         if one.info.kind != "teacher":
@@ -90,6 +95,20 @@ def label_unlabeled(
                 progress.advance(len(sentences))
             shard += 1
     return writer.finish(shard, summary=dict(writer.counters()))
+
+
+def _voters(teachers: Sequence[Path], options: LabelOptions, reporter: Reporter) -> Sequence[Path]:
+    """The fold teachers of the one teacher, where votes are asked of it and it has some; else the teachers."""
+    if options.min_votes == 1 or len(teachers) != 1:
+        return teachers
+    folds = fold_teachers(teachers[0])
+    if not folds:
+        raise ConfigError(
+            f"--min-votes {options.min_votes}: {teachers[0]} is one teacher without fold teachers; give several "
+            "--teacher, or one trained with --folds"
+        )
+    reporter.info(f"{len(folds)} fold teachers of {teachers[0]} answer and vote")
+    return folds
 
 
 def fingerprint(run: Path) -> str:

@@ -45,8 +45,8 @@ class RunInfo:
         return TagSet(self.labels)
 
 
-def check_out(directory: Path, *, resume: bool, overwrite: bool) -> None:
-    """Could `open_run` do its work? Changes nothing.
+def check_out(directory: Path, *, resume: bool, overwrite: bool, beside: Sequence[str] = ()) -> None:
+    """Could `open_run` do its work? Changes nothing. beside: names in the directory that are nobody's business here.
 
     Raises RunError where the directory holds something and neither flag is given, where `overwrite` would remove
     what is no run, or where there is nothing to resume.
@@ -55,7 +55,7 @@ def check_out(directory: Path, *, resume: bool, overwrite: bool) -> None:
         raise ConfigError("--resume goes on with a run, --overwrite removes it: give one of them")
     if directory.exists() and not directory.is_dir():
         raise RunError(f"{directory}: is a file; expected the name of a directory to write the run into")
-    occupied = directory.is_dir() and any(directory.iterdir())
+    occupied = bool(_others(directory, beside))
     if resume and not ((directory / "labels.json").is_file() and (directory / "config.toml").is_file()):
         raise RunError(f"{directory}: no run to resume here (config.toml and labels.json expected); leave --resume out")
     if occupied and not resume and not overwrite:
@@ -78,14 +78,19 @@ def _is_run(directory: Path) -> bool:
     return (directory / "config.toml").is_file()
 
 
-def open_run(directory: Path, *, resume: bool, overwrite: bool) -> None:
+def _others(directory: Path, beside: Sequence[str]) -> list[Path]:
+    """What is in the directory, if there is one, but for these names."""
+    return [entry for entry in directory.iterdir() if entry.name not in beside] if directory.is_dir() else []
+
+
+def open_run(directory: Path, *, resume: bool, overwrite: bool, beside: Sequence[str] = ()) -> None:
     """Make the directory of a run, or enter one. Raises as `check_out` does, and where it cannot be made."""
-    check_out(directory, resume=resume, overwrite=overwrite)
+    check_out(directory, resume=resume, overwrite=overwrite, beside=beside)
     if resume:
         return
     try:
-        if directory.is_dir() and any(directory.iterdir()):
-            shutil.rmtree(directory)
+        for entry in _others(directory, beside):
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(directory, error) from error
@@ -180,10 +185,16 @@ def check_inputs(directory: Path, inputs: dict[str, list[dict[str, Any]]], *, re
 
 
 def begin(
-    directory: Path, config: TeacherConfig | StudentConfig, info: RunInfo, inputs: dict[str, Any], *, overwrite: bool
+    directory: Path,
+    config: TeacherConfig | StudentConfig,
+    info: RunInfo,
+    inputs: dict[str, Any],
+    *,
+    overwrite: bool,
+    beside: Sequence[str] = (),
 ) -> None:
     """Make the directory of a new run, and write what is known before it trains. Raises as `open_run` does."""
-    open_run(directory, resume=False, overwrite=overwrite)
+    open_run(directory, resume=False, overwrite=overwrite, beside=beside)
     write_config(directory, config)
     write_info(directory, info)
     check_inputs(directory, inputs, resume=False)

@@ -210,6 +210,7 @@ def train_student(
         assert gold_data is not None
         data = gold_data
     dev_set = DevelopmentSet(development, built.featurizer, info.tagset)
+    dev_set.say_left_out("--dev", reporter)
     fit = Fit(
         student,
         StudentObjective(

@@ -51,14 +51,18 @@ def train_teacher(
     config_file: Path | None = None,
     settings: Sequence[str] = (),
     labels: Sequence[str] = (),
+    beside: Sequence[str] = (),
     resume: bool = False,
     overwrite: bool = False,
     reading: ReadOptions | None = None,
+    train_reading: ReadOptions | None = None,
     reporter: Reporter | None = None,
 ) -> Trained:
     """Train a teacher and write its run directory.
 
     labels: types that it knows besides those of the training data: of a part of data, those of the whole.
+    beside: names in `out` that are not this run's, and that are left as they are.
+    train_reading: how the training files are read, where that is not how the others are.
 
     Raises NerDistillError for wrong input, and TrainingError where training could not go on; then a checkpoint
     is kept and `resume` continues.
@@ -67,14 +71,15 @@ def train_teacher(
     require_device(config.optim.precision)
     accelerator = make_accelerator(config.optim.precision)
     if accelerator.is_main_process:
-        runs.check_out(out, resume=resume, overwrite=overwrite)
+        runs.check_out(out, resume=resume, overwrite=overwrite, beside=beside)
     reporter = reporter or Reporter(quiet=not accelerator.is_main_process)
     reading = reading or ReadOptions()
-    sentences, unit = read_labelled(train, "--train", reading, reporter, keep_nested=True)
+    train_reading = train_reading or reading
+    sentences, unit = read_labelled(train, "--train", train_reading, reporter, keep_nested=True)
     # whatever flattening leaves: as with any other head
     info = RunInfo("teacher", unit, tuple(sorted({*labels_of(sentences), *labels})))
     if not finds_spans(config.head):
-        sentences = flattened(sentences, "--train", reading, reporter)
+        sentences = flattened(sentences, "--train", train_reading, reporter)
     unsaid = check_entities(config.head, sentences, "--train", reporter)
     development, _ = read_labelled(dev, "--dev", reading, reporter, unit=unit, keep_nested=True)
     if not info.labels:
@@ -93,7 +98,7 @@ def train_teacher(
         cast(PuHead, built.tagger.head).set_rates(*rates)
     # only now: whatever was wrong with the input, nothing has been made or replaced
     if accelerator.is_main_process and not resume:
-        runs.begin(out, config, info, inputs, overwrite=overwrite)
+        runs.begin(out, config, info, inputs, overwrite=overwrite, beside=beside)
     accelerator.wait_for_everyone()
     reporter.log_to(out / "log.txt")
     teacher = cast(Teacher, built.model)
@@ -103,6 +108,7 @@ def train_teacher(
     )
     data = _data(config, built, sentences, raw, reporter)
     dev_set = DevelopmentSet(development, built.featurizer, info.tagset)
+    dev_set.say_left_out("--dev", reporter)
     counts = {**getattr(built.featurizer, "counts", {}), **unsaid}  # raw text is no matter of what the metrics say
     encoders = [encoder for encoder in (teacher.tagger.encoder, teacher.evaluator) if encoder is not None]
     fit = Fit(

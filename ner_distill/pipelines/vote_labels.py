@@ -1,6 +1,6 @@
 """`vote-labels`: labelled sentences → votes of models that did not see them, and the data after these votes.
 
-OUT/cleaned.jsonl    the sentences after `drop | mask | relabel | weight`
+OUT/cleaned.jsonl    the sentences after `drop | mask | relabel | weight | keep`
 OUT/votes.jsonl      for each sentence its entities, given and found, with their votes (bags: also scores of words)
 OUT/summary.json     settings, seeds, hashes of the files, counts by type, examples
 OUT/voting.json      what the folds were begun with: what --resume compares
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -84,6 +84,7 @@ def vote_labels(
     overwrite: bool = False,
     reading: ReadOptions | None = None,
     reporter: Reporter | None = None,
+    opened: Callable[[], None] = lambda: None,
 ) -> Voting:
     """Train a fresh teacher for every fold of every repeat, and let each vote on the sentences it was not trained on.
 
@@ -97,6 +98,7 @@ def vote_labels(
     jobs:      folds that are trained at once, each in a process of its own; 1: one after the other in this process.
     resume:    finished folds are used as they are, and one that was begun goes on. What becomes of the labels (action,
                thresholds) may be changed: no fold is trained again for that.
+    opened:    called when the input has been found right and the directory is there, before anything is trained.
 
     Raises NerDistillError for wrong input; TrainingError where a fold could not go on, with the finished ones kept.
     """
@@ -124,6 +126,7 @@ def vote_labels(
     state = {"format": voting_state.FORMAT, "settings": given, "config": voting_state.plain(config), "inputs": files}
     _check(sentences, splits, config)  # whatever is wrong is said before anything is made or replaced
     voting_state.open_voting(out, state, train, resume=resume, overwrite=overwrite)
+    opened()
     reporter.log_to(out / "log.txt")
     if not bags:
         _warn(sentences, splits, folds, reporter)

@@ -242,7 +242,7 @@ def test_where_fewer_models_were_asked_all_of_them_are_enough() -> None:
         (Rules(thresholds={"LOC": -1}), "--threshold LOC=-1: a suspicion is from 0 to 1"),
         (Rules(thresholds={"LCO": 0.5}), "--threshold LCO=0.5: no such type; the data has LOC, PER"),
         (Rules(epsilon=2), "--epsilon 2: expected 0 to 1"),
-        (Rules(action="remove"), "--action remove: expected drop, mask, relabel, weight"),  # type: ignore[arg-type]
+        (Rules(action="remove"), "--action remove: expected drop, mask, relabel, weight, keep"),  # type: ignore[arg-type]
     ],
 )
 def test_rules_that_no_vote_can_meet_are_refused(rules: Rules, said: str) -> None:
@@ -276,3 +276,11 @@ def test_models_that_were_trained_on_given_entities_have_no_vote_on_them() -> No
 def test_any_number_of_predictions_is_taken_where_none_is_expected() -> None:
     predictions = [{"s": TWO[0]}, {"s": TWO[1]}, {"s": TWO[0]}]
     assert by_sentence([SENTENCE, replace(SENTENCE, id="t")], predictions, None) == [[TWO[0], TWO[1], TWO[0]], []]
+
+
+def test_keep_changes_nothing_whatever_the_votes_are() -> None:
+    against = says(ROME)
+    changed, decided = after("keep", against, against)
+    assert changed is SENTENCE
+    assert {one.decision for one in decided.values()} == {"keep"}
+    assert decided[ANA].suspicion > 0.9
