@@ -647,6 +647,85 @@ def vote_labels(
     typer.echo(f"{out}/cleaned.jsonl: train on it; look at the votes: ner-distill review {out} --out review.html")
 
 
+@app.command("self-train", short_help="labelled sentences + raw text → teachers that teach themselves")
+def self_train(
+    train: Annotated[
+        Files, typer.Option("--train", metavar="FILE", help="Labelled sentences to learn from. Repeatable.")
+    ],
+    dev: Annotated[
+        Files,
+        typer.Option("--dev", metavar="FILE", help="Labelled sentences that choose epochs and rounds. Repeatable."),
+    ],
+    text: Annotated[Files, typer.Option("--text", metavar="FILE", help="Raw text, a sentence a line. Repeatable.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory of the rounds, made by this command.")],
+    rounds: Annotated[
+        int, typer.Option("--rounds", metavar="N", min=1, help="At most; it ends when the score on --dev stops rising.")
+    ] = 3,
+    folds: Annotated[
+        int, typer.Option("--folds", metavar="K", min=2, help="Fold teachers of a round, which vote on the text.")
+    ] = 3,
+    min_votes: Annotated[
+        int, typer.Option("--min-votes", metavar="N", min=0, help="Votes that make an entity a label; 0: all K.")
+    ] = 0,
+    min_confidence: Annotated[
+        float, typer.Option(metavar="P", min=0.0, max=1.0, help="Mask words whose best tag is less probable.")
+    ] = 0.0,
+    raw_weight: Annotated[
+        float, typer.Option(metavar="W", help="Of a sentence of the text in the loss; of a labelled one it is 1.")
+    ] = 1.0,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=0, help="Sentences of the text; 0 = all.")] = 0,
+    action: Annotated[
+        str,
+        typer.Option(
+            "--action", metavar="NAME", help="What the votes of folds do to labels, as of vote-labels; keep: nothing."
+        ),
+    ] = "keep",
+    jobs: Annotated[
+        int, typer.Option("--jobs", metavar="N", min=1, help="Folds that are trained at once, a process each.")
+    ] = 1,
+    config: Config = None,
+    settings: Settings = None,
+    format: Format = "auto",
+    scheme: Scheme = "auto",
+    tag_column: TagColumn = -1,
+    strict: Strict = False,
+    flatten: Flatten = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a teacher, let its fold teachers label raw text, train on what they agree on, and again.
+
+    Each round is a run, round-0 (labelled data alone), round-1 and so on, with its fold teachers; round-1.jsonl holds
+    the sentences of the text that round 1 was trained on: entities with enough votes are labels, words of others are
+    masked. It ends after --rounds, or after a round that is not better on --dev than all before.
+
+    --format, --scheme, --tag-column, --strict and --flatten are about --train and --dev.
+
+    Example: ner-distill self-train --train train.conll --dev dev.conll --text raw.txt --out runs/self
+    """
+    from ner_distill.pipelines.reading import ReadOptions
+    from ner_distill.pipelines.self_train import SelfOptions
+    from ner_distill.pipelines.self_train import self_train as run
+    from ner_distill.pipelines.self_train_view import render, verdict
+
+    trained = run(
+        train,
+        dev,
+        text,
+        out,
+        rounds=rounds,
+        options=SelfOptions(folds, min_votes, min_confidence, raw_weight, limit, action),
+        jobs=jobs,
+        config_file=config,
+        settings=settings or [],
+        resume=resume,
+        overwrite=overwrite,
+        reading=ReadOptions(format, scheme, tag_column, strict, _flatten(flatten)),
+    )
+    _console().print(render(trained))
+    typer.echo(verdict(trained))
+
+
 @app.command("train-segmenter", short_help="train a word segmenter from segmented text")
 def train_segmenter(
     train: Annotated[
