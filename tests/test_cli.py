@@ -46,7 +46,7 @@ def test_commands_are_those_of_the_documentation() -> None:
     assert set(COMMANDS) == {
         "train-teacher", "label-unlabeled", "train-student", "evaluate", "predict", "check-data", "show", "init-config",
         "train-segmenter", "compare", "pretrain", "label-dictionary", "grow-dictionary",
-        "review", "apply-review", "vote-labels",
+        "review", "apply-review", "vote-labels", "self-train",
         "sample", "quickstart",
     }  # fmt: skip
 

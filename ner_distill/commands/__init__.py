@@ -1,0 +1,1 @@
+"""The commands: parse, call one pipeline, print. No logic, and no heavy import outside a command."""
