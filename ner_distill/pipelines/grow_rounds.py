@@ -27,6 +27,7 @@ from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.files import atomic_write_text
 from ner_distill.pipelines import runs
+from ner_distill.pipelines.begun import Kind, make_directory, open_directory
 from ner_distill.pipelines.build import load_run
 from ner_distill.pipelines.evaluate import score_model
 from ner_distill.pipelines.grow_dictionary import grow_dictionary
@@ -34,10 +35,9 @@ from ner_distill.pipelines.knowledge import inputs_of
 from ner_distill.pipelines.label_dictionary import label_dictionary
 from ner_distill.pipelines.labelled import check_development_labels
 from ner_distill.pipelines.reading import ReadOptions, read_labelled, unit_of_raw
-from ner_distill.pipelines.rounds_state import RoundsOf, make_directory, open_rounds
 from ner_distill.pipelines.train_teacher import train_teacher
 
-GROWING = RoundsOf("grow-dictionary --rounds", "growing.json", r"round-\d+")
+GROWING = Kind("grow-dictionary --rounds", "growing", "growing.json", r"round-\d+")
 SETTINGS = ("loss.kind=pu",)
 """Of every teacher; what the user sets has the last word."""
 
@@ -119,7 +119,7 @@ def grow_rounds(
         resumable([*text, *dev])
     # only now: whatever was wrong with the input, nothing has been made or replaced
     options = {"min_count": min_count, "format": format}
-    open_rounds(GROWING, out, options, inputs, config, resume=resume, overwrite=overwrite)
+    open_directory(GROWING, out, options, inputs, config, resume=resume, overwrite=overwrite)
 
     done: list[Round] = []
     while len(done) < rounds and (not done or any(done[-1].added.values())):

@@ -31,6 +31,7 @@ from ner_distill.data.writers import write_jsonl
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import atomic_write_text
 from ner_distill.pipelines import runs
+from ner_distill.pipelines.begun import Kind, open_directory
 from ner_distill.pipelines.fold_teachers import VOTING, fold_teachers
 from ner_distill.pipelines.heads import finds_spans
 from ner_distill.pipelines.knowledge import inputs_of
@@ -38,12 +39,11 @@ from ner_distill.pipelines.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.labelled import check_development_labels
 from ner_distill.pipelines.labeller import LabelOptions
 from ner_distill.pipelines.reading import ReadOptions, read_labelled
-from ner_distill.pipelines.rounds_state import RoundsOf, open_rounds
 from ner_distill.pipelines.train_voted import train_voted
-from ner_distill.pipelines.voting_state import STATE
+from ner_distill.pipelines.vote_labels import VOTES
 
-SELF_TRAINING = RoundsOf(
-    "self-train", "self-training.json", r"labelled\.jsonl|dev\.jsonl|round-\d+(?:\.jsonl|\.soft)?"
+SELF_TRAINING = Kind(
+    "self-train", "self-training", "self-training.json", r"labelled\.jsonl|dev\.jsonl|round-\d+(?:\.jsonl|\.soft)?"
 )  # fmt: skip
 JSON_LINES = ReadOptions(format="jsonl")
 
@@ -150,7 +150,7 @@ def self_train(
         resumable([*train, *dev])
     # only now: whatever was wrong with the input, nothing has been made or replaced
     state = {**asdict(options), **asdict(reading)}
-    open_rounds(SELF_TRAINING, out, state, inputs, config, resume=resume, overwrite=overwrite)
+    open_directory(SELF_TRAINING, out, state, inputs, config, resume=resume, overwrite=overwrite)
     for name, sentences in (("labelled", labelled), ("dev", development)):
         bare = [replace(one, text=None, offsets=None) for one in sentences]  # words as they are cut
         write_jsonl(bare, out / f"{name}.jsonl", overwrite=True)
@@ -243,7 +243,7 @@ class _Step:
             jobs=jobs,
             config_file=config_file,
             settings=settings,
-            resume=(self.run / VOTING / STATE).is_file(),
+            resume=(self.run / VOTING / VOTES.state).is_file(),
             reading=JSON_LINES,
             reporter=reporter,
         )

@@ -22,18 +22,21 @@ from ner_distill.config import TeacherConfig
 from ner_distill.config_file import load_config
 from ner_distill.console import Reporter
 from ner_distill.data.folds import By, Fold, development_slice, entities_alone, make_bags, make_folds, rare_labels
+from ner_distill.data.readers import resumable
 from ner_distill.data.sentence import Sentence, labels_of, without_overlap
 from ner_distill.data.votes import Action, Prediction, Rules, VotedEntity, by_sentence, count_votes, decide
 from ner_distill.data.writers import write_jsonl
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import atomic_write_text
-from ner_distill.pipelines import runs, voting_state
+from ner_distill.pipelines import runs
+from ner_distill.pipelines.begun import Kind, open_directory
 from ner_distill.pipelines.fold_jobs import run_folds
 from ner_distill.pipelines.heads import finds_spans
 from ner_distill.pipelines.held_out import FoldTask
 from ner_distill.pipelines.knowledge import inputs_of
 from ner_distill.pipelines.reading import ReadOptions, read_labelled
 
+VOTES = Kind("vote-labels", "voting", "voting.json", r"folds|cleaned\.jsonl|votes\.jsonl")
 DEVELOPMENT = 0.1
 """Share of a fold's training part that chooses its best epoch."""
 EXAMPLES = 20
@@ -123,20 +126,21 @@ def vote_labels(
         given = {"folds": folds, "repeats": repeats, "by": by}
     given |= {"fast": fast, **asdict(reading)}
     files = {"train": runs.fingerprints(train), **inputs_of(config)}
-    state = {"format": voting_state.FORMAT, "settings": given, "config": voting_state.plain(config), "inputs": files}
     _check(sentences, splits, config)  # whatever is wrong is said before anything is made or replaced
-    voting_state.open_voting(out, state, train, resume=resume, overwrite=overwrite)
+    if resume:
+        resumable(train)
+    open_directory(VOTES, out, given, files, config, resume=resume, overwrite=overwrite)
     opened()
     reporter.log_to(out / "log.txt")
     if not bags:
         _warn(sentences, splits, folds, reporter)
-    runs.write_config(out, config)
     tasks = _write_folds(out, sentences, splits, config.seed, bags=bool(bags))
     run_folds(tasks, jobs, reporter)
     said = by_sentence(sentences, [task.read() for task in tasks], None if bags else repeats)
     decided = _decide(sentences, said, rules, on_given=not bags)
     seeds = {"splits": [config.seed + number for number in range(len(splits))], "models": [task.seed for task in tasks]}
-    known = {**state, "rules": asdict(rules), "unit": unit, "seeds": seeds}
+    begun = {"settings": given, "config": config.model_dump(mode="json"), "inputs": files}
+    known = {**begun, "rules": asdict(rules), "unit": unit, "seeds": seeds}
     voting = _voting(sentences, decided, known, splits)
     _write(out, sentences, voting, said)
     if not bags and voting.summary["agreement"] < DOUBTFUL:

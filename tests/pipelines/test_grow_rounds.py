@@ -188,7 +188,7 @@ def test_nothing_is_overwritten_unasked_and_nothing_foreign_ever(corpus: Setting
         ({"dev": []}, r"give --dev FILE"),
         ({"text": ["-"]}, r"standard input is read once"),
         ({"resume": True, "overwrite": True}, r"give one of them"),
-        ({"resume": True}, r"there are no rounds to go on with"),
+        ({"resume": True}, r"there is no growing to go on with"),
         ({"settings": ["loss.prior.PERS=0.1"]}, r"loss\.prior: no type 'PERS'; the dictionaries have PER, LOC, ORG"),
         ({"settings": ["loss.kind=pu", "head.kind=crf"]}, r"found head\.kind"),
         ({"model": Path("nowhere")}, r"nowhere: no such directory"),

@@ -251,7 +251,7 @@ def test_overwrite_leaves_what_the_command_did_not_make(tmp_path: Path, short: P
     given: dict[str, Any] = {"folds": 2, "repeats": 1, "settings": SHORT, "reporter": quiet(), "discard_folds": True}
     vote_labels([short], tmp_path / "out", **given)
     (tmp_path / "out" / "decisions.jsonl").write_text("{}")
-    with pytest.raises(RunError, match=r"holds decisions\.jsonl, which vote-labels did not make"):
+    with pytest.raises(RunError, match=r"holds decisions\.jsonl that vote-labels did not make"):
         vote_labels([short], tmp_path / "out", overwrite=True, **given)
     assert (tmp_path / "out" / "votes.jsonl").exists()
 

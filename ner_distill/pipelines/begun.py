@@ -1,4 +1,4 @@
-"""What the rounds of a command were begun with: written when they begin, compared when they go on."""
+"""What a command of many trainings was begun with: written when it begins, compared when it goes on."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from ner_distill.pipelines import runs
 
 
 @dataclass(frozen=True)
-class RoundsOf:
-    """A command of rounds. state: the file that says what they were begun with.
+class Kind:
+    """Such a command. what: it does, "a voting", say. state: the file that says what that was begun with.
 
     own: a pattern of what the command makes beside that, config.toml, log.txt and summary.json, and may remove again.
     """
 
     command: str
+    what: str
     state: str
     own: str
 
@@ -37,8 +38,8 @@ class RoundsOf:
         return re.fullmatch(rf"config\.toml|log\.txt|summary\.json|{self.own}", name) is not None or name == self.state
 
 
-def open_rounds(
-    of: RoundsOf,
+def open_directory(
+    of: Kind,
     out: Path,
     options: Mapping[str, Any],
     inputs: Mapping[str, Any],
@@ -47,16 +48,19 @@ def open_rounds(
     resume: bool,
     overwrite: bool,
 ) -> None:
-    """Make the directory and write what the rounds begin with, or compare with it.
+    """Make the directory and write what is begun with, or compare with it.
 
     inputs: of each role the hashes of its files. config: of all teachers.
     Raises NerDistillError where something else is there, or where what is resumed began otherwise.
     """
     path = out / of.state
     if resume:
-        before = runs.read_json(path, "there are no rounds to go on with; leave --resume out")
+        before = runs.read_json(path, f"there is no {of.what} to go on with; leave --resume out")
         _require_same(of, path, before, options, inputs)
-        runs.require_same_config(out, config)
+        if (out / "config.toml").exists():
+            runs.require_same_config(out, config)
+        else:  # killed between the two files
+            runs.write_config(out, config)
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         if not overwrite:
@@ -74,14 +78,12 @@ def open_rounds(
             )
         shutil.rmtree(out)
     make_directory(out)
-    runs.write_config(out, config)
     state = {"format": of.format, "options": dict(options), "inputs": dict(inputs)}
     atomic_write_text(path, json.dumps(state, ensure_ascii=False, indent=1) + "\n")
+    runs.write_config(out, config)
 
 
-def _require_same(
-    of: RoundsOf, path: Path, before: Any, options: Mapping[str, Any], inputs: Mapping[str, Any]
-) -> None:
+def _require_same(of: Kind, path: Path, before: Any, options: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
     if not isinstance(before, dict) or before.get("format") != of.format:
         raise RunError(f"{path}: is not what {of.command} wrote, or of another version; choose another --out")
     try:
@@ -97,7 +99,7 @@ def _require_same(
         raise RunError(f"--resume: the files of {named} are not those that {path.parent} began with; see {path}")
     changed = [f"{key} was {was.get(key)!r}, now {value!r}" for key, value in options.items() if was.get(key) != value]
     if changed:
-        raise ConfigError.of([f"--resume: {change}; the rounds go on as they began" for change in changed])
+        raise ConfigError.of([f"--resume: {change}; a {of.what} goes on as it began" for change in changed])
 
 
 def make_directory(directory: Path) -> None:
