@@ -235,13 +235,13 @@ def regain(given: argparse.Namespace, out: Path, vote: Callable[[str], Voting]) 
     files = {"true": out / "true.jsonl", "noisy": out / "noisy.jsonl"}
     for action in given.regain:
         vote(action)
-        files[action] = out / f"{action}.jsonl"
+        files[action] = out / f"{action}-{given.threshold}.jsonl"
         shutil.copy(out / "votes" / "cleaned.jsonl", files[action])
     reached: dict[str, float] = {}
     for name, file in files.items():
         scores = []
         for seed in given.seeds:
-            run = out / f"teacher-{name}-{seed}"
+            run = out / f"teacher-{file.stem}-{seed}"
             if not (run / "metrics.json").exists():
                 settings = [f"seed={seed}", *given.teacher]
                 train_teacher([file], [file_of(given, "dev")], run, settings=settings, overwrite=run.exists())
@@ -267,6 +267,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--full", action="store_true", help="teachers of the usual size and epochs, not small ones")
     parser.add_argument("--set", dest="settings", action="append", default=[], help="as of vote-labels")
+    parser.add_argument("--threshold", type=float, default=0.95, help="of vote-labels, for --regain")
     parser.add_argument("--regain", nargs="+", default=[], choices=ACTIONS, help="actions that teachers are trained on")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of these teachers")
     parser.add_argument("--teacher", action="append", default=[], metavar="KEY=VALUE", help="settings of these")
@@ -288,6 +289,7 @@ def main() -> None:
             folds=given.folds,
             repeats=given.repeats,
             action=action,
+            threshold=given.threshold,
             settings=[f"seed={given.seed}", *given.settings],
             fast=not given.full,
             jobs=given.jobs,

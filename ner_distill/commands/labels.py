@@ -69,7 +69,7 @@ def vote_labels(
         typer.Option(
             "--threshold",
             metavar="[TYPE=]P",
-            help="Suspicion, 0 to 1, from which on a label may be outvoted; 0.5. Repeatable, for single types.",
+            help="Suspicion, 0 to 1, from which on a label may be outvoted; 0.95. Repeatable, for single types.",
         ),
     ] = None,
     min_votes: Annotated[

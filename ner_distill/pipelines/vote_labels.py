@@ -24,7 +24,7 @@ from ner_distill.console import Reporter
 from ner_distill.data.folds import By, Fold, development_slice, entities_alone, make_bags, make_folds, rare_labels
 from ner_distill.data.readers import resumable
 from ner_distill.data.sentence import Sentence, labels_of, without_overlap
-from ner_distill.data.votes import Action, Prediction, Rules, VotedEntity, by_sentence, count_votes, decide
+from ner_distill.data.votes import THRESHOLD, Action, Prediction, Rules, VotedEntity, by_sentence, count_votes, decide
 from ner_distill.data.writers import write_jsonl
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import atomic_write_text
@@ -74,7 +74,7 @@ def vote_labels(
     bags: int = 0,
     bag_share: float = 0.5,
     action: str = "mask",
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     thresholds: Mapping[str, float] | None = None,
     min_votes: int = 0,
     epsilon: float = 0.7,
@@ -154,8 +154,8 @@ def vote_labels(
 
 
 def parse_thresholds(texts: Sequence[str]) -> tuple[float, dict[str, float]]:
-    """`["0.4", "PER=0.7"]` → 0.4 for all types (0.5 where none is given) and 0.7 for PER. Raises ConfigError."""
-    general, thresholds, problems = 0.5, dict[str, float](), []
+    """`["0.4", "PER=0.7"]` → 0.4 for all types (THRESHOLD where none is given) and 0.7 for PER. Raises ConfigError."""
+    general, thresholds, problems = THRESHOLD, dict[str, float](), []
     for text in texts:
         label, equals, number = text.rpartition("=")
         try:

@@ -43,7 +43,7 @@ def after(
     **rules: Any,
 ) -> tuple[Sentence, dict[Span, VotedEntity]]:
     entities = count_votes(sentence, predictions)
-    rules = {"min_votes": len(predictions) // 2 + 1, **rules}
+    rules = {"min_votes": len(predictions) // 2 + 1, "threshold": 0.5, **rules}
     changed, decided = decide(sentence, entities, predictions, Rules(action, **rules), nested=nested)
     return changed, {one.span: one for one in decided}
 

@@ -16,6 +16,7 @@ import torch
 from ner_distill.console import Reporter
 from ner_distill.data.readers import read_corpus
 from ner_distill.data.sentence import Sentence, Span
+from ner_distill.data.votes import THRESHOLD
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
 from ner_distill.nn.heads import is_span_head
 from ner_distill.pipelines import fold_jobs
@@ -51,7 +52,7 @@ class Voted:
 
     def again(self, **changes: Any) -> Any:
         """The same with --resume and these changes."""
-        given = {"folds": 3, "repeats": 1, "settings": LEARNS, "resume": True, "reporter": quiet()}
+        given = {"folds": 3, "repeats": 1, "settings": LEARNS, "threshold": 0.5, "resume": True, "reporter": quiet()}
         return vote_labels([self.train], self.out, **{**given, **changes})
 
     def lines(self) -> list[dict[str, Any]]:
@@ -72,7 +73,7 @@ def write(path: Path, sentences: list[Sentence]) -> Path:
 def voted(tmp_path_factory: pytest.TempPathFactory) -> Voted:
     root = tmp_path_factory.mktemp("votes")
     train = write(root / "train.jsonl", SENTENCES)
-    options = ("--folds", "3", "--repeats", "1", "--action", "relabel")
+    options = ("--folds", "3", "--repeats", "1", "--action", "relabel", "--threshold", "0.5")
     ok("vote-labels", "--train", train, "--out", root / "out", *options, *settings(*LEARNS))
     return Voted(train, root / "out")
 
@@ -376,7 +377,7 @@ def test_words_of_unlabelled_entities_score_higher_than_others(bagged: tuple[Pat
 
 @pytest.mark.parametrize(
     ("texts", "expected"),
-    [([], (0.5, {})), (["0.3"], (0.3, {})), (["A=B=0.7", "PER=0"], (0.5, {"A=B": 0.7, "PER": 0.0}))],
+    [([], (THRESHOLD, {})), (["0.3"], (0.3, {})), (["A=B=0.7", "PER=0"], (THRESHOLD, {"A=B": 0.7, "PER": 0.0}))],
 )
 def test_thresholds_are_read_for_all_types_and_for_single_ones(texts: list[str], expected: object) -> None:
     assert parse_thresholds(texts) == expected
