@@ -54,8 +54,9 @@ def vote_labels(
         ),
     ] = 0,
     bag_share: Annotated[
-        float, typer.Option("--bag-share", metavar="S", help="Sentences drawn for a bag, with replacement, of all.")
-    ] = 0.5,
+        float | None,
+        typer.Option("--bag-share", metavar="S", help="Sentences drawn for a bag, with replacement, of all; 0.5."),
+    ] = None,
     action: Annotated[
         str,
         typer.Option(
@@ -119,6 +120,8 @@ def vote_labels(
     general, thresholds = parse_thresholds(threshold or [])
     if bags and (folds or repeats):
         raise ConfigError("--bags takes the place of --folds and --repeats: leave these out")
+    if bag_share is not None and not bags:
+        raise ConfigError("--bag-share is about --bags: give that as well")
     voting = run(
         train,
         out,
@@ -126,7 +129,7 @@ def vote_labels(
         repeats=repeats or 2,
         by=by,
         bags=bags,
-        bag_share=bag_share,
+        bag_share=0.5 if bag_share is None else bag_share,
         action=action,
         threshold=general,
         thresholds=thresholds,
@@ -240,7 +243,7 @@ def self_train(
         int, typer.Option("--folds", metavar="K", min=2, help="Fold teachers of a round, which vote on the text.")
     ] = 3,
     min_votes: Annotated[
-        int, typer.Option("--min-votes", metavar="N", min=0, help="Votes that make an entity a label; 0: all K.")
+        int, typer.Option("--min-votes", metavar="N", min=0, help="Votes that make an entity a label, from 2 on; 0: K.")
     ] = 0,
     min_confidence: Annotated[
         float, typer.Option(metavar="P", min=0.0, max=1.0, help="Mask words whose best tag is less probable.")

@@ -16,6 +16,8 @@ from ner_distill.errors import ConfigError, DataError
 By = Literal["sentence", "document", "entity"]
 WAYS: tuple[By, ...] = get_args(By)
 Form = tuple[str, ...]
+MOST_DRAWN = 5
+"""Of a bag that is drawn from five times as many sentences as there are, one of 150 is out."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,8 @@ def make_bags(sentences: Sequence[Sentence], bags: int, *, share: float, seed: i
     for a share that is not above 0, DataError for data of which a bag holds all or nothing.
     """
     problems = [f"--bags {bags}: expected 2 or more"] if bags < 2 else []
-    if not share > 0:
-        problems.append(f"--bag-share {share}: expected more than 0")
+    if not 0 < share <= MOST_DRAWN:
+        problems.append(f"--bag-share {share}: expected more than 0, and {MOST_DRAWN} at most")
     if problems:
         raise ConfigError.of(problems)
     groups = np.array(_numbered(sentence.words for sentence in sentences))
@@ -147,7 +149,8 @@ def development_slice(
     if not entities:
         raise DataError(
             f"{len(sentences):,} sentences to train a fold on: none with an entity can be set aside to choose the "
-            "best epoch; expected at least two different sentences with the same type; give more data or fewer --folds"
+            "best epoch; expected at least two different sentences with the same type; give more data, fewer --folds "
+            "or a larger --bag-share"
         )
     pairs = list(zip(groups, sentences, strict=True))
     return [one for group, one in pairs if group not in chosen], [one for group, one in pairs if group in chosen]

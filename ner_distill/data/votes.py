@@ -96,15 +96,18 @@ class Rules:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     epsilon: float = 0.7
 
-    def check(self, repeats: int, labels: Sequence[str]) -> None:
-        """Raises ConfigError, with all problems, for rules that no vote could ever meet, and for unknown types."""
+    def check(self, most: int, labels: Sequence[str], option: str = "--repeats") -> None:
+        """Raises ConfigError, with all problems, for rules that no vote could ever meet, and for unknown types.
+
+        most: votes that an entity can get, which `option` says.
+        """
         problems = []
         if self.action not in ACTIONS:
             problems.append(f"--action {self.action}: expected {', '.join(ACTIONS)}")
-        if not 0 <= self.min_votes <= repeats:
+        if not 0 <= self.min_votes <= most:
             problems.append(
-                f"--min-votes {self.min_votes}: expected 0 to {repeats}; an entity gets one vote in each of "
-                f"{repeats} repeats (--repeats), so that more can never be reached"
+                f"--min-votes {self.min_votes}: expected 0 to {most}; an entity gets {most} votes at most ({option}), "
+                "so that more can never be reached"
             )
         for name, value in {"": self.threshold, **self.thresholds}.items():
             if not 0 <= value <= 1:
@@ -197,7 +200,8 @@ def decide(
     if rules.action == "weight":
         return _weighed(sentence, voted, rules)
     outvoted = [one for one in voted if one.given and rules.outvoted(one)]
-    missed = [one for one in voted if not one.given and rules.outvoted(one)]
+    right = [one.span for one in voted if one.given and not one.of]  # nobody was asked: what contradicts it is wrong
+    missed = [one for one in voted if not one.given and rules.outvoted(one) and not _touches(one.span, right)]
     stays = {one.span for one in voted if one.given} - {one.span for one in outvoted}
     if rules.action != "relabel":
         decisions: dict[Span, Decision] = {one.span: rules.action for one in outvoted}

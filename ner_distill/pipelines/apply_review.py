@@ -43,7 +43,10 @@ class Doubt(WordSpan):
 
 
 class DecidedSentence(BaseModel):
-    """A line of the file that the review page exports. doubts: all of the sentence, decided or not."""
+    """A line of the file that the review page exports.
+
+    doubts: all of the sentence, decided or not. weight: of the sentence before the votes.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -51,6 +54,7 @@ class DecidedSentence(BaseModel):
     hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     decisions: list[Decision]
     doubts: list[Doubt] = Field(default_factory=list)
+    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Applied:
     kept:      accepted entities that were there.   added:   accepted ones that were not: models had found them.
     removed:   rejected entities that were there.   absent:  rejected ones that were not.
     corrected: entities replaced by others.         skipped: decisions left out with `skip_changed`.
-    reweighed: sentences that weigh 1 again, as all is decided that lowered their weight.
+    reweighed: sentences that weigh what they did before the votes, as all is decided that lowered their weight.
     sentences: sentences of the data, of which `changed` have other entities than before.
     overlaps:  sentences in which entities overlap now and did not before.
     """
@@ -92,8 +96,8 @@ def apply_review(
     Sentences are found by id and by the hash of their words. An accepted entity is in the data afterwards whether it
     was given or found by models; a rejected one is not; a corrected one is replaced. Words of an entity that was
     decided on count in training again where they were masked, but for those that a doubt is about which is still open.
-    A weight below 1 is 1 again where all doubts that lowered it are decided. Decisions may be merged twice, with the
-    same result.
+    A weight is what it was before the votes where all doubts that lowered it are decided. Decisions may be merged
+    twice, with the same result.
 
     Raises DataError, with nothing written, where a decision is malformed, where two files decide differently, where
     none is on this data, and (without `skip_changed`) where one is on a sentence that is not in the data with these
@@ -153,10 +157,11 @@ def summary(applied: Applied) -> str:
 
 @dataclass(frozen=True)
 class _Decided:
-    """Of a sentence what was decided on each entity, and what was doubted."""
+    """Of a sentence what was decided on each entity, what was doubted, and its weight before the votes."""
 
     on: dict[Span, Decision] = field(default_factory=dict)
     doubts: set[Doubt] = field(default_factory=set)
+    weight: float = 1.0
 
     def open(self) -> list[Doubt]:
         """Doubts that nobody decided: neither that entity, nor another one that was made to be it."""
@@ -175,7 +180,7 @@ def _read_decisions(paths: Sequence[Path]) -> Places:
         for number, line in read_lines(path, DecidedSentence, "decisions, as the review page exports them"):
             if not line.decisions:
                 continue
-            mine = decided.setdefault((line.id, line.hash), _Decided())
+            mine = decided.setdefault((line.id, line.hash), _Decided(weight=line.weight))
             mine.doubts.update(line.doubts)
             for one in line.decisions:
                 span, here = _span(one), f"{path}:{number}"
@@ -250,7 +255,8 @@ def _merged(sentence: Sentence, decided: _Decided, counts: Counter[str]) -> Sent
     keep = sentence.keep and _kept(sentence.keep, spans, known)
     lowered = [doubt for doubt in decided.doubts if doubt.decision == "weight"]
     whole = lowered and not any(doubt in lowered for doubt in still_open)
-    return replace(sentence, spans=spans, keep=keep, weight=max(1.0, sentence.weight) if whole else sentence.weight)
+    weight = max(decided.weight, sentence.weight) if whole else sentence.weight
+    return replace(sentence, spans=spans, keep=keep, weight=weight)
 
 
 def _kept(keep: Sequence[bool], spans: Sequence[Span], known: set[int]) -> tuple[bool, ...]:

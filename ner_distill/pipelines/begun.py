@@ -12,7 +12,7 @@ from typing import Any
 
 from ner_distill.config import TeacherConfig
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.files import atomic_write_text, write_error
+from ner_distill.files import atomic_write_text, temporary_files, write_error
 from ner_distill.pipelines import runs
 
 
@@ -62,7 +62,8 @@ def open_directory(
         else:  # killed between the two files
             runs.write_config(out, config)
         return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    left = temporary_files(out) if out.is_dir() else {}  # by a process that was killed as it wrote
+    if out.exists() and (not out.is_dir() or any(entry not in left for entry in out.iterdir())):
         if not overwrite:
             raise RunError(
                 f"{out}: exists and is not empty. Go on with it (--resume), replace it (--overwrite) or choose "
@@ -70,13 +71,15 @@ def open_directory(
             )
         foreign = ["something"]
         if path.is_file():
-            foreign = sorted(entry.name for entry in out.iterdir() if not of.made(entry.name))
+            foreign = sorted(entry.name for entry in out.iterdir() if entry not in left and not of.made(entry.name))
         if foreign:
             raise RunError(
                 f"{out}: holds {', '.join(foreign[:5])} that {of.command} did not make; --overwrite does not remove "
                 "that"
             )
         shutil.rmtree(out)
+    for path_left in left:
+        path_left.unlink(missing_ok=True)
     make_directory(out)
     state = {"format": of.format, "options": dict(options), "inputs": dict(inputs)}
     atomic_write_text(path, json.dumps(state, ensure_ascii=False, indent=1) + "\n")

@@ -131,7 +131,7 @@ def grow_rounds(
             reporter.info(f"round {number} of at most {rounds}: {step.directory}")
             if step.model is None:
                 step.label(_lists(done, dictionary), text, format, unit, reporter)
-                f1 = step.train(dev, config_file, settings, reporter)
+                f1 = step.train(dev, unit, config_file, settings, reporter)
                 reporter.log_to(out / "log.txt")
             else:
                 f1 = score_model(load_run(step.model), development).micro.f1
@@ -178,7 +178,12 @@ class _Step:
             label_dictionary(lists, text, self.labelled, unit=unit, format=format, reporter=reporter)
 
     def train(
-        self, dev: Sequence[str | Path], config_file: Path | None, settings: Sequence[str], reporter: Reporter
+        self,
+        dev: Sequence[str | Path],
+        unit: Unit,
+        config_file: Path | None,
+        settings: Sequence[str],
+        reporter: Reporter,
     ) -> float:
         """The teacher's F1; a training that was begun goes on."""
         begun = all((self.teacher / name).is_file() for name in ("config.toml", "labels.json"))
@@ -190,6 +195,7 @@ class _Step:
             self.teacher,
             config_file=config_file,
             settings=settings,
+            unit=unit,
             resume=begun,
             reporter=reporter,
         )

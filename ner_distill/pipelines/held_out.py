@@ -56,6 +56,7 @@ class FoldTask:
 
     repeat, number: from 1.
     seed:           of the teacher.
+    unit:           what a word is: as it was cut, which the words alone do not tell.
     labels:         the types of all the data, which every teacher is to know.
     words:          is what it says of each word to be kept too?
     """
@@ -64,6 +65,7 @@ class FoldTask:
     repeat: int
     number: int
     seed: int
+    unit: str
     labels: Sequence[str]
     words: bool = False
 
@@ -130,6 +132,7 @@ def do_fold(task: FoldTask, reporter: Reporter | None = None) -> None:
         task.directory,
         config_file=Path(task.out) / "config.toml",
         settings=[f"seed={task.seed}"],
+        unit=task.unit,
         labels=task.labels,
         resume=begun,
         reading=ReadOptions(format="jsonl"),

@@ -24,6 +24,7 @@ from ner_distill.data.soft_label_writer import StoreWriter
 from ner_distill.data.word_features import FILE as VOCABULARY
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import sha256_of
+from ner_distill.pipelines import runs
 from ner_distill.pipelines.build import ENCODER, WEIGHTS, Built, load_run
 from ner_distill.pipelines.fold_teachers import fold_teachers
 from ner_distill.pipelines.heads import QUESTIONS
@@ -101,7 +102,10 @@ def _voters(teachers: Sequence[Path], options: LabelOptions, reporter: Reporter)
     """The fold teachers of the one teacher, where votes are asked of it and it has some; else the teachers."""
     if options.min_votes == 1 or len(teachers) != 1:
         return teachers
+    runs.read_info(teachers[0])
     folds = fold_teachers(teachers[0])
+    if folds and not (teachers[0] / "metrics.json").is_file():
+        raise ConfigError(f"--teacher {teachers[0]}: its training is not finished; go on with train-teacher --resume")
     if not folds:
         raise ConfigError(
             f"--min-votes {options.min_votes}: {teachers[0]} is one teacher without fold teachers; give several "

@@ -11,6 +11,8 @@ import numpy.typing as npt
 import torch
 
 from ner_distill.data.batching import plan_batches, sample_pairs
+from ner_distill.data.decoding import decode_probs
+from ner_distill.data.pseudo_labels import LIKELY
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.soft_label_columns import SoftBlock
 from ner_distill.data.soft_label_spans import SPAN
@@ -28,7 +30,8 @@ class LabelOptions:
     """How to label; each decides what the rows are, and is kept in the store's manifest.
 
     pairs_per_sentence: sampled pairs for each sentence of a block; 0 stores none.
-    min_votes:          of several teachers, how many must predict an entity exactly; words of others are dropped.
+    min_votes:          of several teachers, how many must predict an entity exactly; words of others are dropped, and
+                        those on which the votes and the mean of the probabilities do not say the same.
     min_confidence:     words whose best tag is less probable than this are dropped.
     span_floor:         of teachers with a span head, spans that are no more probable than this are not stored.
     batch_words:        words (pretrained: pieces) of a batch, padding included; 0: what suits the device.
@@ -147,7 +150,7 @@ class Labeller:
             pairs = self._pairs(probs, mask, chunks, rng)
             similarity = self._similarity(vectors, pairs)
         if votes:
-            self._drop_outvoted(keep, votes)
+            self._drop_outvoted(keep, votes, self._best(probs, span_probs, mask))
         return Answer(probs.float().cpu().numpy(), keep, pairs, similarity, spans)
 
     def _similarity(
@@ -188,14 +191,28 @@ class Labeller:
             return predicted
         return [set(self.tagset.decode(row)) for row in cast(Head, scorer).decode(encoded, mask).tolist()]
 
-    def _drop_outvoted(self, keep: npt.NDArray[np.bool_], votes: Sequence[list[set[Span]]]) -> None:
-        """False on the words of every entity that fewer than `min_votes` teachers predict.
+    def _best(self, probs: torch.Tensor, span_probs: torch.Tensor | None, mask: torch.Tensor) -> list[set[Span]]:
+        """The entities of each sentence as the mean of the teachers' probabilities has them."""
+        best: list[set[Span]] = [set() for _ in mask]
+        if span_probs is not None:
+            for row, start, end, label in found(span_probs, LIKELY)[0].places.tolist():
+                best[row].add(Span(start, end, self.tagset.labels[label]))
+            return best
+        for spans, row, length in zip(best, probs.float().cpu().numpy(), mask.sum(1).tolist(), strict=True):
+            spans.update(span for span, _ in decode_probs(row[:length], self.tagset))
+        return best
+
+    def _drop_outvoted(
+        self, keep: npt.NDArray[np.bool_], votes: Sequence[list[set[Span]]], best: Sequence[set[Span]]
+    ) -> None:
+        """False on the words of every entity that fewer than `min_votes` teachers predict, or the `best` reading alone,
+        or the votes alone: what is kept says the same by votes and by probabilities.
 
         Of a nested one too, but not those that it shares with an entity of enough votes: that would be lost as well.
         """
         for row, predicted in enumerate(zip(*votes, strict=True)):
-            every = set().union(*predicted)
-            voted = {span for span in every if sum(span in one for one in predicted) >= self.options.min_votes}
+            every = best[row].union(*predicted)
+            voted = {span for span in best[row] if sum(span in one for one in predicted) >= self.options.min_votes}
             sure = np.zeros(keep.shape[1], np.bool_)
             for span in voted:
                 sure[span.start : span.end] = True

@@ -78,6 +78,7 @@ class VotedSentence(BaseModel):
     id: str
     words: list[str]
     entities: list[VotedEntity]
+    weight: float = 1.0
 
     @model_validator(mode="after")
     def _inside(self) -> VotedSentence:

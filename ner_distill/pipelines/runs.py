@@ -25,7 +25,7 @@ from ner_distill.config_file import Config, parse_config
 from ner_distill.data.sentence import Unit
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.files import atomic_write_text, sha256_of, write_error
+from ner_distill.files import atomic_write_text, sha256_of, temporary_files, write_error
 
 FORMAT = 1
 Kind = Literal["teacher", "student"]
@@ -79,8 +79,11 @@ def _is_run(directory: Path) -> bool:
 
 
 def _others(directory: Path, beside: Sequence[str]) -> list[Path]:
-    """What is in the directory, if there is one, but for these names."""
-    return [entry for entry in directory.iterdir() if entry.name not in beside] if directory.is_dir() else []
+    """What is in the directory, if there is one, but for these names and for what interrupted writers left."""
+    if not directory.is_dir():
+        return []
+    left = temporary_files(directory)
+    return [entry for entry in directory.iterdir() if entry.name not in beside and entry not in left]
 
 
 def open_run(directory: Path, *, resume: bool, overwrite: bool, beside: Sequence[str] = ()) -> None:
@@ -89,7 +92,7 @@ def open_run(directory: Path, *, resume: bool, overwrite: bool, beside: Sequence
     if resume:
         return
     try:
-        for entry in _others(directory, beside):
+        for entry in [*_others(directory, beside), *(temporary_files(directory) if directory.is_dir() else ())]:
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:

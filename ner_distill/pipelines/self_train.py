@@ -17,16 +17,19 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ner_distill.config import TeacherConfig
 from ner_distill.config_file import load_config
 from ner_distill.console import Reporter
+from ner_distill.data.folds import make_folds
 from ner_distill.data.pseudo_labels import labelled_row, worth_training_on
-from ner_distill.data.readers import input_files, read_corpus, resumable
-from ner_distill.data.sentence import Sentence, labels_of
+from ner_distill.data.readers import input_files, read_corpus, read_raw, resumable
+from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.data.soft_labels import SoftLabelStore
+from ner_distill.data.votes import Action, Rules
 from ner_distill.data.writers import write_jsonl
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import atomic_write_text
@@ -46,6 +49,8 @@ SELF_TRAINING = Kind(
     "self-train", "self-training", "self-training.json", r"labelled\.jsonl|dev\.jsonl|round-\d+(?:\.jsonl|\.soft)?"
 )  # fmt: skip
 JSON_LINES = ReadOptions(format="jsonl")
+OF_TEXT = ("min_votes", "min_confidence", "raw_weight", "limit")
+"""Options that matter from the first sentence of the text on."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class SelfOptions:
     """How the text is labelled; kept in the state: a self-training goes on as it began.
 
     folds:          teachers of each round that vote.
-    min_votes:      how many must find an entity for it to be a label; 0: all. Words of others are masked.
+    min_votes:      how many, from 2 on, must find an entity for it to be a label; 0: all. Words of others are masked.
     min_confidence: words whose best tag is less probable are masked, and entities with them.
     raw_weight:     of a sentence of the text in the loss; one of the labelled data has 1.
     limit:          sentences of the text; 0: all.
@@ -72,8 +77,8 @@ class SelfOptions:
         problems = []
         if self.folds < 2:
             problems.append(f"--folds {self.folds}: expected 2 or more teachers that vote")
-        if not 0 <= self.min_votes <= self.folds:
-            problems.append(f"--min-votes {self.min_votes}: expected 0 to {self.folds}, the number of --folds")
+        if self.min_votes and not 2 <= self.min_votes <= self.folds:
+            problems.append(f"--min-votes {self.min_votes}: expected 2 to {self.folds} (--folds), or 0 for all of them")
         if not 0 <= self.min_confidence < 1:
             problems.append(f"--min-confidence {self.min_confidence}: expected 0 to less than 1")
         if not self.raw_weight > 0:
@@ -133,6 +138,8 @@ def self_train(
     jobs:   fold teachers that are trained at once.
     resume: finished rounds are used as they are, and what was begun goes on. There may be more rounds than before.
 
+    Where the teachers of round 0 agree on nothing, `resume` takes other votes and confidences for the text.
+
     Raises NerDistillError for wrong input, before anything is made; TrainingError where a training could not go on.
     """
     reporter, reading, options = reporter or Reporter(), reading or ReadOptions(), options or SelfOptions()
@@ -144,13 +151,21 @@ def self_train(
     if not labels_of(labelled):
         raise DataError("--train: no entity in any sentence; there is nothing to learn")
     check_development_labels(labels_of(labelled), labels_of(development), reporter)
+    Rules(cast(Action, options.action)).check(1, labels_of(labelled))
+    make_folds(labelled, options.folds, seed=config.seed)
+    if not resume:
+        _read_through(text, unit, options.limit)
     files = {"train": train, "dev": dev, "text": input_files(text)}
     inputs = {**{role: runs.fingerprints(some) for role, some in files.items()}, **inputs_of(config)}
     if resume:
         resumable([*train, *dev])
     # only now: whatever was wrong with the input, nothing has been made or replaced
     state = {**asdict(options), **asdict(reading)}
-    open_directory(SELF_TRAINING, out, state, inputs, config, resume=resume, overwrite=overwrite)
+    begun = (out / "round-1.jsonl").exists()
+    settled = {key: value for key, value in state.items() if begun or key not in OF_TEXT} if resume else state
+    open_directory(SELF_TRAINING, out, settled, inputs, config, resume=resume, overwrite=overwrite)
+    if resume and not begun:
+        _take_other_options(out, state)
     for name, sentences in (("labelled", labelled), ("dev", development)):
         bare = [replace(one, text=None, offsets=None) for one in sentences]  # words as they are cut
         write_jsonl(bare, out / f"{name}.jsonl", overwrite=True)
@@ -163,7 +178,7 @@ def self_train(
         if step.number:
             step.label(text, reporter)
             step.choose(labelled, development)
-        step.train(jobs, config_file, settings, reporter)
+        step.train(jobs, unit, config_file, settings, reporter)
         done.append(step.read())
         reporter.log_to(out / "log.txt")
         reporter.info(f"round {step.number}: development F1 {100 * done[-1].f1:.2f}")
@@ -230,7 +245,9 @@ class _Step:
                     if sentence is not None:
                         yield replace(sentence, id=f"text/{sentence.id}")
 
-    def train(self, jobs: int, config_file: Path | None, settings: Sequence[str], reporter: Reporter) -> None:
+    def train(
+        self, jobs: int, unit: Unit, config_file: Path | None, settings: Sequence[str], reporter: Reporter
+    ) -> None:
         """Train the teacher and its fold teachers, or go on."""
         if (self.run / "metrics.json").is_file():
             return
@@ -241,6 +258,7 @@ class _Step:
             folds=self.options.folds,
             action=self.options.action,
             jobs=jobs,
+            unit=unit,
             config_file=config_file,
             settings=settings,
             resume=(self.run / VOTING / VOTES.state).is_file(),
@@ -268,6 +286,21 @@ def _check(rounds: int, text: Sequence[str | Path], *, resume: bool, overwrite: 
     for path in input_files(text):
         if not path.is_file():
             raise DataError(f"--text {path}: no such file")
+
+
+def _read_through(text: Sequence[str | Path], unit: Unit, limit: int) -> None:
+    """A fault in the last line is not to be found after a round was trained. Raises DataError."""
+    if not sum(1 for _ in islice(read_raw(list(text), unit=unit), limit or None)):
+        raise DataError(f"--text {', '.join(map(str, text))}: no sentence in it")
+
+
+def _take_other_options(out: Path, state: dict[str, Any]) -> None:
+    """Before any sentence of the text is trained on, it may be labelled in another way."""
+    path = out / SELF_TRAINING.state
+    before = runs.read_json(path, "the self-training is damaged")
+    if before["options"] != state:
+        shutil.rmtree(out / "round-1.soft", ignore_errors=True)
+        atomic_write_text(path, json.dumps({**before, "options": state}, ensure_ascii=False, indent=1) + "\n")
 
 
 def _rises(done: Sequence[Round]) -> bool:

@@ -50,6 +50,7 @@ def train_teacher(
     *,
     config_file: Path | None = None,
     settings: Sequence[str] = (),
+    unit: Unit | str = "auto",
     labels: Sequence[str] = (),
     beside: Sequence[str] = (),
     resume: bool = False,
@@ -60,6 +61,7 @@ def train_teacher(
 ) -> Trained:
     """Train a teacher and write its run directory.
 
+    unit:   what a word is, where files hold words that were cut already: as `read_labelled` said of the texts.
     labels: types that it knows besides those of the training data: of a part of data, those of the whole.
     beside: names in `out` that are not this run's, and that are left as they are.
     train_reading: how the training files are read, where that is not how the others are.
@@ -75,7 +77,7 @@ def train_teacher(
     reporter = reporter or Reporter(quiet=not accelerator.is_main_process)
     reading = reading or ReadOptions()
     train_reading = train_reading or reading
-    sentences, unit = read_labelled(train, "--train", train_reading, reporter, keep_nested=True)
+    sentences, unit = read_labelled(train, "--train", train_reading, reporter, unit=unit, keep_nested=True)
     # whatever flattening leaves: as with any other head
     info = RunInfo("teacher", unit, tuple(sorted({*labels_of(sentences), *labels})))
     if not finds_spans(config.head):

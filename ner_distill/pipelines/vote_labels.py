@@ -23,7 +23,7 @@ from ner_distill.config_file import load_config
 from ner_distill.console import Reporter
 from ner_distill.data.folds import By, Fold, development_slice, entities_alone, make_bags, make_folds, rare_labels
 from ner_distill.data.readers import resumable
-from ner_distill.data.sentence import Sentence, labels_of, without_overlap
+from ner_distill.data.sentence import Sentence, Unit, labels_of, without_overlap
 from ner_distill.data.votes import THRESHOLD, Action, Prediction, Rules, VotedEntity, by_sentence, count_votes, decide
 from ner_distill.data.writers import write_jsonl
 from ner_distill.errors import ConfigError, DataError
@@ -78,6 +78,7 @@ def vote_labels(
     thresholds: Mapping[str, float] | None = None,
     min_votes: int = 0,
     epsilon: float = 0.7,
+    unit: Unit | str = "auto",
     config_file: Path | None = None,
     settings: Sequence[str] = (),
     fast: bool = False,
@@ -97,6 +98,7 @@ def vote_labels(
                is missing in the sentences out of its bag, and score their words. None votes on the given entities.
     bag_share: how large a bag is.
     action, threshold, thresholds, min_votes, epsilon: see `Rules`.
+    unit:      see `train_teacher`.
     fast:      small models of few epochs, see `FAST`.
     jobs:      folds that are trained at once, each in a process of its own; 1: one after the other in this process.
     resume:    finished folds are used as they are, and one that was begun goes on. What becomes of the labels (action,
@@ -111,12 +113,16 @@ def vote_labels(
         raise ConfigError(f"expected --repeats and --jobs of 1 or more, found {repeats} and {jobs}")
     if bags and by != "sentence":
         raise ConfigError(f"--bags draws sentences, --by {by} splits in another way: give one of them")
-    sentences, unit = read_labelled(train, "--train", reading, reporter, keep_nested=finds_spans(config.head))
+    if bags and action == "drop":
+        raise ConfigError("--action drop removes given entities, and with --bags these are right; try mask or relabel")
+    sentences, unit = read_labelled(
+        train, "--train", reading, reporter, unit=unit, keep_nested=finds_spans(config.head)
+    )
     rules = Rules(cast(Action, action), min_votes, threshold, thresholds or {}, epsilon)
     labels = labels_of(sentences)
     if not labels:
         raise DataError("--train: no entity in any sentence; there is nothing to vote on")
-    rules.check(bags or repeats, labels)
+    rules.check(bags or repeats, labels, "--bags" if bags else "--repeats")
     if bags:
         drawn = make_bags(sentences, bags, share=bag_share, seed=config.seed)
         splits: list[tuple[Fold, ...]] = [(bag,) for bag in drawn]
@@ -126,7 +132,8 @@ def vote_labels(
         given = {"folds": folds, "repeats": repeats, "by": by}
     given |= {"fast": fast, **asdict(reading)}
     files = {"train": runs.fingerprints(train), **inputs_of(config)}
-    _check(sentences, splits, config)  # whatever is wrong is said before anything is made or replaced
+    parts = _parts(out, sentences, splits, config.seed, unit, bags=bool(bags))
+    _check_types(parts, config)  # whatever is wrong is said before anything is made or replaced
     if resume:
         resumable(train)
     open_directory(VOTES, out, given, files, config, resume=resume, overwrite=overwrite)
@@ -134,16 +141,19 @@ def vote_labels(
     reporter.log_to(out / "log.txt")
     if not bags:
         _warn(sentences, splits, folds, reporter)
-    tasks = _write_folds(out, sentences, splits, config.seed, bags=bool(bags))
+    for part in parts:
+        part.task.write(part.learned, part.development, part.held_out)
+    tasks = [part.task for part in parts]
     run_folds(tasks, jobs, reporter)
     said = by_sentence(sentences, [task.read() for task in tasks], None if bags else repeats)
     decided = _decide(sentences, said, rules, on_given=not bags)
-    seeds = {"splits": [config.seed + number for number in range(len(splits))], "models": [task.seed for task in tasks]}
+    of_splits = [config.seed] if bags else [config.seed + repeat for repeat in range(repeats)]
+    seeds = {"splits": of_splits, "models": [task.seed for task in tasks]}
     begun = {"settings": given, "config": config.model_dump(mode="json"), "inputs": files}
     known = {**begun, "rules": asdict(rules), "unit": unit, "seeds": seeds}
     voting = _voting(sentences, decided, known, splits)
     _write(out, sentences, voting, said)
-    if not bags and voting.summary["agreement"] < DOUBTFUL:
+    if not bags and rules.action != "keep" and voting.summary["agreement"] < DOUBTFUL:
         reporter.warn(
             f"held-out models find only {voting.summary['agreement']:.0%} of the given entities: their votes mean "
             "little. More data, more epochs (optim.epochs), or a pretrained encoder may help"
@@ -172,18 +182,41 @@ def parse_thresholds(texts: Sequence[str]) -> tuple[float, dict[str, float]]:
     return general, thresholds
 
 
-def _check(sentences: Sequence[Sentence], splits: Sequence[Sequence[Fold]], config: TeacherConfig) -> None:
-    """Raises NerDistillError where a fold could not be trained."""
-    labels = set(labels_of(sentences))
+@dataclass(frozen=True)
+class _Part:
+    """What a fold is trained on, what chooses its best epoch, and what it judges."""
+
+    task: FoldTask
+    learned: Sequence[Sentence]
+    development: Sequence[Sentence]
+    held_out: Sequence[Sentence]
+
+
+def _parts(
+    out: Path, sentences: Sequence[Sentence], splits: Sequence[Sequence[Fold]], seed: int, unit: Unit, *, bags: bool
+) -> list[_Part]:
+    """Of all folds of all repeats. Raises DataError where one has nothing to choose its best epoch by."""
+    parts, labels = [], labels_of(sentences)
     for repeat, split in enumerate(splits):
         for number, fold in enumerate(split):
-            part = [sentences[index] for index in fold.train]
-            learned, _ = development_slice(part, DEVELOPMENT, seed=config.seed + repeat)
-            if config.loss.kind == "pu" and (lost := sorted(labels - set(labels_of(learned)))):
-                raise DataError(
-                    f"--train: without fold {number + 1} of repeat {repeat + 1} there is no {', '.join(lost)} to train "
-                    'on, and loss.kind = "pu" needs some of each type; give more data or fewer --folds'
-                )
+            own = seed + repeat * len(split) + number
+            task = FoldTask(str(out), repeat + 1, number + 1, own, unit, labels, words=bags)
+            inside, held_out = ([sentences[index] for index in some] for some in (fold.train, fold.held_out))
+            learned, development = development_slice(inside, DEVELOPMENT, seed=seed + repeat)
+            if bags:
+                learned += [entities_alone(one) for one in held_out if one.spans]
+            parts.append(_Part(task, learned, development, held_out))
+    return parts
+
+
+def _check_types(parts: Sequence[_Part], config: TeacherConfig) -> None:
+    """Raises DataError where a fold of PU learning would have a type without any entity."""
+    for part in parts if config.loss.kind == "pu" else ():
+        if lost := sorted(set(part.task.labels) - set(labels_of(part.learned))):
+            raise DataError(
+                f"--train: without fold {part.task.number} of repeat {part.task.repeat} there is no {', '.join(lost)} "
+                'to train on, and loss.kind = "pu" needs some of each type; give more data or fewer --folds'
+            )
 
 
 def _decide(
@@ -218,23 +251,6 @@ def _warn(sentences: Sequence[Sentence], splits: Sequence[Sequence[Fold]], folds
             f"left out of training, so that no held-out words are seen: {min(dropped):,} to {max(dropped):,} of "
             f"{len(sentences):,} sentences in a fold"
         )
-
-
-def _write_folds(
-    out: Path, sentences: Sequence[Sentence], splits: Sequence[Sequence[Fold]], seed: int, *, bags: bool
-) -> list[FoldTask]:
-    tasks, labels = [], labels_of(sentences)
-    for repeat, split in enumerate(splits):
-        for number, fold in enumerate(split):
-            own = seed + repeat * len(split) + number
-            task = FoldTask(str(out), repeat + 1, number + 1, own, labels, words=bags)
-            part, held_out = ([sentences[index] for index in some] for some in (fold.train, fold.held_out))
-            learned, development = development_slice(part, DEVELOPMENT, seed=seed + repeat)
-            if bags:
-                learned += [entities_alone(one) for one in held_out if one.spans]
-            task.write(learned, development, held_out)
-            tasks.append(task)
-    return tasks
 
 
 def _voting(
@@ -277,6 +293,8 @@ def _write(
     for sentence, entities, said in zip(sentences, voting.entities, predictions, strict=True):
         line: dict[str, Any] = {"id": sentence.id, "words": sentence.words}
         line["entities"] = [one.record() for one in entities]
+        if sentence.weight != 1:  # before the votes: what a review that settles all doubts gives back
+            line["weight"] = sentence.weight
         if scores := [one.words for one in said if one.words]:
             line["word_scores"] = [round(fmean(column), 4) for column in zip(*scores, strict=True)]
         lines.append(json.dumps(line, ensure_ascii=False))

@@ -91,7 +91,10 @@ function exportText() {
   for (const { place, sentence, entity, key } of decided) {
     if (!lines.has(place)) {
       const doubts = doubtsOf(sentence);
-      lines.set(place, { id: sentence.id, hash: sentence.hash, decisions: [], ...(doubts.length ? { doubts } : {}) });
+      const line = { id: sentence.id, hash: sentence.hash, decisions: [] };
+      if (doubts.length) line.doubts = doubts;
+      if (sentence.weight !== 1) line.weight = sentence.weight;
+      lines.set(place, line);
     }
     const { decision, spans } = decisions.get(key);
     lines.get(place).decisions.push({ ...plainSpan(entity), decision, spans: spans.map(plainSpan) });

@@ -214,12 +214,17 @@ def test_sentences_of_the_same_words_are_in_the_bag_together() -> None:
     [
         (1, 0.5, ConfigError, "--bags 1: expected 2 or more"),
         (3, 0.0, ConfigError, r"--bag-share 0\.0: expected more than 0"),
-        (3, 50.0, DataError, "a bag of 60 different sentences left none out"),
+        (3, float("inf"), ConfigError, "--bag-share inf: expected more than 0, and 5 at most"),
     ],
 )
 def test_bags_that_judge_nothing_are_refused(bags: int, share: float, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         make_bags(APART, bags, share=share, seed=1)
+
+
+def test_a_bag_that_holds_all_there_is_is_refused() -> None:
+    with pytest.raises(DataError, match="a bag of 2 different sentences left none out"):
+        make_bags(APART[:2], 20, share=5, seed=1)
 
 
 def test_of_a_sentence_out_of_the_bag_only_the_words_of_entities_count() -> None:

@@ -237,7 +237,7 @@ def test_where_fewer_models_were_asked_all_of_them_are_enough() -> None:
 @pytest.mark.parametrize(
     ("rules", "said"),
     [
-        (Rules(min_votes=3), r"--min-votes 3: expected 0 to 2; .* can never be reached"),
+        (Rules(min_votes=3), r"--min-votes 3: expected 0 to 2; .*\(--repeats\), so that more can never be reached"),
         (Rules(threshold=1.2), "--threshold 1.2: a suspicion is from 0 to 1"),
         (Rules(thresholds={"LOC": -1}), "--threshold LOC=-1: a suspicion is from 0 to 1"),
         (Rules(thresholds={"LCO": 0.5}), "--threshold LCO=0.5: no such type; the data has LOC, PER"),
@@ -271,6 +271,17 @@ def test_models_that_were_trained_on_given_entities_have_no_vote_on_them() -> No
     entities = {one.span: one for one in count_votes(SENTENCE, TWO, on_given=False)}
     assert (entities[ANA].of, entities[ANA].suspicion) == (0, 0.0)
     assert entities[ROME] == voted(*TWO)[ROME]
+
+
+def test_what_contradicts_an_entity_that_nobody_judged_is_not_acted_on() -> None:
+    rival = Span(0, 1, "LOC")
+    against = says(rival, ROME)
+    entities = count_votes(SENTENCE, (against, against), on_given=False)
+    for action in ("mask", "relabel"):
+        changed, decided = decide(SENTENCE, entities, (against, against), Rules(action, threshold=0.4), nested=True)
+        assert {one.span: one.decision for one in decided}[rival] == "keep"
+        assert {one.span: one.decision for one in decided}[ROME] != "keep"
+        assert changed.keep is None or changed.keep[:3] == (True, True, True)
 
 
 def test_any_number_of_predictions_is_taken_where_none_is_expected() -> None:

@@ -269,13 +269,15 @@ def doubted(start: int, end: int, label: str, decision: str = "weight") -> dict[
     return {"start_word": start, "end_word": end, "label": label, "decision": decision}
 
 
-def reviewed(data: Path, doubts: list[dict[str, Any]], *files: list[dict[str, Any]], **carriers: Any) -> Sentence:
-    """The first sentence after decisions, a list a file, where voting left doubts and carriers."""
+def reviewed(
+    data: Path, doubts: list[dict[str, Any]], *files: list[dict[str, Any]], before: float = 1.0, **carriers: Any
+) -> Sentence:
+    """The first sentence after decisions, a list a file, where voting left doubts and carriers; its weight before."""
     first, *others = (json.loads(line) for line in data.read_text("utf-8").splitlines())
     write_lines(data, {**first, **carriers}, *others)
     paths = []
     for number, decisions in enumerate(files):
-        record = {"id": "s1", "hash": hash_of(WORDS), "decisions": decisions, "doubts": doubts}
+        record = {"id": "s1", "hash": hash_of(WORDS), "decisions": decisions, "doubts": doubts, "weight": before}
         paths.append(write_lines(data.with_name(f"d{number}.jsonl"), record))
     out = data.with_name("out.jsonl")
     apply_review(paths, [data], out)
@@ -295,6 +297,12 @@ TWO = [doubted(0, 2, "PER"), doubted(3, 5, "ORG")]
 )
 def test_a_sentence_weighs_1_again_where_all_its_doubts_are_decided(data: Path, files: list[Any]) -> None:
     assert reviewed(data, TWO, *files, weight=0.49).weight == 1
+
+
+@pytest.mark.parametrize(("before", "lowered"), [(0.5, 0.35), (2.0, 1.4), (0.5, 0.5)])
+def test_it_weighs_what_it_did_before_the_votes(data: Path, before: float, lowered: float) -> None:
+    decisions = [on(0, 2, "PER", "accept"), on(3, 5, "ORG", "reject")]
+    assert reviewed(data, TWO, decisions, before=before, weight=lowered).weight == before
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,9 @@ def test_nothing_is_overwritten_unasked_nor_what_others_made(copy: Path, files: 
     [
         ({"rounds": 0}, "--rounds 0: expected 1 or more"),
         ({"options": SelfOptions(folds=1)}, "--folds 1: expected 2 or more"),
-        ({"options": SelfOptions(folds=2, min_votes=3)}, "--min-votes 3: expected 0 to 2, the number of --folds"),
+        ({"options": SelfOptions(folds=2, min_votes=3)}, r"--min-votes 3: expected 2 to 2 \(--folds\), or 0 for all"),
+        ({"options": SelfOptions(folds=2, min_votes=1)}, "--min-votes 1: expected 2 to 2"),
+        ({"options": SelfOptions(folds=2, action="burn")}, "--action burn: expected drop, mask"),
         ({"options": SelfOptions(min_confidence=1.0)}, r"--min-confidence 1\.0: expected 0 to less than 1"),
         ({"options": SelfOptions(raw_weight=0.0)}, r"--raw-weight 0\.0: expected more than 0"),
     ],
@@ -244,6 +246,22 @@ def test_development_data_of_other_types_is_refused(files: dict[str, Path], tmp_
 def test_text_on_which_the_teachers_agree_on_nothing_is_an_error(files: dict[str, Path], tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("zzz yyy xxx .\n")
+    given: dict[str, Any] = {"settings": SHORT}
     with pytest.raises(NerDistillError, match="round 1: the teachers agree on no entity of the text"):
-        again({**files, "text": text}, tmp_path / "out", settings=SHORT)
+        again({**files, "text": text}, tmp_path / "out", **given)
     assert (tmp_path / "out" / "round-0" / "metrics.json").exists()
+    # the advice that it gives can be taken: other options of the text, with the round that is there
+    with pytest.raises(NerDistillError, match="agree on no entity"):
+        again({**files, "text": text}, tmp_path / "out", resume=True, options=SelfOptions(2, raw_weight=0.1), **given)
+    with pytest.raises(ConfigError, match="--resume: folds was 2, now 3"):
+        again({**files, "text": text}, tmp_path / "out", resume=True, options=SelfOptions(3, raw_weight=0.1), **given)
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"\n \n", "no sentence in it"), (b"Ann .\n\xff\n", "utf-8|UTF-8")])
+def test_text_that_cannot_be_read_is_refused_before_anything_is_trained(
+    content: bytes, said: str, files: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "text.txt").write_bytes(content)
+    with pytest.raises(DataError, match=said):
+        again({**files, "text": tmp_path / "text.txt"}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ner_distill.console import Reporter
+from ner_distill.data.pseudo_labels import labelled_row
 from ner_distill.data.readers import read_corpus
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.soft_labels import SoftLabelStore
@@ -19,12 +21,13 @@ from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.pipelines import fold_jobs, train_voted
 from ner_distill.pipelines.build import load_run
 from ner_distill.pipelines.fold_teachers import fold_teachers
+from ner_distill.pipelines.inference import find_entities
 from ner_distill.pipelines.label_unlabeled import fingerprint, label_unlabeled
 from ner_distill.pipelines.labeller import LabelOptions
 from tests import corpora
 from tests.commands import ok, run, settings
 
-SHORT = (*corpora.SMALL, "encoder.min_count=1", "optim.epochs=3", "similarity.weight=0")
+SHORT = (*corpora.SMALL, "encoder.min_count=1", "optim.epochs=10", "similarity.weight=0")
 SWAPPED = Sentence("swapped", ("It", "rains", "in", "Madrid", "today", "."), (Span(3, 4, "PER"),))
 SENTENCES = [*corpora.sentences(60, seed=1), SWAPPED]
 
@@ -101,6 +104,33 @@ def test_with_min_votes_the_fold_teachers_answer_in_place_of_their_teacher(
     assert several.teachers == voted.teachers
 
 
+@pytest.mark.parametrize("needed", [2, 3])
+def test_labels_made_of_what_is_kept_have_enough_votes_and_miss_none(
+    needed: int, files: dict[str, Path], tmp_path: Path
+) -> None:
+    # as `self-train` makes labels: the mean of the probabilities may say what no teacher does, or hide what most say
+    options = LabelOptions(min_votes=needed, pairs_per_sentence=0, precision="fp32")
+    label_unlabeled([files["run"]], [files["raw"]], tmp_path / "soft", options=options, reporter=quiet())
+    store = SoftLabelStore.open(tmp_path / "soft")
+    rows = [row for block in store.read_shard(0) for row in block.rows]
+    votes: list[Counter[Span]] = [Counter() for _ in rows]
+    for path in fold_teachers(files["run"]):
+        built: Any = load_run(path)
+        features = [built.featurizer.features(row.words) for row in rows]
+        found = find_entities(built.tagger, built.featurizer, built.info.tagset, features, scores=False)
+        for count, entities in zip(votes, found, strict=True):
+            count.update(span for span, _ in entities)
+    kept = 0
+    for row, count in zip(rows, votes, strict=True):
+        labelled = labelled_row(row, store.tagset)
+        labels = set(labelled.spans or ()) if labelled else set()
+        assert all(count[span] >= needed for span in labels)
+        for span in (span for span, number in count.items() if number >= needed):
+            assert span in labels or not any(row.keep[span.start : span.end])
+        kept += len(labels)
+    assert kept > 0
+
+
 def test_without_votes_the_teacher_answers_itself(files: dict[str, Path], tmp_path: Path) -> None:
     store = label_unlabeled([files["run"]], [files["raw"]], tmp_path / "soft", reporter=quiet())
     assert [one.name for one in store.teachers] == [str(files["run"])]
@@ -111,6 +141,19 @@ def test_votes_of_a_teacher_without_folds_are_refused(files: dict[str, Path], tm
     with pytest.raises(ConfigError, match=r"--min-votes 2: .* is one teacher without fold teachers; give several"):
         label_unlabeled([alone], [files["raw"]], tmp_path / "x", options=LabelOptions(min_votes=2), reporter=quiet())
     assert not (tmp_path / "x").exists()
+
+
+def test_votes_of_an_unfinished_run_are_refused(copy: dict[str, Path], tmp_path: Path) -> None:
+    (copy["run"] / "metrics.json").unlink()
+    with pytest.raises(ConfigError, match="its training is not finished; go on with train-teacher --resume"):
+        label_unlabeled(
+            [copy["run"]], [copy["raw"]], tmp_path / "x", options=LabelOptions(min_votes=2), reporter=quiet()
+        )
+
+
+def test_votes_of_what_is_no_run_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="this is not a run of ner-distill"):
+        label_unlabeled([tmp_path], [files["raw"]], tmp_path / "x", options=LabelOptions(min_votes=2), reporter=quiet())
 
 
 def test_more_votes_than_folds_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
@@ -152,6 +195,44 @@ def test_resume_with_other_data_is_refused(copy: dict[str, Path], tmp_path: Path
     write_conll(SENTENCES[:-1], tmp_path / "other.conll")
     with pytest.raises(RunError, match="the files of --train are not those"):
         again({**copy, "train": tmp_path / "other.conll"}, resume=True)
+
+
+def test_resume_with_another_action_is_refused_and_leaves_the_labels(copy: dict[str, Path]) -> None:
+    before = (copy["run"] / "voting" / "cleaned.jsonl").read_bytes()
+    with pytest.raises(ConfigError, match="--resume: action was 'drop', now 'mask'"):
+        again(copy, resume=True, action="mask")
+    assert (copy["run"] / "voting" / "cleaned.jsonl").read_bytes() == before
+
+
+def test_standard_input_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="standard input is read once"):
+        again({**files, "dev": Path("-"), "run": tmp_path / "x"})
+
+
+@pytest.mark.parametrize("name", [".labels.json.123.tmp", ".config.toml.123.tmp"])
+def test_what_an_interrupted_write_leaves_stops_nothing(name: str, copy: dict[str, Path]) -> None:
+    expected = (copy["run"] / "model.safetensors").read_bytes()
+    for entry in copy["run"].iterdir():
+        if entry.name != "voting":
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    (copy["run"] / name).write_text("{")
+    again(copy, resume=True)
+    assert (copy["run"] / "model.safetensors").read_bytes() == expected
+    assert not (copy["run"] / name).exists()
+
+
+def test_characters_stay_characters_in_folds_and_teacher(tmp_path: Path) -> None:
+    # mixed text, whose words alone do not tell that they are characters
+    lines = [
+        {"text": f"Lee{n:02} met Ann at IBM {place} today", "label": {"LOC": {place: [[21, 22]]}}}
+        for n, place in enumerate(["北京", "上海", "南京"] * 8)
+    ]
+    data = tmp_path / "a.json"
+    data.write_text("\n".join(json.dumps(one, ensure_ascii=False) for one in lines) + "\n", "utf-8")
+    given = {"train": data, "dev": data, "run": tmp_path / "run"}
+    again(given, folds=2, action="keep", settings=[*SHORT, "optim.epochs=1"])
+    infos = [load_run(path).info for path in [given["run"], *fold_teachers(given["run"])]]
+    assert [one.unit for one in infos] == ["character"] * 3
 
 
 def test_nothing_is_overwritten_unasked(copy: dict[str, Path]) -> None:

@@ -284,6 +284,8 @@ def test_a_fold_that_fails_in_its_process_says_why(tmp_path: Path, short: Path) 
         ({"by": "page"}, ConfigError, "--by page: expected sentence, document, entity"),
         ({"action": "burn"}, ConfigError, "--action burn: expected drop, mask, relabel, weight"),
         ({"thresholds": {"PRE": 0.5}}, ConfigError, "no such type; the data has LOC, ORG, PER"),
+        ({"bags": 4, "min_votes": 5}, ConfigError, r"--min-votes 5: expected 0 to 4; .*\(--bags\)"),
+        ({"bags": 4, "action": "drop"}, ConfigError, "--action drop removes given entities"),
         ({"bags": 1}, ConfigError, "--bags 1: expected 2 or more"),
         ({"bags": 4, "by": "document"}, ConfigError, "--bags draws sentences, --by document splits in another way"),
         ({"by": "document", "folds": 19}, DataError, r"as many documents as folds \(19\), found 18"),
