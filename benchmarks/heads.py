@@ -5,9 +5,10 @@
 A teacher per head is trained on CMeEE's training sentences without the last thousand, which choose the checkpoint, and
 scored on its validation sentences. Tag heads train on the longest of entities that overlap; all are scored on all.
 Columns: precision, recall, F1 over all entities; F1 over nested ones (of entities that overlap another one of the same
-kind, gold or found: precision of those found, recall of those in gold); training words per second, the whole step;
-words labelled per second, with the best of three passes. One thread unless OMP_NUM_THREADS says otherwise. Finished
-runs are kept in --out and scored again.
+kind, gold or found: precision of those found, recall of those in gold); seconds of the training; words labelled per
+second, with the best of three passes. One thread unless OMP_NUM_THREADS says otherwise. Finished runs are kept in --out
+and scored again. With --cost: processor time of a training step (loss and gradient, the whole model) of each finished
+run of the first seed against a CRF's, in turns on the same batches.
 """
 
 from __future__ import annotations
@@ -17,16 +18,26 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import cast
 
+import torch
+
+from benchmarks.common import alternately, median, seconds
+from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
+from ner_distill.data.batching import Batch
 from ner_distill.data.sentence import Sentence, Span
+from ner_distill.pipelines import runs
 from ner_distill.pipelines.build import load_run
 from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.inference import predict_spans
+from ner_distill.pipelines.labelled import LabelledData
 from ner_distill.pipelines.reading import ReadOptions
 from ner_distill.pipelines.train_teacher import train_teacher
+from ner_distill.teacher.model import Teacher, TeacherObjective
 
 HEADS = (
     "token", "crf", "crf-per-type", "global-pointer", "efficient-global-pointer", "additive-pointer", "mrc",
@@ -34,6 +45,7 @@ HEADS = (
 DEV = 1000
 WORDS = ("lexicon/zh_words.txt", "lexicon/zh_medical.tsv")
 TIMED = 500  # sentences
+BATCHES = 8
 
 
 def split(data: Path, out: Path) -> tuple[Path, Path]:
@@ -112,6 +124,32 @@ def _speed(run: Path, sentences: Sequence[Sentence]) -> float:
     return sum(len(sentence.words) for sentence in sentences[:TIMED]) / min(times)
 
 
+def cost(heads: Sequence[str], seed: int, out: Path, rounds: int) -> None:
+    """Print what a step costs of each."""
+    sentences = read_gold([out / "dev.txt"], ReadOptions(), Reporter(quiet=True), unit="character")
+    steps: dict[str, Callable[[], float]] = {}
+    for head in heads:
+        run = out / f"{head}-{seed}"
+        built = load_run(run)
+        teacher = cast(Teacher, built.model).train()
+        budget = runs.read_config(run, TeacherConfig).optim.batch_words
+        assert isinstance(budget, int)
+        data = LabelledData(sentences, built.featurizer, built.info.tagset, budget=budget, seed=13)
+        batches = [data.load(one, 0) for one in data.plan(0)[:BATCHES]]
+        objective = TeacherObjective(teacher, similarity_weight=0.0)
+        steps[head] = partial(seconds, partial(_step, objective, teacher, batches), "cpu")
+    times = alternately(steps, rounds)
+    for head, measured in times.items():
+        ratio = median([one / base for one, base in zip(measured, times["crf"], strict=True)])
+        print(f"{head:26} {1000 * median(measured) / BATCHES:6.1f} ms a step, {ratio:.2f} of a CRF's", flush=True)
+
+
+def _step(objective: TeacherObjective, teacher: Teacher, batches: Sequence[Batch]) -> None:
+    for batch in batches:
+        teacher.zero_grad(set_to_none=True)
+        torch.autograd.backward(objective.sums(batch)["entities"])
+
+
 def main() -> None:
     """Train, score, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -121,12 +159,16 @@ def main() -> None:
     data = Path(os.environ.get("NER_DISTILL_DATA", "../shared/data"))
     parser.add_argument("--data", type=Path, default=data, help="default: $NER_DISTILL_DATA")
     parser.add_argument("--out", type=Path, default=Path("runs/heads"))
+    parser.add_argument("--cost", type=int, default=0, metavar="ROUNDS", help="time steps of finished runs, crf's too")
     options = parser.parse_args()
+    if options.cost:
+        cost(options.heads, options.seeds[0], options.out, options.cost)
+        return
     test = options.data / "cmeee/val_data.txt"
     sentences = read_gold([test], ReadOptions(), Reporter(quiet=True), unit="character")
     for head in options.heads:
-        runs = [train(head, seed, options.epochs, options.data, options.out) for seed in options.seeds]
-        found = [figures(run, sentences) for run in runs]
+        trained = [train(head, seed, options.epochs, options.data, options.out) for seed in options.seeds]
+        found = [figures(run, sentences) for run in trained]
         cells = []
         for key in found[0]:
             values = [one[key] for one in found]
