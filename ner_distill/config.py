@@ -224,7 +224,7 @@ class OptimConfig(Section):
     """The training loop."""
 
     epochs: Count | Literal["auto"] = Field(
-        "auto", description="passes over the training data (auto: scratch 12, pretrained 5)"
+        "auto", description="passes over the training data (auto: scratch 12, with loss.kind pu 6, pretrained 5)"
     )
     lr: Rate | Literal["auto"] = Field(
         "auto", description="learning rate of the encoder (auto: scratch 2e-3, pretrained 3e-5)"
@@ -237,7 +237,8 @@ class OptimConfig(Section):
     weight_decay: Weight = Field(0.01, description="AdamW's weight decay (not on biases and norms)")
     batch_words: Count | Literal["auto"] = Field(
         "auto",
-        description="words (pretrained: pieces) of a batch, padding included (auto: scratch 512, pretrained 1024)",
+        description="words (pretrained: pieces) of a batch, padding included "
+        "(auto: scratch 512, with loss.kind pu 2048, pretrained 1024)",
     )
     accumulate: Count = Field(1, description="batches that make one step")
     layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = Field(

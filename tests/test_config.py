@@ -130,6 +130,7 @@ PRETRAINED = {"epochs": 5, "lr": 3e-5, "head_lr": 1e-3, "batch_words": 1024}
         pytest.param(TeacherConfig, ["optim.head_lr=0.5"], SCRATCH | {"head_lr": 0.5}, id="head given"),
         pytest.param(TeacherConfig, ["encoder.name=bert", "optim.lr=0.5"], PRETRAINED | {"lr": 0.5}, id="head apart"),
         pytest.param(TeacherConfig, ["optim.epochs=3"], SCRATCH | {"epochs": 3}, id="epochs given"),
+        pytest.param(TeacherConfig, ["loss.kind=pu"], SCRATCH | {"epochs": 6, "batch_words": 2048}, id="pu"),
         pytest.param(TeacherConfig, ["optim.batch_words=9"], SCRATCH | {"batch_words": 9}, id="batch given"),
     ],
 )
