@@ -87,7 +87,7 @@ def test_command_in_the_docs_parses(shown: Shown) -> None:
 def test_settings_in_the_docs_are_keys_of_the_configuration(shown: Shown) -> None:
     words = shown.words()
     settings = [value for option, value in pairwise(words) if option == "--set"]
-    if words[0] == "train-teacher":
+    if words[0] in ("train-teacher", "vote-labels", "self-train", "grow-dictionary"):
         load_config(TeacherConfig, None, settings)
     elif words[0] == "train-student":
         load_config(StudentConfig, None, settings)
