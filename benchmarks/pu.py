@@ -5,7 +5,8 @@
     matching   the dictionaries looked up in the test sentences; nothing is trained
     as-is      a teacher (CRF) on `distant/conll03_en_train.jsonl`, whose words without a tag count as no entity
     pu         loss.kind = "pu" on the same file; class priors as --prior says
-    adaptive   pu, then --rounds times: grow the dictionaries by what it found in the training text, label that, train
+    adaptive   pu, then --rounds times: grow the dictionaries by what it found in the training text, label that, train;
+               the round that is best on the development set
 
 Scratch encoder, no pretrained vectors. The development set (gold) chooses the checkpoint, for all ways alike. Columns:
 precision, recall and F1 on the test set, mean ± standard deviation over the seeds. --sentences N takes the first N of
@@ -100,7 +101,7 @@ class Bench:
             settings=[f"seed={seed}", *pu, *self.settings],
             resume=(out / "growing.json").exists(),
         )
-        return grown.rounds[-1].teacher
+        return grown.best.teacher
 
     def counts(self, way: str, seed: int) -> Counts:
         """What a way finds in the test sentences."""
