@@ -10,16 +10,17 @@ from ner_distill.pipelines.grow_rounds import Rounds
 
 
 def render(grown: Rounds) -> RenderableType:
-    """For each round the names that its teacher was trained with, those that it added, and its score; the best bold."""
-    table = Table("round", title="names of each type, and those that were added", title_justify="left")
-    labels = list(dict.fromkeys(label for one in grown.rounds for label in one.added))
-    for label in labels:
-        table.add_column(Text(label), justify="right")
-    table.add_column("dev F1", justify="right")
+    """A column for each round: the names of each type that its teacher was trained with, those that it added, and its
+    score; the best one bold. Types are rows, as there may be many.
+    """
+    table = Table("", title="names of each type, and those that were added", title_justify="left")
     for one in grown.rounds:
-        cells = [f"{one.forms.get(label, 0):,} + {one.added.get(label, 0):,}" for label in labels]
-        style = "bold" if one is grown.best else None
-        table.add_row(str(one.number), *cells, f"{100 * one.f1:.2f}", style=style)
+        table.add_column(f"round {one.number}", justify="right", style="bold" if one is grown.best else None)
+    for label in dict.fromkeys(label for one in grown.rounds for label in one.added):
+        cells = [f"{one.forms.get(label, 0):,} + {one.added.get(label, 0):,}" for one in grown.rounds]
+        table.add_row(Text(label), *cells)
+    table.add_section()
+    table.add_row("dev F1", *(f"{100 * one.f1:.2f}" for one in grown.rounds))
     return table
 
 

@@ -10,15 +10,17 @@ from ner_distill.pipelines.self_train import SelfTrained
 
 
 def render(trained: SelfTrained) -> RenderableType:
-    """For each round the sentences and entities of the text that it was trained on, and its score; the best bold."""
-    table = Table("round", title="what of the text each round was trained on", title_justify="left")
-    labels = sorted({label for one in trained.rounds for label in one.entities})
-    for name in ("sentences", *labels, "dev F1"):
-        table.add_column(Text(name), justify="right")
+    """A column for each round: the sentences and entities of the text that it was trained on, and its score; the best
+    one bold. Types are rows, as there may be many.
+    """
+    table = Table("", title="what of the text each round was trained on", title_justify="left")
     for one in trained.rounds:
-        numbers = [f"{one.sentences:,}", *(f"{one.entities.get(label, 0):,}" for label in labels)]
-        style = "bold" if one is trained.best else None
-        table.add_row(str(one.number), *numbers, f"{100 * one.f1:.2f}", style=style)
+        table.add_column(f"round {one.number}", justify="right", style="bold" if one is trained.best else None)
+    table.add_row("sentences", *(f"{one.sentences:,}" for one in trained.rounds))
+    for label in sorted({label for one in trained.rounds for label in one.entities}):
+        table.add_row(Text(label), *(f"{one.entities.get(label, 0):,}" for one in trained.rounds))
+    table.add_section()
+    table.add_row("dev F1", *(f"{100 * one.f1:.2f}" for one in trained.rounds))
     return table
 
 
