@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from benchmarks.common import INFO, alternately, arguments, lines_of, median, report, seconds
 from ner_distill.config import TeacherConfig
-from ner_distill.data.segment import segment
+from ner_distill.data.formats.segment import segment
 from ner_distill.data.sentence import Sentence
-from ner_distill.pipelines.build import new_teacher
-from ner_distill.pipelines.fit import PlainPass
-from ner_distill.pipelines.labelled import LabelledData
+from ner_distill.runs.build import new_teacher
 from ner_distill.teacher.adversarial import Kind, On, make_adversary, make_vat
 from ner_distill.teacher.model import Teacher, TeacherObjective
+from ner_distill.training.fit import PlainPass
+from ner_distill.training.labelled import LabelledData
 
 KINDS: tuple[Kind, ...] = ("fgm", "pgd", "freelb", "vat")
 PLACES: tuple[On, ...] = ("vectors", "weights")
@@ -75,7 +75,10 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     case = Case(
         lines_of(options.text, options.sentences),
-        hidden=options.hidden, heads=options.heads, budget=options.batch_words, batches=options.batches,
+        hidden=options.hidden,
+        heads=options.heads,
+        budget=options.batch_words,
+        batches=options.batches,
     )
     ways: dict[str, Callable[[], float]] = {
         f"{kind} {on}": partial(seconds, partial(case.passes, kind, on, options.steps), options.clock)

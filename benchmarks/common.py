@@ -15,11 +15,11 @@ import torch
 from transformers import AutoTokenizer, BertForTokenClassification
 
 from ner_distill.config import TeacherConfig
-from ner_distill.data.segment import segment
-from ner_distill.nn._hf import quiet
-from ner_distill.pipelines import runs
-from ner_distill.pipelines.build import new_teacher, save_run
-from ner_distill.pipelines.runs import RunInfo
+from ner_distill.data.formats.segment import segment
+from ner_distill.nn.encoders.huggingface import quiet
+from ner_distill.runs import runs
+from ner_distill.runs.build import new_teacher, save_run
+from ner_distill.runs.runs import RunInfo
 from tests.checkpoints import bert
 
 INFO = RunInfo("teacher", "word", ("PER", "LOC", "ORG", "MISC"))

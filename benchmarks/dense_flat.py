@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from ner_distill.nn.flat import FlatAttention, FlatTransformer, Positions, WordGroup
-from ner_distill.nn.relative import RelativeLayer
+from ner_distill.nn.encoders.flat import FlatAttention, FlatTransformer, Positions, WordGroup
+from ner_distill.nn.encoders.relative import RelativeLayer
 
 
 def dense_flat(
@@ -65,9 +65,7 @@ def _positions(positions: Positions, number: int, distances: Tensor, like: Tenso
     return table.to(like.dtype)[distances + rows]
 
 
-def _fused(
-    fusion: nn.Module, kind: str, positions: Positions, distances: Sequence[Tensor], like: Tensor
-) -> Tensor:
+def _fused(fusion: nn.Module, kind: str, positions: Positions, distances: Sequence[Tensor], like: Tensor) -> Tensor:
     """R of all pairs: (batch, elements, elements, dim)."""
     parts = dict(fusion.named_parameters())
     vectors_of = [_positions(positions, number, distance, like) for number, distance in enumerate(distances)]

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from benchmarks import common
 from benchmarks.dense_flat import dense_flat
-from ner_distill.nn.flat import FlatTransformer, WordGroup
+from ner_distill.nn.encoders.flat import FlatTransformer, WordGroup
 
 WIDTHS = range(1, 8)
 

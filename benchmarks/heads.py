@@ -29,15 +29,15 @@ from benchmarks.common import alternately, median, seconds
 from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch
+from ner_distill.data.formats.reading import ReadOptions
 from ner_distill.data.sentence import Sentence, Span
-from ner_distill.pipelines import runs
-from ner_distill.pipelines.build import load_run
 from ner_distill.pipelines.evaluate import read_gold, score_model
-from ner_distill.pipelines.inference import predict_spans
-from ner_distill.pipelines.labelled import LabelledData
-from ner_distill.pipelines.reading import ReadOptions
 from ner_distill.pipelines.train_teacher import train_teacher
+from ner_distill.runs import runs
+from ner_distill.runs.build import load_run
+from ner_distill.runtime.inference import predict_spans
 from ner_distill.teacher.model import Teacher, TeacherObjective
+from ner_distill.training.labelled import LabelledData
 
 HEADS = (
     "token", "crf", "crf-per-type", "global-pointer", "efficient-global-pointer", "additive-pointer", "mrc",

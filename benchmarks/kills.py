@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks import common
-from ner_distill.data.soft_labels import SoftLabelStore
+from ner_distill.data.store.store import SoftLabelStore
 
 
 class Labelling:
@@ -77,8 +77,11 @@ def same(killed: Path, whole: Path, lines: int) -> bool:
     rows, expected = rows_of(killed), rows_of(whole)
     ids = [row[0] for row in rows if row[0] is not None]
     good = rows == expected and len(set(ids)) == len(ids) == lines
-    print(f"{len(ids):,} rows of {lines:,} lines, {len(ids) - len(set(ids))} twice; "
-          f"{'the same as' if rows == expected else 'NOT THE SAME as'} those of a run that was not killed", flush=True)
+    print(
+        f"{len(ids):,} rows of {lines:,} lines, {len(ids) - len(set(ids))} twice; "
+        f"{'the same as' if rows == expected else 'NOT THE SAME as'} those of a run that was not killed",
+        flush=True,
+    )
     return good
 
 

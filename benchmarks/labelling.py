@@ -20,9 +20,9 @@ from transformers import pipeline
 
 from benchmarks import common
 from ner_distill.console import Reporter
-from ner_distill.pipelines import label_unlabeled as labelling
-from ner_distill.pipelines.build import load_run
-from ner_distill.pipelines.labeller import LabelOptions
+from ner_distill.pipelines.labelling import label_unlabeled as labelling
+from ner_distill.pipelines.labelling.labeller import LabelOptions
+from ner_distill.runs.build import load_run
 
 
 def ours(run: Path, text: Path, options: LabelOptions, clock: str) -> Callable[[], float]:

@@ -44,8 +44,8 @@ def resident() -> float:
 
 def measure(lexicon: Path, text: Path, count: int) -> dict[str, float]:
     """The figures of one process."""
-    from ner_distill.data.lexicon import Lexicon
-    from ner_distill.data.segment import segment
+    from ner_distill.data.formats.segment import segment
+    from ner_distill.data.lexicon.lexicon import Lexicon
 
     before = resident()
     wall, began = time.perf_counter(), time.process_time()

@@ -20,8 +20,8 @@ LABEL = """
 import sys, torch
 from pathlib import Path
 from ner_distill.console import Reporter
-from ner_distill.pipelines.label_unlabeled import label_unlabeled
-from ner_distill.pipelines.labeller import LabelOptions
+from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
+from ner_distill.pipelines.labelling.labeller import LabelOptions
 teacher, text, out, threads = sys.argv[1:]
 torch.set_num_threads(int(threads))
 options = LabelOptions(batch_words=0)

@@ -34,17 +34,17 @@ import torch
 
 from ner_distill.console import Reporter
 from ner_distill.data.batching import plan_batches
-from ner_distill.data.readers import read_corpus
+from ner_distill.data.formats.readers import read_corpus
+from ner_distill.data.formats.reading import ReadOptions
+from ner_distill.data.formats.writers import write_jsonl
+from ner_distill.data.noise.votes import ACTIONS
 from ner_distill.data.sentence import Sentence, Span, labels_of
 from ner_distill.data.tagset import TagSet
-from ner_distill.data.votes import ACTIONS
-from ner_distill.data.writers import write_jsonl
-from ner_distill.pipelines.build import load_run
 from ner_distill.pipelines.evaluate import read_gold, score_model
-from ner_distill.pipelines.inference import budget_of
-from ner_distill.pipelines.reading import ReadOptions
 from ner_distill.pipelines.train_teacher import train_teacher
-from ner_distill.pipelines.vote_labels import Voting, vote_labels
+from ner_distill.pipelines.voting.vote_labels import Voting, vote_labels
+from ner_distill.runs.build import load_run
+from ner_distill.runtime.inference import budget_of
 
 CORPORA = {"resume": "resume/{}.char.bmes", "conll-en": "conll/en/{}.txt"}
 KINDS = ("swapped", "moved", "dropped", "invented")

@@ -22,9 +22,9 @@ from torch import Tensor
 
 from benchmarks import common
 from ner_distill.data.batching import sample_pairs
-from ner_distill.data.segment import segment
+from ner_distill.data.formats.segment import segment
 from ner_distill.nn.similarity import pair_bce
-from ner_distill.pipelines.build import Built, load_run
+from ner_distill.runs.build import Built, load_run
 from ner_distill.teacher.model import Teacher
 
 

@@ -108,9 +108,7 @@ def table(shape: tuple[int, int, int], options: argparse.Namespace) -> None:
         ratio = median([one / base for one, base in zip(measured, times["crf"], strict=True)])
         memory = peak_in_process(shape, name, options)
         print(f"{name:<10} {milliseconds:10.2f} {ratio:7.2f} {memory:9.1f}")
-        report(
-            head=name, shape=shape, milliseconds=round(milliseconds, 2), ratio=round(ratio, 3), mib=round(memory, 1)
-        )
+        report(head=name, shape=shape, milliseconds=round(milliseconds, 2), ratio=round(ratio, 3), mib=round(memory, 1))
 
 
 def main() -> None:

@@ -25,15 +25,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ner_distill.console import Reporter
-from ner_distill.pipelines.build import load_run
+from ner_distill.data.formats.reading import ReadOptions, read_labelled
 from ner_distill.pipelines.evaluate import score_model
-from ner_distill.pipelines.inference import parameters_of
-from ner_distill.pipelines.label_unlabeled import label_unlabeled
-from ner_distill.pipelines.labeller import LabelOptions
+from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
+from ner_distill.pipelines.labelling.labeller import LabelOptions
 from ner_distill.pipelines.quickstart import seconds_to_tag
-from ner_distill.pipelines.reading import ReadOptions, read_labelled
 from ner_distill.pipelines.train_student import train_student
 from ner_distill.pipelines.train_teacher import train_teacher
+from ner_distill.runs.build import load_run
+from ner_distill.runtime.inference import parameters_of
 
 Figures = dict[str, float]
 SMALL = [

@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.noise import cleanlab_scores, held_out_probs
-from ner_distill.data.readers import read_corpus
+from ner_distill.data.formats.readers import read_corpus
+from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.sentence import Sentence, labels_of
 from ner_distill.data.tagset import TagSet
-from ner_distill.data.writers import write_jsonl
-from ner_distill.pipelines.vote_labels import vote_labels
+from ner_distill.pipelines.voting.vote_labels import vote_labels
 
 FIRST = 200
 

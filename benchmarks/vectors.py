@@ -19,7 +19,7 @@ import numpy as np
 READ = """
 import json, sys, time
 from pathlib import Path
-from ner_distill.data.vectors import read_vectors
+from ner_distill.data.lexicon.vectors import read_vectors
 path, cache, wanted = sys.argv[1:]
 needed = None if wanted == "-" else set(Path(wanted).read_text("utf-8").split("\\n"))
 began, worked = time.perf_counter(), time.process_time()

@@ -12,8 +12,15 @@ LABELS = ("LOC", "ORG", "PER")
 
 # Fast, and strong enough for these corpora: what the tests hand to `--set`.
 SMALL = (
-    "encoder.hidden=32", "encoder.heads=4", "encoder.word_dim=16", "encoder.char_filters=8", "encoder.unknown=0.05",
-    "encoder.dropout=0.1", "encoder.embedding_dropout=0.1", "optim.lr=1e-2", "optim.batch_words=128",
+    "encoder.hidden=32",
+    "encoder.heads=4",
+    "encoder.word_dim=16",
+    "encoder.char_filters=8",
+    "encoder.unknown=0.05",
+    "encoder.dropout=0.1",
+    "encoder.embedding_dropout=0.1",
+    "optim.lr=1e-2",
+    "optim.batch_words=128",
 )
 
 _NAMES = {
@@ -44,9 +51,7 @@ def sentences(count: int, *, seed: int = 0, chinese: bool = False) -> list[Sente
     return [_filled(f"s{number}", rng.choice(templates), names, rng, chinese) for number in range(count)]
 
 
-def _filled(
-    id: str, template: str, names: dict[str, tuple[str, ...]], rng: random.Random, chinese: bool
-) -> Sentence:
+def _filled(id: str, template: str, names: dict[str, tuple[str, ...]], rng: random.Random, chinese: bool) -> Sentence:
     words: list[str] = []
     spans: list[Span] = []
     for part in template.replace("{", "\n{").replace("}", "}\n").split("\n"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.sentence import Sentence, Span
-from ner_distill.data.writers import write_jsonl
 from tests import corpora
 
 LABELS = ("FIRST", *corpora.LABELS)

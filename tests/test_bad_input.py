@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from ner_distill.data.soft_labels import SoftLabelStore
-from ner_distill.pipelines.labelled import LabelledData
+from ner_distill.data.store.store import SoftLabelStore
+from ner_distill.training.labelled import LabelledData
 from tests import checkpoints, corpora
 from tests.commands import ok, run, settings, snapshot
 from tests.world import World
@@ -387,9 +387,7 @@ def damaged_store(world: World, out: Path) -> Path:
 
 def test_damaged_shard_is_found_before_training(world: World, tmp_path: Path) -> None:
     store = damaged_store(world, tmp_path / "soft")
-    message = refused(
-        tmp_path, "train-student", "--soft", store, "--dev", world.dev, "--out", tmp_path / "out", *QUICK
-    )
+    message = refused(tmp_path, "train-student", "--soft", store, "--dev", world.dev, "--out", tmp_path / "out", *QUICK)
     assert "part-00001.parquet: its sha256 is" in message
     assert "label-unlabeled command with --resume makes only these again" in message
 

@@ -52,8 +52,8 @@ def test_commands_are_those_of_the_documentation() -> None:
 
 
 def test_defaults_of_the_command_line_are_those_of_the_library() -> None:
-    from ner_distill.pipelines.labeller import LabelOptions
-    from ner_distill.pipelines.reading import ReadOptions
+    from ner_distill.data.formats.reading import ReadOptions
+    from ner_distill.pipelines.labelling.labeller import LabelOptions
 
     for name, options in (("label-unlabeled", LabelOptions()), ("train-teacher", ReadOptions())):
         shown = {parameter.name: parameter.default for parameter in COMMANDS[name].params}
@@ -193,7 +193,7 @@ def test_reader_that_goes_away_ends_the_program_in_silence(reader: Reader) -> No
 
 
 def test_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from ner_distill.pipelines import label_unlabeled
+    from ner_distill.pipelines.labelling import label_unlabeled
 
     def interrupted(*args: object, **options: object) -> None:
         signal.raise_signal(signal.SIGINT)

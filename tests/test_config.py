@@ -11,8 +11,7 @@ import pydantic
 import pytest
 import tomli_w
 
-from ner_distill.config import StudentConfig, TeacherConfig
-from ner_distill.config_file import load_config, parse_config
+from ner_distill.config import StudentConfig, TeacherConfig, load_config, parse_config
 from ner_distill.errors import ConfigError
 
 Kind = type[TeacherConfig] | type[StudentConfig]

@@ -12,8 +12,7 @@ import pytest
 import typer.main
 
 from ner_distill.cli import app
-from ner_distill.config import StudentConfig, TeacherConfig
-from ner_distill.config_file import load_config
+from ner_distill.config import StudentConfig, TeacherConfig, load_config
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -12,11 +12,11 @@ import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from ner_distill.data.sentence import Sentence, Span
-from ner_distill.data.soft_labels import SoftLabelStore
-from ner_distill.nn._hf import layers_of, load_backbone, quiet
-from ner_distill.nn.encoder import PretrainedEncoder
-from ner_distill.pipelines.build import Built, load_run
-from ner_distill.pipelines.inference import predict_sentences
+from ner_distill.data.store.store import SoftLabelStore
+from ner_distill.nn.encoders.huggingface import layers_of, load_backbone, quiet
+from ner_distill.nn.encoders.pretrained import PretrainedEncoder
+from ner_distill.runs.build import Built, load_run
+from ner_distill.runtime.inference import predict_sentences
 from tests import checkpoints, corpora
 from tests.commands import ok, settings
 
@@ -90,9 +90,7 @@ def words_of(chain: Chain) -> list[tuple[str, ...]]:
 def our_tags(built: Built, sentences: list[tuple[str, ...]]) -> list[list[int]]:
     stream = [Sentence(str(number), words) for number, words in enumerate(sentences)]
     found = predict_sentences(built.tagger, built.featurizer, built.info.tagset, stream)
-    return [
-        built.info.tagset.encode([span for span, _ in spans], len(sentence.words)) for sentence, spans in found
-    ]
+    return [built.info.tagset.encode([span for span, _ in spans], len(sentence.words)) for sentence, spans in found]
 
 
 def test_teacher_learns_from_sentences_beyond_the_limit_of_its_encoder(chain: Chain) -> None:

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from ner_distill.config_checks import POINTERS
+from ner_distill.config.checks import POINTERS
 from ner_distill.console import Reporter
+from ner_distill.data.formats.reading import ReadOptions
 from ner_distill.data.sentence import Span
-from ner_distill.pipelines.build import Built, load_run
 from ner_distill.pipelines.evaluate import evaluate
-from ner_distill.pipelines.inference import predict_spans
-from ner_distill.pipelines.labelled import Trained
-from ner_distill.pipelines.reading import ReadOptions
 from ner_distill.pipelines.train_teacher import train_teacher
+from ner_distill.runs.build import Built, load_run
+from ner_distill.runtime.inference import predict_spans
+from ner_distill.training.labelled import Trained
 from tests import corpora, nested
 
 QUIET = Reporter(quiet=True)

@@ -49,7 +49,7 @@ def label_dictionary(
 
     Example: ner-distill label-dictionary --dictionary PER=people.txt --text raw.txt --out labelled.jsonl
     """
-    from ner_distill.pipelines.label_dictionary import label_dictionary as run
+    from ner_distill.pipelines.dictionaries.label_dictionary import label_dictionary as run
 
     matched = run(
         dictionary, text, out, conflicts=conflicts, fold_case=fold_case, unit=unit, format=format, overwrite=overwrite
@@ -104,8 +104,8 @@ def grow_dictionary(
     from ner_distill.errors import ConfigError
 
     if rounds is not None:
-        from ner_distill.pipelines.grow_rounds import grow_rounds
-        from ner_distill.pipelines.grow_rounds_view import render, verdict
+        from ner_distill.pipelines.dictionaries.grow_rounds import grow_rounds
+        from ner_distill.views.grow_rounds import render, verdict
 
         grown = grow_rounds(
             text,
@@ -129,7 +129,7 @@ def grow_dictionary(
         raise ConfigError(f"{', '.join(alone)}: for the teachers of several rounds; give --rounds N as well")
     if model is None:
         raise ConfigError("give --model RUN to grow by what it finds, or --rounds N and --dev FILE to train teachers")
-    from ner_distill.pipelines.grow_dictionary import grow_dictionary as run
+    from ner_distill.pipelines.dictionaries.grow_dictionary import grow_dictionary as run
 
     growth = run(model, text, dictionary, out, min_count=min_count, format=format)
     added = ", ".join(f"{label} {len(forms):,}" for label, forms in growth.added.items())

@@ -111,11 +111,11 @@ def vote_labels(
 
     Example: ner-distill vote-labels --train train.conll --out runs/votes
     """
+    from ner_distill.data.formats.reading import ReadOptions
     from ner_distill.errors import ConfigError
-    from ner_distill.pipelines.reading import ReadOptions
-    from ner_distill.pipelines.vote_labels import parse_thresholds
-    from ner_distill.pipelines.vote_labels import vote_labels as run
-    from ner_distill.pipelines.vote_labels_view import render
+    from ner_distill.pipelines.voting.vote_labels import parse_thresholds
+    from ner_distill.pipelines.voting.vote_labels import vote_labels as run
+    from ner_distill.views.vote_labels import render
 
     general, thresholds = parse_thresholds(threshold or [])
     if bags and (folds or repeats):
@@ -177,8 +177,8 @@ def review(
 
     Example: ner-distill review runs/votes --out review.html
     """
-    from ner_distill.pipelines.reading import ReadOptions
-    from ner_distill.pipelines.review import review as run
+    from ner_distill.data.formats.reading import ReadOptions
+    from ner_distill.pipelines.voting.review import review as run
 
     reading = ReadOptions(format, scheme, tag_column)
     made = run(
@@ -216,9 +216,9 @@ def apply_review(
 
     Example: ner-distill apply-review review-votes.jsonl --data train.conll --out reviewed.jsonl
     """
-    from ner_distill.pipelines.apply_review import apply_review as run
-    from ner_distill.pipelines.apply_review import summary
-    from ner_distill.pipelines.reading import ReadOptions
+    from ner_distill.data.formats.reading import ReadOptions
+    from ner_distill.pipelines.voting.apply_review import apply_review as run
+    from ner_distill.pipelines.voting.apply_review import summary
 
     reading = ReadOptions(format, scheme, tag_column, strict)
     applied = run(decisions, data, out, skip_changed=skip_changed, overwrite=overwrite, reading=reading)
@@ -281,10 +281,10 @@ def self_train(
 
     Example: ner-distill self-train --train train.conll --dev dev.conll --text raw.txt --out runs/self
     """
-    from ner_distill.pipelines.reading import ReadOptions
-    from ner_distill.pipelines.self_train import SelfOptions
-    from ner_distill.pipelines.self_train import self_train as run
-    from ner_distill.pipelines.self_train_view import render, verdict
+    from ner_distill.data.formats.reading import ReadOptions
+    from ner_distill.pipelines.voting.self_train import SelfOptions
+    from ner_distill.pipelines.voting.self_train import self_train as run
+    from ner_distill.views.self_train import render, verdict
 
     trained = run(
         train,

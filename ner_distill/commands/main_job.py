@@ -78,9 +78,9 @@ def train_teacher(
 
     Example: ner-distill train-teacher --train train.conll --dev dev.conll --out runs/teacher
     """
-    from ner_distill.pipelines.reading import ReadOptions
+    from ner_distill.data.formats.reading import ReadOptions
     from ner_distill.pipelines.train_teacher import train_teacher as run
-    from ner_distill.pipelines.train_voted import train_voted
+    from ner_distill.pipelines.voting.train_voted import train_voted
 
     if folds == 0 and (action, jobs) != ("mask", 1):
         raise typer.BadParameter("--action and --jobs are of the voting: give --folds as well")
@@ -160,8 +160,8 @@ def label_unlabeled(
 
     Example: ner-distill label-unlabeled --teacher runs/teacher --text raw.txt --out runs/soft
     """
-    from ner_distill.pipelines.label_unlabeled import label_unlabeled as run
-    from ner_distill.pipelines.labeller import LabelOptions
+    from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled as run
+    from ner_distill.pipelines.labelling.labeller import LabelOptions
 
     require_one_of("--precision", precision, ("auto", "fp32", "bf16"))
     options = LabelOptions(
@@ -215,7 +215,7 @@ def train_student(
 
     Example: ner-distill train-student --soft runs/soft --dev dev.conll --out runs/student
     """
-    from ner_distill.pipelines.reading import ReadOptions
+    from ner_distill.data.formats.reading import ReadOptions
     from ner_distill.pipelines.train_student import train_student as run
 
     reading = ReadOptions(format, scheme, tag_column, strict, flatten_choice(flatten))
@@ -255,8 +255,8 @@ def evaluate(
 
     Example: ner-distill evaluate --model runs/student --data test.conll --json scores.json
     """
+    from ner_distill.data.formats.reading import ReadOptions
     from ner_distill.pipelines.evaluate import evaluate as run
-    from ner_distill.pipelines.reading import ReadOptions
 
     scores = run(model, data, json=json, reading=ReadOptions(format, scheme, tag_column, strict, None))
     print_scores(scores, f"{model} on {', '.join(data)}")

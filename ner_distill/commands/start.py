@@ -42,7 +42,7 @@ def sample(
 
     Example: ner-distill sample sample
     """
-    from ner_distill.data.sample import write_sample
+    from ner_distill.data.sample.corpus import write_sample
 
     for file in write_sample(directory, seed=seed, overwrite=overwrite):
         typer.echo(f"{file.path}: {file.what} ({file.sentences:,} sentences)")

@@ -48,7 +48,7 @@ def check_data(
     Example: ner-distill check-data train.conll dev.conll test.conll
     """
     from ner_distill.pipelines.check_data import check_data as run
-    from ner_distill.pipelines.check_data import render
+    from ner_distill.views.check_data import render
 
     report = run(files, format=format, scheme=scheme, tag_column=tag_column, strict=strict)
     console_for_results().print(render(report))
@@ -122,9 +122,10 @@ def compare(
 
     Example: ner-distill compare --variant plain: --variant fgm:adversarial.kind=fgm --train train.conll --dev dev.conll
     """
-    from ner_distill.pipelines.compare import compare as run
-    from ner_distill.pipelines.compare_view import read_comparison, render
-    from ner_distill.pipelines.reading import ReadOptions
+    from ner_distill.data.formats.reading import ReadOptions
+    from ner_distill.pipelines.comparison.compare import compare as run
+    from ner_distill.pipelines.comparison.figures import read_comparison
+    from ner_distill.views.comparison import render
 
     if not (configs or variant or train or dev):
         console_for_results().print(render(read_comparison(out)))
@@ -190,7 +191,7 @@ def pretrain(
     """
     import json
 
-    from ner_distill.pipelines.pretrain import pretrain as run
+    from ner_distill.pipelines.pretraining.pretrain import pretrain as run
 
     given = [f"encoder.name={json.dumps(encoder, ensure_ascii=False)}"] if encoder is not None else []
     given += [f"minutes={minutes}"] if minutes is not None else []

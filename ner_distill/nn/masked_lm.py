@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ner_distill.nn.scratch import ScratchEncoder
+from ner_distill.nn.encoders.scratch import ScratchEncoder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

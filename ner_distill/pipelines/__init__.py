@@ -1,1 +1,1 @@
-"""One file per command, and the one training loop."""
+"""What each command does, one module or folder a command."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
-from ner_distill.data.lines import STDIN
-from ner_distill.data.readers import Corpus, read_corpus
-from ner_distill.data.report import ReadReport
-from ner_distill.data.sentence import Span, Unit, labels_of
-from ner_distill.data.suspicious import (
+from ner_distill.data.formats.lines import STDIN
+from ner_distill.data.formats.readers import Corpus, read_corpus
+from ner_distill.data.formats.report import ReadReport
+from ner_distill.data.formats.tables import HF
+from ner_distill.data.noise.suspicious import (
     Conflict,
     Suspect,
     Twin,
@@ -26,8 +26,7 @@ from ner_distill.data.suspicious import (
     suspects,
     twins,
 )
-from ner_distill.data.tables import HF
-from ner_distill.pipelines.check_data_view import render as render
+from ner_distill.data.sentence import Span, Unit, labels_of
 
 EXAMPLES = 4
 QUANTILES = (0.5, 0.9, 0.99, 1.0)

@@ -8,15 +8,15 @@ from pathlib import Path
 from queue import Queue
 from threading import Event, Thread
 
-from ner_distill.data.lines import STDIN
-from ner_distill.data.readers import read_raw
+from ner_distill.data.formats.lines import STDIN
+from ner_distill.data.formats.readers import read_raw
 from ner_distill.data.sentence import Sentence
 from ner_distill.errors import ConfigError
-from ner_distill.pipelines.build import load_run
-from ner_distill.pipelines.formats import STYLES, format_prediction
-from ner_distill.pipelines.inference import best_device, predict_sentences
-from ner_distill.pipelines.knowledge import NO_WORDS
-from ner_distill.pipelines.lattice_view import picture
+from ner_distill.runs.build import load_run
+from ner_distill.runs.knowledge import NO_WORDS
+from ner_distill.runtime.inference import best_device, predict_sentences
+from ner_distill.views.lattice import picture
+from ner_distill.views.predictions import STYLES, format_prediction
 
 WINDOW = 2048
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ner_distill.console import Reporter
-from ner_distill.data.sample import write_sample
+from ner_distill.data.formats.reading import ReadOptions
+from ner_distill.data.sample.corpus import write_sample
 from ner_distill.data.sentence import Sentence
-from ner_distill.pipelines.build import WEIGHTS, Built, load_run
 from ner_distill.pipelines.evaluate import read_gold, score_model
-from ner_distill.pipelines.inference import parameters_of, predict_spans
-from ner_distill.pipelines.label_unlabeled import label_unlabeled
-from ner_distill.pipelines.reading import ReadOptions
-from ner_distill.pipelines.runs import open_workspace
+from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.train_student import train_student
 from ner_distill.pipelines.train_teacher import train_teacher
+from ner_distill.runs.build import WEIGHTS, Built, load_run
+from ner_distill.runs.runs import open_workspace
+from ner_distill.runtime.inference import parameters_of, predict_spans
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -13,14 +13,14 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from ner_distill.data.decoding import decode_probs
-from ner_distill.data.lexicon import Match, Matcher
-from ner_distill.data.report import counted
+from ner_distill.data.formats.report import counted
+from ner_distill.data.lexicon.lexicon import Match, Matcher
 from ner_distill.data.sentence import Span, Unit, without_overlap
-from ner_distill.data.soft_labels import SoftLabelStore, SoftRow
+from ner_distill.data.store.decoding import decode_probs
+from ner_distill.data.store.store import SoftLabelStore, SoftRow
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError
-from ner_distill.pipelines.lattice_view import picture
+from ner_distill.views.lattice import picture
 
 SAMPLE_ROWS = 4000
 """About how many sentences the entity table of the header looks at."""
@@ -218,8 +218,8 @@ class Drawn:
 
 
 def _matcher(run: Path, unit: Unit) -> Matcher:
-    from ner_distill.pipelines.knowledge import matcher_of
-    from ner_distill.pipelines.runs import read_info
+    from ner_distill.runs.knowledge import matcher_of
+    from ner_distill.runs.runs import read_info
 
     if (found := read_info(run).unit) != unit:
         raise ConfigError(f"--lattice {run}: reads {found}s; expected a teacher of {unit}s, as the store's is")

@@ -13,8 +13,8 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 from ner_distill.console import Progress, Reporter
-from ner_distill.data import segmenters
-from ner_distill.data.lines import check_file, lines_of
+from ner_distill.data.formats.lines import check_file, lines_of
+from ner_distill.data.lexicon import segmenters
 from ner_distill.errors import ConfigError, DataError, RunError, TrainingError
 from ner_distill.files import write_error
 

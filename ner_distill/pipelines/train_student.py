@@ -9,19 +9,22 @@ from typing import Any, cast
 
 import numpy as np
 
-from ner_distill.config import DistillConfig, StudentConfig
-from ner_distill.config_file import load_config
+from ner_distill.config import DistillConfig, StudentConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch
+from ner_distill.data.formats.reading import ReadOptions, flattened, read_labelled
 from ner_distill.data.sentence import Unit, labels_of
-from ner_distill.data.soft_labels import SoftLabelStore
+from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, DataError
-from ner_distill.pipelines import runs
-from ner_distill.pipelines.build import AnyFeaturizer, new_student
-from ner_distill.pipelines.fit import Fit, TrainingData
-from ner_distill.pipelines.heads import check_entities, finds_spans
-from ner_distill.pipelines.knowledge import inputs_of
-from ner_distill.pipelines.labelled import (
+from ner_distill.runs import runs
+from ner_distill.runs.build import AnyFeaturizer, new_student
+from ner_distill.runs.heads import check_entities, finds_spans
+from ner_distill.runs.knowledge import inputs_of
+from ner_distill.runs.runs import RunInfo
+from ner_distill.student.loss import DistillationLoss
+from ner_distill.student.model import Student, StudentObjective, learns_spans
+from ner_distill.training.fit import Fit, TrainingData
+from ner_distill.training.labelled import (
     DevelopmentSet,
     LabelledData,
     Trained,
@@ -33,12 +36,8 @@ from ner_distill.pipelines.labelled import (
     parameter_groups,
     require_device,
 )
-from ner_distill.pipelines.processes import make_accelerator
-from ner_distill.pipelines.reading import ReadOptions, flattened, read_labelled
-from ner_distill.pipelines.runs import RunInfo
-from ner_distill.pipelines.soft_batch import soft_batch
-from ner_distill.student.loss import DistillationLoss
-from ner_distill.student.model import Student, StudentObjective, learns_spans
+from ner_distill.training.processes import make_accelerator
+from ner_distill.training.soft_batch import soft_batch
 
 SHARDS_TOGETHER = 4
 

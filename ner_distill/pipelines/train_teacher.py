@@ -8,18 +8,22 @@ from typing import cast
 
 from torch import nn
 
-from ner_distill.config import TeacherConfig
-from ner_distill.config_file import load_config
+from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
+from ner_distill.data.formats.reading import ReadOptions, flattened, read_labelled
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.errors import DataError
 from ner_distill.nn.heads.pu import PuHead
-from ner_distill.pipelines import runs
-from ner_distill.pipelines.build import Built, new_teacher
-from ner_distill.pipelines.fit import Adversary, Fit
-from ner_distill.pipelines.heads import check_entities, finds_spans
-from ner_distill.pipelines.knowledge import inputs_of
-from ner_distill.pipelines.labelled import (
+from ner_distill.runs import runs
+from ner_distill.runs.build import Built, new_teacher
+from ner_distill.runs.heads import check_entities, finds_spans
+from ner_distill.runs.knowledge import inputs_of
+from ner_distill.runs.runs import RunInfo
+from ner_distill.teacher.adversarial import make_adversary, make_vat
+from ner_distill.teacher.model import Teacher, TeacherObjective
+from ner_distill.teacher.regularize import LogSum
+from ner_distill.training.fit import Adversary, Fit
+from ner_distill.training.labelled import (
     DevelopmentSet,
     LabelledData,
     Trained,
@@ -31,14 +35,9 @@ from ner_distill.pipelines.labelled import (
     parameter_groups,
     require_device,
 )
-from ner_distill.pipelines.processes import make_accelerator
-from ner_distill.pipelines.pu import pu_rates
-from ner_distill.pipelines.raw_data import WithRawText, Words, read_sample
-from ner_distill.pipelines.reading import ReadOptions, flattened, read_labelled
-from ner_distill.pipelines.runs import RunInfo
-from ner_distill.teacher.adversarial import make_adversary, make_vat
-from ner_distill.teacher.model import Teacher, TeacherObjective
-from ner_distill.teacher.regularize import LogSum
+from ner_distill.training.processes import make_accelerator
+from ner_distill.training.pu import pu_rates
+from ner_distill.training.raw_data import WithRawText, Words, read_sample
 
 TASKS = ("similarity", "boundary", "main_type")  # beside the entities
 

@@ -10,7 +10,7 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.nn._hf import build_classifier, load_backbone, load_classifier, position_limit, quiet
+from ner_distill.nn.encoders.huggingface import build_classifier, load_backbone, load_classifier, position_limit, quiet
 from ner_distill.student.initialise import copy_layers
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from ner_distill.errors import ConfigError
-from ner_distill.nn._hf import layers_of
+from ner_distill.nn.encoders.huggingface import layers_of
 
 
 def copy_layers(source: nn.Module, target: nn.Module, layers: Sequence[int]) -> None:

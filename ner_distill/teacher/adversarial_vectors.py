@@ -54,5 +54,3 @@ def moved(tensor: Tensor, move: Tensor | None) -> Tensor:
     """tensor + move as a tensor of its own, whose gradient can be asked for; it flows on into what is not frozen."""
     point = tensor.view_as(tensor) if move is None else tensor + move
     return point if point.requires_grad else point.detach().requires_grad_()
-
-

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from ner_distill.data.readers import read_corpus
+from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.sentence import Span
-from ner_distill.pipelines.apply_review import apply_review
-from ner_distill.pipelines.review import hash_of, review
+from ner_distill.pipelines.voting.apply_review import apply_review
+from ner_distill.pipelines.voting.review import hash_of, review
 
 pytest.importorskip("selenium", reason="needs selenium (pip install selenium)")
 from selenium import webdriver

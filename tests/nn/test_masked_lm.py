@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from ner_distill.nn._hf import load_masked_lm
+from ner_distill.nn.encoders.huggingface import load_masked_lm
+from ner_distill.nn.encoders.scratch import ScratchEncoder, WordEmbedding
 from ner_distill.nn.masked_lm import MaskedPieces, MaskedWords, masked_loss, mean_vectors
-from ner_distill.nn.scratch import ScratchEncoder, WordEmbedding
 from tests import checkpoints
 
 WORDS, DIM = 7, 5

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ner_distill.data.suspicious import Conflict, Twin
+from ner_distill.data.noise.suspicious import Conflict, Twin
 from ner_distill.errors import DataError
-from ner_distill.pipelines.check_data import DataReport, FileCheck, Shared, check_data, quantiles, render
+from ner_distill.pipelines.check_data import DataReport, FileCheck, Shared, check_data, quantiles
+from ner_distill.views.check_data import render
 
 # Sentences are separated by `/`; `Rome:LOC` is an entity of one word.
 TRAIN = "Rome:LOC wins / Rome:LOC wins / Rome:ORG plays Paris:LOC / in Rome and Rome / (:MISC Paris:LOC / none here"

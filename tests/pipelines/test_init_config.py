@@ -13,8 +13,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from ner_distill.config import StudentConfig, TeacherConfig
-from ner_distill.config_file import load_config
+from ner_distill.config import StudentConfig, TeacherConfig, load_config
 from ner_distill.errors import RunError
 from ner_distill.pipelines.init_config import init_config
 

@@ -9,7 +9,7 @@ from threading import Event
 
 import pytest
 
-from ner_distill.data.readers import read_corpus
+from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.sentence import Sentence
 from ner_distill.errors import DataError
 from ner_distill.pipelines.predict import WINDOW, as_they_come, predict
@@ -91,9 +91,7 @@ def test_chinese_needs_no_blanks(tmp_path: Path) -> None:
     assert ok("predict", "--model", tmp_path / "t", stdin="王明住在北京。\n").out == "[PER 王明]住在[LOC 北京]。\n"
 
 
-def test_a_line_in_a_pipe_is_answered_while_the_pipe_stays_open(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_line_in_a_pipe_is_answered_while_the_pipe_stays_open(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     out, into = os.pipe()
     with open(out, encoding="utf-8") as stdin, open(into, "wb", buffering=0) as writer:
         monkeypatch.setattr(sys, "stdin", stdin)

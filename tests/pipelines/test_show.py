@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from ner_distill.data.soft_label_manifest import StoreHeader, TeacherId
-from ner_distill.data.soft_label_spans import SPAN
-from ner_distill.data.soft_label_writer import StoreWriter
-from ner_distill.data.soft_labels import SoftBlock, SoftLabelStore, SoftRow
+from ner_distill.data.store.manifest import StoreHeader, TeacherId
+from ner_distill.data.store.spans import SPAN
+from ner_distill.data.store.store import SoftBlock, SoftLabelStore, SoftRow
+from ner_distill.data.store.writer import StoreWriter
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.pipelines.show import count_types, show

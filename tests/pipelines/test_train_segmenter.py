@@ -9,7 +9,7 @@ import pytest
 import spacy_pkuseg
 
 from ner_distill.console import Reporter
-from ner_distill.data.segmenters import FEATURES, WEIGHTS, Segmenter
+from ner_distill.data.lexicon.segmenters import FEATURES, WEIGHTS, Segmenter
 from ner_distill.errors import DataError, RunError
 from ner_distill.pipelines.train_segmenter import train_segmenter
 
@@ -161,9 +161,7 @@ def test_a_model_is_written_where_a_relative_path_leads(
     assert (where / "model" / WEIGHTS).is_file()
 
 
-def test_the_last_line_says_how_to_use_the_model(
-    text: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_last_line_says_how_to_use_the_model(text: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     train_segmenter([text], tmp_path / "my model", reporter=Reporter(), iterations=1)
     last = capfd.readouterr().err.replace("\n", " ").rstrip()
     assert last.endswith(f"--set lattice.segmenter=pkuseg --set 'lattice.segmenter_model={tmp_path / 'my model'}'")

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from ner_distill.data.soft_label_columns import SoftBlock, SoftRow
-from ner_distill.data.soft_label_spans import SPAN
-from ner_distill.data.soft_labels import SoftLabelStore
+from ner_distill.data.features.words import WordFeaturizer
+from ner_distill.data.store.columns import SoftBlock, SoftRow
+from ner_distill.data.store.spans import SPAN
+from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.tagset import TagSet
-from ner_distill.data.word_features import WordFeaturizer
-from ner_distill.pipelines.build import load_run
-from ner_distill.pipelines.labelled import LabelledData
-from ner_distill.pipelines.soft_batch import soft_batch
 from ner_distill.pipelines.train_student import SoftData
+from ner_distill.runs.build import load_run
+from ner_distill.training.labelled import LabelledData
+from ner_distill.training.soft_batch import soft_batch
 from tests import corpora
 from tests.commands import Done, ok, settings
 from tests.world import World

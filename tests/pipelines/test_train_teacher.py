@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-from ner_distill.pipelines.build import load_run
+from ner_distill.runs.build import load_run
 from tests import corpora
 from tests.commands import Done, ok, settings
 from tests.world import World

@@ -1,7 +1,7 @@
 """A tiny training for the tests of the loop; as a script it is run by several processes, or killed again and again.
 
-    torchrun --nproc_per_node=2 -m tests.pipelines.training processes DIRECTORY
-    python -m tests.pipelines.training kill DIRECTORY
+torchrun --nproc_per_node=2 -m tests.pipelines.training processes DIRECTORY
+python -m tests.pipelines.training kill DIRECTORY
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from ner_distill.data.batching import Batch
 from ner_distill.nn.heads import TokenHead
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
-from ner_distill.pipelines import checkpoint
-from ner_distill.pipelines.fit import Fit, FitSettings
 from ner_distill.teacher.model import Teacher, TeacherObjective
+from ner_distill.training import checkpoint
+from ner_distill.training.fit import Fit, FitSettings
 
 LENGTHS = (2, 5, 3, 1, 4, 6, 2, 3)
 UNEQUAL = ((0,), (1, 2), (4, 5, 6, 7), (0, 3), (3,))

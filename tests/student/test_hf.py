@@ -11,11 +11,11 @@ import torch
 import transformers
 from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrainedModel
 
-from ner_distill.data.pieces import PieceFeaturizer
+from ner_distill.data.features.pieces import PieceFeaturizer
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.nn import _hf
-from ner_distill.nn.encoder import PretrainedEncoder
+from ner_distill.nn.encoders import huggingface as _hf
+from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 from ner_distill.student.hf import (
     backbone_of,
     build_token_classifier,

@@ -9,7 +9,7 @@ import torch
 from transformers import BertConfig, DebertaV2Config, DistilBertConfig, RobertaConfig
 
 from ner_distill.errors import ConfigError
-from ner_distill.nn._hf import build_backbone
+from ner_distill.nn.encoders.huggingface import build_backbone
 from ner_distill.student.initialise import copy_layers, spread_layers
 from tests.checkpoints import sizes
 

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ner_distill.errors import ConfigError
+from ner_distill.nn.encoders.scratch import ScratchEncoder, WordEmbedding
 from ner_distill.nn.heads import CrfHead
-from ner_distill.nn.scratch import ScratchEncoder, WordEmbedding
 from ner_distill.teacher.adversarial import PLACES, Fgm, FreeLb, Pgd, Vat, make_adversary, make_vat
 from ner_distill.teacher.adversarial_vectors import OnVectors
 from ner_distill.teacher.adversarial_weights import OnWeights

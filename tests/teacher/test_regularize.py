@@ -216,9 +216,7 @@ def test_r_drop_is_0_where_both_passes_agree(kind):
 def test_simcse_contrasts_the_mean_word_vectors_of_two_passes():
     teacher, batch = new_teacher(), batch_of()
     passes = [teacher.tagger.encoder(batch.inputs) for _ in range(2)]
-    first, second = (
-        torch.stack([vectors[row][batch.mask[row]].mean(0) for row in range(3)]) for vectors in passes
-    )
+    first, second = (torch.stack([vectors[row][batch.mask[row]].mean(0) for row in range(3)]) for vectors in passes)
     sums = objective_of(teacher, simcse=1.0).sums(batch)
     assert sums["simcse"].item() == pytest.approx(contrast_by_hand(first, second, 0.05), rel=1e-4)
 
@@ -344,9 +342,7 @@ def gradients_of(directory, plan, accumulate, *, weighting=None, epochs=1, **set
 @pytest.mark.parametrize("settings", [{"r_drop": 3.0}, {"label_smoothing": 0.3}, {"r_drop": 3.0, "dropout_samples": 2}])
 def test_accumulating_unequal_batches_gives_the_gradient_of_one_big_batch(tmp_path, settings):
     big = [tuple(sentence for batch in UNEQUAL for sentence in batch)]
-    (one,), (five,) = (
-        gradients_of(tmp_path / str(len(plan)), plan, len(plan), **settings) for plan in (big, UNEQUAL)
-    )
+    (one,), (five,) = (gradients_of(tmp_path / str(len(plan)), plan, len(plan), **settings) for plan in (big, UNEQUAL))
     plain = gradients_of(tmp_path / "plain", big, 1)[0]
     for name, gradient in one.items():
         torch.testing.assert_close(five[name], gradient, rtol=1e-4, atol=1e-6)
@@ -385,7 +381,9 @@ def test_log_sum_leaves_a_task_as_it_is_that_was_never_seen():
     weighting = LogSum(tasks=("similarity", "vat"))
     weighting.after_step({"vat": 4.0})
     assert weighting.weights({"entities": 1.0, "similarity": 0.5, "vat": 1.0}) == {
-        "entities": 1.0, "similarity": 0.5, "vat": 0.25,
+        "entities": 1.0,
+        "similarity": 0.5,
+        "vat": 0.25,
     }
 
 

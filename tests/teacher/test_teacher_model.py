@@ -96,8 +96,11 @@ def test_padding_changes_no_sum():
     pad = torch.nn.functional.pad
     mask = pad(MASK, (0, 2))
     wide = Batch(
-        {"ids": pad(INPUTS["ids"], (0, 2)), "mask": mask}, mask, tags=pad(TAGS, (0, 2)),
-        pairs=PAIRS // 3 * 5 + PAIRS % 3, pair_targets=TARGETS,
+        {"ids": pad(INPUTS["ids"], (0, 2)), "mask": mask},
+        mask,
+        tags=pad(TAGS, (0, 2)),
+        pairs=PAIRS // 3 * 5 + PAIRS % 3,
+        pair_targets=TARGETS,
     )
     torch.testing.assert_close(objective.sums(wide), objective.sums(batch_of()))
     assert objective.counts(wide) == objective.counts(batch_of())

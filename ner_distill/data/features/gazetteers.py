@@ -1,0 +1,95 @@
+"""Lists of known entities, one or more a type, as features: which list a word lies in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from ner_distill.data.features.soft_lexicon import Marks, longest_from_left, pad_marks
+from ner_distill.data.lexicon.lexicon import Lexicon
+from ner_distill.errors import DataError, RunError
+from ner_distill.files import atomic_write_text
+
+LONGEST = 100  # characters of an entry; longer lines are no names, and are counted
+
+
+class Gazetteers:
+    """For each word and each type: does it begin (B) or continue (I) an entry of the type's list?
+
+    Of one list the longest match from the left counts, without overlap. Lists know nothing of each other:
+    what two of them claim is marked as both.
+    """
+
+    name = "gazetteers"
+    file = "gazetteers.json"
+
+    def __init__(self, lexicons: Mapping[str, Lexicon]) -> None:
+        """lexicons: type → its list, in the order of the marks."""
+        self.lexicons = dict(lexicons)
+        self.marks = 2 * len(self.lexicons)
+
+    @classmethod
+    def read(
+        cls, lists: Mapping[str, Sequence[Path]], separator: str, *, fold_case: bool = False
+    ) -> tuple[Gazetteers, dict[str, dict[str, int]]]:
+        """The lists of files, and of each type how many "entries" it has and how many lines were cleaned, by reason.
+
+        lists: type → files; every line is an entry, whole, also where it ends in a number.
+        separator: between the words of an entry, "" for Chinese characters, " " where words are words.
+        Raises DataError that names file and type where a file is missing or no text, and where a type has no entry.
+        """
+        lexicons: dict[str, Lexicon] = {}
+        counts: dict[str, dict[str, int]] = {}
+        for label, paths in lists.items():
+            try:
+                lexicons[label], cleaned = Lexicon.read(
+                    paths, min_length=1, max_length=LONGEST, separator=separator, fold_case=fold_case, frequencies=False
+                )
+            except DataError as error:
+                raise DataError(f"{error} (the gazetteer of the type {label})") from None
+            counts[label] = {"entries": len(lexicons[label]), **cleaned}
+        return cls(lexicons), counts
+
+    def features(self, words: Sequence[str]) -> Marks:
+        """One sentence: (words, 2 · types) bool, B at 2 · type, I at 2 · type + 1."""
+        marks = np.zeros((len(words), self.marks), dtype=np.bool_)
+        for index, lexicon in enumerate(self.lexicons.values()):
+            for start, end, _ in longest_from_left(lexicon.matches(words)):
+                marks[start, 2 * index] = True
+                marks[start + 1 : end, 2 * index + 1] = True
+        return marks
+
+    def collate(self, batch: Sequence[Marks], length: int) -> dict[str, Tensor]:
+        """gazetteers_marks (batch, length, 2 · types) float, 0 or 1, all 0 at padding."""
+        return {"gazetteers_marks": pad_marks(batch, length, self.marks)}
+
+    def save(self, directory: Path) -> None:
+        """Write into a run: `gazetteers.json`, the types in order, and the lists as text, `gazetteers/0` and so on."""
+        for index, lexicon in enumerate(self.lexicons.values()):
+            place = directory / self.name / str(index)  # a number: a type's name may be no file's
+            place.mkdir(parents=True, exist_ok=True)
+            lexicon.save(place)
+        atomic_write_text(directory / self.file, json.dumps(list(self.lexicons), ensure_ascii=False))
+
+    @classmethod
+    def load(cls, directory: Path) -> Gazetteers:
+        """Read what `save` wrote. Raises RunError naming the file."""
+        path = directory / cls.file
+        try:
+            labels = json.loads(path.read_text("utf-8"))
+        except FileNotFoundError:
+            raise RunError(f"{path}: not found; is this a run of ner-distill with gazetteers?") from None
+        except OSError as error:
+            raise RunError(f"{path}: cannot be read ({error.strerror}); the run is damaged") from None
+        except ValueError as error:
+            raise RunError(f"{path}: not valid JSON ({error}); the run is damaged") from None
+        if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+            raise RunError(f"{path}: expected a list of types, found {str(labels)[:60]}; the run is damaged")
+        if len(set(labels)) < len(labels):
+            raise RunError(f"{path}: expected different types, found {str(labels)[:60]}; the run is damaged")
+        places = ((label, directory / cls.name / str(index)) for index, label in enumerate(labels))
+        return cls({label: Lexicon.load(place) for label, place in places})

@@ -1,0 +1,267 @@
+"""What a pretrained encoder eats: the pieces of words, in overlapping windows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ner_distill.data.features.windows import Window
+from ner_distill.errors import ConfigError, RunError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+FILE = "pieces.json"
+WORDS_KEPT = 30_000  # forms: nineteen words in twenty of a text, and no more memory for a longer one
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class PieceFeatures:
+    """One sentence.
+
+    pieces:  (pieces,) int32, the words' pieces one after the other, without special pieces.
+    lengths: (words,) int32, at least 1: pieces of each word.
+    windows: in words; one for a sentence that fits, an empty sentence included.
+    """
+
+    pieces: npt.NDArray[np.int32]
+    lengths: npt.NDArray[np.int32]
+    windows: tuple[Window, ...]
+
+
+class PieceFeaturizer:
+    """Words → pieces of a pretrained encoder, as `tokenizer(words, is_split_into_words=True)` gives them.
+
+    A window holds at most `limit` pieces, special pieces included: the least of `max_pieces`, the tokenizer's
+    own limit and `positions` (what the encoder has positions for). Neighbouring windows share about `overlap`
+    pieces (default: half a window), and each word is taken from the window in which it stands farthest from an
+    edge that is not the sentence's own.
+
+    A word of which the tokenizer makes nothing ('', white space, control characters) gets the unknown piece; a word
+    of more pieces than a window holds is cut. `counts` says how many, over all calls of `features`.
+
+    Raises ConfigError for a tokenizer that cannot take words, or a limit that leaves no room.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        *,
+        max_pieces: int = 512,
+        positions: int | None = None,
+        overlap: int | None = None,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.max_pieces = max_pieces
+        self.overlap = overlap
+        _check_takes_words(tokenizer)
+        self._before, self._after = _special_pieces(tokenizer)
+        self._padding = tokenizer.pad_token_id if isinstance(tokenizer.pad_token_id, int) else 0
+        self.limit = min(max_pieces, int(tokenizer.model_max_length), positions or max_pieces)
+        self._room = self.limit - len(self._before) - len(self._after)
+        if self._room < 2:
+            raise ConfigError(
+                f"max_pieces: a window of {self.limit} pieces leaves room for {self._room} besides the special pieces; "
+                "expected at least 2; raise max_pieces"
+            )
+        self._overlap = self._room // 2 if overlap is None else overlap
+        if not 0 <= self._overlap < self._room:
+            raise ConfigError(f"overlap: expected 0 to {self._room - 1} pieces for this window, found {overlap}")
+        self.counts = {"words without pieces": 0, "words cut": 0, "sentences in windows": 0}
+        self._known: dict[str, list[int]] = {}
+        self._odd: dict[str, str] = {}  # words of the cache that are counted, and as what
+
+    def features(self, words: Sequence[str]) -> PieceFeatures:
+        """One sentence of words; every word has at least one piece."""
+        if len(self._known) > WORDS_KEPT:
+            self._known.clear()
+            self._odd.clear()
+        unseen = [word for word in dict.fromkeys(words) if word not in self._known]
+        if unseen:
+            self._learn(unseen)
+        if self._odd:
+            for word in words:
+                if word in self._odd:
+                    self.counts[self._odd[word]] += 1
+        pieces = [self._known[word] for word in words]
+        lengths = np.fromiter(map(len, pieces), dtype=np.int32, count=len(pieces))
+        flat = np.fromiter(chain.from_iterable(pieces), dtype=np.int32, count=int(lengths.sum()))
+        windows = cut_at_words(lengths, self._room, self._overlap)
+        self.counts["sentences in windows"] += len(windows) > 1
+        return PieceFeatures(flat, lengths, windows)
+
+    def _learn(self, words: list[str]) -> None:
+        """Tokenise new words in one call: the tokenizer looks at each word by itself, so a word has one reading."""
+        found = self.tokenizer(
+            [[word] for word in words],
+            is_split_into_words=True,
+            add_special_tokens=False,
+            truncation=False,
+            padding=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )["input_ids"]
+        for word, pieces in zip(words, found, strict=True):
+            if not pieces:
+                self._odd[word] = "words without pieces"
+                pieces = [_unknown_piece(self.tokenizer)]
+            elif len(pieces) > self._room:
+                self._odd[word] = "words cut"
+            self._known[word] = pieces[: self._room]
+
+    def size(self, features: PieceFeatures) -> int:
+        """Pieces that the encoder computes for this sentence, special ones and overlaps included."""
+        if len(features.windows) == 1:
+            inside = len(features.pieces)
+        else:
+            ends = _ends(features.lengths)
+            inside = sum(int(ends[window.end] - ends[window.start]) for window in features.windows)
+        return inside + len(features.windows) * (self.limit - self._room)
+
+    def collate(self, batch: Sequence[PieceFeatures]) -> dict[str, Tensor]:
+        """Tensors of a batch; a sentence has one row of pieces for each of its windows.
+
+        pieces      (windows, pieces) long; piece_mask (windows, pieces) bool, True = not padding.
+        mask        (batch, words) bool, True = the word exists.
+        word_piece  (batch, words) long, index of the word's first piece in the flat windows · pieces; 0 at padding.
+        word_pieces (batch, words) long, pieces of the word; 0 at padding.
+        piece_word  (windows, pieces) long, index in the flat batch · words of the word that is taken from this piece;
+                    batch · words for the pieces that belong to none (special, padding, another window's).
+        """
+        length = max((len(features.lengths) for features in batch), default=0)
+        mask = np.zeros((len(batch), length), dtype=np.bool_)
+        word_pieces = np.zeros((len(batch), length), dtype=np.int64)
+        for row, features in enumerate(batch):
+            mask[row, : len(features.lengths)] = True
+            word_pieces[row, : len(features.lengths)] = features.lengths
+        return {
+            "mask": torch.from_numpy(mask),
+            "word_pieces": torch.from_numpy(word_pieces),
+            **self._rows(batch, length),
+        }
+
+    def _rows(self, batch: Sequence[PieceFeatures], length: int) -> dict[str, Tensor]:
+        """The part of `collate` that knows of windows."""
+        spots = [(row, window) for row, features in enumerate(batch) for window in features.windows]
+        ends = [_ends(features.lengths) for features in batch]
+        inner = max((int(ends[row][window.end] - ends[row][window.start]) for row, window in spots), default=0)
+        width = inner + self.limit - self._room
+        pieces = np.full((len(spots), width), self._padding, dtype=np.int64)
+        piece_mask = np.zeros((len(spots), width), dtype=np.bool_)
+        piece_word = np.full((len(spots), width), len(batch) * length, dtype=np.int64)
+        word_piece = np.zeros((len(batch), length), dtype=np.int64)
+        begin, tail = len(self._before), len(self._after)
+        for index, (row, window) in enumerate(spots):
+            first, last = int(ends[row][window.start]), int(ends[row][window.end])
+            stop = begin + last - first
+            pieces[index, :begin] = self._before
+            pieces[index, begin:stop] = batch[row].pieces[first:last]
+            pieces[index, stop : stop + tail] = self._after
+            piece_mask[index, : stop + tail] = True
+            taken = slice(window.take_start, window.take_end)
+            places = ends[row][window.take_start : window.take_end + 1] - first + begin
+            word_piece[row, taken] = index * width + places[:-1]
+            owners = row * length + np.arange(window.take_start, window.take_end)
+            piece_word[index, places[0] : places[-1]] = np.repeat(owners, batch[row].lengths[taken])
+        arrays = {"pieces": pieces, "piece_mask": piece_mask, "piece_word": piece_word, "word_piece": word_piece}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def save(self, directory: Path) -> None:
+        """Write the tokenizer's files and the windows' sizes into a run."""
+        self.tokenizer.save_pretrained(directory)
+        sizes = {"max_pieces": self.limit, "overlap": self.overlap}
+        (directory / FILE).write_text(json.dumps(sizes), "utf-8")
+
+    @classmethod
+    def load(cls, directory: Path, tokenizer: PreTrainedTokenizerFast) -> PieceFeaturizer:
+        """What `save` wrote, with the tokenizer loaded from the same directory. Raises RunError naming the file."""
+        path = directory / FILE
+        try:
+            sizes = json.loads(path.read_text("utf-8"))
+            return cls(tokenizer, max_pieces=sizes["max_pieces"], overlap=sizes["overlap"])
+        except FileNotFoundError:
+            raise RunError(f"{path}: not found; is this a run of ner-distill with a pretrained encoder?") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path}: expected max_pieces and overlap ({error}); the run is damaged") from None
+
+
+def cut_at_words(lengths: npt.NDArray[np.int32], room: int, overlap: int) -> tuple[Window, ...]:
+    """Windows of whole words, at most `room` pieces each, neighbours sharing about `overlap` pieces.
+
+    lengths: (words,) pieces of each word, from 1 to `room`. The words taken from the windows are all words in order.
+    """
+    ends = _ends(lengths)
+    words, total = len(lengths), int(ends[-1])
+    if total <= room:
+        return (Window(0, words, 0, words),)
+    spans = [(0, _last_within(ends, room))]
+    while (end := spans[-1][1]) < words:
+        start = int(np.searchsorted(ends, ends[spans[-1][0]] + room - overlap))
+        # Far enough that the next word comes in, near enough that no word is skipped.
+        start = min(max(start, int(np.searchsorted(ends, ends[end + 1] - room))), end)
+        # The last window reaches back as far as it can: more context, no more windows.
+        start = min(start, int(np.searchsorted(ends, total - room)))
+        spans.append((start, _last_within(ends, ends[start] + room)))
+    # A word between two windows is the right one's where its middle is beyond the middle of what they share.
+    middles = ends[:-1] + ends[1:]
+    borders = [
+        int(np.searchsorted(middles, ends[following[0]] + ends[span[1]], side="right"))
+        for span, following in pairwise(spans)
+    ]
+    takes = zip([0, *borders], [*borders, words], strict=True)
+    windows = (Window(*span, *take) for span, take in zip(spans, takes, strict=True))
+    return tuple(window for window in windows if window.take_start < window.take_end)
+
+
+def _ends(lengths: npt.NDArray[np.int32]) -> Ids:
+    """(words + 1,): pieces before each word, and all pieces."""
+    ends = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=ends[1:])
+    return ends
+
+
+def _last_within(ends: Ids, pieces: int) -> int:
+    """The largest number of words that end within so many pieces."""
+    return int(np.searchsorted(ends, pieces, side="right")) - 1
+
+
+def _check_takes_words(tokenizer: PreTrainedTokenizerFast) -> None:
+    if not tokenizer.is_fast:
+        name = type(tokenizer).__name__
+        raise ConfigError(f"{name} is not a fast tokenizer: choose a checkpoint that has a tokenizer.json")
+    by_word = tokenizer(["a"], is_split_into_words=True, add_special_tokens=False)["input_ids"]
+    if by_word != tokenizer(" a", add_special_tokens=False)["input_ids"]:
+        raise ConfigError(
+            f"{type(tokenizer).__name__} reads a single word as the inside of a longer one: "
+            "a byte-level tokenizer has to be loaded with add_prefix_space=True"
+        )
+
+
+def _special_pieces(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
+    """The pieces that the tokenizer puts before and after a sentence."""
+    encoded = tokenizer(["a"], is_split_into_words=True, return_token_type_ids=True)
+    if any(encoded["token_type_ids"]):
+        name = type(tokenizer).__name__
+        raise ConfigError(f"{name} gives one sentence several segment ids: this encoder is not supported")
+    inside = [index for index, word in enumerate(encoded.word_ids()) if word is not None]
+    ids: list[int] = encoded["input_ids"]
+    return ids[: inside[0]], ids[inside[-1] + 1 :]
+
+
+def _unknown_piece(tokenizer: PreTrainedTokenizerFast) -> int:
+    """The unknown piece; byte-level vocabularies without one have a mask or padding piece."""
+    for piece in (tokenizer.unk_token_id, tokenizer.mask_token_id, tokenizer.pad_token_id):
+        if isinstance(piece, int):
+            return piece
+    raise ConfigError(f"{type(tokenizer).__name__} has no unknown, mask or padding piece for a word of no pieces")

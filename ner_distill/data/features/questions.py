@@ -1,0 +1,246 @@
+"""A question for each entity type, and the featurizer that puts each of them before the sentence."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ner_distill.data.features.knowledge import Base, KnowledgeFeaturizer
+from ner_distill.data.features.pieces import PieceFeaturizer
+from ner_distill.data.features.words import WordFeaturizer
+from ner_distill.data.formats.segment import segment
+from ner_distill.data.sentence import Unit
+from ner_distill.errors import ConfigError
+
+SEPARATOR = "\u0003"  # between question and sentence for an encoder that knows no word for that: no text holds it
+CUT = "sentences partly read without their question"
+
+# What the types of well-known data sets mean, in English and Chinese. An exact match of case goes first.
+MEANINGS: dict[str, tuple[str, str]] = {
+    # CoNLL, OntoNotes
+    "per": ("name of a person", "人名"),
+    "person": ("name of a person", "人名"),
+    "loc": ("name of a place", "地名"),
+    "location": ("name of a place", "地名"),
+    "org": ("name of an organization", "组织机构名"),
+    "organization": ("name of an organization", "组织机构名"),
+    "misc": ("other name, of a nationality, an event or a work", "其他专有名词"),
+    "gpe": ("name of a country, a state or a city", "国家、省市名"),
+    "norp": ("nationality, religious or political group", "民族、宗教或政治团体"),
+    "fac": ("name of a building, an airport or a road", "建筑、机场、道路等设施名"),
+    "product": ("name of a product", "产品名"),
+    "event": ("name of an event", "事件名"),
+    "work_of_art": ("title of a work", "作品名"),
+    "law": ("title of a law", "法律法规名"),
+    "language": ("name of a language", "语言名"),
+    "date": ("date", "日期"),
+    "time": ("time", "时间"),
+    "money": ("sum of money", "金额"),
+    "percent": ("percentage", "百分比"),
+    "quantity": ("measured quantity", "计量"),
+    "ordinal": ("ordinal number", "序数"),
+    "cardinal": ("number", "数字"),
+    # CLUENER
+    "name": ("name of a person", "人名"),
+    "position": ("position that a person holds", "职位"),
+    "company": ("name of a company", "公司名"),
+    "address": ("address or place", "地址"),
+    "game": ("title of a game", "游戏名"),
+    "government": ("government body", "政府机构"),
+    "scene": ("tourist sight", "景点名"),
+    "book": ("title of a book", "书名"),
+    "movie": ("title of a film", "电影名"),
+    # résumés; PRO is a subject, pro (below) a procedure
+    "TITLE": ("job title", "职务、职称"),
+    "EDU": ("academic degree", "学历"),
+    "PRO": ("subject of study", "专业"),
+    "CONT": ("nationality", "国籍"),
+    "RACE": ("ethnic group", "民族"),
+    # CMeEE
+    "bod": ("part of the body or substance of it", "身体部位或身体物质"),
+    "dis": ("disease or disorder", "疾病"),
+    "sym": ("symptom or sign", "症状、临床表现"),
+    "pro": ("medical procedure or examination", "医疗程序、检查"),
+    "dru": ("drug", "药物"),
+    "ite": ("laboratory test or finding that is measured", "医学检验项目"),
+    "mic": ("microorganism", "微生物"),
+    "equ": ("medical equipment", "医疗设备"),
+    "dep": ("hospital department", "医院科室"),
+    # CCF 2020
+    "mobile": ("mobile phone number", "手机号码"),
+    "email": ("e-mail address", "电子邮箱"),
+    "qq": ("QQ number", "QQ号"),
+    "vx": ("WeChat account", "微信号"),
+}
+
+
+def read_questions(path: Path | str, labels: Sequence[str]) -> dict[str, str]:
+    """The questions of a TOML file, `TYPE = "question"` for each type, in the order of the labels.
+
+    Raises ConfigError that names the file and lists everything that is wrong: a type without a question, a name that is
+    no type, a question that is no text, and one that two types share, as nothing else would tell them apart.
+    """
+    given = _read_toml(path)
+    problems = [problem for name, question in given.items() if (problem := _problem_of(name, question, labels))]
+    problems += [
+        f'no question for the type {label}; add {_key(label)} = "..."' for label in labels if label not in given
+    ]
+    questions = {label: given[label].strip() for label in labels if isinstance(given.get(label), str)}
+    for question, times in Counter(questions.values()).items():
+        if question and times > 1:
+            types = ", ".join(label for label, text in questions.items() if text == question)
+            problems.append(f"{types} have the same question; each needs its own, as nothing else tells types apart")
+    if problems:
+        raise ConfigError.of(f"{path}: {problem}" for problem in problems)
+    return questions
+
+
+def default_questions(labels: Sequence[str], unit: Unit) -> dict[str, str]:
+    """A question for each type from its name: in Chinese for text read by characters, else in English.
+
+    Names of well-known data sets are known; any other name is split at `_`, `-`, `.` and at capitals, and taken as the
+    words that it is made of. Types that would share a question have their name behind it.
+    """
+    questions = {label: _question(label, unit) for label in labels}
+    times = Counter(questions.values())
+    return {label: text if times[text] == 1 else f"{text} ({label})" for label, text in questions.items()}
+
+
+def question_words(question: str, unit: Unit) -> tuple[str, ...]:
+    """The words of a question, cut as raw text is."""
+    return segment(question, unit)[0]
+
+
+def _question(label: str, unit: Unit) -> str:
+    meaning = MEANINGS.get(label) or MEANINGS.get(label.lower())
+    name = " ".join(_words_of(label)) or label
+    if unit == "character":
+        return f"找出句子中的{meaning[1] if meaning else name}"
+    return f"Find every {meaning[0] if meaning else name} in the sentence"
+
+
+def _words_of(label: str) -> list[str]:
+    """`WorkOfArt`, `work_of_art` and `WORK-OF-ART` are the same words; several capitals in a row are one."""
+    parts = re.split(r"[\W_]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", label))
+    return [part.lower() for part in parts if part]
+
+
+def _read_toml(path: Path | str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text("utf-8-sig"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f'{path}: not found; expected a TOML file with a line TYPE = "question" for each type'
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+
+
+def _problem_of(name: str, question: object, labels: Sequence[str]) -> str | None:
+    """What is wrong with one line of a file of questions."""
+    if name not in labels:
+        lower = {label.lower(): label for label in labels}
+        close = difflib.get_close_matches(name.lower(), lower, n=1)
+        hint = f"did you mean {lower[close[0]]}?" if close else f"the data has {', '.join(labels)}"
+        return f"{name} is no type of the data; {hint}"
+    if isinstance(question, dict):
+        return f"{name}: expected a question in quotes, found a table; a type with a dot in its name is quoted, too"
+    if not isinstance(question, str):
+        return f"{name}: expected a question in quotes, found {question!r}"
+    return None if question.strip() else f"{name}: the question is empty; say in words what to find"
+
+
+def _key(label: str) -> str:
+    """As TOML wants it."""
+    return label if re.fullmatch(r"[A-Za-z0-9_-]+", label) else json.dumps(label, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionFeatures:
+    """One sentence: its words, of which `collate` makes what the encoder eats; and what that amounts to, all types."""
+
+    words: tuple[str, ...]
+    size: int
+
+
+class QuestionFeaturizer:
+    """The rows that an MRC head reads: each sentence once for each type, as question, separator, sentence.
+
+    base:      the featurizer of the encoder (with what is known of words, if that is so).
+    questions: of each type, in the order of the types, its words.
+    separator: the word between; for a pretrained encoder its tokenizer's separating piece.
+
+    A row too long for the encoder is read in windows like any long sentence, and words of its later windows are read
+    without the question. `counts` says of how many sentences that is so; shorter questions or a larger window help.
+    """
+
+    def __init__(self, base: Base, questions: Sequence[Sequence[str]], *, separator: str = SEPARATOR) -> None:
+        self.base = base
+        self.prefixes = tuple((*question, separator) for question in questions)
+        self._counts: Counter[str] = Counter({CUT: 0})
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What could not be taken as it was, of the sentences: over all calls of `features`."""
+        return dict(self._counts)
+
+    def features(self, words: Sequence[str]) -> QuestionFeatures:
+        """One sentence of words.
+
+        What the base makes of the rows is made anew for each batch: kept once for each type it would be some 10 KB a
+        sentence, and making it takes less than a millisecond.
+        """
+        before = _counts_of(self.base)
+        self.base.features(words)  # the sentence alone: questions have their own oddities, and no one is to count them
+        self._counts.update({key: count - before.get(key, 0) for key, count in _counts_of(self.base).items()})
+        rows = self._rows(words)
+        self._counts[CUT] += any(_in_windows(self.base, row) for row in rows)
+        return QuestionFeatures(tuple(words), sum(map(self.base.size, rows)))
+
+    def size(self, features: QuestionFeatures) -> int:
+        """Units that the encoder computes for this sentence, over all types."""
+        return features.size
+
+    def collate(self, batch: Sequence[QuestionFeatures]) -> dict[str, Tensor]:
+        """The base's tensors of all rows, row = sentence · types + type, the base's `mask` as `question_mask`; and
+
+        mask            (batch, words) bool, True = the word exists.
+        question_places (batch · types, words) long, where each word of the sentence stands in the row; 0 at padding.
+        """
+        inputs = self.base.collate([row for features in batch for row in self._rows(features.words)])
+        inputs["question_mask"] = inputs["mask"]
+        lengths = torch.tensor([len(features.words) for features in batch], dtype=torch.long)
+        steps = torch.arange(int(lengths.max()) if batch else 0)
+        mask = steps < lengths[:, None]
+        before = torch.tensor([len(prefix) for prefix in self.prefixes], dtype=torch.long)
+        places = (before[:, None] + steps).masked_fill(~mask[:, None], 0)
+        return {**inputs, "mask": mask, "question_places": places.flatten(0, 1)}
+
+    def _rows(self, words: Sequence[str]) -> list[Any]:
+        """The base's features of the sentence behind each question."""
+        return [self.base.features((*prefix, *words)) for prefix in self.prefixes]
+
+
+def _counts_of(base: Base) -> Mapping[str, int]:
+    return dict(getattr(base, "counts", {}))
+
+
+def _in_windows(base: Base, features: Any) -> bool:
+    """Does the encoder read this row in more than one window?"""
+    if isinstance(base, KnowledgeFeaturizer):
+        return _in_windows(base.base, features.base)
+    if isinstance(base, PieceFeaturizer):
+        return len(features.windows) > 1
+    return isinstance(base, WordFeaturizer) and len(features.words) > base.max_words

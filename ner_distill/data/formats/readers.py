@@ -1,0 +1,240 @@
+"""Files → sentences: everything into memory with a report (`read_corpus`), or as a stream (`read_raw`).
+
+One function per format gives rows (`conll.py`, `jsonl.py`, `chinese.py`, `tables.py`); here rows get their ids and
+become sentences.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ner_distill.data.formats.chinese import ccf2020_files, ccf2020_rows, cmeee_rows, is_ccf2020
+from ner_distill.data.formats.conll import conll_rows
+from ner_distill.data.formats.detect import FORMATS, Format, detect_format
+from ner_distill.data.formats.jsonl import cluener_rows, jsonl_rows
+from ner_distill.data.formats.lines import STDIN, check_file, lines_of
+from ner_distill.data.formats.report import FileSummary, ReadReport
+from ner_distill.data.formats.rows import Row, scheme_error, sentence_of
+from ner_distill.data.formats.segment import unit_of_texts
+from ner_distill.data.formats.tables import HF, hf_rows, parquet_length, parquet_rows
+from ner_distill.data.formats.tagging import SCHEMES, Scheme, TagError, detect_scheme
+from ner_distill.data.sentence import Sentence, Unit, unit_of
+from ner_distill.errors import ConfigError, DataError
+
+_CHINESE: tuple[Format, ...] = ("cluener", "cmeee", "ccf2020")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Sentences with unique ids, what had to be repaired in them, and what their words are."""
+
+    sentences: tuple[Sentence, ...]
+    report: ReadReport
+    unit: Unit
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A path as it was given, the name that ids and messages use, and its format."""
+
+    path: str
+    name: str
+    format: Format
+
+    def rows(self, *, tag_column: int = -1, bare_words: bool = False) -> Iterator[Row]:
+        """Its rows; bare_words: without labels."""
+        if self.format == "ccf2020":
+            return ccf2020_rows(Path(self.path), bare_words=bare_words)
+        if self.format == "hf":
+            return hf_rows(self.path, bare_words=bare_words)
+        if self.format == "parquet":
+            return parquet_rows(Path(self.path), self.path, bare_words=bare_words)
+        if self.format == "conll":
+            return conll_rows(self.path, self.path, tag_column=tag_column, bare_words=bare_words)
+        if self.format == "text":
+            return (Row(self.path, number, text=line) for number, line in lines_of(self.path) if line.strip())
+        read = {"jsonl": jsonl_rows, "cluener": cluener_rows, "cmeee": cmeee_rows}[self.format]
+        return read(self.path, self.path, bare_words=bare_words)
+
+    def id_of(self, row: Row) -> str:
+        """The id that the file gives, else `name:line`."""
+        return row.id if row.id is not None else f"{self.name}:{row.line}"
+
+
+def read_corpus(
+    paths: Sequence[str | Path],
+    *,
+    format: str = "auto",
+    scheme: str = "auto",
+    tag_column: int = -1,
+    unit: Unit | str = "auto",
+    strict: bool = False,
+) -> Corpus:
+    """All sentences of the files, in their order.
+
+    paths:      files; directories of CCF 2020; `hf:NAME/CONFIG/SPLIT`; "-" for standard input.
+    format:     one of FORMATS for all of them, or "auto": each file's own, by content and name.
+    scheme:     of the tags, one of SCHEMES, or "auto": each file's own.
+    tag_column: of CoNLL files, from 0; -1 is the last.
+    unit:       how texts are cut into words. "auto": into characters where a format of Chinese data says so or where
+                the texts of all files together are mostly Chinese, else into words. Words that a file gives stay.
+    strict:     what is otherwise repaired and counted in the report is an error.
+
+    Ids are the file's own, else `name:line`; an id that occurred before gets a suffix. White space at the ends of
+    a text is in no word; an entity that begins or ends inside a word is widened to the whole word (to split the word
+    there would show where the entity is). Sentences nobody labelled have spans None.
+
+    Raises DataError where a file is missing, empty, malformed or of another encoding, with its line; ConfigError for
+    an unknown format, scheme or unit.
+    """
+    _check_choice("--scheme", scheme, SCHEMES)
+    _check_choice("--unit", unit, ("word", "character"))
+    sources = _sources(paths, format, tag_column)
+    report = ReadReport(strict=strict)
+    read = [(source, list(source.rows(tag_column=tag_column))) for source in sources]
+    texts = [row.text for source, rows in read if source.format not in _CHINESE for row in rows if row.text is not None]
+    guess = unit_of_texts(texts)
+    made: list[tuple[Row, Sentence]] = []
+    for source, rows in read:
+        if not rows:
+            raise DataError(f"{source.path}: holds no sentence; expected at least one ({source.format})")
+        cut = _chosen(unit, "character" if source.format in _CHINESE else guess)
+        found = _scheme_of(rows, scheme)
+        made += [(row, sentence_of(row, source.id_of(row), cut, found or "iob2", report)) for row in rows]
+        report.files.append(FileSummary(source.path, source.format, found, len(rows)))
+    sentences = tuple(_with_unique_ids(made, report))
+    all_chinese = all(source.format in _CHINESE for source in sources)
+    return Corpus(sentences, report, _chosen(unit, "character" if all_chinese else unit_of(sentences)))
+
+
+def read_raw(paths: Sequence[str | Path], *, format: str = "auto", unit: Unit) -> Iterator[Sentence]:
+    """Sentences to label, as a stream in constant memory; labels of the files are ignored.
+
+    paths, format: as in `read_corpus`; the files are looked at now and read as the stream is.
+    unit:          how texts are cut into words; words that a file gives stay as they are.
+    Ids are the file's own (taken as they are: whether they are unique would need all of them in memory), else
+    `name:line`. Lines and records without a word are skipped; line numbers count them.
+    Raises DataError as `read_corpus` does: for missing and empty files now, for a malformed line when it is reached.
+    """
+    sources = _sources(paths, format, -1)
+    return _stream(sources, unit)
+
+
+def _stream(sources: Sequence[_Source], unit: Unit) -> Iterator[Sentence]:
+    report = ReadReport()  # without labels there is little to find, and nobody asks
+    for source in sources:
+        for row in source.rows(bare_words=True):
+            sentence = sentence_of(row, source.id_of(row), unit, "iob2", report)
+            if sentence.words:
+                yield sentence
+
+
+def input_files(paths: Sequence[str | Path]) -> list[Path]:
+    """The files behind the paths: those of a CCF 2020 directory; none for standard input and `hf:`."""
+    files: list[Path] = []
+    for path in paths:
+        if str(path) == STDIN or str(path).startswith(HF):
+            continue
+        if is_ccf2020(Path(path)):
+            files += [file for pair in ccf2020_files(Path(path)) for file in pair if file.is_file()]
+        else:
+            check_file(Path(path))
+            files.append(Path(path))
+    return files
+
+
+def resumable(paths: Sequence[str | Path]) -> None:
+    """Raises DataError for a source of which nobody can say that it is the same text as before: "-" and `hf:`."""
+    for path in map(str, paths):
+        if path == STDIN or path.startswith(HF):
+            name = "standard input" if path == STDIN else path
+            raise DataError(f"--resume: {name} cannot be checked or continued; save it to a file")
+
+
+def count_sentences(paths: Sequence[str | Path], *, format: str = "auto") -> int | None:
+    """About how many sentences `read_raw` will give, quickly, for a time left; None where that cannot be said.
+
+    Lines of text and JSON Lines that are not blank, blank lines between the sentences of CoNLL, rows of Parquet,
+    files of CCF 2020.
+    """
+    if STDIN in map(str, paths):
+        return None  # and do not look at it: somebody may be reading it
+    total = 0
+    for source in _sources(paths, format, -1):
+        if source.format == "hf":
+            return None
+        if source.format == "parquet":
+            total += parquet_length(Path(source.path))
+        elif source.format == "ccf2020":
+            total += len(ccf2020_files(Path(source.path)))
+        else:
+            with Path(source.path).open("rb") as file:
+                blank = source.format == "conll"
+                total += sum(1 for line in file if blank is not bool(line.strip()))
+    return total
+
+
+def _sources(paths: Sequence[str | Path], format: str, tag_column: int) -> list[_Source]:
+    _check_choice("--format", format, FORMATS)
+    if not paths:
+        raise DataError("no file was given; expected at least one")
+    formats: list[Format] = []
+    for path in map(str, paths):
+        if path != STDIN and not path.startswith(HF) and not (format in ("auto", "ccf2020") and is_ccf2020(Path(path))):
+            check_file(Path(path))
+        forced = next((known for known in FORMATS if known == format), None)
+        formats.append(forced or detect_format(path, tag_column=tag_column))
+    return [_Source(*fields) for fields in zip(map(str, paths), _names(paths), formats, strict=True)]
+
+
+def _names(paths: Sequence[str | Path]) -> list[str]:
+    """The last part of each path; the whole path where two have the same last part."""
+    short = [str(path) if str(path).startswith(HF) else Path(path).name for path in paths]
+    often = Counter(short)
+    names = [name if often[name] == 1 else str(path) for name, path in zip(short, paths, strict=True)]
+    return ["stdin" if name == STDIN else name for name in names]
+
+
+def _scheme_of(rows: Iterable[Row], scheme: str) -> Scheme | None:
+    tagged = [row for row in rows if row.tags is not None]
+    if not tagged:
+        return None
+    for known in SCHEMES:
+        if known == scheme:
+            return known
+    try:
+        return detect_scheme(row.tags or () for row in tagged)
+    except TagError as error:
+        raise scheme_error(tagged[error.sentence], error) from None
+
+
+def _with_unique_ids(made: Sequence[tuple[Row, Sentence]], report: ReadReport) -> Iterator[Sentence]:
+    """The sentences that have a word, an id that occurred before with a suffix."""
+    taken = {sentence.id for _, sentence in made}
+    seen: Counter[str] = Counter()
+    for row, sentence in made:
+        if not sentence.words:
+            report.note("no_words", row.path, row.line, "expected a word or a text, found none")
+            continue
+        seen[sentence.id] += 1
+        if seen[sentence.id] == 1:
+            yield sentence
+            continue
+        number = seen[sentence.id]
+        while (id := f"{sentence.id}#{number}") in taken:
+            number += 1
+        taken.add(id)
+        report.note("repeated_ids", row.path, row.line, f"id {sentence.id!r} occurred before: now {id!r}")
+        yield replace(sentence, id=id)
+
+
+def _chosen(unit: Unit | str, otherwise: Unit) -> Unit:
+    return otherwise if unit == "auto" else "word" if unit == "word" else "character"
+
+
+def _check_choice(option: str, value: str, known: Sequence[str]) -> None:
+    if value != "auto" and value not in known:
+        raise ConfigError(f"{option} {value}: expected auto, {', '.join(known)}")

@@ -1,0 +1,120 @@
+"""Labelled files as the commands read them: repaired, flattened, and everything said that was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import cast
+
+from ner_distill.console import Reporter
+from ner_distill.data.formats.lines import STDIN
+from ner_distill.data.formats.readers import read_corpus, read_raw
+from ner_distill.data.formats.segment import unit_of_texts
+from ner_distill.data.sentence import Sentence, Unit, unit_of, without_overlap
+from ner_distill.errors import ConfigError, DataError
+
+PEEKED = 2000  # sentences
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How labelled files are read; see the options of the same names."""
+
+    format: str = "auto"
+    scheme: str = "auto"
+    tag_column: int = -1
+    strict: bool = False
+    flatten: str | None = None
+
+
+def read_labelled(
+    paths: Sequence[str | Path],
+    name: str,
+    options: ReadOptions,
+    reporter: Reporter,
+    *,
+    unit: Unit | str = "auto",
+    keep_nested: bool = False,
+) -> tuple[list[Sentence], Unit]:
+    """Labelled sentences of `--train`, `--dev`, `--gold` or `--data` files; says what was repaired.
+
+    unit: how texts are cut into words: as those were that the model learned from.
+    """
+    corpus = read_corpus(
+        list(paths),
+        format=options.format,
+        scheme=options.scheme,
+        tag_column=options.tag_column,
+        unit=unit,
+        strict=options.strict,
+    )
+    if not corpus.report.clean:
+        reporter.warn(corpus.report.summary())
+    sentences = usable(corpus.sentences, name, options, reporter)
+    return sentences if keep_nested else flattened(sentences, name, options, reporter), corpus.unit
+
+
+def flattened(sentences: Sequence[Sentence], name: str, options: ReadOptions, reporter: Reporter) -> list[Sentence]:
+    """Sentences whose entities do not overlap; says how many were left out. Raises DataError as `flatten` does."""
+    flat, dropped = flatten(sentences, options.flatten, name)
+    if dropped:
+        kept = "shorter" if options.flatten == "shortest" else "longer"
+        reporter.warn(f"{name}: {dropped:,} entities that overlap a {kept} one left out")
+    return flat
+
+
+def unit_of_raw(text: Sequence[str | Path], format: str, unit: str) -> Unit:
+    """How raw text is cut into words: as `--unit` asks, or ("auto") what suits its first sentences.
+
+    Raises ConfigError for another unit, DataError where there is no sentence, or none that could be read twice.
+    """
+    if unit in ("word", "character"):
+        return cast(Unit, unit)
+    if unit != "auto":
+        raise ConfigError(f"--unit {unit}: expected auto, word, character")
+    if STDIN in map(str, text):
+        raise DataError("--text -: standard input is read once, so say how: --unit word or --unit character")
+    seen = list(islice(read_raw(list(text), format=format, unit="word"), PEEKED))
+    if not seen:
+        raise DataError(f"--text {', '.join(map(str, text))}: no sentence in it")
+    texts = [sentence.text for sentence in seen if sentence.text is not None]
+    return unit_of_texts(texts) if texts else unit_of(seen)
+
+
+def usable(sentences: Sequence[Sentence], name: str, options: ReadOptions, reporter: Reporter) -> list[Sentence]:
+    """Labelled sentences with at least one word; says how many others were left out.
+
+    Raises DataError where none is left, or with `strict` where any is left out.
+    """
+    labelled = [sentence for sentence in sentences if sentence.words and sentence.spans is not None]
+    if not labelled:
+        raise DataError(f"{name}: no labelled sentence in it; expected sentences with tags or entities")
+    left_out = len(sentences) - len(labelled)
+    if left_out and options.strict:
+        raise DataError(f"{name}: {left_out:,} sentences without words or labels (without --strict: left out)")
+    if left_out:
+        reporter.warn(f"{name}: {left_out:,} sentences without words or labels left out")
+    return labelled
+
+
+def flatten(sentences: Sequence[Sentence], choice: str | None, name: str) -> tuple[list[Sentence], int]:
+    """Sentences whose entities do not overlap, and how many entities were left out.
+
+    choice: None refuses overlapping entities; "longest" and "shortest" say which of two stays.
+    Raises DataError where there are any and none was chosen.
+    """
+    flat, dropped = [], 0
+    for sentence in sentences:
+        kept = without_overlap(sentence.spans or (), shortest=choice == "shortest")
+        lost = len(sentence.spans or ()) - len(kept)
+        if lost and choice is None:
+            raise DataError(
+                f"{name}: sentence {sentence.id} has entities that overlap, and a BIO tag cannot hold both. "
+                "Give --flatten longest (or shortest) to keep one of each, or use a head that finds both "
+                '(head.kind = "global-pointer", say)'
+            )
+        dropped += lost
+        flat.append(replace(sentence, spans=kept) if lost else sentence)
+    return flat, dropped

@@ -1,0 +1,269 @@
+"""A row: one sentence as a file holds it, before tags and offsets become spans of words."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from ner_distill.data.formats.report import ReadReport
+from ner_distill.data.formats.segment import Offsets, segment
+from ner_distill.data.formats.tagging import Scheme, TagError, spans_from_tags
+from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
+from ner_distill.errors import DataError
+
+
+class Entity(NamedTuple):
+    """An entity in characters of the text, end exclusive; `surface` and `line` where the file gives them."""
+
+    start: int
+    end: int
+    label: str
+    surface: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Either `words` (with `tags` or `spans`), or a `text` (with `entities`, and `offsets` where it is cut already).
+
+    path, line:     where it stands; line 0 where a file is one row.
+    lines_per_word: 1 where each word has a line of its own.
+    keep, weight:   as of a `Sentence`.
+    flat:           the format knows no nested entities: of two that overlap the longer one stays.
+    """
+
+    path: str
+    line: int
+    id: str | None = None
+    words: tuple[str, ...] | None = None
+    tags: tuple[str, ...] | None = None
+    spans: tuple[Span, ...] | None = None
+    text: str | None = None
+    entities: tuple[Entity, ...] | None = None
+    offsets: Offsets | None = None
+    lang: str | None = None
+    lines_per_word: int = 0
+    keep: tuple[bool, ...] | None = None
+    weight: float = 1.0
+    flat: bool = False
+
+    @property
+    def labelled(self) -> bool:
+        """Did somebody say what its entities are, if only that it has none?"""
+        return self.tags is not None or self.spans is not None or self.entities is not None
+
+    def unlabelled(self) -> Row:
+        """The same without labels."""
+        return replace(self, tags=None, spans=None, entities=None, keep=None, weight=1.0) if self.labelled else self
+
+    def line_of(self, word: int) -> int:
+        """The line of a word."""
+        return self.line + word * self.lines_per_word
+
+
+def sentence_of(row: Row, id: str, unit: Unit, scheme: Scheme, report: ReadReport) -> Sentence:
+    """The sentence of a row. Raises DataError for tags that are not of the scheme; findings go to the report."""
+    id = _without_surrogates(id, row, report)
+    if row.text is None:
+        words = tuple(_without_surrogates(word, row, report) for word in row.words or ())
+        spans = _tagged(row, scheme, report) if row.tags is not None else row.spans
+        spans = None if spans is None else tuple(sorted(spans))
+        return Sentence(id, words, spans, lang=row.lang, keep=row.keep, weight=row.weight)
+    text = _without_surrogates(row.text, row, report)
+    offsets = row.offsets if row.offsets is not None else segment(text, unit)[1]
+    cut = tuple(text[start:end] for start, end in offsets)
+    found = None if row.entities is None else _spans(row, text, offsets, report)
+    return Sentence(id, cut, found, text, offsets, row.lang, row.keep, row.weight)
+
+
+def scheme_error(row: Row, error: TagError) -> DataError:
+    """A TagError with the place in the file."""
+    return DataError.at(row.path, row.line_of(error.position), str(error))
+
+
+def _tagged(row: Row, scheme: Scheme, report: ReadReport) -> tuple[Span, ...]:
+    try:
+        spans, repairs = spans_from_tags(row.tags or (), scheme)
+    except TagError as error:
+        raise scheme_error(row, error) from None
+    for repair in repairs:
+        report.note(repair.finding, row.path, row.line_of(repair.position), repair.message)
+    return spans
+
+
+def _spans(row: Row, text: str, offsets: Offsets, report: ReadReport) -> tuple[Span, ...]:
+    starts = [start for start, _ in offsets]
+    ends = [end for _, end in offsets]
+    spans: list[Span] = []
+    for entity in row.entities or ():
+        if problem := _problem(entity, text):
+            report.note(problem[0], row.path, entity.line or row.line, problem[1])
+            if problem[0] == "out_of_range":
+                continue
+        first = bisect_right(ends, entity.start)
+        last = bisect_right(starts, entity.end - 1)
+        if first >= last:
+            report.note("blank_entities", row.path, entity.line or row.line, f"{_named(entity, text)} holds no word")
+            continue
+        # White space between words belongs to no word; inside a word a border is one that was moved.
+        if starts[first] < entity.start or entity.end < ends[last - 1]:
+            detail = f"{_named(entity, text)} has a border inside {text[starts[first] : ends[last - 1]]!r}"
+            report.note("inside_word", row.path, entity.line or row.line, detail)
+        span = Span(first, last, entity.label)
+        if span in spans:
+            report.note("repeated_entities", row.path, entity.line or row.line, f"{_named(entity, text)} again")
+        else:
+            spans.append(span)
+    if not row.flat:
+        return tuple(sorted(spans))
+    kept = without_overlap(spans)
+    for span in sorted(set(spans) - set(kept)):
+        surface = text[starts[span.start] : ends[span.end - 1]]
+        report.note("overlaps", row.path, row.line, f"{span.label} {surface!r} overlaps a longer entity")
+    return kept
+
+
+def _problem(entity: Entity, text: str) -> tuple[str, str] | None:
+    if not 0 <= entity.start < entity.end <= len(text):
+        found = f"start={entity.start}, end={entity.end} (exclusive)"
+        return "out_of_range", f"{entity.label} with {found}; expected 0 <= start < end <= {len(text)}"
+    if entity.surface is not None and text[entity.start : entity.end] != entity.surface:
+        return "surface_differs", f"{_named(entity, text)} is said to be {entity.surface!r}"
+    return None
+
+
+def _named(entity: Entity, text: str) -> str:
+    return f"{entity.label} {text[entity.start : entity.end]!r} ({entity.start}, {entity.end})"
+
+
+def _without_surrogates(text: str, row: Row, report: ReadReport) -> str:
+    """JSON can say half of a surrogate pair; no UTF-8 file, tokenizer or table can hold it."""
+    try:
+        text.encode("utf-8")
+        return text
+    except UnicodeEncodeError as error:
+        report.note("surrogates", row.path, row.line, f"{text[error.start]!a} is half of a surrogate pair")
+        return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
+
+
+def row_of_record(record: Mapping[str, Any], path: str, line: int, *, bare_words: bool = False) -> Row:
+    """The row of a JSON object or a table's row.
+
+    Keys: `words` (or `tokens`) with `tags` (or `ner_tags`), or with `entities` in words (`start_word`, `end_word`,
+    `label`); or `text` with `entities` in characters (`start`, `end`, `label`) and perhaps the `offsets` of its words;
+    `id` and `lang` where there are any; `keep`, for each word whether its label counts (a text needs `offsets` for it),
+    and `weight` of the sentence. Other keys are ignored, None counts as absent.
+    bare_words: take no labels, and nothing of how they count. Raises DataError that names what is wrong.
+    """
+    present = {key: value for key, value in record.items() if value is not None}
+    place = _Place(path, line)
+    id, lang = present.get("id"), present.get("lang")
+    if id is not None and not isinstance(id, str | int):
+        raise place.error(f"`id` must be text or an integer, found {_short(id)}")
+    row = Row(path, line, None if id is None else str(id), lang=None if lang is None else str(lang))
+    words = present.get("words", present.get("tokens"))
+    if words is not None and not _labelled_in_text(present):
+        row = replace(row, words=place.strings("words", words))
+        if bare_words:
+            return row
+        return replace(row, **_word_labels(present, row, place), **place.carriers(present, len(row.words or ())))
+    text = present.get("text")
+    if not isinstance(text, str):
+        found = f"the keys {', '.join(sorted(map(str, record)))}" if text is None else f"`text` {_short(text)}"
+        raise place.error(f"expected `words` (a list) or `text` (a string), found {found}")
+    offsets = place.offsets(present["offsets"], text) if "offsets" in present else None
+    row = replace(row, text=text, offsets=offsets)
+    if bare_words:
+        return row
+    row = replace(row, **place.carriers(present, None if offsets is None else len(offsets)))
+    if "entities" not in present:
+        return row
+    return replace(row, entities=tuple(place.entities(present["entities"], ("start", "end"))))
+
+
+def _labelled_in_text(present: Mapping[str, Any]) -> bool:
+    """Are there words, but the labels are offsets in a text that is there as well?"""
+    entities = present.get("entities")
+    in_characters = isinstance(entities, list) and any(isinstance(one, Mapping) and "start" in one for one in entities)
+    return in_characters and "text" in present and "tags" not in present and "ner_tags" not in present
+
+
+def _word_labels(present: Mapping[str, Any], row: Row, place: _Place) -> dict[str, Any]:
+    words = len(row.words or ())
+    tags = present.get("tags", present.get("ner_tags"))
+    entities = present.get("entities") or ()
+    if "entities" in present and (tags is None or all("start_word" in one for one in entities if one)):
+        # Beside tags these are the same entities and more: spans may nest.
+        found = place.entities(entities, ("start_word", "end_word"))
+        for start, end, label, *_ in found:
+            if not 0 <= start < end <= words:
+                outside = f"{label} with start_word={start}, end_word={end}"
+                raise place.error(f"{outside}; expected 0 <= start < end <= {words}")
+        if found or tags is None:
+            return {"spans": tuple({Span(start, end, label) for start, end, label, *_ in found})}
+    if tags is None:
+        return {}
+    tags = place.strings("tags", tags)
+    if len(tags) != words:
+        raise place.error(f"expected a tag for each word, found {words} words and {len(tags)} tags")
+    return {"tags": tags}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Checks values of a record; the errors say where."""
+
+    path: str
+    line: int
+
+    def error(self, message: str) -> DataError:
+        return DataError.at(self.path, self.line, message)
+
+    def strings(self, key: str, value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+            raise self.error(f"`{key}` must be a list of strings, found {_short(value)}")
+        return tuple(value)
+
+    def offsets(self, value: Any, text: str) -> Offsets:
+        end = 0
+        for pair in value if isinstance(value, list) else [value]:
+            well_formed = isinstance(pair, list) and len(pair) == 2 and all(type(item) is int for item in pair)
+            if not well_formed or not end <= pair[0] < pair[1] <= len(text):
+                raise self.error(f"`offsets` must be ascending [start, end] pairs in the text, found {_short(pair)}")
+            end = pair[1]
+        return tuple((start, end) for start, end in value)
+
+    def carriers(self, present: Mapping[str, Any], words: int | None) -> dict[str, Any]:
+        """`keep` and `weight`; words: how many the record says there are, None where it has a text that is not cut."""
+        keep, weight = present.get("keep"), present.get("weight", 1.0)
+        if keep is not None:
+            if words is None:
+                raise self.error("`keep` is for each word, and a text is cut into words as it is read: give `offsets`")
+            if not isinstance(keep, list | tuple) or not all(isinstance(one, bool) for one in keep):
+                raise self.error(f"`keep` must be a list of true and false, found {_short(keep)}")
+            if len(keep) != words:
+                raise self.error(f"expected `keep` for each word, found {words} words and {len(keep)} values")
+            keep = tuple(keep)
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+            raise self.error(f"`weight` must be a number of 0 or more, found {_short(weight)}")
+        return {"keep": keep, "weight": float(weight)}
+
+    def entities(self, value: Any, keys: tuple[str, str]) -> list[Entity]:
+        if not isinstance(value, list | tuple):
+            raise self.error(f"`entities` must be a list, found {_short(value)}")
+        found = []
+        for one in value:
+            start, end, label = (one.get(key) if isinstance(one, Mapping) else None for key in (*keys, "label"))
+            if type(start) is not int or type(end) is not int or not isinstance(label, str) or not label:
+                form = f'{{"{keys[0]}": 0, "{keys[1]}": 3, "label": "X"}}'
+                raise self.error(f"an entity must be {form}, found {_short(one)}")
+            found.append(Entity(start, end, label))
+        return found
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,143 @@
+"""Sentences → CoNLL and JSON Lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ner_distill.data.formats.tagging import Scheme, tags_from_spans
+from ner_distill.data.sentence import Sentence, without_overlap
+from ner_distill.errors import DataError, RunError
+from ner_distill.files import write_error
+
+BLANK = "␣"
+"""What stands for white space inside a word of a CoNLL file (U+2423), and for an empty word."""
+
+
+@dataclass
+class Written:
+    """What went into a file, and what the format could not hold.
+
+    blanks: words whose white space became `BLANK`. overlaps: entities left out for a longer one.
+    carriers: sentences whose `keep` or `weight` is not written.
+    """
+
+    sentences: int = 0
+    blanks: int = 0
+    overlaps: int = 0
+    carriers: int = 0
+
+
+def write_conll(
+    sentences: Iterable[Sentence], path: Path | str, scheme: Scheme = "iob2", *, overwrite: bool = False
+) -> Written:
+    """Write `word TAG` lines and a blank line after each sentence.
+
+    What columns cannot hold is replaced and counted: white space inside a word becomes `BLANK`; of entities that
+    overlap the longest stay. Ids, texts and offsets are not written; nor are `keep` and `weight`, which is counted.
+
+    Raises DataError for a sentence without labels or words and for a type with white space, RunError where the file
+    exists (and not `overwrite`) or cannot be written; then nothing is changed.
+    """
+    written = Written()
+    _write(path, (_conll(sentence, scheme, written) for sentence in sentences), overwrite)
+    return written
+
+
+def write_jsonl(sentences: Iterable[Sentence], path: Path | str, *, overwrite: bool = False) -> Written:
+    """Write an object a line; `read_corpus` makes the same sentences of it.
+
+    With a text: `{"id", "text", "offsets", "entities": [{"start", "end", "label"}]}` in characters, end exclusive;
+    without: `{"id", "words", "tags"}`, or, where entities overlap, `{"id", "words", "entities": [{"start_word",
+    "end_word", "label"}]}`; `lang` where it is known, and neither tags nor entities where nobody labelled; `keep` where
+    a word does not count, `weight` where it is not 1. Raises RunError where the file exists (and not `overwrite`) or
+    cannot be written; then nothing is changed.
+    """
+    written = Written()
+
+    def line(sentence: Sentence) -> str:
+        written.sentences += 1
+        return json.dumps(_record(sentence), ensure_ascii=False) + "\n"
+
+    _write(path, map(line, sentences), overwrite)
+    return written
+
+
+def _conll(sentence: Sentence, scheme: Scheme, written: Written) -> str:
+    if sentence.spans is None or not sentence.words:
+        what = "labels" if sentence.words else "words"
+        raise DataError(f"sentence {sentence.id}: has no {what}; CoNLL files hold labelled sentences: write JSON Lines")
+    for span in sentence.spans:
+        if span.label.split() != [span.label]:
+            raise DataError(
+                f"sentence {sentence.id}: type {span.label!r} holds white space, which CoNLL columns cannot hold: "
+                "write JSON Lines"
+            )
+    words = [re.sub(r"\s", BLANK, word) or BLANK for word in sentence.words]
+    spans = without_overlap(sentence.spans)
+    written.sentences += 1
+    written.blanks += sum(word != before for word, before in zip(words, sentence.words, strict=True))
+    written.overlaps += len(sentence.spans) - len(spans)
+    written.carriers += bool(_carriers(sentence))
+    tags = tags_from_spans(spans, len(words), scheme)
+    return "".join(f"{word} {tag}\n" for word, tag in zip(words, tags, strict=True)) + "\n"
+
+
+def _record(sentence: Sentence) -> dict[str, Any]:
+    record: dict[str, Any] = {"id": sentence.id}
+    text, offsets, spans = sentence.text, sentence.offsets, sentence.spans
+    if text is not None and offsets is not None and _cut(text, offsets) == sentence.words:
+        record |= {"text": text, "offsets": [list(offset) for offset in offsets]}
+        if spans is not None:
+            record["entities"] = [
+                {"start": offsets[span.start][0], "end": offsets[span.end - 1][1], "label": span.label}
+                for span in spans
+            ]
+    else:
+        record["words"] = list(sentence.words)
+        if spans is not None and len(without_overlap(spans)) == len(spans):
+            record["tags"] = tags_from_spans(spans, len(sentence.words))
+        elif spans is not None:
+            record["entities"] = [
+                {"start_word": span.start, "end_word": span.end, "label": span.label} for span in spans
+            ]
+    if sentence.lang is not None:
+        record["lang"] = sentence.lang
+    return record | _carriers(sentence)
+
+
+def _carriers(sentence: Sentence) -> dict[str, Any]:
+    """What is said of how its labels count, if anything is."""
+    found: dict[str, Any] = {}
+    if sentence.keep is not None and not all(sentence.keep):
+        found["keep"] = list(sentence.keep)
+    return found if sentence.weight == 1 else {**found, "weight": sentence.weight}
+
+
+def _cut(text: str, offsets: Iterable[tuple[int, int]]) -> tuple[str, ...]:
+    return tuple(text[start:end] for start, end in offsets)
+
+
+def _write(path: Path | str, parts: Iterable[str], overwrite: bool) -> None:
+    """Stream the parts into a file that appears when it is whole."""
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise RunError(f"{path}: exists already; choose another name, or pass --overwrite to replace it")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

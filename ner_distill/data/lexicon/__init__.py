@@ -1,0 +1,1 @@
+"""Words from outside: lexicons, segmenters, dictionaries of names, word vectors."""

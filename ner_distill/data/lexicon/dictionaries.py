@@ -1,0 +1,154 @@
+"""Dictionaries: lists of names, one or more a type, and the entities that they find in a sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from ner_distill.data.features.gazetteers import LONGEST
+from ner_distill.data.features.soft_lexicon import longest_from_left
+from ner_distill.data.formats.segment import segment
+from ner_distill.data.lexicon.lexicon import Lexicon, Match
+from ner_distill.data.sentence import Span, Unit, is_chinese
+from ner_distill.errors import ConfigError, DataError
+
+Conflicts = Literal["drop", "first", "mask"]
+CONFLICTS: tuple[Conflicts, ...] = get_args(Conflicts)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What dictionaries say of a sentence.
+
+    spans:   its entities, sorted, without overlap.
+    keep:    for each word, is what is said of it sure? None = of all.
+    dropped: places of forms that stand under two types.
+    """
+
+    spans: tuple[Span, ...]
+    keep: tuple[bool, ...] | None = None
+    dropped: int = 0
+
+
+@dataclass
+class Dictionaries:
+    """Forms of several types, found where they begin and end with words: from the left, at each place the longest.
+
+    entries:   type → its forms as the files have them, each once. Types in the order that they were given in.
+    unit:      what the words of the sentences are. A form is found both as it is written and as `segment` would cut it:
+               `St. John's` stands in CoNLL files as `St. John 's`, in other text as `St . John 's`.
+    conflicts: what a form that stands under two types says: "drop": nothing, and no shorter form is found inside it;
+               "mask": its words count in no loss, either (`Sentence.keep`); "first": the type that was given first.
+    fold_case: match without regard to case.
+    """
+
+    entries: Mapping[str, Sequence[str]]
+    unit: Unit = "word"
+    conflicts: Conflicts = "drop"
+    fold_case: bool = False
+    ambiguous: dict[str, tuple[str, ...]] = field(init=False)
+    """Form, as it is found → its types: those that stand under two or more, sorted by form."""
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for another rule, ValueError where there is no type, or one without a form."""
+        if self.conflicts not in CONFLICTS:
+            raise ConfigError(f"--conflicts {self.conflicts}: expected {', '.join(CONFLICTS)}")
+        if not self.entries or not all(self.entries.values()):
+            raise ValueError("dictionaries: expected at least one type, and a form for each")
+        separator = " " if self.unit == "word" else ""
+        self._by_label: dict[str, Lexicon] = {}
+        for label, entries in self.entries.items():
+            forms = dict.fromkeys((form for entry in entries for form in _written(entry, self.unit)), 0)
+            self._by_label[label] = Lexicon(forms, separator=separator, fold_case=self.fold_case)
+        every = dict.fromkeys((form for lexicon in self._by_label.values() for form in lexicon.forms), 0)
+        self._all = Lexicon(every, separator=separator, fold_case=self.fold_case)
+        found = {form: self.types_of(form) for form in sorted(self._all.forms)}
+        self.ambiguous = {form: labels for form, labels in found.items() if len(labels) > 1}
+
+    @classmethod
+    def read(
+        cls,
+        files: Mapping[str, Sequence[str | Path]],
+        *,
+        unit: Unit = "word",
+        conflicts: Conflicts = "drop",
+        fold_case: bool = False,
+    ) -> tuple[Dictionaries, dict[str, dict[str, int]]]:
+        """The dictionaries of files, and of each type how many "entries" it has and how many lines were cleaned.
+
+        files: type → lists, a name a line, whole, also where it ends in a number.
+        Raises DataError that names file and type where a file is missing or no text, and where a type has no entry.
+        """
+        entries: dict[str, Sequence[str]] = {}
+        counts: dict[str, dict[str, int]] = {}
+        for label, paths in files.items():
+            try:
+                lexicon, cleaned = Lexicon.read(
+                    paths, min_length=1, max_length=LONGEST, separator=" " if unit == "word" else "", frequencies=False
+                )
+            except DataError as error:
+                raise DataError(f"{error} (the dictionary of the type {label})") from None
+            entries[label] = tuple(lexicon.forms)
+            counts[label] = {"entries": len(lexicon), **cleaned}
+        return cls(entries, unit, conflicts, fold_case), counts
+
+    def types_of(self, form: str) -> tuple[str, ...]:
+        """The types under which a form stands, in the order that they were given in."""
+        return tuple(label for label, lexicon in self._by_label.items() if form in lexicon)
+
+    def find(self, words: Sequence[str]) -> Found:
+        """What stands in a sentence."""
+        spans: list[Span] = []
+        unsure: list[tuple[int, int]] = []
+        matches: Iterable[Match] = self._all.matches(words)
+        if self.unit == "character":
+            matches = [match for match in matches if not _cuts_a_word(words, match.start, match.end)]
+        for start, end, form in longest_from_left(matches):
+            labels = self.types_of(form)
+            if len(labels) == 1 or self.conflicts == "first":
+                spans.append(Span(start, end, labels[0]))
+            else:
+                unsure.append((start, end))
+        if not unsure or self.conflicts == "drop":
+            return Found(tuple(spans), dropped=len(unsure))
+        keep = [True] * len(words)
+        for start, end in unsure:
+            keep[start:end] = [False] * (end - start)
+        return Found(tuple(spans), tuple(keep), len(unsure))
+
+
+def _cuts_a_word(words: Sequence[str], start: int, end: int) -> bool:
+    """Where words are characters: do letters of an alphabet go on beyond a match, as in `NBA` of `WNBA`?"""
+    for inside, outside in ((start, start - 1), (end - 1, end)):
+        if 0 <= outside < len(words) and all(
+            len(words[place]) == 1 and words[place].isalnum() and not is_chinese(words[place])
+            for place in (inside, outside)
+        ):
+            return True
+    return False
+
+
+def parse_dictionaries(options: Sequence[str]) -> dict[str, list[Path]]:
+    """`TYPE=FILE` options → type → files, in their order. Raises ConfigError."""
+    files: dict[str, list[Path]] = {}
+    for option in options:
+        label, equals, path = (part.strip() for part in option.partition("="))
+        if not equals or not label or not path:
+            raise ConfigError(f"--dictionary {option}: expected TYPE=FILE, such as PER=people.txt")
+        files.setdefault(label, []).append(Path(path))
+    if not files:
+        raise ConfigError("--dictionary: none was given; expected TYPE=FILE, at least once")
+    return files
+
+
+def common_words(counts: Mapping[str, Counter[str]], *, most: int = 3) -> dict[str, list[tuple[str, int]]]:
+    """Of each type the forms found most often: what a dictionary gets wrong is mostly there."""
+    return {label: sorted(forms.items(), key=lambda one: (-one[1], one[0]))[:most] for label, forms in counts.items()}
+
+
+def _written(entry: str, unit: Unit) -> tuple[str, ...]:
+    """How an entry may stand in a sentence, its words joined as a `Lexicon` joins them."""
+    return (entry,) if unit == "character" else (entry, " ".join(segment(entry, "word")[0]))

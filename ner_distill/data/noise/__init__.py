@@ -1,0 +1,1 @@
+"""Labels that lie: folds, votes, suspicion, class priors."""

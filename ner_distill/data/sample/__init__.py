@@ -1,0 +1,1 @@
+"""The generated sample corpus: grammars and words of our own."""

@@ -1,0 +1,199 @@
+"""Writing a soft-label store: shard by shard, each whole or not there, resumable at any point.
+
+Shard k always holds what became of the same window of input sentences, so that any shard that is missing
+or damaged can be made again alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from ner_distill.data.store.columns import Columns
+from ner_distill.data.store.manifest import (
+    MANIFEST,
+    SHARD_NAME,
+    Manifest,
+    Scalar,
+    ShardEntry,
+    StoreHeader,
+    is_store,
+    read_manifest,
+    shard_name,
+    write_manifest,
+)
+from ner_distill.data.store.store import SoftBlock, damage
+from ner_distill.data.tagset import TagSet
+from ner_distill.errors import RunError, TrainingError
+from ner_distill.files import atomic_write_bytes, temporary_files, write_error
+
+
+class StoreWriter:
+    """A store that is being written; made by `create` or `resume`. Holds no shard between calls.
+
+    remade: what was found damaged on resuming, one line per shard; these are `needed` again.
+    """
+
+    def __init__(self, path: Path, header: StoreHeader, shards: Mapping[int, ShardEntry]) -> None:
+        self.path = path
+        self.header = header
+        self.remade: tuple[str, ...] = ()
+        self._shards = dict(shards)
+
+    @classmethod
+    def create(cls, path: Path | str, header: StoreHeader, *, overwrite: bool = False) -> Self:
+        """Begin an empty store in a directory that is new or empty.
+
+        overwrite: replace the store that is there. Only what a store consists of is removed, and only
+        from a directory that has a store's manifest. Raises RunError where something is in the way.
+        """
+        path = Path(path)
+        if _is_occupied(path):
+            if not is_store(path):
+                raise RunError(f"{path}: in the way, and not a soft-label store: choose another --out")
+            if not overwrite:
+                raise RunError(
+                    f"{path}: a soft-label store is here already: --resume goes on with it, --overwrite replaces it, "
+                    "or choose another --out"
+                )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            writer = cls(path, header, {})
+            # The new manifest first: killed from here on, the old shards are leftovers of an empty store.
+            writer._write_manifest()
+            writer._remove_leftovers()
+        except OSError as error:
+            raise write_error(path, error) from error
+        return writer
+
+    @classmethod
+    def resume(cls, path: Path | str, header: StoreHeader) -> Self:
+        """Go on with a store; where there is none yet, begin it.
+
+        Every listed shard is compared with its hash; damaged, missing and unlisted ones are `needed` again.
+        Raises RunError where the store was made from other inputs, teachers or settings: both values are named.
+        """
+        path = Path(path)
+        if not _is_occupied(path):
+            return cls.create(path, header)
+        manifest = read_manifest(path)
+        differences = manifest.differences(header)
+        if differences:
+            listed = "\n".join(f"  - {line}" for line in differences)
+            raise RunError(
+                f"{path}: this store was made from something else, it cannot be resumed:\n{listed}\n"
+                "Use what the store was made with, or choose another --out (or --overwrite)"
+            )
+        problems = {shard.index: damage(path, shard, deep=True) for shard in manifest.shards}
+        whole = {shard.index: shard for shard in manifest.shards if not problems[shard.index]}
+        writer = cls(path, header, whole)
+        writer.remade = tuple(f"{shard_name(index)}: {problem}" for index, problem in problems.items() if problem)
+        try:
+            if writer.remade:
+                writer._write_manifest()
+            writer._remove_leftovers()
+        except OSError as error:
+            raise write_error(path, error, advice=writer._advice()) from error
+        return writer
+
+    def needed(self, index: int) -> bool:
+        """Is shard `index` still to be written?"""
+        return index not in self._shards
+
+    @property
+    def shards(self) -> tuple[ShardEntry, ...]:
+        """The whole shards, by index."""
+        return tuple(self._shards[index] for index in sorted(self._shards))
+
+    def counters(self) -> dict[str, int]:
+        """The counters of all whole shards added up, those of earlier runs too."""
+        return self._manifest().counters()
+
+    def write_shard(self, index: int, blocks: Sequence[SoftBlock], counters: Mapping[str, int] | None = None) -> None:
+        """Write the blocks of input window `index`, then list the shard in the manifest.
+
+        No blocks are fine: a window whose sentences were all dropped. Raises ValueError for shapes that are
+        not those of `SoftRow` and for a shard that is there; TrainingError where the teacher gave no
+        probabilities (NaN, negative) or the disk is full; what was written before is kept.
+        """
+        if not self.needed(index):
+            raise ValueError(f"shard {index} is written already: its rows would be doubled")
+        with_spans = self.header.span_floor is not None
+        columns = Columns.from_blocks(blocks, len(TagSet(self.header.labels)), spans=with_spans)
+        try:
+            columns.check()
+        except ValueError as error:
+            raise TrainingError(f"{self.path}: shard {index} cannot be stored: {error}. {self._advice()}") from error
+        data = memoryview(columns.to_parquet())
+        name = shard_name(index)
+        atomic_write_bytes(self.path / name, data, advice=self._advice())
+        self._shards[index] = ShardEntry(
+            index=index,
+            name=name,
+            size=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            rows=len(columns.ids),
+            words=len(columns.words),
+            kept=int(columns.keep.sum()),
+            blocks=len(blocks),
+            pairs=len(columns.pairs),
+            spans=columns.span_count,
+            counters=dict(counters or {}),
+        )
+        try:
+            self._write_manifest()
+        except Exception:  # whatever it was: raised again
+            del self._shards[index]  # the file is not listed: it does not count
+            raise
+
+    def finish(self, total_shards: int, summary: Mapping[str, Scalar] | None = None) -> Manifest:
+        """Call the store complete. Raises RunError unless it has exactly the shards 0 to total_shards - 1."""
+        wrong = sorted(set(range(total_shards)) ^ set(self._shards))
+        if wrong:
+            shown = ", ".join(map(str, wrong[:10])) + (", ..." if len(wrong) > 10 else "")
+            raise RunError(
+                f"{self.path}: expected the shards 0 to {total_shards - 1}; missing or too many: {shown}. "
+                "Run the same command with --resume, or with --overwrite if the input changed"
+            )
+        manifest = self._manifest(complete=True, summary=dict(summary or {}))
+        write_manifest(self.path, manifest, advice=self._advice())
+        return manifest
+
+    def _manifest(self, *, complete: bool = False, summary: dict[str, Scalar] | None = None) -> Manifest:
+        return Manifest(
+            **{name: getattr(self.header, name) for name in StoreHeader.model_fields},
+            tags=TagSet(self.header.labels).tags,
+            shards=self.shards,
+            complete=complete,
+            summary=summary or {},
+        )
+
+    def _write_manifest(self) -> None:
+        write_manifest(self.path, self._manifest(), advice=self._advice())
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a kill left: half-written files, and shards that the manifest does not list."""
+        listed = {shard.name for shard in self._shards.values()}
+        for path in [*self.path.iterdir()]:
+            if SHARD_NAME.fullmatch(path.name) and path.name not in listed:
+                path.unlink()
+        for path in _leftovers(self.path):
+            path.unlink()
+
+    def _advice(self) -> str:
+        kept = len(self._shards)
+        return f"{kept} finished shards are kept: free some space or mend the cause, then run again with --resume"
+
+
+def _leftovers(directory: Path) -> list[Path]:
+    names = temporary_files(directory)
+    return [path for path, name in names.items() if name == MANIFEST or SHARD_NAME.fullmatch(name)]
+
+
+def _is_occupied(path: Path) -> bool:
+    """Is something here that is not just a store's own half-written manifest?"""
+    if not path.is_dir():
+        return path.exists()
+    return bool({*path.iterdir()} - {*_leftovers(path)})

@@ -1,0 +1,1 @@
+"""Sentences to one vector per word."""

@@ -1,0 +1,290 @@
+"""FLAT: a transformer over the characters of a sentence and the lexicon words found in it (Li et al., ACL 2020).
+
+An element of the lattice has a head h and a tail t, the positions of its first and last character. Attention sees
+four distances, h_i - h_j, h_i - t_j, t_i - h_j and t_i - t_j, which a fusion makes one vector R_ij:
+
+    score_ij = ((q_i + u) · k_j + (q_i + v) · W_R R_ij) / sqrt(d)
+
+With the width w = t - h and d = h_i - h_j the four are d, d - w_j, d + w_i and d + w_i - w_j. R_ij is a function of
+(d, w_i, w_j) alone: for two widths it is a table with a row per d, the same for the whole batch. So no tensor here
+has (elements × elements × dim) numbers: queries are multiplied by the tables, and scores are looked up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from ner_distill.nn.encoders.flat_fusion import Positions, fusion_of
+from ner_distill.nn.encoders.relative import RelativeLayer
+
+# Scores by distance that a block of queries may have: what a core's cache holds; on a device, what few launches need.
+CACHED_NUMBERS = 2**19
+DEVICE_NUMBERS = 2**26
+
+
+class WordGroup(NamedTuple):
+    """The lexicon words of one width in a batch. A group may be padding in some sentences, or in all."""
+
+    width: int  # tail - head, at least 0: one less than the characters of the word
+    vectors: Tensor  # (batch, words, dim)
+    heads: Tensor  # (batch, words) long, position of the first character; in padding any position, 0 say
+    mask: Tensor  # (batch, words) bool, True = counts
+
+
+class Lattice(NamedTuple):
+    """Where the elements stand: the characters (width 0), then the words of each group."""
+
+    length: int  # characters, with padding
+    widths: tuple[int, ...]  # of each class of elements; the first is 0, the characters'
+    heads: tuple[Tensor, ...]  # of each class, (batch or 1, elements) long
+    tables: tuple[Tensor, ...]  # vectors of the distances that the fusion takes, see `Positions`
+
+    @property
+    def elements(self) -> int:
+        """Characters and words, with padding."""
+        return sum(heads.shape[1] for heads in self.heads)
+
+    def columns(self) -> Tensor:
+        """(batch or 1, elements) long: where scores by (class, distance) have each element, for a head at 0."""
+        rows = 2 * self.length - 1
+        columns = [heads + (number * rows + self.length - 1) for number, heads in enumerate(self.heads)]
+        batch = max(column.shape[0] for column in columns)
+        return torch.cat([column.expand(batch, -1) for column in columns], 1)
+
+
+class CharacterAttention(torch.autograd.Function):
+    """What characters take from a lattice: softmax(content · key + query · distance) · value.
+
+    content, query: (heads, batch, length, dim / heads), to be multiplied by keys and by distances
+    key, value:     (heads, batch, elements, dim / heads), the characters first, then the words of each class
+    distances:      (classes, heads, 2 · length - 1, dim / heads), a row for each h_i - h_j from length - 1 down
+    mask:           (batch, elements) bool, the keys that count; where none does the result has no meaning
+    dropout:        probability that an attention weight is dropped
+    words:          for each class but the first, the characters', (batch, words) long: the heads
+
+    Queries go through in blocks that a cache can hold. In a block of b queries length + b - 1 distances occur;
+    scores by distance exist for one block and one class at a time, and only the attention weights are kept. All of
+    these have one dtype; sums are float32 at least. The gradient has no gradient of its own.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        content: Tensor,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        distances: Tensor,
+        mask: Tensor,
+        dropout: float,
+        *words: Tensor,
+    ) -> Tensor:
+        """(heads, batch, length, dim / heads)."""
+        exact = torch.promote_types(query.dtype, torch.float32)
+        bias = torch.zeros(mask.shape, dtype=exact, device=mask.device)
+        bias = bias.masked_fill_(~mask, torch.finfo(exact).min / 2)[:, None]
+        attended = torch.empty_like(query)
+        kept: list[Tensor] = []
+        for block, rows, by_distance, by_position in _blocks(query):
+            scores = (content[:, :, block] @ key.transpose(-1, -2)).to(exact).add_(bias)
+            asking = query[:, :, block].flatten(1, 2)
+            for distance, (columns, heads) in zip(distances, _classes(by_position, words), strict=True):
+                torch.bmm(asking, distance[:, rows].transpose(1, 2), out=by_distance)
+                scores[..., columns] += by_position if heads is None else by_position.gather(-1, heads)
+            weights = scores.softmax(-1).to(value.dtype)
+            used, *chosen = torch.native_dropout(weights, dropout, True) if dropout else (weights,)
+            attended[:, :, block] = used @ value
+            if any(ctx.needs_input_grad):
+                kept += [weights, *chosen]
+        ctx.dropout, ctx.words = dropout, len(words)
+        ctx.save_for_backward(content, query, key, value, distances, attended, *words, *kept)
+        return attended
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, ...]:
+        """The gradients of the first five; the attended vectors' comes in."""
+        content, query, key, value, distances, attended, *rest = ctx.saved_tensors
+        words, kept, (grad,) = rest[: ctx.words], iter(rest[ctx.words :]), grads
+        exact = torch.promote_types(query.dtype, torch.float32)
+        content_grad, query_grad = torch.empty_like(content), torch.empty_like(query)
+        key_grad, value_grad, distances_grad = (
+            torch.zeros(part.shape, dtype=exact, device=part.device) for part in (key, value, distances)
+        )
+        carried = (grad * attended).sum(-1, dtype=exact, keepdim=True)  # Σ_j weight_ij · its gradient
+        for block, rows, by_distance, by_position in _blocks(query):
+            coming, asking, weights = grad[:, :, block], query[:, :, block].flatten(1, 2), next(kept)
+            scores_grad, used = (coming @ value.transpose(-1, -2)).to(exact), weights
+            if ctx.dropout:
+                chosen = next(kept) / (1 - ctx.dropout)
+                scores_grad, used = scores_grad.mul_(chosen), weights * chosen.to(weights.dtype)
+            value_grad += used.transpose(-1, -2) @ coming
+            scores_grad = scores_grad.sub_(carried[:, :, block]).mul_(weights).to(query.dtype)
+            content_grad[:, :, block] = scores_grad @ key
+            key_grad += scores_grad.transpose(-1, -2) @ content[:, :, block]
+            asking_grad = torch.zeros(asking.shape, dtype=exact, device=asking.device)
+            for number, (columns, heads) in enumerate(_classes(by_position, words)):
+                by_distance.zero_()
+                if heads is None:
+                    by_position.copy_(scores_grad[..., columns])
+                else:  # words that begin at one place, or padding, meet in one number
+                    by_position.scatter_add_(-1, heads, scores_grad[..., columns])
+                asking_grad += by_distance @ distances[number, :, rows]
+                distances_grad[number, :, rows] += by_distance.transpose(1, 2) @ asking
+            query_grad[:, :, block] = asking_grad.view(coming.shape)
+        summed = (total.to(query.dtype) for total in (key_grad, value_grad, distances_grad))
+        return content_grad, query_grad, *summed, None, None, *(None for _ in words)
+
+
+def _blocks(query: Tensor) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
+    """Blocks of b queries: which, the rows of distances that occur there, and memory for their scores, twice:
+
+    by distance (heads, batch · b, rows), and the same memory by position (heads, batch, b, length): [..., i, j] is the
+    score of query i for distance i - j. That stands in row b - 1 - i + j, so a step to the next query is one number
+    short of a row, and no number comes twice.
+    """
+    heads, batch, length, _ = query.shape
+    numbers = CACHED_NUMBERS if query.device.type == "cpu" else DEVICE_NUMBERS
+    size = min(length, max(16, numbers // (heads * batch * length)))
+    memory = query.new_empty(heads * batch * size * (length + size - 1))
+    for first in range(0, length, size):
+        last = min(first + size, length)
+        block, rows = last - first, length + last - first - 1
+        by_distance = memory[: heads * batch * block * rows].view(heads, batch * block, rows)
+        steps = (batch * block * rows, block * rows, rows - 1, 1)
+        by_position = by_distance.as_strided((heads, batch, block, length), steps, block - 1)
+        yield slice(first, last), slice(length - last, length - last + rows), by_distance, by_position
+
+
+def _classes(by_position: Tensor, words: Sequence[Tensor]) -> Iterator[tuple[slice, Tensor | None]]:
+    """The keys of each class, and where to look their scores up; None for characters, which stand in order."""
+    first = by_position.shape[3]
+    yield slice(0, first), None
+    for heads in words:
+        last = first + heads.shape[1]
+        yield slice(first, last), heads[:, None].expand(*by_position.shape[:3], -1)
+        first = last
+
+
+class FlatAttention(nn.Module):
+    """Multi-head attention over a lattice. `last`: only the characters ask, for only they are used after it."""
+
+    def __init__(self, dim: int, heads: int, *, fusion: str, scaled: bool, dropout: float, last: bool) -> None:
+        super().__init__()
+        if dim % heads:
+            raise ValueError(f"dim must be a multiple of heads, found {dim} and {heads}")
+        self.heads = heads
+        self.last = last
+        self.kind = fusion
+        self.scaled = scaled
+        self.scale = math.sqrt(heads / dim) if scaled else 1.0
+        self.query = nn.Linear(dim, dim)
+        self.key_value = nn.Linear(dim, 2 * dim)
+        self.fusion = fusion_of(fusion, dim)
+        self.position = nn.Linear(dim, dim, bias=False)
+        self.content_bias = nn.Parameter(torch.zeros(heads, 1, 1, dim // heads))
+        self.distance_bias = nn.Parameter(torch.zeros(heads, 1, 1, dim // heads))
+        self.out = nn.Linear(dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, vectors: Tensor, mask: Tensor, lattice: Lattice) -> Tensor:
+        """vectors (batch, elements, dim), mask (batch, elements) bool → (batch, elements or characters, dim).
+
+        Rows outside the mask hold finite numbers without meaning.
+        """
+        query = self._by_head(self.query(vectors[:, : lattice.length] if self.last else vectors) * self.scale)
+        key, value = (self._by_head(part) for part in self.key_value(vectors).chunk(2, -1))
+        content = query + (self.scale * self.content_bias).to(query.dtype)
+        query = query + (self.scale * self.distance_bias).to(query.dtype)
+        parts, chars = self.fusion.parts(lattice.tables), lattice.length
+        distances = self._distances(parts, 0, lattice).unflatten(-1, (self.heads, -1)).permute(0, 2, 1, 3)
+        dropout = self.dropout.p if self.training else 0.0
+        attended = CharacterAttention.apply(  # type: ignore[no-untyped-call]
+            content[:, :, :chars], query[:, :, :chars], key, value, distances, mask, dropout, *lattice.heads[1:]
+        )
+        if not self.last:
+            scores = content[:, :, chars:] @ key.transpose(-1, -2) + self._of_words(query[:, :, chars:], parts, lattice)
+            scores = scores.masked_fill(~mask[:, None], torch.finfo(scores.dtype).min)
+            attended = torch.cat([attended, self.dropout(scores.softmax(-1)).to(value.dtype) @ value], 2)
+        result: Tensor = self.out(attended.permute(1, 2, 0, 3).flatten(2))
+        return result
+
+    def _of_words(self, query: Tensor, parts: Sequence[Tensor], lattice: Lattice) -> Tensor:
+        """query (heads, batch, words, dim / heads) → scores by their distances (heads, batch, words, elements)."""
+        found, first, columns = [query.new_empty(*query.shape[:2], 0, lattice.elements)], 0, lattice.columns()
+        for width, heads in zip(lattice.widths[1:], lattice.heads[1:], strict=True):
+            last = first + heads.shape[1]
+            table = self._distances(parts, width, lattice).flatten(0, 1).unflatten(-1, (self.heads, -1))
+            by_distance = query[:, :, first:last].flatten(1, 2) @ table.permute(1, 2, 0)
+            by_distance = by_distance.unflatten(1, (query.shape[1], heads.shape[1]))
+            found.append(by_distance.gather(-1, (columns[:, None] - heads[..., None]).expand(self.heads, -1, -1, -1)))
+            first = last
+        return torch.cat(found, 2)
+
+    def _distances(self, parts: Sequence[Tensor], width: int, lattice: Lattice) -> Tensor:
+        """(classes, 2 · length - 1, dim): W_R R of queries of this width."""
+        result: Tensor = self.position(self.fusion(parts, width, lattice.widths, lattice.length))
+        return result
+
+    def _by_head(self, vectors: Tensor) -> Tensor:
+        """(batch, elements, dim) → (heads, batch, elements, dim / heads)."""
+        result: Tensor = vectors.unflatten(-1, (self.heads, -1)).permute(2, 0, 1, 3)
+        return result
+
+
+class FlatTransformer(nn.Module):
+    """FLAT layers over characters and lexicon words; the vectors of the characters come out.
+
+    fusion:  `ff`, `two`, `attn` or `gate`: how four distances become one vector.
+    shared:  the four distances have one table of positions or one each; of fixed tables this changes nothing.
+    learned: tables are embeddings (for distances up to ± max_distance) or fixed sinusoids.
+    scaled:  attention scores are divided by sqrt(dim / heads).
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        layers: int,
+        heads: int,
+        inner: int,
+        dropout: float,
+        fusion: str = "ff",
+        shared: bool = True,
+        learned: bool = False,
+        scaled: bool = True,
+        max_distance: int = 512,
+    ) -> None:
+        super().__init__()
+        self.dim = dim
+        kinds = 2 if fusion == "two" else 4
+        self.positions = Positions(dim, kinds, shared=shared, learned=learned, max_distance=max_distance)
+        self.layers = nn.ModuleList()
+        for number in range(layers):
+            last = number == layers - 1
+            attention = FlatAttention(dim, heads, fusion=fusion, scaled=scaled, dropout=dropout, last=last)
+            self.layers.append(RelativeLayer(dim, heads, inner=inner, dropout=dropout, attention=attention))
+
+    def forward(self, chars: Tensor, mask: Tensor, words: Sequence[WordGroup] = ()) -> Tensor:
+        """chars (batch, length, dim), mask (batch, length) bool → (batch, length, dim), rows outside the mask zero.
+
+        words: any number of groups in any order; heads lie in [0, length).
+        """
+        length = chars.shape[1]
+        if length == 0 or chars.shape[0] == 0:  # only sentences without characters: there are no distances either
+            return chars * mask[..., None]
+        vectors = torch.cat([chars, *(group.vectors.to(chars.dtype) for group in words)], 1)
+        mask = torch.cat([mask, *(group.mask for group in words)], 1)
+        vectors = vectors * mask[..., None]
+        widths = (0, *(group.width for group in words))
+        heads = (torch.arange(length, device=chars.device)[None], *(group.heads for group in words))
+        lattice = Lattice(length, widths, heads, self.positions(length + max(widths), chars))
+        for layer in self.layers:
+            vectors = layer(vectors, mask, lattice)
+        return vectors[:, :length]

@@ -1,0 +1,297 @@
+"""Everything that is named after transformers: loading, limits of encoders, quirks of versions."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging import ERROR
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import transformers
+from huggingface_hub.utils import logging as hub_logging
+from safetensors import SafetensorError
+from tokenizers.pre_tokenizers import ByteLevel
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+from ner_distill.errors import ConfigError
+
+# Their positions begin after that of the padding piece, so that 514 positions hold 512 pieces.
+OFFSET_POSITIONS = frozenset(
+    [
+        "camembert",
+        "data2vec-text",
+        "ibert",
+        "longformer",
+        "mpnet",
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "xmod",
+    ]
+)
+PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack")
+
+
+def load_config(name: str | Path) -> PretrainedConfig:
+    """The configuration of a directory or of an id on the Hugging Face hub. Raises ConfigError."""
+    where = _located(name)
+    if isinstance(where, Path) and not (where / "config.json").is_file():
+        raise ConfigError(f"{name}: no config.json in this directory; expected a Hugging Face checkpoint")
+    with _explained(name):
+        config: PretrainedConfig = AutoConfig.from_pretrained(where, trust_remote_code=False)
+    if getattr(config, "is_encoder_decoder", False) or getattr(config, "is_decoder", False):
+        raise ConfigError(f"{name}: {config.model_type} is not an encoder; choose one of BERT's or RoBERTa's kind")
+    return config
+
+
+def load_backbone(name: str | Path) -> PreTrainedModel:
+    """The encoder of a checkpoint: fp32, evaluation mode, no pooler.
+
+    name: a directory with config.json and model.safetensors, or an id on the hub. No code of the checkpoint is
+    run and no pickle is read. Raises ConfigError where it is not found, is no encoder or is incomplete.
+    """
+    config = load_config(name)
+    where = _located(name)
+    if isinstance(where, Path):
+        _check_weights(where)
+    with _explained(name):
+        backbone, report = AutoModel.from_pretrained(
+            where,
+            config=config,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    _check_complete(report, name, allowed="pooler")
+    return _stripped(backbone)
+
+
+def load_masked_lm(name: str | Path) -> tuple[PreTrainedModel, bool]:
+    """The encoder of a checkpoint with a layer that guesses masked pieces, fp32; and is that layer the checkpoint's?
+
+    Else it has fresh weights. Raises ConfigError as `load_backbone` does.
+    """
+    config = load_config(name)
+    where = _located(name)
+    if isinstance(where, Path):
+        _check_weights(where)
+    with _explained(name):
+        model, report = AutoModelForMaskedLM.from_pretrained(
+            where,
+            config=config,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    prefix = f"{model.base_model_prefix}."
+    encoder = [key for key in report["missing_keys"] if key.startswith(prefix)]
+    _check_complete({"missing_keys": encoder}, name, allowed="")
+    return model, not report["missing_keys"]
+
+
+def save_backbone(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, directory: Path) -> None:
+    """Write the encoder of a model, without what stands on it, and its tokenizer: `AutoModel` loads the directory."""
+    with quiet():
+        cast(PreTrainedModel, model.base_model).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+
+
+def build_backbone(config: PretrainedConfig) -> PreTrainedModel:
+    """An encoder of this shape with fresh weights: fp32, no pooler."""
+    with quiet():
+        backbone: PreTrainedModel = AutoModel.from_config(copy.deepcopy(config), dtype=torch.float32)
+    return _stripped(backbone)
+
+
+def build_classifier(config: PretrainedConfig, tags: tuple[str, ...]) -> PreTrainedModel:
+    """A token classifier of this shape with fresh weights and these tags, fp32."""
+    config = copy.deepcopy(config)
+    config.id2label = dict(enumerate(tags))
+    config.label2id = {tag: index for index, tag in enumerate(tags)}
+    try:
+        with quiet():
+            model: PreTrainedModel = AutoModelForTokenClassification.from_config(config, dtype=torch.float32)
+    except ValueError:
+        said = f"transformers has no token classifier for {config.model_type}; choose another encoder"
+        raise ConfigError(said) from None
+    return model
+
+
+def load_classifier(directory: Path) -> PreTrainedModel:
+    """The token classifier of a directory with config.json and model.safetensors: fp32, evaluation mode.
+
+    Raises ConfigError where weights are missing, damaged or of another shape: nothing is left at random values.
+    """
+    config = load_config(directory)
+    _check_weights(directory)
+    with _explained(directory):
+        model, report = AutoModelForTokenClassification.from_pretrained(
+            directory,
+            config=config,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    _check_complete(report, directory, allowed="")
+    model.eval()
+    return cast(PreTrainedModel, model)
+
+
+def load_tokenizer(name: str | Path) -> PreTrainedTokenizerFast:
+    """The fast tokenizer of a checkpoint, byte-level ones with a prefix space. Raises ConfigError."""
+    with _explained(name):
+        tokenizer = AutoTokenizer.from_pretrained(_located(name), trust_remote_code=False)
+        if tokenizer.is_fast and not _takes_words(tokenizer):
+            tokenizer = AutoTokenizer.from_pretrained(_located(name), trust_remote_code=False, add_prefix_space=True)
+            pre_tokenizer = tokenizer.backend_tokenizer.pre_tokenizer
+            if isinstance(pre_tokenizer, ByteLevel):  # the generic class keeps what tokenizer.json says
+                pre_tokenizer.add_prefix_space = True
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise ConfigError(f"{name}: has no fast tokenizer ({type(tokenizer).__name__}); expected a tokenizer.json")
+    # Without any vocabulary file transformers makes a tokenizer of nothing but its special pieces.
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise ConfigError(
+            f"{name}: no vocabulary found; expected tokenizer.json, vocab.txt, a SentencePiece model or vocab.json "
+            "with merges.txt"
+        )
+    return tokenizer
+
+
+def check_vocabulary(backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: str | Path) -> None:
+    """Raises ConfigError where the tokenizer knows pieces that the encoder has no vector for."""
+    rows = embedding_of(backbone).weight.shape[0]
+    if max(tokenizer.get_vocab().values()) >= rows:
+        raise ConfigError(
+            f"{name}: its tokenizer has {len(tokenizer)} pieces, its encoder only {rows}; they do not belong together"
+        )
+
+
+def position_limit(config: PretrainedConfig) -> int | None:
+    """Pieces that the encoder has positions for, special ones included; None where there is no limit."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if not isinstance(positions, int) or positions <= 0:
+        return None
+    if config.model_type in OFFSET_POSITIONS:
+        padding = config.pad_token_id
+        return positions - (padding if isinstance(padding, int) else 1) - 1
+    return positions
+
+
+def embedding_of(backbone: PreTrainedModel) -> nn.Embedding:
+    """The embedding of pieces."""
+    embedding = backbone.get_input_embeddings()
+    if not isinstance(embedding, nn.Embedding):
+        kind = type(embedding).__name__
+        raise ConfigError(f"{type(backbone).__name__}: expected an embedding of pieces, found {kind}")
+    return embedding
+
+
+def layers_of(backbone: nn.Module) -> nn.ModuleList:
+    """The transformer layers, lowest first: the longest module list that lies in no other."""
+    found: dict[str, nn.ModuleList] = {}
+    for name, module in backbone.named_modules():
+        if isinstance(module, nn.ModuleList) and not any(name.startswith(f"{outer}.") for outer in found):
+            found[name] = module
+    if not found:
+        raise ConfigError(f"{type(backbone).__name__}: no list of layers found; this encoder is not supported")
+    return max(found.values(), key=len)
+
+
+def _stripped(backbone: PreTrainedModel) -> PreTrainedModel:
+    """Without the pooler, which no tagger uses and which would get no gradient."""
+    if getattr(backbone, "pooler", None) is not None:
+        setattr(backbone, "pooler", None)  # noqa: B010 (declared as a module that is always there)
+    backbone.eval()
+    return backbone
+
+
+def _takes_words(tokenizer: Any) -> bool:
+    """Is a word by itself read like a word after a space?"""
+    by_word = tokenizer(["a"], is_split_into_words=True, add_special_tokens=False)["input_ids"]
+    return bool(by_word == tokenizer(" a", add_special_tokens=False)["input_ids"])
+
+
+def _located(name: str | Path) -> str | Path:
+    """A directory as Path, an id of the hub as str. Raises ConfigError for a path that leads nowhere."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    text = str(name)
+    like_a_path = isinstance(name, Path) or path.is_absolute() or text.startswith((".", "~")) or text.count("/") > 1
+    if like_a_path or path.exists():
+        raise ConfigError(
+            f"{name}: no such directory; expected one with a Hugging Face checkpoint, or an id on the Hugging Face hub"
+        )
+    return text
+
+
+def _check_weights(directory: Path) -> None:
+    if any(directory.glob("*.safetensors")):
+        return
+    pickles = [name for name in PICKLES if (directory / name).exists()]
+    if pickles:
+        raise ConfigError(
+            f"{directory}: has its weights as {pickles[0]} only, which is not read because such a file can run code; "
+            "convert it to model.safetensors (load and save_pretrained, where you trust it)"
+        )
+    raise ConfigError(f"{directory}: no model.safetensors in this directory")
+
+
+def _check_complete(report: dict[str, Any], name: str | Path, *, allowed: str) -> None:
+    """transformers leaves weights that it does not find at random values, with a remark in its log."""
+    missing = sorted(key for key in report["missing_keys"] if not allowed or allowed not in key)
+    if missing:
+        raise ConfigError(
+            f"{name}: its weights do not fit its config.json: {len(missing)} missing, such as {missing[0]}; "
+            "get the checkpoint again"
+        )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars and no remarks of transformers and the hub: what matters of them is raised or counted."""
+    level, hub_level = transformers.logging.get_verbosity(), hub_logging.get_verbosity()
+    bars = transformers.logging.is_progress_bar_enabled()
+    transformers.logging.set_verbosity_error()
+    hub_logging.set_verbosity(ERROR)
+    transformers.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(level)
+        hub_logging.set_verbosity(hub_level)
+        if bars:
+            transformers.logging.enable_progress_bar()
+
+
+@contextmanager
+def _explained(name: str | Path) -> Iterator[None]:
+    """Turns what transformers raises over a checkpoint into a ConfigError."""
+    try:
+        with quiet():
+            yield
+    except SafetensorError as error:
+        raise ConfigError(f"{name}: model.safetensors is damaged ({error}); get it again") from None
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        said = " ".join(str(error).split())[:300].rstrip(".")
+        raise ConfigError(
+            f"{name}: could not be loaded: {said}. Expected an id that the Hugging Face hub or its cache "
+            "has (offline: the cache only; HF_HUB_OFFLINE=1 saves its retries), or a directory"
+        ) from None

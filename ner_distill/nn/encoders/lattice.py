@@ -1,0 +1,105 @@
+"""Lexicon words beside the words of a sentence: FLAT over both, on an encoder of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from ner_distill.nn.encoders.flat import FlatTransformer, WordGroup
+from ner_distill.nn.encoders.scratch import UNKNOWN
+from ner_distill.nn.encoders.windows import in_windows
+
+PREFIX = "lattice_"
+
+
+class LatticeLayers(nn.Module):
+    """Vectors of lexicon words, and the FLAT layers that read them with the characters.
+
+    words:    rows of the lexicon's vocabulary (0 = padding, 1 = unknown).
+    unknown:  chance of hiding a word in training, so that the unknown word's vector is trained.
+    normed:   characters and words go through a layer norm each, then dropout: what the vectors of a pretrained encoder
+              need. Else only the words' vectors are dropped out, before their projection.
+    """
+
+    def __init__(
+        self, words: int, flat: FlatTransformer, *, word_dim: int, dropout: float, unknown: float, normed: bool = False
+    ) -> None:
+        super().__init__()
+        self.dim = flat.dim
+        self.unknown = unknown
+        learned = nn.Embedding(words, word_dim, padding_idx=0)
+        nn.init.normal_(learned.weight, std=0.1)
+        nn.init.zeros_(learned.weight[0])
+        self.words: nn.Module = learned
+        self.projection = nn.Linear(word_dim, flat.dim)
+        # On a pretrained encoder the sources' order: norm, then dropout. From scratch the embeddings are dropped out.
+        norms = [nn.Sequential(nn.LayerNorm(flat.dim), nn.Dropout(dropout)) if normed else nn.Identity() for _ in "cw"]
+        self.char_norm, self.word_norm = norms
+        self.dropout = nn.Identity() if normed else nn.Dropout(dropout)
+        self.flat = flat
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The transformer layers, lowest first."""
+        return self.flat.layers
+
+    def forward(self, vectors: Tensor, mask: Tensor, inputs: dict[str, Tensor]) -> Tensor:
+        """vectors (rows, words, dim), mask (rows, words) bool → as vectors, rows outside the mask zero.
+
+        inputs: keys as `LatticeSource.collate` gives them: for each width `lattice_W` (rows, 2, matches) long.
+        """
+        groups = []
+        for key, values in inputs.items():
+            if key.startswith(PREFIX):
+                ids, heads = values.unbind(1)
+                found = self.word_norm(self.projection(self.dropout(self.words(self._forget(ids)))))
+                groups.append(WordGroup(int(key.removeprefix(PREFIX)), found, heads, ids != 0))
+        encoded: Tensor = self.flat(self.char_norm(vectors), mask, groups)
+        return encoded
+
+    def _forget(self, ids: Tensor) -> Tensor:
+        if not self.training or self.unknown == 0:
+            return ids
+        chosen = (torch.rand(ids.shape, device=ids.device) < self.unknown) & (ids != 0)
+        return ids.masked_fill(chosen, UNKNOWN)
+
+
+class KnowledgeEncoder(nn.Module):
+    """A pretrained encoder whose word vectors are joined by what is known of the words, and read by FLAT layers.
+
+    base:      the encoder; its `dim` stays that of the result.
+    knowledge: modules (batch, words, dim of each), see docs/architecture.md; a projection brings all back to `dim`.
+    lattice:   the layers on top, or None.
+    """
+
+    def __init__(
+        self, base: nn.Module, *, knowledge: Sequence[nn.Module] = (), lattice: LatticeLayers | None = None
+    ) -> None:
+        super().__init__()
+        self.base = base
+        self.dim = cast(int, base.dim)
+        self.knowledge = nn.ModuleList(knowledge)
+        known = sum(cast(int, module.dim) for module in knowledge)
+        self.projection = nn.Linear(self.dim + known, self.dim) if knowledge else nn.Identity()
+        self.lattice = lattice
+
+    @property
+    def embedding(self) -> nn.Module:
+        """The module whose output adversarial training perturbs: the pieces, not what is known of words."""
+        return cast(nn.Module, self.base.embedding)
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Keys as the featurizers give them → (batch, words, dim), rows outside the mask zero."""
+        vectors: Tensor = self.base(inputs)
+        vectors = self.projection(torch.cat([vectors, *(module(inputs) for module in self.knowledge)], dim=-1))
+        vectors = vectors * inputs["mask"][..., None]
+        return vectors if self.lattice is None else in_windows(self.lattice, vectors, inputs)
+
+    def layer_groups(self) -> list[list[nn.Parameter]]:
+        """Parameters from the lowest layer to the highest."""
+        groups = cast(list[list[nn.Parameter]], self.base.layer_groups())  # type: ignore[operator]
+        above = [self.knowledge, self.projection, *([self.lattice] if self.lattice is not None else [])]
+        return [*groups, [parameter for module in above for parameter in module.parameters()]]

@@ -1,0 +1,97 @@
+"""The pretrained encoder: pieces in windows → one vector per word."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from ner_distill.nn.encoders.huggingface import embedding_of, layers_of
+
+Pooling = Literal["first", "mean"]
+
+
+class LayerMix(nn.Module):
+    """A weighted sum of layers, the weights chosen for each word by its own vectors.
+
+    a_l = w_l · h_l + b_l for each of the k layers, softmax over the k, Σ_l a_l h_l. It begins as the plain
+    mean: the scorers are zero.
+    """
+
+    def __init__(self, dim: int, *, layers: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(layers, dim))
+        self.bias = nn.Parameter(torch.zeros(layers))
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """vectors (layers, ..., dim) → (..., dim)."""
+        scores = torch.einsum("l...d,ld->...l", vectors, self.weight) + self.bias
+        return torch.einsum("l...d,...l->...d", vectors, scores.softmax(dim=-1))
+
+
+class PretrainedEncoder(nn.Module):
+    """A transformer of transformers' (BERT, RoBERTa, XLM-R, DistilBERT, ELECTRA, DeBERTa, ...) by word.
+
+    backbone: gives `last_hidden_state` (windows, pieces, dim).
+    pooling:  a word is its `first` piece or the `mean` of its pieces.
+    layer_mix: mixes the last `layers_to_mix` layers instead of taking the last one.
+    """
+
+    def __init__(
+        self,
+        backbone: PreTrainedModel,
+        *,
+        pooling: Pooling = "first",
+        layer_mix: bool = False,
+        layers_to_mix: int = 4,
+    ) -> None:
+        super().__init__()
+        if pooling not in ("first", "mean"):
+            raise ValueError(f"pooling: expected 'first' or 'mean', found {pooling!r}")
+        layers = int(backbone.config.num_hidden_layers)
+        if layer_mix and not 1 <= layers_to_mix <= layers:
+            raise ValueError(f"layers_to_mix: expected 1 to {layers}, the encoder's layers, found {layers_to_mix}")
+        self.backbone = backbone
+        self.pooling = pooling
+        self.dim = int(backbone.config.hidden_size)
+        self.mix = LayerMix(self.dim, layers=layers_to_mix) if layer_mix else None
+
+    @property
+    def embedding(self) -> nn.Module:
+        """The module whose output adversarial training perturbs: the embedding of pieces."""
+        return embedding_of(self.backbone)
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Keys as `PieceFeaturizer.collate` gives them → (batch, words, dim), rows outside the mask zero."""
+        output = self.backbone(
+            input_ids=inputs["pieces"], attention_mask=inputs["piece_mask"], output_hidden_states=self.mix is not None
+        )
+        if self.mix is None:
+            vectors = self._pool(output.last_hidden_state, inputs)
+        else:
+            top = output.hidden_states[-len(self.mix.bias) :]
+            vectors = self.mix(torch.stack([self._pool(states, inputs) for states in top]))
+        return vectors.masked_fill(~inputs["mask"][..., None], 0.0)
+
+    def _pool(self, states: Tensor, inputs: dict[str, Tensor]) -> Tensor:
+        """(windows, pieces, dim) → (batch, words, dim); rows outside the mask are anything finite."""
+        flat = states.flatten(0, 1)
+        if self.pooling == "first":
+            return flat[inputs["word_piece"]]
+        lengths = inputs["word_pieces"]
+        # One row more than words: it takes the pieces that are nobody's. Summed in fp32, also inside autocast.
+        sums = torch.zeros(lengths.numel() + 1, flat.shape[-1], device=flat.device)
+        sums = sums.index_add(0, inputs["piece_word"].flatten(), flat.float())
+        means = sums[:-1] / lengths.flatten().clamp(min=1)[:, None]
+        return means.reshape(*lengths.shape, -1).to(states.dtype)
+
+    def layer_groups(self) -> list[list[nn.Parameter]]:
+        """Parameters from the lowest layer (embeddings) to the highest; every parameter in exactly one group."""
+        groups = [list(layer.parameters()) for layer in layers_of(self.backbone)]
+        inside = {id(parameter) for group in groups for parameter in group}
+        bottom = [parameter for parameter in self.backbone.parameters() if id(parameter) not in inside]
+        if self.mix is not None:
+            groups[-1].extend(self.mix.parameters())
+        return [bottom, *groups]

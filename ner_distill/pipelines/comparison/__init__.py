@@ -1,0 +1,1 @@
+"""`compare`: several configurations over several seeds."""

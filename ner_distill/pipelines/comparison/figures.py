@@ -1,0 +1,154 @@
+"""What a comparison of configurations came to: figures of runs, and means over seeds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ner_distill.errors import RunError
+from ner_distill.runs.runs import read_json
+
+FORMAT = 1
+FILE = "comparison.json"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one run came to.
+
+    dev, test: F1 of exact spans, 0 to 1; test is None where there are no such files.
+    seconds: of training, evaluation after each epoch included; epochs: so many were trained.
+    peak_mib: the most memory its process held (the last one, where it was stopped and resumed); gpu_mib: the most that
+    tensors took on the GPU. None where it is not known.
+    parameters: of the tagger, which is what a run saves.
+    """
+
+    dev: float
+    test: float | None
+    seconds: float
+    epochs: int
+    peak_mib: float | None
+    gpu_mib: float | None
+    parameters: int
+
+    @property
+    def seconds_per_epoch(self) -> float:
+        """The mean over the epochs of the run."""
+        return self.seconds / max(self.epochs, 1)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One configuration with one seed: its figures, or why there are none."""
+
+    name: str
+    seed: int
+    figures: Figures | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and sample standard deviation of `count` values; no deviation of a single one."""
+
+    mean: float
+    deviation: float | None
+    count: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread | None:
+        """None of no values."""
+        if not values:
+            return None
+        return cls(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A configuration over its finished seeds.
+
+    dev_gain, test_gain: the difference to the first configuration, seed by seed; None for the first one itself, and
+    where no seed is finished in both.
+    seconds, seconds_per_epoch: means. peak_mib, gpu_mib: the most of any seed. What is not known is None.
+    """
+
+    name: str
+    seeds: int
+    dev: Spread | None
+    dev_gain: Spread | None
+    test: Spread | None
+    test_gain: Spread | None
+    seconds: float | None
+    seconds_per_epoch: float | None
+    peak_mib: float | None
+    gpu_mib: float | None
+    parameters: int | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Configurations in order, the seeds of each, and the runs so far."""
+
+    names: tuple[str, ...]
+    seeds: tuple[int, ...]
+    runs: tuple[Run, ...]
+
+    @property
+    def failed(self) -> tuple[Run, ...]:
+        """The runs that came to no figures."""
+        return tuple(run for run in self.runs if run.error is not None)
+
+    def summaries(self) -> list[Summary]:
+        """A summary of each configuration."""
+        return [self._summary(name) for name in self.names]
+
+    def _figures(self, name: str) -> dict[int, Figures]:
+        return {run.seed: run.figures for run in self.runs if run.name == name and run.figures is not None}
+
+    def _summary(self, name: str) -> Summary:
+        own, first = self._figures(name), self._figures(self.names[0])
+        pairs = [(own[seed], first[seed]) for seed in own if seed in first and name != self.names[0]]
+        done = list(own.values())
+        tested = [(one.test, other.test) for one, other in pairs]
+        return Summary(
+            name=name,
+            seeds=len(done),
+            dev=Spread.of([one.dev for one in done]),
+            dev_gain=Spread.of([one.dev - other.dev for one, other in pairs]),
+            test=Spread.of(_known([one.test for one in done])),
+            test_gain=Spread.of([one - other for one, other in tested if one is not None and other is not None]),
+            seconds=statistics.fmean(one.seconds for one in done) if done else None,
+            seconds_per_epoch=statistics.fmean(one.seconds_per_epoch for one in done) if done else None,
+            peak_mib=max(_known([one.peak_mib for one in done]), default=None),
+            gpu_mib=max(_known([one.gpu_mib for one in done]), default=None),
+            parameters=max((one.parameters for one in done), default=None),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What `comparison.json` says of it: the runs, and for readers the means as well."""
+        return {
+            "configurations": list(self.names),
+            "seeds": list(self.seeds),
+            "runs": [asdict(run) for run in self.runs],
+            "summary": [asdict(summary) for summary in self.summaries()],
+        }
+
+
+def read_comparison(out: Path) -> Comparison:
+    """The comparison that a directory holds, as far as it has come. Raises RunError where there is none."""
+    path = out / FILE
+    data = read_json(path, "this is not a directory of `ner-distill compare`")
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise RunError(f"{path}: expected a comparison of format {FORMAT}; it was written by another version")
+    try:
+        runs = [run | {"figures": run["figures"] and Figures(**run["figures"])} for run in data["runs"]]
+        return Comparison(tuple(data["configurations"]), tuple(data["seeds"]), tuple(Run(**run) for run in runs))
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{path}: not as it was written ({error!r}); go on with the comparison (--resume)") from None
+
+
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]

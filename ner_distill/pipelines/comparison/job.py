@@ -1,0 +1,141 @@
+"""One run of a comparison: what it is, and its training in a process of its own.
+
+A process of its own makes the peak of memory that of one run, and lets a run fail alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ner_distill.data.formats.reading import ReadOptions
+from ner_distill.errors import RunError
+from ner_distill.files import atomic_write_text
+from ner_distill.pipelines.comparison.figures import Figures
+from ner_distill.runs import runs
+from ner_distill.training.child import run_child, serve
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: everything its process is told; all of it can be sent as JSON."""
+
+    name: str
+    seed: int
+    out: str
+    train: tuple[str, ...]
+    dev: tuple[str, ...]
+    test: tuple[str, ...]
+    reading: ReadOptions
+
+    @property
+    def config(self) -> Path:
+        """The configuration, whatever becomes of the file that it was read from."""
+        return Path(self.out) / self.name / "config.toml"
+
+    @property
+    def directory(self) -> Path:
+        """Of the run."""
+        return self.config.parent / f"seed-{self.seed}"
+
+    @property
+    def begun(self) -> bool:
+        """Is there a run to go on with?"""
+        return (self.directory / "config.toml").is_file() and (self.directory / "labels.json").is_file()
+
+    @property
+    def trained(self) -> bool:
+        """Is only the scoring left to do, if anything?"""
+        return self.begun and (self.directory / "metrics.json").is_file()
+
+    @property
+    def finished(self) -> bool:
+        """Is nothing left to do?"""
+        return self.trained and "peak_mib" in self.measured() and ("test" in self.measured() or not self.test)
+
+    def measured(self) -> dict[str, Any]:
+        """What its process noted beside the run; empty before it did."""
+        path = self.directory / "measured.json"
+        return dict(runs.read_json(path, "")) if path.is_file() else {}
+
+    def figures(self) -> Figures:
+        """What a finished run came to. Raises RunError where it is damaged."""
+        metrics, measured = runs.read_json(self.directory / "metrics.json", "the run is damaged"), self.measured()
+        try:
+            return Figures(
+                dev=metrics["dev"]["micro"]["f1"],
+                test=measured["test"]["micro"]["f1"] if self.test else None,
+                seconds=metrics["seconds"],
+                epochs=len((self.directory / "metrics.jsonl").read_text("utf-8").splitlines()),
+                peak_mib=measured["peak_mib"],
+                gpu_mib=measured["gpu_mib"],
+                parameters=metrics["parameters"],
+            )
+        except (KeyError, TypeError, OSError) as error:
+            raise RunError(f"{self.directory}: the run is damaged ({error!r}); remove it to train it again") from None
+
+
+Runner = Callable[[Job, bool], str | None]
+"""Does a job, in silence if told so. Returns None, or the message where it failed."""
+
+
+def run_in_process(job: Job, quiet: bool) -> str | None:
+    """Do a job in a process of its own, which stops, keeping a checkpoint, as soon as this one ends or is interrupted.
+
+    Returns: None, or the message where it failed.
+    """
+    return run_child(__name__, "do_job", asdict(job), quiet=quiet)
+
+
+# ---- in the process of a run
+
+
+def do_job(message: dict[str, Any]) -> None:
+    """Do the job of the message in this process: see `serve`."""
+    lists = {key: tuple(value) for key, value in message.items() if isinstance(value, list)}
+    job = Job(**(message | lists | {"reading": ReadOptions(**message["reading"])}))
+    serve(lambda: _train_and_measure(job))
+
+
+def _train_and_measure(job: Job) -> None:
+    from ner_distill.pipelines.evaluate import evaluate
+    from ner_distill.pipelines.train_teacher import train_teacher
+
+    directory = job.directory
+    measured = job.measured()
+    if not job.trained:
+        if not job.begun:  # what a process leaves that is killed as it makes the directory
+            (directory / "config.toml").unlink(missing_ok=True)
+        seed, begun = [f"seed={job.seed}"], job.begun
+        train_teacher(
+            job.train, job.dev, directory, config_file=job.config, settings=seed, resume=begun, reading=job.reading
+        )
+        measured = {"peak_mib": peak_mib(), "gpu_mib": gpu_mib()}
+    measured.setdefault("peak_mib", None)  # killed between the last line of training and the measuring: not known
+    measured.setdefault("gpu_mib", None)
+    _note(directory, measured)
+    if job.test and "test" not in measured:
+        _note(directory, measured | {"test": evaluate(directory, job.test, reading=job.reading).to_json()})
+
+
+def _note(directory: Path, measured: dict[str, Any]) -> None:
+    atomic_write_text(directory / "measured.json", json.dumps(measured, ensure_ascii=False, indent=1) + "\n")
+
+
+def peak_mib() -> float | None:
+    """The most memory that this process ever held, in MiB; None where the system does not say it."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), None)
+
+
+def gpu_mib() -> float | None:
+    """The most memory that tensors of this process took on the GPU, in MiB; None without one."""
+    import torch
+
+    return torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None

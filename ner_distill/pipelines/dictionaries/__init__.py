@@ -1,0 +1,1 @@
+"""Labels from lists of names: `label-dictionary`, `grow-dictionary`."""

@@ -1,0 +1,127 @@
+"""`label-dictionary`: raw text and lists of names → labelled sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import cast
+
+from ner_distill.console import Reporter
+from ner_distill.data.formats.readers import count_sentences, read_raw
+from ner_distill.data.formats.reading import unit_of_raw
+from ner_distill.data.formats.writers import write_jsonl
+from ner_distill.data.lexicon.dictionaries import Conflicts, Dictionaries, common_words, parse_dictionaries
+from ner_distill.data.sentence import Sentence, Unit
+from ner_distill.errors import DataError
+
+
+@dataclass
+class Matched:
+    """What was found: sentences and words read, of each type the forms and how often, places of ambiguous forms."""
+
+    sentences: int = 0
+    words: int = 0
+    labelled: int = 0
+    forms: dict[str, Counter[str]] = field(default_factory=dict)
+    dropped: int = 0
+
+    @property
+    def entities(self) -> int:
+        """All of them."""
+        return sum(sum(forms.values()) for forms in self.forms.values())
+
+    def summary(self) -> str:
+        """Several lines: how much was found, and of each type what most often."""
+        lines = [
+            f"{self.sentences:,} sentences, {self.words:,} words, of which {self.labelled:,} "
+            f"({self.labelled / max(self.words, 1):.1%}) in {self.entities:,} entities"
+        ]
+        for label, common in common_words(self.forms).items():
+            forms = self.forms[label]
+            shown = ", ".join(f"{form} ({count:,})" for form, count in common) or "none"
+            lines.append(f"  {label}: {sum(forms.values()):,} entities of {len(forms):,} forms; most often: {shown}")
+        return "\n".join(lines)
+
+
+def label_dictionary(
+    dictionary: Sequence[str],
+    text: Sequence[str | Path],
+    out: Path,
+    *,
+    conflicts: str = "drop",
+    fold_case: bool = False,
+    unit: str = "auto",
+    format: str = "auto",
+    overwrite: bool = False,
+    reporter: Reporter | None = None,
+) -> Matched:
+    """Label raw text of any size with dictionaries; write JSON Lines, sentences without an entity too.
+
+    dictionary: `TYPE=FILE`, any number of files a type. Otherwise see `Dictionaries`.
+    Raises NerDistillError for wrong input, and DataError where nothing at all is found; then nothing is written.
+    """
+    reporter = reporter or Reporter()
+    files = parse_dictionaries(dictionary)
+    chosen = unit_of_raw(text, format, unit)
+    dictionaries = read_dictionaries(files, chosen, conflicts, reporter, fold_case=fold_case)
+    matched = Matched(forms={label: Counter() for label in files})
+    sentences = read_raw(list(text), format=format, unit=chosen)
+    with reporter.progress("labelling", total=count_sentences(text, format=format), unit="sentences") as progress:
+
+        def labelled() -> Iterator[Sentence]:
+            for sentence in sentences:
+                yield _labelled(sentence, dictionaries, matched)
+                progress.advance()
+            if not matched.entities:
+                raise DataError(_nothing(text, dictionaries))
+
+        write_jsonl(labelled(), out, overwrite=overwrite)
+    for label in [label for label, forms in matched.forms.items() if not forms]:
+        reporter.warn(f"--dictionary {label}: none of its entries stands in the text")
+    if matched.dropped:
+        reporter.warn(f"{matched.dropped:,} places of forms under two types {_SAID[dictionaries.conflicts]}")
+    return matched
+
+
+_SAID = {"drop": "left without a label", "mask": "left out of the loss (keep)", "first": "took the first type"}
+
+
+def read_dictionaries(
+    files: dict[str, list[Path]], unit: Unit, conflicts: str, reporter: Reporter, *, fold_case: bool
+) -> Dictionaries:
+    """The dictionaries of `--dictionary`; says what was cleaned, and which forms stand under two types."""
+    dictionaries, counts = Dictionaries.read(
+        files, unit=unit, conflicts=cast(Conflicts, conflicts), fold_case=fold_case
+    )
+    for label, found in counts.items():
+        cleaned = ", ".join(f"{count:,} {reason}" for reason, count in found.items() if reason != "entries")
+        reporter.info(f"{label}: {found['entries']:,} entries" + (f"; lines: {cleaned}" if cleaned else ""))
+    if ambiguous := dictionaries.ambiguous:
+        shown = ", ".join(f"{form} ({' and '.join(labels)})" for form, labels in list(ambiguous.items())[:5])
+        more = ", ..." if len(ambiguous) > 5 else ""
+        reporter.warn(f"{len(ambiguous):,} forms stand under two types: {shown}{more}; --conflicts {conflicts}")
+    return dictionaries
+
+
+def _labelled(sentence: Sentence, dictionaries: Dictionaries, matched: Matched) -> Sentence:
+    found = dictionaries.find(sentence.words)
+    between = " " if dictionaries.unit == "word" else ""
+    matched.sentences += 1
+    matched.words += len(sentence.words)
+    matched.dropped += found.dropped
+    for span in found.spans:
+        matched.labelled += span.end - span.start
+        matched.forms[span.label][between.join(sentence.words[span.start : span.end])] += 1
+    return replace(sentence, spans=found.spans, keep=found.keep)
+
+
+def _nothing(text: Sequence[str | Path], dictionaries: Dictionaries) -> str:
+    entries = [entry for forms in dictionaries.entries.values() for entry in forms]
+    advice = [] if dictionaries.fold_case else ["--fold-case"]
+    advice.append("--unit character" if dictionaries.unit == "word" else "--unit word")
+    return (
+        f"--text {', '.join(map(str, text))}: none of the {len(entries):,} entries of the dictionaries (such as "
+        f"{entries[0]!r}) stands in it; check the language and the spelling, or try {' or '.join(advice)}"
+    )

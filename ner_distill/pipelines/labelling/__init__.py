@@ -1,0 +1,1 @@
+"""`label-unlabeled`: teachers over raw text into a store."""

@@ -1,0 +1,127 @@
+"""What the teachers answer, and where it lies until a shard is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ner_distill.data.sentence import Sentence
+from ner_distill.data.store.columns import SoftBlock, SoftRow
+from ner_distill.data.store.spans import SPAN, SpanArray
+
+
+@dataclass(frozen=True)
+class RowSpans:
+    """Spans of a batch. rows: (spans,) int64, sorted: the sentence of each; values: (spans,) of dtype `SPAN`."""
+
+    rows: npt.NDArray[np.int64]
+    values: SpanArray
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the teachers say of one batch, on the CPU.
+
+    probs: (batch, words, tags) float32; keep: (batch, words) bool; pairs: per block (pairs, 2) flat indices;
+    similarity: per block (pairs,) float32; spans: None where no teacher has a span head.
+    """
+
+    probs: npt.NDArray[np.float32]
+    keep: npt.NDArray[np.bool_]
+    pairs: list[npt.NDArray[np.int64]]
+    similarity: list[npt.NDArray[np.float32]]
+    spans: RowSpans | None
+
+
+class _Rows:
+    """An array that is made once and filled from the front; where it was made too small it doubles."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+        self._values, self._used = np.empty(shape, dtype), 0
+
+    def put(self, rows: npt.NDArray[Any]) -> slice:
+        """Copies the rows in; returns where they lie."""
+        place = slice(self._used, self._used + len(rows))
+        if place.stop > len(self._values):
+            more = np.empty((max(place.stop, 2 * len(self._values)), *self._values.shape[1:]), self._values.dtype)
+            more[: self._used] = self._values[: self._used]
+            self._values = more
+        self._values[place] = rows
+        self._used = place.stop
+        return place
+
+    def __getitem__(self, place: slice) -> npt.NDArray[Any]:
+        return self._values[place]
+
+
+class _Place(NamedTuple):
+    """Where a sentence's answer lies: its index in the shard, and slices of the arrays."""
+
+    sentence: int
+    words: slice
+    spans: slice
+
+
+class Room:
+    """Where the answers for one shard lie until it is written, made before its first batch.
+
+    Small arrays of each batch (a view is one too), kept while the big tensors of the next ones come and go, would
+    lie between them and stop the allocator from joining what is free: memory then grows with the text by hundreds
+    of megabytes. So the blocks are made only when the last batch is answered.
+    How many spans there will be nobody knows: there is room for as many as words, more than most teachers find likely.
+    """
+
+    def __init__(self, sentences: Sequence[Sentence], tags: int, pairs_per_sentence: int, *, spans: bool) -> None:
+        self._sentences = sentences
+        words, pairs = sum(len(sentence.words) for sentence in sentences), pairs_per_sentence * len(sentences)
+        self._probs, self._keep = _Rows((words, tags), np.float16), _Rows((words,), np.bool_)
+        self._places, self._similarity = _Rows((pairs, 4), np.int32), _Rows((pairs,), np.float16)
+        self._spans = _Rows((words,), SPAN) if spans else None
+        self._blocks: list[tuple[list[_Place], slice]] = []
+
+    def put(self, batch: Sequence[int], chunks: Sequence[range], answer: Answer) -> None:
+        """Take the answer for the sentences of these indices; each chunk of the batch becomes a block."""
+        width = answer.probs.shape[1]
+        spans = self._put_spans(len(batch), answer.spans)
+        for chunk, pairs, similarity in zip(chunks, answer.pairs, answer.similarity, strict=True):
+            rows = []
+            for row in chunk:
+                length = len(self._sentences[batch[row]].words)
+                rows.append(_Place(batch[row], self._probs.put(answer.probs[row, :length]), spans[row]))
+                self._keep.put(answer.keep[row, :length])
+            sentence, word = np.divmod(pairs, width)
+            first, second = sentence.T - chunk.start
+            self._similarity.put(similarity)
+            place = self._places.put(np.stack([first, word[:, 0], second, word[:, 1]], axis=1))
+            self._blocks.append((rows, place))
+
+    def _put_spans(self, rows: int, spans: RowSpans | None) -> list[slice]:
+        """Where the spans of each row of a batch lie."""
+        if self._spans is None or spans is None:
+            return [slice(0)] * rows
+        first = self._spans.put(spans.values).start
+        ends = (first + np.searchsorted(spans.rows, np.arange(rows + 1))).tolist()
+        return [slice(*place) for place in pairwise(ends)]
+
+    def blocks(self) -> list[SoftBlock]:
+        """All blocks that were put."""
+        return [
+            SoftBlock(tuple(self._row(place) for place in rows), self._places[pairs], self._similarity[pairs])
+            for rows, pairs in self._blocks
+        ]
+
+    def _row(self, place: _Place) -> SoftRow:
+        sentence, spans = self._sentences[place.sentence], self._spans
+        return SoftRow(
+            sentence.id,
+            sentence.words,
+            self._probs[place.words],
+            self._keep[place.words],
+            sentence.lang,
+            spans[place.spans] if spans is not None else None,
+        )

@@ -1,0 +1,1 @@
+"""`pretrain`: an encoder that learns to guess masked words."""

@@ -1,0 +1,1 @@
+"""Labels under vote: `vote-labels`, `review`, `apply-review`, `train-teacher --folds`, `self-train`."""

@@ -1,0 +1,1 @@
+"""Output directories, and what lies in them: from a configuration to modules and back."""

@@ -1,0 +1,305 @@
+"""From a configuration to modules, and from a run directory back to them: the one place where both meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import nn
+
+from ner_distill.config import HeadConfig, LossConfig, StudentConfig, TeacherConfig
+from ner_distill.console import Reporter
+from ner_distill.data.features.knowledge import KnowledgeFeaturizer
+from ner_distill.data.features.pieces import PieceFeaturizer
+from ner_distill.data.features.questions import SEPARATOR, QuestionFeaturizer, question_words
+from ner_distill.data.features.words import WordFeaturizer
+from ner_distill.data.sentence import Unit
+from ner_distill.data.tagset import TagSet
+from ner_distill.errors import ConfigError, RunError
+from ner_distill.nn.encoders.pretrained import PretrainedEncoder
+from ner_distill.nn.encoders.questions import QuestionEncoder
+from ner_distill.nn.encoders.scratch import ScratchEncoder
+from ner_distill.nn.heads.token import TokenHead
+from ner_distill.nn.similarity import PairSimilarity
+from ner_distill.nn.tagger import Tagger
+from ner_distill.runs import runs
+from ner_distill.runs.encoders import (
+    count_pieces,
+    count_words,
+    pretrained_with,
+    scratch,
+    scratch_with,
+    start_encoder,
+    start_vectors,
+)
+from ner_distill.runs.heads import auxiliary_heads, load_questions, new_head, questions_of, save_questions
+from ner_distill.runs.knowledge import Knowledge, load_knowledge, read_knowledge
+from ner_distill.runs.runs import RunInfo
+from ner_distill.runs.weights import load_weights, save_weights
+from ner_distill.student.model import Student
+from ner_distill.teacher.model import Teacher
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+WEIGHTS = "model.safetensors"
+ENCODER = "encoder"
+BaseFeaturizer = WordFeaturizer | PieceFeaturizer
+AnyFeaturizer = BaseFeaturizer | KnowledgeFeaturizer | QuestionFeaturizer
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model with what feeds it.
+
+    classifier: there for a student in the Hugging Face format. knowledge: there for a teacher that has some.
+    questions:  there for a teacher with an MRC head: of each type, in the order of the labels.
+    """
+
+    info: RunInfo
+    config: TeacherConfig | StudentConfig
+    model: Teacher | Student
+    featurizer: AnyFeaturizer
+    classifier: PreTrainedModel | None = None
+    knowledge: Knowledge | None = None
+    questions: Mapping[str, str] | None = None
+
+    @property
+    def base(self) -> BaseFeaturizer:
+        """What feeds the encoder itself."""
+        return cast(BaseFeaturizer, innermost(self.featurizer))
+
+    @property
+    def tagger(self) -> Tagger:
+        """What tags sentences in either kind."""
+        return self.model.tagger
+
+
+def innermost(wrapped: object) -> object:
+    """What all wrappers with a `base` are around: the encoder itself, the featurizer itself."""
+    while (base := getattr(wrapped, "base", None)) is not None:
+        wrapped = base
+    return wrapped
+
+
+# ---- new models
+
+
+def new_teacher(
+    config: TeacherConfig, info: RunInfo, sentences: Iterable[Sequence[str]], reporter: Reporter | None = None
+) -> Built:
+    """A teacher with fresh (or a checkpoint's) weights. sentences: the words that vocabularies are counted on."""
+    torch.manual_seed(config.seed)
+    sentences, reporter = list(sentences), reporter or Reporter(quiet=True)
+    questions = questions_of(config.head, info.tagset, info.unit)
+    asked = [(*question_words(question, info.unit), SEPARATOR) for question in (questions or {}).values()]
+    sentences += max(2, config.encoder.min_count) * asked  # often enough for each of their words to be known
+    known = read_knowledge(config, info.unit, sentences, reporter)
+    base: BaseFeaturizer
+    if config.encoder.name == "scratch":
+        base = count_words(config.encoder, info.unit, sentences)
+        encoders: list[nn.Module] = [scratch_with(config, base, known) for _ in range(_encoders(config))]
+        for encoder in encoders:
+            start_encoder(config.encoder, cast(ScratchEncoder, encoder), reporter)
+            start_vectors(config, cast(ScratchEncoder, encoder).embedding, base, reporter)
+    else:
+        from ner_distill.nn.encoders.huggingface import load_backbone
+
+        backbones = [load_backbone(config.encoder.name) for _ in range(_encoders(config))]
+        base = count_pieces(config.encoder, config.encoder.name, backbones[0])
+        encoders = [pretrained_with(config, backbone, known) for backbone in backbones]
+    _require_different(base, asked, questions or {})
+    model = _teacher(config, info.tagset, encoders)
+    featurizer = _featurizer(base, known, questions, info.unit)
+    return Built(info, config, model, featurizer, knowledge=known, questions=questions)
+
+
+def _require_different(base: BaseFeaturizer, asked: Sequence[Sequence[str]], questions: Mapping[str, str]) -> None:
+    """Raises ConfigError where two questions look the same to the encoder: nothing else tells the types apart."""
+    seen: dict[str, str] = {}
+    for label, words in zip(questions, asked, strict=True):
+        inputs = repr([(key, value.tolist()) for key, value in base.collate([base.features(words)]).items()])  # type: ignore[list-item]
+        if inputs in seen:
+            raise ConfigError(
+                f"head.questions: those of {seen[inputs]} and {label} ({questions[label]!r}) are the same to this "
+                "encoder, which does not know the words they differ in; use others, or raise encoder.max_forms"
+            )
+        seen[inputs] = label
+
+
+def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequence[str]]) -> Built:
+    """A student with fresh weights, a checkpoint's, or chosen layers of a teacher's encoder."""
+    torch.manual_seed(config.seed)
+    if config.init.teacher:
+        from ner_distill.student.hf import from_layers_of
+
+        teacher = load_run(Path(config.init.teacher))
+        encoder = innermost(teacher.tagger.encoder)
+        if not isinstance(encoder, PretrainedEncoder) or not isinstance(teacher.base, PieceFeaturizer):
+            raise ConfigError(
+                f"init.teacher: {config.init.teacher} has a scratch encoder; layers are copied from pretrained ones"
+            )
+        classifier = from_layers_of(encoder.backbone, config.init.layers, info.tagset.tags)
+        return _hf_student(config, info, classifier, teacher.base.tokenizer)
+    if config.encoder.name != "scratch":
+        from ner_distill.nn.encoders.huggingface import load_tokenizer
+        from ner_distill.student.hf import build_token_classifier
+
+        classifier = build_token_classifier(config.encoder.name, info.tagset.tags)
+        return _hf_student(config, info, classifier, load_tokenizer(config.encoder.name))
+    featurizer = count_words(config.encoder, info.unit, sentences)
+    scratch_encoder = scratch(config.encoder, featurizer)
+    start_encoder(config.encoder, scratch_encoder)
+    tagger = _tagger(config.head, scratch_encoder, info.tagset)
+    return Built(info, config, Student(tagger, PairSimilarity()), featurizer)
+
+
+def _encoders(config: TeacherConfig) -> int:
+    return 2 if config.similarity.weight > 0 and config.similarity.encoder == "separate" else 1
+
+
+def _teacher(config: TeacherConfig, tagset: TagSet, encoders: Sequence[nn.Module]) -> Teacher:
+    similarity = PairSimilarity(learned=config.similarity.scale == "learned") if config.similarity.weight > 0 else None
+    if config.head.kind == "mrc":
+        encoders = [QuestionEncoder(encoder, len(tagset.labels)) for encoder in encoders]
+    tagger = _tagger(config.head, encoders[0], tagset, config.loss)
+    auxiliary = auxiliary_heads(config.head, cast(int, encoders[0].dim), tagset)
+    evaluator = encoders[1] if len(encoders) > 1 else None
+    return Teacher(tagger, similarity, evaluator=evaluator, auxiliary=auxiliary)
+
+
+def _tagger(config: HeadConfig, encoder: nn.Module, tagset: TagSet, loss: LossConfig | None = None) -> Tagger:
+    return Tagger(encoder, new_head(config, cast(int, encoder.dim), tagset, loss), dropout=config.dropout)
+
+
+def _featurizer(
+    base: BaseFeaturizer, known: Knowledge, questions: Mapping[str, str] | None, unit: Unit
+) -> AnyFeaturizer:
+    featurizer = KnowledgeFeaturizer(base, known.sources) if known.sources else base
+    if questions is None:
+        return featurizer
+    asked = [question_words(question, unit) for question in questions.values()]
+    separator = base.tokenizer.sep_token if isinstance(base, PieceFeaturizer) else None
+    return QuestionFeaturizer(featurizer, asked, separator=separator or SEPARATOR)
+
+
+def _hf_student(
+    config: StudentConfig, info: RunInfo, classifier: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
+) -> Built:
+    from ner_distill.nn.encoders.huggingface import position_limit
+    from ner_distill.student.hf import backbone_of, classifier_of
+
+    backbone = backbone_of(classifier)
+    encoder = PretrainedEncoder(backbone)
+    tagset = info.tagset
+    # greedy, because that is how a pipeline of transformers reads the tags: both must say the same
+    head = TokenHead(encoder.dim, tagset.allowed_start(), tagset.allowed_transitions(), decode="greedy")
+    shared = classifier_of(classifier)
+    head.project.weight, head.project.bias = shared.weight, shared.bias
+    featurizer = PieceFeaturizer(
+        tokenizer, max_pieces=config.encoder.max_pieces, positions=position_limit(backbone.config)
+    )
+    student = Student(Tagger(encoder, head, dropout=config.head.dropout), PairSimilarity())
+    return Built(info, config, student, featurizer, classifier)
+
+
+# ---- run directories
+
+
+def save_run(built: Built, directory: Path) -> None:
+    """Write weights and what feeds the model; `config.toml` and `labels.json` are there already."""
+    if built.classifier is not None:
+        from ner_distill.student.hf import save_token_classifier
+
+        assert isinstance(built.base, PieceFeaturizer)
+        save_token_classifier(built.classifier, built.base.tokenizer, directory)
+        return
+    save_features(built, directory)
+    save_weights(directory / WEIGHTS, built.model.state_dict())
+
+
+def save_features(built: Built, directory: Path) -> None:
+    """Vocabularies, or the encoder's shape and its tokenizer; and what is known of words."""
+    if built.knowledge is not None:
+        built.knowledge.save(directory)
+    if built.questions is not None:
+        save_questions(built.questions, directory)
+    if isinstance(built.base, WordFeaturizer):
+        built.base.save(directory)
+        return
+    encoder = innermost(built.tagger.encoder)
+    assert isinstance(encoder, PretrainedEncoder)
+    (directory / ENCODER).mkdir(exist_ok=True)
+    encoder.backbone.config.save_pretrained(directory / ENCODER)
+    built.base.save(directory / ENCODER)
+
+
+def load_run(directory: Path) -> Built:
+    """The model of a teacher's or a student's run, in evaluation mode on the CPU.
+
+    Executes nothing from the directory: JSON, TOML and safetensors only. Raises RunError or ConfigError that name
+    the file that is missing or damaged.
+    """
+    if not directory.is_dir():
+        raise RunError(f"{directory}: no such directory; expected a run that train-teacher or train-student wrote")
+    info = runs.read_info(directory)
+    built = _load_teacher(directory, info) if info.kind == "teacher" else _load_student(directory, info)
+    built.model.eval()
+    return built
+
+
+def _load_teacher(directory: Path, info: RunInfo) -> Built:
+    config = runs.read_config(directory, TeacherConfig)
+    questions = load_questions(config.head, info.tagset, directory)
+    known = load_knowledge(config, info.unit, directory)
+    base: BaseFeaturizer
+    if config.encoder.name == "scratch":
+        base = WordFeaturizer.load(directory, info.unit, max_words=config.encoder.max_pieces)
+        encoders: list[nn.Module] = [scratch_with(config, base, known) for _ in range(_encoders(config))]
+    else:
+        from ner_distill.nn.encoders.huggingface import build_backbone, load_config, load_tokenizer
+
+        shape = load_config(directory / ENCODER)
+        base = PieceFeaturizer.load(directory / ENCODER, load_tokenizer(directory / ENCODER))
+        encoders = [pretrained_with(config, build_backbone(shape), known) for _ in range(_encoders(config))]
+    model = _teacher(config, info.tagset, encoders)
+    _fill(model, directory)
+    featurizer = _featurizer(base, known, questions, info.unit)
+    return Built(info, config, model, featurizer, knowledge=known, questions=questions)
+
+
+def _load_student(directory: Path, info: RunInfo) -> Built:
+    config = runs.read_config(directory, StudentConfig)
+    if config.encoder.name != "scratch" or config.init.teacher:
+        from ner_distill.nn.encoders.huggingface import load_tokenizer
+        from ner_distill.student.hf import load_token_classifier, tags_of
+
+        classifier = load_token_classifier(directory)
+        if tags_of(classifier) != info.tagset.tags:
+            raise RunError(
+                f"{directory}/config.json: its tags {tags_of(classifier)} "
+                f"are not those of labels.json {info.tagset.tags}"
+            )
+        return _hf_student(config, info, classifier, load_tokenizer(directory))
+    featurizer = WordFeaturizer.load(directory, info.unit, max_words=config.encoder.max_pieces)
+    model = Student(_tagger(config.head, scratch(config.encoder, featurizer), info.tagset), PairSimilarity())
+    _fill(model, directory)
+    return Built(info, config, model, featurizer)
+
+
+def _fill(model: nn.Module, directory: Path) -> None:
+    weights = load_weights(directory / WEIGHTS)
+    wanted = model.state_dict()
+    problems: list[Any] = [
+        name for name, tensor in wanted.items() if name not in weights or weights[name].shape != tensor.shape
+    ]
+    problems += [name for name in weights if name not in wanted]
+    if problems:
+        raise RunError(
+            f"{directory / WEIGHTS}: does not fit config.toml and the vocabulary: "
+            f"{len(problems)} weights differ, such as {problems[0]}"
+        )
+    model.load_state_dict(weights)

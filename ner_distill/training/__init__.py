@@ -1,0 +1,1 @@
+"""The one training loop, and the data, directories and devices that all trainings share."""

@@ -1,0 +1,410 @@
+"""The one training loop.
+
+A pipeline hands it data, an objective and a way to evaluate; everything that every training needs lives
+here once: epochs, accumulation, several processes, clipping, the rate's schedule, evaluation, the best
+weights, early stopping, weight averaging, checkpoints and resume, progress and metrics.
+
+The model is not wrapped in DistributedDataParallel. Gradients are summed over processes once per step,
+after all micro-batches and all adversarial passes: every term of the loss is divided by its count over
+the whole step, so the sum is exactly the gradient of one big batch, and any method of the model may be
+called in a step.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from ner_distill.console import Reporter
+from ner_distill.data.batching import Batch
+from ner_distill.errors import RunError, TrainingError
+from ner_distill.runs.weights import load_weights, save_weights
+from ner_distill.training import checkpoint as saved
+from ner_distill.training.checkpoint import Progress
+from ner_distill.training.processes import (
+    StopSignals,
+    any_process,
+    make_accelerator,
+    sum_gradients,
+    sum_over_processes,
+)
+from ner_distill.training.records import Records, keep_epochs
+
+
+class Objective(Protocol):
+    """A loss of several terms. `counts` must be known from the batch alone, before any forward pass."""
+
+    weights: dict[str, float]
+
+    def counts(self, batch: Batch) -> dict[str, float]:
+        """What each term's sum runs over in this batch (words, pairs).
+
+        A term that is not named is not of this batch's kind; one of 0 is, and has nothing to say.
+        """
+        ...
+
+    def sums(self, batch: Batch) -> dict[str, Tensor]:
+        """Each term summed over the batch: scalars with gradient."""
+        ...
+
+
+class TrainingData(Protocol):
+    """Batches that are a function of the epoch alone."""
+
+    def plan(self, epoch: int) -> Sequence[Any]:
+        """The micro-batches of an epoch, each as whatever `load` understands."""
+        ...
+
+    def load(self, micro_batch: Any, epoch: int) -> Batch:
+        """One micro-batch."""
+        ...
+
+
+class Adversary(Protocol):
+    """Runs the passes of one micro-batch and leaves their gradients added up."""
+
+    def backward(self, loss: Callable[[], Tensor], backward: Callable[[Tensor], None]) -> Tensor:
+        """The plain loss, detached, after all passes."""
+        ...
+
+
+class PlainPass:
+    """No adversary: one pass."""
+
+    def backward(self, loss: Callable[[], Tensor], backward: Callable[[Tensor], None]) -> Tensor:
+        """See Adversary."""
+        value = loss()
+        backward(value)
+        return value.detach()
+
+
+class Weighting(Protocol):
+    """Weights of the terms that change as training goes."""
+
+    running: dict[str, float]  # all that it remembers; saved, and put back on resume
+
+    def weights(self, given: dict[str, float]) -> dict[str, float]:
+        """The objective's weights → those of the coming step."""
+        ...
+
+    def after_step(self, means: dict[str, float]) -> None:
+        """Take in the mean of each term that occurred in a step, over all its micro-batches and processes."""
+        ...
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Plain numbers of the loop; their meaning is that of the keys of `[optim]`."""
+
+    epochs: int
+    seed: int = 13
+    accumulate: int = 1
+    clip: float = 0.0
+    warmup: float = 0.1
+    patience: int = 0
+    swa: bool = False
+    swa_start: float = 0.7
+    precision: str = "fp32"
+    checkpoint_minutes: float = 2.0
+    freeze_epochs: int = 0
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What came out: the best development score, its epoch (from 0), the steps, and the seconds of training."""
+
+    score: float
+    epoch: int
+    steps: int
+    seconds: float
+
+
+class Fit:
+    """One training. `run` does it all; the rest is public for reading, not for calling."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        data: TrainingData,
+        groups: Sequence[dict[str, Any]],
+        evaluate: Callable[[nn.Module], dict[str, float]],
+        *,
+        settings: FitSettings,
+        directory: Path,
+        reporter: Reporter,
+        adversary: Adversary | None = None,
+        accelerator: Accelerator | None = None,
+        frozen: Sequence[nn.Module] = (),
+        weighting: Weighting | None = None,
+    ) -> None:
+        """groups: AdamW parameter groups, each with `params`, `lr` and maybe `weight_decay`.
+
+        evaluate: called with a model after each epoch; its "score" decides which weights are the best.
+        frozen: parts of the model that nothing changes in the first `freeze_epochs` epochs, weight decay neither.
+        weighting: None leaves the objective's weights as they are.
+        """
+        self.accelerator = accelerator or make_accelerator(settings.precision)
+        self.model = model.to(self.accelerator.device)
+        self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self.objective, self.data, self.evaluate = objective, data, evaluate
+        self.settings, self.reporter = settings, reporter
+        self.checkpoints = directory / "checkpoints"
+        self.directory = directory
+        self.adversary = adversary or PlainPass()
+        self.frozen = [parameter for part in frozen for parameter in part.parameters() if parameter.requires_grad]
+        self.weighting = weighting
+        self.optimizer = torch.optim.AdamW(groups, fused=True)
+        self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.average = torch.optim.swa_utils.AveragedModel(self.model) if settings.swa else None
+        self.progress = Progress()
+        self._ticked = time.monotonic()
+
+    # ---- the loop
+
+    def run(self, *, resume: bool = False) -> FitResult:
+        """Train to the end and leave the best weights in the model.
+
+        Raises TrainingError where the loss is no longer a number, where the disk is full, or on Ctrl-C or SIGTERM
+        (after saving); RunError where what `resume` should go on from is damaged or does not fit.
+        """
+        torch.manual_seed(self.settings.seed + 7919 * self.accelerator.process_index)
+        if resume:
+            self._restore()
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        self._ticked = time.monotonic()
+        # of an earlier attempt only what the checkpoint knows stays on the curves
+        first = self.progress.step + (self.progress.batch == 0)
+        records = Records(self.directory, wanted=self.accelerator.is_main_process, first_step=first)
+        with StopSignals() as signals, records, ThreadPoolExecutor(1) as loader:
+            while self.progress.epoch < self.settings.epochs and not self._out_of_patience():
+                self._epoch(loader, signals)
+                self._after_epoch(records)
+        self._load_best()
+        self._freeze(False)
+        done = self.progress
+        return FitResult(done.best_score, done.best_epoch, done.step, done.seconds)
+
+    def _epoch(self, loader: ThreadPoolExecutor, signals: StopSignals) -> None:
+        progress, world = self.progress, self.accelerator.num_processes
+        self.model.train()
+        # without a gradient AdamW leaves a parameter and its moments alone
+        self._freeze(progress.epoch < self.settings.freeze_epochs)
+        plan = self.data.plan(progress.epoch)
+        per_step = self.settings.accumulate * world
+        steps = [plan[first : first + per_step] for first in range(0, len(plan), per_step)]
+        mine = [step[self.accelerator.process_index :: world] for step in steps]
+        last_saved = self._tick()
+        name = f"epoch {progress.epoch + 1}/{self.settings.epochs}"
+        with self.reporter.progress(name, total=len(steps), unit="steps", done=progress.batch) as bar:
+            pending = loader.submit(self._load, mine[progress.batch]) if progress.batch < len(mine) else None
+            while pending is not None:
+                batches = pending.result()
+                following = progress.batch + 1
+                pending = loader.submit(self._load, mine[following]) if following < len(mine) else None
+                self._step(batches, (progress.epoch + progress.batch / len(steps)) / self.settings.epochs)
+                now = self._tick()
+                bar.advance(1, **{name: f"{value:.3f}" for name, value in self._means().items()})
+                if any_process(self.accelerator, signals.received):
+                    self._save()
+                    raise TrainingError(
+                        f"stopped by signal after step {progress.step}; everything is saved in {self.checkpoints}. "
+                        "Go on with the same command and --resume"
+                    )
+                # a clock decides when to save, so only one process may ask it
+                due = 60 * self.settings.checkpoint_minutes
+                if due and any_process(self.accelerator, now - last_saved > due):
+                    self._save()
+                    last_saved = time.monotonic()
+
+    def _freeze(self, frozen: bool) -> None:
+        for parameter in self.frozen:
+            parameter.requires_grad_(not frozen)
+
+    def _tick(self) -> float:
+        """Count the time since the last tick; now, in seconds of the monotonic clock."""
+        before, self._ticked = self._ticked, time.monotonic()
+        self.progress.seconds += self._ticked - before
+        return self._ticked
+
+    def _load(self, micro_batches: Sequence[Any]) -> list[Batch]:
+        return [self.data.load(micro_batch, self.progress.epoch) for micro_batch in micro_batches]
+
+    def _step(self, batches: list[Batch], done: float) -> None:
+        counts = [self.objective.counts(batch) for batch in batches]
+        names = sorted(self.objective.weights)
+        own = torch.tensor([sum(count.get(name, 0.0) for count in counts) for name in names], dtype=torch.float64)
+        totals = dict(zip(names, sum_over_processes(self.accelerator, own).tolist(), strict=True))
+        shares = self._shares(counts, names)
+        weights = self.objective.weights if self.weighting is None else self.weighting.weights(self.objective.weights)
+        weights = {name: weights[name] * shares[name] for name in names}
+        own_sums = dict.fromkeys(names, 0.0)
+        self.optimizer.zero_grad(set_to_none=True)
+        for batch, count in zip(batches, counts, strict=True):
+            if any(count.get(name) for name in names):  # else nothing in it counts
+                self._passes(batch.to(self.accelerator.device), totals, weights, own_sums)
+        gradients = sum_gradients(self.accelerator, self.parameters)
+        # sums of all processes: where one must stop, all stop
+        own = torch.tensor([own_sums[name] for name in names], dtype=torch.float64)
+        step_sums = dict(zip(names, sum_over_processes(self.accelerator, own).tolist(), strict=True))
+        norm = nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
+        self._require_finite(norm, step_sums)
+        if self.settings.clip:
+            nn.utils.clip_grads_with_norm_(self.parameters, self.settings.clip, norm)
+        factor = rate_factor(done, self.settings.warmup)
+        for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
+            group["lr"] = base * factor
+        self.optimizer.step()
+        if self.weighting is not None:
+            self.weighting.after_step({name: step_sums[name] / totals[name] for name in names if totals[name] > 0})
+        self.progress.step += 1
+        self.progress.batch += 1
+        for name in names:
+            self.progress.sums[name] = self.progress.sums.get(name, 0.0) + step_sums[name]
+            self.progress.totals[name] = self.progress.totals.get(name, 0.0) + totals[name]
+
+    def _shares(self, counts: Sequence[dict[str, float]], names: Sequence[str]) -> dict[str, float]:
+        """For each term the share of the step's micro-batches that are of its kind.
+
+        1 where all are. Where kinds take turns (soft and gold batches), it keeps their proportion the same
+        however many micro-batches make a step.
+        """
+        counting = [count for count in counts if any(count.get(name) for name in names)]
+        own = torch.tensor([float(len(counting)), *(sum(name in count for count in counting) for name in names)])
+        batches, *having = sum_over_processes(self.accelerator, own.double()).tolist()
+        return {name: number / max(batches, 1.0) for name, number in zip(names, having, strict=True)}
+
+    def _passes(
+        self, batch: Batch, totals: dict[str, float], weights: dict[str, float], step_sums: dict[str, float]
+    ) -> None:
+        """Forward and backward of one micro-batch, the adversary's included; gradients add up."""
+        latest: dict[str, Tensor] = {}
+
+        def loss() -> Tensor:
+            with self.accelerator.autocast():
+                sums = self.objective.sums(batch)
+            if not latest:
+                latest.update({name: value.detach() for name, value in sums.items()})
+            terms = [weights[name] * value / max(totals[name], 1.0) for name, value in sums.items()]
+            return torch.stack([term.float() for term in terms]).sum()
+
+        self.adversary.backward(loss, self.accelerator.backward)
+        for name, value in latest.items():
+            step_sums[name] += value.item()
+
+    def _require_finite(self, norm: Tensor, step_sums: dict[str, float]) -> None:
+        finite = math.isfinite(norm.item()) and all(math.isfinite(value) for value in step_sums.values())
+        if finite:
+            return
+        kept = saved.checkpoints(self.checkpoints)
+        where = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint was due before that"
+        losses = ", ".join(f"{name} {value:g}" for name, value in step_sums.items())
+        raise TrainingError(
+            f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1}): the loss or its gradient is not a "
+            f"number (sums: {losses}; gradient norm {norm.item():g}); {where}. "
+            "Lower optim.lr, or set optim.clip or a longer optim.warmup"
+        )
+
+    # ---- between epochs
+
+    def _after_epoch(self, records: Records) -> None:
+        progress, settings = self.progress, self.settings
+        means = self._means()
+        progress.epoch, progress.batch, progress.sums, progress.totals = progress.epoch + 1, 0, {}, {}
+        candidate = self.model
+        if self.average is not None and progress.epoch > settings.swa_start * settings.epochs:
+            self.average.update_parameters(self.model)
+            progress.averaged += 1
+            candidate = self.average.module
+        with torch.inference_mode():
+            candidate.eval()
+            scores = self.evaluate(candidate)
+        # the first process decides for all: where figures differ in a rounding, all must still do the same
+        own_score = torch.tensor([scores["score"] if self.accelerator.is_main_process else 0.0], dtype=torch.float64)
+        scores = {**scores, "score": sum_over_processes(self.accelerator, own_score).item()}
+        self._tick()
+        progress.epochs_without_gain = 0 if scores["score"] > progress.best_score else progress.epochs_without_gain + 1
+        if scores["score"] >= progress.best_score:  # of equals the later: one that finds nothing yet has learned more
+            progress.best_score, progress.best_epoch = scores["score"], progress.epoch - 1
+            if self.accelerator.is_main_process:
+                save_weights(self.checkpoints / "best.safetensors", candidate.state_dict())
+        records.add(progress, means, scores)
+        losses = ", ".join(f"{name} {value:.4f}" for name, value in means.items())
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if name != "score")
+        self.reporter.info(
+            f"epoch {progress.epoch}/{settings.epochs}: loss {losses}; {figures}; {progress.seconds:.0f} s"
+        )
+        self._save()
+
+    def _out_of_patience(self) -> bool:
+        return 0 < self.settings.patience <= self.progress.epochs_without_gain
+
+    def _means(self) -> dict[str, float]:
+        totals = self.progress.totals
+        return {name: value / totals[name] for name, value in self.progress.sums.items() if totals[name] > 0}
+
+    # ---- saving and restoring
+
+    def _save(self) -> None:
+        tensors = {"model": self.model.state_dict(), "optimizer": saved.optimizer_tensors(self.model, self.optimizer)}
+        if self.average is not None:
+            tensors["average"] = self.average.state_dict()
+        if self.weighting is not None:
+            numbers = self.weighting.running.items()
+            tensors["weighting"] = {name: torch.tensor(value, dtype=torch.float64) for name, value in numbers}
+        accelerator = self.accelerator
+        saved.save_checkpoint(
+            self.checkpoints,
+            self.progress,
+            tensors,
+            rank=accelerator.process_index,
+            main=accelerator.is_main_process,
+            wait=accelerator.wait_for_everyone,
+        )
+
+    def _restore(self) -> None:
+        found = saved.checkpoints(self.checkpoints)
+        if not found:
+            self.reporter.info("no checkpoint yet: starting from the beginning")
+            keep_epochs(self.directory, 0)
+            return
+        last = found[-1]
+        saved.require_processes(last, self.accelerator.num_processes)
+        self.progress = saved.read_progress(last)
+        try:
+            self.model.load_state_dict(load_weights(last / "model.safetensors"))
+            if self.average is not None:
+                self.average.load_state_dict(load_weights(last / "average.safetensors"))
+        except RuntimeError as error:
+            raise RunError(f"{last}: not of this model ({error}); resume with what the training began with") from None
+        saved.restore_optimizer(self.model, self.optimizer, load_weights(last / "optimizer.safetensors"))
+        if self.weighting is not None:
+            numbers = load_weights(last / "weighting.safetensors")
+            self.weighting.running = {name: value.item() for name, value in numbers.items()}
+        saved.restore_random_state(load_weights(last / f"random-{self.accelerator.process_index}.safetensors"))
+        if self.accelerator.is_main_process:
+            keep_epochs(self.directory, self.progress.epoch)
+        self.reporter.info(
+            f"going on after epoch {self.progress.epoch}, batch {self.progress.batch} (step {self.progress.step})"
+        )
+
+    def _load_best(self) -> None:
+        self.accelerator.wait_for_everyone()
+        self.model.load_state_dict(load_weights(self.checkpoints / "best.safetensors"))
+        self.model.eval()
+
+
+def rate_factor(done: float, warmup: float) -> float:
+    """Share of the full rate when `done` (0 to 1) of the training is done: up in a line, down in a cosine."""
+    if done < warmup:
+        return 0.04 + 0.96 * done / warmup
+    return 0.5 * (1.0 + math.cos(math.pi * (done - warmup) / max(1.0 - warmup, 1e-9)))

@@ -1,0 +1,52 @@
+"""What PU learning has to know of all the data: class priors, given or estimated."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from ner_distill.config import LossConfig
+from ner_distill.console import Reporter
+from ner_distill.data.noise.class_prior import estimate_priors, labelled_shares
+from ner_distill.data.sentence import Sentence
+from ner_distill.errors import ConfigError
+
+
+def pu_rates(
+    config: LossConfig,
+    labels: Sequence[str],
+    sentences: Sequence[Sentence],
+    development: Sequence[Sentence],
+    reporter: Reporter,
+) -> tuple[list[float], list[float]]:
+    """Class priors and labelled shares, both in the order of the labels: what `PuHead.set_rates` takes.
+
+    sentences: the training data. development: of which `prior_from = "dev"` says that it is labelled in full.
+    Says what the priors are, and warns where one is below the share that is labelled.
+    Raises ConfigError where a prior is that of no type, or nothing says what the prior of a type is.
+    """
+    for label in config.prior:
+        if label not in labels:
+            close = difflib.get_close_matches(label, labels, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"the data has {', '.join(labels)}"
+            raise ConfigError(f"loss.prior: no type {label!r}; {hint}")
+    shares = labelled_shares(sentences)
+    if lost := [label for label in labels if not shares.get(label)]:
+        raise ConfigError(f"loss.kind: no word that counts is labelled {', '.join(lost)}; there is nothing to learn")
+    priors = dict(config.prior)
+    if missing := [label for label in labels if label not in priors]:
+        found = labelled_shares(development) if config.prior_from == "dev" else estimate_priors(sentences)
+        if unknown := [label for label in missing if not found.get(label)]:
+            raise ConfigError(
+                f'loss.prior_from: the development data has no {", ".join(unknown)}; give loss.prior, or "train"'
+            )
+        priors |= {label: found[label] for label in missing}
+    table = ", ".join(f"{label} {priors[label]:.2%} ({shares[label]:.2%} labelled)" for label in labels)
+    reporter.info(f"class priors, as shares of all words: {table}")
+    for label in labels:
+        if priors[label] < shares[label]:
+            reporter.warn(
+                f"loss.prior: {priors[label]:.2%} of the words are to be {label}, but {shares[label]:.2%} are labelled "
+                "so: some labels are taken for wrong"
+            )
+    return [priors[label] for label in labels], [shares[label] for label in labels]

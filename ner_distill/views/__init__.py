@@ -1,0 +1,1 @@
+"""Everything that is shown: tables in the terminal, pages, entities in text."""

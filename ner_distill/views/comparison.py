@@ -1,0 +1,106 @@
+"""What a comparison of configurations came to: its table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ner_distill.pipelines.comparison.figures import Comparison, Spread, Summary
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.table import Table
+
+# Text from anywhere must not steer the terminal that shows it.
+_CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\ufffd")
+
+
+class View:
+    """A comparison as one table where that is not too wide, else as one of scores and one of costs."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self.comparison = comparison
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """See rich."""
+        from rich.measure import Measurement
+        from rich.text import Text
+
+        summaries = self.comparison.summaries()
+        scores, costs = _score_columns(summaries), _cost_columns(summaries)
+        yield Text("F1 × 100: mean ± deviation over seeds; gain over the first, by seed; MiB: peak")
+        whole = _table(summaries, scores | costs, longest_name=14)
+        if Measurement.get(console, options.update(max_width=10_000), whole).maximum <= options.max_width:
+            yield whole
+        else:
+            yield _table(summaries, scores)
+            yield _table(summaries, costs)
+        for line in self._remarks():
+            yield Text(line.translate(_CONTROLS))
+
+    def _remarks(self) -> Iterator[str]:
+        total = len(self.comparison.names) * len(self.comparison.seeds)
+        if missing := total - len(self.comparison.runs):
+            yield f"{missing} of {total} runs have not been made yet: go on with --resume"
+        for run in self.comparison.failed:
+            yield f"failed: {run.name}, seed {run.seed}: {run.error}"
+
+
+def render(comparison: Comparison) -> RenderableType:
+    """The table of a comparison, readable without colour and in 80 columns, with what failed below."""
+    return View(comparison)
+
+
+Column = Callable[[Summary], str]
+
+
+def _score_columns(summaries: Sequence[Summary]) -> dict[str, Column]:
+    columns: dict[str, Column] = {
+        "seeds": lambda row: str(row.seeds),
+        "dev": lambda row: _points(row.dev),
+        "gain": lambda row: _points(row.dev_gain, of=row.seeds, sign="+"),
+    }
+    if any(row.test for row in summaries):
+        columns["test"] = lambda row: _points(row.test, of=row.seeds)
+        columns["test gain"] = lambda row: _points(row.test_gain, of=row.seeds, sign="+")
+    return columns
+
+
+def _cost_columns(summaries: Sequence[Summary]) -> dict[str, Column]:
+    columns: dict[str, Column] = {
+        "seconds": lambda row: _number(row.seconds, ",.0f"),
+        "s/epoch": lambda row: _number(row.seconds_per_epoch, ",.2f"),
+        "MiB": lambda row: _number(row.peak_mib, ",.0f"),
+    }
+    if any(row.gpu_mib is not None for row in summaries):
+        columns["GPU MiB"] = lambda row: _number(row.gpu_mib, ",.0f")
+    columns["parameters"] = lambda row: _number(row.parameters, ",d")
+    return columns
+
+
+def _points(spread: Spread | None, *, of: int = 0, sign: str = "") -> str:
+    """`71.23 ± 0.45`; where it is of fewer seeds than `of`, their number after it."""
+    if spread is None:
+        return "-"
+    mean = f"{100 * spread.mean:{sign}.2f}"
+    deviation = f" ± {100 * spread.deviation:.2f}" if spread.deviation is not None else ""
+    return mean + deviation + (f" ({spread.count})" if spread.count < of else "")
+
+
+def _number(value: float | None, pattern: str) -> str:
+    return "-" if value is None else format(value, pattern)
+
+
+def _table(summaries: Sequence[Summary], columns: dict[str, Column], *, longest_name: int | None = None) -> Table:
+    """longest_name: longer ones are folded."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("configuration", overflow="fold", max_width=longest_name)
+    for title in columns:
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in summaries:
+        table.add_row(Text(row.name.translate(_CONTROLS)), *(column(row) for column in columns.values()))
+    return table

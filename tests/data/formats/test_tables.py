@@ -1,0 +1,79 @@
+"""Parquet files and data sets → sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ner_distill.data.formats.readers import read_corpus
+from ner_distill.data.sentence import Sentence, Span
+from ner_distill.errors import DataError
+
+Write = Callable[[str, str | bytes], Path]
+
+
+def test_parquet_words_tags_and_texts(tmp_path: Path) -> None:
+    rows = [
+        {"id": "p1", "words": ["Ana"], "tags": ["B-PER"], "text": None},
+        {"id": "p2", "words": None, "tags": None, "text": "Ana lives"},
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    found = read_corpus([tmp_path / "a.parquet"]).sentences
+    assert [(one.id, one.words, one.spans) for one in found] == [
+        ("p1", ("Ana",), (Span(0, 1, "PER"),)),
+        ("p2", ("Ana", "lives"), None),
+    ]
+
+
+def test_parquet_tag_numbers_without_names_are_an_error(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"tokens": [["Ana"]], "ner_tags": [[1]]}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"a\.parquet:1: `ner_tags` holds numbers of which the file gives no names"):
+        read_corpus([tmp_path / "a.parquet"])
+
+
+def test_parquet_without_words_or_text_names_its_columns(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"sentence": ["a"]}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"expected a column `words`, `tokens` or `text`, found sentence"):
+        read_corpus([tmp_path / "a.parquet"])
+
+
+def test_parquet_that_is_none_is_an_error(write: Write) -> None:
+    with pytest.raises(DataError, match=r"a\.parquet: cannot be read as Parquet"):
+        read_corpus([write("a.parquet", "no")])
+
+
+@pytest.fixture
+def labelled_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A local data set whose tags are numbers with names, as those of the hub are."""
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    tags = datasets.List(datasets.ClassLabel(names=["O", "B-PER", "I-PER"]))
+    features = datasets.Features({"tokens": datasets.List(datasets.Value("string")), "ner_tags": tags})
+    rows = {"tokens": [["Ana", "López", "runs"]], "ner_tags": [[1, 2, 0]]}
+    (tmp_path / "set").mkdir()
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "set" / "train.parquet")
+    return tmp_path / "set"
+
+
+def test_hf_class_labels_become_names(labelled_data_set: Path) -> None:
+    name = f"hf:{labelled_data_set}/default/train"
+    corpus = read_corpus([name])
+    assert corpus.sentences == (Sentence(f"{name}:1", ("Ana", "López", "runs"), (Span(0, 2, "PER"),)),)
+
+
+def test_parquet_of_datasets_has_the_names_of_its_tags(labelled_data_set: Path) -> None:
+    assert read_corpus([labelled_data_set / "train.parquet"]).sentences[0].spans == (Span(0, 2, "PER"),)
+
+
+def test_hf_that_cannot_be_loaded_is_an_error(labelled_data_set: Path) -> None:
+    with pytest.raises(DataError, match=r"hf:.*/default/nosplit: `datasets` cannot load it"):
+        read_corpus([f"hf:{labelled_data_set}/default/nosplit"])
+
+
+def test_hf_of_too_few_parts_is_an_error() -> None:
+    with pytest.raises(DataError, match=r"hf:conll2003: expected hf:NAME/CONFIG/SPLIT"):
+        read_corpus(["hf:conll2003"])

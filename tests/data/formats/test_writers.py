@@ -1,0 +1,111 @@
+"""Sentences → files, and back through the readers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ner_distill.data.formats.readers import read_corpus
+from ner_distill.data.formats.segment import segment
+from ner_distill.data.formats.tagging import SCHEMES, Scheme
+from ner_distill.data.formats.writers import BLANK, write_conll, write_jsonl
+from ner_distill.data.sentence import Sentence, Span, Unit
+from ner_distill.errors import DataError, RunError
+
+
+def sentence_of_text(id: str, text: str, unit: Unit, *spans: Span, lang: str | None = None) -> Sentence:
+    words, offsets = segment(text, unit)
+    return Sentence(id, words, spans, text, offsets, lang)
+
+
+SENTENCES = (
+    Sentence("a", ("Ana", "López", "lives"), (Span(0, 2, "PER"),), lang="es"),
+    Sentence("b", ("the", "bank", "of", "Rome"), (Span(1, 4, "ORG"), Span(3, 4, "LOC"))),
+    Sentence("c", ("nobody", " ", "\u200b", "😀"), None),
+    Sentence("d", ("none",), ()),
+    sentence_of_text("e", " 他 在 IBM", "word", Span(2, 3, "ORG")),
+    sentence_of_text("f", "他 在 IBM", "character", Span(4, 5, "X"), Span(4, 7, "ORG"), lang="zh"),
+    sentence_of_text("g", "It's Al\u2028Ain", "word"),
+    Sentence("h", ("in", "Rome"), (Span(1, 2, "LOC"),), keep=(True, False), weight=0.49),
+    Sentence("i", ("Rome",), (), "Rome", ((0, 4),), keep=(False,)),
+)
+
+
+def test_json_lines_are_read_back_as_they_were(tmp_path: Path) -> None:
+    write_jsonl(SENTENCES, tmp_path / "out.jsonl")
+    corpus = read_corpus([tmp_path / "out.jsonl"])
+    assert corpus.report.clean
+    assert corpus.sentences == SENTENCES
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_conll_is_read_back_with_the_same_words_and_spans(scheme: Scheme, tmp_path: Path) -> None:
+    spans = (Span(0, 2, "PER"), Span(2, 3, "LOC"), Span(3, 4, "LOC"))
+    sentences = [Sentence("a", ("Ana", "López", "Rome", "Milan", "#"), spans), Sentence("b", ("#", "\u200b"), ())]
+    write_conll(sentences, tmp_path / "out.conll", scheme)
+    corpus = read_corpus([tmp_path / "out.conll"], scheme=scheme)
+    assert corpus.report.clean
+    assert [(one.words, one.spans) for one in corpus.sentences] == [(one.words, one.spans) for one in sentences]
+
+
+def test_conll_replaces_white_space_in_words_and_counts_it(tmp_path: Path) -> None:
+    written = write_conll([Sentence("a", ("中", " ", "a b", ""), ())], tmp_path / "out.conll")
+    assert (tmp_path / "out.conll").read_text("utf-8") == f"中 O\n{BLANK} O\na{BLANK}b O\n{BLANK} O\n\n"
+    assert written.blanks == 3
+
+
+def test_conll_keeps_the_longest_of_overlapping_entities_and_counts_the_others(tmp_path: Path) -> None:
+    written = write_conll([SENTENCES[1]], tmp_path / "out.conll")
+    assert (tmp_path / "out.conll").read_text("utf-8") == "the O\nbank B-ORG\nof I-ORG\nRome I-ORG\n\n"
+    assert written.overlaps == 1
+
+
+def test_conll_refuses_a_sentence_without_labels_and_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="sentence c: has no labels"):
+        write_conll(SENTENCES[2:3], tmp_path / "out.conll")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_conll_refuses_a_type_with_white_space(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="sentence a: type 'my type' holds white space"):
+        write_conll([Sentence("a", ("w",), (Span(0, 1, "my type"),))], tmp_path / "out.conll")
+
+
+def test_existing_file_is_refused_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "out.jsonl").write_text("mine")
+    with pytest.raises(RunError, match=r"out\.jsonl: exists already"):
+        write_jsonl(SENTENCES, tmp_path / "out.jsonl")
+    assert (tmp_path / "out.jsonl").read_text() == "mine"
+
+
+def test_overwrite_replaces_a_file(tmp_path: Path) -> None:
+    (tmp_path / "out.jsonl").write_text("old")
+    assert write_jsonl(SENTENCES[:1], tmp_path / "out.jsonl", overwrite=True).sentences == 1
+    assert (tmp_path / "out.jsonl").read_text("utf-8") == (
+        '{"id": "a", "words": ["Ana", "López", "lives"], "tags": ["B-PER", "I-PER", "O"], "lang": "es"}\n'
+    )
+
+
+def test_failure_halfway_keeps_the_old_file(tmp_path: Path) -> None:
+    (tmp_path / "out.conll").write_text("old")
+    with pytest.raises(DataError):
+        write_conll([SENTENCES[0], SENTENCES[2]], tmp_path / "out.conll", overwrite=True)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("out.conll", "old")]
+
+
+def test_directory_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="nowhere"):
+        write_jsonl(SENTENCES, tmp_path / "nowhere" / "out.jsonl")
+
+
+def test_json_lines_say_nothing_of_labels_that_all_count(tmp_path: Path) -> None:
+    write_jsonl([Sentence("a", ("x", "y"), (), keep=(True, True), weight=1.0)], tmp_path / "out.jsonl")
+    assert json.loads((tmp_path / "out.jsonl").read_text("utf-8")).keys() == {"id", "words", "tags"}
+
+
+def test_conll_counts_sentences_whose_keep_or_weight_it_cannot_hold(tmp_path: Path) -> None:
+    plain, masked = Sentence("a", ("x",), ()), Sentence("b", ("x",), (), keep=(False,))
+    written = write_conll([plain, masked, Sentence("c", ("x",), (), weight=0.5)], tmp_path / "out.conll")
+    assert written.carriers == 2

@@ -1,0 +1,288 @@
+"""The MRC head against its formulas one element at a time; the encoder that reads questions against single readings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ner_distill.data.features.pieces import PieceFeaturizer
+from ner_distill.data.features.questions import QuestionFeaturizer
+from ner_distill.data.features.words import WordFeaturizer
+from ner_distill.nn.encoders import huggingface as _hf
+from ner_distill.nn.encoders.pretrained import PretrainedEncoder
+from ner_distill.nn.encoders.questions import QuestionEncoder
+from ner_distill.nn.encoders.scratch import ScratchEncoder, WordEmbedding
+from ner_distill.nn.heads.mrc import MrcHead
+from ner_distill.nn.spans import Spans
+from tests import checkpoints
+
+TYPES, WIDTH = 2, 3
+# All words, padding, a hole, one word, none.
+MASK = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0], [1, 0, 1, 1], [0, 0, 1, 0], [0, 0, 0, 0]]).bool()
+# Nested in row 0, also of one type; in row 2 one that holds the word that is not counted.
+GOLD = [(0, 0, 4, 0), (0, 1, 3, 0), (0, 1, 3, 1), (1, 2, 3, 1), (2, 0, 3, 0), (2, 2, 4, 1), (3, 2, 3, 0)]
+
+
+def spans(*places: tuple[int, int, int, int]) -> Spans:
+    return Spans(torch.tensor(places, dtype=torch.long).reshape(-1, 4))
+
+
+def head_of(**weights: float) -> MrcHead:
+    torch.manual_seed(4)
+    return MrcHead(TYPES * WIDTH, TYPES, **weights).double()
+
+
+def vectors_of(*, words: int = 4, seed: int = 1, scale: float = 3.0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return scale * torch.randn(len(MASK), words, TYPES * WIDTH, dtype=torch.float64, generator=generator)
+
+
+def logits_of(head: MrcHead, vectors: Tensor, row: int, kind: int) -> tuple[list[Tensor], list[Tensor], Any]:
+    """Start, end and match of one sentence in one reading, from the weights."""
+
+    def scores(part: nn.Linear) -> list[Tensor]:
+        return [part.weight[0] @ vector[kind * WIDTH : (kind + 1) * WIDTH] for vector in vectors[row]]
+
+    starts = [score + head.starts.bias[0] for score in scores(head.starts)]
+    ends = [score + head.ends.bias[0] for score in scores(head.ends)]
+    both = torch.cat([head.match_first.weight[0], head.match_last.weight[0]])
+
+    def match(first: int, last: int) -> Tensor:
+        pair = [vectors[row, word, kind * WIDTH : (kind + 1) * WIDTH] for word in (first, last)]
+        return both @ torch.cat(pair) + head.match_first.bias[0]
+
+    return starts, ends, match
+
+
+def places_of(row: int) -> list[tuple[int, int]]:
+    """First and last word of every candidate."""
+    return [(i, j) for i in range(4) for j in range(i, 4) if MASK[row, i : j + 1].all()]
+
+
+def cross_entropy(logit: Tensor, wanted: bool) -> Tensor:
+    prob = 1 / (1 + torch.exp(-logit))
+    return -torch.log(prob if wanted else 1 - prob)
+
+
+def mean(costs: list[Tensor]) -> Tensor:
+    return torch.stack(costs).mean() if costs else torch.zeros((), dtype=torch.float64)
+
+
+def looped_loss(head: MrcHead, vectors: Tensor, weights: tuple[float, float, float]) -> Tensor:
+    total = torch.zeros((), dtype=torch.float64)
+    for row in range(len(MASK)):
+        for kind in range(TYPES):
+            starts, ends, match = logits_of(head, vectors, row, kind)
+            gold = {(s, e - 1) for r, s, e, k in GOLD if (r, k) == (row, kind) and (s, e - 1) in places_of(row)}
+            first, last = {i for i, _ in gold}, {j for _, j in gold}
+            words = MASK[row].nonzero()[:, 0].tolist()
+            asked = [(i, j) for i, j in places_of(row) if (i in first or starts[i] > 0) and (j in last or ends[j] > 0)]
+            parts = (
+                mean([cross_entropy(starts[i], i in first) for i in words]),
+                mean([cross_entropy(ends[j], j in last) for j in words]),
+                mean([cross_entropy(match(i, j), (i, j) in gold) for i, j in asked]),
+            )
+            total = total + sum(weight * part for weight, part in zip(weights, parts, strict=True))
+    return total
+
+
+@pytest.mark.parametrize("weights", [(1.0, 1.0, 1.0), (0.3, 2.0, 0.7)])
+def test_loss_equals_a_loop_over_words_and_spans(weights: tuple[float, float, float]) -> None:
+    head = head_of(start_weight=weights[0], end_weight=weights[1], match_weight=weights[2])
+    vectors = vectors_of()
+    torch.testing.assert_close(head.loss(vectors, MASK, spans(*GOLD)), looped_loss(head, vectors, weights))
+
+
+def test_gradients_of_loss_equal_those_of_a_loop() -> None:
+    head, vectors = head_of(), vectors_of().requires_grad_()
+    inputs = [vectors, *head.parameters()]
+    ours = torch.autograd.grad(head.loss(vectors, MASK, spans(*GOLD)), inputs)
+    torch.testing.assert_close(ours, torch.autograd.grad(looped_loss(head, vectors, (1, 1, 1)), inputs))
+
+
+def looped_probs(head: MrcHead, vectors: Tensor) -> Tensor:
+    probs = torch.zeros(len(MASK), TYPES, 4, 4, dtype=torch.float64)
+    for row in range(len(MASK)):
+        for kind in range(TYPES):
+            starts, ends, match = logits_of(head, vectors, row, kind)
+            for i, j in places_of(row):
+                probs[row, kind, i, j] = min(starts[i], ends[j], match(i, j)).sigmoid()
+    return probs
+
+
+def test_a_span_is_as_probable_as_the_least_of_start_end_and_match() -> None:
+    head, vectors = head_of(), vectors_of()
+    torch.testing.assert_close(head.span_probs(vectors, MASK), looped_probs(head, vectors))
+
+
+def test_found_are_the_spans_whose_start_end_and_match_are_all_positive() -> None:
+    head, vectors = head_of(), vectors_of()
+    for part in (head.starts, head.ends, head.match_first):
+        part.bias.data += 1.5
+    wanted = []
+    for row in range(len(MASK)):
+        for kind in range(TYPES):
+            starts, ends, match = logits_of(head, vectors, row, kind)
+            for i, j in places_of(row):
+                if starts[i] > 0 and ends[j] > 0 and match(i, j) > 0:
+                    wanted.append((row, i, j + 1, kind))
+    found, probs = head.find(vectors, MASK)
+    assert len(wanted) > 3
+    assert [tuple(place) for place in found.places.tolist()] == sorted(wanted)
+    rows, start, end, kinds = found.places.unbind(1)
+    torch.testing.assert_close(probs, looped_probs(head, vectors)[rows, kinds, start, end - 1].detach())
+
+
+def test_types_are_read_alike() -> None:
+    head, vectors = head_of(), vectors_of()
+    swapped = vectors.unflatten(-1, (TYPES, WIDTH)).flip(2).flatten(2)
+    torch.testing.assert_close(head.span_probs(swapped, MASK), head.span_probs(vectors, MASK).flip(1))
+
+
+def test_tag_probabilities_add_up_to_one_and_are_zero_at_padding() -> None:
+    log_probs = head_of().log_probs(vectors_of(), MASK)
+    assert log_probs.shape == (5, 4, 1 + 2 * TYPES)
+    torch.testing.assert_close(log_probs.exp().sum(-1)[MASK], torch.ones(int(MASK.sum()), dtype=torch.float64))
+    assert (log_probs[~MASK] == 0).all()
+
+
+def everything(head: MrcHead, vectors: Tensor, mask: Tensor) -> list[Tensor]:
+    found, probs = head.find(vectors, mask)
+    tables = [head.log_probs(vectors, mask), head.span_probs(vectors, mask)]
+    return [head.loss(vectors, mask, spans(*GOLD)), *tables, found.places, probs]
+
+
+def test_vectors_of_words_that_are_not_counted_make_no_difference() -> None:
+    head, vectors = head_of(), vectors_of()
+    other = vectors.masked_scatter(~MASK[..., None], vectors_of(seed=8))
+    torch.testing.assert_close(everything(head, other, MASK), everything(head, vectors, MASK))
+
+
+def test_more_padding_changes_nothing() -> None:
+    head, vectors = head_of(), vectors_of()
+    wide = torch.cat([vectors, vectors_of(words=3, seed=8)], 1)
+    more = torch.cat([MASK, torch.zeros(5, 3).bool()], 1)
+    loss, log_probs, probs, places, chances = everything(head, wide, more)
+    cut = [loss, log_probs[:, :4], probs[..., :4, :4], places, chances]
+    torch.testing.assert_close(cut, everything(head, vectors, MASK))
+
+
+def test_gradients_of_probabilities_are_finite() -> None:
+    head, vectors = head_of(), vectors_of(scale=1000.0).requires_grad_()
+    total = head.log_probs(vectors, MASK).exp().square().sum() + head.span_probs(vectors, MASK).square().sum()
+    grads = torch.autograd.grad(total, [vectors, *head.parameters()])
+    assert all(grad.isfinite().all() for grad in grads)
+
+
+def test_no_counted_word_gives_no_loss_and_still_back_propagates() -> None:
+    head, vectors = head_of(), vectors_of()
+    loss = head.loss(vectors, torch.zeros_like(MASK), spans())
+    loss.backward()
+    assert loss.item() == 0
+    assert all(parameter.grad is not None and (parameter.grad == 0).all() for parameter in head.parameters())
+
+
+def test_sentences_of_no_words_have_neither_loss_nor_entities() -> None:
+    head, vectors, mask = head_of(), torch.zeros(2, 0, TYPES * WIDTH, dtype=torch.float64), torch.zeros(2, 0).bool()
+    found, probs = head.find(vectors, mask)
+    assert head.loss(vectors, mask, spans()).item() == 0
+    assert head.log_probs(vectors, mask).shape == (2, 0, 1 + 2 * TYPES)
+    assert (found.places.shape, probs.shape) == ((0, 4), (0,))
+
+
+def test_autocast_changes_nothing() -> None:
+    head, vectors = head_of().float(), vectors_of().float()
+    plain = everything(head, vectors, MASK)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(everything(head, vectors, MASK), plain)
+
+
+def test_a_width_that_is_no_multiple_of_the_types_is_an_error() -> None:
+    with pytest.raises(ValueError, match="expected a multiple of types = 3 .*, found 8"):
+        MrcHead(8, 3)
+
+
+# ---- the encoder
+
+
+QUESTIONS = [["Who", "?"], ["Which", "city", "is", "it", "?"], ["Firms"]]
+SENTENCES = [["Peter", "lives", "in", "Brussels", "."], [], ["unbelievable", "北京", "Montevideo"], ["Berlin"] * 9]
+
+
+def scratch() -> tuple[WordFeaturizer, nn.Module]:
+    featurizer = WordFeaturizer.counted([*SENTENCES, *QUESTIONS] * 3, "word")
+    sizes = {name: len(vocab) for name, vocab in featurizer.vocabs.items()}
+    embedding = WordEmbedding(sizes["words"], dim=6, chars=sizes["chars"], char_dim=5, char_filters=4)
+    return featurizer, ScratchEncoder(embedding, hidden=8, layers=2, heads=2).double().eval()
+
+
+def bert(directory: Path) -> tuple[PieceFeaturizer, nn.Module]:
+    path = checkpoints.bert(directory, hidden=16)
+    return PieceFeaturizer(_hf.load_tokenizer(path)), PretrainedEncoder(_hf.load_backbone(path)).eval()
+
+
+@pytest.fixture(params=["scratch", "bert"])
+def base(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, nn.Module]:
+    torch.manual_seed(2)
+    return scratch() if request.param == "scratch" else bert(tmp_path)
+
+
+def inputs_of(featurizer: Any, sentences: list[list[str]]) -> dict[str, Tensor]:
+    return cast(dict[str, Tensor], featurizer.collate([featurizer.features(words) for words in sentences]))
+
+
+@torch.no_grad()
+def test_a_word_is_its_vectors_behind_each_question(base: tuple[Any, nn.Module]) -> None:
+    featurizer, encoder = base
+    asking = QuestionEncoder(encoder, len(QUESTIONS))
+    vectors = asking(inputs_of(QuestionFeaturizer(featurizer, QUESTIONS, separator="[SEP]"), SENTENCES))
+    assert vectors.shape == (4, 9, asking.dim)
+    readings = vectors.unflatten(-1, (len(QUESTIONS), -1))
+    for row, words in enumerate(SENTENCES):
+        for kind, question in enumerate(QUESTIONS):
+            alone = encoder(inputs_of(featurizer, [[*question, "[SEP]", *words]]))[0, len(question) + 1 :]
+            torch.testing.assert_close(readings[row, : len(words), kind], alone, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_padding_words_are_zero(base: tuple[Any, nn.Module]) -> None:
+    inputs = inputs_of(QuestionFeaturizer(base[0], QUESTIONS, separator="[SEP]"), SENTENCES)
+    vectors = QuestionEncoder(base[1], len(QUESTIONS))(inputs)
+    assert (vectors[~inputs["mask"]] == 0).all()
+    assert (vectors[inputs["mask"]].abs().sum(-1) > 0).all()
+
+
+@torch.no_grad()
+def test_sentences_of_no_words_have_no_vectors(base: tuple[Any, nn.Module]) -> None:
+    asking = QuestionEncoder(base[1], len(QUESTIONS))
+    inputs = inputs_of(QuestionFeaturizer(base[0], QUESTIONS, separator="[SEP]"), [[], []])
+    assert asking(inputs).shape == (2, 0, asking.dim)
+
+
+def test_embedding_and_layers_are_those_of_the_base(base: tuple[Any, nn.Module]) -> None:
+    encoder = cast(Any, base[1])
+    asking = QuestionEncoder(encoder, len(QUESTIONS))
+    assert asking.embedding is encoder.embedding
+    assert [list(map(id, group)) for group in asking.layer_groups()] == [
+        list(map(id, group)) for group in encoder.layer_groups()
+    ]
+
+
+def test_a_few_steps_learn_nested_entities_from_their_questions() -> None:
+    torch.manual_seed(0)
+    featurizer, encoder = scratch()
+    encoder = QuestionEncoder(encoder.float(), len(QUESTIONS))
+    head = MrcHead(encoder.dim, len(QUESTIONS))
+    inputs = inputs_of(QuestionFeaturizer(featurizer, QUESTIONS), [SENTENCES[0], SENTENCES[2]])
+    gold = spans((0, 0, 1, 0), (0, 1, 4, 1), (0, 3, 4, 1), (1, 0, 3, 2), (1, 1, 2, 0))
+    optimizer = torch.optim.Adam([*encoder.parameters(), *head.parameters()], lr=0.01)
+    for _ in range(100):
+        optimizer.zero_grad()
+        head.loss(encoder(inputs), inputs["mask"], gold).backward()
+        optimizer.step()
+    found, _ = head.find(encoder(inputs), inputs["mask"])
+    assert sorted(found.places.tolist()) == sorted(gold.places.tolist())

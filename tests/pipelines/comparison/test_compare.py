@@ -1,0 +1,479 @@
+"""Comparing configurations: a few real trainings in processes of their own, and many that are pretended."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ner_distill.config import TeacherConfig, load_config
+from ner_distill.console import Reporter
+from ner_distill.data.formats.reading import ReadOptions
+from ner_distill.data.sentence import Sentence, Span
+from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
+from ner_distill.pipelines.comparison.compare import compare
+from ner_distill.pipelines.comparison.figures import Comparison, Figures, Run, Spread, read_comparison
+from ner_distill.pipelines.comparison.job import Job, run_in_process
+from ner_distill.pipelines.evaluate import evaluate
+from ner_distill.pipelines.train_teacher import train_teacher
+from ner_distill.runs import runs
+from ner_distill.runs.runs import RunInfo
+from ner_distill.views.comparison import render
+from tests import corpora
+
+QUIET = Reporter(quiet=True)
+PRETENDED = Figures(dev=0.5, test=None, seconds=60.0, epochs=4, peak_mib=100.0, gpu_mib=None, parameters=1000)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few sentences, and two configurations."""
+    root = corpora.write_all(tmp_path_factory.mktemp("data"), train=12, dev=6)
+    corpora.write_conll(root / "test.conll", corpora.sentences(6, seed=4))
+    (root / "plain.toml").write_text("seed = 99\n[encoder]\nhidden = 32\nheads = 4\n")
+    (root / "wide.toml").write_text("[encoder]\nhidden = 64\nheads = 4\n")
+    return root
+
+
+class Pretend:
+    """Leaves what a training leaves, without one. figures: of a job; errors: the message where it fails."""
+
+    def __init__(
+        self, figures: Callable[[Job], Figures] = lambda job: PRETENDED, errors: dict[str, str] | None = None
+    ) -> None:
+        self.figures, self.errors = figures, errors or {}
+        self.jobs: list[Job] = []
+
+    def __call__(self, job: Job, quiet: bool) -> str | None:
+        self.jobs.append(job)
+        if job.name in self.errors:
+            return self.errors[job.name]
+        config = load_config(TeacherConfig, job.config, [f"seed={job.seed}"])
+        files = {"train": runs.fingerprints(job.train), "dev": runs.fingerprints(job.dev)}
+        if not job.begun:
+            runs.begin(job.directory, config, RunInfo("teacher", "word", corpora.LABELS), files, overwrite=False)
+        figures = self.figures(job)
+        metrics = {"dev": {"micro": {"f1": figures.dev}}, "seconds": figures.seconds, "parameters": figures.parameters}
+        measured: dict[str, Any] = {"peak_mib": figures.peak_mib, "gpu_mib": figures.gpu_mib}
+        if job.test:
+            measured["test"] = {"micro": {"f1": figures.test or 0.25}}
+        (job.directory / "metrics.json").write_text(json.dumps(metrics))
+        (job.directory / "metrics.jsonl").write_text("{}\n" * figures.epochs)
+        (job.directory / "measured.json").write_text(json.dumps(measured))
+        return None
+
+    @property
+    def made(self) -> list[tuple[str, int]]:
+        return [(job.name, job.seed) for job in self.jobs]
+
+
+def run(data: Path, out: Path, *names: str, **options: Any) -> Comparison:
+    """Compare configurations of `data`."""
+    defaults: dict[str, Any] = {"seeds": 2, "runner": Pretend(), "reporter": QUIET}
+    configs = [data / f"{name}.toml" for name in names]
+    return compare(configs, [data / "train.conll"], [data / "dev.conll"], out=out, **(defaults | options))
+
+
+# ---- real trainings
+
+
+@pytest.fixture(scope="module")
+def real(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Comparison]:
+    """A configuration that trains and one that cannot, each in a process."""
+    out = tmp_path_factory.mktemp("real") / "out"
+    settings = [*corpora.SMALL, "optim.epochs=2"]
+    broken = "broken:encoder.name=/no/such/encoder,encoder.hidden=160,encoder.heads=8,encoder.word_dim=64,"
+    broken += "encoder.char_filters=50,encoder.unknown=0.15,encoder.dropout=0.2,encoder.embedding_dropout=0.4"
+    options: dict[str, Any] = {"test": [data / "test.conll"], "settings": settings, "variants": [broken]}
+    return out, run(data, out, "plain", seeds=[14], runner=run_in_process, **options)
+
+
+def figures_of(comparison: Comparison, name: str) -> Figures:
+    found = next(run.figures for run in comparison.runs if run.name == name)
+    assert found is not None
+    return found
+
+
+def test_a_process_gives_the_weights_that_train_teacher_gives(
+    real: tuple[Path, Comparison], data: Path, tmp_path: Path
+) -> None:
+    settings = [*corpora.SMALL, "optim.epochs=2", "seed=14"]
+    files = ([data / "train.conll"], [data / "dev.conll"])
+    train_teacher(*files, tmp_path / "run", config_file=data / "plain.toml", settings=settings, reporter=QUIET)
+    weights = (real[0] / "plain" / "seed-14" / "model.safetensors").read_bytes()
+    assert weights == (tmp_path / "run" / "model.safetensors").read_bytes()
+
+
+def test_f1_is_that_of_evaluate(real: tuple[Path, Comparison], data: Path) -> None:
+    figures, directory = figures_of(real[1], "plain"), real[0] / "plain" / "seed-14"
+    scores = [evaluate(directory, [data / file], reporter=QUIET).micro.f1 for file in ("dev.conll", "test.conll")]
+    assert [figures.dev, figures.test] == scores
+
+
+def test_peak_is_that_of_a_process_with_torch_in_it(real: tuple[Path, Comparison]) -> None:
+    peak = figures_of(real[1], "plain").peak_mib
+    assert peak is not None
+    assert 100 < peak < 4000
+
+
+def test_epochs_and_parameters_are_those_of_the_run(real: tuple[Path, Comparison]) -> None:
+    figures = figures_of(real[1], "plain")
+    metrics = json.loads((real[0] / "plain" / "seed-14" / "metrics.json").read_text())
+    assert (figures.epochs, figures.parameters) == (2, metrics["parameters"])
+
+
+def test_the_message_of_a_failed_process_is_kept(real: tuple[Path, Comparison]) -> None:
+    (failed,) = real[1].failed
+    assert failed.name == "broken"
+    assert "/no/such/encoder" in str(failed.error)
+    assert "Traceback" not in str(failed.error)
+
+
+def test_an_interrupted_run_saves_and_goes_on(data: Path, tmp_path: Path) -> None:
+    epochs = tmp_path / "out" / "plain" / "seed-13" / "metrics.jsonl"
+
+    def interrupt() -> None:
+        until = time.monotonic() + 60
+        while not epochs.exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        if epochs.exists():
+            os.kill(os.getpid(), signal.SIGINT)
+
+    options: dict[str, Any] = {"settings": [*corpora.SMALL, "optim.epochs=40"], "seeds": 1, "runner": run_in_process}
+    watcher = threading.Thread(target=interrupt)
+    # what a shell starts in the background ignores the signal from the start
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    watcher.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(data, tmp_path / "out", "plain", **options)
+        watcher.join()
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    before = len(epochs.read_text().splitlines())
+    assert before < 40
+    assert list((epochs.parent / "checkpoints").glob("*/model.safetensors"))
+    done = run(data, tmp_path / "out", "plain", resume=True, **options)
+    assert figures_of(done, "plain").epochs == 40
+    assert f"going on after epoch {before}" in (epochs.parent / "log.txt").read_text()
+
+
+# ---- which runs are made
+
+
+def test_every_configuration_runs_with_every_seed_from_13_on(data: Path, tmp_path: Path) -> None:
+    pretend = Pretend()
+    run(data, tmp_path / "out", "plain", "wide", runner=pretend)
+    assert pretend.made == [("plain", 13), ("wide", 13), ("plain", 14), ("wide", 14)]
+
+
+def test_a_run_trains_with_its_seed_whatever_the_file_says(data: Path, tmp_path: Path) -> None:
+    run(data, tmp_path / "out", "plain", seeds=[5])
+    config = runs.read_config(tmp_path / "out" / "plain" / "seed-5", TeacherConfig)
+    assert (config.seed, config.encoder.hidden) == (5, 32)
+
+
+def test_a_variant_is_the_first_file_with_keys_changed(data: Path, tmp_path: Path) -> None:
+    run(data, tmp_path / "out", "plain", variants=["fgm:adversarial.kind=fgm,optim.epochs=3"])
+    plain, fgm = (load_config(TeacherConfig, tmp_path / "out" / name / "config.toml") for name in ("plain", "fgm"))
+    changed = plain.adversarial.model_copy(update={"kind": "fgm"}), plain.optim.model_copy(update={"epochs": 3})
+    assert fgm == plain.model_copy(update={"adversarial": changed[0], "optim": changed[1]})
+
+
+def test_a_comma_within_a_list_parts_no_keys(data: Path, tmp_path: Path) -> None:
+    variant = 'words:lattice.kind=softword,lattice.lexicon=["a.txt", "b.txt"],optim.epochs=3'
+    run(data, tmp_path / "out", variants=[variant])
+    config = load_config(TeacherConfig, tmp_path / "out" / "words" / "config.toml")
+    assert (config.lattice.lexicon, config.optim.epochs) == (("a.txt", "b.txt"), 3)
+
+
+def test_a_file_changed_after_the_start_changes_no_run(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text("[encoder]\nhidden = 32\nheads = 4\n")
+
+    def meddle(job: Job) -> Figures:
+        file.write_text("[encoder]\nhidden = 16\nheads = 4\n")
+        return PRETENDED
+
+    compare([file], [data / "train.conll"], [data / "dev.conll"], out=tmp_path / "out", runner=Pretend(meddle))
+    read = [runs.read_config(tmp_path / "out" / "own" / f"seed-{seed}", TeacherConfig) for seed in (13, 14, 15)]
+    assert [config.encoder.hidden for config in read] == [32, 32, 32]
+
+
+def test_after_a_failure_the_rest_goes_on(data: Path, tmp_path: Path) -> None:
+    done = run(data, tmp_path / "out", "plain", "wide", runner=Pretend(errors={"plain": "the disk is full"}))
+    assert [(run.name, run.seed, run.error) for run in done.failed] == [
+        ("plain", 13, "the disk is full"),
+        ("plain", 14, "the disk is full"),
+    ]
+    assert [summary.seeds for summary in done.summaries()] == [0, 2]
+
+
+def test_resume_reuses_what_is_finished_and_tries_again_what_failed(data: Path, tmp_path: Path) -> None:
+    run(data, tmp_path / "out", "plain", "wide", runner=Pretend(errors={"plain": "the disk is full"}))
+    second = Pretend()
+    done = run(data, tmp_path / "out", "plain", "wide", runner=second, resume=True)
+    assert second.made == [("plain", 13), ("plain", 14)]
+    assert [summary.seeds for summary in done.summaries()] == [2, 2]
+
+
+def test_resume_takes_more_seeds_and_configurations(data: Path, tmp_path: Path) -> None:
+    run(data, tmp_path / "out", "plain", seeds=1)
+    second = Pretend()
+    run(data, tmp_path / "out", "plain", "wide", seeds=2, runner=second, resume=True)
+    assert second.made == [("wide", 13), ("plain", 14), ("wide", 14)]
+
+
+def test_test_files_given_later_are_scored(data: Path, tmp_path: Path) -> None:
+    run(data, tmp_path / "out", "plain", seeds=1)
+    done = run(data, tmp_path / "out", "plain", seeds=1, test=[data / "test.conll"], resume=True)
+    assert figures_of(done, "plain").test == 0.25
+
+
+def test_what_was_compared_is_read_again_from_the_directory(data: Path, tmp_path: Path) -> None:
+    done = run(data, tmp_path / "out", "plain", "wide", runner=Pretend(errors={"wide": "no memory"}))
+    assert read_comparison(tmp_path / "out") == done
+
+
+# ---- what is said on the way
+
+
+def test_the_time_left_is_what_runs_of_the_same_configuration_took(data: Path, tmp_path: Path) -> None:
+    def slow_if_wide(job: Job) -> Figures:
+        return replace(PRETENDED, seconds=100.0 if job.name == "wide" else 20.0)
+
+    heard = io.StringIO()
+    run(data, tmp_path / "out", "plain", "wide", runner=Pretend(slow_if_wide), reporter=Reporter(stream=heard))
+    said = [line for line in heard.getvalue().splitlines() if "more" in line]
+    # after plain: 20 s for each of three; after both: 20 and 100; at last 100
+    assert [line.partition("; ")[2] for line in said] == [
+        f"all of them take about {left} more" for left in ("0:01:00", "0:02:00", "0:01:40")
+    ]
+
+
+def test_a_failure_is_said_as_it_happens(data: Path, tmp_path: Path) -> None:
+    heard = io.StringIO()
+    pretend = Pretend(errors={"plain": "the disk is full"})
+    run(data, tmp_path / "out", "plain", seeds=1, runner=pretend, reporter=Reporter(stream=heard))
+    assert "warning: run 1/1: plain, seed 13 failed: the disk is full" in heard.getvalue()
+
+
+# ---- wrong input: nothing is run
+
+
+def refused(kind: type[NerDistillError], data: Path, out: Path, *names: str, **options: Any) -> str:
+    """The message of a comparison that must not run anything."""
+    pretend = Pretend()
+    with pytest.raises(kind) as caught:
+        run(data, out, *names, runner=pretend, **options)
+    assert pretend.jobs == []
+    return str(caught.value)
+
+
+def test_two_configurations_of_one_name_are_refused(data: Path, tmp_path: Path) -> None:
+    message = refused(ConfigError, data, tmp_path / "out", "plain", variants=["plain:optim.epochs=2"])
+    assert "two configurations have the name plain" in message
+    assert f"{data / 'plain.toml'} and --variant plain" in message
+
+
+def test_problems_of_all_configurations_stand_in_one_message(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text("[encoder]\nhiden = 3\nheads = 0\n")
+    (tmp_path / "b.toml").write_text("[optim\n")
+    with pytest.raises(ConfigError) as caught:
+        compare(
+            [tmp_path / "a.toml", tmp_path / "b.toml"],
+            [data / "train.conll"],
+            [data / "dev.conll"],
+            out=tmp_path / "out",
+            settings=["optim.epochs=-1"],
+            runner=Pretend(),
+        )
+    first, *lines = str(caught.value).splitlines()
+    assert first == "4 problems:"
+    for start in ("a.toml: encoder.hiden: unknown key", "a.toml: encoder.heads: ", "b.toml: not valid TOML"):
+        assert any(line.startswith(f"  - {tmp_path / start}") for line in lines), start
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_problem_of_a_variant_names_it(data: Path, tmp_path: Path) -> None:
+    message = refused(ConfigError, data, tmp_path / "out", "plain", variants=["pgd:adversarial.knd=fgm"])
+    assert message.startswith("--variant pgd: adversarial.knd=fgm: unknown key")
+
+
+@pytest.mark.parametrize("variant", ["fgm", ":optim.epochs=2", "a/b:optim.epochs=2", "..:optim.epochs=2"])
+def test_a_variant_without_a_usable_name_is_refused(data: Path, tmp_path: Path, variant: str) -> None:
+    assert "--variant" in refused(ConfigError, data, tmp_path / "out", variants=[variant])
+
+
+@pytest.mark.parametrize("options", [{"settings": ["seed=3"]}, {"variants": ["other:seed=3"]}])
+def test_a_seed_among_the_settings_is_refused(data: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    assert "--seeds" in refused(ConfigError, data, tmp_path / "out", "plain", **options)
+
+
+@pytest.mark.parametrize("seeds", [0, -2, [], [3, 3], [-1]])
+def test_seeds_that_are_none_or_twice_the_same_are_refused(data: Path, tmp_path: Path, seeds: Any) -> None:
+    assert "--seeds" in refused(ConfigError, data, tmp_path / "out", "plain", seeds=seeds)
+
+
+def test_nothing_to_compare_is_refused(data: Path, tmp_path: Path) -> None:
+    assert "nothing to compare" in refused(ConfigError, data, tmp_path / "out")
+
+
+def test_labels_of_no_training_sentence_are_refused(data: Path, tmp_path: Path) -> None:
+    other = corpora.write_conll(tmp_path / "dev.conll", [Sentence("a", ("Oslo",), (Span(0, 1, "GPE"),))])
+    pretend = Pretend()
+    with pytest.raises(DataError, match="--dev: its labels \\(GPE\\) are none of those"):
+        compare([data / "plain.toml"], [data / "train.conll"], [other], out=tmp_path / "out", runner=pretend)
+    assert pretend.jobs == []
+
+
+def test_a_broken_test_file_is_found_before_anything_runs(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "test.conll").write_text("a O\nb\n")
+    assert "test.conll:2" in refused(DataError, data, tmp_path / "out", "plain", test=[tmp_path / "test.conll"])
+
+
+def test_a_directory_that_holds_something_is_refused_without_resume(data: Path, tmp_path: Path) -> None:
+    run(data, tmp_path / "out", "plain")
+    assert "--resume" in refused(RunError, data, tmp_path / "out", "plain")
+
+
+def test_resume_without_a_comparison_is_refused(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "photo").write_text("")
+    assert "no comparison" in refused(RunError, data, tmp_path, "plain", resume=True)
+
+
+@pytest.mark.parametrize("role", ["train", "dev", "test"])
+def test_resume_with_other_data_is_refused(data: Path, tmp_path: Path, role: str) -> None:
+    files = {name: [data / f"{name}.conll"] for name in ("train", "dev", "test")}
+    configs = [data / "plain.toml"]
+    compare(configs, **files, out=tmp_path / "out", runner=Pretend(), reporter=QUIET)
+    files[role] = [corpora.write_conll(tmp_path / "other.conll", corpora.sentences(5, seed=9))]
+    with pytest.raises(RunError, match=f"--{role}: not the files"):
+        compare(configs, **files, out=tmp_path / "out", resume=True, runner=Pretend(), reporter=QUIET)
+
+
+def test_resume_with_files_read_otherwise_is_refused(data: Path, tmp_path: Path) -> None:
+    run(data, tmp_path / "out", "plain")
+    message = refused(RunError, data, tmp_path / "out", "plain", resume=True, reading=ReadOptions(scheme="iob1"))
+    assert "'scheme': 'iob1'" in message
+
+
+def test_resume_with_a_changed_configuration_names_run_and_key(data: Path, tmp_path: Path) -> None:
+    run(data, tmp_path / "out", "plain", seeds=1)
+    settings = ["encoder.hidden=64"]
+    message = refused(ConfigError, data, tmp_path / "out", "plain", seeds=1, settings=settings, resume=True)
+    assert message.startswith(f"{tmp_path / 'out' / 'plain' / 'seed-13'}: --resume: encoder.hidden was 32, now 64")
+
+
+def test_a_run_cannot_be_one_of_several_processes_of_torchrun(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "torchrun" in refused(ConfigError, data, tmp_path / "out", "plain")
+
+
+# ---- the table
+
+
+def compared(**dev: list[float]) -> Comparison:
+    """A comparison of these F1, one for each seed from 0 on; NaN where the run failed."""
+    seeds = range(max(map(len, dev.values())))
+    made = [
+        Run(name, seed, error="no") if values[seed] != values[seed] else Run(name, seed, replace(PRETENDED, dev=value))
+        for name, values in dev.items()
+        for seed, value in enumerate(values)
+    ]
+    return Comparison(tuple(dev), tuple(seeds), tuple(made))
+
+
+def shown(comparison: Comparison, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(render(comparison))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_deviation_is_that_of_a_sample() -> None:
+    assert Spread.of([1.0, 2.0, 6.0]) == Spread(3.0, pytest.approx(7**0.5), 3)  # type: ignore[arg-type]
+
+
+def test_gain_is_paired_by_seed() -> None:
+    # both scatter by ten points from seed to seed, the gain by none
+    gain = compared(base=[0.5, 0.6, 0.7], better=[0.52, 0.62, 0.72]).summaries()[1].dev_gain
+    assert gain is not None
+    assert (gain.mean, gain.deviation, gain.count) == (pytest.approx(0.02), pytest.approx(0.0, abs=1e-9), 3)
+
+
+def test_gain_counts_only_seeds_that_both_finished() -> None:
+    nan = float("nan")
+    gain = compared(base=[0.5, nan, 0.7], other=[0.6, 0.9, nan]).summaries()[1].dev_gain
+    assert gain == Spread(pytest.approx(0.1), None, 1)  # type: ignore[arg-type]
+
+
+def test_costs_are_means_and_the_highest_peak() -> None:
+    one, other = replace(PRETENDED, seconds=10.0, epochs=2), replace(PRETENDED, seconds=40.0, epochs=4, peak_mib=300.0)
+    summary = Comparison(("a",), (1, 2), (Run("a", 1, one), Run("a", 2, other))).summaries()[0]
+    assert (summary.seconds, summary.seconds_per_epoch, summary.peak_mib) == (25.0, 7.5, 300.0)
+
+
+def test_table_gives_mean_and_deviation_in_points() -> None:
+    text = shown(compared(base=[0.70, 0.72], fgm=[0.71, 0.75]), 80)
+    assert "71.00 ± 1.41" in text
+    assert "+2.00 ± 1.41" in text
+
+
+LARGE = Figures(0.7, 0.69, 12345.0, 12, 12345.0, 45678.0, 110_123_456)
+
+
+def full_rows(figures: Figures = LARGE) -> Comparison:
+    """As wide as rows may become: gains, test scores, and by default large models."""
+    names = ("baseline", "globalpointer-rdrop-fgm")
+    made = [
+        Run(name, seed, replace(figures, dev=0.7 + seed / 50 * number, test=0.6 + seed / 50 * number))
+        for number, name in enumerate(names)
+        for seed in (0, 1, 2)
+    ]
+    return Comparison(names, (0, 1, 2), tuple(made))
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    assert max(map(len, shown(full_rows(), width).splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_nothing_is_cut_from_the_table(width: int) -> None:
+    text = shown(full_rows(), width)
+    parts = ("rdrop-fgm", "72.00 ± 2.00", "62.00 ± 2.00", "12,345", "1,028.75", "110,123,456")
+    assert [part for part in parts if part not in text] == []
+    assert "…" not in text
+
+
+@pytest.mark.parametrize(("width", "tables"), [(80, 2), (120, 1)])
+def test_wide_terminals_get_one_table(width: int, tables: int) -> None:
+    assert shown(full_rows(PRETENDED), width).count("configuration") == tables
+
+
+def test_failed_runs_and_their_reasons_stand_below_the_table() -> None:
+    text = shown(compared(base=[0.5], other=[float("nan")]), 80)
+    assert text.rstrip().endswith("failed: other, seed 0: no")
+
+
+def test_runs_not_yet_made_are_counted() -> None:
+    assert "1 of 2 runs have not been made yet" in shown(replace(compared(base=[0.5]), seeds=(0, 1)), 80)
+
+
+@pytest.mark.parametrize("name", ["[red]x[/red]", "a\x1b[31m"])
+def test_names_are_neither_markup_nor_commands_to_the_terminal(name: str) -> None:
+    text = shown(Comparison((name,), (0,), (Run(name, 0, PRETENDED),)), 80)
+    assert name.replace("\x1b", "\ufffd") in text

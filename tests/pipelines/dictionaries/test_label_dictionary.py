@@ -1,0 +1,117 @@
+"""`label-dictionary`: from lists of names and raw text to a file that trains."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from ner_distill.console import Reporter
+from ner_distill.data.formats.readers import read_corpus
+from ner_distill.data.sentence import Span
+from ner_distill.errors import ConfigError, DataError, RunError
+from ner_distill.pipelines.dictionaries.label_dictionary import Matched, label_dictionary
+from tests.commands import ok
+
+TEXT = "Ann Miller lives in Oslo.\nNobody was there.\nParis met Ann Miller in Paris.\n"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "raw.txt").write_text(TEXT, "utf-8")
+    (tmp_path / "people.txt").write_text("Ann Miller\nParis\n", "utf-8")
+    (tmp_path / "places.txt").write_text("Oslo\nParis\n", "utf-8")
+    return tmp_path
+
+
+def label(files: Path, *, said: io.StringIO | None = None, text: str = "raw.txt", **options: object) -> Matched:
+    return label_dictionary(
+        [f"PER={files / 'people.txt'}", f"LOC={files / 'places.txt'}"],
+        [files / text],
+        files / "out.jsonl",
+        reporter=Reporter(stream=said or io.StringIO()),
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def spans(files: Path) -> list[tuple[Span, ...] | None]:
+    return [sentence.spans for sentence in read_corpus([files / "out.jsonl"]).sentences]
+
+
+def test_every_sentence_is_written_with_what_was_found(files: Path) -> None:
+    label(files)
+    assert spans(files) == [(Span(0, 2, "PER"), Span(4, 5, "LOC")), (), (Span(2, 4, "PER"),)]
+
+
+def test_the_text_is_kept_with_its_offsets(files: Path) -> None:
+    label(files)
+    sentence = read_corpus([files / "out.jsonl"]).sentences[0]
+    assert sentence.text == "Ann Miller lives in Oslo."
+    assert sentence.words == ("Ann", "Miller", "lives", "in", "Oslo", ".")
+
+
+def test_masked_forms_are_out_of_the_loss(files: Path) -> None:
+    label(files, conflicts="mask")
+    keep = [sentence.keep for sentence in read_corpus([files / "out.jsonl"]).sentences]
+    assert keep[2] == (False, True, True, True, True, False, True)
+    assert keep[:2] == [None, None]
+
+
+def test_counts_are_those_of_the_text(files: Path) -> None:
+    matched = label(files)
+    assert (matched.sentences, matched.words, matched.labelled, matched.entities) == (3, 17, 5, 3)
+    assert matched.forms["PER"] == {"Ann Miller": 2}
+    assert matched.dropped == 2
+
+
+def test_forms_under_two_types_are_named(files: Path) -> None:
+    said = io.StringIO()
+    label(files, said=said)
+    assert "1 forms stand under two types: Paris (PER and LOC)" in said.getvalue()
+    assert "2 places of forms under two types left without a label" in said.getvalue()
+
+
+def test_characters_are_labelled_in_chinese_text(tmp_path: Path) -> None:
+    (tmp_path / "raw.txt").write_text("王明在北京大学工作。\n", "utf-8")
+    (tmp_path / "orgs.txt").write_text("北京大学\n", "utf-8")
+    label_dictionary([f"ORG={tmp_path / 'orgs.txt'}"], [tmp_path / "raw.txt"], tmp_path / "out.jsonl")
+    assert spans(tmp_path) == [(Span(3, 7, "ORG"),)]
+
+
+def test_no_match_at_all_is_an_error_and_writes_nothing(files: Path) -> None:
+    (files / "other.txt").write_text("nothing of that here .\n", "utf-8")
+    with pytest.raises(DataError, match=r"other\.txt: none of the 4 entries .*'Ann Miller'.*--fold-case"):
+        label(files, text="other.txt")
+    assert not (files / "out.jsonl").exists()
+
+
+def test_a_type_without_any_match_is_a_warning(files: Path) -> None:
+    (files / "other.txt").write_text("Oslo is far .\n", "utf-8")
+    said = io.StringIO()
+    label(files, text="other.txt", said=said)
+    assert "--dictionary PER: none of its entries stands in the text" in said.getvalue()
+
+
+def test_a_file_is_not_overwritten_unasked(files: Path) -> None:
+    (files / "out.jsonl").write_text("mine", "utf-8")
+    with pytest.raises(RunError, match="exists already"):
+        label(files)
+    label(files, overwrite=True)
+    assert len(spans(files)) == 3
+
+
+def test_without_a_dictionary_there_is_nothing_to_do(files: Path) -> None:
+    with pytest.raises(ConfigError, match="expected TYPE=FILE"):
+        label_dictionary([], [files / "raw.txt"], files / "out.jsonl")
+
+
+def test_the_command_says_what_it_found(files: Path) -> None:
+    done = ok(
+        "label-dictionary", "--dictionary", f"PER={files / 'people.txt'}", "--text", files / "raw.txt",
+        "--out", files / "out.jsonl",
+    )  # fmt: skip
+    assert "3 sentences, 17 words, of which 6 (35.3%) in 4 entities" in done.out
+    assert "most often: Ann Miller (2), Paris (2)" in done.out
+    assert len([json.loads(line) for line in (files / "out.jsonl").read_text("utf-8").splitlines()]) == 3

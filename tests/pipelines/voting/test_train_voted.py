@@ -1,0 +1,270 @@
+"""`train-teacher --folds`: voting first, then the teacher; its fold teachers vote on raw text."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ner_distill.console import Reporter
+from ner_distill.data.formats.readers import read_corpus
+from ner_distill.data.formats.writers import write_conll, write_jsonl
+from ner_distill.data.sentence import Sentence, Span
+from ner_distill.data.store.pseudo_labels import labelled_row
+from ner_distill.data.store.store import SoftLabelStore
+from ner_distill.errors import ConfigError, DataError, RunError
+from ner_distill.pipelines.labelling.label_unlabeled import fingerprint, label_unlabeled
+from ner_distill.pipelines.labelling.labeller import LabelOptions
+from ner_distill.pipelines.voting import fold_jobs, train_voted
+from ner_distill.runs.build import load_run
+from ner_distill.runs.fold_teachers import fold_teachers
+from ner_distill.runtime.inference import find_entities
+from tests import corpora
+from tests.commands import ok, run, settings
+
+SHORT = (*corpora.SMALL, "encoder.min_count=1", "optim.epochs=10", "similarity.weight=0")
+SWAPPED = Sentence("swapped", ("It", "rains", "in", "Madrid", "today", "."), (Span(3, 4, "PER"),))
+SENTENCES = [*corpora.sentences(60, seed=1), SWAPPED]
+
+
+def quiet() -> Reporter:
+    return Reporter(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Training data in CoNLL columns, development data, raw text, and a run with three folds."""
+    root = tmp_path_factory.mktemp("voted")
+    given = {"train": root / "train.conll", "dev": root / "dev.jsonl", "raw": root / "raw.txt", "run": root / "run"}
+    write_conll(SENTENCES, given["train"])
+    write_jsonl(corpora.sentences(12, seed=5), given["dev"])
+    raw = [" ".join(one.words) for one in corpora.sentences(10, seed=9)]
+    given["raw"].write_text("\n".join(raw) + "\n", "utf-8")
+    options = ("--folds", "3", "--action", "drop", *settings(*SHORT))
+    ok("train-teacher", "--train", given["train"], "--dev", given["dev"], "--out", given["run"], *options)
+    return given
+
+
+@pytest.fixture
+def copy(files: dict[str, Path], tmp_path: Path) -> dict[str, Path]:
+    """One whose run a test may change."""
+    shutil.copytree(files["run"], tmp_path / "run")
+    return {**files, "run": tmp_path / "run"}
+
+
+def again(files: dict[str, Path], **changes: Any) -> Any:
+    given: dict[str, Any] = {"folds": 3, "action": "drop", "settings": SHORT, "reporter": quiet(), **changes}
+    return train_voted.train_voted([files["train"]], [files["dev"]], files["run"], **given)
+
+
+def test_the_teacher_is_trained_on_what_the_votes_leave(files: dict[str, Path]) -> None:
+    cleaned = files["run"] / "voting" / "cleaned.jsonl"
+    inputs = json.loads((files["run"] / "inputs.json").read_text("utf-8"))
+    assert [Path(one["name"]) for one in inputs["train"]] == [cleaned]
+    swapped = next(one for one in read_corpus([cleaned]).sentences if one.words == SWAPPED.words)
+    assert Span(3, 4, "PER") not in (swapped.spans or ())
+
+
+def test_the_fold_teachers_are_kept_and_can_be_asked_alone(files: dict[str, Path]) -> None:
+    folds = fold_teachers(files["run"])
+    assert [path.name for path in folds] == ["r1-f1", "r1-f2", "r1-f3"]
+    assert {load_run(path).info for path in folds} == {load_run(files["run"]).info}
+
+
+def test_keep_trains_on_the_labels_as_they_are(files: dict[str, Path], tmp_path: Path) -> None:
+    other = {**files, "run": tmp_path / "keep"}
+    again(other, action="keep", folds=2, settings=[*SHORT, "optim.epochs=1"])
+    cleaned = read_corpus([other["run"] / "voting" / "cleaned.jsonl"]).sentences
+    assert [one.spans for one in cleaned] == [one.spans for one in SENTENCES]
+    assert len(fold_teachers(other["run"])) == 2
+
+
+# ---- votes on raw text
+
+
+def test_with_min_votes_the_fold_teachers_answer_in_place_of_their_teacher(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    said, options = io.StringIO(), LabelOptions(min_votes=2, precision="fp32")
+    given: dict[str, Any] = {"options": options, "reporter": Reporter(stream=said)}
+    voted = label_unlabeled([files["run"]], [files["raw"]], tmp_path / "voted", **given)
+    assert [one.fingerprint for one in voted.teachers] == [fingerprint(path) for path in fold_teachers(files["run"])]
+    assert "3 fold teachers of" in said.getvalue()
+    several = label_unlabeled(fold_teachers(files["run"]), [files["raw"]], tmp_path / "several", **given)
+    rows = [
+        [(row.id, row.probs.tolist(), row.keep.tolist()) for block in store.read_shard(0) for row in block.rows]
+        for store in (SoftLabelStore.open(tmp_path / "voted"), SoftLabelStore.open(tmp_path / "several"))
+    ]
+    assert rows[0] == rows[1]
+    assert several.teachers == voted.teachers
+
+
+@pytest.mark.parametrize("needed", [2, 3])
+def test_labels_made_of_what_is_kept_have_enough_votes_and_miss_none(
+    needed: int, files: dict[str, Path], tmp_path: Path
+) -> None:
+    # as `self-train` makes labels: the mean of the probabilities may say what no teacher does, or hide what most say
+    options = LabelOptions(min_votes=needed, pairs_per_sentence=0, precision="fp32")
+    label_unlabeled([files["run"]], [files["raw"]], tmp_path / "soft", options=options, reporter=quiet())
+    store = SoftLabelStore.open(tmp_path / "soft")
+    rows = [row for block in store.read_shard(0) for row in block.rows]
+    votes: list[Counter[Span]] = [Counter() for _ in rows]
+    for path in fold_teachers(files["run"]):
+        built: Any = load_run(path)
+        features = [built.featurizer.features(row.words) for row in rows]
+        found = find_entities(built.tagger, built.featurizer, built.info.tagset, features, scores=False)
+        for count, entities in zip(votes, found, strict=True):
+            count.update(span for span, _ in entities)
+    kept = 0
+    for row, count in zip(rows, votes, strict=True):
+        labelled = labelled_row(row, store.tagset)
+        labels = set(labelled.spans or ()) if labelled else set()
+        assert all(count[span] >= needed for span in labels)
+        for span in (span for span, number in count.items() if number >= needed):
+            assert span in labels or not any(row.keep[span.start : span.end])
+        kept += len(labels)
+    assert kept > 0
+
+
+def test_without_votes_the_teacher_answers_itself(files: dict[str, Path], tmp_path: Path) -> None:
+    store = label_unlabeled([files["run"]], [files["raw"]], tmp_path / "soft", reporter=quiet())
+    assert [one.name for one in store.teachers] == [str(files["run"])]
+
+
+def test_votes_of_a_teacher_without_folds_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    alone = fold_teachers(files["run"])[0]
+    with pytest.raises(ConfigError, match=r"--min-votes 2: .* is one teacher without fold teachers; give several"):
+        label_unlabeled([alone], [files["raw"]], tmp_path / "x", options=LabelOptions(min_votes=2), reporter=quiet())
+    assert not (tmp_path / "x").exists()
+
+
+def test_votes_of_an_unfinished_run_are_refused(copy: dict[str, Path], tmp_path: Path) -> None:
+    (copy["run"] / "metrics.json").unlink()
+    with pytest.raises(ConfigError, match="its training is not finished; go on with train-teacher --resume"):
+        label_unlabeled(
+            [copy["run"]], [copy["raw"]], tmp_path / "x", options=LabelOptions(min_votes=2), reporter=quiet()
+        )
+
+
+def test_votes_of_what_is_no_run_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="this is not a run of ner-distill"):
+        label_unlabeled([tmp_path], [files["raw"]], tmp_path / "x", options=LabelOptions(min_votes=2), reporter=quiet())
+
+
+def test_more_votes_than_folds_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--min-votes: expected 1 to 3, the number of teachers, found 4"):
+        label_unlabeled(
+            [files["run"]], [files["raw"]], tmp_path / "x", options=LabelOptions(min_votes=4), reporter=quiet()
+        )
+
+
+# ---- going on, and beginning anew
+
+
+def test_resume_of_a_finished_run_trains_nothing(copy: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fold_jobs, "do_fold", lambda task: pytest.fail(f"{task.name} was done again"))
+    before = (copy["run"] / "model.safetensors").read_bytes()
+    again(copy, resume=True)
+    assert (copy["run"] / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("left", [(), ("config.toml",)], ids=["before the run began", "as it began"])
+def test_resume_goes_on_after_the_folds(left: tuple[str, ...], copy: dict[str, Path]) -> None:
+    expected = (copy["run"] / "model.safetensors").read_bytes()
+    for entry in copy["run"].iterdir():
+        if entry.name not in ("voting", *left):
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    again(copy, resume=True)
+    assert (copy["run"] / "model.safetensors").read_bytes() == expected
+
+
+def test_resume_does_the_missing_fold_again_alone(copy: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(copy["run"] / "voting" / "folds" / "r1-f2")
+    done, really = [], fold_jobs.do_fold
+    monkeypatch.setattr(fold_jobs, "do_fold", lambda task: (done.append(task.name), really(task)))
+    again(copy, resume=True)
+    assert done == ["r1-f2"]
+
+
+def test_resume_with_other_data_is_refused(copy: dict[str, Path], tmp_path: Path) -> None:
+    write_conll(SENTENCES[:-1], tmp_path / "other.conll")
+    with pytest.raises(RunError, match="the files of --train are not those"):
+        again({**copy, "train": tmp_path / "other.conll"}, resume=True)
+
+
+def test_resume_with_another_action_is_refused_and_leaves_the_labels(copy: dict[str, Path]) -> None:
+    before = (copy["run"] / "voting" / "cleaned.jsonl").read_bytes()
+    with pytest.raises(ConfigError, match="--resume: action was 'drop', now 'mask'"):
+        again(copy, resume=True, action="mask")
+    assert (copy["run"] / "voting" / "cleaned.jsonl").read_bytes() == before
+
+
+def test_standard_input_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="standard input is read once"):
+        again({**files, "dev": Path("-"), "run": tmp_path / "x"})
+
+
+@pytest.mark.parametrize("name", [".labels.json.123.tmp", ".config.toml.123.tmp"])
+def test_what_an_interrupted_write_leaves_stops_nothing(name: str, copy: dict[str, Path]) -> None:
+    expected = (copy["run"] / "model.safetensors").read_bytes()
+    for entry in copy["run"].iterdir():
+        if entry.name != "voting":
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    (copy["run"] / name).write_text("{")
+    again(copy, resume=True)
+    assert (copy["run"] / "model.safetensors").read_bytes() == expected
+    assert not (copy["run"] / name).exists()
+
+
+def test_characters_stay_characters_in_folds_and_teacher(tmp_path: Path) -> None:
+    # mixed text, whose words alone do not tell that they are characters
+    lines = [
+        {"text": f"Lee{n:02} met Ann at IBM {place} today", "label": {"LOC": {place: [[21, 22]]}}}
+        for n, place in enumerate(["北京", "上海", "南京"] * 8)
+    ]
+    data = tmp_path / "a.json"
+    data.write_text("\n".join(json.dumps(one, ensure_ascii=False) for one in lines) + "\n", "utf-8")
+    given = {"train": data, "dev": data, "run": tmp_path / "run"}
+    again(given, folds=2, action="keep", settings=[*SHORT, "optim.epochs=1"])
+    infos = [load_run(path).info for path in [given["run"], *fold_teachers(given["run"])]]
+    assert [one.unit for one in infos] == ["character"] * 3
+
+
+def test_nothing_is_overwritten_unasked(copy: dict[str, Path]) -> None:
+    with pytest.raises(RunError, match="exists and is not empty"):
+        again(copy)
+    shutil.move(copy["run"] / "voting", copy["run"].with_name("voting"))
+    shutil.rmtree(copy["run"])
+    shutil.move(copy["run"].with_name("voting"), copy["run"] / "voting")
+    with pytest.raises(RunError, match="voting: exists and is not empty"):
+        again(copy)
+
+
+def test_overwrite_replaces_run_and_voting(copy: dict[str, Path]) -> None:
+    again(copy, overwrite=True, folds=2, settings=[*SHORT, "optim.epochs=1"])
+    assert len(fold_teachers(copy["run"])) == 2
+    assert json.loads((copy["run"] / "metrics.json").read_text("utf-8"))
+
+
+def test_a_run_is_not_replaced_for_input_that_is_wrong(copy: dict[str, Path], tmp_path: Path) -> None:
+    before = (copy["run"] / "model.safetensors").read_bytes()
+    (tmp_path / "dev.conll").write_text("Zorn\tB-KING\n\n", "utf-8")
+    with pytest.raises(DataError, match=r"--dev: its labels \(KING\) are none of those"):
+        again({**copy, "dev": tmp_path / "dev.conll"}, overwrite=True)
+    with pytest.raises(ConfigError, match="--action burn"):
+        again(copy, overwrite=True, action="burn")
+    assert (copy["run"] / "model.safetensors").read_bytes() == before
+    assert len(fold_teachers(copy["run"])) == 3
+
+
+def test_an_action_without_folds_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    done = run(
+        "train-teacher", "--train", files["train"], "--dev", files["dev"], "--out", tmp_path / "x", "--action", "drop"
+    )
+    assert done.code == 2
+    assert "give --folds as well" in " ".join(done.err.replace("│", " ").split())

@@ -1,0 +1,133 @@
+from collections.abc import Iterator, Sequence
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ner_distill.data.sentence import Sentence, Span
+from ner_distill.data.tagset import TagSet
+from ner_distill.nn.heads import Spans
+from ner_distill.runtime.inference import find_entities, parameters_of, predict_sentences, predict_spans
+
+TAGS = TagSet(("X",))
+
+
+class Numbers:
+    """A featurizer of words that are tag ids."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[int, int]] = []
+
+    def features(self, words: Sequence[str]) -> list[int]:
+        return [int(word) for word in words]
+
+    def size(self, features: list[int]) -> int:
+        return len(features)
+
+    def collate(self, batch: Sequence[list[int]]) -> dict[str, Tensor]:
+        width = max(map(len, batch))
+        self.batches.append((len(batch), width))
+        tags = torch.tensor([row + [1] * (width - len(row)) for row in batch])
+        return {"tags": tags, "mask": torch.tensor([[i < len(row) for i in range(width)] for row in batch])}
+
+
+class Scorer(nn.Module):
+    """Says the tag that the word is, with probability 0.9 for B and 0.8 for all others."""
+
+    def decode(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        return vectors[..., 0].long()
+
+    def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        tags = vectors[..., 0].long()
+        best = torch.where(tags == 1, 0.9, 0.8)[..., None]
+        probs = ((1 - best) / 2).expand(*tags.shape, 3).clone()
+        return probs.scatter(-1, tags[..., None], best).log()
+
+
+class Echo(nn.Module):
+    """A tagger that finds what the featurizer wrote."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3, 2))
+        self.scorer = Scorer()
+
+    def vectors(self, inputs: dict[str, Tensor]) -> Tensor:
+        return inputs["tags"][..., None].float()
+
+
+def sentence(*tags: int) -> Sentence:
+    return Sentence("s", tuple(map(str, tags)))
+
+
+@pytest.mark.parametrize("budget", [1, 5, 1000])
+def test_results_are_in_the_order_of_the_input_without_padding(budget: int) -> None:
+    features = [[0, 1], [1, 2, 2, 0], [0], [1, 2, 0], [0, 0]]
+    found = find_entities(Echo(), Numbers(), TAGS, features, scores=False, budget=budget)  # type: ignore[arg-type]
+    assert [tuple(span for span, _ in entities) for entities in found] == [TAGS.decode(tags) for tags in features]
+
+
+def test_a_batch_keeps_to_the_budget() -> None:
+    numbers = Numbers()
+    features = [[0] * n for n in (1, 3, 2, 9, 4, 4)]
+    find_entities(Echo(), numbers, TAGS, features, scores=False, budget=8)  # type: ignore[arg-type]
+    assert all(rows * width <= 8 or rows == 1 for rows, width in numbers.batches)
+    assert len(numbers.batches) < 6
+
+
+class Nests(Scorer):
+    """A span head: wherever the words are 1, 2 the two of them with 0.7, and the second alone with 0.6."""
+
+    def find(self, vectors: Tensor, mask: Tensor) -> tuple[Spans, Tensor]:
+        words = vectors[..., 0].long()
+        rows, starts = ((words[:, :-1] == 1) & (words[:, 1:] == 2) & mask[:, 1:]).nonzero().T
+        zero = torch.zeros_like(rows)
+        outer, inner = (
+            torch.stack([rows, starts, starts + 2, zero], 1),
+            torch.stack([rows, starts + 1, starts + 2, zero], 1),
+        )
+        places = torch.stack([outer, inner], 1).flatten(0, 1)
+        return Spans(places), torch.tensor([0.7, 0.6]).repeat(len(rows))
+
+
+@pytest.mark.parametrize("budget", [3, 1000])
+def test_entities_of_a_span_head_may_nest_and_keep_their_own_probability(budget: int) -> None:
+    echo = Echo()
+    echo.scorer = Nests()
+    features = [[0, 1, 2], [1], [1, 2, 1, 2]]
+    found = find_entities(echo, Numbers(), TAGS, features, scores=True, budget=budget)  # type: ignore[arg-type]
+    pair = [Span(0, 2, "X"), Span(1, 2, "X")]
+    assert [[span for span, _ in entities] for entities in found] == [
+        [Span(1, 3, "X"), Span(2, 3, "X")], [], [*pair, Span(2, 4, "X"), Span(3, 4, "X")]
+    ]  # fmt: skip
+    assert [prob for _, prob in found[0]] == pytest.approx([0.7, 0.6])
+
+
+def test_score_of_an_entity_is_the_mean_over_its_words() -> None:
+    [(_, spans)] = predict_sentences(Echo(), Numbers(), TAGS, [sentence(0, 1, 2, 1)])  # type: ignore[arg-type]
+    assert [span for span, _ in spans] == [Span(1, 3, "X"), Span(3, 4, "X")]
+    assert [score for _, score in spans] == pytest.approx([0.85, 0.9])
+
+
+def test_no_sentence_gives_no_result() -> None:
+    assert predict_spans(Echo(), Numbers(), TAGS, []) == []  # type: ignore[arg-type]
+
+
+def test_a_stream_is_read_one_window_at_a_time() -> None:
+    taken = 0
+
+    def stream() -> Iterator[Sentence]:
+        nonlocal taken
+        for _ in range(100):
+            taken += 1
+            yield sentence(0, 1)
+
+    answers = predict_sentences(Echo(), Numbers(), TAGS, stream(), window=10)  # type: ignore[arg-type]
+    assert taken == 0
+    for _ in range(11):
+        next(answers)
+    assert taken == 20
+
+
+def test_parameters_are_counted() -> None:
+    assert parameters_of(Echo()) == 6

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ner_distill.config import OptimConfig
+from ner_distill.data.tagset import TagSet
+from ner_distill.nn.encoders.lattice import KnowledgeEncoder
+from ner_distill.nn.encoders.scratch import ScratchEncoder, WordEmbedding
+from ner_distill.nn.heads import HEADS
+from ner_distill.nn.similarity import PairSimilarity
+from ner_distill.nn.tagger import Tagger
+from ner_distill.teacher.model import Teacher
+from ner_distill.training.labelled import base_of, parameter_groups
+
+TAGSET = TagSet(("LOC",))
+OPTIM = OptimConfig(lr=1e-3, head_lr=5e-3, crf_lr=2e-2, weight_decay=0.01)
+
+
+class Known(nn.Module):
+    """Something that is known of words."""
+
+    dim = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.vector = nn.Parameter(torch.zeros(1, self.dim))
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        return self.vector.expand(*inputs["mask"].shape, -1)
+
+
+def new_encoder() -> ScratchEncoder:
+    return ScratchEncoder(WordEmbedding(9, dim=4), hidden=8, layers=2, heads=2)
+
+
+def new_teacher(encoder: nn.Module, evaluator: nn.Module | None = None) -> Teacher:
+    head = HEADS["crf"](encoder.dim, TAGSET.allowed_start(), TAGSET.allowed_transitions())
+    return Teacher(Tagger(encoder, head), PairSimilarity(), evaluator=evaluator)
+
+
+def rates_of(teacher: Teacher, encoders: list[nn.Module], **settings: float) -> dict[str, float]:
+    groups = parameter_groups(teacher, encoders, OPTIM, **settings)
+    rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    assert sum(len(group["params"]) for group in groups) == len(rates) == len(list(teacher.parameters()))
+    return {name: rates[id(parameter)] for name, parameter in teacher.named_parameters()}
+
+
+def wanted_rate(name: str, decay: float) -> float:
+    """By hand: two layers, then what is below them."""
+    for part, rate in {
+        "transformer.layers.1.": 1e-3,
+        "transformer.layers.0.": 1e-3 * decay,
+        "tagger.encoder.": 1e-3 * decay**2,
+        "evaluator.": 1e-3 * decay**2,
+        "head.start": 2e-2,
+        "head.end": 2e-2,
+        "head.transitions": 2e-2,
+    }.items():
+        if part in name:
+            return rate
+    return 5e-3
+
+
+@pytest.mark.parametrize("decay", [1.0, 0.5])
+def test_each_layer_below_the_top_has_the_rate_times_the_decay_once_more(decay):
+    encoder, evaluator = new_encoder(), new_encoder()
+    rates = rates_of(new_teacher(encoder, evaluator), [encoder, evaluator], layer_decay=decay)
+    assert rates == pytest.approx({name: wanted_rate(name, decay) for name in rates})
+    assert len(set(rates.values())) == (3 if decay == 1 else 5)
+
+
+def test_new_layers_on_a_pretrained_encoder_keep_the_heads_rate():
+    encoder = KnowledgeEncoder(new_encoder(), knowledge=[Known()])
+    rates = rates_of(new_teacher(encoder), [encoder], layer_decay=0.5)
+    new = {name: rate for name, rate in rates.items() if ".projection." in name and ".base." not in name}
+    assert new == {"tagger.encoder.projection.weight": 5e-3, "tagger.encoder.projection.bias": 5e-3}
+    assert rates["tagger.encoder.knowledge.0.vector"] == 5e-3
+    below = {rate for name, rate in rates.items() if ".base." in name}
+    assert below == {1e-3, 5e-4, 2.5e-4}
+
+
+@pytest.mark.parametrize("layer_decay", [1.0, 0.5])
+def test_weight_decay_is_on_matrices_of_every_layer_and_on_nothing_else(layer_decay):
+    encoder = new_encoder()
+    teacher = new_teacher(encoder)
+    decayed = {
+        id(parameter)
+        for group in parameter_groups(teacher, [encoder], OPTIM, layer_decay=layer_decay)
+        if group["weight_decay"]
+        for parameter in group["params"]
+    }
+    names = {name for name, parameter in teacher.named_parameters() if id(parameter) in decayed}
+    assert {name for name in names if not name.endswith("weight") or "norm" in name} == set()
+    assert {"tagger.encoder.embedding.words.weight", "tagger.head.project.weight"} <= names
+
+
+def test_a_frozen_parameter_is_in_no_group():
+    encoder = new_encoder()
+    encoder.embedding.requires_grad_(False)
+    groups = parameter_groups(new_teacher(encoder), [encoder], OPTIM, layer_decay=0.5)
+    inside = {id(parameter) for group in groups for parameter in group["params"]}
+    assert inside.isdisjoint(map(id, encoder.embedding.parameters()))
+
+
+def test_the_base_of_an_encoder_is_the_pretrained_one_or_itself():
+    encoder = new_encoder()
+    assert base_of(KnowledgeEncoder(encoder)) is base_of(encoder) is encoder

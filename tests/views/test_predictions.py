@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from ner_distill.data.sentence import Sentence, Span
+from ner_distill.errors import DataError
+from ner_distill.views.predictions import format_prediction, without_overlaps
+
+TEXTS = {
+    "plain": "Ana López visited Madrid .",
+    "emoji": "\N{FAMILY} Ana \U0001f469\u200d\U0001f467 López \U0001f1ea\U0001f1f8 Madrid",
+    "combining": "Ana Lo\u0301pez e\u0301 de A\u030a a\u0300",
+    "full-width": "ＮＥＣ　株式会社　東京 ！",
+    "crlf": "Ana\r\nLópez  \t visited\r\n\r\nMadrid\r\n",
+    "brackets": r"see [1] and C:\dir\[x] or \] Madrid",
+    "line-separators": "Ana\u2028López\x85Madrid\x0bx",
+}
+
+
+def sentence_of(text: str) -> Sentence:
+    """The words between white space, with their offsets."""
+    found = list(re.finditer(r"\S+", text))
+    return Sentence("s1", tuple(m.group() for m in found), text=text, offsets=tuple(m.span() for m in found))
+
+
+def words_only(*words: str) -> Sentence:
+    return Sentence("s1", words)
+
+
+def parse_inline(written: str) -> tuple[str, list[tuple[int, int, str]]]:
+    """The text and its (start, end, label), read back from brackets: written for the test, from the description."""
+    text, spans, opened = "", [], []
+    position = 0
+    while position < len(written):
+        char = written[position]
+        if char == "[":
+            label = re.compile(r"((?:\\.|[^\\ ])+) ").match(written, position + 1)
+            opened.append((len(text), re.sub(r"\\(.)", r"\1", label.group(1))))
+            position = label.end()
+            continue
+        if char == "]":
+            start, name = opened.pop()
+            spans.append((start, len(text), name))
+        else:
+            if char == "\\":
+                position += 1
+            text += written[position]
+        position += 1
+    assert not opened
+    return text, sorted(spans)
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
+def test_jsonl_offsets_slice_the_original_text(text):
+    sentence = sentence_of(text)
+    spans = [(Span(i, j, "X"), 0.5) for i in range(len(sentence.words)) for j in range(i + 1, len(sentence.words) + 1)]
+    row = json.loads(format_prediction(sentence, spans, "jsonl"))
+    assert row["text"] == text
+    assert len(row["entities"]) == len(spans)
+    for entity in row["entities"]:
+        assert text[entity["start"] : entity["end"]] == entity["text"]
+    single = [entity["text"] for entity in row["entities"] if not re.search(r"\s", entity["text"])]
+    assert tuple(single) == sentence.words
+
+
+def test_jsonl_keeps_a_line_break_of_the_text_inside_its_line():
+    assert "\n" not in format_prediction(sentence_of(TEXTS["crlf"]), [(Span(0, 2, "PER"), 1.0)], "jsonl")
+
+
+def test_jsonl_sorts_entities_by_start_with_the_outer_one_first():
+    spans = [(Span(3, 4, "LOC"), 0.9), (Span(0, 1, "PER"), 0.8), (Span(0, 2, "PER"), 0.7)]
+    row = json.loads(format_prediction(sentence_of(TEXTS["plain"]), spans, "jsonl"))
+    assert [entity["text"] for entity in row["entities"]] == ["Ana López", "Ana", "Madrid"]
+    assert [entity["score"] for entity in row["entities"]] == [0.7, 0.8, 0.9]
+
+
+def test_jsonl_writes_text_as_it_is_rather_than_escaped():
+    assert "López" in format_prediction(sentence_of(TEXTS["plain"]), [], "jsonl")
+
+
+def test_jsonl_of_words_has_tags_and_word_offsets():
+    sentence = Sentence("s1", ("Ana", "López", "in", "Madrid"), lang="es")
+    row = json.loads(format_prediction(sentence, [(Span(0, 2, "PER"), 0.98765)], "jsonl"))
+    assert row == {
+        "id": "s1",
+        "words": ["Ana", "López", "in", "Madrid"],
+        "tags": ["B-PER", "I-PER", "O", "O"],
+        "entities": [{"start_word": 0, "end_word": 2, "label": "PER", "words": ["Ana", "López"], "score": 0.9877}],
+        "lang": "es",
+    }
+
+
+def test_jsonl_of_words_lists_nested_entities_that_the_tags_cannot_hold():
+    spans = [(Span(2, 3, "LOC"), 0.9), (Span(0, 3, "ORG"), 0.8)]
+    row = json.loads(format_prediction(words_only("University", "of", "Madrid"), spans, "jsonl"))
+    assert row["tags"] == ["B-ORG", "I-ORG", "I-ORG"]
+    assert [entity["label"] for entity in row["entities"]] == ["ORG", "LOC"]
+
+
+def test_conll_tags_adjacent_entities_apart_and_ends_with_a_newline():
+    spans = [(Span(0, 2, "PER"), 0.9), (Span(2, 3, "PER"), 0.9)]
+    written = format_prediction(words_only("Ana", "López", "Eva", "."), spans, "conll")
+    assert written == "Ana B-PER\nLópez I-PER\nEva B-PER\n. O\n"
+
+
+@pytest.mark.parametrize(("word", "problem"), [("New York", "holds white space"), ("", "is empty")])
+def test_conll_refuses_words_its_columns_cannot_hold(word, problem):
+    with pytest.raises(DataError, match=rf"sentence s1: word 2 .* {problem}.*--format jsonl"):
+        format_prediction(words_only("in", word), [], "conll")
+
+
+def test_without_overlaps_keeps_the_longest_then_the_more_confident():
+    spans = [
+        (Span(0, 1, "PER"), 0.99),
+        (Span(0, 3, "ORG"), 0.5),
+        (Span(4, 6, "LOC"), 0.4),
+        (Span(5, 7, "PER"), 0.6),
+    ]
+    assert without_overlaps(spans) == [Span(0, 3, "ORG"), Span(5, 7, "PER")]
+
+
+def test_inline_brackets_entities_in_the_text():
+    spans = [(Span(3, 4, "LOC"), 0.9), (Span(0, 2, "PER"), 0.9)]
+    assert format_prediction(sentence_of(TEXTS["plain"]), spans, "inline") == "[PER Ana López] visited [LOC Madrid] ."
+
+
+def test_inline_nests_brackets_where_spans_nest():
+    spans = [(Span(2, 3, "LOC"), 0.9), (Span(0, 3, "ORG"), 0.2)]
+    written = format_prediction(words_only("University", "of", "Madrid"), spans, "inline")
+    assert written == "[ORG University of [LOC Madrid]]"
+
+
+def test_inline_keeps_the_longer_of_two_spans_that_cross():
+    spans = [(Span(0, 2, "PER"), 0.9), (Span(1, 4, "ORG"), 0.2)]
+    assert format_prediction(words_only("a", "b", "c", "d"), spans, "inline") == "a [ORG b c d]"
+
+
+def test_inline_joins_chinese_characters_without_blanks():
+    assert format_prediction(words_only(*"我在北京"), [(Span(2, 4, "LOC"), 0.9)], "inline") == "我在[LOC 北京]"
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
+def test_inline_can_be_read_back_exactly(text):
+    sentence = sentence_of(text)
+    last = len(sentence.words)
+    spans = [(Span(0, last, "ALL"), 0.9), (Span(1, 2, "A [b] \\c"), 0.9), (Span(1, 2, "SAME"), 0.8)]
+    expected = [(sentence.offsets[span.start][0], sentence.offsets[span.end - 1][1], span.label) for span, _ in spans]
+    assert parse_inline(format_prediction(sentence, spans, "inline")) == (text, sorted(expected))
+
+
+@pytest.mark.parametrize("style", ["jsonl", "conll", "inline"])
+def test_a_sentence_of_no_words_is_written_in_every_style(style):
+    written = format_prediction(Sentence("s1", (), text=" ", offsets=()), [], style)
+    assert written == {"jsonl": '{"id": "s1", "text": " ", "entities": []}', "conll": "", "inline": " "}[style]
+
+
+def test_format_prediction_refuses_spans_beyond_the_sentence():
+    with pytest.raises(ValueError, match="ends beyond its 1 words"):
+        format_prediction(words_only("Ana"), [(Span(0, 2, "PER"), 1.0)], "inline")
+
+
+def test_format_prediction_names_the_styles_it_knows():
+    with pytest.raises(ValueError, match="'xml'; expected one of jsonl, conll, inline"):
+        format_prediction(words_only("Ana"), [], "xml")
