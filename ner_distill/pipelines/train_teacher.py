@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 from torch import nn
 
@@ -13,7 +12,8 @@ from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import ReadOptions, flattened, read_labelled
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.errors import DataError
-from ner_distill.nn.heads.pu import PuHead
+from ner_distill.nn.encoders.base import Encoder
+from ner_distill.nn.heads import PuHead
 from ner_distill.runs import runs
 from ner_distill.runs.build import Built, new_teacher
 from ner_distill.runs.heads import check_entities, finds_spans
@@ -27,13 +27,13 @@ from ner_distill.training.labelled import (
     DevelopmentSet,
     LabelledData,
     Trained,
-    base_of,
     check_development_labels,
     finish_run,
     finished_run,
     fit_settings,
     parameter_groups,
     require_device,
+    tagger_of,
 )
 from ner_distill.training.processes import make_accelerator
 from ner_distill.training.pu import pu_rates
@@ -95,14 +95,14 @@ def train_teacher(
     raw = _raw_text(config, unit, reporter)
     rates = pu_rates(config.loss, info.labels, sentences, development, reporter) if config.loss.kind == "pu" else None
     built = new_teacher(config, info, [sentence.words for sentence in sentences], reporter)
-    if rates is not None:
-        cast(PuHead, built.tagger.head).set_rates(*rates)
+    if rates is not None and isinstance(built.tagger.head, PuHead):
+        built.tagger.head.set_rates(*rates)
     # only now: whatever was wrong with the input, nothing has been made or replaced
     if accelerator.is_main_process and not resume:
         runs.begin(out, config, info, inputs, overwrite=overwrite, beside=beside)
     accelerator.wait_for_everyone()
     reporter.log_to(out / "log.txt")
-    teacher = cast(Teacher, built.model)
+    teacher = built.model
     reporter.info(
         f"training on {len(sentences):,} sentences, {sum(len(s.words) for s in sentences):,} words, "
         f"{len(info.labels)} types; {sum(p.numel() for p in teacher.parameters()):,} parameters; {accelerator.device}"
@@ -110,20 +110,20 @@ def train_teacher(
     data = _data(config, built, sentences, raw, reporter)
     dev_set = DevelopmentSet(development, built.featurizer, info.tagset)
     dev_set.say_left_out("--dev", reporter)
-    counts = {**getattr(built.featurizer, "counts", {}), **unsaid}  # raw text is no matter of what the metrics say
+    counts = {**built.featurizer.counts, **unsaid}  # raw text is no matter of what the metrics say
     encoders = [encoder for encoder in (teacher.tagger.encoder, teacher.evaluator) if encoder is not None]
     fit = Fit(
         teacher,
         _objective(config, teacher, encoders, info.labels),
         data,
         parameter_groups(teacher, encoders, config.optim, layer_decay=config.optim.layer_decay),
-        dev_set.evaluate(lambda model: cast(Teacher, model).tagger),
+        dev_set.evaluate(tagger_of),
         settings=fit_settings(config.optim, config.seed),
         directory=out,
         reporter=reporter,
         adversary=_adversary(config, encoders),
         accelerator=accelerator,
-        frozen=[base_of(encoder) for encoder in encoders],
+        frozen=[encoder.innermost() for encoder in encoders],
         weighting=LogSum(TASKS) if config.head.task_weighting == "log-sum" else None,
     )
     result = fit.run(resume=resume)
@@ -141,7 +141,11 @@ def _raw_text(config: TeacherConfig, unit: Unit, reporter: Reporter) -> list[Wor
 
 
 def _data(
-    config: TeacherConfig, built: Built, sentences: Sequence[Sentence], raw: Sequence[Words], reporter: Reporter
+    config: TeacherConfig,
+    built: Built[Teacher],
+    sentences: Sequence[Sentence],
+    raw: Sequence[Words],
+    reporter: Reporter,
 ) -> LabelledData | WithRawText:
     budget = config.optim.batch_words
     assert isinstance(budget, int)
@@ -163,12 +167,12 @@ def _data(
     return WithRawText(labelled, raw, built.featurizer, budget=budget, seed=config.seed)
 
 
-def _embeddings(encoders: Sequence[nn.Module]) -> list[nn.Module]:
-    return [cast(nn.Module, encoder.embedding) for encoder in encoders]
+def _embeddings(encoders: Sequence[Encoder]) -> list[nn.Module]:
+    return [encoder.embedding_layer() for encoder in encoders]
 
 
 def _objective(
-    config: TeacherConfig, teacher: Teacher, encoders: Sequence[nn.Module], labels: Sequence[str]
+    config: TeacherConfig, teacher: Teacher, encoders: Sequence[Encoder], labels: Sequence[str]
 ) -> TeacherObjective:
     adversarial, regularize = config.adversarial, config.regularize
     vat = make_vat(adversarial.kind, adversarial.on, _embeddings(encoders), epsilon=adversarial.epsilon)
@@ -188,7 +192,7 @@ def _objective(
     )
 
 
-def _adversary(config: TeacherConfig, encoders: Sequence[nn.Module]) -> Adversary | None:
+def _adversary(config: TeacherConfig, encoders: Sequence[Encoder]) -> Adversary | None:
     settings = config.adversarial
     return make_adversary(
         settings.kind,

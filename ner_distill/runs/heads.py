@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from ner_distill.config import HeadConfig, LossConfig
 from ner_distill.console import Reporter
 from ner_distill.data.features.questions import default_questions, read_questions
@@ -17,15 +15,7 @@ from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import atomic_write_text
-from ner_distill.nn.heads import (
-    HEADS,
-    POINTERS,
-    SPAN_HEADS,
-    AdditivePointerHead,
-    EfficientPointerHead,
-    GlobalPointerHead,
-)
-from ner_distill.nn.heads.pu import PuHead
+from ner_distill.nn.heads import HEADS, AnyHead, PointerHead, SpanHead, Tags
 from ner_distill.runs import runs
 
 QUESTIONS = "questions.json"
@@ -33,37 +23,38 @@ QUESTIONS = "questions.json"
 
 def finds_spans(config: HeadConfig) -> bool:
     """Does this kind of head take entities that nest?"""
-    return config.kind in POINTERS or config.kind in SPAN_HEADS
+    return issubclass(HEADS[config.kind], SpanHead)
 
 
-def new_head(config: HeadConfig, dim: int, tagset: TagSet, loss: LossConfig | None = None) -> nn.Module:
+def is_pointer(config: HeadConfig) -> bool:
+    """Does this kind of head score all spans?"""
+    return issubclass(HEADS[config.kind], PointerHead)
+
+
+def new_head(config: HeadConfig, dim: int, tagset: TagSet, loss: LossConfig | None = None) -> AnyHead:
     """The head over word vectors of this width. loss: where it is PU, it has a head of its own."""
-    types = len(tagset.labels)
+    kind: str = config.kind
+    options: dict[str, Any] = {}
     if loss is not None and loss.kind == "pu":
-        gamma = None if loss.gamma == "usual" else loss.gamma
-        return PuHead(dim, types, bounded=loss.bounded, joint=loss.joint, gamma=gamma)
-    options: dict[str, Any] = {
-        "max_width": config.max_span,
-        "smoothing": config.label_smoothing,
-        "reading": config.reading_weight,
-    }
-    match config.kind:
-        case "global-pointer":
-            return GlobalPointerHead(dim, types, head_dim=config.head_dim, rotary=config.rotary, **options)
-        case "efficient-global-pointer":
-            return EfficientPointerHead(dim, types, head_dim=config.head_dim, rotary=config.rotary, **options)
-        case "additive-pointer":
-            return AdditivePointerHead(dim, types, hidden=config.head_dim, **options)
-        case "crf-per-type" | "mrc":
-            return SPAN_HEADS[config.kind](dim, types)
-    return HEADS[config.kind](dim, tagset.allowed_start(), tagset.allowed_transitions())
+        kind = "pu"
+        options = {"bounded": loss.bounded, "joint": loss.joint, "gamma": None if loss.gamma == "usual" else loss.gamma}
+    elif is_pointer(config):
+        options = {
+            "head_dim": config.head_dim,
+            "max_width": config.max_span,
+            "smoothing": config.label_smoothing,
+            "reading": config.reading_weight,
+        }
+        if kind != "additive-pointer":
+            options["rotary"] = config.rotary
+    return HEADS[kind].of_tags(dim, Tags(tagset.allowed_start(), tagset.allowed_transitions()), **options)
 
 
 def check_entities(config: HeadConfig, sentences: Sequence[Sentence], name: str, reporter: Reporter) -> dict[str, int]:
     """Say how many entities this kind of head can neither learn nor find. Returns the numbers, for `metrics.json`."""
     counts: dict[str, int] = {}
     spans = [span for sentence in sentences for span in sentence.spans or ()]
-    if config.kind in POINTERS and config.max_span:
+    if is_pointer(config) and config.max_span:
         longer = sum(span.end - span.start > config.max_span for span in spans)
         if longer:
             counts["entities longer than max_span"] = longer
@@ -94,7 +85,7 @@ def by_label(spans: Iterable[Span]) -> dict[str, list[Span]]:
     return found
 
 
-def auxiliary_heads(config: HeadConfig, dim: int, tagset: TagSet) -> dict[str, nn.Module]:
+def auxiliary_heads(config: HeadConfig, dim: int, tagset: TagSet) -> dict[str, AnyHead]:
     """The heads of one type that are trained beside the head, of the same kind: `boundary` and `main_type`.
 
     Raises ConfigError where the main type is none of the data.

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from ner_distill.config import START_FILE, StudentConfig, TeacherConfig
 from ner_distill.console import Reporter
+from ner_distill.data.features.base import Source
 from ner_distill.data.features.gazetteers import Gazetteers
-from ner_distill.data.features.knowledge import Source
 from ner_distill.data.features.lattice import LatticeSource
 from ner_distill.data.features.soft_lexicon import SoftLexicon, Softword
 from ner_distill.data.features.spelling import WIDTHS, Spelling
@@ -52,7 +52,7 @@ class Knowledge:
     start: embedding weights (vocabulary ids of rows, vectors) that were read for the lexicon's words.
     """
 
-    sources: dict[str, Source]
+    sources: dict[str, Source[Any]]
     lexicon: Lexicon | None = None
     segmenter: Segmenter | None = None
     start: tuple[list[int], Vectors] | None = None
@@ -225,7 +225,7 @@ class Recorded:
 
 def _lattice_source(
     config: TeacherConfig, known: Knowledge, recorded: Recorded, unit: Unit, sentences: Words
-) -> Source:
+) -> Source[Any]:
     lattice, matcher = config.lattice, known.matcher
     assert matcher is not None
     if lattice.kind == "flat":
