@@ -1,6 +1,6 @@
 """Adversarial training: FGM, PGD and FreeLB run extra passes of the loss, VAT is a loss of its own.
 
-Each of them works on any `Place`: on each sentence's embedded vectors, or on the embedding matrices.
+Each of them works on any `Perturbation`: of each sentence's embedded vectors, or of the embedding matrices.
 
 Dropout. PGD, FreeLB and VAT draw the same random numbers in every pass, so that dropout and the forgetting of words
 are the same in all: the worst step is that of one network (Zhu et al. 2020, section 3.3), and what VAT
@@ -12,15 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from ner_distill.errors import ConfigError
 from ner_distill.nn.losses import token_divergence
-from ner_distill.teacher.adversarial_vectors import OnVectors
-from ner_distill.teacher.adversarial_weights import OnWeights
+from ner_distill.teacher.perturbations import OnVectors, OnWeights, Perturbation
 
 Kind = Literal["none", "fgm", "pgd", "freelb", "vat"]
 On = Literal["vectors", "weights"]
@@ -35,25 +34,13 @@ NO_PART = (
 XI = 0.1  # length of VAT's trial step (authors' code for text)
 
 
-class Place(Protocol):
-    """What is perturbed: see OnVectors and OnWeights."""
-
-    def at(self, moves: Sequence[Tensor] | None = None) -> Any:
-        """A context in which what is perturbed stands at itself + moves; gives the tensors to take gradients by."""
-        ...
-
-    def norms(self, tensor: Tensor) -> Tensor:
-        """‖·‖₂ of each part that moves by itself, of a shape that broadcasts against the tensor."""
-        ...
-
-
 class Fgm:
     """Fast gradient method: one more pass at r = ε g / ‖g‖₂ (Miyato et al. 2017, eq. 4-5).
 
     g is the gradient of the plain loss. The second pass ADDS its gradient to the plain one. Cost: 2 passes.
     """
 
-    def __init__(self, place: Place, *, epsilon: float = 1.0) -> None:
+    def __init__(self, place: Perturbation, *, epsilon: float = 1.0) -> None:
         self.place = place
         self.epsilon = epsilon
 
@@ -75,7 +62,7 @@ class Pgd:
     it compute no gradient but that by r. Cost: K + 1 passes, of which K − 1 are without weights' gradients.
     """
 
-    def __init__(self, place: Place, *, epsilon: float = 1.0, alpha: float = 0.3, steps: int = 3) -> None:
+    def __init__(self, place: Perturbation, *, epsilon: float = 1.0, alpha: float = 0.3, steps: int = 3) -> None:
         """epsilon: radius of the ball. alpha: length of a step. steps: K, 1 or more; else ConfigError."""
         if steps < 1:
             raise ConfigError(f"adversarial.steps: expected 1 or more with pgd, found {steps}")
@@ -106,7 +93,7 @@ class FreeLb:
     Cost: K passes.
     """
 
-    def __init__(self, place: Place, *, epsilon: float = 1.0, alpha: float = 0.3, steps: int = 3) -> None:
+    def __init__(self, place: Perturbation, *, epsilon: float = 1.0, alpha: float = 0.3, steps: int = 3) -> None:
         """epsilon: radius of the ball. alpha: length of a step. steps: K, 2 or more; else ConfigError."""
         if steps < 2:
             raise ConfigError(
@@ -143,7 +130,7 @@ class Vat:
     All in full precision also inside autocast: bf16 rounds away the difference that gives the direction.
     """
 
-    def __init__(self, place: Place, *, epsilon: float = 1.0) -> None:
+    def __init__(self, place: Perturbation, *, epsilon: float = 1.0) -> None:
         self.place = place
         self.epsilon = epsilon
 
@@ -186,7 +173,7 @@ class RandomState:
 
 
 def _full_pass(
-    place: Place, loss: Loss, backward: Backward, moves: Sequence[Tensor] | None = None
+    place: Perturbation, loss: Loss, backward: Backward, moves: Sequence[Tensor] | None = None
 ) -> tuple[Tensor, list[Tensor]]:
     """Loss at `moves`, detached, and its gradients by what moves; those of the parameters are added to theirs."""
     with place.at(moves) as points:
@@ -197,7 +184,7 @@ def _full_pass(
     return value.detach(), _known(points, [point.grad for point in points])
 
 
-def _slopes(place: Place, loss: Loss, moves: Sequence[Tensor]) -> list[Tensor]:
+def _slopes(place: Perturbation, loss: Loss, moves: Sequence[Tensor]) -> list[Tensor]:
     """Gradients by what moves, at `moves`, and no others."""
     with place.at(moves) as points:
         value = loss()
@@ -212,13 +199,13 @@ def _known(points: Sequence[Tensor], slopes: Sequence[Tensor | None]) -> list[Te
     return [torch.zeros_like(point) if slope is None else slope for point, slope in pairs]
 
 
-def _of_length(length: float, place: Place, tensors: Sequence[Tensor]) -> list[Tensor]:
+def _of_length(length: float, place: Perturbation, tensors: Sequence[Tensor]) -> list[Tensor]:
     """Each part that moves by itself scaled to this length; zeros stay zeros."""
     return [length * tensor / place.norms(tensor).clamp(min=1e-12).to(tensor.dtype) for tensor in tensors]
 
 
 def _climbed(
-    place: Place, moves: Sequence[Tensor] | None, slopes: Sequence[Tensor], *, alpha: float, epsilon: float
+    place: Perturbation, moves: Sequence[Tensor] | None, slopes: Sequence[Tensor], *, alpha: float, epsilon: float
 ) -> list[Tensor]:
     """One step of length α up the slopes, back onto the ball of radius ε where it leaves it; None = from 0."""
     ends = _of_length(alpha, place, slopes)
@@ -243,7 +230,7 @@ def _full_precision() -> Iterator[None]:
         yield
 
 
-PLACES: dict[On, Callable[[Sequence[nn.Module]], OnVectors | OnWeights]] = {"vectors": OnVectors, "weights": OnWeights}
+PLACES: dict[On, Callable[[Sequence[nn.Module]], Perturbation]] = {"vectors": OnVectors, "weights": OnWeights}
 
 
 def make_adversary(
@@ -253,7 +240,7 @@ def make_adversary(
 
     embeddings: see OnVectors, OnWeights. Raises ConfigError where there is none, or for steps that make no sense.
     """
-    makers: dict[Kind, Callable[[Place], Fgm | Pgd | FreeLb]] = {
+    makers: dict[Kind, Callable[[Perturbation], Fgm | Pgd | FreeLb]] = {
         "fgm": lambda place: Fgm(place, epsilon=epsilon),
         "pgd": lambda place: Pgd(place, epsilon=epsilon, alpha=alpha, steps=steps),
         "freelb": lambda place: FreeLb(place, epsilon=epsilon, alpha=alpha, steps=steps),

@@ -18,8 +18,8 @@ from torch import nn
 from ner_distill.console import Reporter
 from ner_distill.errors import RunError, TrainingError
 from ner_distill.teacher.adversarial import Fgm
-from ner_distill.teacher.adversarial_vectors import OnVectors
 from ner_distill.teacher.model import TeacherObjective
+from ner_distill.teacher.perturbations import OnVectors
 from ner_distill.teacher.regularize import LogSum
 from ner_distill.training.checkpoint import checkpoints
 from ner_distill.training.fit import Fit, FitSettings, rate_factor

@@ -16,7 +16,6 @@ from ner_distill.data.features.base import Source
 from ner_distill.data.features.vocab import PADDING, Vocab, read_vocabs, write_vocabs
 from ner_distill.data.features.windows import cut_windows, index_windows
 from ner_distill.data.lexicon.lexicon import Matcher
-from ner_distill.errors import RunError
 
 FILE = "lattice.json"
 TOO_WIDE = "lexicon words in no window"
@@ -124,10 +123,7 @@ class LatticeSource(Source[LatticeFeatures]):
     @classmethod
     def load(cls, directory: Path, matcher: Matcher, *, max_words: int = 512) -> LatticeSource:
         """Read what `save` wrote. Raises RunError naming the file."""
-        vocabs = read_vocabs(directory / FILE)
-        if "lattice" not in vocabs:
-            raise RunError(f"{directory / FILE}: expected the vocabulary 'lattice', found {', '.join(vocabs)}")
-        return cls(matcher, vocabs["lattice"], max_words=max_words)
+        return cls(matcher, read_vocabs(directory / FILE, "lattice")["lattice"], max_words=max_words)
 
 
 def _inside(features: LatticeFeatures, start: int, end: int) -> LatticeFeatures:

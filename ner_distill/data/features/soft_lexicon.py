@@ -16,7 +16,6 @@ from torch import Tensor
 from ner_distill.data.features.base import Source
 from ner_distill.data.features.vocab import Vocab, read_vocabs, write_vocabs
 from ner_distill.data.lexicon.lexicon import Match, Matcher
-from ner_distill.errors import RunError
 
 SETS = ("B", "M", "E", "S")
 """Where a word stands in a lexicon word that covers it: at its begin, in its middle, at its end, alone."""
@@ -169,12 +168,7 @@ class SoftLexicon(Source[SoftLexiconFeatures]):
     @classmethod
     def load(cls, directory: Path, matcher: Matcher, given: Frequency | None = None) -> SoftLexicon:
         """Read what `save` wrote. `given` must say what it said in training. Raises RunError naming the file."""
-        vocabs = read_vocabs(directory / cls.file)
-        if missing := {"words", "frequencies"} - vocabs.keys():
-            raise RunError(
-                f"{directory / cls.file}: expected 'words' and 'frequencies', found no {' and no '.join(missing)}; "
-                "the run is damaged"
-            )
+        vocabs = read_vocabs(directory / cls.file, "words", "frequencies")
         frequencies = vocabs["frequencies"]
         return cls(matcher, vocabs["words"], dict(zip(frequencies.forms, frequencies.counts, strict=True)), given)
 

@@ -19,7 +19,7 @@ from ner_distill.data.features.base import Source
 from ner_distill.data.features.vocab import PADDING, Vocab, read_vocabs, write_vocabs
 from ner_distill.data.features.words import EDGE, FORMS_KEPT
 from ner_distill.data.sentence import is_chinese
-from ner_distill.errors import ConfigError, RunError
+from ner_distill.errors import ConfigError
 
 SpellingKind = Literal["pinyin", "glyph"]
 WIDTHS: dict[SpellingKind, tuple[int, ...]] = {"pinyin": (3, 4, 5, 6), "glyph": (2, 3, 4, 5)}
@@ -96,11 +96,7 @@ class Spelling(Source[tuple[str, ...]]):
     @classmethod
     def load(cls, directory: Path, kind: SpellingKind, *, max_symbols: int = 24) -> Spelling:
         """Read what `save` wrote. Raises RunError naming the file."""
-        path = directory / f"{kind}.json"
-        vocabs = read_vocabs(path)
-        if "symbols" not in vocabs:
-            found = ", ".join(vocabs) or "nothing"
-            raise RunError(f"{path}: expected the vocabulary 'symbols', found {found}; the run is damaged")
+        vocabs = read_vocabs(directory / f"{kind}.json", "symbols")
         return cls(kind, vocabs["symbols"], max_symbols=max_symbols)
 
 

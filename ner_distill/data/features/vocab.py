@@ -62,8 +62,8 @@ def write_vocabs(path: Path, vocabs: dict[str, Vocab]) -> None:
     atomic_write_text(path, text)
 
 
-def read_vocabs(path: Path) -> dict[str, Vocab]:
-    """What `write_vocabs` wrote. Raises RunError naming the file."""
+def read_vocabs(path: Path, *needed: str) -> dict[str, Vocab]:
+    """What `write_vocabs` wrote. Raises RunError naming the file, also where a needed vocabulary is not in it."""
     try:
         data = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -72,4 +72,7 @@ def read_vocabs(path: Path) -> dict[str, Vocab]:
         raise RunError(f"{path}: not valid JSON ({error}); the run is damaged") from None
     if not isinstance(data, dict):
         raise RunError(f"{path}: expected an object of vocabularies, found {type(data).__name__}; the run is damaged")
+    if missing := [name for name in needed if name not in data]:
+        found = ", ".join(data) or "nothing"
+        raise RunError(f"{path}: expected the vocabulary {missing[0]!r}, found {found}; the run is damaged")
     return {name: Vocab.from_json(vocab, f"{path}: {name}") for name, vocab in data.items()}

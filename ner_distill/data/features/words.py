@@ -17,7 +17,6 @@ from ner_distill.data.features.base import Featurizer
 from ner_distill.data.features.vocab import PADDING, Vocab, read_vocabs, write_vocabs
 from ner_distill.data.features.windows import cut_windows, index_windows
 from ner_distill.data.sentence import Unit
-from ner_distill.errors import RunError
 
 FILE = "vocabulary.json"
 EDGE = "\u0002"  # stands for the border of a word or sentence in character and bigram features
@@ -167,11 +166,7 @@ class WordFeaturizer(Featurizer[WordFeatures]):
     @classmethod
     def load(cls, directory: Path, unit: Unit, *, max_words: int = 512, max_chars: int = 24) -> WordFeaturizer:
         """Read what `save` wrote; the limits are the caller's. Raises RunError naming the file."""
-        vocabs = read_vocabs(directory / FILE)
-        if "words" not in vocabs:
-            found = ", ".join(vocabs) or "nothing"
-            raise RunError(f"{directory / FILE}: expected the vocabulary 'words', found {found}; the run is damaged")
-        return cls(unit, vocabs, max_words=max_words, max_chars=max_chars)
+        return cls(unit, read_vocabs(directory / FILE, "words"), max_words=max_words, max_chars=max_chars)
 
 
 def normal(word: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from logging import ERROR
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 import transformers
@@ -64,20 +64,8 @@ def load_backbone(name: str | Path) -> PreTrainedModel:
     name: a directory with config.json and model.safetensors, or an id on the hub. No code of the checkpoint is
     run and no pickle is read. Raises ConfigError where it is not found, is no encoder or is incomplete.
     """
-    config = load_config(name)
-    where = _located(name)
-    if isinstance(where, Path):
-        _check_weights(where)
-    with _explained(name):
-        backbone, report = AutoModel.from_pretrained(
-            where,
-            config=config,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-    _check_complete(report, name, allowed="pooler")
+    backbone, missing = _load(AutoModel, name)
+    _require_none([key for key in missing if "pooler" not in key], name)
     return _stripped(backbone)
 
 
@@ -86,29 +74,17 @@ def load_masked_lm(name: str | Path) -> tuple[PreTrainedModel, bool]:
 
     Else it has fresh weights. Raises ConfigError as `load_backbone` does.
     """
-    config = load_config(name)
-    where = _located(name)
-    if isinstance(where, Path):
-        _check_weights(where)
-    with _explained(name):
-        model, report = AutoModelForMaskedLM.from_pretrained(
-            where,
-            config=config,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-    prefix = f"{model.base_model_prefix}."
-    encoder = [key for key in report["missing_keys"] if key.startswith(prefix)]
-    _check_complete({"missing_keys": encoder}, name, allowed="")
-    return model, not report["missing_keys"]
+    model, missing = _load(AutoModelForMaskedLM, name)
+    _require_none([key for key in missing if key.startswith(f"{model.base_model_prefix}.")], name)
+    return model, not missing
 
 
 def save_backbone(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, directory: Path) -> None:
     """Write the encoder of a model, without what stands on it, and its tokenizer: `AutoModel` loads the directory."""
+    backbone = model.base_model
+    assert isinstance(backbone, PreTrainedModel)
     with quiet():
-        cast(PreTrainedModel, model.base_model).save_pretrained(directory)
+        backbone.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
 
 
@@ -138,20 +114,10 @@ def load_classifier(directory: Path) -> PreTrainedModel:
 
     Raises ConfigError where weights are missing, damaged or of another shape: nothing is left at random values.
     """
-    config = load_config(directory)
-    _check_weights(directory)
-    with _explained(directory):
-        model, report = AutoModelForTokenClassification.from_pretrained(
-            directory,
-            config=config,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-    _check_complete(report, directory, allowed="")
+    model, missing = _load(AutoModelForTokenClassification, directory)
+    _require_none(missing, directory)
     model.eval()
-    return cast(PreTrainedModel, model)
+    return model
 
 
 def load_tokenizer(name: str | Path) -> PreTrainedTokenizerFast:
@@ -254,9 +220,25 @@ def _check_weights(directory: Path) -> None:
     raise ConfigError(f"{directory}: no model.safetensors in this directory")
 
 
-def _check_complete(report: dict[str, Any], name: str | Path, *, allowed: str) -> None:
+def _load(kind: Any, name: str | Path) -> tuple[PreTrainedModel, list[str]]:
+    """The model of a checkpoint, fp32, and the names of its weights that the checkpoint lacks."""
+    config, where = load_config(name), _located(name)
+    if isinstance(where, Path):
+        _check_weights(where)
+    with _explained(name):
+        model, report = kind.from_pretrained(
+            where,
+            config=config,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    return model, sorted(report["missing_keys"])
+
+
+def _require_none(missing: list[str], name: str | Path) -> None:
     """transformers leaves weights that it does not find at random values, with a remark in its log."""
-    missing = sorted(key for key in report["missing_keys"] if not allowed or allowed not in key)
     if missing:
         raise ConfigError(
             f"{name}: its weights do not fit its config.json: {len(missing)} missing, such as {missing[0]}; "

@@ -1,4 +1,4 @@
-"""Sums and maxima over all tag paths of a linear chain: what both heads are made of.
+"""Sums and maxima over all tag paths of a linear chain: what heads with transitions are made of.
 
 Everything here is vectorised over sentences and tags and loops over words only. Inside, the words come first:
 (words, batch, tags), and counted words are packed to the front, so that a mask with holes is the same as padding.
@@ -172,6 +172,51 @@ def _log_backward(adjoint: Tensor, scores: Tensor, emissions: Tensor, transition
         adjoint[word - 1] += flows.sum(2)
         transitions_grad += flows.sum(0)
     return adjoint, transitions_grad
+
+
+def working_dtype(logits: Tensor) -> torch.dtype:
+    """float64 for sums over paths, as its range allows the fast form of `prefix_scores`; Apple's GPUs have none."""
+    return logits.dtype if logits.device.type == "mps" else torch.float64
+
+
+@dataclass(frozen=True)
+class Chains:
+    """Scores of independent chains, words first.
+
+    emissions: (words, chains, tags); start, end: (tags,) and transitions: (tags, tags), −inf where forbidden.
+    """
+
+    packing: Packing
+    emissions: Tensor
+    start: Tensor
+    end: Tensor
+    transitions: Tensor
+
+    def prefixes(self) -> Tensor:
+        """(words, chains, tags): all paths that end in each tag at each word."""
+        return prefix_scores(self.emissions, self.start, self.transitions)
+
+    def log_z(self, prefixes: Tensor) -> Tensor:
+        """(chains,): all whole paths."""
+        return torch.logsumexp(self.packing.at_last(prefixes) + self.end, -1)
+
+    def losses(self, tags: Tensor) -> Tensor:
+        """(chains,) log Z − the score of the path of these tags (chains, words); 0 without counted words."""
+        log_z = self.log_z(self.prefixes())
+        return (log_z - self._score(self.packing.pack(tags))).masked_fill(self.packing.lengths == 0, 0)
+
+    def _score(self, tags: Tensor) -> Tensor:
+        emitted = self.emissions.gather(-1, tags[..., None])[..., 0].sum(0)  # zeros after the counted words
+        pairs = (tags[:-1] * len(self.start) + tags[1:]).flatten()
+        steps = self.transitions.flatten().index_select(0, pairs).reshape(tags[1:].shape)
+        stepped = steps.masked_fill(~self.packing.counted[1:], 0).sum(0)
+        last = tags.gather(0, self.packing.last[None])[0]
+        return emitted + stepped + self.start.index_select(0, tags[0]) + self.end.index_select(0, last)
+
+    def best(self) -> Tensor:
+        """(chains, words) the tags of each chain's best path, 0 where there is no word."""
+        scores = self.packing.unpack(self.emissions)
+        return best_path(scores, self.start, self.end, self.transitions, self.packing.mask)
 
 
 def best_path(emissions: Tensor, start: Tensor, end: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:

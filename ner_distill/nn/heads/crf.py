@@ -7,11 +7,44 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ner_distill.nn.heads.base import Projection, TagHead, forbidden_masks, weighted_sum
-from ner_distill.nn.heads.chain import Packing, best_path, prefix_scores
+from ner_distill.nn.heads.base import Head, Projection, TagHead, forbidden_masks, weighted_sum
+from ner_distill.nn.heads.chain import Chains, Packing, best_path, prefix_scores, working_dtype
 
 
-class CrfHead(TagHead):
+class ChainHead(Head):
+    """A head with learned scores of which tag comes first and last, and which follows which."""
+
+    forbidden_start: Tensor
+    forbidden_end: Tensor
+    forbidden_transitions: Tensor
+
+    def learn_transitions(
+        self,
+        allowed_start: Sequence[bool],
+        allowed_transitions: Sequence[Sequence[bool]],
+        allowed_end: Sequence[bool] | None = None,
+    ) -> None:
+        """Add the scores; what is not allowed has −inf in `transition_scores`. allowed_end: None = all tags."""
+        tags = len(allowed_start)
+        forbidden_start, forbidden_transitions = forbidden_masks(allowed_start, allowed_transitions)
+        self.start = nn.Parameter(torch.zeros(tags))
+        self.end = nn.Parameter(torch.zeros(tags))
+        self.transitions = nn.Parameter(torch.zeros(tags, tags))
+        self.register_buffer("forbidden_start", forbidden_start, persistent=False)
+        self.register_buffer("forbidden_end", ~torch.tensor(allowed_end or [True] * tags), persistent=False)
+        self.register_buffer("forbidden_transitions", forbidden_transitions, persistent=False)
+
+    def transition_scores(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+        """Start and end (tags,), and transitions (tags, tags) [previous][next]."""
+        start = self.start.to(dtype).masked_fill(self.forbidden_start, -torch.inf)
+        end = self.end.to(dtype).masked_fill(self.forbidden_end, -torch.inf)
+        return start, end, self.transitions.to(dtype).masked_fill(self.forbidden_transitions, -torch.inf)
+
+    def transition_parameters(self) -> list[nn.Parameter]:
+        return [self.start, self.end, self.transitions]
+
+
+class CrfHead(ChainHead, TagHead):
     """Scores of tags, of tag pairs, and of first and last tags; a path's score is their sum.
 
     dim: of the word vectors. allowed_start, allowed_transitions [previous][next]: everything else has probability 0, in
@@ -19,22 +52,10 @@ class CrfHead(TagHead):
     are the caller's mistake.
     """
 
-    forbidden_start: Tensor
-    forbidden_transitions: Tensor
-
     def __init__(self, dim: int, allowed_start: Sequence[bool], allowed_transitions: Sequence[Sequence[bool]]) -> None:
         super().__init__()
-        tags = len(allowed_start)
-        forbidden_start, forbidden_transitions = forbidden_masks(allowed_start, allowed_transitions)
-        self.project = Projection(dim, tags)
-        self.start = nn.Parameter(torch.zeros(tags))
-        self.end = nn.Parameter(torch.zeros(tags))
-        self.transitions = nn.Parameter(torch.zeros(tags, tags))
-        self.register_buffer("forbidden_start", forbidden_start, persistent=False)
-        self.register_buffer("forbidden_transitions", forbidden_transitions, persistent=False)
-
-    def transition_parameters(self) -> list[nn.Parameter]:
-        return [self.start, self.end, self.transitions]
+        self.project = Projection(dim, len(allowed_start))
+        self.learn_transitions(allowed_start, allowed_transitions)
 
     def loss(self, vectors: Tensor, mask: Tensor, tags: Tensor, weight: Tensor | None = None) -> Tensor:
         """Sum over sentences of log Z − score of the gold path."""
@@ -42,13 +63,7 @@ class CrfHead(TagHead):
         if not mask.shape[1]:
             return logits.sum()
         with torch.autocast(vectors.device.type, enabled=False):
-            packing = Packing.of(mask)
-            start, end, transitions = self._scores(working_dtype(logits))
-            emissions = packing.pack(logits.to(start.dtype))
-            log_z = torch.logsumexp(packing.at_last(prefix_scores(emissions, start, transitions)) + end, -1)
-            gold = path_score(emissions, start, end, transitions, packing, packing.pack(tags))
-            losses = (log_z - gold).masked_fill(packing.lengths == 0, 0)
-            return weighted_sum(losses, weight).to(logits.dtype)
+            return weighted_sum(self._chains(logits, mask).losses(tags), weight).to(logits.dtype)
 
     def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Forward–backward: −inf for a tag that no allowed path gives to the word."""
@@ -56,13 +71,12 @@ class CrfHead(TagHead):
         if not mask.shape[1]:
             return logits
         with torch.autocast(vectors.device.type, enabled=False):
-            packing = Packing.of(mask)
-            start, end, transitions = self._scores(working_dtype(logits))
-            emissions = packing.pack(logits.to(start.dtype))
-            prefixes = prefix_scores(emissions, start, transitions)
-            suffixes = packing.reverse(prefix_scores(packing.reverse(emissions), end, transitions.t()))
-            log_z = torch.logsumexp(packing.at_last(prefixes) + end, -1)
-            marginals = prefixes + suffixes - emissions - log_z[:, None]  # both sums hold the word's own score
+            chains = self._chains(logits, mask)
+            packing, prefixes = chains.packing, chains.prefixes()
+            backwards = prefix_scores(packing.reverse(chains.emissions), chains.end, chains.transitions.t())
+            log_z = chains.log_z(prefixes)
+            # both sums hold the word's own score
+            marginals = prefixes + packing.reverse(backwards) - chains.emissions - log_z[:, None]
             impossible = marginals.detach() == -torch.inf
             return packing.unpack(marginals.masked_fill(impossible, -torch.inf)).to(logits.dtype)
 
@@ -70,27 +84,8 @@ class CrfHead(TagHead):
     def decode(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Viterbi: the best allowed path."""
         logits: Tensor = self.project(vectors)
-        start, end, transitions = self._scores(logits.dtype)
-        return best_path(logits, start, end, transitions, mask)
+        return best_path(logits, *self.transition_scores(logits.dtype), mask)
 
-    def _scores(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-        start = self.start.to(dtype).masked_fill(self.forbidden_start, -torch.inf)
-        transitions = self.transitions.to(dtype).masked_fill(self.forbidden_transitions, -torch.inf)
-        return start, self.end.to(dtype), transitions
-
-
-def working_dtype(logits: Tensor) -> torch.dtype:
-    """float64 for sums over paths, as its range allows the fast form of `prefix_scores`; Apple's GPUs have none."""
-    return logits.dtype if logits.device.type == "mps" else torch.float64
-
-
-def path_score(
-    emissions: Tensor, start: Tensor, end: Tensor, transitions: Tensor, packing: Packing, tags: Tensor
-) -> Tensor:
-    """(batch,) the score of packed tags (words, batch); of no meaning for a sentence without counted words."""
-    emitted = emissions.gather(-1, tags[..., None])[..., 0].sum(0)  # zeros after the counted words
-    pairs = (tags[:-1] * len(start) + tags[1:]).flatten()
-    steps = transitions.flatten().index_select(0, pairs).reshape(tags[1:].shape)
-    stepped = steps.masked_fill(~packing.counted[1:], 0).sum(0)
-    last = tags.gather(0, packing.last[None])[0]
-    return emitted + stepped + start.index_select(0, tags[0]) + end.index_select(0, last)
+    def _chains(self, logits: Tensor, mask: Tensor) -> Chains:
+        dtype, packing = working_dtype(logits), Packing.of(mask)
+        return Chains(packing, packing.pack(logits.to(dtype)), *self.transition_scores(dtype))

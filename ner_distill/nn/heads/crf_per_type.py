@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ner_distill.nn.heads.base import Projection, SpanHead, forbidden_masks, weighted_sum
-from ner_distill.nn.heads.chain import Packing, best_path, prefix_scores
-from ner_distill.nn.heads.crf import path_score, working_dtype
+from ner_distill.nn.heads.base import Projection, SpanHead, weighted_sum
+from ner_distill.nn.heads.chain import Chains, Packing, prefix_scores, working_dtype
+from ner_distill.nn.heads.crf import ChainHead
 from ner_distill.nn.spans import Spans, candidates, check_fit
 
 O, B, I, E = TAGS = range(4)  # noqa: E741 - the tags have these names
@@ -25,7 +25,7 @@ ALLOWED_END = (True, True, False, True)
 FORCED = -1e6  # the score of a tag that a word cannot have: below what any model gives, and finite, as sums need it
 
 
-class CrfPerTypeHead(SpanHead):
+class CrfPerTypeHead(ChainHead, SpanHead):
     """A chain over O, B, I, E for each type; the start, end and transition scores are shared by all types.
 
     Entities of different types may overlap. Of gold entities of ONE type that overlap a chain can hold only one: the
@@ -38,24 +38,11 @@ class CrfPerTypeHead(SpanHead):
     the best path of each type, so that an entity it finds may well be less probable than 1/2.
     """
 
-    forbidden_start: Tensor
-    forbidden_end: Tensor
-    forbidden_transitions: Tensor
-
     def __init__(self, dim: int, types: int) -> None:
         super().__init__()
         self.types = types
         self.project = Projection(dim, types * len(TAGS))
-        self.start = nn.Parameter(torch.zeros(len(TAGS)))
-        self.end = nn.Parameter(torch.zeros(len(TAGS)))
-        self.transitions = nn.Parameter(torch.zeros(len(TAGS), len(TAGS)))
-        forbidden_start, forbidden_transitions = forbidden_masks(ALLOWED_START, ALLOWED_TRANSITIONS)
-        self.register_buffer("forbidden_start", forbidden_start, persistent=False)
-        self.register_buffer("forbidden_end", ~torch.tensor(ALLOWED_END), persistent=False)
-        self.register_buffer("forbidden_transitions", forbidden_transitions, persistent=False)
-
-    def transition_parameters(self) -> list[nn.Parameter]:
-        return [self.start, self.end, self.transitions]
+        self.learn_transitions(ALLOWED_START, ALLOWED_TRANSITIONS, ALLOWED_END)
 
     def loss(self, vectors: Tensor, mask: Tensor, gold: Spans, weight: Tensor | None = None) -> Tensor:
         """Sum over sentences and types of log Z − score of the gold path.
@@ -67,13 +54,7 @@ class CrfPerTypeHead(SpanHead):
             return logits.sum()
         tags = gold_tags(gold, mask, self.types).to(logits.device)
         with torch.autocast(vectors.device.type, enabled=False):
-            chains = self._chains(logits, mask)
-            packing = chains.packing
-            gold_scores = path_score(
-                chains.emissions, chains.start, chains.end, chains.transitions, packing, packing.pack(tags)
-            )
-            log_z = torch.logsumexp(packing.at_last(chains.prefixes()) + chains.end, -1)
-            losses = (log_z - gold_scores).masked_fill(packing.lengths == 0, 0)
+            losses = self._chains(logits, mask).losses(tags)
             return weighted_sum(losses.unflatten(0, (-1, self.types)), weight).to(logits.dtype)
 
     def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
@@ -86,7 +67,7 @@ class CrfPerTypeHead(SpanHead):
             return logits.new_zeros(*mask.shape, 1 + 2 * self.types)
         with torch.autocast(vectors.device.type, enabled=False):
             chains = self._chains(logits, mask)
-            marginals = chains.packing.unpack(chains.sums().marginals()).unflatten(0, (-1, self.types))
+            marginals = chains.packing.unpack(PathSums.of(chains).marginals()).unflatten(0, (-1, self.types))
             # The sum of two impossible tags has no gradient: they are made finite for it.
             inside = torch.logaddexp(*marginals[..., [I, E]].clamp_min(FORCED).unbind(-1))
             inside = inside.masked_fill((marginals[..., [I, E]].detach() == -torch.inf).all(-1), -torch.inf)
@@ -101,7 +82,7 @@ class CrfPerTypeHead(SpanHead):
         if not mask.shape[1]:
             return logits.new_zeros(mask.shape[0], self.types, 0, 0)
         with torch.autocast(vectors.device.type, enabled=False):
-            table = self._chains(logits, mask).sums().places().table()
+            table = PathSums.of(self._chains(logits, mask)).places().table()
             whole = candidates(mask).repeat_interleave(self.types, 0)
             probs: Tensor = table.masked_fill(~whole, -torch.inf).exp().unflatten(0, (-1, self.types))
             return probs.to(logits.dtype)
@@ -115,7 +96,7 @@ class CrfPerTypeHead(SpanHead):
         with torch.autocast(vectors.device.type, enabled=False):
             chains = self._chains(logits, mask)
             chain, first, last = entities_of(chains.best()).unbind(1)
-            probs = chains.sums().places().at(chain, first, last).exp()
+            probs = PathSums.of(chains).places().at(chain, first, last).exp()
         row, kind, words = chain // self.types, chain % self.types, mask.shape[1]
         order = (((row * words + first) * words + last) * self.types + kind).argsort()
         places = torch.stack([row, first, last + 1, kind], 1)
@@ -124,46 +105,13 @@ class CrfPerTypeHead(SpanHead):
     def _chains(self, logits: Tensor, mask: Tensor) -> Chains:
         """Types folded into the batch: row = sentence · types + type."""
         dtype = working_dtype(logits)
-        start = self.start.to(dtype).masked_fill(self.forbidden_start, -torch.inf)
-        end = self.end.to(dtype).masked_fill(self.forbidden_end, -torch.inf)
-        transitions = self.transitions.to(dtype).masked_fill(self.forbidden_transitions, -torch.inf)
         scores = logits.to(dtype).unflatten(-1, (self.types, len(TAGS))).transpose(1, 2)
         forced = scores.new_full((len(TAGS),), FORCED)
         forced[O] = 0
         scores = torch.where(mask[:, None, :, None], scores, forced).flatten(0, 1)
         inside = (mask.cumsum(1) > 0) & (mask.flip(1).cumsum(1).flip(1) > 0)
         packing = Packing.of(inside.repeat_interleave(self.types, 0))
-        return Chains(packing, packing.pack(scores), start, end, transitions)
-
-
-@dataclass(frozen=True)
-class Chains:
-    """Scores of independent chains over O, B, I, E, words first as in `chain.py`.
-
-    emissions: (words, chains, 4); start, end: (4,) and transitions: (4, 4), −inf where forbidden.
-    """
-
-    packing: Packing
-    emissions: Tensor
-    start: Tensor
-    end: Tensor
-    transitions: Tensor
-
-    def prefixes(self) -> Tensor:
-        """(words, chains, 4): all paths that end in each tag at each word."""
-        return prefix_scores(self.emissions, self.start, self.transitions)
-
-    def sums(self) -> PathSums:
-        """Forward–backward."""
-        backwards = prefix_scores(self.packing.reverse(self.emissions), self.end, self.transitions.t())
-        prefixes = self.prefixes()
-        log_z = torch.logsumexp(self.packing.at_last(prefixes) + self.end, -1)
-        return PathSums(self, prefixes, self.packing.reverse(backwards), log_z)
-
-    def best(self) -> Tensor:
-        """(chains, words) the tags of each chain's best path, O where there is no word."""
-        scores = self.packing.unpack(self.emissions)
-        return best_path(scores, self.start, self.end, self.transitions, self.packing.mask)
+        return Chains(packing, packing.pack(scores), *self.transition_scores(dtype))
 
 
 @dataclass(frozen=True)
@@ -174,6 +122,14 @@ class PathSums:
     prefixes: Tensor
     suffixes: Tensor
     log_z: Tensor
+
+    @classmethod
+    def of(cls, chains: Chains) -> PathSums:
+        """Forward–backward."""
+        packing = chains.packing
+        backwards = prefix_scores(packing.reverse(chains.emissions), chains.end, chains.transitions.t())
+        prefixes = chains.prefixes()
+        return cls(chains, prefixes, packing.reverse(backwards), chains.log_z(prefixes))
 
     def marginals(self) -> Tensor:
         """(words, chains, 4) the log of each tag's probability, −inf where no path has it."""
