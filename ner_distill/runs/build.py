@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
-from ner_distill.config import (
-    HeadConfig,
-    LossConfig,
-    MrcConfig,
-    PretrainedEncoderConfig,
-    ScratchEncoderConfig,
-    StudentConfig,
-    TeacherConfig,
-)
+from ner_distill.config import StudentConfig, TeacherConfig, sections
 from ner_distill.console import Reporter
 from ner_distill.data.features.knowledge import KnowledgeFeaturizer
 from ner_distill.data.features.pieces import PieceFeaturizer
@@ -105,11 +97,11 @@ def new_teacher(
     questions = questions_of(config.head, info.tagset, info.unit)
     asked = [(*question_words(question, info.unit), SEPARATOR) for question in (questions or {}).values()]
     shape = config.encoder
-    least = shape.min_count if isinstance(shape, ScratchEncoderConfig) else 2
+    least = shape.min_count if isinstance(shape, sections.ScratchEncoderConfig) else 2
     sentences += max(2, least) * asked  # often enough for each of their words to be known
     known = read_knowledge(config, info.unit, sentences, reporter)
     base: BaseFeaturizer
-    if isinstance(shape, ScratchEncoderConfig):
+    if isinstance(shape, sections.ScratchEncoderConfig):
         base = count_words(shape, info.unit, sentences)
         encoders: list[nn.Module] = [scratch_with(shape, base, known) for _ in range(_encoders(config))]
         for encoder in encoders:
@@ -154,7 +146,7 @@ def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequen
             )
         classifier = from_layers_of(encoder.backbone, config.init.layers, info.tagset.tags)
         return _hf_student(config, info, classifier, teacher.base.tokenizer)
-    if isinstance(config.encoder, PretrainedEncoderConfig):
+    if isinstance(config.encoder, sections.PretrainedEncoderConfig):
         from ner_distill.nn.encoders.huggingface import load_tokenizer
         from ner_distill.student.hf import build_token_classifier
 
@@ -173,7 +165,7 @@ def _encoders(config: TeacherConfig) -> int:
 
 def _teacher(config: TeacherConfig, tagset: TagSet, encoders: Sequence[nn.Module]) -> Teacher:
     similarity = PairSimilarity(learned=config.similarity.scale == "learned") if config.similarity.weight > 0 else None
-    if isinstance(config.head, MrcConfig):
+    if isinstance(config.head, sections.MrcConfig):
         encoders = [QuestionEncoder(encoder, len(tagset.labels)) for encoder in encoders]
     tagger = _tagger(config.head, encoders[0], tagset, config.loss)
     auxiliary = auxiliary_heads(config.head, cast(int, encoders[0].dim), tagset)
@@ -181,7 +173,9 @@ def _teacher(config: TeacherConfig, tagset: TagSet, encoders: Sequence[nn.Module
     return Teacher(tagger, similarity, evaluator=evaluator, auxiliary=auxiliary)
 
 
-def _tagger(config: HeadConfig, encoder: nn.Module, tagset: TagSet, loss: LossConfig | None = None) -> Tagger:
+def _tagger(
+    config: sections.HeadConfig, encoder: nn.Module, tagset: TagSet, loss: sections.LossConfig | None = None
+) -> Tagger:
     return Tagger(encoder, new_head(config, cast(int, encoder.dim), tagset, loss), dropout=config.dropout)
 
 
@@ -267,7 +261,7 @@ def _load_teacher(directory: Path, info: RunInfo) -> Built:
     known = load_knowledge(config, info.unit, directory)
     base: BaseFeaturizer
     shape = config.encoder
-    if isinstance(shape, ScratchEncoderConfig):
+    if isinstance(shape, sections.ScratchEncoderConfig):
         base = WordFeaturizer.load(directory, info.unit, max_words=shape.max_pieces)
         encoders: list[nn.Module] = [scratch_with(shape, base, known) for _ in range(_encoders(config))]
     else:
@@ -284,7 +278,7 @@ def _load_teacher(directory: Path, info: RunInfo) -> Built:
 
 def _load_student(directory: Path, info: RunInfo) -> Built:
     config = runs.read_config(directory, StudentConfig)
-    if isinstance(config.encoder, PretrainedEncoderConfig) or config.init.teacher:
+    if isinstance(config.encoder, sections.PretrainedEncoderConfig) or config.init.teacher:
         from ner_distill.nn.encoders.huggingface import load_tokenizer
         from ner_distill.student.hf import load_token_classifier, tags_of
 

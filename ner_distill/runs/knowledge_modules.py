@@ -8,14 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ner_distill.config import (
-    EncoderConfig,
-    FlatConfig,
-    ScratchEncoderConfig,
-    SoftLexiconConfig,
-    SoftwordConfig,
-    WordVectorsConfig,
-)
+from ner_distill.config import sections
 from ner_distill.console import Reporter
 from ner_distill.data.features.gazetteers import Gazetteers
 from ner_distill.data.features.lattice import LatticeSource
@@ -38,7 +31,7 @@ def modules_of(known: Knowledge) -> list[nn.Module]:
     for name, source in known.sources.items():
         if isinstance(source, SoftLexicon):
             modules.append(_soft_lexicon(len(source.vocab), known))
-        elif isinstance(source, Softword) and isinstance(lattice, SoftwordConfig):
+        elif isinstance(source, Softword) and isinstance(lattice, sections.SoftwordConfig):
             modules.append(MarkEmbedding(source.marks, lattice.word_dim, key="softword_marks"))
         elif isinstance(source, Spelling):
             widths = WIDTHS[cast(SpellingKind, name)]
@@ -48,13 +41,13 @@ def modules_of(known: Knowledge) -> list[nn.Module]:
     return modules
 
 
-def lattice_of(known: Knowledge, encoder: EncoderConfig, dim: int) -> LatticeLayers | None:
+def lattice_of(known: Knowledge, encoder: sections.EncoderConfig, dim: int) -> LatticeLayers | None:
     """The FLAT layers over vectors of this width, where `[lattice]` asks for them."""
     lattice = known.lattice
-    if not isinstance(lattice, FlatConfig):
+    if not isinstance(lattice, sections.FlatConfig):
         return None
-    scratch = isinstance(encoder, ScratchEncoderConfig)
-    shape = encoder if isinstance(encoder, ScratchEncoderConfig) else lattice
+    scratch = isinstance(encoder, sections.ScratchEncoderConfig)
+    shape = encoder if isinstance(encoder, sections.ScratchEncoderConfig) else lattice
     if dim % shape.heads:
         raise ConfigError(f"lattice.heads must divide the encoder's width, found {shape.heads} and {dim}")
     flat = FlatTransformer(
@@ -84,7 +77,7 @@ def lattice_of(known: Knowledge, encoder: EncoderConfig, dim: int) -> LatticeLay
 
 
 def _soft_lexicon(entries: int, known: Knowledge) -> SoftLexiconEmbedding:
-    assert isinstance(known.lattice, SoftLexiconConfig)
+    assert isinstance(known.lattice, sections.SoftLexiconConfig)
     module = SoftLexiconEmbedding(entries, known.lattice.word_dim, unknown=known.lattice.unknown)
     module.words = _begun(module.words, known)
     return module
@@ -93,7 +86,7 @@ def _soft_lexicon(entries: int, known: Knowledge) -> SoftLexiconEmbedding:
 def _begun(embedding: nn.Module, known: Knowledge) -> nn.Module:
     """The embedding of the lexicon's words with the vectors that were read, to be tuned or to stay."""
     lattice = known.lattice
-    if isinstance(lattice, WordVectorsConfig) and lattice.vectors and not lattice.tune_vectors:
+    if isinstance(lattice, sections.WordVectorsConfig) and lattice.vectors and not lattice.tune_vectors:
         embedding = GivenEmbedding(cast(nn.Embedding, embedding))
     if known.start is not None:
         rows, vectors = known.start
