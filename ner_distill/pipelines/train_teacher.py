@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 from torch import nn
 
@@ -13,7 +12,8 @@ from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import flattened, read_labelled
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.errors import DataError
-from ner_distill.nn.heads.pu import PuHead
+from ner_distill.nn.encoders.base import Encoder
+from ner_distill.nn.heads import PuHead
 from ner_distill.options import ReadOptions
 from ner_distill.runs import runs
 from ner_distill.runs.adversary import new_adversary, new_vat
@@ -28,13 +28,13 @@ from ner_distill.training.labelled import (
     DevelopmentSet,
     LabelledData,
     Trained,
-    base_of,
     check_development_labels,
     finish_run,
     finished_run,
     fit_settings,
     parameter_groups,
     require_device,
+    tagger_of,
 )
 from ner_distill.training.processes import make_accelerator
 from ner_distill.training.pu import pu_rates
@@ -94,20 +94,18 @@ def train_teacher(
             return finished_run(out, development, accelerator, reporter)
 
     raw = _raw_text(config, unit, reporter)
-    rates = (
-        pu_rates(config.loss, info.labels, sentences, development, reporter)
-        if isinstance(config.loss, PuConfig)
-        else None
-    )
+    rates = None
+    if isinstance(config.loss, PuConfig):
+        rates = pu_rates(config.loss, info.labels, sentences, development, reporter)
     built = new_teacher(config, info, [sentence.words for sentence in sentences], reporter)
-    if rates is not None:
-        cast(PuHead, built.tagger.head).set_rates(*rates)
+    if rates is not None and isinstance(built.tagger.head, PuHead):
+        built.tagger.head.set_rates(*rates)
     # only now: whatever was wrong with the input, nothing has been made or replaced
     if accelerator.is_main_process and not resume:
         runs.begin(out, config, info, inputs, overwrite=overwrite, beside=beside)
     accelerator.wait_for_everyone()
     reporter.log_to(out / "log.txt")
-    teacher = cast(Teacher, built.model)
+    teacher = built.model
     reporter.info(
         f"training on {len(sentences):,} sentences, {sum(len(s.words) for s in sentences):,} words, "
         f"{len(info.labels)} types; {sum(p.numel() for p in teacher.parameters()):,} parameters; {accelerator.device}"
@@ -115,20 +113,20 @@ def train_teacher(
     data = _data(config, built, sentences, raw, reporter)
     dev_set = DevelopmentSet(development, built.featurizer, info.tagset)
     dev_set.say_left_out("--dev", reporter)
-    counts = {**getattr(built.featurizer, "counts", {}), **unsaid}  # raw text is no matter of what the metrics say
+    counts = {**built.featurizer.counts, **unsaid}  # raw text is no matter of what the metrics say
     encoders = [encoder for encoder in (teacher.tagger.encoder, teacher.evaluator) if encoder is not None]
     fit = Fit(
         teacher,
         _objective(config, teacher, encoders, info.labels),
         data,
         parameter_groups(teacher, encoders, config.optim, layer_decay=config.optim.layer_decay),
-        dev_set.evaluate(lambda model: cast(Teacher, model).tagger),
+        dev_set.evaluate(tagger_of),
         settings=fit_settings(config.optim, config.seed),
         directory=out,
         reporter=reporter,
         adversary=new_adversary(config.adversarial, _embeddings(encoders)),
         accelerator=accelerator,
-        frozen=[base_of(encoder) for encoder in encoders],
+        frozen=[encoder.innermost() for encoder in encoders],
         weighting=LogSum(TASKS) if config.head.task_weighting == "log-sum" else None,
     )
     result = fit.run(resume=resume)
@@ -146,12 +144,15 @@ def _raw_text(config: TeacherConfig, unit: Unit, reporter: Reporter) -> list[Wor
 
 
 def _data(
-    config: TeacherConfig, built: Built, sentences: Sequence[Sentence], raw: Sequence[Words], reporter: Reporter
+    config: TeacherConfig,
+    built: Built[Teacher],
+    sentences: Sequence[Sentence],
+    raw: Sequence[Words],
+    reporter: Reporter,
 ) -> LabelledData | WithRawText:
     budget = config.optim.batch_words
-    if isinstance(
-        config.head, MrcConfig
-    ):  # reads a sentence once for each question; a step has as many as with other heads
+    # a sentence is read once for each question; a step has as many sentences as with other heads
+    if isinstance(config.head, MrcConfig):
         budget *= len(built.info.labels)
     labelled = LabelledData(
         sentences,
@@ -169,12 +170,12 @@ def _data(
     return WithRawText(labelled, raw, built.featurizer, budget=budget, seed=config.seed)
 
 
-def _embeddings(encoders: Sequence[nn.Module]) -> list[nn.Module]:
-    return [cast(nn.Module, encoder.embedding) for encoder in encoders]
+def _embeddings(encoders: Sequence[Encoder]) -> list[nn.Module]:
+    return [encoder.embedding_layer() for encoder in encoders]
 
 
 def _objective(
-    config: TeacherConfig, teacher: Teacher, encoders: Sequence[nn.Module], labels: Sequence[str]
+    config: TeacherConfig, teacher: Teacher, encoders: Sequence[Encoder], labels: Sequence[str]
 ) -> TeacherObjective:
     regularize = config.regularize
     return TeacherObjective(

@@ -17,6 +17,7 @@ from ner_distill.data.features.words import WordFeaturizer
 from ner_distill.data.sentence import Unit
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import atomic_write_text
+from ner_distill.nn.encoders.base import Encoder, WordKnowledge
 from ner_distill.nn.encoders.embedding import GivenEmbedding
 from ner_distill.nn.encoders.lattice import KnowledgeEncoder, LatticeLayers
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
@@ -70,7 +71,7 @@ def count_pieces(config: sections.PretrainedEncoderConfig, backbone: PreTrainedM
 def scratch(
     config: sections.ScratchEncoderConfig,
     featurizer: WordFeaturizer,
-    knowledge: Sequence[nn.Module] = (),
+    knowledge: Sequence[WordKnowledge] = (),
     lattice: LatticeLayers | None = None,
 ) -> ScratchEncoder:
     """The scratch encoder for these vocabularies, with fresh weights."""
@@ -152,14 +153,18 @@ def start_vectors(
     features: sections.FeaturesConfig, embedding: WordEmbedding, featurizer: WordFeaturizer, reporter: Reporter
 ) -> None:
     """Begin words and bigrams at the vectors that `[features]` names."""
-    for key, table, vocab in (("char_vectors", "words", "words"), ("bigram_vectors", "bigrams", "bigrams")):
-        if file := getattr(features, key):
-            if vocab not in featurizer.vocabs:
+    tables = (
+        ("char_vectors", features.char_vectors, "words", embedding.words),
+        ("bigram_vectors", features.bigram_vectors, "bigrams", embedding.bigrams),
+    )
+    for key, file, vocab, table in tables:
+        if file:
+            if table is None:
                 raise ConfigError(f"features.{key}: this encoder has no {vocab} (encoder.bigrams, Chinese only)")
-            start_words(getattr(embedding, table), featurizer.vocabs[vocab], file, f"features.{key}", reporter)
+            start_words(table, featurizer.vocabs[vocab], file, f"features.{key}", reporter)
 
 
-def pretrained_with(config: sections.PretrainedEncoderConfig, backbone: PreTrainedModel, known: Knowledge) -> nn.Module:
+def pretrained_with(config: sections.PretrainedEncoderConfig, backbone: PreTrainedModel, known: Knowledge) -> Encoder:
     """A pretrained encoder, and on it what the teacher knows of words."""
     encoder = pretrained(config, backbone)
     if not known.sources:

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from ner_distill.config import sections
 from ner_distill.console import Reporter
 from ner_distill.data.features.questions import default_questions, read_questions
@@ -16,14 +14,7 @@ from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError, did_you_mean
 from ner_distill.files import atomic_write_text
-from ner_distill.nn.heads import (
-    HEADS,
-    SPAN_HEADS,
-    AdditivePointerHead,
-    EfficientPointerHead,
-    GlobalPointerHead,
-)
-from ner_distill.nn.heads.pu import PuHead
+from ner_distill.nn.heads import HEADS, AnyHead, PuHead, SpanHead, Tags
 from ner_distill.runs import runs
 
 QUESTIONS = "questions.json"
@@ -31,30 +22,22 @@ QUESTIONS = "questions.json"
 
 def finds_spans(config: sections.HeadConfig) -> bool:
     """Does this kind of head take entities that nest?"""
-    return isinstance(config, sections.PointerConfig) or config.kind in SPAN_HEADS
+    return issubclass(HEADS[config.kind], SpanHead)
 
 
-def new_head(
-    config: sections.HeadConfig, dim: int, tagset: TagSet, loss: sections.LossConfig | None = None
-) -> nn.Module:
+def new_head(config: sections.HeadConfig, dim: int, tagset: TagSet, loss: sections.LossConfig | None = None) -> AnyHead:
     """The head over word vectors of this width. loss: where it is PU, it has a head of its own."""
-    types = len(tagset.labels)
+    tags = Tags(tagset.allowed_start(), tagset.allowed_transitions())
     if isinstance(loss, sections.PuConfig):
         gamma = None if loss.gamma == "usual" else loss.gamma
-        return PuHead(dim, types, bounded=loss.bounded, joint=loss.joint, gamma=gamma)
-    match config:
-        case sections.GlobalPointerConfig():
-            pointer = GlobalPointerHead if config.kind == "global-pointer" else EfficientPointerHead
-            return pointer(dim, types, head_dim=config.head_dim, rotary=config.rotary, **_pointer_options(config))
-        case sections.AdditivePointerConfig():
-            return AdditivePointerHead(dim, types, hidden=config.head_dim, **_pointer_options(config))
-    if config.kind in SPAN_HEADS:
-        return SPAN_HEADS[config.kind](dim, types)
-    return HEADS[config.kind](dim, tagset.allowed_start(), tagset.allowed_transitions())
-
-
-def _pointer_options(config: sections.PointerConfig) -> dict[str, Any]:
-    return {"max_width": config.max_span, "smoothing": config.label_smoothing, "reading": config.reading_weight}
+        return PuHead.of_tags(dim, tags, bounded=loss.bounded, joint=loss.joint, gamma=gamma)
+    options: dict[str, Any] = {}
+    if isinstance(config, sections.PointerConfig):
+        options = {"head_dim": config.head_dim, "max_width": config.max_span}
+        options |= {"smoothing": config.label_smoothing, "reading": config.reading_weight}
+    if isinstance(config, sections.GlobalPointerConfig):
+        options["rotary"] = config.rotary
+    return HEADS[config.kind].of_tags(dim, tags, **options)
 
 
 def check_entities(
@@ -94,7 +77,7 @@ def by_label(spans: Iterable[Span]) -> dict[str, list[Span]]:
     return found
 
 
-def auxiliary_heads(config: sections.HeadConfig, dim: int, tagset: TagSet) -> dict[str, nn.Module]:
+def auxiliary_heads(config: sections.HeadConfig, dim: int, tagset: TagSet) -> dict[str, AnyHead]:
     """The heads of one type that are trained beside the head, of the same kind: `boundary` and `main_type`.
 
     Raises ConfigError where the main type is none of the data.

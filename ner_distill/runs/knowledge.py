@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from ner_distill.config import START_FILE, StudentConfig, TeacherConfig, sections
 from ner_distill.console import Reporter
+from ner_distill.data.features.base import Source
 from ner_distill.data.features.gazetteers import Gazetteers
-from ner_distill.data.features.knowledge import Source
 from ner_distill.data.features.lattice import LatticeSource
 from ner_distill.data.features.soft_lexicon import SoftLexicon, Softword
 from ner_distill.data.features.spelling import WIDTHS, Spelling, SpellingKind
@@ -55,7 +55,7 @@ class Knowledge:
 
     lattice: sections.LatticeConfig
     features: sections.FeaturesConfig
-    sources: dict[str, Source]
+    sources: dict[str, Source[Any]]
     lexicon: Lexicon | None = None
     segmenter: Segmenter | None = None
     start: tuple[list[int], Vectors] | None = None
@@ -238,7 +238,7 @@ class Recorded:
         return self._found[key]
 
 
-def _lattice_source(known: Knowledge, recorded: Recorded, max_words: int, unit: Unit, sentences: Words) -> Source:
+def _lattice_source(known: Knowledge, recorded: Recorded, max_words: int, unit: Unit, sentences: Words) -> Source[Any]:
     match known.lattice:
         case sections.FlatConfig(min_count=min_count):
             source = LatticeSource.counted(recorded, sentences, min_count=min_count, max_words=max_words)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import torch
 from torch import nn
@@ -13,29 +11,30 @@ from ner_distill.console import Reporter
 from ner_distill.data.features.gazetteers import Gazetteers
 from ner_distill.data.features.lattice import LatticeSource
 from ner_distill.data.features.soft_lexicon import SoftLexicon, Softword
-from ner_distill.data.features.spelling import WIDTHS, Spelling, SpellingKind
+from ner_distill.data.features.spelling import WIDTHS, Spelling
 from ner_distill.data.features.vocab import Vocab
 from ner_distill.data.lexicon.vectors import read_vectors
 from ner_distill.errors import ConfigError
-from ner_distill.nn.encoders.embedding import GivenEmbedding, start_rows
+from ner_distill.nn.encoders.base import WordKnowledge
+from ner_distill.nn.encoders.embedding import AnyEmbedding, GivenEmbedding, start_rows
 from ner_distill.nn.encoders.flat import FlatTransformer
 from ner_distill.nn.encoders.knowledge import MarkEmbedding, SoftLexiconEmbedding, SpellingEmbedding
 from ner_distill.nn.encoders.lattice import LatticeLayers
 from ner_distill.runs.knowledge import Knowledge, report_vectors
 
 
-def modules_of(known: Knowledge) -> list[nn.Module]:
+def modules_of(known: Knowledge) -> list[WordKnowledge]:
     """What joins the word vectors, for every source but the lattice of FLAT."""
-    modules: list[nn.Module] = []
+    modules: list[WordKnowledge] = []
     lattice, features = known.lattice, known.features
-    for name, source in known.sources.items():
+    for source in known.sources.values():
         if isinstance(source, SoftLexicon):
             modules.append(_soft_lexicon(len(source.vocab), known))
         elif isinstance(source, Softword) and isinstance(lattice, sections.SoftwordConfig):
             modules.append(MarkEmbedding(source.marks, lattice.word_dim, key="softword_marks"))
         elif isinstance(source, Spelling):
-            widths = WIDTHS[cast(SpellingKind, name)]
-            modules.append(SpellingEmbedding(len(source.vocab), features.spelling_dim, name=name, widths=widths))
+            name, dim = source.name, features.spelling_dim
+            modules.append(SpellingEmbedding(len(source.vocab), dim, name=name, widths=WIDTHS[name]))
         elif isinstance(source, Gazetteers):
             modules.append(MarkEmbedding(source.marks, features.gazetteer_dim, key="gazetteers_marks"))
     return modules
@@ -83,23 +82,20 @@ def _soft_lexicon(entries: int, known: Knowledge) -> SoftLexiconEmbedding:
     return module
 
 
-def _begun(embedding: nn.Module, known: Knowledge) -> nn.Module:
+def _begun(embedding: AnyEmbedding, known: Knowledge) -> AnyEmbedding:
     """The embedding of the lexicon's words with the vectors that were read, to be tuned or to stay."""
     lattice = known.lattice
-    if isinstance(lattice, sections.WordVectorsConfig) and lattice.vectors and not lattice.tune_vectors:
-        embedding = GivenEmbedding(cast(nn.Embedding, embedding))
+    kept = isinstance(lattice, sections.WordVectorsConfig) and lattice.vectors and not lattice.tune_vectors
+    if kept and isinstance(embedding, nn.Embedding):
+        embedding = GivenEmbedding(embedding)
     if known.start is not None:
         rows, vectors = known.start
         start_rows(embedding, rows, torch.from_numpy(np.array(vectors)))
     return embedding
 
 
-def _width(embedding: nn.Module) -> int:
-    return cast(nn.Embedding, embedding.learned if isinstance(embedding, GivenEmbedding) else embedding).embedding_dim
-
-
-def start_words(embedding: nn.Module, vocab: Vocab, file: str, key: str, reporter: Reporter) -> None:
+def start_words(embedding: AnyEmbedding, vocab: Vocab, file: str, key: str, reporter: Reporter) -> None:
     """Begin the vectors of words (or bigrams) at those of a file; the others stay as they are."""
-    vectors = read_vectors(file, vocab.forms, dim=_width(embedding))
+    vectors = read_vectors(file, vocab.forms, dim=embedding.embedding_dim)
     report_vectors(key, vectors, reporter)
     start_rows(embedding, [vocab.id(form) for form in vectors.forms], torch.from_numpy(np.array(vectors.matrix)))

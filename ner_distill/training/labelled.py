@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,14 +17,19 @@ from torch import Tensor, nn
 from ner_distill.config import OptimConfig
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch, pad_rows, plan_batches, sample_pairs
+from ner_distill.data.features.base import Featurizer
 from ner_distill.data.metrics import Scores, score
 from ner_distill.data.sentence import Sentence, Span, whole_entities, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import atomic_write_text
+from ner_distill.nn.encoders.base import Encoder
+from ner_distill.nn.heads import Head
 from ner_distill.nn.tagger import Tagger
-from ner_distill.runs.build import AnyFeaturizer, Built, innermost, load_run, save_run
+from ner_distill.runs.build import AnyBuilt, load_run, save_run
 from ner_distill.runtime.inference import best_device, has_bf16, predict_spans
+from ner_distill.student.model import Student
+from ner_distill.teacher.model import Teacher
 from ner_distill.training.fit import FitResult, FitSettings
 
 
@@ -40,7 +45,7 @@ class LabelledData:
     def __init__(
         self,
         sentences: Sequence[Sentence],
-        featurizer: AnyFeaturizer,
+        featurizer: Featurizer[Any],
         tagset: TagSet,
         *,
         budget: int,
@@ -48,7 +53,7 @@ class LabelledData:
         pairs_per_sentence: int = 0,
         pair_target: str = "type",
     ) -> None:
-        self.featurizer = cast(Any, featurizer)
+        self.featurizer = featurizer
         self.features = [self.featurizer.features(sentence.words) for sentence in sentences]
         self.sizes = [self.featurizer.size(features) for features in self.features]
         self.words = sum(len(sentence.words) for sentence in sentences)
@@ -112,12 +117,12 @@ class DevelopmentSet:
     gold: the entities of each sentence that count. left_out: how many others there are.
     """
 
-    def __init__(self, sentences: Sequence[Sentence], featurizer: AnyFeaturizer, tagset: TagSet) -> None:
+    def __init__(self, sentences: Sequence[Sentence], featurizer: Featurizer[Any], tagset: TagSet) -> None:
         self.keep = _kept(sentences)[1]
         self.gold = self._counting([sentence.spans or () for sentence in sentences])
         self.left_out = sum(len(sentence.spans or ()) for sentence in sentences) - sum(map(len, self.gold))
         self.features = [featurizer.features(sentence.words) for sentence in sentences]
-        self.featurizer = cast(Any, featurizer)
+        self.featurizer = featurizer
         self.tagset = tagset
 
     def scores(self, tagger: Tagger) -> Scores:
@@ -151,6 +156,12 @@ class DevelopmentSet:
             return {"score": micro.f1, "precision": micro.precision, "recall": micro.recall, "f1": micro.f1}
 
         return figures
+
+
+def tagger_of(model: nn.Module) -> Tagger:
+    """What tags sentences in a teacher or a student."""
+    assert isinstance(model, Teacher | Student)
+    return model.tagger
 
 
 def check_development_labels(labels: Sequence[str], development: Sequence[str], reporter: Reporter) -> None:
@@ -196,29 +207,23 @@ def parameter_groups(
     Weight decay only where a matrix is: not on biases, norms and single numbers.
     """
     inside = {}
-    for base in map(base_of, encoders):
+    for encoder in encoders:
+        base = encoder.innermost() if isinstance(encoder, Encoder) else encoder
         inside.update(dict.fromkeys(map(id, base.parameters()), optim.lr))
-        layers = cast(Any, base).layer_groups() if layer_decay != 1 else []
+        layers = base.layer_groups() if isinstance(base, Encoder) and layer_decay != 1 else []
         for depth, layer in enumerate(reversed(layers)):
             inside.update(dict.fromkeys(map(id, layer), optim.lr * layer_decay**depth))
+    heads = (module for module in model.modules() if isinstance(module, Head))
+    transitions = {id(parameter) for head in heads for parameter in head.transition_parameters()}
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        transition = (".head." in name or name.startswith("auxiliary.")) and name.rpartition(".")[2] in (
-            "start",
-            "end",
-            "transitions",
-        )
+        transition = id(parameter) in transitions
         rate = inside.get(id(parameter), optim.crf_lr if transition else optim.head_lr)
         decay = optim.weight_decay if parameter.dim() > 1 and not transition and "bias" not in name else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
     return [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()]
-
-
-def base_of(encoder: nn.Module) -> nn.Module:
-    """The pretrained encoder below lattice layers and features, or the encoder itself: what `freeze_epochs` freezes."""
-    return cast(nn.Module, innermost(encoder))
 
 
 def require_device(precision: str) -> None:
@@ -231,7 +236,7 @@ def require_device(precision: str) -> None:
 class Trained:
     """A finished training. main: is this the process that speaks for all?"""
 
-    built: Built
+    built: AnyBuilt
     scores: Scores
     main: bool = True
 
@@ -247,7 +252,7 @@ def finished_run(
 
 
 def finish_run(
-    built: Built,
+    built: AnyBuilt,
     scores: Scores,
     result: FitResult,
     directory: Path,
@@ -260,7 +265,7 @@ def finish_run(
 
     counts: what the featurizer could not take as it was; None: all that it says now.
     """
-    counts = getattr(built.featurizer, "counts", {}) if counts is None else counts
+    counts = built.featurizer.counts if counts is None else counts
     if accelerator.is_main_process:
         save_run(built, directory)
         metrics = {
