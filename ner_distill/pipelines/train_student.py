@@ -13,10 +13,11 @@ from ner_distill.config import DistillConfig, StudentConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch
 from ner_distill.data.features.base import Featurizer
-from ner_distill.data.formats.reading import ReadOptions, flattened, read_labelled
+from ner_distill.data.formats.reading import flattened, read_labelled
 from ner_distill.data.sentence import Unit, labels_of
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, DataError
+from ner_distill.options import ReadOptions
 from ner_distill.runs import runs
 from ner_distill.runs.build import new_student
 from ner_distill.runs.heads import check_entities, finds_spans
@@ -194,7 +195,6 @@ def train_student(
         f"{len(gold_sentences):,} gold sentences; "
         f"{sum(p.numel() for p in student.tagger.parameters()):,} parameters; {accelerator.device}"
     )
-    assert isinstance(config.optim.batch_words, int)
     budget = config.optim.batch_words
     gold_data = (
         LabelledData(gold_sentences, built.featurizer, info.tagset, budget=budget, seed=config.seed)

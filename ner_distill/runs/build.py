@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import torch
 from torch import nn
 
-from ner_distill.config import HeadConfig, LossConfig, StudentConfig, TeacherConfig
+from ner_distill.config import StudentConfig, TeacherConfig, sections
 from ner_distill.console import Reporter
 from ner_distill.data.features.base import Featurizer
 from ner_distill.data.features.knowledge import KnowledgeFeaturizer
@@ -28,13 +28,13 @@ from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
 from ner_distill.runs import runs
 from ner_distill.runs.encoders import (
-    count_pieces,
     count_words,
+    new_pretrained_encoders,
+    new_scratch_encoders,
     pretrained_with,
     scratch,
     scratch_with,
     start_encoder,
-    start_vectors,
 )
 from ner_distill.runs.heads import auxiliary_heads, load_questions, new_head, questions_of, save_questions
 from ner_distill.runs.knowledge import Knowledge, load_knowledge, read_knowledge
@@ -92,22 +92,18 @@ def new_teacher(
     sentences, reporter = list(sentences), reporter or Reporter(quiet=True)
     questions = questions_of(config.head, info.tagset, info.unit)
     asked = [(*question_words(question, info.unit), SEPARATOR) for question in (questions or {}).values()]
-    sentences += max(2, config.encoder.min_count) * asked  # often enough for each of their words to be known
+    shape = config.encoder
+    least = shape.min_count if isinstance(shape, sections.ScratchEncoderConfig) else 2
+    sentences += max(2, least) * asked  # often enough for each of their words to be known
     known = read_knowledge(config, info.unit, sentences, reporter)
     base: Featurizer[Any]
     encoders: Sequence[Encoder]
-    if config.encoder.name == "scratch":
-        base = words = count_words(config.encoder, info.unit, sentences)
-        encoders = fresh = [scratch_with(config, words, known) for _ in range(_encoders(config))]
-        for encoder in fresh:
-            start_encoder(config.encoder, encoder, reporter)
-            start_vectors(config, encoder.embedding, words, reporter)
-    else:
-        from ner_distill.nn.encoders.huggingface import load_backbone
-
-        backbones = [load_backbone(config.encoder.name) for _ in range(_encoders(config))]
-        base = count_pieces(config.encoder, config.encoder.name, backbones[0])
-        encoders = [pretrained_with(config, backbone, known) for backbone in backbones]
+    number = _encoders(config.similarity)
+    match shape:
+        case sections.ScratchEncoderConfig():
+            base, encoders = new_scratch_encoders(shape, known, info.unit, sentences, number, reporter)
+        case sections.PretrainedEncoderConfig():
+            base, encoders = new_pretrained_encoders(shape, known, number)
     _require_different(base, asked, questions or {})
     model = _teacher(config, info.tagset, encoders)
     featurizer = _featurizer(base, known, questions, info.unit)
@@ -141,7 +137,7 @@ def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequen
             )
         classifier = from_layers_of(encoder.backbone, config.init.layers, info.tagset.tags)
         return _hf_student(config, info, classifier, pieces.tokenizer)
-    if config.encoder.name != "scratch":
+    if isinstance(config.encoder, sections.PretrainedEncoderConfig):
         from ner_distill.nn.encoders.huggingface import load_tokenizer
         from ner_distill.student.hf import build_token_classifier
 
@@ -154,13 +150,13 @@ def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequen
     return Built(info, config, Student(tagger, PairSimilarity()), featurizer)
 
 
-def _encoders(config: TeacherConfig) -> int:
-    return 2 if config.similarity.weight > 0 and config.similarity.encoder == "separate" else 1
+def _encoders(config: sections.SimilarityConfig) -> int:
+    return 2 if config.weight > 0 and config.encoder == "separate" else 1
 
 
 def _teacher(config: TeacherConfig, tagset: TagSet, encoders: Sequence[Encoder]) -> Teacher:
     similarity = PairSimilarity(learned=config.similarity.scale == "learned") if config.similarity.weight > 0 else None
-    if config.head.kind == "mrc":
+    if isinstance(config.head, sections.MrcConfig):
         encoders = [QuestionEncoder(encoder, len(tagset.labels)) for encoder in encoders]
     tagger = _tagger(config.head, encoders[0], tagset, config.loss)
     auxiliary = auxiliary_heads(config.head, encoders[0].dim, tagset)
@@ -168,7 +164,9 @@ def _teacher(config: TeacherConfig, tagset: TagSet, encoders: Sequence[Encoder])
     return Teacher(tagger, similarity, evaluator=evaluator, auxiliary=auxiliary)
 
 
-def _tagger(config: HeadConfig, encoder: Encoder, tagset: TagSet, loss: LossConfig | None = None) -> Tagger:
+def _tagger(
+    config: sections.HeadConfig, encoder: Encoder, tagset: TagSet, loss: sections.LossConfig | None = None
+) -> Tagger:
     return Tagger(encoder, new_head(config, encoder.dim, tagset, loss), dropout=config.dropout)
 
 
@@ -264,15 +262,18 @@ def _load_teacher(directory: Path, info: RunInfo) -> Built[Teacher]:
     known = load_knowledge(config, info.unit, directory)
     base: Featurizer[Any]
     encoders: Sequence[Encoder]
-    if config.encoder.name == "scratch":
-        base = words = WordFeaturizer.load(directory, info.unit, max_words=config.encoder.max_pieces)
-        encoders = [scratch_with(config, words, known) for _ in range(_encoders(config))]
+    shape = config.encoder
+    if isinstance(shape, sections.ScratchEncoderConfig):
+        base = words = WordFeaturizer.load(directory, info.unit, max_words=shape.max_pieces)
+        encoders = [scratch_with(shape, words, known) for _ in range(_encoders(config.similarity))]
     else:
         from ner_distill.nn.encoders.huggingface import build_backbone, load_config, load_tokenizer
 
-        shape = load_config(directory / ENCODER)
+        checkpoint = load_config(directory / ENCODER)
         base = PieceFeaturizer.load(directory / ENCODER, load_tokenizer(directory / ENCODER))
-        encoders = [pretrained_with(config, build_backbone(shape), known) for _ in range(_encoders(config))]
+        encoders = [
+            pretrained_with(shape, build_backbone(checkpoint), known) for _ in range(_encoders(config.similarity))
+        ]
     model = _teacher(config, info.tagset, encoders)
     _fill(model, directory)
     featurizer = _featurizer(base, known, questions, info.unit)
@@ -281,7 +282,7 @@ def _load_teacher(directory: Path, info: RunInfo) -> Built[Teacher]:
 
 def _load_student(directory: Path, info: RunInfo) -> Built[Student]:
     config = runs.read_config(directory, StudentConfig)
-    if config.encoder.name != "scratch" or config.init.teacher:
+    if isinstance(config.encoder, sections.PretrainedEncoderConfig) or config.init.teacher:
         from ner_distill.nn.encoders.huggingface import load_tokenizer
         from ner_distill.student.hf import load_token_classifier, tags_of
 

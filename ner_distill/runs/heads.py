@@ -2,59 +2,51 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ner_distill.config import HeadConfig, LossConfig
+from ner_distill.config import sections
 from ner_distill.console import Reporter
 from ner_distill.data.features.questions import default_questions, read_questions
 from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
 from ner_distill.data.tagset import TagSet
-from ner_distill.errors import ConfigError, RunError
+from ner_distill.errors import ConfigError, RunError, did_you_mean
 from ner_distill.files import atomic_write_text
-from ner_distill.nn.heads import HEADS, AnyHead, PointerHead, SpanHead, Tags
+from ner_distill.nn.heads import HEADS, AnyHead, PuHead, SpanHead, Tags
 from ner_distill.runs import runs
 
 QUESTIONS = "questions.json"
 
 
-def finds_spans(config: HeadConfig) -> bool:
+def finds_spans(config: sections.HeadConfig) -> bool:
     """Does this kind of head take entities that nest?"""
     return issubclass(HEADS[config.kind], SpanHead)
 
 
-def is_pointer(config: HeadConfig) -> bool:
-    """Does this kind of head score all spans?"""
-    return issubclass(HEADS[config.kind], PointerHead)
-
-
-def new_head(config: HeadConfig, dim: int, tagset: TagSet, loss: LossConfig | None = None) -> AnyHead:
+def new_head(config: sections.HeadConfig, dim: int, tagset: TagSet, loss: sections.LossConfig | None = None) -> AnyHead:
     """The head over word vectors of this width. loss: where it is PU, it has a head of its own."""
-    kind: str = config.kind
+    tags = Tags(tagset.allowed_start(), tagset.allowed_transitions())
+    if isinstance(loss, sections.PuConfig):
+        gamma = None if loss.gamma == "usual" else loss.gamma
+        return PuHead.of_tags(dim, tags, bounded=loss.bounded, joint=loss.joint, gamma=gamma)
     options: dict[str, Any] = {}
-    if loss is not None and loss.kind == "pu":
-        kind = "pu"
-        options = {"bounded": loss.bounded, "joint": loss.joint, "gamma": None if loss.gamma == "usual" else loss.gamma}
-    elif is_pointer(config):
-        options = {
-            "head_dim": config.head_dim,
-            "max_width": config.max_span,
-            "smoothing": config.label_smoothing,
-            "reading": config.reading_weight,
-        }
-        if kind != "additive-pointer":
-            options["rotary"] = config.rotary
-    return HEADS[kind].of_tags(dim, Tags(tagset.allowed_start(), tagset.allowed_transitions()), **options)
+    if isinstance(config, sections.PointerConfig):
+        options = {"head_dim": config.head_dim, "max_width": config.max_span}
+        options |= {"smoothing": config.label_smoothing, "reading": config.reading_weight}
+    if isinstance(config, sections.GlobalPointerConfig):
+        options["rotary"] = config.rotary
+    return HEADS[config.kind].of_tags(dim, tags, **options)
 
 
-def check_entities(config: HeadConfig, sentences: Sequence[Sentence], name: str, reporter: Reporter) -> dict[str, int]:
+def check_entities(
+    config: sections.HeadConfig, sentences: Sequence[Sentence], name: str, reporter: Reporter
+) -> dict[str, int]:
     """Say how many entities this kind of head can neither learn nor find. Returns the numbers, for `metrics.json`."""
     counts: dict[str, int] = {}
     spans = [span for sentence in sentences for span in sentence.spans or ()]
-    if is_pointer(config) and config.max_span:
+    if isinstance(config, sections.PointerConfig) and config.max_span:
         longer = sum(span.end - span.start > config.max_span for span in spans)
         if longer:
             counts["entities longer than max_span"] = longer
@@ -85,14 +77,13 @@ def by_label(spans: Iterable[Span]) -> dict[str, list[Span]]:
     return found
 
 
-def auxiliary_heads(config: HeadConfig, dim: int, tagset: TagSet) -> dict[str, AnyHead]:
+def auxiliary_heads(config: sections.HeadConfig, dim: int, tagset: TagSet) -> dict[str, AnyHead]:
     """The heads of one type that are trained beside the head, of the same kind: `boundary` and `main_type`.
 
     Raises ConfigError where the main type is none of the data.
     """
     if config.main_type and config.main_type not in tagset.labels:
-        close = difflib.get_close_matches(config.main_type, tagset.labels, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"the data has {', '.join(tagset.labels)}"
+        hint = did_you_mean(config.main_type, tagset.labels)
         raise ConfigError(f"head.main_type: no type {config.main_type!r}; {hint}")
     weights = {"boundary": config.boundary_weight, "main_type": config.main_type_weight}
     return {name: new_head(config, dim, TagSet((name,))) for name, weight in weights.items() if weight > 0}
@@ -101,9 +92,9 @@ def auxiliary_heads(config: HeadConfig, dim: int, tagset: TagSet) -> dict[str, A
 # ---- the questions of an MRC head
 
 
-def questions_of(config: HeadConfig, tagset: TagSet, unit: Unit) -> dict[str, str] | None:
+def questions_of(config: sections.HeadConfig, tagset: TagSet, unit: Unit) -> dict[str, str] | None:
     """A question for each type, in the order of the labels; None where the head asks none."""
-    if config.kind != "mrc":
+    if not isinstance(config, sections.MrcConfig):
         return None
     if config.questions:
         return read_questions(config.questions, tagset.labels)
@@ -116,9 +107,9 @@ def save_questions(questions: Mapping[str, str], directory: Path) -> None:
     atomic_write_text(directory / QUESTIONS, text)
 
 
-def load_questions(config: HeadConfig, tagset: TagSet, directory: Path) -> dict[str, str] | None:
+def load_questions(config: sections.HeadConfig, tagset: TagSet, directory: Path) -> dict[str, str] | None:
     """The questions of a run. Raises RunError naming the file."""
-    if config.kind != "mrc":
+    if not isinstance(config, sections.MrcConfig):
         return None
     path = directory / QUESTIONS
     questions = runs.read_json(path, "the run is damaged")

@@ -180,7 +180,6 @@ def check_development_labels(labels: Sequence[str], development: Sequence[str], 
 
 def fit_settings(optim: OptimConfig, seed: int) -> FitSettings:
     """The loop's plain numbers of a resolved `[optim]`."""
-    assert isinstance(optim.epochs, int)
     return FitSettings(
         epochs=optim.epochs,
         seed=seed,
@@ -207,8 +206,6 @@ def parameter_groups(
 
     Weight decay only where a matrix is: not on biases, norms and single numbers.
     """
-    assert optim.lr != "auto"
-    assert optim.head_lr != "auto"
     inside = {}
     for encoder in encoders:
         base = encoder.innermost() if isinstance(encoder, Encoder) else encoder

@@ -18,14 +18,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ner_distill.config import TeacherConfig, load_config
+from ner_distill.config import PuConfig, TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_raw, resumable
-from ner_distill.data.formats.reading import ReadOptions, read_labelled, unit_of_raw
+from ner_distill.data.formats.reading import read_labelled, unit_of_raw
 from ner_distill.data.lexicon.dictionaries import Dictionaries, parse_dictionaries
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.files import atomic_write_text
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.dictionaries.grow_dictionary import grow_dictionary
 from ner_distill.pipelines.dictionaries.label_dictionary import label_dictionary
 from ner_distill.pipelines.evaluate import score_model
@@ -258,7 +259,8 @@ def _read(
         known = ", ".join(info.labels)
         raise ConfigError(f"--dictionary {strange[0]}: the model knows no such type; it has {known} ({model})")
     labels = info.labels if info else tuple(files)
-    if strange := [label for label in config.loss.prior if label not in labels]:
+    priors = config.loss.prior if isinstance(config.loss, PuConfig) else ()
+    if strange := [label for label in priors if label not in labels]:
         raise ConfigError(f"loss.prior: no type {strange[0]!r}; the dictionaries have {', '.join(labels)}")
     unit = info.unit if info else unit_of_raw(text, format, "auto")
     quiet = Reporter(quiet=True)  # each training says again what is odd
