@@ -12,7 +12,7 @@ from functools import partial
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmarks.common import INFO, alternately, arguments, lines_of, median, report, seconds
 from ner_distill.config import TeacherConfig
@@ -43,7 +43,7 @@ class Case:
         data = LabelledData(sentences, built.featurizer, INFO.tagset, budget=budget, seed=13)
         self.batches = [data.load(one, 0) for one in data.plan(0)[:batches]]
         self.objective = TeacherObjective(self.teacher, similarity_weight=0.0)
-        self.embeddings = [cast(nn.Module, self.teacher.tagger.encoder.embedding)]
+        self.embeddings = [self.teacher.tagger.encoder.embedding_layer()]
 
     def passes(self, kind: str, on: str, steps: int) -> None:
         """All passes of every batch."""

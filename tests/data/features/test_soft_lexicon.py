@@ -207,7 +207,7 @@ def test_a_loaded_soft_lexicon_weighs_by_the_frequencies_that_it_is_given(tmp_pa
 
 def test_loading_a_file_without_frequencies_names_it(tmp_path):
     (tmp_path / "soft_lexicon.json").write_text('{"words": {"forms": [], "counts": []}}')
-    with pytest.raises(RunError, match=r"soft_lexicon\.json: expected 'words' and 'frequencies', found no frequencies"):
+    with pytest.raises(RunError, match=r"soft_lexicon\.json: expected the vocabulary 'frequencies', found words"):
         SoftLexicon.load(tmp_path, FromList([]))
 
 

@@ -159,7 +159,7 @@ def test_perturbing_the_embedding_changes_the_vectors(backbone: PreTrainedModel,
     encoder, inputs = PretrainedEncoder(backbone), _inputs(_featurizer(directory), SENTENCES)
     with torch.no_grad():
         plain = encoder(inputs)
-        handle = encoder.embedding.register_forward_hook(lambda _module, _args, output: output * 1.5)
+        handle = encoder.embedding_layer().register_forward_hook(lambda _module, _args, output: output * 1.5)
         perturbed = encoder(inputs)
         handle.remove()
     assert not torch.allclose(plain, perturbed, atol=1e-3)

@@ -266,7 +266,7 @@ def test_sentences_of_no_words_have_no_vectors(base: tuple[Any, nn.Module]) -> N
 def test_embedding_and_layers_are_those_of_the_base(base: tuple[Any, nn.Module]) -> None:
     encoder = cast(Any, base[1])
     asking = QuestionEncoder(encoder, len(QUESTIONS))
-    assert asking.embedding is encoder.embedding
+    assert asking.embedding_layer() is encoder.embedding_layer()
     assert [list(map(id, group)) for group in asking.layer_groups()] == [
         list(map(id, group)) for group in encoder.layer_groups()
     ]
