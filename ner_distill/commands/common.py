@@ -63,7 +63,8 @@ def console_for_results() -> Console:
 
 
 def print_scores(scores: object, title: str) -> None:
-    from ner_distill.data.metrics import Scores, render
+    from ner_distill.data.metrics import Scores
+    from ner_distill.views.scores import render
 
     assert isinstance(scores, Scores)
     console_for_results().print(render(scores, title))
