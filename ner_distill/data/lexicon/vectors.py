@@ -19,6 +19,7 @@ from collections.abc import Collection, Iterable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +121,9 @@ class _Cache:
         with safe_open(path, "numpy") as file:  # checks the sizes
             source = json.loads(file.metadata()["source"])
             self._forms: str = file.get_tensor("forms").tobytes().decode("utf-8")
-        self.times, self.sha256, self.counts = source["times"], source["sha256"], dict[str, int](source["counts"])
+        self.times: list[int] = source["times"]
+        self.sha256: str = source["sha256"]
+        self.counts: dict[str, int] = source["counts"]
         # `safe_open` copies what it reads: the matrix is mapped by its place in the file.
         with path.open("rb") as file:
             header = int.from_bytes(file.read(8), "little")
@@ -167,8 +170,8 @@ def _convert(path: Path, status: os.stat_result, target: Path, dim: int | None) 
             forms += "".join(f"{word}\n" for word in words).encode("utf-8")
         rows.flush()
         matrix = np.memmap(rows, np.float32, "r", shape=(text.counts["vectors"], text.dim))
+        tensors: dict[str, NDArray[Any]] = {"matrix": matrix, "forms": np.frombuffer(forms, np.uint8)}
         source = {"times": _times(status), "sha256": sha256, "counts": text.counts}
-        tensors = {"matrix": matrix, "forms": np.frombuffer(forms, np.uint8)}
         with replacing(target) as temporary:
             save_file(tensors, temporary, {"source": json.dumps(source)})
 
