@@ -88,12 +88,12 @@ def _check_column(tag_column: int, columns: list[str], name: str, number: int) -
             name,
             number,
             f"expected a word and its tag in columns, found 1 column: {columns[0]!r}; "
-            "raw text and words without tags are for --text",
+            "raw text and words without tags are for `text`",
         )
     if not -len(columns) <= tag_column < len(columns) or tag_column in (0, -len(columns)):
         raise DataError.at(
             name,
             number,
-            f"--tag-column {tag_column}: expected 1 to {len(columns) - 1} (or -1 for the last), "
+            f"`tag_column` {tag_column}: expected 1 to {len(columns) - 1} (or -1 for the last), "
             f"found {len(columns)} columns, of which column 0 is the word: {' '.join(columns)!r}",
         )

@@ -40,7 +40,7 @@ def _entities(label: Any, name: str, number: int) -> tuple[Entity, ...]:
     except (AttributeError, TypeError, ValueError):
         found = repr(label)
         raise DataError.at(
-            name, number, f"expected `label` {{type: {{surface: [[start, end], ...]}}}}, found {found[:60]}"
+            name, number, f"expected 'label' {{type: {{surface: [[start, end], ...]}}}}, found {found[:60]}"
         ) from None
     return tuple(entities)
 

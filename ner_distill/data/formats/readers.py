@@ -90,8 +90,8 @@ def read_corpus(
     Raises DataError where a file is missing, empty, malformed or of another encoding, with its line; ConfigError for
     an unknown format, scheme or unit.
     """
-    _check_choice("--scheme", scheme, SCHEMES)
-    _check_choice("--unit", unit, ("word", "character"))
+    _check_choice("`scheme`", scheme, SCHEMES)
+    _check_choice("`unit`", unit, ("word", "character"))
     sources = _sources(paths, format, tag_column)
     report = ReadReport(strict=strict)
     read = [(source, list(source.rows(tag_column=tag_column))) for source in sources]
@@ -151,7 +151,7 @@ def resumable(paths: Sequence[str | Path]) -> None:
     for path in map(str, paths):
         if path == STDIN or path.startswith(HF):
             name = "standard input" if path == STDIN else path
-            raise DataError(f"--resume: {name} cannot be checked or continued; save it to a file")
+            raise DataError(f"`resume`: {name} cannot be checked or continued; save it to a file")
 
 
 def count_sentences(paths: Sequence[str | Path], *, format: str = "auto") -> int | None:
@@ -178,7 +178,7 @@ def count_sentences(paths: Sequence[str | Path], *, format: str = "auto") -> int
 
 
 def _sources(paths: Sequence[str | Path], format: str, tag_column: int) -> list[_Source]:
-    _check_choice("--format", format, FORMATS)
+    _check_choice("`format`", format, FORMATS)
     if not paths:
         raise DataError("no file was given; expected at least one")
     formats: list[Format] = []

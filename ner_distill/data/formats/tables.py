@@ -93,7 +93,7 @@ def _quiet_hub() -> Iterator[None]:
 
 def _check_columns(columns: list[str], found: list[str], name: str) -> None:
     if not {"words", "tokens", "text"} & set(columns):
-        raise DataError(f"{name}: expected a column `words`, `tokens` or `text`, found {', '.join(found)}")
+        raise DataError(f"{name}: expected a column 'words', 'tokens' or 'text', found {', '.join(found)}")
 
 
 def _row(record: Mapping[str, Any], names: Mapping[str, list[str]], name: str, number: int, bare_words: bool) -> Row:
@@ -106,7 +106,7 @@ def _row(record: Mapping[str, Any], names: Mapping[str, list[str]], name: str, n
                 raise DataError.at(
                     name,
                     number,
-                    f"`{column}` holds numbers of which the file gives no names, found {tags[:8]}; "
+                    f"'{column}' holds numbers of which the file gives no names, found {tags[:8]}; "
                     "expected tags such as B-PER; write names, or load it as hf:NAME/CONFIG/SPLIT",
                 )
             values[column] = [known[tag] for tag in tags]

@@ -131,7 +131,7 @@ def vote_labels(
     labels = labels_of(sentences)
     if not labels:
         raise DataError("--train: no entity in any sentence; there is nothing to vote on")
-    rules.check(bags or repeats, labels, "--bags" if bags else "--repeats")
+    rules.check(bags or repeats, labels, "`bags`" if bags else "`repeats`")
     if bags:
         drawn = make_bags(sentences, bags, share=bag_share, seed=config.seed)
         splits: list[tuple[Fold, ...]] = [(bag,) for bag in drawn]
