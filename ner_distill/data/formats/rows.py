@@ -25,6 +25,14 @@ class Entity(NamedTuple):
     line: int | None = None
 
 
+@dataclass(frozen=True)
+class RowOptions:
+    """What is read of a file. tag_column: of CoNLL files. bare_words: no labels, and nothing of how they count."""
+
+    tag_column: int = -1
+    bare_words: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """Either `words` (with `tags` or `spans`), or a `text` (with `entities`, and `offsets` where it is cut already).
@@ -49,15 +57,6 @@ class Row:
     keep: tuple[bool, ...] | None = None
     weight: float = 1.0
     flat: bool = False
-
-    @property
-    def labelled(self) -> bool:
-        """Did somebody say what its entities are, if only that it has none?"""
-        return self.tags is not None or self.spans is not None or self.entities is not None
-
-    def unlabelled(self) -> Row:
-        """The same without labels."""
-        return replace(self, tags=None, spans=None, entities=None, keep=None, weight=1.0) if self.labelled else self
 
     def line_of(self, word: int) -> int:
         """The line of a word."""

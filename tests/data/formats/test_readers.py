@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from ner_distill.data.formats.detect import detect_format
 from ner_distill.data.formats.readers import count_sentences, input_files, read_corpus, read_raw, resumable
+from ner_distill.data.formats.registry import detect_format
 from ner_distill.data.sentence import Span
 from ner_distill.errors import ConfigError, DataError
 
