@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ner_distill.data.sentence import Sentence, Span, Unit
+from ner_distill.data.sentence import Sentence, Unit, covered
 
 SHOWN = 10
 """How many conflicts are given of each kind."""
@@ -51,11 +51,6 @@ class Suspect:
     surface: str
     label: str
     reason: str
-
-
-def covered(spans: Iterable[Span]) -> set[int]:
-    """The words that lie in a span."""
-    return {word for span in spans for word in range(span.start, span.end)}
 
 
 def surface_counts(sentences: Iterable[Sentence]) -> dict[Surface, Counter[str]]:
