@@ -15,7 +15,7 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Set
+from collections.abc import Collection, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,16 +90,12 @@ def read_vectors(
                     rows.append(row)
         matrix[len(forms) - len(rows) : len(forms)] = vectors[rows]
     if wanted and not forms:
-        raise DataError(_nothing(path, wanted, examples))
+        raise DataError(
+            f"{path}: holds a vector for none of the {len(wanted):,} words that are needed: needed are "
+            f"{', '.join(map(repr, itertools.islice(wanted, 3)))}, the file has {', '.join(map(repr, examples))}; "
+            "take vectors of the language, script and case of your words"
+        )
     return WordVectors(tuple(forms), matrix[: len(forms)], len(wanted), {**source.counts, "duplicates": duplicates})
-
-
-def _nothing(path: Path, wanted: Set[str], examples: Iterable[str]) -> str:
-    needed = ", ".join(map(repr, itertools.islice(wanted, 3)))
-    return (
-        f"{path}: holds a vector for none of the {len(wanted):,} words that are needed: needed are {needed}, the file "
-        f"has {', '.join(map(repr, examples))}; take vectors of the language, script and case of your words"
-    )
 
 
 def _status(path: Path) -> os.stat_result:

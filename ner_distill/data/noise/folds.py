@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -44,12 +44,11 @@ def make_folds(
     *,
     by: By = "sentence",
     seed: int,
-    key: Callable[[str], str] = document_of,
 ) -> tuple[Fold, ...]:
     """Folds, in one of which each sentence is held out.
 
-    by:   "sentence": at random. "document": no document (`key` of the id) is both held out and trained on. "entity": no
-          entity is trained on whose words are those of a held-out one, whatever their types.
+    by:   "sentence": at random. "document": no document (`document_of` an id) is both held out and trained on.
+          "entity": no entity is trained on whose words are those of a held-out one, whatever their types.
     seed: another one gives other folds.
 
     No sentence is trained on that has the very words of a held-out one. With "entity", sentences that share one are
@@ -66,7 +65,7 @@ def make_folds(
     if folds < 2:
         raise ConfigError(f"`folds` {folds}: expected 2 or more; what is held out must leave something to train on")
     if by == "document":
-        groups = _numbered(key(sentence.id) for sentence in sentences)
+        groups = _numbered(document_of(sentence.id) for sentence in sentences)
     elif by == "sentence":
         groups = _numbered(sentence.words for sentence in sentences)
     else:
