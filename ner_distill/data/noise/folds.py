@@ -151,7 +151,8 @@ def development_slice(
             "or a larger `bag_share`"
         )
     pairs = list(zip(groups, sentences, strict=True))
-    return [one for group, one in pairs if group not in chosen], [one for group, one in pairs if group in chosen]
+    train = [sentence for group, sentence in pairs if group not in chosen]
+    return train, [sentence for group, sentence in pairs if group in chosen]
 
 
 def _labels(sentence: Sentence) -> list[str]:
