@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ner_distill.data.lexicon.vector_text import Block, VectorText, check_dim
+from ner_distill.data.lexicon.vector_text import Block, VectorText
 from ner_distill.errors import DataError
 from ner_distill.files import replacing, sha256_of
 
@@ -70,15 +70,18 @@ def read_vectors(
     path = Path(path)
     status = _status(path)
     wanted = needed if isinstance(needed, Set) else frozenset(needed)
-    source = _cached(path, status, _cache_file(path, cache), dim) or VectorText(path, dim)
+    source = _cached(path, status, _cache_file(path, cache)) or VectorText(path)
     forms: dict[str, None] = {}
     matrix = np.empty((0, 0), np.float32)
     duplicates = 0
     examples: list[str] = []
     for block_forms, vectors in source.blocks():
         if not examples:
-            check_dim(path, vectors.shape[1], dim)
-            matrix = np.empty((len(wanted), vectors.shape[1]), np.float32)  # what is never written takes no memory
+            width = vectors.shape[1]
+            if dim is not None and width != dim:
+                advice = f"set the width to {width} or take another file"
+                raise DataError.at(path, 1, f"expected vectors of {dim} numbers, found {width}; {advice}")
+            matrix = np.empty((len(wanted), width), np.float32)  # what is never written takes no memory
             examples = block_forms[:3]
         rows = []
         for row, form in enumerate(block_forms):
@@ -140,7 +143,7 @@ class _Cache:
             yield forms[row : row + _ROWS], np.memmap(self._path, np.float32, "r", start, shape)
 
 
-def _cached(path: Path, status: os.stat_result, target: Path | None, dim: int | None) -> _Cache | None:
+def _cached(path: Path, status: os.stat_result, target: Path | None) -> _Cache | None:
     """The cache of a source, made where there is none or not the right one; None where none can be kept."""
     if target is None:
         return None
@@ -150,15 +153,15 @@ def _cached(path: Path, status: os.stat_result, target: Path | None, dim: int | 
             return cache
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _convert(path, status, target, dim)
+        _convert(path, status, target)
         return _Cache(target)
     except (OSError, SafetensorError):  # no room, no right to write: what cannot be read raises DataError
         return None
 
 
-def _convert(path: Path, status: os.stat_result, target: Path, dim: int | None) -> None:
+def _convert(path: Path, status: os.stat_result, target: Path) -> None:
     """Write the cache of a source. Several processes may do this at once."""
-    text, sha256 = VectorText(path, dim), sha256_of(path)
+    text, sha256 = VectorText(path), sha256_of(path)
     forms = bytearray()
     with tempfile.TemporaryFile(dir=target.parent) as rows:
         for words, vectors in text.blocks():

@@ -38,13 +38,7 @@ def document_of(id: str) -> str:
     return match[1] if match else id
 
 
-def make_folds(
-    sentences: Sequence[Sentence],
-    folds: int,
-    *,
-    by: By = "sentence",
-    seed: int,
-) -> tuple[Fold, ...]:
+def make_folds(sentences: Sequence[Sentence], folds: int, *, by: By = "sentence", seed: int) -> tuple[Fold, ...]:
     """Folds, in one of which each sentence is held out.
 
     by:   "sentence": at random. "document": no document (`document_of` an id) is both held out and trained on.
