@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from ner_distill.data.metrics import Scores, score
 from ner_distill.data.sentence import Sentence, Span, whole_entities, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, DataError
-from ner_distill.files import atomic_write_text
+from ner_distill.files import write_json
 from ner_distill.nn.encoders.base import Encoder
 from ner_distill.nn.heads import Head
 from ner_distill.nn.tagger import Tagger
@@ -102,9 +101,7 @@ def _kept(sentences: Sequence[Sentence]) -> tuple[int, list[tuple[bool, ...]] | 
     """How many entities are only partly kept, and for each sentence the words that count; None where all do."""
     if all(sentence.keep is None or all(sentence.keep) for sentence in sentences):
         return 0, None
-    found = [
-        whole_entities(sentence.spans or (), sentence.keep or (True,) * len(sentence.words)) for sentence in sentences
-    ]
+    found = [whole_entities(sentence.spans or (), sentence.counted) for sentence in sentences]
     return sum(cut for _, cut in found), [keep for keep, _ in found]
 
 
@@ -278,6 +275,6 @@ def finish_run(
             "counts": dict(counts),
             "dev": scores.to_json(),
         }
-        atomic_write_text(directory / "metrics.json", json.dumps(metrics, ensure_ascii=False, indent=1) + "\n")
+        write_json(directory / "metrics.json", metrics)
         shutil.rmtree(directory / "checkpoints", ignore_errors=True)
     accelerator.wait_for_everyone()
