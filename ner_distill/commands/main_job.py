@@ -292,8 +292,9 @@ def predict(
     Example: echo "Ana López vive en Madrid." | ner-distill predict --model runs/student
     """
     from ner_distill.pipelines.predict import predict as run
+    from ner_distill.views.predictions import render
 
-    width = console_for_results().width
-    for line in run(model, text or ["-"], style=style, format=input_format, lattice=lattice, width=width):
+    predictions = run(model, text or ["-"], format=input_format, lattice=lattice)
+    for line in render(predictions, style, lattice=lattice, width=console_for_results().width):
         # flushed: somebody may be waiting at the other end
         print(line, flush=True)

@@ -60,5 +60,6 @@ def quickstart(
     ends in a table: F1, parameters, megabytes, sentences per second.
     """
     from ner_distill.pipelines.quickstart import quickstart as run
+    from ner_distill.views.quickstart import render
 
-    console_for_results().print(run(directory, seed=seed, overwrite=overwrite))
+    console_for_results().print(render(run(directory, seed=seed, overwrite=overwrite)))

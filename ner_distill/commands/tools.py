@@ -75,9 +75,11 @@ def show(
     Example: ner-distill show runs/soft --type ORG --limit 20
     """
     from ner_distill.pipelines.show import show as run
+    from ner_distill.views.store import render
 
     console = console_for_results()
-    for part in run(store, limit=limit, start=start, label=type, entities_only=entities_only, lattice=lattice):
+    excerpt = run(store, limit=limit, start=start, label=type, entities_only=entities_only, lattice=lattice)
+    for part in render(excerpt):
         console.print(part)
 
 

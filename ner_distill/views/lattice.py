@@ -7,8 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
 
 from ner_distill.data.lexicon.lexicon import Match
+from ner_distill.views.text import plain
 
 Place = tuple[int, int]
 
@@ -17,6 +20,17 @@ ROWS = 12
 
 # What ends lines, or turns the order of what follows, must not reach a terminal.
 _UNSAFE = {*"\u2028\u2029\u061c\u200e\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
+
+
+class Lattice:
+    """The lattice of a sentence, as wide as the terminal."""
+
+    def __init__(self, words: Sequence[str], matches: Sequence[Match]) -> None:
+        self._words, self._matches = words, matches
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in picture(self._words, self._matches, width=options.max_width).splitlines():
+            yield Text(plain(line))
 
 
 def picture(words: Sequence[str], matches: Sequence[Match], *, width: int, rows: int = ROWS) -> str:

@@ -1,23 +1,40 @@
-"""How predictions are written: JSON Lines, CoNLL, or brackets in the text itself."""
+"""Predictions as lines: JSON Lines, CoNLL, or brackets in the text itself, with the lattice below."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from ner_distill.data.sentence import Sentence, Span, unit_of
 from ner_distill.data.tagset import TagSet
-from ner_distill.errors import DataError
+from ner_distill.errors import ConfigError, DataError
+from ner_distill.pipelines.predict import Prediction
+from ner_distill.runtime.inference import ScoredSpan
+from ner_distill.views.lattice import picture
 
-Style = Literal["jsonl", "conll", "inline"]
-STYLES: tuple[Style, ...] = get_args(Style)
-
-ScoredSpan = tuple[Span, float]
-"""A predicted span, in words, and the model's confidence in it, 0..1."""
+STYLES = ("jsonl", "conll", "inline")
 
 
-def format_prediction(sentence: Sentence, spans: Sequence[ScoredSpan], style: Style) -> str:
+def render(predictions: Iterable[Prediction], style: str, *, lattice: bool, width: int) -> Iterator[str]:
+    """What to print for each prediction, without the last line end.
+
+    lattice: are there lexicon words, to be drawn below inline sentences in lines of `width` columns?
+    Raises ConfigError for an unknown style, and for a lattice with another style than inline, before the first
+    prediction is asked for.
+    """
+    if style not in STYLES:
+        raise ConfigError(f"--format: expected {', '.join(STYLES)}, found {style!r}")
+    if lattice and style != "inline":
+        raise ConfigError(f"--lattice draws below inline sentences; expected --format inline, found {style!r}")
+    for prediction in predictions:
+        lines = format_prediction(prediction.sentence, prediction.spans, style)
+        if prediction.matches is not None:
+            lines += f"\n{picture(prediction.sentence.words, prediction.matches, width=width)}\n"
+        yield lines
+
+
+def format_prediction(sentence: Sentence, spans: Sequence[ScoredSpan], style: str) -> str:
     """One sentence with its predicted spans; the caller ends it with a newline.
 
     jsonl:  one line. With a text: `{"id", "text", "entities": [{"start", "end", "label", "text", "score"}]}`, offsets
@@ -37,11 +54,7 @@ def format_prediction(sentence: Sentence, spans: Sequence[ScoredSpan], style: St
             raise ValueError(f"sentence {sentence.id}: {span} ends beyond its {len(sentence.words)} words")
     if style == "jsonl":
         return json.dumps(_as_json(sentence, spans), ensure_ascii=False)
-    if style == "conll":
-        return _as_conll(sentence, spans)
-    if style == "inline":
-        return _as_inline(sentence, spans)
-    raise ValueError(f"unknown output format {style!r}; expected one of {', '.join(STYLES)}")
+    return _as_conll(sentence, spans) if style == "conll" else _as_inline(sentence, spans)
 
 
 def without_overlaps(spans: Iterable[ScoredSpan]) -> list[Span]:

@@ -97,9 +97,9 @@ def test_a_line_in_a_pipe_is_answered_while_the_pipe_stays_open(world: World, mo
         monkeypatch.setattr(sys, "stdin", stdin)
         writer.write(b", .\n")
         answers = predict(world.teacher, ["-"])
-        assert next(answers) == ", ."
+        assert next(answers).sentence.text == ", ."
         writer.write(b"It rains .\n")
-        assert next(answers) == "It rains ."
+        assert next(answers).sentence.text == "It rains ."
         writer.close()
         assert list(answers) == []
 

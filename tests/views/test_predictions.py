@@ -6,8 +6,8 @@ import re
 import pytest
 
 from ner_distill.data.sentence import Sentence, Span
-from ner_distill.errors import DataError
-from ner_distill.views.predictions import format_prediction, without_overlaps
+from ner_distill.errors import ConfigError, DataError
+from ner_distill.views.predictions import format_prediction, render, without_overlaps
 
 TEXTS = {
     "plain": "Ana López visited Madrid .",
@@ -162,6 +162,17 @@ def test_format_prediction_refuses_spans_beyond_the_sentence():
         format_prediction(words_only("Ana"), [(Span(0, 2, "PER"), 1.0)], "inline")
 
 
-def test_format_prediction_names_the_styles_it_knows():
-    with pytest.raises(ValueError, match="'xml'; expected one of jsonl, conll, inline"):
-        format_prediction(words_only("Ana"), [], "xml")
+@pytest.mark.parametrize(
+    ("style", "lattice", "problem"),
+    [
+        ("xml", False, "--format: expected jsonl, conll, inline, found 'xml'"),
+        ("conll", True, "--lattice draws below inline sentences; expected --format inline, found 'conll'"),
+    ],
+)
+def test_a_wrong_style_is_refused_before_a_model_is_asked(style, lattice, problem):
+    def predictions():
+        raise AssertionError("asked")
+        yield
+
+    with pytest.raises(ConfigError, match=problem):
+        list(render(predictions(), style, lattice=lattice, width=80))
