@@ -63,7 +63,9 @@ class Reporter:
 
     def log_to(self, path: Path) -> None:
         """From now on log to this file, beginning with what was said before there was one; its directory exists."""
-        self._log_buffer.setTarget(_LogFile(path, encoding="utf-8", delay=True))
+        file = _LogFile(path, encoding="utf-8", delay=True)
+        file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        self._log_buffer.setTarget(file)
         self._log_buffer.flush()
 
     def info(self, message: str) -> None:
@@ -148,8 +150,6 @@ class Reporter:
 
 class _LogFile(logging.FileHandler):
     """A log that is open only while a line is written: its directory may be moved or removed at any other time."""
-
-    formatter = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
 
     def emit(self, record: logging.LogRecord) -> None:
         super().emit(record)

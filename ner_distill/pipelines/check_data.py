@@ -27,6 +27,7 @@ from ner_distill.data.noise.suspicious import (
     twins,
 )
 from ner_distill.data.sentence import Span, Unit, labels_of
+from ner_distill.options.models import CheckDataOptions
 
 EXAMPLES = 4
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
@@ -102,25 +103,11 @@ class DataReport:
         return bool(self.shared) or any(not file.report.clean or file.absent_labels for file in self.files)
 
 
-def check_data(
-    paths: Sequence[str | Path],
-    *,
-    format: str = "auto",
-    scheme: str = "auto",
-    tag_column: int = -1,
-    unit: str = "auto",
-    strict: bool = False,
-) -> DataReport:
-    """Read the files, each by itself, and look at them. Parameters and errors are those of `read_corpus`."""
+def check_data(options: CheckDataOptions) -> DataReport:
+    """Read the files, each by itself, and look at them. Errors are those of `read_corpus`."""
+    paths = options.files
     names = _names(paths)
-    corpora = [
-        _placed(
-            read_corpus([path], format=format, scheme=scheme, tag_column=tag_column, unit=unit, strict=strict),
-            path,
-            name,
-        )
-        for path, name in zip(paths, names, strict=True)
-    ]
+    corpora = [_placed(_read(path, options), path, name) for path, name in zip(paths, names, strict=True)]
     known = labels_of(corpora[0].sentences)
     files = [_file_check(str(path), name, one, known) for path, name, one in zip(paths, names, corpora, strict=True)]
     sentences = [sentence for corpus in corpora for sentence in corpus.sentences if sentence.spans is not None]
@@ -135,6 +122,12 @@ def check_data(
         missed(sentences, counts),
         tuple(one for reason in reasons for one in [one for one in suspicious if one.reason == reason][:EXAMPLES]),
         dict(reasons),
+    )
+
+
+def _read(path: str | Path, options: CheckDataOptions) -> Corpus:
+    return read_corpus(
+        [path], format=options.format, scheme=options.scheme, tag_column=options.tag_column, strict=options.strict
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from queue import Queue
 from threading import Event, Thread
 
@@ -14,6 +13,7 @@ from ner_distill.data.formats.readers import read_raw
 from ner_distill.data.lexicon.lexicon import Match
 from ner_distill.data.sentence import Sentence
 from ner_distill.errors import ConfigError
+from ner_distill.options.models import PredictOptions
 from ner_distill.runs.build import load_run
 from ner_distill.runs.knowledge import NO_WORDS
 from ner_distill.runtime.inference import ScoredSpan, best_device, predict_sentences
@@ -30,22 +30,19 @@ class Prediction:
     matches: Sequence[Match] | None
 
 
-def predict(
-    model: Path, text: Sequence[str | Path], *, format: str = "auto", lattice: bool = False
-) -> Iterator[Prediction]:
+def predict(options: PredictOptions) -> Iterator[Prediction]:
     """The sentences of the text with their entities, in order and as they come.
 
-    lattice: look for the words of the teacher's lexicon as well.
     Memory is constant. Standard input is answered as it comes: what is there is answered before more is waited for.
     Raises NerDistillError for wrong input.
     """
-    built = load_run(model)
-    matcher = built.knowledge.matcher if lattice and built.knowledge is not None else None
-    if lattice and matcher is None:
-        raise ConfigError(f"{model}: {NO_WORDS}")
+    built = load_run(options.model)
+    matcher = built.knowledge.matcher if options.lattice and built.knowledge is not None else None
+    if options.lattice and matcher is None:
+        raise ConfigError(f"{options.model}: {NO_WORDS}")
     tagger = built.tagger.to(best_device())
-    sentences = read_raw(list(text), format=format, unit=built.info.unit)
-    groups: Iterable[Iterable[Sentence]] = as_they_come(sentences) if STDIN in map(str, text) else [sentences]
+    sentences = read_raw(list(options.text), format=options.input_format, unit=built.info.unit)
+    groups: Iterable[Iterable[Sentence]] = as_they_come(sentences) if STDIN in map(str, options.text) else [sentences]
     for group in groups:
         for sentence, spans in predict_sentences(tagger, built.featurizer, built.info.tagset, group, window=WINDOW):
             yield Prediction(sentence, spans, None if matcher is None else matcher.matches(sentence.words))

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from ner_distill.data.store.decoding import decode_probs
 from ner_distill.data.store.store import SoftLabelStore, SoftRow
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError
+from ner_distill.options.models import ShowOptions
 
 SAMPLE_ROWS = 4000
 """About how many sentences the entities are counted in."""
@@ -67,43 +69,30 @@ class Excerpt:
     sentences: Iterator[ShownSentence]
 
 
-def show(
-    store_path: Path | str,
-    *,
-    limit: int = 10,
-    start: int = 0,
-    entities_only: bool = False,
-    label: str | None = None,
-    lattice: Path | None = None,
-) -> Excerpt:
-    """The store's facts, and up to `limit` sentences from sentence `start` on (0 is the first).
+def show(options: ShowOptions) -> Excerpt:
+    """The store's facts, and sentences of it with the teacher's entities.
 
-    entities_only: only sentences with an entity; label: with one of this type.
-    lattice: a teacher's run, whose lexicon words are looked for in each sentence.
     An unfinished store is shown as far as it goes. Raises RunError where the store is missing or damaged, ConfigError
     for a type that it does not have and for a teacher of other units.
     """
-    store = SoftLabelStore.open(store_path, allow_incomplete=True, cached_shards=1)
-    if label is not None and label not in store.labels:
-        close = get_close_matches(label, store.labels, n=1)
+    store = SoftLabelStore.open(options.store, allow_incomplete=True, cached_shards=1)
+    if options.type is not None and options.type not in store.labels:
+        close = get_close_matches(options.type, store.labels, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
-        raise ConfigError(f"type {label!r} is not in the store; it has {', '.join(store.labels)}{hint}")
-    matcher = _matcher(lattice, store.unit) if lattice is not None else None
+        raise ConfigError(f"type {options.type!r} is not in the store; it has {', '.join(store.labels)}{hint}")
+    matcher = _matcher(options.lattice, store.unit) if options.lattice is not None else None
+    sentences = islice(_sentences(store, options, matcher), options.limit)
+    return Excerpt(store, count_types(store, SAMPLE_ROWS), options.start, sentences)
 
-    def sentences() -> Iterator[ShownSentence]:
-        shown = 0
-        for number, row in enumerate(store.iter_rows(start), start=start):
-            if shown >= limit:
-                break
-            entities = entities_of(row, store.tagset)
-            labels = {span.label for span, _ in entities}
-            if label in labels or (label is None and (labels or not entities_only)):
-                possible = None if row.spans is None else _possible_spans(row, store.labels)
-                matches = None if matcher is None else matcher.matches(row.words)
-                yield ShownSentence(number, row, entities, possible, matches)
-                shown += 1
 
-    return Excerpt(store, count_types(store, SAMPLE_ROWS), start, sentences())
+def _sentences(store: SoftLabelStore, options: ShowOptions, matcher: Matcher | None) -> Iterator[ShownSentence]:
+    for number, row in enumerate(store.iter_rows(options.start), start=options.start):
+        entities = entities_of(row, store.tagset)
+        labels = {span.label for span, _ in entities}
+        if options.type in labels if options.type is not None else labels or not options.entities_only:
+            possible = None if row.spans is None else _possible_spans(row, store.labels)
+            matches = None if matcher is None else matcher.matches(row.words)
+            yield ShownSentence(number, row, entities, possible, matches)
 
 
 def count_types(store: SoftLabelStore, sample_rows: int) -> TypeCounts:
@@ -137,5 +126,5 @@ def _matcher(run: Path, unit: Unit) -> Matcher:
     from ner_distill.runs.runs import read_info
 
     if (found := read_info(run).unit) != unit:
-        raise ConfigError(f"--lattice {run}: reads {found}s; expected a teacher of {unit}s, as the store's is")
+        raise ConfigError(f"`lattice` {run}: reads {found}s; expected a teacher of {unit}s, as the store's is")
     return matcher_of(run)

@@ -9,26 +9,22 @@ from typing import Any
 from ner_distill.data.sentence import Sentence, Span, unit_of
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, DataError
+from ner_distill.options.models import PredictOptions
 from ner_distill.pipelines.predict import Prediction
 from ner_distill.runtime.inference import ScoredSpan
 from ner_distill.views.lattice import picture
 
-STYLES = ("jsonl", "conll", "inline")
 
-
-def render(predictions: Iterable[Prediction], style: str, *, lattice: bool, width: int) -> Iterator[str]:
+def render(predictions: Iterable[Prediction], options: PredictOptions, *, width: int) -> Iterator[str]:
     """What to print for each prediction, without the last line end.
 
-    lattice: are there lexicon words, to be drawn below inline sentences in lines of `width` columns?
-    Raises ConfigError for an unknown style, and for a lattice with another style than inline, before the first
-    prediction is asked for.
+    width: columns of the lattices that are drawn below inline sentences. Raises ConfigError for a lattice below others,
+    before the first prediction is asked for.
     """
-    if style not in STYLES:
-        raise ConfigError(f"--format: expected {', '.join(STYLES)}, found {style!r}")
-    if lattice and style != "inline":
-        raise ConfigError(f"--lattice draws below inline sentences; expected --format inline, found {style!r}")
+    if options.lattice and options.format != "inline":
+        raise ConfigError(f"`lattice` draws below inline sentences; expected `format` inline, found {options.format!r}")
     for prediction in predictions:
-        lines = format_prediction(prediction.sentence, prediction.spans, style)
+        lines = format_prediction(prediction.sentence, prediction.spans, options.format)
         if prediction.matches is not None:
             lines += f"\n{picture(prediction.sentence.words, prediction.matches, width=width)}\n"
         yield lines
@@ -117,7 +113,7 @@ def _as_conll(sentence: Sentence, spans: Sequence[ScoredSpan]) -> str:
             problem = "holds white space" if word.strip() else "is empty"
             raise DataError(
                 f"sentence {sentence.id}: word {number} ({word!r}) {problem}, which the columns of CoNLL cannot hold; "
-                "write another format: --format jsonl"
+                "write another format: `format` jsonl"
             )
     tags = _tags(without_overlaps(spans), len(sentence.words))
     return "".join(f"{word} {tag}\n" for word, tag in zip(sentence.words, tags, strict=True))

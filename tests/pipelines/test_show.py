@@ -8,6 +8,7 @@ import pytest
 
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, RunError
+from ner_distill.options.models import ShowOptions
 from ner_distill.pipelines.show import count_types, show
 from tests.stores import ANN, BANK, RAIN, write_store
 
@@ -25,22 +26,22 @@ def store(tmp_path: Path) -> Path:
         ({"start": 1}, ["rain", "ann"]),
         ({"entities_only": True}, ["bank", "ann"]),
         ({"entities_only": True, "limit": 1, "start": 1}, ["ann"]),
-        ({"label": "PER"}, ["ann"]),
-        ({"label": "ORG", "start": 1}, []),
+        ({"type": "PER"}, ["ann"]),
+        ({"type": "ORG", "start": 1}, []),
     ],
 )
 def test_show_takes_the_sentences_that_fit(store, options, expected):
-    assert [sentence.row.id for sentence in show(store, **options).sentences] == expected
+    assert [sentence.row.id for sentence in show(ShowOptions(store=store, **options)).sentences] == expected
 
 
 def test_show_refuses_a_type_the_store_does_not_have_and_guesses(store):
     with pytest.raises(ConfigError, match=r"'ORGA' is not in the store; it has ORG, PER; did you mean ORG\?"):
-        show(store, label="ORGA")
+        show(ShowOptions(store=store, type="ORGA"))
 
 
 def test_show_refuses_a_folder_that_is_no_store_before_printing(tmp_path):
     with pytest.raises(RunError):
-        show(tmp_path)
+        show(ShowOptions(store=tmp_path))
 
 
 def test_counting_types_in_a_sample_takes_shards_from_all_over(tmp_path):

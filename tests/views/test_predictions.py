@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError
+from ner_distill.options.models import PredictOptions
 from ner_distill.views.predictions import format_prediction, render, without_overlaps
 
 TEXTS = {
@@ -108,7 +110,7 @@ def test_conll_tags_adjacent_entities_apart_and_ends_with_a_newline():
 
 @pytest.mark.parametrize(("word", "problem"), [("New York", "holds white space"), ("", "is empty")])
 def test_conll_refuses_words_its_columns_cannot_hold(word, problem):
-    with pytest.raises(DataError, match=rf"sentence s1: word 2 .* {problem}.*--format jsonl"):
+    with pytest.raises(DataError, match=rf"sentence s1: word 2 .* {problem}.*`format` jsonl"):
         format_prediction(words_only("in", word), [], "conll")
 
 
@@ -162,17 +164,13 @@ def test_format_prediction_refuses_spans_beyond_the_sentence():
         format_prediction(words_only("Ana"), [(Span(0, 2, "PER"), 1.0)], "inline")
 
 
-@pytest.mark.parametrize(
-    ("style", "lattice", "problem"),
-    [
-        ("xml", False, "--format: expected jsonl, conll, inline, found 'xml'"),
-        ("conll", True, "--lattice draws below inline sentences; expected --format inline, found 'conll'"),
-    ],
-)
-def test_a_wrong_style_is_refused_before_a_model_is_asked(style, lattice, problem):
+def test_a_lattice_below_other_lines_is_refused_before_a_model_is_asked():
     def predictions():
         raise AssertionError("asked")
         yield
 
-    with pytest.raises(ConfigError, match=problem):
-        list(render(predictions(), style, lattice=lattice, width=80))
+    options = PredictOptions(model=Path("teacher"), format="conll", lattice=True)
+    with pytest.raises(
+        ConfigError, match="`lattice` draws below inline sentences; expected `format` inline, found 'conll'"
+    ):
+        list(render(predictions(), options, width=80))

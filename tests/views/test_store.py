@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ner_distill.data.store.spans import SPAN
 from ner_distill.data.store.store import SoftRow
+from ner_distill.options.models import ShowOptions
 from ner_distill.pipelines.show import show
 from ner_distill.views.store import render
 from tests.stores import ANN, BANK, RAIN, make_row, write_store
@@ -21,7 +22,7 @@ def printed(path: Path, *, width: int = 120, colour: bool = False, **options) ->
     console = Console(
         file=io.StringIO(), width=width, force_terminal=colour, color_system="standard" if colour else None
     )
-    for part in render(show(path, **options)):
+    for part in render(show(ShowOptions(store=path, **options))):
         console.print(part)
     return console.file.getvalue()
 
@@ -79,7 +80,7 @@ def test_show_takes_control_characters_out_of_the_text(tmp_path):
 
 
 def test_show_header_has_the_facts(store):
-    lines = [line.split() for line in printed(store, limit=0).splitlines()]
+    lines = [line.split() for line in printed(store, limit=1).splitlines()]
     assert ["sentences", "3", "in", "2", "shards"] in lines
     assert ["words", "9,", "88.9%", "kept"] in lines
     assert ["teacher", "runs/teacher", "(aaa111)"] in lines
@@ -130,7 +131,7 @@ def test_show_fills_lines_of_text_without_spaces(tmp_path):
 
 def test_show_leaves_lines_whole_where_the_console_does_not_wrap(store):
     console = Console(file=io.StringIO(), width=20, color_system=None)
-    for part in render(show(store)):
+    for part in render(show(ShowOptions(store=store))):
         console.print(part, soft_wrap=True)
     assert "El [ORG 0.97 Banco de España] ~cerró~\n" in console.file.getvalue()
 
@@ -168,14 +169,14 @@ def test_show_lists_the_spans_below_their_sentence_nested_ones_further_right(nes
 
 
 def test_show_takes_spans_that_are_more_probable_than_not_for_entities(nested):
-    lines = [line.split() for line in printed(nested, limit=0).splitlines()]
+    lines = [line.split() for line in printed(nested, limit=1).splitlines()]
     assert ["ORG", "2", "0.781"] in lines
     assert ["PER", "0", "-"] in lines
-    assert [sentence.row.id for sentence in show(nested, entities_only=True).sentences] == ["bank"]
+    assert [sentence.row.id for sentence in show(ShowOptions(store=nested, entities_only=True)).sentences] == ["bank"]
 
 
 def test_show_header_counts_the_spans_and_says_their_floor(nested):
-    assert "spans      4, more probable than 0.01" in printed(nested, limit=0)
+    assert "spans      4, more probable than 0.01" in printed(nested, limit=1)
 
 
 def test_show_header_of_a_store_without_spans_says_nothing_of_them(store):
@@ -214,6 +215,6 @@ def test_show_takes_control_characters_out_of_spans(tmp_path):
 
 def test_show_leaves_lines_of_spans_whole_where_the_console_does_not_wrap(nested):
     console = Console(file=io.StringIO(), width=20, color_system=None)
-    for part in render(show(nested)):
+    for part in render(show(ShowOptions(store=nested))):
         console.print(part, soft_wrap=True)
     assert "  0.94 ORG Banco de España\n" in console.file.getvalue()
