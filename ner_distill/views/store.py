@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from ner_distill.data.formats.report import counted
-from ner_distill.data.sentence import Span, without_overlap
+from ner_distill.data.sentence import Span, separator, without_overlap
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.pipelines.show import Excerpt, ScoredSpan, ShownSentence, TypeCounts
 from ner_distill.views.lattice import Lattice
@@ -28,10 +28,9 @@ def render(excerpt: Excerpt) -> Iterator[RenderableType]:
     """The parts to print one below the other: the facts, the sentences, what their marks mean. Needs no colour."""
     store = excerpt.store
     yield Group(_facts(store), "", _type_table(store, excerpt.counts), "")
-    view = SentenceView(store)
     empty, dropped = True, False
     for sentence in excerpt.sentences:
-        yield view.render(sentence)
+        yield _sentence(sentence, store)
         empty, dropped = False, dropped or not sentence.row.keep.all()
     if empty:
         yield Text(f"No sentence to show from number {excerpt.start} on: the store has {store.rows:,}, or none fits.")
@@ -74,66 +73,53 @@ def _type_table(store: SoftLabelStore, counts: TypeCounts) -> Table:
     return table
 
 
-class SentenceView:
-    """Renders sentences of a store: `[ORG 0.97 Banco de España]` for entities, `~word~` for words that were dropped.
+def _sentence(sentence: ShownSentence, store: SoftLabelStore) -> RenderableType:
+    """`[ORG 0.97 Banco de España]` for entities, `~word~` for words that were dropped.
 
-    Of words of more than LONGEST_WORD characters it shows the first ones, of entities that overlap the longest. Below
-    a sentence stand its possible spans where the store has them, and its lattice where it is asked for.
+    Of words of more than LONGEST_WORD characters the first ones, of entities that overlap the longest. Below the
+    sentence its possible spans, where the store has them, and its lattice, where it is asked for.
     """
+    row = sentence.row
+    about = f"{sentence.number}  {plain(row.id)}" + (f"  {plain(row.lang)}" if row.lang else "")
+    possible = _possible(sentence.possible, row.words, store) if sentence.possible is not None else ()
+    lattice = (Lattice(row.words, sentence.matches), "") if sentence.matches is not None else ()
+    return Group(Text(about, style="dim"), Flowing(_words(sentence, store)), *possible, "", *lattice)
 
-    def __init__(self, store: SoftLabelStore) -> None:
-        self._labels = store.labels
-        self._separator = "" if store.unit == "character" else " "
 
-    def render(self, sentence: ShownSentence) -> RenderableType:
-        row = sentence.row
-        about = f"{sentence.number}  {plain(row.id)}" + (f"  {plain(row.lang)}" if row.lang else "")
-        below: list[RenderableType] = []
-        if sentence.possible is not None:
-            below += self._possible(sentence.possible, row.words)
-        below.append("")
-        if sentence.matches is not None:
-            below += [Lattice(row.words, sentence.matches), ""]
-        return Group(Text(about, style="dim"), Flowing(self._words(sentence)), *below)
+def _words(sentence: ShownSentence, store: SoftLabelStore) -> Iterator[Text]:
+    """The words, each with the brackets that open before it and close behind it, and the space that follows."""
+    space = separator(store.unit)
+    outer = {*without_overlap(span for span, _ in sentence.entities)}
+    entities = [(span, confidence) for span, confidence in sentence.entities if span in outer]
+    inside = {word: entity for entity in entities for word in range(entity[0].start, entity[0].end)}
+    for number, (word, kept) in enumerate(zip(sentence.row.words, sentence.row.keep.tolist(), strict=True)):
+        text = _word(word, kept)
+        if number not in inside:
+            yield text.append(space)
+            continue
+        span, confidence = inside[number]
+        opens = f"[{plain(span.label)} {confidence:.2f} " if number == span.start else ""
+        closes, after = ("]", space) if number == span.end - 1 else (space, "")
+        yield Text.assemble(Text.assemble(opens, text, closes, style=_style(span.label, store)), after)
 
-    def _words(self, sentence: ShownSentence) -> Iterator[Text]:
-        """The words, each with the brackets that open before it and close behind it, and the space that follows."""
-        outer = {*without_overlap(span for span, _ in sentence.entities)}
-        inside = {
-            word: (span, confidence)
-            for span, confidence in sentence.entities
-            if span in outer
-            for word in range(span.start, span.end)
-        }
-        for number, (word, kept) in enumerate(zip(sentence.row.words, sentence.row.keep.tolist(), strict=True)):
-            text = _word(word, kept)
-            if number in inside:
-                span, confidence = inside[number]
-                opens = f"[{plain(span.label)} {confidence:.2f} " if number == span.start else ""
-                ends = number == span.end - 1
-                text = Text.assemble(opens, text, "]" if ends else self._separator, style=self._style(span.label))
-                text = Text.assemble(text, self._separator if ends else "")
-            else:
-                text.append(self._separator)
-            yield text
 
-    def _possible(self, spans: list[ScoredSpan], words: tuple[str, ...]) -> Iterator[RenderableType]:
-        """The spans, a line each: probability, type, words; what lies in another stands further right."""
-        likely = sorted(spans, key=lambda item: -item[1])
-        listed, left_out = {span for span, _ in likely[:MOST_SPANS]}, likely[MOST_SPANS:]
-        spans = [(span, score) for span, score in spans if span in listed]
-        width = max((len(plain(span.label)) for span, _ in spans), default=0)
-        for span, score in spans:
-            line = Text(f"  {score:.2f} ", style="" if score > 0.5 else "dim")
-            line.append(plain(span.label).ljust(width), style=self._style(span.label))
-            line.append(f" {'  ' * _depth(span, spans)}")
-            line.append(self._separator.join(_word(word, True).plain for word in words[span.start : span.end]))
-            yield CutLine(line)
-        if left_out:
-            yield Text(f"  {len(left_out):,} more, none above {left_out[0][1]:.2f}", style="dim")
+def _possible(spans: list[ScoredSpan], words: Sequence[str], store: SoftLabelStore) -> Iterator[RenderableType]:
+    """The spans, a line each: probability, type, words; what lies in another stands further right."""
+    likely = sorted(spans, key=lambda item: -item[1])
+    listed, left_out = {span for span, _ in likely[:MOST_SPANS]}, likely[MOST_SPANS:]
+    spans = [(span, score) for span, score in spans if span in listed]
+    width = max((len(plain(span.label)) for span, _ in spans), default=0)
+    for span, score in spans:
+        text = separator(store.unit).join(_word(word, True).plain for word in words[span.start : span.end])
+        label = Text(plain(span.label).ljust(width), style=_style(span.label, store))
+        number = Text(f"  {score:.2f} ", style="" if score > 0.5 else "dim")
+        yield CutLine(Text.assemble(number, label, f" {'  ' * _depth(span, spans)}{text}"))
+    if left_out:
+        yield Text(f"  {len(left_out):,} more, none above {left_out[0][1]:.2f}", style="dim")
 
-    def _style(self, label: str) -> str:
-        return _STYLES[self._labels.index(label) % len(_STYLES)]
+
+def _style(label: str, store: SoftLabelStore) -> str:
+    return _STYLES[store.labels.index(label) % len(_STYLES)]
 
 
 def _depth(span: Span, spans: list[ScoredSpan]) -> int:
