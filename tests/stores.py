@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ner_distill.data.sentence import Unit
+from ner_distill.data.store.columns import SoftBlock, SoftRow
 from ner_distill.data.store.manifest import StoreHeader, TeacherId
-from ner_distill.data.store.store import SoftBlock, SoftRow
 from ner_distill.data.store.writer import StoreWriter
 from ner_distill.data.tagset import TagSet
 

@@ -11,12 +11,12 @@ from threading import Event, Thread
 from ner_distill.data.formats.lines import STDIN
 from ner_distill.data.formats.readers import read_raw
 from ner_distill.data.lexicon.lexicon import Match
-from ner_distill.data.sentence import Sentence
+from ner_distill.data.sentence import ScoredSpan, Sentence
 from ner_distill.errors import ConfigError
 from ner_distill.options.models import PredictOptions
 from ner_distill.runs.build import load_run
 from ner_distill.runs.knowledge import NO_WORDS
-from ner_distill.runtime.inference import ScoredSpan, best_device, predict_sentences
+from ner_distill.runtime.inference import best_device, predict_sentences
 
 WINDOW = 2048
 

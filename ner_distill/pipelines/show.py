@@ -12,17 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from ner_distill.data.lexicon.lexicon import Match, Matcher
-from ner_distill.data.sentence import Span, Unit
+from ner_distill.data.sentence import ScoredSpan, Span, Unit
+from ner_distill.data.store.columns import SoftRow
 from ner_distill.data.store.decoding import decode_probs
-from ner_distill.data.store.store import SoftLabelStore, SoftRow
+from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError
 from ner_distill.options.models import ShowOptions
 
 SAMPLE_ROWS = 4000
 """About how many sentences the entities are counted in."""
-
-ScoredSpan = tuple[Span, float]
 
 
 @dataclass

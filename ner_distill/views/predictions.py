@@ -6,12 +6,11 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ner_distill.data.sentence import Sentence, Span, unit_of
+from ner_distill.data.sentence import ScoredSpan, Sentence, Span, disjoint, separator, unit_of
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.options.models import PredictOptions
 from ner_distill.pipelines.predict import Prediction
-from ner_distill.runtime.inference import ScoredSpan
 from ner_distill.views.lattice import picture
 
 
@@ -59,11 +58,7 @@ def without_overlaps(spans: Iterable[ScoredSpan]) -> list[Span]:
     The longest come first, as nested data is flattened to its outermost entities; among equally long ones the more
     confident, then the earlier.
     """
-    kept: list[Span] = []
-    for span in _by_precedence(spans):
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
-            kept.append(span)
-    return sorted(kept)
+    return list(disjoint(_by_precedence(spans)))
 
 
 def _by_precedence(spans: Iterable[ScoredSpan]) -> list[Span]:
@@ -141,7 +136,7 @@ def _text_of(sentence: Sentence) -> tuple[str, Sequence[tuple[int, int]]]:
     """The text and the offsets; of a sentence without a text, its words joined (Chinese characters without blanks)."""
     if sentence.text is not None and sentence.offsets is not None:
         return sentence.text, sentence.offsets
-    between = "" if unit_of([sentence]) == "character" else " "
+    between = separator(unit_of([sentence]))
     offsets, end = [], -len(between)
     for word in sentence.words:
         start = end + len(between)

@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ner_distill.data.formats.report import counted
-from ner_distill.data.sentence import Span, separator, without_overlap
+from ner_distill.data.sentence import ScoredSpan, Span, separator, without_overlap
 from ner_distill.data.store.store import SoftLabelStore
-from ner_distill.pipelines.show import Excerpt, ScoredSpan, ShownSentence, TypeCounts
+from ner_distill.pipelines.show import Excerpt, ShownSentence, TypeCounts
 from ner_distill.views.lattice import Lattice
 from ner_distill.views.text import plain, shortened
 

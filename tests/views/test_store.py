@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from ner_distill.data.store.spans import SPAN
-from ner_distill.data.store.store import SoftRow
+from ner_distill.data.store.columns import SPAN, SoftRow
 from ner_distill.options.models import ShowOptions
 from ner_distill.pipelines.show import show
 from ner_distill.views.store import render
