@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from logging.handlers import MemoryHandler
 from pathlib import Path
@@ -85,11 +85,13 @@ class Reporter:
         On a terminal a bar with rate and time left; elsewhere a line every ten seconds or so. One last line, on the
         screen and in the log, says how far it came and how long it took.
         """
-        progress = Progress(description, total, unit, done=done, clock=self._clock)
+        progress = Progress(description, total, unit, done, self._clock)
         if self.quiet:
             yield progress
             return
-        with self._bar(progress) if self.on_terminal else self._lines(progress):
+        with self._bar(progress) if self.on_terminal else nullcontext():
+            if not self.on_terminal:
+                progress.show_every(SECONDS_BETWEEN_LINES, lambda: self._print(f"{description}: {progress.state()}"))
             finished = False
             try:
                 yield progress
@@ -99,20 +101,6 @@ class Reporter:
                 self._log.info(line)
                 if not self.on_terminal:
                     self._print(line)
-
-    @contextmanager
-    def _lines(self, progress: Progress) -> Iterator[None]:
-        """Show a progress as a plain line, seldom."""
-        due = self._clock() + SECONDS_BETWEEN_LINES
-
-        def show() -> None:
-            nonlocal due
-            if self._clock() >= due:
-                due = self._clock() + SECONDS_BETWEEN_LINES
-                self._print(f"{progress.description}: {progress.state()}")
-
-        progress.show = show
-        yield
 
     @contextmanager
     def _bar(self, progress: Progress) -> Iterator[None]:
@@ -128,9 +116,8 @@ class Reporter:
         )
         # rich would write what is printed to stdout to the console, which is stderr: results would not reach a pipe.
         with Bar(*columns, console=self._console, expand=True, redirect_stdout=sys.stdout.isatty()) as bar:
-            task = bar.add_task(progress.description, total=progress.total, text="")
-            progress.show = lambda: bar.update(task, completed=progress.done, text=progress.state())
-            progress.show()
+            task = bar.add_task(progress.description, total=progress.total, text=progress.state())
+            progress.show_every(0, lambda: bar.update(task, completed=progress.done, text=progress.state()))
             yield
 
     def _say(self, message: str, style: str | None = None) -> None:
@@ -160,29 +147,29 @@ class _LogFile(logging.FileHandler):
 
 
 class Progress:
-    """How far a work has come; `Reporter.progress` makes it.
-
-    show: called after each advance.
-    """
+    """How far a work has come; `Reporter.progress` makes it."""
 
     def __init__(
-        self, description: str, total: float | None, unit: str, *, done: float, clock: Callable[[], float]
+        self, description: str, total: float | None, unit: str, done: float, clock: Callable[[], float]
     ) -> None:
-        self.description = description
-        self.total = total
-        self.unit = unit
-        self.done = done
-        self.show: Callable[[], None] = lambda: None
+        self.description, self.total, self.unit, self.done = description, total, unit, done
+        self._clock, self._start = clock, clock()
         self._done_before = done  # in an earlier run: no part of the rate
         self._fields: dict[str, str | int | float] = {}
-        self._clock = clock
-        self._start = clock()
+        self.show_every(0, lambda: None)
+
+    def show_every(self, seconds: float, show: Callable[[], None]) -> None:
+        """Call `show` after each advance, but not again before so many seconds have passed."""
+        self._show, self._interval = show, seconds
+        self._due = self._start + seconds
 
     def advance(self, amount: float = 1, **fields: str | int | float) -> None:
         """`amount` more units are done; the fields (`loss=0.12`) are shown after the figures until they change."""
         self.done += amount
         self._fields.update(fields)
-        self.show()
+        if (now := self._clock()) >= self._due:
+            self._due = now + self._interval
+            self._show()
 
     def state(self) -> str:
         """`120,000 / 400,000 words (30 %), 8,400 words/s, 0:33 left, loss 0.12`."""
@@ -201,7 +188,7 @@ class Progress:
         seconds = self._clock() - self._start
         return (self.done - self._done_before) / seconds if seconds > 0 else 0.0
 
-    def _figures(self, *time: str) -> str:
+    def _figures(self, *timing: str) -> str:
         amount = f"{_number(self.done)} {self.unit}"
         if self.total:
             # Rounded down: 100 % is said when all is done.
@@ -213,7 +200,7 @@ class Progress:
             f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
             for name, value in self._fields.items()
         ]
-        return ", ".join([amount, *rates, *time, *fields])
+        return ", ".join([amount, *rates, *timing, *fields])
 
 
 def _number(value: float) -> str:

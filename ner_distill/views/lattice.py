@@ -33,7 +33,7 @@ class Lattice:
             yield Text(plain(line))
 
 
-def picture(words: Sequence[str], matches: Sequence[Match], *, width: int, rows: int = ROWS) -> str:
+def picture(words: Sequence[str], matches: Sequence[Match], *, width: int) -> str:
     """The sentence in lines of up to `width` columns, under each line its matches as brackets; no line end at the end.
 
         南京市长江大桥
@@ -44,7 +44,7 @@ def picture(words: Sequence[str], matches: Sequence[Match], *, width: int, rows:
     as `┴`. In a row none overlap; the longest of a line come first. Lines end where few matches are cut, if that costs
     no more than a third of the line; a match that goes on in the next line stays open: `└──` and `──┘`.
     Words stand side by side where most are single characters, else with a space between them.
-    rows: how many rows of brackets a line has at most; the matches of further rows are counted in a last line.
+    Below the brackets of a line a last line counts the matches that there was no row for.
     No words give "". Control characters are replaced, what is wider than a line is cut.
     Raises ValueError for a width below 2 and for a match beyond the sentence.
     """
@@ -66,7 +66,7 @@ def picture(words: Sequence[str], matches: Sequence[Match], *, width: int, rows:
     drawn = []
     for line, here in zip(lines, _by_line(lines, places), strict=True):
         part = slice(line.start, line.stop)
-        drawn.append("\n".join(_picture(line, shown[part], _columns(cells[part], gap), here, rows)))
+        drawn.append("\n".join(_picture(line, shown[part], _columns(cells[part], gap), here)))
     return "\n\n".join(drawn)
 
 
@@ -116,8 +116,8 @@ def _by_line(lines: Sequence[range], places: Iterable[Place]) -> list[list[Place
     return found
 
 
-def _packed(places: Iterable[Place], rows: int) -> tuple[list[list[Place]], int]:
-    """Up to `rows` rows of places of which no two overlap, and how many places found no room.
+def _packed(places: Iterable[Place]) -> tuple[list[list[Place]], int]:
+    """Up to ROWS rows of places of which no two overlap, and how many places found no room.
 
     The longest first, each in the first row with room for it.
     """
@@ -127,23 +127,21 @@ def _packed(places: Iterable[Place], rows: int) -> tuple[list[list[Place]], int]
         row = next((row for row in packed if all(end <= left or right <= start for left, right in row)), None)
         if row is not None:
             row.append((start, end))
-        elif len(packed) < rows:
+        elif len(packed) < ROWS:
             packed.append([(start, end)])
         else:
             rest += 1
     return packed, rest
 
 
-def _picture(
-    line: range, words: Sequence[str], columns: Sequence[Place], places: Iterable[Place], rows: int
-) -> Iterator[str]:
+def _picture(line: range, words: Sequence[str], columns: Sequence[Place], places: Iterable[Place]) -> Iterator[str]:
     """A line of text, its rows of brackets, and how many matches there was no row for."""
     text, column = "", 0
     for word, (start, end) in zip(words, columns, strict=True):
         text += " " * (start - column) + word
         column = end
     yield text.rstrip(" ")
-    packed, rest = _packed(places, rows)
+    packed, rest = _packed(places)
     for row in packed:
         drawn = ""
         for start, end in sorted(row):

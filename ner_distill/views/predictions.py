@@ -67,30 +67,22 @@ def _by_precedence(spans: Iterable[ScoredSpan]) -> list[Span]:
 
 
 def _as_json(sentence: Sentence, spans: Sequence[ScoredSpan]) -> dict[str, Any]:
-    ordered = sorted(spans, key=lambda item: (item[0].start, -item[0].end, item[0].label))
-    if sentence.text is None or sentence.offsets is None:
-        entities = [_words_entity(sentence, span, score) for span, score in ordered]
-        tags = _tags(without_overlaps(spans), len(sentence.words))
-        row: dict[str, Any] = {"id": sentence.id, "words": list(sentence.words), "tags": tags, "entities": entities}
+    entities = []
+    for span, score in sorted(spans, key=lambda item: (item[0].start, -item[0].end, item[0].label)):
+        if sentence.text is None or sentence.offsets is None:
+            words = list(sentence.words[span.start : span.end])
+            where = {"start_word": span.start, "end_word": span.end, "label": span.label, "words": words}
+        else:
+            start, end = _characters(sentence.offsets, span)
+            where = {"start": start, "end": end, "label": span.label, "text": sentence.text[start:end]}
+        entities.append({**where, "score": round(float(score), 4)})
+    row: dict[str, Any] = {"id": sentence.id}
+    if sentence.text is None:
+        row |= {"words": list(sentence.words), "tags": _tags(without_overlaps(spans), len(sentence.words))}
     else:
-        entities = [_text_entity(sentence.text, sentence.offsets, span, score) for span, score in ordered]
-        row = {"id": sentence.id, "text": sentence.text, "entities": entities}
+        row["text"] = sentence.text
+    row["entities"] = entities
     return row if sentence.lang is None else {**row, "lang": sentence.lang}
-
-
-def _words_entity(sentence: Sentence, span: Span, score: float) -> dict[str, Any]:
-    return {
-        "start_word": span.start,
-        "end_word": span.end,
-        "label": span.label,
-        "words": list(sentence.words[span.start : span.end]),
-        "score": round(float(score), 4),
-    }
-
-
-def _text_entity(text: str, offsets: Sequence[tuple[int, int]], span: Span, score: float) -> dict[str, Any]:
-    start, end = _characters(offsets, span)
-    return {"start": start, "end": end, "label": span.label, "text": text[start:end], "score": round(float(score), 4)}
 
 
 def _characters(offsets: Sequence[tuple[int, int]], span: Span) -> tuple[int, int]:
