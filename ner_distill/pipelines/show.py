@@ -124,6 +124,6 @@ def _matcher(run: Path, unit: Unit) -> Matcher:
     from ner_distill.runs.knowledge import matcher_of
     from ner_distill.runs.runs import read_info
 
-    if (found := read_info(run).unit) != unit:
-        raise ConfigError(f"`lattice` {run}: reads {found}s; expected a teacher of {unit}s, as the store's is")
+    if (other := read_info(run).unit) != unit:
+        raise ConfigError(f"`lattice` {run}: reads {other}s; expected a teacher of {unit}s, as the store's is")
     return matcher_of(run)

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ner_distill.data.formats.report import counted
 from ner_distill.data.noise.suspicious import Conflict, Twin
+from ner_distill.options import spelled
 from ner_distill.pipelines.check_data import DataReport, FileCheck
 from ner_distill.views.text import plain, shortened
 
@@ -112,7 +113,7 @@ def _file_lines(file: FileCheck, first: str) -> Iterator[str]:
         yield from _twin_lines(file.repeated)
     if file.overlapping:
         pairs = counted(file.overlapping, "pair")
-        yield f"{file.name}: {pairs} of entities that overlap; training needs --flatten for these"
+        yield f"{file.name}: {pairs} of entities that overlap; training needs {spelled('`flatten`')} for these"
     if file.absent_labels:
         yield f"{file.name}: types that {first} does not have: {', '.join(file.absent_labels)}"
     if not file.report.clean:

@@ -10,6 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from ner_distill.options import spelled
 from ner_distill.pipelines.comparison.figures import Comparison, Spread, Summary
 from ner_distill.views.text import plain
 
@@ -43,7 +44,7 @@ class _View:
     def _remarks(self) -> Iterator[str]:
         total = len(self._comparison.names) * len(self._comparison.seeds)
         if missing := total - len(self._comparison.runs):
-            yield f"{missing} of {total} runs have not been made yet: go on with --resume"
+            yield f"{missing} of {total} runs have not been made yet: go on with {spelled('`resume`')}"
         for run in self._comparison.failed:
             yield f"failed: {run.name}, seed {run.seed}: {run.error}"
 

@@ -109,11 +109,11 @@ def _columns(cells: Sequence[int], gap: int) -> list[Place]:
 def _by_line(lines: Sequence[range], places: Iterable[Place]) -> list[list[Place]]:
     """The places that each line has a part of."""
     line_of = [index for index, line in enumerate(lines) for _ in line]
-    found: list[list[Place]] = [[] for _ in lines]
+    parts: list[list[Place]] = [[] for _ in lines]
     for start, end in places:
         for index in range(line_of[start], line_of[end - 1] + 1):
-            found[index].append((start, end))
-    return found
+            parts[index].append((start, end))
+    return parts
 
 
 def _packed(places: Iterable[Place]) -> tuple[list[list[Place]], int]:

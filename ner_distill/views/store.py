@@ -11,6 +11,7 @@ from rich.text import Text
 from ner_distill.data.formats.report import counted
 from ner_distill.data.sentence import ScoredSpan, Span, separator, without_overlap
 from ner_distill.data.store.store import SoftLabelStore
+from ner_distill.options import spelled
 from ner_distill.pipelines.show import Excerpt, ShownSentence, TypeCounts
 from ner_distill.views.lattice import Lattice
 from ner_distill.views.text import plain, shortened
@@ -45,7 +46,7 @@ def _facts(store: SoftLabelStore) -> Table:
     spans = f"{sum(shard.spans for shard in shards):,}, more probable than {manifest.span_floor or 0:g}"
     facts = {
         "store": str(store.path),
-        "state": "complete" if manifest.complete else "NOT FINISHED: label-unlabeled --resume goes on",
+        "state": "complete" if manifest.complete else spelled("NOT FINISHED: label-unlabeled `resume` goes on"),
         "sentences": f"{store.rows:,} in {counted(len(shards), 'shard')}",
         f"{store.unit}s": f"{store.words:,}, {kept:.1%} kept",
         "pairs": f"{sum(shard.pairs for shard in shards):,}",
@@ -112,8 +113,9 @@ def _possible(spans: list[ScoredSpan], words: Sequence[str], store: SoftLabelSto
     for span, score in spans:
         text = separator(store.unit).join(_word(word, True).plain for word in words[span.start : span.end])
         label = Text(plain(span.label).ljust(width), style=_style(span.label, store))
-        number = Text(f"  {score:.2f} ", style="" if score > 0.5 else "dim")
-        yield CutLine(Text.assemble(number, label, f" {'  ' * _depth(span, spans)}{text}"))
+        indent = "  " * _depth(span, spans)
+        style = "" if score > 0.5 else "dim"
+        yield CutLine(Text.assemble(f"  {score:.2f} ", label, f" {indent}{text}", style=style))
     if left_out:
         yield Text(f"  {len(left_out):,} more, none above {left_out[0][1]:.2f}", style="dim")
 

@@ -70,8 +70,8 @@ def surface_counts(sentences: Iterable[Sentence]) -> dict[Surface, Counter[str]]
 def conflicts(sentences: Iterable[Sentence], counts: dict[Surface, Counter[str]]) -> tuple[Conflict, ...]:
     """Surfaces with several labels, those with the most occurrences beside their commonest label first."""
     doubt = {surface: sum(labels.values()) - max(labels.values()) for surface, labels in counts.items()}
-    found = sorted((surface for surface, often in doubt.items() if often), key=lambda one: (-doubt[one], one))[:SHOWN]
-    return _placed(sentences, {surface: dict(counts[surface].most_common()) for surface in found})
+    surfaces = sorted((surface for surface in doubt if doubt[surface]), key=lambda surface: (-doubt[surface], surface))
+    return _placed(sentences, {surface: dict(counts[surface].most_common()) for surface in surfaces[:SHOWN]})
 
 
 def missed(sentences: Sequence[Sentence], counts: dict[Surface, Counter[str]]) -> tuple[Conflict, ...]:
@@ -81,8 +81,8 @@ def missed(sentences: Sequence[Sentence], counts: dict[Surface, Counter[str]]) -
     """
     wanted = {surface for surface, labels in counts.items() if sum(labels.values()) > 1 and len("".join(surface)) > 1}
     outside = Counter(surface for surface, _ in _outside(sentences, wanted))
-    found = sorted(outside, key=lambda surface: (-min(outside[surface], sum(counts[surface].values())), surface))
-    labels = {surface: {**dict(counts[surface].most_common()), "O": outside[surface]} for surface in found[:SHOWN]}
+    surfaces = sorted(outside, key=lambda surface: (-min(outside[surface], sum(counts[surface].values())), surface))
+    labels = {surface: {**dict(counts[surface].most_common()), "O": outside[surface]} for surface in surfaces[:SHOWN]}
     return _placed(sentences, labels)
 
 
@@ -100,9 +100,9 @@ def _outside(sentences: Iterable[Sentence], wanted: Collection[Surface]) -> Iter
                     yield surface, sentence.id
 
 
-def _placed(sentences: Iterable[Sentence], found: dict[Surface, dict[str, int]]) -> tuple[Conflict, ...]:
+def _placed(sentences: Iterable[Sentence], counts: dict[Surface, dict[str, int]]) -> tuple[Conflict, ...]:
     """Conflicts with the place of the rarest label; of labels that are equally rare the last."""
-    rarest = {surface: min(reversed(labels), key=labels.__getitem__) for surface, labels in found.items()}
+    rarest = {surface: min(reversed(labels), key=labels.__getitem__) for surface, labels in counts.items()}
     places: dict[Surface, str] = {}
     unlabelled = {surface for surface, label in rarest.items() if label == "O"}
     sentences = list(sentences)
@@ -113,23 +113,23 @@ def _placed(sentences: Iterable[Sentence], found: dict[Surface, dict[str, int]])
             surface = sentence.words[span.start : span.end]
             if rarest.get(surface) == span.label:
                 places.setdefault(surface, sentence.id)
-    return tuple(Conflict(_text(one), labels, rarest[one], places[one]) for one, labels in found.items())
+    return tuple(Conflict(_text(key), labels, rarest[key], places[key]) for key, labels in counts.items())
 
 
 def twins(sentences: Iterable[Sentence], others: Iterable[Sentence] | None = None) -> tuple[Twin, ...]:
     """The longest sentences that stand in both, or that stand twice in the first where there is no second."""
     first: dict[Surface, str] = {}
-    found: dict[Surface, str] = {}
+    second: dict[Surface, str] = {}
     for sentence in sentences:
         if sentence.words not in first:
             first[sentence.words] = sentence.id
         elif others is None:
-            found.setdefault(sentence.words, sentence.id)
+            second.setdefault(sentence.words, sentence.id)
     for sentence in others or ():
         if sentence.words in first:
-            found.setdefault(sentence.words, sentence.id)
-    longest = sorted(found, key=lambda words: -len(words))[:TWINS]
-    return tuple(Twin(_text(words), first[words], found[words]) for words in longest)
+            second.setdefault(sentence.words, sentence.id)
+    longest = sorted(second, key=lambda words: -len(words))[:TWINS]
+    return tuple(Twin(_text(words), first[words], second[words]) for words in longest)
 
 
 def suspects(sentences: Sequence[Sentence], unit: Unit = "word") -> Iterator[Suspect]:
