@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from ner_distill.config.checks import POINTERS
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Span
 from ner_distill.options import ReadOptions
@@ -22,7 +21,7 @@ from ner_distill.training.labelled import Trained
 from tests import corpora, nested
 
 QUIET = Reporter(quiet=True)
-LEARNING = ("crf-per-type", *POINTERS)
+LEARNING = ("crf-per-type", "global-pointer", "efficient-global-pointer", "additive-pointer")
 # An MRC head learns more slowly than a test can wait for; flat heads are learned elsewhere.
 EPOCHS = {**dict.fromkeys(LEARNING, 12), "mrc": 1, "token": 2, "crf": 2}
 FLAT = ("token", "crf")

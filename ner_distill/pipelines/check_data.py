@@ -20,13 +20,12 @@ from ner_distill.data.noise.suspicious import (
     Suspect,
     Twin,
     conflicts,
-    covered,
     missed,
     surface_counts,
     suspects,
     twins,
 )
-from ner_distill.data.sentence import Span, Unit, labels_of
+from ner_distill.data.sentence import Span, Unit, covered, labels_of
 from ner_distill.options.models import CheckDataOptions
 
 EXAMPLES = 4

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
-from typing import Literal, get_args, get_origin
 
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from ner_distill.config import PretrainConfig, StudentConfig, TeacherConfig
+from ner_distill.config import PretrainConfig, RunConfig, StudentConfig, TeacherConfig
+from ner_distill.config.sections import Section
+from ner_distill.config.variants import default, keys, tag, tags, variants, which, words
 from ner_distill.errors import RunError
 from ner_distill.files import atomic_write_text
 
-KINDS: dict[str, tuple[str, BaseModel]] = {
-    "teacher": ("train-teacher", TeacherConfig()),
-    "student": ("train-student", StudentConfig()),
-    "pretrain": ("pretrain", PretrainConfig()),
+KINDS: dict[str, tuple[str, type[RunConfig]]] = {
+    "teacher": ("train-teacher", TeacherConfig),
+    "student": ("train-student", StudentConfig),
+    "pretrain": ("pretrain", PretrainConfig),
 }
 
 
@@ -36,28 +37,36 @@ def init_config(kind: str, out: Path | None) -> str:
     return text
 
 
-def _lines(config: BaseModel) -> list[str]:
-    lines: list[str] = []
-    fields = type(config).model_fields
-    for name, field in fields.items():
-        value = getattr(config, name)
-        if isinstance(value, BaseModel):
-            lines += ["", f"[{name}]", f"# {_summary(type(value))}", *_lines(value)]
-        else:
-            lines += [f"# {field.description}{_choices(field)}", f"{name} = {_toml(value)}"]
-    return lines
+def _lines(config: type[RunConfig]) -> Iterator[str]:
+    """Keys without a section first, as TOML wants it."""
+    for name, field in config.model_fields.items():
+        if not variants(field):
+            yield from _key(name, field.default, str(field.description), words(field))
+    for name, field in config.model_fields.items():
+        if classes := variants(field):
+            shared = classes[0].__mro__[classes[0].__mro__.index(Section) - 1]  # the base of all variants
+            yield from ("", f"[{name}]", f"# {(shared.__doc__ or '').splitlines()[0]}")
+            yield from _section(name, field, config.automatic())
 
 
-def _summary(section: type[BaseModel]) -> str:
-    return (section.__doc__ or "").strip().splitlines()[0]
+def _section(name: str, field: FieldInfo, automatic: Set[str]) -> Iterator[str]:
+    """The keys that all variants have, then those of some, each with its default."""
+    classes = variants(field)
+    group = list(classes)
+    for key, holders in sorted(keys(field).items(), key=lambda item: len(item[1]) < len(classes)):
+        if holders != group:
+            group = holders
+            yield f"# ---- only for {which(holders)}"
+        value = "auto" if f"{name}.{key}" in automatic else default(field, holders[0], key)
+        about = holders[0].model_fields[key]
+        description, choices = about.description, words(about)
+        if len(classes) > 1 and key == tag(classes[0]):
+            choices = tuple(word for variant in classes for word in tags(variant)) if all(map(tags, classes)) else ()
+            description, choices = field.description, ("auto", *choices) if value == "auto" else choices
+        yield from _key(key, value, str(description), choices)
 
 
-def _choices(field: FieldInfo) -> str:
-    """The words a key may have, where those are all it may have."""
-    if get_origin(field.annotation) is not Literal:
-        return ""
-    return f" ({' | '.join(json.dumps(choice) for choice in get_args(field.annotation))})"
-
-
-def _toml(value: object) -> str:
-    return json.dumps(list(value) if isinstance(value, tuple) else value)
+def _key(name: str, value: object, description: str, choices: Sequence[str]) -> Iterator[str]:
+    listed = f" ({' | '.join(map(json.dumps, choices))})" if choices else ""
+    yield f"# {description}{listed}"
+    yield f"{name} = {json.dumps(list(value) if isinstance(value, tuple) else value)}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from ner_distill.data.store.columns import SoftRow
 from ner_distill.data.store.decoding import decode_probs
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.tagset import TagSet
-from ner_distill.errors import ConfigError
+from ner_distill.errors import ConfigError, closest
 from ner_distill.options.models import ShowOptions
 
 SAMPLE_ROWS = 4000
@@ -76,8 +75,8 @@ def show(options: ShowOptions) -> Excerpt:
     """
     store = SoftLabelStore.open(options.store, allow_incomplete=True, cached_shards=1)
     if options.type is not None and options.type not in store.labels:
-        close = get_close_matches(options.type, store.labels, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
+        close = closest(options.type, store.labels)
+        hint = f"; did you mean {close}?" if close else ""
         raise ConfigError(f"type {options.type!r} is not in the store; it has {', '.join(store.labels)}{hint}")
     matcher = _matcher(options.lattice, store.unit) if options.lattice is not None else None
     sentences = islice(_sentences(store, options, matcher), options.limit)

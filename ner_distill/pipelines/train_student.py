@@ -5,37 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from ner_distill.config import DistillConfig, StudentConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch
+from ner_distill.data.features.base import Featurizer
 from ner_distill.data.formats.reading import flattened, read_labelled
 from ner_distill.data.sentence import Unit, labels_of
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.options import ReadOptions
 from ner_distill.runs import runs
-from ner_distill.runs.build import AnyFeaturizer, new_student
+from ner_distill.runs.build import new_student
 from ner_distill.runs.heads import check_entities, finds_spans
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.runs import RunInfo
 from ner_distill.student.loss import DistillationLoss
-from ner_distill.student.model import Student, StudentObjective, learns_spans
+from ner_distill.student.model import StudentObjective
 from ner_distill.training.fit import Fit, TrainingData
 from ner_distill.training.labelled import (
     DevelopmentSet,
     LabelledData,
     Trained,
-    base_of,
     check_development_labels,
     finish_run,
     finished_run,
     fit_settings,
     parameter_groups,
     require_device,
+    tagger_of,
 )
 from ner_distill.training.processes import make_accelerator
 from ner_distill.training.soft_batch import soft_batch
@@ -53,7 +54,7 @@ class SoftData:
     def __init__(
         self,
         store: SoftLabelStore,
-        featurizer: AnyFeaturizer,
+        featurizer: Featurizer[Any],
         *,
         budget: int,
         seed: int,
@@ -62,7 +63,7 @@ class SoftData:
     ) -> None:
         """spans: the student has a span head, batches need `span_probs`."""
         self.store, self.gold, self.spans = store, gold, spans
-        self.featurizer: Any = featurizer
+        self.featurizer = featurizer
         # the store counts words, the budget what the encoder computes: pieces, for a pretrained one
         self.budget, self.seed = budget / _units_per_word(store, self.featurizer), seed
 
@@ -97,7 +98,7 @@ class SoftData:
         return soft_batch([self.store.read_block(index) for index in indices], self.featurizer, spans=self.spans)
 
 
-def _units_per_word(store: SoftLabelStore, featurizer: Any, *, rows: int = 500) -> float:
+def _units_per_word(store: SoftLabelStore, featurizer: Featurizer[Any], *, rows: int = 500) -> float:
     """What the encoder computes for a word on average, by the first rows of a store."""
     words = units = 0
     for row in islice(store.iter_rows(), rows):
@@ -188,13 +189,12 @@ def train_student(
         runs.begin(out, config, info, inputs, overwrite=overwrite)
     accelerator.wait_for_everyone()
     reporter.log_to(out / "log.txt")
-    student = cast(Student, built.model)
+    student = built.model
     reporter.info(
         f"{f'{store.rows:,} sentences, {store.words:,} words ({store.kept:,} kept)' if store else 'no'} soft labels, "
         f"{len(gold_sentences):,} gold sentences; "
         f"{sum(p.numel() for p in student.tagger.parameters()):,} parameters; {accelerator.device}"
     )
-    assert isinstance(config.optim.batch_words, int)
     budget = config.optim.batch_words
     gold_data = (
         LabelledData(gold_sentences, built.featurizer, info.tagset, budget=budget, seed=config.seed)
@@ -202,7 +202,7 @@ def train_student(
         else None
     )
     if store is not None:
-        spans = learns_spans(student.tagger.scorer)
+        spans = student.tagger.head.learns_spans
         data: TrainingData = SoftData(
             store, built.featurizer, budget=budget, seed=config.seed, gold=gold_data, spans=spans
         )
@@ -221,12 +221,12 @@ def train_student(
         ),
         data,
         parameter_groups(student, [student.tagger.encoder], config.optim, layer_decay=config.optim.layer_decay),
-        dev_set.evaluate(lambda model: cast(Student, model).tagger),
+        dev_set.evaluate(tagger_of),
         settings=fit_settings(config.optim, config.seed),
         directory=out,
         reporter=reporter,
         accelerator=accelerator,
-        frozen=[base_of(student.tagger.encoder)],
+        frozen=[student.tagger.encoder.innermost()],
     )
     result = fit.run(resume=resume)
     scores = dev_set.scores(student.tagger)

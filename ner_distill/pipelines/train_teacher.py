@@ -4,37 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 from torch import nn
 
-from ner_distill.config import TeacherConfig, load_config
+from ner_distill.config import MrcConfig, PuConfig, TeacherConfig, VatConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import flattened, read_labelled
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.errors import DataError
-from ner_distill.nn.heads.pu import PuHead
+from ner_distill.nn.encoders.base import Encoder
+from ner_distill.nn.heads import PuHead
 from ner_distill.options import ReadOptions
 from ner_distill.runs import runs
+from ner_distill.runs.adversary import new_adversary, new_vat
 from ner_distill.runs.build import Built, new_teacher
 from ner_distill.runs.heads import check_entities, finds_spans
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.runs import RunInfo
-from ner_distill.teacher.adversarial import make_adversary, make_vat
 from ner_distill.teacher.model import Teacher, TeacherObjective
 from ner_distill.teacher.regularize import LogSum
-from ner_distill.training.fit import Adversary, Fit
+from ner_distill.training.fit import Fit
 from ner_distill.training.labelled import (
     DevelopmentSet,
     LabelledData,
     Trained,
-    base_of,
     check_development_labels,
     finish_run,
     finished_run,
     fit_settings,
     parameter_groups,
     require_device,
+    tagger_of,
 )
 from ner_distill.training.processes import make_accelerator
 from ner_distill.training.pu import pu_rates
@@ -94,16 +94,18 @@ def train_teacher(
             return finished_run(out, development, accelerator, reporter)
 
     raw = _raw_text(config, unit, reporter)
-    rates = pu_rates(config.loss, info.labels, sentences, development, reporter) if config.loss.kind == "pu" else None
+    rates = None
+    if isinstance(config.loss, PuConfig):
+        rates = pu_rates(config.loss, info.labels, sentences, development, reporter)
     built = new_teacher(config, info, [sentence.words for sentence in sentences], reporter)
-    if rates is not None:
-        cast(PuHead, built.tagger.head).set_rates(*rates)
+    if rates is not None and isinstance(built.tagger.head, PuHead):
+        built.tagger.head.set_rates(*rates)
     # only now: whatever was wrong with the input, nothing has been made or replaced
     if accelerator.is_main_process and not resume:
         runs.begin(out, config, info, inputs, overwrite=overwrite, beside=beside)
     accelerator.wait_for_everyone()
     reporter.log_to(out / "log.txt")
-    teacher = cast(Teacher, built.model)
+    teacher = built.model
     reporter.info(
         f"training on {len(sentences):,} sentences, {sum(len(s.words) for s in sentences):,} words, "
         f"{len(info.labels)} types; {sum(p.numel() for p in teacher.parameters()):,} parameters; {accelerator.device}"
@@ -111,20 +113,20 @@ def train_teacher(
     data = _data(config, built, sentences, raw, reporter)
     dev_set = DevelopmentSet(development, built.featurizer, info.tagset)
     dev_set.say_left_out("--dev", reporter)
-    counts = {**getattr(built.featurizer, "counts", {}), **unsaid}  # raw text is no matter of what the metrics say
+    counts = {**built.featurizer.counts, **unsaid}  # raw text is no matter of what the metrics say
     encoders = [encoder for encoder in (teacher.tagger.encoder, teacher.evaluator) if encoder is not None]
     fit = Fit(
         teacher,
         _objective(config, teacher, encoders, info.labels),
         data,
         parameter_groups(teacher, encoders, config.optim, layer_decay=config.optim.layer_decay),
-        dev_set.evaluate(lambda model: cast(Teacher, model).tagger),
+        dev_set.evaluate(tagger_of),
         settings=fit_settings(config.optim, config.seed),
         directory=out,
         reporter=reporter,
-        adversary=_adversary(config, encoders),
+        adversary=new_adversary(config.adversarial, _embeddings(encoders)),
         accelerator=accelerator,
-        frozen=[base_of(encoder) for encoder in encoders],
+        frozen=[encoder.innermost() for encoder in encoders],
         weighting=LogSum(TASKS) if config.head.task_weighting == "log-sum" else None,
     )
     result = fit.run(resume=resume)
@@ -134,19 +136,23 @@ def train_teacher(
 
 
 def _raw_text(config: TeacherConfig, unit: Unit, reporter: Reporter) -> list[Words]:
-    files = config.adversarial.raw_text
-    if not files:
+    if not isinstance(config.adversarial, VatConfig) or not config.adversarial.raw_text:
         return []
-    assert isinstance(config.optim.batch_words, int)
-    return read_sample(files, unit, longest=config.optim.batch_words, seed=config.seed, reporter=reporter)
+    return read_sample(
+        config.adversarial.raw_text, unit, longest=config.optim.batch_words, seed=config.seed, reporter=reporter
+    )
 
 
 def _data(
-    config: TeacherConfig, built: Built, sentences: Sequence[Sentence], raw: Sequence[Words], reporter: Reporter
+    config: TeacherConfig,
+    built: Built[Teacher],
+    sentences: Sequence[Sentence],
+    raw: Sequence[Words],
+    reporter: Reporter,
 ) -> LabelledData | WithRawText:
     budget = config.optim.batch_words
-    assert isinstance(budget, int)
-    if config.head.kind == "mrc":  # reads a sentence once for each question; a step has as many as with other heads
+    # a sentence is read once for each question; a step has as many sentences as with other heads
+    if isinstance(config.head, MrcConfig):
         budget *= len(built.info.labels)
     labelled = LabelledData(
         sentences,
@@ -164,15 +170,14 @@ def _data(
     return WithRawText(labelled, raw, built.featurizer, budget=budget, seed=config.seed)
 
 
-def _embeddings(encoders: Sequence[nn.Module]) -> list[nn.Module]:
-    return [cast(nn.Module, encoder.embedding) for encoder in encoders]
+def _embeddings(encoders: Sequence[Encoder]) -> list[nn.Module]:
+    return [encoder.embedding_layer() for encoder in encoders]
 
 
 def _objective(
-    config: TeacherConfig, teacher: Teacher, encoders: Sequence[nn.Module], labels: Sequence[str]
+    config: TeacherConfig, teacher: Teacher, encoders: Sequence[Encoder], labels: Sequence[str]
 ) -> TeacherObjective:
-    adversarial, regularize = config.adversarial, config.regularize
-    vat = make_vat(adversarial.kind, adversarial.on, _embeddings(encoders), epsilon=adversarial.epsilon)
+    regularize = config.regularize
     return TeacherObjective(
         teacher,
         similarity_weight=config.similarity.weight,
@@ -185,17 +190,5 @@ def _objective(
         boundary=config.head.boundary_weight,
         main_type=config.head.main_type_weight,
         main_label=labels.index(config.head.main_type) if config.head.main_type else 0,
-        vat=vat,
-    )
-
-
-def _adversary(config: TeacherConfig, encoders: Sequence[nn.Module]) -> Adversary | None:
-    settings = config.adversarial
-    return make_adversary(
-        settings.kind,
-        settings.on,
-        _embeddings(encoders),
-        epsilon=settings.epsilon,
-        alpha=settings.alpha,
-        steps=settings.steps,
+        vat=new_vat(config.adversarial, _embeddings(encoders)),
     )

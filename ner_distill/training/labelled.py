@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,14 +16,19 @@ from torch import Tensor, nn
 from ner_distill.config import OptimConfig
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch, pad_rows, plan_batches, sample_pairs
+from ner_distill.data.features.base import Featurizer
 from ner_distill.data.metrics import Scores, score
 from ner_distill.data.sentence import Sentence, Span, whole_entities, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import write_json
+from ner_distill.nn.encoders.base import Encoder
+from ner_distill.nn.heads import Head
 from ner_distill.nn.tagger import Tagger
-from ner_distill.runs.build import AnyFeaturizer, Built, innermost, load_run, save_run
+from ner_distill.runs.build import AnyBuilt, load_run, save_run
 from ner_distill.runtime.inference import best_device, has_bf16, predict_spans
+from ner_distill.student.model import Student
+from ner_distill.teacher.model import Teacher
 from ner_distill.training.fit import FitResult, FitSettings
 
 
@@ -39,7 +44,7 @@ class LabelledData:
     def __init__(
         self,
         sentences: Sequence[Sentence],
-        featurizer: AnyFeaturizer,
+        featurizer: Featurizer[Any],
         tagset: TagSet,
         *,
         budget: int,
@@ -47,7 +52,7 @@ class LabelledData:
         pairs_per_sentence: int = 0,
         pair_target: str = "type",
     ) -> None:
-        self.featurizer = cast(Any, featurizer)
+        self.featurizer = featurizer
         self.features = [self.featurizer.features(sentence.words) for sentence in sentences]
         self.sizes = [self.featurizer.size(features) for features in self.features]
         self.words = sum(len(sentence.words) for sentence in sentences)
@@ -96,9 +101,7 @@ def _kept(sentences: Sequence[Sentence]) -> tuple[int, list[tuple[bool, ...]] | 
     """How many entities are only partly kept, and for each sentence the words that count; None where all do."""
     if all(sentence.keep is None or all(sentence.keep) for sentence in sentences):
         return 0, None
-    found = [
-        whole_entities(sentence.spans or (), sentence.keep or (True,) * len(sentence.words)) for sentence in sentences
-    ]
+    found = [whole_entities(sentence.spans or (), sentence.counted) for sentence in sentences]
     return sum(cut for _, cut in found), [keep for keep, _ in found]
 
 
@@ -111,12 +114,12 @@ class DevelopmentSet:
     gold: the entities of each sentence that count. left_out: how many others there are.
     """
 
-    def __init__(self, sentences: Sequence[Sentence], featurizer: AnyFeaturizer, tagset: TagSet) -> None:
+    def __init__(self, sentences: Sequence[Sentence], featurizer: Featurizer[Any], tagset: TagSet) -> None:
         self.keep = _kept(sentences)[1]
         self.gold = self._counting([sentence.spans or () for sentence in sentences])
         self.left_out = sum(len(sentence.spans or ()) for sentence in sentences) - sum(map(len, self.gold))
         self.features = [featurizer.features(sentence.words) for sentence in sentences]
-        self.featurizer = cast(Any, featurizer)
+        self.featurizer = featurizer
         self.tagset = tagset
 
     def scores(self, tagger: Tagger) -> Scores:
@@ -152,6 +155,12 @@ class DevelopmentSet:
         return figures
 
 
+def tagger_of(model: nn.Module) -> Tagger:
+    """What tags sentences in a teacher or a student."""
+    assert isinstance(model, Teacher | Student)
+    return model.tagger
+
+
 def check_development_labels(labels: Sequence[str], development: Sequence[str], reporter: Reporter) -> None:
     """Labels of the development set that training never saw: an error where that is all, else a warning."""
     unseen = [label for label in development if label not in labels]
@@ -168,7 +177,6 @@ def check_development_labels(labels: Sequence[str], development: Sequence[str], 
 
 def fit_settings(optim: OptimConfig, seed: int) -> FitSettings:
     """The loop's plain numbers of a resolved `[optim]`."""
-    assert isinstance(optim.epochs, int)
     return FitSettings(
         epochs=optim.epochs,
         seed=seed,
@@ -195,32 +203,24 @@ def parameter_groups(
 
     Weight decay only where a matrix is: not on biases, norms and single numbers.
     """
-    assert optim.lr != "auto"
-    assert optim.head_lr != "auto"
     inside = {}
-    for base in map(base_of, encoders):
+    for encoder in encoders:
+        base = encoder.innermost() if isinstance(encoder, Encoder) else encoder
         inside.update(dict.fromkeys(map(id, base.parameters()), optim.lr))
-        layers = cast(Any, base).layer_groups() if layer_decay != 1 else []
+        layers = base.layer_groups() if isinstance(base, Encoder) and layer_decay != 1 else []
         for depth, layer in enumerate(reversed(layers)):
             inside.update(dict.fromkeys(map(id, layer), optim.lr * layer_decay**depth))
+    heads = (module for module in model.modules() if isinstance(module, Head))
+    transitions = {id(parameter) for head in heads for parameter in head.transition_parameters()}
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        transition = (".head." in name or name.startswith("auxiliary.")) and name.rpartition(".")[2] in (
-            "start",
-            "end",
-            "transitions",
-        )
+        transition = id(parameter) in transitions
         rate = inside.get(id(parameter), optim.crf_lr if transition else optim.head_lr)
         decay = optim.weight_decay if parameter.dim() > 1 and not transition and "bias" not in name else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
     return [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()]
-
-
-def base_of(encoder: nn.Module) -> nn.Module:
-    """The pretrained encoder below lattice layers and features, or the encoder itself: what `freeze_epochs` freezes."""
-    return cast(nn.Module, innermost(encoder))
 
 
 def require_device(precision: str) -> None:
@@ -233,7 +233,7 @@ def require_device(precision: str) -> None:
 class Trained:
     """A finished training. main: is this the process that speaks for all?"""
 
-    built: Built
+    built: AnyBuilt
     scores: Scores
     main: bool = True
 
@@ -249,7 +249,7 @@ def finished_run(
 
 
 def finish_run(
-    built: Built,
+    built: AnyBuilt,
     scores: Scores,
     result: FitResult,
     directory: Path,
@@ -262,7 +262,7 @@ def finish_run(
 
     counts: what the featurizer could not take as it was; None: all that it says now.
     """
-    counts = getattr(built.featurizer, "counts", {}) if counts is None else counts
+    counts = built.featurizer.counts if counts is None else counts
     if accelerator.is_main_process:
         save_run(built, directory)
         metrics = {

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from ner_distill.data.batching import Batch
+from ner_distill.data.features.base import Featurizer
 from ner_distill.data.store.columns import SoftBlock, SoftRow
 from ner_distill.nn.spans import span_probs_of_tags
 
 
-def soft_batch(blocks: Sequence[SoftBlock], featurizer: Any, *, spans: bool = False) -> Batch:
+def soft_batch(blocks: Sequence[SoftBlock], featurizer: Featurizer[Any], *, spans: bool = False) -> Batch:
     """One batch of several blocks; pairs of a block point to its rows in the batch.
 
     spans: with `span_probs`, those of the store; where it has none, what its tag probabilities say of spans.

@@ -1,0 +1,157 @@
+"""What each command that trains can be told: its sections, their defaults, and what "auto" stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import pydantic
+from pydantic import Field
+
+from ner_distill.config import sections
+from ner_distill.config.variants import chosen
+
+_CRF, _TOKEN = {"kind": "crf"}, {"kind": "token"}
+_SCRATCH = {"epochs": 12, "lr": 2e-3, "batch_words": 512}
+_PRETRAINED = {"epochs": 5, "lr": 3e-5, "head_lr": 1e-3, "batch_words": 1024}
+Auto = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""situation → section → key → what "auto" is there. Where `head_lr` is missing, it follows `lr`."""
+
+
+class RunConfig(sections.Section):
+    """A configuration of any training. Nothing in it is "auto": that is replaced before the values are checked."""
+
+    seed: sections.Seed = Field(13, description="of everything that is drawn at random")
+    encoder: sections.AnyEncoderConfig = sections.ScratchEncoderConfig()
+
+    auto: ClassVar[Auto]
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _completed(cls, data: Any) -> Any:
+        return cls.completed(data) if isinstance(data, Mapping) else data
+
+    @classmethod
+    def completed(cls, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The data with a value for every "auto", and with the defaults that this training has."""
+        data = {
+            key: value.model_dump() if isinstance(value, sections.Section) else value for key, value in data.items()
+        }
+        complete, pu = dict(data), cls.value(data, "loss", "kind") == "pu"
+        for name, values in cls.auto[cls.situation(data)].items():
+            if isinstance(table := data.get(name, {}), Mapping):
+                complete[name] = {**table, **{key: values[key] for key in values if table.get(key, "auto") == "auto"}}
+        optim = complete["optim"]
+        if isinstance(optim, Mapping) and optim.get("head_lr", "auto") == "auto":
+            lr = optim["lr"]
+            valid = isinstance(lr, int | float) and lr > 0  # what is wrong with it is said once
+            complete["optim"] = {**optim, "head_lr": lr if valid else 1.0}
+        for name, field in cls.model_fields.items():
+            table = complete.get(name, {})
+            if isinstance(field.default, sections.Section) and isinstance(table, Mapping):
+                variant = chosen(field, table) or type(field.default)
+                usual = field.default.model_dump(include=set(variant.model_fields))
+                complete[name] = {**usual, **table}
+        similarity = complete.get("similarity")
+        if pu and isinstance(similarity, dict) and similarity["weight"] == sections.SimilarityConfig().weight:
+            similarity["weight"] = 0.0  # PU learning has no second task
+        return complete
+
+    @classmethod
+    def situation(cls, data: Mapping[str, Any]) -> str:
+        """The key of `auto` for this data: what suits an encoder from scratch ruins a pretrained one."""
+        scratch = cls.value(data, "encoder", "name") == "scratch" and not cls.value(data, "init", "teacher")
+        pu = cls.value(data, "loss", "kind") == "pu"
+        timed = "minutes" in cls.model_fields and data.get("minutes")
+        return ("scratch" if scratch else "pretrained") + (", pu" if pu else "") + (", timed" if timed else "")
+
+    @classmethod
+    def value(cls, data: Mapping[str, Any], section: str, key: str) -> Any:
+        """A value of data of which nothing was checked, or the default of its key; None where there is no such key."""
+        if section not in cls.model_fields:
+            return None
+        table, usual = data.get(section), getattr(cls.model_fields[section].default, key)
+        return table.get(key, usual) if isinstance(table, Mapping) else usual
+
+    @classmethod
+    def automatic(cls) -> frozenset[str]:
+        """The dotted keys that may be "auto"."""
+        tables = [table for tables in cls.auto.values() for table in tables.items()]
+        return frozenset(f"{section}.{key}" for section, values in tables for key in values)
+
+
+class TeacherConfig(RunConfig):
+    """Everything that `train-teacher` can be told."""
+
+    lattice: sections.AnyLatticeConfig = sections.NoLatticeConfig()
+    features: sections.FeaturesConfig = sections.FeaturesConfig()
+    head: sections.AnyHeadConfig = sections.TagsHeadConfig()
+    similarity: sections.SimilarityConfig = sections.SimilarityConfig()
+    adversarial: sections.AnyAdversarialConfig = sections.NoAdversaryConfig()
+    regularize: sections.RegularizeConfig = sections.RegularizeConfig()
+    loss: sections.AnyLossConfig = sections.LikelihoodConfig()
+    optim: sections.OptimConfig = sections.OptimConfig()
+
+    auto: ClassVar[Auto] = {
+        "scratch": {"head": _CRF, "optim": _SCRATCH},
+        "pretrained": {"head": _CRF, "optim": _PRETRAINED},
+        # PU learning decides word by word. Its risk has a maximum over a batch: many words make it steady; with 512 it
+        # was 3 points of F1 behind
+        "scratch, pu": {"head": _TOKEN, "optim": {"epochs": 6, "lr": 2e-3, "batch_words": 2048}},
+        "pretrained, pu": {"head": _TOKEN, "optim": _PRETRAINED},
+    }
+
+
+class StudentConfig(RunConfig):
+    """Everything that `train-student` can be told."""
+
+    encoder: sections.AnyEncoderConfig = sections.ScratchEncoderConfig(
+        hidden=96,
+        heads=6,
+        word_dim=48,
+        bigram_dim=32,
+        char_filters=24,
+        max_forms=6000,
+        unknown=0.05,
+        dropout=0.1,
+        embedding_dropout=0.2,
+    )
+    head: sections.AnyHeadConfig = sections.TagsHeadConfig()
+    init: sections.InitConfig = sections.InitConfig()
+    optim: sections.OptimConfig = sections.OptimConfig()
+    distill: sections.DistillConfig = sections.DistillConfig()
+
+    auto: ClassVar[Auto] = {
+        "scratch": {"head": _CRF, "optim": _SCRATCH},
+        # saved for transformers, which has no CRF
+        "pretrained": {"head": _TOKEN, "optim": _PRETRAINED},
+    }
+
+    @property
+    def pretrained(self) -> bool:
+        """Is the encoder that of a checkpoint or of a teacher? Then the student is saved for transformers."""
+        return isinstance(self.encoder, sections.PretrainedEncoderConfig) or bool(self.init.teacher)
+
+
+class PretrainConfig(RunConfig):
+    """Everything that `pretrain` can be told."""
+
+    minutes: sections.Weight = Field(
+        0.0, description="length of the training, whatever it reads in that time; 0: optim.epochs"
+    )
+    simcse: sections.Weight = Field(
+        0.0, description="weight of telling sentences apart over two dropout passes (SimCSE)"
+    )
+    encoder: sections.AnyEncoderConfig = sections.ScratchEncoderConfig(
+        min_count=3, max_forms=30_000, unknown=0.0, dropout=0.1, embedding_dropout=0.1
+    )
+    mask: sections.MaskConfig = sections.MaskConfig()
+    optim: sections.OptimConfig = sections.OptimConfig()
+
+    auto: ClassVar[Auto] = {
+        "scratch": {"optim": {"epochs": 3, "lr": 3e-3, "batch_words": 1024}},
+        "pretrained": {"optim": {"epochs": 1, "lr": 5e-5, "head_lr": 1e-3, "batch_words": 1024}},
+        # epochs of 1 say nothing: `minutes` does
+        "scratch, timed": {"optim": {"epochs": 1, "lr": 3e-3, "batch_words": 1024}},
+        "pretrained, timed": {"optim": {"epochs": 1, "lr": 5e-5, "head_lr": 1e-3, "batch_words": 1024}},
+    }
