@@ -14,13 +14,13 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer, BertForTokenClassification
 
+from benchmarks.checkpoints import bert
 from ner_distill.config import TeacherConfig
 from ner_distill.data.formats.segment import segment
 from ner_distill.nn.encoders.huggingface import quiet
 from ner_distill.runs import runs
 from ner_distill.runs.build import new_teacher, save_run
 from ner_distill.runs.runs import RunInfo
-from tests.checkpoints import bert
 
 INFO = RunInfo("teacher", "word", ("PER", "LOC", "ORG", "MISC"))
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}

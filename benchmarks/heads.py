@@ -13,10 +13,7 @@ run of the first seed against a CRF's, in turns on the same batches.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -25,14 +22,12 @@ from typing import cast
 
 import torch
 
+from benchmarks import trainings
 from benchmarks.common import alternately, median, seconds
 from ner_distill.config import TeacherConfig
-from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch
 from ner_distill.data.sentence import Sentence, Span
-from ner_distill.options import ReadOptions
-from ner_distill.pipelines.evaluate import read_gold, score_model
-from ner_distill.pipelines.train_teacher import train_teacher
+from ner_distill.pipelines.evaluate import score_model
 from ner_distill.runs import runs
 from ner_distill.runs.build import load_run
 from ner_distill.runtime.inference import predict_spans
@@ -61,27 +56,25 @@ def split(data: Path, out: Path) -> tuple[Path, Path]:
 def train(head: str, seed: int, epochs: int, data: Path, out: Path) -> Path:
     """The run of a teacher with this head."""
     run = out / f"{head}-{seed}"
-    if not (run / "metrics.json").exists():
+    if not trainings.is_finished(run):
         first, last = split(data, out)
         lexicon = [str(data / words) for words in WORDS]
-        reading = ReadOptions(flatten="longest")  # for token and crf; the others take nested entities as they are
-        train_teacher(
-            [first], [last], run, reading=reading, overwrite=run.exists(),
-            settings=[
-                f"seed={seed}", f"head.kind={head}", f"optim.epochs={epochs}", "optim.swa=true", "optim.swa_start=0.5",
-                "lattice.kind=flat", f"lattice.lexicon={lexicon}",
-            ],
-        )  # fmt: skip
+        settings = [
+            f"seed={seed}", f"head.kind={head}", f"optim.epochs={epochs}", "optim.swa=true", "optim.swa_start=0.5",
+            "lattice.kind=flat", f"lattice.lexicon={lexicon}",
+        ]  # fmt: skip
+        # flattened for token and crf; the others take nested entities as they are
+        trainings.train_teacher(run, first, last, settings, flatten="longest")
     return run
 
 
 def nested(spans: Sequence[Span]) -> set[Span]:
     """Those that share a word with another one."""
-    return {one for one in spans if any(other != one and _overlap(one, other) for other in spans)}
-
-
-def _overlap(one: Span, other: Span) -> bool:
-    return one.start < other.end and other.start < one.end
+    return {
+        span
+        for span in spans
+        if any(other != span and span.start < other.end and other.start < span.end for other in spans)
+    }
 
 
 def nested_f1(gold: Sequence[Sequence[Span]], found: Sequence[Sequence[Span]]) -> float:
@@ -126,7 +119,7 @@ def _speed(run: Path, sentences: Sequence[Sentence]) -> float:
 
 def cost(heads: Sequence[str], seed: int, out: Path, rounds: int) -> None:
     """Print what a step costs of each."""
-    sentences = read_gold([out / "dev.txt"], ReadOptions(), Reporter(quiet=True), unit="character")
+    sentences = trainings.read_test(out / "dev.txt", "character")
     steps: dict[str, Callable[[], float]] = {}
     for head in heads:
         run = out / f"{head}-{seed}"
@@ -152,28 +145,21 @@ def _step(objective: TeacherObjective, teacher: Teacher, batches: Sequence[Batch
 
 def main() -> None:
     """Train, score, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = trainings.arguments(__doc__, "runs/heads", seeds=[1])
     parser.add_argument("--heads", nargs="+", choices=HEADS, default=list(HEADS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--epochs", type=int, default=3)
-    data = Path(os.environ.get("NER_DISTILL_DATA", "../shared/data"))
-    parser.add_argument("--data", type=Path, default=data, help="default: $NER_DISTILL_DATA")
-    parser.add_argument("--out", type=Path, default=Path("runs/heads"))
     parser.add_argument("--cost", type=int, default=0, metavar="ROUNDS", help="time steps of finished runs, crf's too")
     options = parser.parse_args()
     if options.cost:
         cost(options.heads, options.seeds[0], options.out, options.cost)
         return
-    test = options.data / "cmeee/val_data.txt"
-    sentences = read_gold([test], ReadOptions(), Reporter(quiet=True), unit="character")
+    sentences = trainings.read_test(options.data / "cmeee/val_data.txt", "character")
     for head in options.heads:
         trained = [train(head, seed, options.epochs, options.data, options.out) for seed in options.seeds]
         found = [figures(run, sentences) for run in trained]
         cells = []
         for key in found[0]:
-            values = [one[key] for one in found]
-            spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-            cells.append(f"{key} {statistics.mean(values):,.1f}{spread}")
+            cells.append(f"{key} {trainings.mean_and_deviation([one[key] for one in found])}")
         print(f"{head:26}", ", ".join(cells), flush=True)
 
 

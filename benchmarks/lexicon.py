@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -39,11 +38,15 @@ def make(place: Path) -> tuple[Path, Path]:
 
 def resident() -> float:
     """Bytes that this process holds in memory now."""
+    import resource  # not on Windows
+
     return int(Path("/proc/self/statm").read_text().split()[1]) * float(resource.getpagesize())
 
 
 def measure(lexicon: Path, text: Path, count: int) -> dict[str, float]:
     """The figures of one process."""
+    import resource
+
     from ner_distill.data.formats.segment import segment
     from ner_distill.data.lexicon.lexicon import Lexicon
 

@@ -32,17 +32,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ner_distill.console import Reporter
+from benchmarks import trainings
 from ner_distill.data.batching import plan_batches
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.noise.votes import ACTIONS
 from ner_distill.data.sentence import Sentence, Span, labels_of
 from ner_distill.data.tagset import TagSet
-from ner_distill.options import ReadOptions
-from ner_distill.pipelines.evaluate import read_gold, score_model
-from ner_distill.pipelines.train_teacher import train_teacher
-from ner_distill.pipelines.voting.vote_labels import Voting, vote_labels
+from ner_distill.pipelines.evaluate import score_model
+from ner_distill.pipelines.voting.vote_labels import Voting
 from ner_distill.runs.build import load_run
 from ner_distill.runtime.inference import budget_of
 
@@ -231,7 +229,7 @@ def file_of(given: argparse.Namespace, part: str) -> Path:
 
 def regain(given: argparse.Namespace, out: Path, vote: Callable[[str], Voting]) -> None:
     """Print what teachers reach on the true data, on the noisy data, and on that after each action."""
-    test = read_gold([file_of(given, "test")], ReadOptions(), Reporter(quiet=True), unit="word")
+    test = trainings.read_test(file_of(given, "test"), "word")
     files = {"true": out / "true.jsonl", "noisy": out / "noisy.jsonl"}
     for action in given.regain:
         vote(action)
@@ -242,34 +240,24 @@ def regain(given: argparse.Namespace, out: Path, vote: Callable[[str], Voting]) 
         scores = []
         for seed in given.seeds:
             run = out / f"teacher-{file.stem}-{seed}"
-            if not (run / "metrics.json").exists():
-                settings = [f"seed={seed}", *given.teacher]
-                train_teacher([file], [file_of(given, "dev")], run, settings=settings, overwrite=run.exists())
+            trainings.train_teacher(run, file, file_of(given, "dev"), [f"seed={seed}", *given.teacher])
             scores.append(100 * score_model(load_run(run), test).micro.f1)
         reached[name] = statistics.mean(scores)
-        spread = f" ± {statistics.stdev(scores):.1f}" if len(scores) > 1 else ""
         cost = reached["true"] - reached.get("noisy", reached["true"])
         share = f", {(reached[name] - reached['noisy']) / cost:.0%} regained" if name in given.regain else ""
-        print(f"{name:<20}{reached[name]:>8.1f}{spread}{share}", flush=True)
+        print(f"{name:<20}{trainings.mean_and_deviation(scores)}{share}", flush=True)
 
 
 def main() -> None:
     """Plant, vote, compare, print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = trainings.arguments(__doc__, "noise")
+    trainings.add_voting_arguments(parser)
     parser.add_argument("corpus", choices=CORPORA)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="where the corpora lie")
-    parser.add_argument("--out", type=Path, default=Path("noise"), help="directory of the votings")
     parser.add_argument("--limit", type=int, default=0, help="so many sentences, drawn at random; 0: all")
     parser.add_argument("--share", type=float, default=0.2, help="of the entities, that get an error")
     parser.add_argument("--seed", type=int, default=13, help="of the errors and of the voting")
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--full", action="store_true", help="teachers of the usual size and epochs, not small ones")
-    parser.add_argument("--set", dest="settings", action="append", default=[], help="as of vote-labels")
     parser.add_argument("--threshold", type=float, default=0.95, help="of vote-labels, for --regain")
     parser.add_argument("--regain", nargs="+", default=[], choices=ACTIONS, help="actions that teachers are trained on")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of these teachers")
     parser.add_argument("--teacher", action="append", default=[], metavar="KEY=VALUE", help="settings of these")
     given = parser.parse_args()
     true = [one for one in read_corpus([file_of(given, "train")]).sentences if one.spans is not None]
@@ -283,17 +271,8 @@ def main() -> None:
     write_jsonl(true, out / "true.jsonl", overwrite=True)
 
     def vote(action: str) -> Voting:
-        return vote_labels(
-            [out / "noisy.jsonl"],
-            out / "votes",
-            folds=given.folds,
-            repeats=given.repeats,
-            action=action,
-            threshold=given.threshold,
-            settings=[f"seed={given.seed}", *given.settings],
-            fast=not given.full,
-            jobs=given.jobs,
-            resume=(out / "votes" / "voting.json").is_file(),
+        return trainings.voting(
+            out / "noisy.jsonl", out / "votes", given, seed=given.seed, action=action, threshold=given.threshold
         )
 
     voting = vote("relabel")

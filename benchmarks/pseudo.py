@@ -11,18 +11,13 @@ the second. The voting has one seed. Finished folds and runs in --out are used a
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import statistics
-from collections.abc import Sequence
 from pathlib import Path
 
-from ner_distill.console import Reporter
+from benchmarks import trainings
 from ner_distill.data.noise.votes import ACTIONS
-from ner_distill.options import ReadOptions
-from ner_distill.pipelines.evaluate import read_gold, score_model
-from ner_distill.pipelines.train_student import train_student
-from ner_distill.pipelines.voting.vote_labels import parse_thresholds, vote_labels
+from ner_distill.pipelines.evaluate import score_model
+from ner_distill.pipelines.voting.vote_labels import parse_thresholds
 from ner_distill.runs.build import load_run
 
 WAYS = ("as-is", *ACTIONS, "gold")
@@ -46,10 +41,9 @@ class Bench:
             return self.pseudo if way == "as-is" else self.gold
         options, out = self.options, self.out / "votes"
         general, thresholds = parse_thresholds(options.threshold)
-        vote_labels(
-            [self.pseudo], out, folds=options.folds, repeats=options.repeats, action=way, threshold=general,
-            thresholds=thresholds, min_votes=options.min_votes, fast=not options.full, settings=options.settings,
-            resume=(out / "voting.json").is_file(),
+        trainings.voting(
+            self.pseudo, out, options, seed=13, action=way, threshold=general, thresholds=thresholds,
+            min_votes=options.min_votes,
         )  # fmt: skip
         cleaned = self.out / f"{way}{options.mark}.jsonl"
         shutil.copy(out / "cleaned.jsonl", cleaned)
@@ -58,43 +52,30 @@ class Bench:
     def run_of(self, way: str, file: Path, seed: int) -> Path:
         """The run of a student."""
         run = self.out / f"{way}{self.options.mark if way in ACTIONS else ''}-{seed}"
-        if not (run / "metrics.json").exists():
-            settings = [f"seed={seed}", *self.options.student]
-            train_student(None, [self.dev], run, gold=[file], settings=settings, overwrite=run.exists())
-        return run
-
-
-def cell(values: Sequence[float]) -> str:
-    """Mean ± deviation, in hundredths."""
-    spread = f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{100 * statistics.mean(values):5.1f}{spread}"
+        settings = [f"seed={seed}", *self.options.student]
+        return trainings.train_student(run, None, self.dev, [file], settings)
 
 
 def main() -> None:
     """Vote, train, score, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = trainings.arguments(__doc__, "runs/pseudo")
+    trainings.add_voting_arguments(parser)
     parser.add_argument("language", choices=("es", "nl"))
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=["as-is", "mask", "relabel", "gold"])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--threshold", action="append", default=[], help="as of vote-labels")
     parser.add_argument("--min-votes", type=int, default=0, help="as of vote-labels")
-    parser.add_argument("--full", action="store_true", help="fold teachers of the usual size and epochs")
-    parser.add_argument("--set", dest="settings", action="append", default=[], help="of the fold teachers")
     parser.add_argument("--student", action="append", default=[], metavar="KEY=VALUE", help="settings of the students")
     parser.add_argument("--mark", default="", help="of files and runs of other thresholds")
-    data = Path(os.environ.get("NER_DISTILL_DATA", "../shared/data"))
-    parser.add_argument("--data", type=Path, default=data, help="default: $NER_DISTILL_DATA")
-    parser.add_argument("--out", type=Path, default=Path("runs/pseudo"))
     options = parser.parse_args()
     bench = Bench(options)
-    parts = [read_gold([file], ReadOptions(), Reporter(quiet=True), unit="word") for file in (bench.dev, bench.test)]
+    parts = [trainings.read_test(file, "word") for file in (bench.dev, bench.test)]
     for way in options.ways:
         file = bench.file_of(way)
         runs = [load_run(bench.run_of(way, file, seed)) for seed in options.seeds]
-        dev, test = ([score_model(run, part).micro.f1 for run in runs] for part in parts)
-        print(f"{way:10} dev {cell(dev)}, test {cell(test)}", flush=True)
+        dev, test = (
+            trainings.mean_and_deviation([100 * score_model(run, part).micro.f1 for run in runs]) for part in parts
+        )
+        print(f"{way:10} dev {dev}, test {test}", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,19 +17,14 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
-import statistics
-from collections.abc import Sequence
 from pathlib import Path
 
-from ner_distill.console import Reporter
+from benchmarks import trainings
 from ner_distill.data.lexicon.dictionaries import Dictionaries
 from ner_distill.data.metrics import Counts, score
-from ner_distill.data.sentence import Sentence, labels_of
-from ner_distill.options import ReadOptions
+from ner_distill.data.sentence import labels_of
 from ner_distill.pipelines.dictionaries.grow_rounds import grow_rounds
-from ner_distill.pipelines.evaluate import read_gold, score_model
-from ner_distill.pipelines.train_teacher import train_teacher
+from ner_distill.pipelines.evaluate import score_model
 from ner_distill.runs.build import load_run
 
 DISTANT = "distant/conll03_en_train.jsonl"
@@ -69,17 +64,10 @@ class Bench:
         part.write_text(separator.join(parts) + separator, "utf-8")
         return part
 
-    def gold(self) -> list[Sentence]:
-        """The test sentences."""
-        return read_gold([self.test], ReadOptions(), Reporter(quiet=True), unit="word")
-
     def trained(self, name: str, train: Path, seed: int, *settings: str) -> Path:
         """The run of a teacher."""
         run = self.out / f"{name}-{seed}"
-        if not (run / "metrics.json").exists():
-            given = [f"seed={seed}", *settings, *self.settings]
-            train_teacher([train], [self.dev], run, settings=given, overwrite=run.exists())
-        return run
+        return trainings.train_teacher(run, train, self.dev, [f"seed={seed}", *settings, *self.settings])
 
     def run_of(self, way: str, seed: int) -> Path:
         """The last run of a way that trains."""
@@ -105,7 +93,7 @@ class Bench:
 
     def counts(self, way: str, seed: int) -> Counts:
         """What a way finds in the test sentences."""
-        gold = self.gold()
+        gold = trainings.read_test(self.test, "word")
         if way == "matching":
             dictionaries, _ = Dictionaries.read({label: [path] for label, path in self.lists.items()})
             found = [dictionaries.find(sentence.words).spans for sentence in gold]
@@ -117,31 +105,23 @@ def _options(lists: dict[str, Path]) -> list[str]:
     return [f"{label}={path}" for label, path in lists.items()]
 
 
-def _cell(values: Sequence[float]) -> str:
-    spread = f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{100 * statistics.mean(values):5.1f}{spread}"
-
-
 def main() -> None:
     """Train, score, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = trainings.arguments(__doc__, "runs/pu")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--rounds", type=int, default=3, help="of adaptive")
     parser.add_argument("--min-count", type=int, default=3, help="of grow-dictionary")
     parser.add_argument("--prior", choices=list(PRIORS), default="train", help="where the class priors come from")
     parser.add_argument("--set", action="append", metavar="KEY=VALUE", help="of every training")
     parser.add_argument("--sentences", type=int, default=0, help="of each file; 0: all")
-    data = Path(os.environ.get("NER_DISTILL_DATA", "../shared/data"))
-    parser.add_argument("--data", type=Path, default=data, help="default: $NER_DISTILL_DATA")
-    parser.add_argument("--out", type=Path, default=Path("runs/pu"))
     options = parser.parse_args()
     bench = Bench(options)
     for way in options.ways:
         seeds = options.seeds[:1] if way == "matching" else options.seeds
         found = [bench.counts(way, seed) for seed in seeds]
-        cells = {name: _cell([getattr(one, name) for one in found]) for name in ("precision", "recall", "f1")}
-        print(f"{way:10}", ", ".join(f"{name} {cell}" for name, cell in cells.items()), flush=True)
+        figures = {name: [100 * getattr(counts, name) for counts in found] for name in ("precision", "recall", "f1")}
+        cells = [f"{name} {trainings.mean_and_deviation(values)}" for name, values in figures.items()]
+        print(f"{way:10}", ", ".join(cells), flush=True)
 
 
 if __name__ == "__main__":

@@ -16,14 +16,13 @@ Finished runs in --out are used again, so that a stopped benchmark goes on.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import random
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import trainings
 from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.options import ReadOptions
@@ -31,8 +30,6 @@ from ner_distill.pipelines.evaluate import score_model
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.labelling.labeller import LabelOptions
 from ner_distill.pipelines.quickstart import seconds_to_tag
-from ner_distill.pipelines.train_student import train_student
-from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import load_run
 from ner_distill.runtime.inference import parameters_of
 
@@ -73,13 +70,9 @@ class Bench:
 
     def teacher(self, name: str, train: str, dev: str, settings: Sequence[str] = ()) -> Path:
         """A trained teacher's run."""
-        run = self.out / name
-        if not (run / "metrics.json").exists():
-            train_teacher(
-                [self.data / train], [self.data / dev], run,
-                settings=[f"seed={self.seed}", *settings], overwrite=run.exists(),
-            )  # fmt: skip
-        return run
+        return trainings.train_teacher(
+            self.out / name, self.data / train, self.data / dev, [f"seed={self.seed}", *settings]
+        )
 
     def store(self, name: str, teacher: Path, text: Sequence[str]) -> Path:
         """The teacher's answer on the words of these files."""
@@ -94,13 +87,8 @@ class Bench:
         self, name: str, soft: Path | None, dev: str, gold: Sequence[str], settings: Sequence[str] = ()
     ) -> Path:
         """A trained student's run."""
-        run = self.out / name
-        if not (run / "metrics.json").exists():
-            train_student(
-                soft, [self.data / dev], run, gold=[self.data / file for file in gold],
-                settings=[f"seed={self.seed}", *settings], overwrite=run.exists(),
-            )  # fmt: skip
-        return run
+        texts = [self.data / file for file in gold]
+        return trainings.train_student(self.out / name, soft, self.data / dev, texts, [f"seed={self.seed}", *settings])
 
     def score(self, prefix: str, run: Path, test: str, *, timed: bool = False) -> Figures:
         """Test F1 × 100, parameters, training seconds, and sentences per second where `timed`."""
@@ -209,12 +197,8 @@ RECIPES = {
 
 def main() -> None:
     """Run a recipe over the seeds and print mean ± standard deviation of every figure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = trainings.arguments(__doc__, "runs/quality")
     parser.add_argument("name", choices=RECIPES)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    data = Path(os.environ.get("NER_DISTILL_DATA", "../shared/data"))
-    parser.add_argument("--data", type=Path, default=data, help="default: $NER_DISTILL_DATA")
-    parser.add_argument("--out", type=Path, default=Path("runs/quality"))
     parser.add_argument("--corpora", nargs="+", choices=CORPORA, default=list(CORPORA), help="of the lattice recipes")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="of `lattice`")
     options = parser.parse_args()
@@ -225,9 +209,7 @@ def main() -> None:
         found.append(figures)
         print(f"seed {seed}: " + ", ".join(f"{key} {value:,.2f}" for key, value in figures.items()), flush=True)
     for key in found[0]:
-        values = [figures[key] for figures in found]
-        spread = statistics.stdev(values) if len(values) > 1 else 0.0
-        print(f"{key:26} {statistics.mean(values):14,.2f} ± {spread:,.2f}")
+        print(f"{key:26} {trainings.mean_and_deviation([figures[key] for figures in found], 2)}")
 
 
 if __name__ == "__main__":

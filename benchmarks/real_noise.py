@@ -10,18 +10,15 @@ held-out probabilities. Finished folds in --out are used again. cleanlab is no d
 
 from __future__ import annotations
 
-import argparse
-import os
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import trainings
 from benchmarks.noise import cleanlab_scores, held_out_probs
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.sentence import Sentence, labels_of
 from ner_distill.data.tagset import TagSet
-from ner_distill.pipelines.voting.vote_labels import vote_labels
 
 FIRST = 200
 
@@ -42,16 +39,8 @@ def figures(changed: Sequence[bool], scores: Sequence[float]) -> tuple[float, fl
 
 def main() -> None:
     """Vote, rank, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    data = Path(os.environ.get("NER_DISTILL_DATA", "../shared/data"))
-    parser.add_argument("--data", type=Path, default=data, help="default: $NER_DISTILL_DATA")
-    parser.add_argument("--out", type=Path, default=Path("runs/real-noise"))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[13])
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--full", action="store_true", help="teachers of the usual size and epochs, not small ones")
-    parser.add_argument("--set", dest="settings", action="append", default=[], help="as of vote-labels")
+    parser = trainings.arguments(__doc__, "runs/real-noise", seeds=[13])
+    trainings.add_voting_arguments(parser)
     given = parser.parse_args()
     folder = given.data / "conll/en"
     parts = {name: labelled(folder / f"{name}.txt") for name in ("train", "dev", "test")}
@@ -67,10 +56,7 @@ def main() -> None:
     found: dict[str, list[tuple[float, float]]] = {"ours": [], "cleanlab": []}
     for seed in given.seeds:
         out = given.out / f"{'full' if given.full else 'fast'}-{seed}"
-        voting = vote_labels(
-            [given.out / "all.jsonl"], out, folds=given.folds, repeats=given.repeats, fast=not given.full,
-            jobs=given.jobs, settings=[f"seed={seed}", *given.settings], resume=(out / "voting.json").is_file(),
-        )  # fmt: skip
+        voting = trainings.voting(given.out / "all.jsonl", out, given, seed=seed)
         ours = [max((one.suspicion for one in own), default=0.0) for own in voting.entities]
         theirs, _ = cleanlab_scores(tags, held_out_probs(out, every, tagset.labels))
         for name, scores in (("ours", ours), ("cleanlab", theirs)):
@@ -78,8 +64,7 @@ def main() -> None:
     for name, pairs in found.items():
         cells = []
         for what, values in zip((f"precision at {FIRST}", "average precision"), zip(*pairs, strict=True), strict=True):
-            spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-            cells.append(f"{what} {statistics.mean(values):.3f}{spread}")
+            cells.append(f"{what} {trainings.mean_and_deviation(values, 3)}")
         print(f"{name:10}", ", ".join(cells), flush=True)
 
 

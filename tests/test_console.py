@@ -45,25 +45,11 @@ def test_messages_go_to_stderr_and_leave_stdout_to_results(capsys):
     assert captured.err.startswith("reading [train.conll]\nwarning: 3 rows repaired\nlabelling: 10 / 10 words")
 
 
-def test_tables_go_to_stdout(capsys):
-    Reporter().table("verdict")
-    captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("verdict\n", "")
-
-
-def test_tables_are_as_wide_as_columns_says(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "30")
-    from rich.panel import Panel
-
-    Reporter().table(Panel("x"))
-    assert {len(line) for line in capsys.readouterr().out.splitlines()} == {30}
-
-
 def test_a_quiet_reporter_says_nothing_and_logs_nothing(capsys, tmp_path):
-    reporter = Reporter(quiet=True, log=tmp_path / "log.txt")
+    reporter = Reporter(quiet=True)
+    reporter.log_to(tmp_path / "log.txt")
     reporter.info("a")
     reporter.warn("b")
-    reporter.table("c")
     with reporter.progress("labelling", 10) as progress:
         progress.advance(10)
     assert capsys.readouterr() == ("", "")
@@ -122,26 +108,39 @@ def test_an_interrupted_progress_says_where_it_stopped_and_lets_the_error_pass(s
     assert stream.getvalue() == "labelling: 25 / 100 words (25 %), 5 words/s, stopped after 0:05\n"
 
 
-def test_log_is_appended_to_with_times_across_reporters(stream, tmp_path):
+def test_log_has_what_was_said_before_it_and_is_appended_to_with_times_across_reporters(stream, tmp_path):
     log = tmp_path / "log.txt"
-    Reporter(stream=stream, log=log).info("first: López")
-    Reporter(stream=stream, log=log).warn("second")
+    first, second = Reporter(stream=stream), Reporter(stream=stream)
+    first.info("first: López")
+    first.log_to(log)
+    second.log_to(log)
+    second.warn("second")
     stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
     assert re.fullmatch(f"{stamp} first: López\n{stamp} warning: second\n", log.read_text(encoding="utf-8"))
 
 
-def test_log_holds_tables_and_only_the_end_of_a_progress(stream, clock, tmp_path, capsys):
-    reporter = Reporter(stream=stream, clock=clock, log=tmp_path / "log.txt")
+def test_log_holds_only_the_end_of_a_progress(stream, clock, tmp_path):
+    reporter = Reporter(stream=stream, clock=clock)
+    reporter.log_to(tmp_path / "log.txt")
     with reporter.progress("labelling", 2) as progress:
         for _ in range(2):
             clock.now += 30
             progress.advance()
-    reporter.table("verdict")
     assert len(stream.getvalue().splitlines()) == 3
-    lines = (tmp_path / "log.txt").read_text().splitlines()
-    assert len(lines) == 2
-    assert lines[0].endswith("took 1:00")
-    assert lines[1] == "verdict"
+    (line,) = (tmp_path / "log.txt").read_text().splitlines()
+    assert line.endswith("took 1:00")
+
+
+def test_a_log_goes_on_in_another_file_and_its_directory_may_be_moved(stream, tmp_path):
+    reporter = Reporter(stream=stream)
+    (tmp_path / "a").mkdir()
+    reporter.log_to(tmp_path / "a" / "log.txt")
+    reporter.info("first")
+    (tmp_path / "a").rename(tmp_path / "b")
+    reporter.log_to(tmp_path / "log.txt")
+    reporter.info("second")
+    assert (tmp_path / "b" / "log.txt").read_text().endswith("first\n")
+    assert (tmp_path / "log.txt").read_text().endswith("second\n")
 
 
 ON_TERMINAL = """

@@ -147,16 +147,8 @@ def predict(options: PredictOptions) -> None:
     Example: echo "Ana López vive en Madrid." | ner-distill predict --model runs/student
     """
     from ner_distill.pipelines.predict import predict as run
+    from ner_distill.views.predictions import render
 
-    width = console_for_results().width
-    lines = run(
-        options.model,
-        options.text or ["-"],
-        style=options.format,
-        format=options.input_format,
-        lattice=options.lattice,
-        width=width,
-    )
-    for line in lines:
+    for line in render(run(options), options, width=console_for_results().width):
         # flushed: somebody may be waiting at the other end
         print(line, flush=True)

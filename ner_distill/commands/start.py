@@ -46,5 +46,7 @@ def quickstart(options: QuickstartOptions) -> None:
     ends in a table: F1, parameters, megabytes, sentences per second.
     """
     from ner_distill.pipelines.quickstart import quickstart as run
+    from ner_distill.views.quickstart import render
 
-    console_for_results().print(run(options.directory, seed=options.seed, overwrite=options.overwrite))
+    rows = run(options.directory, seed=options.seed, overwrite=options.overwrite)
+    console_for_results().print(render(rows))

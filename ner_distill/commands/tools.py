@@ -29,13 +29,7 @@ def check_data(options: CheckDataOptions) -> None:
     from ner_distill.pipelines.check_data import check_data as run
     from ner_distill.views.check_data import render
 
-    report = run(
-        options.files,
-        format=options.format,
-        scheme=options.scheme,
-        tag_column=options.tag_column,
-        strict=options.strict,
-    )
+    report = run(options)
     console_for_results().print(render(report))
     if options.strict and report.problems:
         raise typer.Exit(1)
@@ -48,17 +42,10 @@ def show(options: ShowOptions) -> None:
     Example: ner-distill show runs/soft --type ORG --limit 20
     """
     from ner_distill.pipelines.show import show as run
+    from ner_distill.views.store import render
 
     console = console_for_results()
-    parts = run(
-        options.store,
-        limit=options.limit,
-        start=options.start,
-        label=options.type,
-        entities_only=options.entities_only,
-        lattice=options.lattice,
-    )
-    for part in parts:
+    for part in render(run(options)):
         console.print(part)
 
 

@@ -33,6 +33,10 @@ class Span:
         return self.start < other.end and other.start < self.end
 
 
+ScoredSpan = tuple[Span, float]
+"""A span and how sure a model is of it, 0..1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """A sentence of words, with its entities where they are known.

@@ -26,6 +26,7 @@ from ner_distill.data.noise.suspicious import (
     twins,
 )
 from ner_distill.data.sentence import Span, Unit, covered, labels_of
+from ner_distill.options.models import CheckDataOptions
 
 EXAMPLES = 4
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
@@ -80,7 +81,7 @@ class Shared:
 
 @dataclass(frozen=True)
 class DataReport:
-    """All that `check_data` found.
+    """What `check_data` finds in the files.
 
     shared:    pairs of files that have sentences in common.
     conflicts: surfaces with several labels, those with the most labels against their commonest one first.
@@ -101,39 +102,34 @@ class DataReport:
         return bool(self.shared) or any(not file.report.clean or file.absent_labels for file in self.files)
 
 
-def check_data(
-    paths: Sequence[str | Path],
-    *,
-    format: str = "auto",
-    scheme: str = "auto",
-    tag_column: int = -1,
-    unit: str = "auto",
-    strict: bool = False,
-) -> DataReport:
-    """Read the files, each by itself, and look at them. Parameters and errors are those of `read_corpus`."""
+def check_data(options: CheckDataOptions) -> DataReport:
+    """Read the files, each by itself, and look at them. Errors are those of `read_corpus`."""
+    paths = options.files
     names = _names(paths)
-    corpora = [
-        _placed(
-            read_corpus([path], format=format, scheme=scheme, tag_column=tag_column, unit=unit, strict=strict),
-            path,
-            name,
-        )
-        for path, name in zip(paths, names, strict=True)
+    corpora = [_placed(_read(path, options), path, name) for path, name in zip(paths, names, strict=True)]
+    labels = labels_of(corpora[0].sentences)
+    files = [
+        _file_check(str(path), name, corpus, labels) for path, name, corpus in zip(paths, names, corpora, strict=True)
     ]
-    known = labels_of(corpora[0].sentences)
-    files = [_file_check(str(path), name, one, known) for path, name, one in zip(paths, names, corpora, strict=True)]
     sentences = [sentence for corpus in corpora for sentence in corpus.sentences if sentence.spans is not None]
     counts = surface_counts(sentences)
     characters = all(corpus.unit == "character" for corpus in corpora)
-    suspicious = list(suspects(sentences, "character" if characters else "word"))
-    reasons = Counter(suspect.reason for suspect in suspicious)
+    by_reason: dict[str, list[Suspect]] = {}
+    for suspect in suspects(sentences, "character" if characters else "word"):
+        by_reason.setdefault(suspect.reason, []).append(suspect)
     return DataReport(
         tuple(files),
         tuple(_shared(files, corpora)),
         conflicts(sentences, counts),
         missed(sentences, counts),
-        tuple(one for reason in reasons for one in [one for one in suspicious if one.reason == reason][:EXAMPLES]),
-        dict(reasons),
+        tuple(suspect for same in by_reason.values() for suspect in same[:EXAMPLES]),
+        {reason: len(same) for reason, same in by_reason.items()},
+    )
+
+
+def _read(path: str | Path, options: CheckDataOptions) -> Corpus:
+    return read_corpus(
+        [path], format=options.format, scheme=options.scheme, tag_column=options.tag_column, strict=options.strict
     )
 
 
@@ -156,18 +152,18 @@ def _placed(corpus: Corpus, path: str | Path, name: str) -> Corpus:
         line = id.removeprefix(start)
         return f"{name}:{line}" if id.startswith(start) and line.isdecimal() else f"{name}, id {id}"
 
-    return replace(corpus, sentences=tuple(replace(one, id=place(one.id)) for one in corpus.sentences))
+    return replace(corpus, sentences=tuple(replace(sentence, id=place(sentence.id)) for sentence in corpus.sentences))
 
 
 def _shared(files: Sequence[FileCheck], corpora: Sequence[Corpus]) -> Iterator[Shared]:
     keys = [{sentence.words for sentence in corpus.sentences} for corpus in corpora]
-    for one, other in combinations(range(len(files)), 2):
-        if count := len(keys[one] & keys[other]):
-            longest = twins(corpora[one].sentences, corpora[other].sentences)
-            yield Shared(files[one].path, files[other].path, count, longest)
+    for first, second in combinations(range(len(files)), 2):
+        if count := len(keys[first] & keys[second]):
+            longest = twins(corpora[first].sentences, corpora[second].sentences)
+            yield Shared(files[first].path, files[second].path, count, longest)
 
 
-def _file_check(path: str, name: str, corpus: Corpus, known: Sequence[str]) -> FileCheck:
+def _file_check(path: str, name: str, corpus: Corpus, labels: Sequence[str]) -> FileCheck:
     sentences = corpus.sentences
     entities = Counter(span.label for sentence in sentences for span in sentence.spans or ())
     labelled = [sentence for sentence in sentences if sentence.spans is not None]
@@ -190,7 +186,7 @@ def _file_check(path: str, name: str, corpus: Corpus, known: Sequence[str]) -> F
         duplicates=len(sentences) - len({sentence.words for sentence in sentences}),
         repeated=twins(sentences),
         outside=1 - inside / words if words else None,
-        absent_labels=tuple(label for label in labels_of(sentences) if label not in known),
+        absent_labels=tuple(label for label in labels_of(sentences) if label not in labels),
     )
 
 

@@ -1,58 +1,51 @@
-"""`predict`: entities of text, as they come."""
+"""`predict`: the entities of text, as it comes."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from queue import Queue
 from threading import Event, Thread
 
 from ner_distill.data.formats.lines import STDIN
 from ner_distill.data.formats.readers import read_raw
-from ner_distill.data.sentence import Sentence
+from ner_distill.data.lexicon.lexicon import Match
+from ner_distill.data.sentence import ScoredSpan, Sentence
 from ner_distill.errors import ConfigError
+from ner_distill.options.models import PredictOptions
 from ner_distill.runs.build import load_run
 from ner_distill.runs.knowledge import NO_WORDS
 from ner_distill.runtime.inference import best_device, predict_sentences
-from ner_distill.views.lattice import picture
-from ner_distill.views.predictions import STYLES, format_prediction
 
 WINDOW = 2048
 
 
-def predict(
-    model: Path,
-    text: Sequence[str | Path],
-    *,
-    style: str = "inline",
-    format: str = "auto",
-    lattice: bool = False,
-    width: int = 80,
-) -> Iterator[str]:
-    """What to print, one sentence at a time, without the last line end.
+@dataclass(frozen=True)
+class Prediction:
+    """A sentence, the entities that the model finds in it, and the words of its lexicon where they are asked for."""
 
-    lattice: below each sentence the words that the teacher's lexicon finds in it, in lines of `width` columns.
+    sentence: Sentence
+    spans: Sequence[ScoredSpan]
+    matches: Sequence[Match] | None
+
+
+def predict(options: PredictOptions) -> Iterator[Prediction]:
+    """The sentences of the text with their entities, in order and as they come.
+
     Memory is constant. Standard input is answered as it comes: what is there is answered before more is waited for.
     Raises NerDistillError for wrong input.
     """
-    if style not in STYLES:
-        raise ConfigError(f"--format: expected {', '.join(STYLES)}, found {style!r}")
-    if lattice and style != "inline":
-        raise ConfigError(f"--lattice draws below inline sentences; expected --format inline, found {style!r}")
-    built = load_run(model)
-    matcher = built.knowledge.matcher if built.knowledge is not None else None
-    if lattice and matcher is None:
-        raise ConfigError(f"{model}: {NO_WORDS}")
+    built = load_run(options.model)
+    matcher = built.knowledge.matcher if options.lattice and built.knowledge is not None else None
+    if options.lattice and matcher is None:
+        raise ConfigError(f"{options.model}: {NO_WORDS}")
     tagger = built.tagger.to(best_device())
-    sentences = read_raw(list(text), format=format, unit=built.info.unit)
-    groups: Iterable[Iterable[Sentence]] = as_they_come(sentences) if STDIN in map(str, text) else [sentences]
+    sentences = read_raw(list(options.text), format=options.input_format, unit=built.info.unit)
+    groups: Iterable[Iterable[Sentence]] = as_they_come(sentences) if STDIN in map(str, options.text) else [sentences]
     for group in groups:
         for sentence, spans in predict_sentences(tagger, built.featurizer, built.info.tagset, group, window=WINDOW):
-            shown = format_prediction(sentence, spans, style)
-            if lattice and matcher is not None:
-                shown += f"\n{picture(sentence.words, matcher.matches(sentence.words), width=width)}\n"
-            yield shown
+            yield Prediction(sentence, spans, None if matcher is None else matcher.matches(sentence.words))
 
 
 def as_they_come(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:

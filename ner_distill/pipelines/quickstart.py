@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ner_distill.console import Reporter
 from ner_distill.data.sample.corpus import write_sample
@@ -20,13 +19,10 @@ from ner_distill.runs.build import WEIGHTS, AnyBuilt, load_run
 from ner_distill.runs.runs import open_workspace
 from ner_distill.runtime.inference import parameters_of, predict_spans
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: F1 on the Spanish test, and what the model costs."""
+    """F1 of a model on the Spanish test, and what the model costs."""
 
     name: str
     f1: float
@@ -35,7 +31,7 @@ class Row:
     sentences_per_second: float
 
 
-def quickstart(directory: Path, *, seed: int = 13, overwrite: bool = False) -> Table:
+def quickstart(directory: Path, *, seed: int = 13, overwrite: bool = False) -> list[Row]:
     """English labels and raw Spanish → a small Spanish model, compared with its teacher and with no teacher.
 
     Raises RunError where the directory holds something and `overwrite` is not given.
@@ -63,8 +59,7 @@ def quickstart(directory: Path, *, seed: int = 13, overwrite: bool = False) -> T
     reporter.info("4/4 training the same student without the soft labels, on the labelled English alone")
     train_student(None, [english / "dev.conll"], directory / "student-without", gold=gold, settings=student)
     names = {"teacher": "teacher", "student": "student, from soft labels", "student-without": "student, without them"}
-    rows = [measure(name, directory / run, spanish / "test.conll") for run, name in names.items()]
-    return verdict(rows, "Spanish test (sample corpus; no Spanish label was used, checkpoints chosen on English)")
+    return [measure(name, directory / run, spanish / "test.conll") for run, name in names.items()]
 
 
 def measure(name: str, run: Path, test: Path) -> Row:
@@ -83,22 +78,3 @@ def seconds_to_tag(built: AnyBuilt, sentences: Sequence[Sentence]) -> float:
     features = [built.featurizer.features(sentence.words) for sentence in sentences]
     predict_spans(built.tagger, built.featurizer, built.info.tagset, features)
     return time.perf_counter() - start
-
-
-def verdict(rows: list[Row], title: str) -> Table:
-    """The table of the rows, for 80 columns."""
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left")
-    table.add_column("model")
-    for heading in ("F1", "parameters", "MB", "sentences/s"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        table.add_row(
-            row.name,
-            f"{100 * row.f1:.1f}",
-            f"{row.parameters:,}",
-            f"{row.megabytes:.1f}",
-            f"{row.sentences_per_second:,.0f}",
-        )
-    return table

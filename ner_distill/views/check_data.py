@@ -1,37 +1,32 @@
-"""What `check-data` found as tables and lines for a terminal."""
+"""The report of `check-data`, as tables and lines for a terminal."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
 
 from ner_distill.data.formats.report import counted
 from ner_distill.data.noise.suspicious import Conflict, Twin
-
-if TYPE_CHECKING:
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    from ner_distill.pipelines.check_data import DataReport, FileCheck
+from ner_distill.options import spelled
+from ner_distill.pipelines.check_data import DataReport, FileCheck
+from ner_distill.views.text import plain, shortened
 
 SHOWN_TEXT = 60
 """Characters of a sentence or an entity that are shown."""
 FILES_ABREAST = 3
 """Columns of figures that fit a terminal of 80 columns."""
-# Text from anywhere must not steer the terminal that shows it.
-_CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\ufffd")
 
 
 def render(report: DataReport) -> Group:
     """The report for a terminal: tables and lines, readable without colour and in 80 columns."""
-    from rich.console import Group
-    from rich.text import Text
-
     parts = [report.files[start : start + FILES_ABREAST] for start in range(0, len(report.files), FILES_ABREAST)]
     tables = [table(files) for files in parts for table in (_files_table, _entities_table)]
-    return Group(*tables, *(Text(line.translate(_CONTROLS)) for line in _lines(report)))
+    return Group(*tables, *(Text(plain(line)) for line in _lines(report)))
 
 
 def _files_table(files: Sequence[FileCheck]) -> Table:
@@ -44,10 +39,10 @@ def _files_table(files: Sequence[FileCheck]) -> Table:
         "repeated": [f"{file.duplicates:,}" for file in files],
         _units(files): [f"{file.words:,}" for file in files],
     }
-    for place, name in enumerate(("half have up to", "90 % up to", "99 % up to", "longest")):
-        rows[name] = [f"{file.lengths[place]:,}" for file in files]
+    for index, name in enumerate(("half have up to", "90 % up to", "99 % up to", "longest")):
+        rows[name] = [f"{file.lengths[index]:,}" for file in files]
     for name, values in rows.items():
-        table.add_row(name, *map(_whole, values))
+        table.add_row(name, *map(_unwrapped, values))
     return table
 
 
@@ -57,18 +52,17 @@ def _entities_table(files: Sequence[FileCheck]) -> Table:
     for file in files:
         everywhere.update(file.entities)
     for label, _ in everywhere.most_common():
-        table.add_row(_plain(label), *(_whole(_share(file, label)) for file in files))
+        table.add_row(Text(plain(label)), *(_unwrapped(_share(file, label)) for file in files))
     totals = [f"{sum(file.entities.values()):,}" if file.labelled else "-" for file in files]
-    table.add_row("all", *map(_whole, totals), style="bold")
-    table.add_row(
-        f"{_units(files)} outside", *(_whole("-" if file.outside is None else f"{file.outside:.1%}") for file in files)
-    )
+    table.add_row("all", *map(_unwrapped, totals), style="bold")
+    outside = ["-" if file.outside is None else f"{file.outside:.1%}" for file in files]
+    table.add_row(f"{_units(files)} outside", *map(_unwrapped, outside))
     return table
 
 
 def _units(files: Sequence[FileCheck]) -> str:
-    kinds = {file.unit for file in files}
-    return f"{kinds.pop()}s" if len(kinds) == 1 else "units"
+    units = {file.unit for file in files}
+    return f"{units.pop()}s" if len(units) == 1 else "units"
 
 
 def _share(file: FileCheck, label: str) -> str:
@@ -80,28 +74,16 @@ def _share(file: FileCheck, label: str) -> str:
 
 def _table(first: str, files: Sequence[FileCheck]) -> Table:
     """A table of a column for each file, wide enough that no figure of a file is cut."""
-    from rich import box
-    from rich.table import Table
-
     table = Table(box=box.SIMPLE)
     table.add_column(first, overflow="fold")
     for file in files:
-        widest = max([len(f"{file.words:,}"), *(len(_share(file, label)) for label in file.entities)])
-        table.add_column(_plain(file.name), justify="right", overflow="fold", min_width=max(widest, len(file.read_as)))
+        figures = [f"{file.words:,}", *(_share(file, label) for label in file.entities), file.read_as]
+        table.add_column(Text(plain(file.name)), justify="right", overflow="fold", min_width=max(map(len, figures)))
     return table
 
 
-def _whole(text: str) -> Text:
-    from rich.text import Text
-
+def _unwrapped(text: str) -> Text:
     return Text(text, no_wrap=True)
-
-
-def _plain(text: str) -> str:
-    """Text of the data, which must neither be markup nor steer the terminal."""
-    from rich.markup import escape
-
-    return escape(text.translate(_CONTROLS))
 
 
 def _lines(report: DataReport) -> Iterator[str]:
@@ -120,7 +102,7 @@ def _lines(report: DataReport) -> Iterator[str]:
         yield f"  {reason} ({count:,}):"
         for suspect in report.suspects:
             if suspect.reason == reason:
-                yield f"    {suspect.place}: {suspect.label} {_cut(suspect.surface)!r}"
+                yield f"    {suspect.place}: {suspect.label} {shortened(suspect.surface, SHOWN_TEXT)!r}"
 
 
 def _file_lines(file: FileCheck, first: str) -> Iterator[str]:
@@ -131,7 +113,7 @@ def _file_lines(file: FileCheck, first: str) -> Iterator[str]:
         yield from _twin_lines(file.repeated)
     if file.overlapping:
         pairs = counted(file.overlapping, "pair")
-        yield f"{file.name}: {pairs} of entities that overlap; training needs --flatten for these"
+        yield f"{file.name}: {pairs} of entities that overlap; training needs {spelled('`flatten`')} for these"
     if file.absent_labels:
         yield f"{file.name}: types that {first} does not have: {', '.join(file.absent_labels)}"
     if not file.report.clean:
@@ -139,18 +121,14 @@ def _file_lines(file: FileCheck, first: str) -> Iterator[str]:
         yield from (f"  {line}" for line in file.report.summary().split("\n"))
 
 
-def _twin_lines(found: Sequence[Twin]) -> Iterator[str]:
-    for twin in found:
-        yield f"  {twin.place} and {twin.other}: {_cut(twin.text)}"
+def _twin_lines(twins: Sequence[Twin]) -> Iterator[str]:
+    for twin in twins:
+        yield f"  {twin.place} and {twin.other}: {shortened(twin.text, SHOWN_TEXT)}"
 
 
-def _conflict_lines(title: str, found: Sequence[Conflict]) -> Iterator[str]:
-    if found:
+def _conflict_lines(title: str, conflicts: Sequence[Conflict]) -> Iterator[str]:
+    if conflicts:
         yield title
-    for conflict in found:
+    for conflict in conflicts:
         labels = ", ".join(f"{label} {count:,}" for label, count in conflict.labels.items())
-        yield f"  {_cut(conflict.surface)}: {labels} ({conflict.rarest}: {conflict.place})"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN_TEXT else f"{text[: SHOWN_TEXT - 1]}…"
+        yield f"  {shortened(conflict.surface, SHOWN_TEXT)}: {labels} ({conflict.rarest}: {conflict.place})"

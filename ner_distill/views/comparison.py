@@ -1,32 +1,35 @@
-"""What a comparison of configurations came to: its table."""
+"""The table of `compare`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from ner_distill.options import spelled
 from ner_distill.pipelines.comparison.figures import Comparison, Spread, Summary
+from ner_distill.views.text import plain
 
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-    from rich.table import Table
-
-# Text from anywhere must not steer the terminal that shows it.
-_CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\ufffd")
+Column = Callable[[Summary], str]
 
 
-class View:
-    """A comparison as one table where that is not too wide, else as one of scores and one of costs."""
+def render(comparison: Comparison) -> RenderableType:
+    """The table of a comparison, readable without colour and in 80 columns, with what failed below."""
+    return _View(comparison)
+
+
+class _View:
+    """One table where it is not too wide, else one of scores and one of costs."""
 
     def __init__(self, comparison: Comparison) -> None:
-        self.comparison = comparison
+        self._comparison = comparison
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """See rich."""
-        from rich.measure import Measurement
-        from rich.text import Text
-
-        summaries = self.comparison.summaries()
+        summaries = self._comparison.summaries()
         scores, costs = _score_columns(summaries), _cost_columns(summaries)
         yield Text("F1 × 100: mean ± deviation over seeds; gain over the first, by seed; MiB: peak")
         whole = _table(summaries, scores | costs, longest_name=14)
@@ -36,22 +39,14 @@ class View:
             yield _table(summaries, scores)
             yield _table(summaries, costs)
         for line in self._remarks():
-            yield Text(line.translate(_CONTROLS))
+            yield Text(plain(line))
 
     def _remarks(self) -> Iterator[str]:
-        total = len(self.comparison.names) * len(self.comparison.seeds)
-        if missing := total - len(self.comparison.runs):
-            yield f"{missing} of {total} runs have not been made yet: go on with --resume"
-        for run in self.comparison.failed:
+        total = len(self._comparison.names) * len(self._comparison.seeds)
+        if missing := total - len(self._comparison.runs):
+            yield f"{missing} of {total} runs have not been made yet: go on with {spelled('`resume`')}"
+        for run in self._comparison.failed:
             yield f"failed: {run.name}, seed {run.seed}: {run.error}"
-
-
-def render(comparison: Comparison) -> RenderableType:
-    """The table of a comparison, readable without colour and in 80 columns, with what failed below."""
-    return View(comparison)
-
-
-Column = Callable[[Summary], str]
 
 
 def _score_columns(summaries: Sequence[Summary]) -> dict[str, Column]:
@@ -93,14 +88,10 @@ def _number(value: float | None, pattern: str) -> str:
 
 def _table(summaries: Sequence[Summary], columns: dict[str, Column], *, longest_name: int | None = None) -> Table:
     """longest_name: longer ones are folded."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("configuration", overflow="fold", max_width=longest_name)
     for title in columns:
         table.add_column(title, justify="right", no_wrap=True)
     for row in summaries:
-        table.add_row(Text(row.name.translate(_CONTROLS)), *(column(row) for column in columns.values()))
+        table.add_row(Text(plain(row.name)), *(column(row) for column in columns.values()))
     return table

@@ -7,8 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
 
 from ner_distill.data.lexicon.lexicon import Match
+from ner_distill.views.text import plain
 
 Place = tuple[int, int]
 
@@ -19,7 +22,18 @@ ROWS = 12
 _UNSAFE = {*"\u2028\u2029\u061c\u200e\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
 
 
-def picture(words: Sequence[str], matches: Sequence[Match], *, width: int, rows: int = ROWS) -> str:
+class Lattice:
+    """The lattice of a sentence, as wide as the terminal."""
+
+    def __init__(self, words: Sequence[str], matches: Sequence[Match]) -> None:
+        self._words, self._matches = words, matches
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in picture(self._words, self._matches, width=options.max_width).splitlines():
+            yield Text(plain(line))
+
+
+def picture(words: Sequence[str], matches: Sequence[Match], *, width: int) -> str:
     """The sentence in lines of up to `width` columns, under each line its matches as brackets; no line end at the end.
 
         南京市长江大桥
@@ -30,7 +44,7 @@ def picture(words: Sequence[str], matches: Sequence[Match], *, width: int, rows:
     as `┴`. In a row none overlap; the longest of a line come first. Lines end where few matches are cut, if that costs
     no more than a third of the line; a match that goes on in the next line stays open: `└──` and `──┘`.
     Words stand side by side where most are single characters, else with a space between them.
-    rows: how many rows of brackets a line has at most; the matches of further rows are counted in a last line.
+    Below the brackets of a line a last line counts the matches that there was no row for.
     No words give "". Control characters are replaced, what is wider than a line is cut.
     Raises ValueError for a width below 2 and for a match beyond the sentence.
     """
@@ -52,7 +66,7 @@ def picture(words: Sequence[str], matches: Sequence[Match], *, width: int, rows:
     drawn = []
     for line, here in zip(lines, _by_line(lines, places), strict=True):
         part = slice(line.start, line.stop)
-        drawn.append("\n".join(_picture(line, shown[part], _columns(cells[part], gap), here, rows)))
+        drawn.append("\n".join(_picture(line, shown[part], _columns(cells[part], gap), here)))
     return "\n\n".join(drawn)
 
 
@@ -95,15 +109,15 @@ def _columns(cells: Sequence[int], gap: int) -> list[Place]:
 def _by_line(lines: Sequence[range], places: Iterable[Place]) -> list[list[Place]]:
     """The places that each line has a part of."""
     line_of = [index for index, line in enumerate(lines) for _ in line]
-    found: list[list[Place]] = [[] for _ in lines]
+    parts: list[list[Place]] = [[] for _ in lines]
     for start, end in places:
         for index in range(line_of[start], line_of[end - 1] + 1):
-            found[index].append((start, end))
-    return found
+            parts[index].append((start, end))
+    return parts
 
 
-def _packed(places: Iterable[Place], rows: int) -> tuple[list[list[Place]], int]:
-    """Up to `rows` rows of places of which no two overlap, and how many places found no room.
+def _packed(places: Iterable[Place]) -> tuple[list[list[Place]], int]:
+    """Up to ROWS rows of places of which no two overlap, and how many places found no room.
 
     The longest first, each in the first row with room for it.
     """
@@ -113,23 +127,21 @@ def _packed(places: Iterable[Place], rows: int) -> tuple[list[list[Place]], int]
         row = next((row for row in packed if all(end <= left or right <= start for left, right in row)), None)
         if row is not None:
             row.append((start, end))
-        elif len(packed) < rows:
+        elif len(packed) < ROWS:
             packed.append([(start, end)])
         else:
             rest += 1
     return packed, rest
 
 
-def _picture(
-    line: range, words: Sequence[str], columns: Sequence[Place], places: Iterable[Place], rows: int
-) -> Iterator[str]:
+def _picture(line: range, words: Sequence[str], columns: Sequence[Place], places: Iterable[Place]) -> Iterator[str]:
     """A line of text, its rows of brackets, and how many matches there was no row for."""
     text, column = "", 0
     for word, (start, end) in zip(words, columns, strict=True):
         text += " " * (start - column) + word
         column = end
     yield text.rstrip(" ")
-    packed, rest = _packed(places, rows)
+    packed, rest = _packed(places)
     for row in packed:
         drawn = ""
         for start, end in sorted(row):

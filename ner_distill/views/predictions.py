@@ -1,23 +1,35 @@
-"""How predictions are written: JSON Lines, CoNLL, or brackets in the text itself."""
+"""Predictions as lines: JSON Lines, CoNLL, or brackets in the text itself, with the lattice below."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from ner_distill.data.sentence import Sentence, Span, disjoint, separator, unit_of
+from ner_distill.data.sentence import ScoredSpan, Sentence, Span, disjoint, separator, unit_of
 from ner_distill.data.tagset import TagSet
-from ner_distill.errors import DataError
-
-Style = Literal["jsonl", "conll", "inline"]
-STYLES: tuple[Style, ...] = get_args(Style)
-
-ScoredSpan = tuple[Span, float]
-"""A predicted span, in words, and the model's confidence in it, 0..1."""
+from ner_distill.errors import ConfigError, DataError
+from ner_distill.options.models import PredictOptions
+from ner_distill.pipelines.predict import Prediction
+from ner_distill.views.lattice import picture
 
 
-def format_prediction(sentence: Sentence, spans: Sequence[ScoredSpan], style: Style) -> str:
+def render(predictions: Iterable[Prediction], options: PredictOptions, *, width: int) -> Iterator[str]:
+    """What to print for each prediction, without the last line end.
+
+    width: columns of the lattices that are drawn below inline sentences. Raises ConfigError for a lattice below others,
+    before the first prediction is asked for.
+    """
+    if options.lattice and options.format != "inline":
+        raise ConfigError(f"`lattice` draws below inline sentences; expected `format` inline, found {options.format!r}")
+    for prediction in predictions:
+        lines = format_prediction(prediction.sentence, prediction.spans, options.format)
+        if prediction.matches is not None:
+            lines += f"\n{picture(prediction.sentence.words, prediction.matches, width=width)}\n"
+        yield lines
+
+
+def format_prediction(sentence: Sentence, spans: Sequence[ScoredSpan], style: str) -> str:
     """One sentence with its predicted spans; the caller ends it with a newline.
 
     jsonl:  one line. With a text: `{"id", "text", "entities": [{"start", "end", "label", "text", "score"}]}`, offsets
@@ -37,11 +49,7 @@ def format_prediction(sentence: Sentence, spans: Sequence[ScoredSpan], style: St
             raise ValueError(f"sentence {sentence.id}: {span} ends beyond its {len(sentence.words)} words")
     if style == "jsonl":
         return json.dumps(_as_json(sentence, spans), ensure_ascii=False)
-    if style == "conll":
-        return _as_conll(sentence, spans)
-    if style == "inline":
-        return _as_inline(sentence, spans)
-    raise ValueError(f"unknown output format {style!r}; expected one of {', '.join(STYLES)}")
+    return _as_conll(sentence, spans) if style == "conll" else _as_inline(sentence, spans)
 
 
 def without_overlaps(spans: Iterable[ScoredSpan]) -> list[Span]:
@@ -59,30 +67,22 @@ def _by_precedence(spans: Iterable[ScoredSpan]) -> list[Span]:
 
 
 def _as_json(sentence: Sentence, spans: Sequence[ScoredSpan]) -> dict[str, Any]:
-    ordered = sorted(spans, key=lambda item: (item[0].start, -item[0].end, item[0].label))
-    if sentence.text is None or sentence.offsets is None:
-        entities = [_words_entity(sentence, span, score) for span, score in ordered]
-        tags = _tags(without_overlaps(spans), len(sentence.words))
-        row: dict[str, Any] = {"id": sentence.id, "words": list(sentence.words), "tags": tags, "entities": entities}
+    entities = []
+    for span, score in sorted(spans, key=lambda item: (item[0].start, -item[0].end, item[0].label)):
+        if sentence.text is None or sentence.offsets is None:
+            words = list(sentence.words[span.start : span.end])
+            where = {"start_word": span.start, "end_word": span.end, "label": span.label, "words": words}
+        else:
+            start, end = _characters(sentence.offsets, span)
+            where = {"start": start, "end": end, "label": span.label, "text": sentence.text[start:end]}
+        entities.append({**where, "score": round(float(score), 4)})
+    row: dict[str, Any] = {"id": sentence.id}
+    if sentence.text is None:
+        row |= {"words": list(sentence.words), "tags": _tags(without_overlaps(spans), len(sentence.words))}
     else:
-        entities = [_text_entity(sentence.text, sentence.offsets, span, score) for span, score in ordered]
-        row = {"id": sentence.id, "text": sentence.text, "entities": entities}
+        row["text"] = sentence.text
+    row["entities"] = entities
     return row if sentence.lang is None else {**row, "lang": sentence.lang}
-
-
-def _words_entity(sentence: Sentence, span: Span, score: float) -> dict[str, Any]:
-    return {
-        "start_word": span.start,
-        "end_word": span.end,
-        "label": span.label,
-        "words": list(sentence.words[span.start : span.end]),
-        "score": round(float(score), 4),
-    }
-
-
-def _text_entity(text: str, offsets: Sequence[tuple[int, int]], span: Span, score: float) -> dict[str, Any]:
-    start, end = _characters(offsets, span)
-    return {"start": start, "end": end, "label": span.label, "text": text[start:end], "score": round(float(score), 4)}
 
 
 def _characters(offsets: Sequence[tuple[int, int]], span: Span) -> tuple[int, int]:
@@ -100,7 +100,7 @@ def _as_conll(sentence: Sentence, spans: Sequence[ScoredSpan]) -> str:
             problem = "holds white space" if word.strip() else "is empty"
             raise DataError(
                 f"sentence {sentence.id}: word {number} ({word!r}) {problem}, which the columns of CoNLL cannot hold; "
-                "write another format: --format jsonl"
+                "write another format: `format` jsonl"
             )
     tags = _tags(without_overlaps(spans), len(sentence.words))
     return "".join(f"{word} {tag}\n" for word, tag in zip(sentence.words, tags, strict=True))

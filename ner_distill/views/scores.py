@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from ner_distill.data.metrics import Confusion, Counts, Scores
+from ner_distill.views.text import plain
 
 
 def render(scores: Scores, title: str | None = None) -> Table:
@@ -17,7 +18,8 @@ def render(scores: Scores, title: str | None = None) -> Table:
     table.add_column("support", justify="right", no_wrap=True)
     table.add_column("most errors", overflow="fold", max_width=20)
     for label, counts in scores.by_type.items():
-        table.add_row(escape(label), *_figures(counts), escape(_most_errors(label, scores.confusion[label])))
+        errors = _most_errors(label, scores.confusion[label])
+        table.add_row(Text(plain(label)), *_figures(counts), Text(plain(errors)))
     table.add_section()
     table.add_row("all types", *_figures(scores.micro), "", style="bold")
     table.add_row("boundaries only", *_figures(scores.boundary), "")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from ner_distill.data.noise.suspicious import Conflict, Twin
 from ner_distill.errors import DataError
+from ner_distill.options.models import CheckDataOptions
 from ner_distill.pipelines.check_data import DataReport, FileCheck, Shared, check_data, quantiles
 from ner_distill.views.check_data import render
 
@@ -33,12 +35,16 @@ def paths(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def report(paths: list[Path]) -> DataReport:
-    return check_data(paths)
+    return check(paths)
 
 
 @pytest.fixture
 def train(report: DataReport) -> FileCheck:
     return report.files[0]
+
+
+def check(files: list[Path], **options: Any) -> DataReport:
+    return check_data(CheckDataOptions(files=files, **options))
 
 
 def shown(report: DataReport, width: int = 200) -> str:
@@ -95,12 +101,12 @@ def test_borders_and_length_of_entities_are_judged(entity: str, reason: str | No
     tags = "".join(f"{word} {'I' if place else 'B'}-X\n" for place, word in enumerate(entity.split()))
     # so many short entities that the long one does not set the limit
     (tmp_path / "a.conll").write_text(tags + "\n" + "Rome B-X\n" * 40, "utf-8")
-    assert check_data([tmp_path / "a.conll"]).suspect_counts == ({reason: 1} if reason else {})
+    assert check([tmp_path / "a.conll"]).suspect_counts == ({reason: 1} if reason else {})
 
 
 def test_overlapping_entities_are_counted_in_pairs(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("右肺结核|||0 3 dis|||0 1 bod|||2 3 dis|||\n", "utf-8")
-    assert check_data([tmp_path / "a.txt"]).files[0].overlapping == 2
+    assert check([tmp_path / "a.txt"]).files[0].overlapping == 2
 
 
 @pytest.mark.parametrize(
@@ -126,12 +132,12 @@ def test_rendering_says_what_was_found(report: DataReport) -> None:
 
 def test_rendering_places_invalid_tags(tmp_path: Path) -> None:
     (tmp_path / "a.conll").write_text("x B-A\ny O\nz B-A\nw I-B\n", "utf-8")
-    assert "a.conll:4: 'I-B' follows 'B-A': not valid iob2" in shown(check_data([tmp_path / "a.conll"]))
+    assert "a.conll:4: 'I-B' follows 'B-A': not valid iob2" in shown(check([tmp_path / "a.conll"]))
 
 
 def test_rendering_takes_data_neither_as_markup_nor_as_control_codes(tmp_path: Path) -> None:
     (tmp_path / "a.conll").write_text("\x1b[31m B-[bold]A\n\x1b[31m B-B\n", "utf-8")
-    text = shown(check_data([tmp_path / "a.conll"]))
+    text = shown(check([tmp_path / "a.conll"]))
     assert "[bold]A" in text
     assert "\x1b" not in text
 
@@ -167,7 +173,7 @@ def test_fourth_file_is_shown_below_the_first_three(report: DataReport) -> None:
 
 def test_file_without_labels_has_no_figures_of_entities(paths: list[Path], tmp_path: Path) -> None:
     (tmp_path / "raw.txt").write_text("Rome wins again\n", "utf-8")
-    text = shown(check_data([paths[0], tmp_path / "raw.txt"]))
+    text = shown(check([paths[0], tmp_path / "raw.txt"]))
     assert row(text, "without entity") == ["2", "-"]
     assert row(text, "words outside") == ["60.0%", "-"]
     assert row(text, "LOC") == ["4", "(66.7%)", "-"]
@@ -176,14 +182,14 @@ def test_file_without_labels_has_no_figures_of_entities(paths: list[Path], tmp_p
 
 def test_places_are_file_and_id_where_the_file_gives_ids(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"id": "n7", "words": ["("], "tags": ["B-X"]}\n', "utf-8")
-    assert check_data([tmp_path / "a.jsonl"]).suspects[0].place == "a.jsonl, id n7"
+    assert check([tmp_path / "a.jsonl"]).suspects[0].place == "a.jsonl, id n7"
 
 
 def test_places_in_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
     for part in ("a", "b"):
         (tmp_path / part).mkdir()
         (tmp_path / part / "x.conll").write_text("Rome B-LOC\nwins O\n", "utf-8")
-    ((twin,),) = [pair.longest for pair in check_data([tmp_path / "a/x.conll", tmp_path / "b/x.conll"]).shared]
+    ((twin,),) = [pair.longest for pair in check([tmp_path / "a/x.conll", tmp_path / "b/x.conll"]).shared]
     assert (twin.place, twin.other) == (f"{tmp_path}/a/x.conll:1", f"{tmp_path}/b/x.conll:1")
 
 
@@ -191,7 +197,7 @@ def test_longest_three_shared_sentences_are_given(tmp_path: Path) -> None:
     text = " / ".join(" ".join(["ha"] * length) for length in (2, 5, 1, 4, 3))
     for name in ("a.conll", "b.conll"):
         (tmp_path / name).write_text(conll(text), "utf-8")
-    (pair,) = check_data([tmp_path / "a.conll", tmp_path / "b.conll"]).shared
+    (pair,) = check([tmp_path / "a.conll", tmp_path / "b.conll"]).shared
     assert pair.count == 5
     assert [len(twin.text.split()) for twin in pair.longest] == [5, 4, 3]
 
@@ -199,13 +205,13 @@ def test_longest_three_shared_sentences_are_given(tmp_path: Path) -> None:
 def test_long_entities_of_chinese_text_are_counted_in_characters(tmp_path: Path) -> None:
     rows = ["北京|||0 1 loc|||"] * 40 + ["中华人民共和国国务院|||0 9 org|||"]
     (tmp_path / "a.txt").write_text("\n".join(rows) + "\n", "utf-8")
-    assert check_data([tmp_path / "a.txt"]).suspect_counts == {"is longer than 8 characters": 1}
+    assert check([tmp_path / "a.txt"]).suspect_counts == {"is longer than 8 characters": 1}
 
 
 def test_strict_check_raises_what_is_otherwise_repaired(tmp_path: Path) -> None:
     (tmp_path / "a.conll").write_text("x B-A\ny O\nz B-A\nw I-B\n", "utf-8")
     with pytest.raises(DataError, match=r"a\.conll:4"):
-        check_data([tmp_path / "a.conll"], strict=True)
+        check([tmp_path / "a.conll"], strict=True)
 
 
 @pytest.mark.parametrize(
@@ -221,4 +227,4 @@ def test_problems_are_shared_sentences_and_types_of_one_file(
 ) -> None:
     for name, text in (("a.conll", train), ("b.conll", dev)):
         (tmp_path / name).write_text(conll(text), "utf-8")
-    assert check_data([tmp_path / "a.conll", tmp_path / "b.conll"]).problems is expected
+    assert check([tmp_path / "a.conll", tmp_path / "b.conll"]).problems is expected

@@ -12,6 +12,7 @@ import pytest
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.sentence import Sentence
 from ner_distill.errors import DataError
+from ner_distill.options.models import PredictOptions
 from ner_distill.pipelines.predict import WINDOW, as_they_come, predict
 from tests import corpora
 from tests.commands import ok, run, settings
@@ -70,7 +71,7 @@ def test_words_of_labelled_files_are_taken_as_they_are(world: World) -> None:
 def test_text_is_answered_before_all_of_it_is_read(world: World, tmp_path: Path) -> None:
     text = tmp_path / "raw.txt"
     text.write_bytes(b"It rains in Oslo today .\n" * 4000 + b"\xff\n")
-    answers = predict(world.student, [text])
+    answers = predict(PredictOptions(model=world.student, text=[text]))
     assert len(list(islice(answers, 1000))) == 1000
 
 
@@ -96,10 +97,10 @@ def test_a_line_in_a_pipe_is_answered_while_the_pipe_stays_open(world: World, mo
     with open(out, encoding="utf-8") as stdin, open(into, "wb", buffering=0) as writer:
         monkeypatch.setattr(sys, "stdin", stdin)
         writer.write(b", .\n")
-        answers = predict(world.teacher, ["-"])
-        assert next(answers) == ", ."
+        answers = predict(PredictOptions(model=world.teacher))
+        assert next(answers).sentence.text == ", ."
         writer.write(b"It rains .\n")
-        assert next(answers) == "It rains ."
+        assert next(answers).sentence.text == "It rains ."
         writer.close()
         assert list(answers) == []
 

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from ner_distill.data.sentence import Sentence, Span
-from ner_distill.errors import DataError
-from ner_distill.views.predictions import format_prediction, without_overlaps
+from ner_distill.errors import ConfigError, DataError
+from ner_distill.options.models import PredictOptions
+from ner_distill.views.predictions import format_prediction, render, without_overlaps
 
 TEXTS = {
     "plain": "Ana López visited Madrid .",
@@ -108,7 +110,7 @@ def test_conll_tags_adjacent_entities_apart_and_ends_with_a_newline():
 
 @pytest.mark.parametrize(("word", "problem"), [("New York", "holds white space"), ("", "is empty")])
 def test_conll_refuses_words_its_columns_cannot_hold(word, problem):
-    with pytest.raises(DataError, match=rf"sentence s1: word 2 .* {problem}.*--format jsonl"):
+    with pytest.raises(DataError, match=rf"sentence s1: word 2 .* {problem}.*`format` jsonl"):
         format_prediction(words_only("in", word), [], "conll")
 
 
@@ -162,6 +164,13 @@ def test_format_prediction_refuses_spans_beyond_the_sentence():
         format_prediction(words_only("Ana"), [(Span(0, 2, "PER"), 1.0)], "inline")
 
 
-def test_format_prediction_names_the_styles_it_knows():
-    with pytest.raises(ValueError, match="'xml'; expected one of jsonl, conll, inline"):
-        format_prediction(words_only("Ana"), [], "xml")
+def test_a_lattice_below_other_lines_is_refused_before_a_model_is_asked():
+    def predictions():
+        raise AssertionError("asked")
+        yield
+
+    options = PredictOptions(model=Path("teacher"), format="conll", lattice=True)
+    with pytest.raises(
+        ConfigError, match="`lattice` draws below inline sentences; expected `format` inline, found 'conll'"
+    ):
+        list(render(predictions(), options, width=80))

@@ -116,17 +116,17 @@ def _placed(sentences: Iterable[Sentence], surfaces: dict[Surface, dict[str, int
 def twins(sentences: Iterable[Sentence], others: Iterable[Sentence] | None = None) -> tuple[Twin, ...]:
     """The longest sentences that stand in both, or that stand twice in the first where there is no second."""
     first: dict[Surface, str] = {}
-    found: dict[Surface, str] = {}
+    second: dict[Surface, str] = {}
     for sentence in sentences:
         if sentence.words not in first:
             first[sentence.words] = sentence.id
         elif others is None:
-            found.setdefault(sentence.words, sentence.id)
+            second.setdefault(sentence.words, sentence.id)
     for sentence in others or ():
         if sentence.words in first:
-            found.setdefault(sentence.words, sentence.id)
-    longest = sorted(found, key=lambda words: -len(words))[:TWINS]
-    return tuple(Twin(_text(words), first[words], found[words]) for words in longest)
+            second.setdefault(sentence.words, sentence.id)
+    longest = sorted(second, key=lambda words: -len(words))[:TWINS]
+    return tuple(Twin(_text(words), first[words], second[words]) for words in longest)
 
 
 def suspects(sentences: Sequence[Sentence], unit: Unit = "word") -> Iterator[Suspect]:

@@ -1,0 +1,58 @@
+"""Small soft-label stores, written row by row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ner_distill.data.sentence import Unit
+from ner_distill.data.store.columns import SoftBlock, SoftRow
+from ner_distill.data.store.manifest import StoreHeader, TeacherId
+from ner_distill.data.store.writer import StoreWriter
+from ner_distill.data.tagset import TagSet
+
+TAGS = TagSet(("ORG", "PER"))
+
+
+def make_row(name: str, *tagged: tuple[str, str, float], dropped: tuple[int, ...] = ()) -> SoftRow:
+    """Words with their tag and its probability; what is left goes to O (or to B-ORG where the tag is O)."""
+    probs = np.zeros((len(tagged), len(TAGS)))
+    for position, (_, tag, probability) in enumerate(tagged):
+        probs[position, 1 if tag == "O" else 0] = 1 - probability
+        probs[position, TAGS.tags.index(tag)] = probability
+    keep = np.array([position not in dropped for position in range(len(tagged))])
+    return SoftRow(name, tuple(word for word, _, _ in tagged), probs.astype(np.float16), keep)
+
+
+BANK = make_row(
+    "bank",
+    ("El", "O", 0.99),
+    ("Banco", "B-ORG", 0.98),
+    ("de", "I-ORG", 0.96),
+    ("España", "I-ORG", 0.97),
+    ("cerró", "O", 0.9),
+    dropped=(4,),
+)
+RAIN = make_row("rain", ("It", "O", 1.0), ("rains", "O", 1.0))
+ANN = make_row("ann", ("Ann", "B-PER", 0.6), ("left", "O", 1.0))
+
+
+def write_store(
+    path: Path, shards: list[list[SoftRow]], *, unit: Unit = "word", finish: bool = True, floor: float | None = None
+) -> Path:
+    header = StoreHeader(
+        labels=TAGS.labels,
+        unit=unit,
+        teachers=(TeacherId(name="runs/teacher", fingerprint="aaa111"),),
+        inputs=(),
+        shard_size=3,
+        block_size=3,
+        span_floor=floor,
+    )
+    writer = StoreWriter.create(path, header)
+    for index, rows in enumerate(shards):
+        writer.write_shard(index, [SoftBlock(tuple(rows), np.zeros((0, 4), np.int32), np.zeros(0, np.float16))])
+    if finish:
+        writer.finish(len(shards))
+    return path
