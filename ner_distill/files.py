@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import re
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from ner_distill.errors import NerDistillError, RunError, TrainingError
 
@@ -41,6 +43,21 @@ def atomic_write_bytes(path: Path, data: bytes | memoryview, *, advice: str = ""
 def atomic_write_text(path: Path, text: str, *, advice: str = "") -> None:
     """`atomic_write_bytes` of UTF-8 text, line ends as they are."""
     atomic_write_bytes(path, text.encode("utf-8"), advice=advice)
+
+
+def write_json(path: Path, data: object) -> None:
+    """`atomic_write_text` of JSON for people to read."""
+    atomic_write_text(path, json.dumps(data, ensure_ascii=False, indent=1) + "\n")
+
+
+def read_json(path: Path, missing: str) -> Any:
+    """Returns what a JSON file of a run holds. Raises RunError naming it; `missing` says what its absence means."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunError(f"{path}: not found; {missing}") from None
+    except (ValueError, OSError) as error:
+        raise RunError(f"{path}: cannot be read as JSON ({error}); the run is damaged") from None
 
 
 def write_error(path: Path, error: OSError, *, advice: str = "") -> NerDistillError:

@@ -14,7 +14,7 @@ from ner_distill.errors import ConfigError, NerDistillError, RunError, TrainingE
 from ner_distill.pipelines.dictionaries import grow_rounds as module
 from ner_distill.pipelines.dictionaries.grow_rounds import Round, Rounds, grow_rounds
 from ner_distill.pipelines.dictionaries.label_dictionary import label_dictionary
-from ner_distill.runs.runs import read_config
+from ner_distill.runs.info import read_config
 from tests import corpora
 from tests.commands import ok, run, settings, snapshot
 from tests.world import World

@@ -17,7 +17,7 @@ from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
 from ner_distill.pipelines.voting import self_train as module
 from ner_distill.pipelines.voting.self_train import SelfOptions, self_train
 from ner_distill.runs.build import load_run
-from ner_distill.runs.fold_teachers import fold_teachers
+from ner_distill.runs.info import fold_teachers
 from tests import corpora
 from tests.commands import ok, run, settings
 
@@ -175,7 +175,7 @@ def test_half_a_store_is_gone_on_with(copy: Path, files: dict[str, Path]) -> Non
     [
         ({"options": SelfOptions(folds=3, raw_weight=0.5)}, ConfigError, "--resume: folds was 2, now 3"),
         ({"settings": (*LEARNS, "seed=5")}, ConfigError, "--resume: seed was 13, now 5"),
-        ({"overwrite": True}, ConfigError, "--resume goes on with rounds, --overwrite removes them"),
+        ({"overwrite": True}, ConfigError, "--resume goes on with a self-training, --overwrite removes it"),
     ],
 )
 def test_what_began_otherwise_is_not_gone_on_with(

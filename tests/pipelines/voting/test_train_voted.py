@@ -22,7 +22,7 @@ from ner_distill.pipelines.labelling.label_unlabeled import fingerprint, label_u
 from ner_distill.pipelines.labelling.labeller import LabelOptions
 from ner_distill.pipelines.voting import fold_jobs, train_voted
 from ner_distill.runs.build import load_run
-from ner_distill.runs.fold_teachers import fold_teachers
+from ner_distill.runs.info import fold_teachers
 from ner_distill.runtime.inference import find_entities
 from tests import corpora
 from tests.commands import ok, run, settings
