@@ -56,18 +56,18 @@ class OutputKind:
     def check(self, directory: Path, *, resume: Resume = False, overwrite: bool = False) -> None:
         """Raise NerDistillError where `make`, or resuming, would have to be refused. Changes nothing."""
         if resume and overwrite:
-            raise ConfigError(f"--resume goes on with a {self.noun}, --overwrite removes it: give one of them")
+            raise ConfigError(f"`resume` goes on with a {self.noun}, `overwrite` removes it: give one of them")
         if directory.exists() and not directory.is_dir():
             raise RunError(f"{directory}: is a file; expected the name of a directory to write the {self.noun} into")
         if resume is True and (missing := [name for name in self.record if not (directory / name).is_file()]):
             raise RunError(
-                f"{directory / missing[0]}: not found; there is no {self.noun} to go on with; leave --resume out"
+                f"{directory / missing[0]}: not found; there is no {self.noun} to go on with; leave `resume` out"
             )
         names = sorted(path.name for path in self._entries(directory))
         if resume or not names:
             return
         if not overwrite:
-            ways = ["go on with it (--resume)"] * self.can_resume + ["replace it (--overwrite)"] * self.can_overwrite
+            ways = ["go on with it (`resume`)"] * self.can_resume + ["replace it (`overwrite`)"] * self.can_overwrite
             raise RunError(
                 f"{directory}: exists and is not empty; {', '.join(ways)}{' or ' * bool(ways)}choose another directory"
             )
@@ -75,7 +75,7 @@ class OutputKind:
             names = [name for name in names if not self._makes(name)]
         if names:
             raise RunError(
-                f"{directory}: holds {', '.join(names[:5])} that {self.command} did not make; --overwrite does not "
+                f"{directory}: holds {', '.join(names[:5])} that {self.command} did not make; `overwrite` does not "
                 "remove that"
             )
 

@@ -350,7 +350,7 @@ def test_resume_of_nothing_is_refused(world: World, tmp_path: Path) -> None:
 def test_resume_of_a_run_of_the_other_kind_is_refused(world: World, tmp_path: Path) -> None:
     shutil.copytree(world.student, tmp_path / "out")
     message = refused(tmp_path, *training(world, tmp_path / "out"), "--resume")
-    assert "is the run of a student: train-student --resume goes on with it" in message
+    assert "is the run of a student; train-student can go on with it" in message
 
 
 def test_store_is_not_resumed_with_another_teacher(world: World, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_an_empty_directory_is_taken(tmp_path):
 
 def test_a_run_is_not_overwritten_unasked(tmp_path):
     before = tree(make_run(tmp_path))
-    with pytest.raises(RunError, match=r"not empty.*--resume.*--overwrite.*another directory"):
+    with pytest.raises(RunError, match=r"not empty.*`resume`.*`overwrite`.*another directory"):
         TEACHER_RUN.make(tmp_path)
     assert tree(tmp_path) == before
 
@@ -65,7 +65,7 @@ def test_overwrite_does_not_remove_what_is_no_run(tmp_path, files):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     before = tree(tmp_path)
-    with pytest.raises(RunError, match="did not make; --overwrite does not remove"):
+    with pytest.raises(RunError, match="did not make; `overwrite` does not remove"):
         TEACHER_RUN.make(tmp_path, overwrite=True)
     assert tree(tmp_path) == before
 
@@ -137,7 +137,7 @@ def test_auto_resumes_what_was_begun_and_makes_what_was_not(tmp_path):
 def test_overwrite_removes_no_name_that_the_command_does_not_make(tmp_path):
     for name in ("recipe.json", "label.txt", "herb-1", "herb-x"):
         (tmp_path / name).touch()
-    with pytest.raises(RunError, match=r"holds herb-x that brew did not make; --overwrite does not remove that"):
+    with pytest.raises(RunError, match=r"holds herb-x that brew did not make; `overwrite` does not remove that"):
         KIND.make(tmp_path, overwrite=True)
     assert len(list(tmp_path.iterdir())) == 4
     (tmp_path / "herb-x").unlink()
@@ -157,8 +157,8 @@ def test_what_lies_beside_does_not_count_and_stays(tmp_path):
 @pytest.mark.parametrize(
     ("options", "ways"),
     [
-        ({}, r"go on with it \(--resume\), replace it \(--overwrite\) or choose another directory"),
-        ({"can_resume": False}, r"empty; replace it \(--overwrite\) or choose another directory"),
+        ({}, r"go on with it \(`resume`\), replace it \(`overwrite`\) or choose another directory"),
+        ({"can_resume": False}, r"empty; replace it \(`overwrite`\) or choose another directory"),
         ({"can_resume": False, "can_overwrite": False}, r"empty; choose another directory"),
     ],
 )

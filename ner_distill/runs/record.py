@@ -69,13 +69,13 @@ class RunRecord(Generic[Config]):
         """Raise NerDistillError where kind, configuration, inputs or labels are not what the run began with."""
         known, info = read_info(directory), self.info
         if known.kind != info.kind:
-            raise RunError(f"{directory}: is the run of a {known.kind}: train-{known.kind} --resume goes on with it")
+            raise RunError(f"{directory}: is the run of a {known.kind}; train-{known.kind} can go on with it")
         require_same_config(directory, self.config)
         require_same_inputs(directory, self.inputs)
         if known != info:
             raise RunError(
-                f"--resume: {directory} began with the labels {', '.join(known.labels)} ({known.unit}), now they are "
-                f"{', '.join(info.labels)} ({info.unit}); read the files as then (--format, --scheme, --tag-column)"
+                f"`resume`: {directory} began with the labels {', '.join(known.labels)} ({known.unit}), now they are "
+                f"{', '.join(info.labels)} ({info.unit}); read the files as then (`format`, `scheme`, `tag_column`)"
             )
 
 
@@ -145,7 +145,7 @@ def require_same_values(before: Mapping[str, Any], values: Mapping[str, Any], no
 
 def _refuse_changes(changes: Sequence[str], noun: str) -> None:
     if changes:
-        raise ConfigError.of([f"--resume: {change}; a {noun} goes on as it began" for change in changes])
+        raise ConfigError.of([f"`resume`: {change}; a {noun} goes on as it began" for change in changes])
 
 
 def require_same_inputs(directory: Path, inputs: Inputs) -> None:
@@ -167,5 +167,10 @@ def require_same_files(path: Path, before: Any, inputs: Inputs) -> None:
     except (KeyError, TypeError, AttributeError):
         raise RunError(f"{path}: expected sizes and hashes of the input files; {path.parent} is damaged") from None
     if changed := [role for role in {**old, **new} if old.get(role) != new.get(role)]:
-        named = ", ".join(role if "." in role or role == "knowledge" else f"--{role}" for role in changed)
-        raise RunError(f"--resume: the files of {named} are not those that {path.parent} began with; see {path}")
+        named = ", ".join(role if "." in role or role == "knowledge" else _in_backticks(role) for role in changed)
+        raise RunError(f"`resume`: the files of {named} are not those that {path.parent} began with; see {path}")
+
+
+def _in_backticks(role: str) -> str:
+    name, space, rest = role.partition(" ")  # `dictionary` PER
+    return f"`{name}`{space}{rest}"

@@ -29,7 +29,7 @@ def test_every_changed_key_is_listed_with_both_values(tmp_path):
     with pytest.raises(ConfigError) as raised:
         require_same_config(tmp_path, changed)
     rate = CONFIG.optim.lr
-    assert [line.removeprefix("  - --resume: ").partition(";")[0] for line in str(raised.value).splitlines()] == [
+    assert [line.removeprefix("  - `resume`: ").partition(";")[0] for line in str(raised.value).splitlines()] == [
         "4 problems:",
         "seed was 13, now 14",
         "head.kind was 'crf', now 'token'",
@@ -60,13 +60,13 @@ def test_resume_with_the_same_inputs_goes_on(tmp_path):
 
 def test_resume_with_a_changed_input_names_the_option(tmp_path):
     write_json(tmp_path / "inputs.json", inputs_of(tmp_path, "a"))
-    with pytest.raises(RunError, match="the files of --train are not those"):
+    with pytest.raises(RunError, match="the files of `train` are not those"):
         require_same_inputs(tmp_path, inputs_of(tmp_path, "b"))
 
 
 def test_resume_with_one_file_less_names_the_option(tmp_path):
     write_json(tmp_path / "inputs.json", inputs_of(tmp_path, "a"))
-    with pytest.raises(RunError, match="the files of --train are not those"):
+    with pytest.raises(RunError, match="the files of `train` are not those"):
         require_same_inputs(tmp_path, {"train": [], "dev": []})
 
 
@@ -86,7 +86,7 @@ def test_a_run_that_began_may_go_on_as_it_began(tmp_path):
 @pytest.mark.parametrize(
     ("info", "message"),
     [
-        (RunInfo("student", "character", INFO.labels), "run of a teacher: train-teacher --resume"),
+        (RunInfo("student", "character", INFO.labels), "run of a teacher; train-teacher can"),
         (RunInfo("teacher", "character", ("LOC", "ORG")), "labels LOC, 机构 .* now they are LOC, ORG"),
         (RunInfo("teacher", "word", INFO.labels), r"\(character\), now .*\(word\)"),
     ],

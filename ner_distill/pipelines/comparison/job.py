@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ner_distill.data.formats.reading import ReadOptions
 from ner_distill.errors import RunError
 from ner_distill.files import atomic_write_text, read_json
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.comparison.figures import Figures
 from ner_distill.runs.info import TEACHER_RUN
 from ner_distill.training.child import run_child, serve

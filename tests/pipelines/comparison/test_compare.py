@@ -18,9 +18,9 @@ from rich.console import Console
 
 from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
-from ner_distill.data.formats.reading import ReadOptions
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.comparison.compare import compare
 from ner_distill.pipelines.comparison.figures import Comparison, Figures, Run, Spread, read_comparison
 from ner_distill.pipelines.comparison.job import Job, run_in_process
@@ -345,7 +345,7 @@ def test_a_broken_test_file_is_found_before_anything_runs(data: Path, tmp_path: 
 
 def test_a_directory_that_holds_something_is_refused_without_resume(data: Path, tmp_path: Path) -> None:
     run(data, tmp_path / "out", "plain")
-    assert "--resume" in refused(RunError, data, tmp_path / "out", "plain")
+    assert "`resume`" in refused(RunError, data, tmp_path / "out", "plain")
 
 
 def test_resume_without_a_comparison_is_refused(data: Path, tmp_path: Path) -> None:
@@ -359,7 +359,7 @@ def test_resume_with_other_data_is_refused(data: Path, tmp_path: Path, role: str
     configs = [data / "plain.toml"]
     compare(configs, **files, out=tmp_path / "out", runner=Pretend(), reporter=QUIET)
     files[role] = [corpora.write_conll(tmp_path / "other.conll", corpora.sentences(5, seed=9))]
-    with pytest.raises(RunError, match=f"the files of --{role} are not those"):
+    with pytest.raises(RunError, match=f"the files of `{role}` are not those"):
         compare(configs, **files, out=tmp_path / "out", resume=True, runner=Pretend(), reporter=QUIET)
 
 
@@ -373,7 +373,7 @@ def test_resume_with_a_changed_configuration_names_run_and_key(data: Path, tmp_p
     run(data, tmp_path / "out", "plain", seeds=1)
     settings = ["encoder.hidden=64"]
     message = refused(ConfigError, data, tmp_path / "out", "plain", seeds=1, settings=settings, resume=True)
-    assert message.startswith(f"{tmp_path / 'out' / 'plain' / 'seed-13'}: --resume: encoder.hidden was 32, now 64")
+    assert message.startswith(f"{tmp_path / 'out' / 'plain' / 'seed-13'}: `resume`: encoder.hidden was 32, now 64")
 
 
 def test_a_run_cannot_be_one_of_several_processes_of_torchrun(

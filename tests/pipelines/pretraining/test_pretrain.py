@@ -381,7 +381,7 @@ def test_resuming_a_finished_pretraining_does_nothing(english: Path) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "other", "message"),
-    [((*TINY, "seed=1"), False, "seed was 13, now 1"), (TINY, True, "the files of --text are not those")],
+    [((*TINY, "seed=1"), False, "seed was 13, now 1"), (TINY, True, "the files of `text` are not those")],
 )
 def test_resume_refuses_another_configuration_or_text(
     english: Path, tmp_path: Path, settings: tuple[str, ...], other: bool, message: str

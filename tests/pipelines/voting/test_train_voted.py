@@ -193,7 +193,7 @@ def test_resume_does_the_missing_fold_again_alone(copy: dict[str, Path], monkeyp
 
 def test_resume_with_other_data_is_refused(copy: dict[str, Path], tmp_path: Path) -> None:
     write_conll(SENTENCES[:-1], tmp_path / "other.conll")
-    with pytest.raises(RunError, match="the files of --train are not those"):
+    with pytest.raises(RunError, match="the files of `train` are not those"):
         again({**copy, "train": tmp_path / "other.conll"}, resume=True)
 
 
