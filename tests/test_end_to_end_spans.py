@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ner_distill.config.checks import POINTERS
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Span
+from ner_distill.nn.heads import POINTERS
 from ner_distill.options import ReadOptions
 from ner_distill.pipelines.evaluate import evaluate
 from ner_distill.pipelines.train_teacher import train_teacher

@@ -195,7 +195,6 @@ def train_student(
         f"{len(gold_sentences):,} gold sentences; "
         f"{sum(p.numel() for p in student.tagger.parameters()):,} parameters; {accelerator.device}"
     )
-    assert isinstance(config.optim.batch_words, int)
     budget = config.optim.batch_words
     gold_data = (
         LabelledData(gold_sentences, built.featurizer, info.tagset, budget=budget, seed=config.seed)

@@ -8,7 +8,7 @@ from typing import cast
 
 from torch import nn
 
-from ner_distill.config import TeacherConfig, load_config
+from ner_distill.config import MrcConfig, PuConfig, TeacherConfig, VatConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import flattened, read_labelled
 from ner_distill.data.sentence import Sentence, Unit, labels_of
@@ -16,15 +16,15 @@ from ner_distill.directories import Resume
 from ner_distill.errors import DataError
 from ner_distill.nn.heads.pu import PuHead
 from ner_distill.options import ReadOptions
+from ner_distill.runs.adversary import new_adversary, new_vat
 from ner_distill.runs.build import Built, new_teacher
 from ner_distill.runs.heads import check_entities, finds_spans
 from ner_distill.runs.info import TEACHER_RUN, RunInfo
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import RunRecord, fingerprints, open_directory
-from ner_distill.teacher.adversarial import make_adversary, make_vat
 from ner_distill.teacher.model import Teacher, TeacherObjective
 from ner_distill.teacher.regularize import LogSum
-from ner_distill.training.fit import Adversary, Fit
+from ner_distill.training.fit import Fit
 from ner_distill.training.labelled import (
     DevelopmentSet,
     LabelledData,
@@ -95,7 +95,11 @@ def train_teacher(
             return finished_run(out, development, accelerator, reporter)
 
     raw = _raw_text(config, unit, reporter)
-    rates = pu_rates(config.loss, info.labels, sentences, development, reporter) if config.loss.kind == "pu" else None
+    rates = (
+        pu_rates(config.loss, info.labels, sentences, development, reporter)
+        if isinstance(config.loss, PuConfig)
+        else None
+    )
     built = new_teacher(config, info, [sentence.words for sentence in sentences], reporter)
     if rates is not None:
         cast(PuHead, built.tagger.head).set_rates(*rates)
@@ -123,7 +127,7 @@ def train_teacher(
         settings=fit_settings(config.optim, config.seed),
         directory=out,
         reporter=reporter,
-        adversary=_adversary(config, encoders),
+        adversary=new_adversary(config.adversarial, _embeddings(encoders)),
         accelerator=accelerator,
         frozen=[base_of(encoder) for encoder in encoders],
         weighting=LogSum(TASKS) if config.head.task_weighting == "log-sum" else None,
@@ -135,19 +139,20 @@ def train_teacher(
 
 
 def _raw_text(config: TeacherConfig, unit: Unit, reporter: Reporter) -> list[Words]:
-    files = config.adversarial.raw_text
-    if not files:
+    if not isinstance(config.adversarial, VatConfig) or not config.adversarial.raw_text:
         return []
-    assert isinstance(config.optim.batch_words, int)
-    return read_sample(files, unit, longest=config.optim.batch_words, seed=config.seed, reporter=reporter)
+    return read_sample(
+        config.adversarial.raw_text, unit, longest=config.optim.batch_words, seed=config.seed, reporter=reporter
+    )
 
 
 def _data(
     config: TeacherConfig, built: Built, sentences: Sequence[Sentence], raw: Sequence[Words], reporter: Reporter
 ) -> LabelledData | WithRawText:
     budget = config.optim.batch_words
-    assert isinstance(budget, int)
-    if config.head.kind == "mrc":  # reads a sentence once for each question; a step has as many as with other heads
+    if isinstance(
+        config.head, MrcConfig
+    ):  # reads a sentence once for each question; a step has as many as with other heads
         budget *= len(built.info.labels)
     labelled = LabelledData(
         sentences,
@@ -172,8 +177,7 @@ def _embeddings(encoders: Sequence[nn.Module]) -> list[nn.Module]:
 def _objective(
     config: TeacherConfig, teacher: Teacher, encoders: Sequence[nn.Module], labels: Sequence[str]
 ) -> TeacherObjective:
-    adversarial, regularize = config.adversarial, config.regularize
-    vat = make_vat(adversarial.kind, adversarial.on, _embeddings(encoders), epsilon=adversarial.epsilon)
+    regularize = config.regularize
     return TeacherObjective(
         teacher,
         similarity_weight=config.similarity.weight,
@@ -186,17 +190,5 @@ def _objective(
         boundary=config.head.boundary_weight,
         main_type=config.head.main_type_weight,
         main_label=labels.index(config.head.main_type) if config.head.main_type else 0,
-        vat=vat,
-    )
-
-
-def _adversary(config: TeacherConfig, encoders: Sequence[nn.Module]) -> Adversary | None:
-    settings = config.adversarial
-    return make_adversary(
-        settings.kind,
-        settings.on,
-        _embeddings(encoders),
-        epsilon=settings.epsilon,
-        alpha=settings.alpha,
-        steps=settings.steps,
+        vat=new_vat(config.adversarial, _embeddings(encoders)),
     )

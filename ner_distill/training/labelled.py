@@ -169,7 +169,6 @@ def check_development_labels(labels: Sequence[str], development: Sequence[str], 
 
 def fit_settings(optim: OptimConfig, seed: int) -> FitSettings:
     """The loop's plain numbers of a resolved `[optim]`."""
-    assert isinstance(optim.epochs, int)
     return FitSettings(
         epochs=optim.epochs,
         seed=seed,
@@ -196,8 +195,6 @@ def parameter_groups(
 
     Weight decay only where a matrix is: not on biases, norms and single numbers.
     """
-    assert optim.lr != "auto"
-    assert optim.head_lr != "auto"
     inside = {}
     for base in map(base_of, encoders):
         inside.update(dict.fromkeys(map(id, base.parameters()), optim.lr))

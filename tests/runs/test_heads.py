@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from ner_distill.config import HeadConfig
+from ner_distill.config import HeadConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.sentence import Sentence, Span
@@ -61,14 +61,18 @@ def train(data: Path, out: Path, *keys: str, flatten: str | None = None) -> tupl
 # ---- the head
 
 
+def head_config(**options: object) -> HeadConfig:
+    return TeacherConfig.model_validate({"head": options}).head
+
+
 def span_head(**options: object) -> SpanHead:
     torch.manual_seed(3)
-    return cast(SpanHead, new_head(HeadConfig(**options), 8, TAGSET))  # type: ignore[arg-type]
+    return cast(SpanHead, new_head(head_config(**options), 8, TAGSET))
 
 
 @pytest.mark.parametrize("kind", [*HEADS, *SPAN_HEADS, *POINTERS])
 def test_the_kind_decides_whether_entities_may_nest(kind: str) -> None:
-    config = HeadConfig(kind=kind)  # type: ignore[arg-type]
+    config = head_config(kind=kind)
     assert finds_spans(config) == is_span_head(new_head(config, 8, TAGSET)) == (kind not in ("token", "crf"))
 
 
@@ -115,7 +119,7 @@ def test_head_dim_is_the_width_inside(kind: str) -> None:
 
 def warned(*, sentences: tuple[Sentence, ...] = (NESTED,), **options: object) -> str:
     said = io.StringIO()
-    check_entities(HeadConfig(**options), sentences, "--train", Reporter(stream=said))  # type: ignore[arg-type]
+    check_entities(head_config(**options), sentences, "--train", Reporter(stream=said))
     return said.getvalue()
 
 
@@ -201,7 +205,7 @@ def test_a_span_head_learns_from_all_entities_whatever_flatten_says(
 
 @pytest.mark.parametrize("kind", ["token", "crf", "crf-per-type", "global-pointer", "additive-pointer"])
 def test_auxiliary_heads_are_of_the_heads_kind_and_of_one_type(kind: str) -> None:
-    config = HeadConfig(kind=kind, boundary_weight=0.5, main_type="PER", main_type_weight=0.1)  # type: ignore[arg-type]
+    config = head_config(kind=kind, boundary_weight=0.5, main_type="PER", main_type_weight=0.1)
     heads = auxiliary_heads(config, 8, TAGSET)
     assert list(heads) == ["boundary", "main_type"]
     for head in heads.values():
@@ -210,7 +214,7 @@ def test_auxiliary_heads_are_of_the_heads_kind_and_of_one_type(kind: str) -> Non
 
 
 def test_without_weights_there_are_no_auxiliary_heads() -> None:
-    assert auxiliary_heads(HeadConfig(kind="crf"), 8, TAGSET) == {}
+    assert auxiliary_heads(head_config(kind="crf"), 8, TAGSET) == {}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from ner_distill.nn.heads import HEADS, TokenHead
 from ner_distill.nn.losses import contrast, symmetric_kl, uniform_cross_entropy
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
-from ner_distill.teacher.adversarial import make_vat
+from ner_distill.teacher.adversarial import PLACES, Vat
 from ner_distill.teacher.model import Teacher, TeacherObjective
 from ner_distill.teacher.regularize import LogSum, mixup_loss, sentence_vectors
 from tests.pipelines.training import UNEQUAL, Encoder, make_batch, new_fit, watch_gradients
@@ -317,7 +317,7 @@ def test_a_number_that_makes_no_sense_is_refused(name, value):
 
 def test_raw_text_has_the_term_of_vat_alone():
     teacher = new_teacher(encoder=Encoder)
-    vat = make_vat("vat", "vectors", [teacher.tagger.encoder.embedding], epsilon=1.0)
+    vat = Vat(PLACES["vectors"]([teacher.tagger.encoder.embedding]), epsilon=1.0)
     objective = TeacherObjective(teacher, similarity_weight=0.5, vat=vat, vat_weight=0.3)
     batch = batch_of()
     raw = Batch(batch.inputs, batch.mask)

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ner_distill.config import TeacherConfig, load_config
+from ner_distill.config import PuConfig, TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_raw, resumable
 from ner_distill.data.formats.reading import read_labelled, unit_of_raw
@@ -261,7 +261,8 @@ def _read(
         known = ", ".join(info.labels)
         raise ConfigError(f"--dictionary {strange[0]}: the model knows no such type; it has {known} ({model})")
     labels = info.labels if info else tuple(files)
-    if strange := [label for label in config.loss.prior if label not in labels]:
+    priors = config.loss.prior if isinstance(config.loss, PuConfig) else ()
+    if strange := [label for label in priors if label not in labels]:
         raise ConfigError(f"loss.prior: no type {strange[0]!r}; the dictionaries have {', '.join(labels)}")
     unit = info.unit if info else unit_of_raw(text, format, "auto")
     quiet = Reporter(quiet=True)  # each training says again what is odd

@@ -13,7 +13,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from ner_distill.config import PretrainConfig, load_config
+from ner_distill.config import PretrainConfig, PretrainedEncoderConfig, ScratchEncoderConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.features.words import FILE as VOCABULARY
 from ner_distill.data.features.words import WordFeaturizer
@@ -98,7 +98,8 @@ def pretrain(
         PRETRAINING.check(out, resume=resume, overwrite=overwrite)
     if resume:
         resumable(text)
-    begins = config.encoder.start if config.encoder.name == "scratch" else config.encoder.name
+    encoder = config.encoder
+    begins = encoder.start if isinstance(encoder, ScratchEncoderConfig) else encoder.name
     if begins and Path(begins).expanduser().resolve() == out.resolve():
         raise ConfigError(f"--out {out}: is what the training begins at; choose another directory")
     chosen = unit_of_raw(text, format, unit)
@@ -111,9 +112,9 @@ def pretrain(
             figures = read_json(out / "metrics.json", "the training did not finish")
             return Pretrained(figures["accuracy"], figures["perplexity"], accelerator.is_main_process)
     lexicon = _lexicon(config, chosen)
-    pieces = _piece_model(config) if config.encoder.name != "scratch" else None
-    if config.encoder.start:
-        count_words(config.encoder, chosen, ())  # of another unit, or not there: before anything is made
+    pieces = _piece_model(encoder, config.seed) if isinstance(encoder, PretrainedEncoderConfig) else None
+    if isinstance(encoder, ScratchEncoderConfig) and encoder.start:
+        count_words(encoder, chosen, ())  # of another unit, or not there: before anything is made
     if accelerator.is_main_process:
         if not resume:
             open_directory(PRETRAINING, out, record, overwrite=overwrite)
@@ -141,7 +142,6 @@ def _fit(
     resume: bool,
 ) -> Pretrained:
     optim = config.optim
-    assert isinstance(optim.batch_words, int)
     minutes = Minutes(out / "checkpoints" / "rounds.json", config.minutes, accelerator, optim.accumulate)
     data = PretrainData(
         text,
@@ -153,7 +153,7 @@ def _fit(
         matcher=lexicon,
         planned=minutes.places if config.minutes else None,
     )
-    epochs = ROUNDS if optim.epochs == "auto" else optim.epochs * text.rounds()
+    epochs = ROUNDS if config.minutes else optim.epochs * text.rounds()
     fit = Fit(
         model.module,
         MaskedObjective(model.module, simcse=config.simcse),
@@ -198,13 +198,13 @@ def _write_text(text: Sequence[str | Path], out: Path, format: str, unit: Unit, 
         Text.write(place, words())
 
 
-def _piece_model(config: PretrainConfig) -> _Model:
+def _piece_model(config: PretrainedEncoderConfig, seed: int) -> _Model:
     """A checkpoint with its own layer for guessing pieces, or a new one where it has none."""
     from ner_distill.nn.encoders.huggingface import load_masked_lm
 
-    torch.manual_seed(config.seed)
-    model, whole = load_masked_lm(config.encoder.name)
-    featurizer = count_pieces(config.encoder, config.encoder.name, cast(Any, model.base_model))
+    torch.manual_seed(seed)
+    model, whole = load_masked_lm(config.name)
+    featurizer = count_pieces(config, cast(Any, model.base_model))
     module = MaskedPieces(model)
     return _Model(module, PieceMasker(featurizer), [module if whole else model.base_model])
 
@@ -213,17 +213,19 @@ def _word_model(
     config: PretrainConfig, unit: Unit, text: Text, out: Path, accelerator: Accelerator, reporter: Reporter
 ) -> _Model:
     """A scratch encoder for the words of the text, or of the directory where it starts."""
+    shape = config.encoder
+    assert isinstance(shape, ScratchEncoderConfig)
     if (out / VOCABULARY).is_file():  # of the training that is resumed
-        featurizer = WordFeaturizer.load(out, unit, max_words=config.encoder.max_pieces)
+        featurizer = WordFeaturizer.load(out, unit, max_words=shape.max_pieces)
     else:
-        featurizer = count_words(config.encoder, unit, text.spread(COUNTED))
+        featurizer = count_words(shape, unit, text.spread(COUNTED))
     masker = WordMasker(featurizer)
     if accelerator.is_main_process:
         featurizer.save(out)
     torch.manual_seed(config.seed)
-    encoder = scratch(config.encoder, featurizer)
-    start_encoder(config.encoder, encoder, reporter)
-    module = MaskedWords(encoder, words=len(masker.vocab), dim=config.encoder.word_dim)
+    encoder = scratch(shape, featurizer)
+    start_encoder(shape, encoder, reporter)
+    module = MaskedWords(encoder, words=len(masker.vocab), dim=shape.word_dim)
     return _Model(module, masker, [encoder])
 
 
@@ -260,6 +262,7 @@ def _finish(config: PretrainConfig, model: _Model, out: Path, figures: dict[str,
     """Write the encoder and then `metrics.json`, the mark of a finished training; checkpoints are of no more use."""
     if isinstance(model.module, MaskedWords):
         assert isinstance(model.masker, WordMasker)
+        assert isinstance(config.encoder, ScratchEncoderConfig)
         save_start(config.encoder, model.masker.featurizer.unit, model.module.encoder, out)
     else:
         from ner_distill.nn.encoders.huggingface import save_backbone
