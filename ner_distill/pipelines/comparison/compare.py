@@ -183,7 +183,7 @@ def _read_data(
     What is odd in them is not: each training says it again.
     """
     from ner_distill.runs.heads import finds_spans
-    from ner_distill.training.labelled import check_development_labels
+    from ner_distill.training.development import check_development_labels
 
     files = {"train": train, "dev": dev} | ({"test": test} if test else {})
     if "-" in (str(path) for paths in files.values() for path in paths):

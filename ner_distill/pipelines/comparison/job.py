@@ -11,9 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ner_distill.config import TeacherConfig, load_config
+from ner_distill.data.metrics import Scores
 from ner_distill.errors import RunError
 from ner_distill.files import atomic_write_text, read_json
 from ner_distill.options import ReadOptions
+from ner_distill.options.models import EvaluateOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.comparison.figures import Figures
 from ner_distill.runs.info import TEACHER_RUN
 from ner_distill.training.child import run_child, serve
@@ -101,22 +105,27 @@ def do_job(message: dict[str, Any]) -> None:
 
 
 def _train_and_measure(job: Job) -> None:
-    from ner_distill.pipelines.evaluate import evaluate
     from ner_distill.pipelines.train_teacher import train_teacher
 
     directory = job.directory
     measured = job.measured()
     if not job.trained:
-        seed = [f"seed={job.seed}"]
-        train_teacher(
-            job.train, job.dev, directory, config_file=job.config, settings=seed, resume="auto", reading=job.reading
-        )
+        config = load_config(TeacherConfig, job.config, [f"seed={job.seed}"])
+        options = TeacherOptions(train=job.train, dev=job.dev, out=directory, **asdict(job.reading))
+        train_teacher(config, options, resume="auto")
         measured = {"peak_mib": peak_mib(), "gpu_mib": gpu_mib()}
     measured.setdefault("peak_mib", None)  # killed between the last line of training and the measuring: not known
     measured.setdefault("gpu_mib", None)
     _note(directory, measured)
     if job.test and "test" not in measured:
-        _note(directory, measured | {"test": evaluate(directory, job.test, reading=job.reading).to_json()})
+        _note(directory, measured | {"test": _scores(job).to_json()})
+
+
+def _scores(job: Job) -> Scores:
+    from ner_distill.pipelines.evaluate import evaluate
+
+    reading = {name: value for name, value in asdict(job.reading).items() if name != "flatten"}
+    return evaluate(EvaluateOptions(model=job.directory, data=job.test, **reading))
 
 
 def _note(directory: Path, measured: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.files import atomic_write_text, read_json
 from ner_distill.options import ReadOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.dictionaries.grow_dictionary import grow_dictionary
 from ner_distill.pipelines.dictionaries.label_dictionary import label_dictionary
 from ner_distill.pipelines.evaluate import score_model
@@ -35,7 +36,7 @@ from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import load_run
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
-from ner_distill.training.labelled import check_development_labels
+from ner_distill.training.development import check_development_labels
 
 GROWING = OutputKind(
     "grow-dictionary --rounds",
@@ -191,17 +192,9 @@ class _Step:
         reporter: Reporter,
     ) -> float:
         """The teacher's F1; a training that was begun goes on."""
-        trained = train_teacher(
-            [self.labelled],
-            dev,
-            self.teacher,
-            config_file=config_file,
-            settings=settings,
-            unit=unit,
-            resume="auto",
-            reporter=reporter,
-        )
-        return trained.scores.micro.f1
+        config = load_config(TeacherConfig, config_file, settings)
+        options = TeacherOptions(train=[self.labelled], dev=dev, out=self.teacher)
+        return train_teacher(config, options, reporter, unit=unit, resume="auto").scores.micro.f1
 
     def grow(
         self,

@@ -16,6 +16,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.batching import plan_batches
 from ner_distill.data.formats.readers import read_corpus
@@ -27,7 +28,7 @@ from ner_distill.errors import RunError
 from ner_distill.files import atomic_write_text, read_json, sha256_of, write_error
 from ner_distill.nn.heads import AnyHead, is_span_head
 from ner_distill.nn.spans import found, span_probs_of_tags
-from ner_distill.options import ReadOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.runs.build import Built, load_run
 from ner_distill.runtime.inference import Featurizer, best_device, budget_of, find_entities
 
@@ -121,18 +122,12 @@ def do_fold(task: FoldTask, reporter: Reporter | None = None) -> None:
     """Train the teacher of a fold, or go on with it, and write its predictions. Raises NerDistillError."""
     from ner_distill.pipelines.train_teacher import train_teacher
 
-    train_teacher(
-        [task.data / "train.jsonl"],
-        [task.data / "dev.jsonl"],
-        task.directory,
-        config_file=Path(task.out) / "config.toml",
-        settings=[f"seed={task.seed}"],
-        unit=task.unit,
-        labels=task.labels,
-        resume="auto",
-        reading=ReadOptions(format="jsonl"),
-        reporter=reporter or Reporter(quiet=True),
+    config = load_config(TeacherConfig, Path(task.out) / "config.toml", [f"seed={task.seed}"])
+    options = TeacherOptions(
+        train=[task.data / "train.jsonl"], dev=[task.data / "dev.jsonl"], out=task.directory, format="jsonl"
     )
+    reporter = reporter or Reporter(quiet=True)
+    train_teacher(config, options, reporter, unit=task.unit, labels=task.labels, resume="auto")
     held_out = task.data / "held-out.jsonl"
     built = load_run(task.directory)
     sentences = read_corpus([held_out], format="jsonl").sentences

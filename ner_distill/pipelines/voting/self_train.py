@@ -42,7 +42,7 @@ from ner_distill.runs.heads import finds_spans
 from ner_distill.runs.info import fold_teachers
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
-from ner_distill.training.labelled import check_development_labels
+from ner_distill.training.development import check_development_labels
 
 SELF_TRAINING = OutputKind(
     "self-train",

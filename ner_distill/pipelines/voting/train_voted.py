@@ -19,11 +19,13 @@ from ner_distill.directories import Resume
 from ner_distill.errors import ConfigError
 from ner_distill.files import read_json
 from ner_distill.options import ReadOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.pipelines.voting.vote_labels import VOTES, vote_labels
 from ner_distill.runs.info import TEACHER_RUN, VOTING
-from ner_distill.training.labelled import Trained, check_development_labels
+from ner_distill.training.development import check_development_labels
 from ner_distill.training.processes import make_accelerator
+from ner_distill.training.session import Trained
 
 RUN = replace(TEACHER_RUN, beside=(VOTING,))
 
@@ -53,7 +55,7 @@ def train_voted(
     training could not go on.
     """
     reporter, reading, voting = reporter or Reporter(), reading or ReadOptions(), out / VOTING
-    load_config(TeacherConfig, config_file, settings)  # what is wrong with it is said before files are read
+    config = load_config(TeacherConfig, config_file, settings)  # what is wrong with it is said before files are read
     if STDIN in map(str, [*train, *dev]):
         raise ConfigError("--folds: standard input is read once, and these files are read for the folds and again: -")
     if make_accelerator().num_processes > 1:
@@ -90,18 +92,11 @@ def train_voted(
         reporter=reporter,
         opened=opened,
     )
+    options = TeacherOptions(
+        train=[voting / "cleaned.jsonl"], dev=dev, out=out, format="jsonl", flatten=reading.flatten
+    )
     return train_teacher(
-        [voting / "cleaned.jsonl"],
-        dev,
-        out,
-        config_file=config_file,
-        settings=settings,
-        unit=unit,
-        labels=labels_of(sentences),
-        resume="auto",
-        reading=reading,
-        train_reading=ReadOptions(format="jsonl", flatten=reading.flatten),
-        reporter=reporter,
+        config, options, reporter, unit=unit, labels=labels_of(sentences), dev_reading=reading, resume="auto"
     )
 
 

@@ -21,6 +21,8 @@ from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
 from ner_distill.options import ReadOptions
+from ner_distill.options.models import EvaluateOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.comparison.compare import compare
 from ner_distill.pipelines.comparison.figures import Comparison, Figures, Run, Spread, read_comparison
 from ner_distill.pipelines.comparison.job import Job, run_in_process
@@ -109,15 +111,16 @@ def test_a_process_gives_the_weights_that_train_teacher_gives(
     real: tuple[Path, Comparison], data: Path, tmp_path: Path
 ) -> None:
     settings = [*corpora.SMALL, "optim.epochs=2", "seed=14"]
-    files = ([data / "train.conll"], [data / "dev.conll"])
-    train_teacher(*files, tmp_path / "run", config_file=data / "plain.toml", settings=settings, reporter=QUIET)
+    options = TeacherOptions(train=[data / "train.conll"], dev=[data / "dev.conll"], out=tmp_path / "run")
+    train_teacher(load_config(TeacherConfig, data / "plain.toml", settings), options, QUIET)
     weights = (real[0] / "plain" / "seed-14" / "model.safetensors").read_bytes()
     assert weights == (tmp_path / "run" / "model.safetensors").read_bytes()
 
 
 def test_f1_is_that_of_evaluate(real: tuple[Path, Comparison], data: Path) -> None:
     figures, directory = figures_of(real[1], "plain"), real[0] / "plain" / "seed-14"
-    scores = [evaluate(directory, [data / file], reporter=QUIET).micro.f1 for file in ("dev.conll", "test.conll")]
+    files = ("dev.conll", "test.conll")
+    scores = [evaluate(EvaluateOptions(model=directory, data=[data / file]), QUIET).micro.f1 for file in files]
     assert [figures.dev, figures.test] == scores
 
 
@@ -333,7 +336,7 @@ def test_nothing_to_compare_is_refused(data: Path, tmp_path: Path) -> None:
 def test_labels_of_no_training_sentence_are_refused(data: Path, tmp_path: Path) -> None:
     other = corpora.write_conll(tmp_path / "dev.conll", [Sentence("a", ("Oslo",), (Span(0, 1, "GPE"),))])
     pretend = Pretend()
-    with pytest.raises(DataError, match="--dev: its labels \\(GPE\\) are none of those"):
+    with pytest.raises(DataError, match="`dev`: its labels \\(GPE\\) are none of those"):
         compare([data / "plain.toml"], [data / "train.conll"], [other], out=tmp_path / "out", runner=pretend)
     assert pretend.jobs == []
 

@@ -238,7 +238,7 @@ def test_standard_input_is_refused(files: dict[str, Path], tmp_path: Path) -> No
 
 def test_development_data_of_other_types_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "dev.conll").write_text("Zorn\tB-KING\n\n", "utf-8")
-    with pytest.raises(DataError, match=r"--dev: its labels \(KING\) are none of those"):
+    with pytest.raises(DataError, match=r"`dev`: its labels \(KING\) are none of those"):
         again({**files, "dev": tmp_path / "dev.conll"}, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
