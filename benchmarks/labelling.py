@@ -22,15 +22,15 @@ from benchmarks import common
 from ner_distill.console import Reporter
 from ner_distill.pipelines.labelling import label_unlabeled as labelling
 from ner_distill.pipelines.labelling.labeller import LabelOptions
-from ner_distill.runs.build import load_run
+from ner_distill.runs.build import load_teacher
 
 
 def ours(run: Path, text: Path, options: LabelOptions, clock: str) -> Callable[[], float]:
     """Seconds of a whole labelling, the teacher loaded before."""
 
     def measured() -> float:
-        built = load_run(run)
-        with tempfile.TemporaryDirectory() as place, patch.object(labelling, "load_run", lambda _: built):
+        built = load_teacher(run)
+        with tempfile.TemporaryDirectory() as place, patch.object(labelling, "load_teacher", lambda _: built):
             store, reporter = Path(place) / "store", Reporter(quiet=True)
             label = partial(labelling.label_unlabeled, [run], [text], store, options=options, reporter=reporter)
             return common.seconds(label, clock)

@@ -10,20 +10,14 @@ import tomli_w
 import torch
 from torch import nn
 
-from ner_distill.config import (
-    START_FILE,
-    START_SHAPE,
-    FeaturesConfig,
-    PretrainedEncoderConfig,
-    ScratchEncoderConfig,
-    read_start,
-)
+from ner_distill.config import START_FILE, START_SHAPE, read_start, sections
 from ner_distill.console import Reporter
 from ner_distill.data.features.pieces import PieceFeaturizer
 from ner_distill.data.features.words import WordFeaturizer
 from ner_distill.data.sentence import Unit
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import atomic_write_text
+from ner_distill.nn.encoders.base import Encoder, WordKnowledge
 from ner_distill.nn.encoders.embedding import GivenEmbedding
 from ner_distill.nn.encoders.lattice import KnowledgeEncoder, LatticeLayers
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
@@ -39,7 +33,9 @@ if TYPE_CHECKING:
 START_WEIGHTS = "model.safetensors"
 
 
-def count_words(config: ScratchEncoderConfig, unit: Unit, sentences: Iterable[Sequence[str]]) -> WordFeaturizer:
+def count_words(
+    config: sections.ScratchEncoderConfig, unit: Unit, sentences: Iterable[Sequence[str]]
+) -> WordFeaturizer:
     """The scratch encoder's featurizer, its vocabularies counted on these sentences, or those that it starts with.
 
     Raises ConfigError where `start` was pretrained on words of another unit.
@@ -63,7 +59,7 @@ def count_words(config: ScratchEncoderConfig, unit: Unit, sentences: Iterable[Se
     )
 
 
-def count_pieces(config: PretrainedEncoderConfig, backbone: PreTrainedModel) -> PieceFeaturizer:
+def count_pieces(config: sections.PretrainedEncoderConfig, backbone: PreTrainedModel) -> PieceFeaturizer:
     """The featurizer of a pretrained encoder. Raises ConfigError where the tokenizer does not fit it."""
     from ner_distill.nn.encoders.huggingface import check_vocabulary, load_tokenizer, position_limit
 
@@ -73,9 +69,9 @@ def count_pieces(config: PretrainedEncoderConfig, backbone: PreTrainedModel) -> 
 
 
 def scratch(
-    config: ScratchEncoderConfig,
+    config: sections.ScratchEncoderConfig,
     featurizer: WordFeaturizer,
-    knowledge: Sequence[nn.Module] = (),
+    knowledge: Sequence[WordKnowledge] = (),
     lattice: LatticeLayers | None = None,
 ) -> ScratchEncoder:
     """The scratch encoder for these vocabularies, with fresh weights."""
@@ -101,7 +97,9 @@ def scratch(
     )
 
 
-def start_encoder(config: ScratchEncoderConfig, encoder: ScratchEncoder, reporter: Reporter | None = None) -> None:
+def start_encoder(
+    config: sections.ScratchEncoderConfig, encoder: ScratchEncoder, reporter: Reporter | None = None
+) -> None:
     """Begin at the weights of the directory `start`, if there is one, as far as they fit.
 
     They always are the embeddings. Of the projection the columns of these: what is known of words besides comes behind
@@ -130,7 +128,7 @@ def start_encoder(config: ScratchEncoderConfig, encoder: ScratchEncoder, reporte
         reporter.info(f"encoder.start: {config.start}; {' and '.join(anew)} begin anew")
 
 
-def save_start(config: ScratchEncoderConfig, unit: Unit, encoder: ScratchEncoder, directory: Path) -> None:
+def save_start(config: sections.ScratchEncoderConfig, unit: Unit, encoder: ScratchEncoder, directory: Path) -> None:
     """Write weights and `encoder.toml`, which `start_encoder` reads; the vocabulary is there already."""
     save_weights(directory / START_WEIGHTS, encoder.state_dict())
     shape = {key: getattr(config, key) for key in START_SHAPE}
@@ -138,7 +136,7 @@ def save_start(config: ScratchEncoderConfig, unit: Unit, encoder: ScratchEncoder
     atomic_write_text(directory / START_FILE, tomli_w.dumps(about))
 
 
-def scratch_with(config: ScratchEncoderConfig, featurizer: WordFeaturizer, known: Knowledge) -> ScratchEncoder:
+def scratch_with(config: sections.ScratchEncoderConfig, featurizer: WordFeaturizer, known: Knowledge) -> ScratchEncoder:
     """The scratch encoder of a teacher, with what it knows of words."""
     lattice = lattice_of(known, config, config.hidden)  # before the modules: in this order their weights are drawn
     encoder = scratch(config, featurizer, modules_of(known), lattice)
@@ -152,17 +150,21 @@ def scratch_with(config: ScratchEncoderConfig, featurizer: WordFeaturizer, known
 
 
 def start_vectors(
-    features: FeaturesConfig, embedding: WordEmbedding, featurizer: WordFeaturizer, reporter: Reporter
+    features: sections.FeaturesConfig, embedding: WordEmbedding, featurizer: WordFeaturizer, reporter: Reporter
 ) -> None:
     """Begin words and bigrams at the vectors that `[features]` names."""
-    for key, table, vocab in (("char_vectors", "words", "words"), ("bigram_vectors", "bigrams", "bigrams")):
-        if file := getattr(features, key):
-            if vocab not in featurizer.vocabs:
+    tables = (
+        ("char_vectors", features.char_vectors, "words", embedding.words),
+        ("bigram_vectors", features.bigram_vectors, "bigrams", embedding.bigrams),
+    )
+    for key, file, vocab, table in tables:
+        if file:
+            if table is None:
                 raise ConfigError(f"features.{key}: this encoder has no {vocab} (encoder.bigrams, Chinese only)")
-            start_words(getattr(embedding, table), featurizer.vocabs[vocab], file, f"features.{key}", reporter)
+            start_words(table, featurizer.vocabs[vocab], file, f"features.{key}", reporter)
 
 
-def pretrained_with(config: PretrainedEncoderConfig, backbone: PreTrainedModel, known: Knowledge) -> nn.Module:
+def pretrained_with(config: sections.PretrainedEncoderConfig, backbone: PreTrainedModel, known: Knowledge) -> Encoder:
     """A pretrained encoder, and on it what the teacher knows of words."""
     encoder = pretrained(config, backbone)
     if not known.sources:
@@ -171,7 +173,7 @@ def pretrained_with(config: PretrainedEncoderConfig, backbone: PreTrainedModel, 
     return KnowledgeEncoder(encoder, knowledge=modules_of(known), lattice=lattice)
 
 
-def pretrained(config: PretrainedEncoderConfig, backbone: PreTrainedModel) -> PretrainedEncoder:
+def pretrained(config: sections.PretrainedEncoderConfig, backbone: PreTrainedModel) -> PretrainedEncoder:
     """The encoder around a backbone."""
     from ner_distill.nn.encoders.huggingface import layers_of
 

@@ -145,9 +145,9 @@ def _configurations(files: Files, variants: Sequence[str], settings: Sequence[st
         try:
             found[name] = load_config(TeacherConfig, file, [*settings, *changes])
         except ConfigError as error:
-            own = tuple(f"--set {change}" for change in changes)
+            own = tuple(f"`set` {change}" for change in changes)
             said = _problems(error)
-            problems += [f"{where}: {line.removeprefix('--set ')}" if line.startswith(own) else line for line in said]
+            problems += [f"{where}: {line.removeprefix('`set` ')}" if line.startswith(own) else line for line in said]
     if problems:
         raise ConfigError.of(dict.fromkeys(problems))
     return found

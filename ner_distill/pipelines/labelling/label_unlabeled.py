@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from statistics import fmean
-from typing import Any, cast
+from typing import Any
 
 from ner_distill.console import Reporter
 from ner_distill.data.features.words import FILE as VOCABULARY
@@ -25,7 +25,7 @@ from ner_distill.data.store.writer import StoreWriter
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import sha256_of
 from ner_distill.pipelines.labelling.labeller import Labeller, LabelOptions
-from ner_distill.runs.build import ENCODER, WEIGHTS, Built, load_run
+from ner_distill.runs.build import ENCODER, WEIGHTS, Built, load_teacher
 from ner_distill.runs.heads import QUESTIONS
 from ner_distill.runs.info import fold_teachers, read_info
 from ner_distill.runs.knowledge import DIRECTORY as KNOWLEDGE
@@ -58,10 +58,7 @@ def label_unlabeled(
     # otherwise: that grew with the text by some 150 MB, and hardly any shape beyond a few comes again soon.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     teachers = _voters(teachers, options, reporter)
-    built = [load_run(teacher) for teacher in teachers]
-    for path, one in zip(teachers, built, strict=True):
-        if one.info.kind != "teacher":
-            raise ConfigError(f"--teacher {path}: is the run of a student; expected one of train-teacher")
+    built = [load_teacher(teacher) for teacher in teachers]
     labeller = Labeller(built, options)
     header = _header(teachers, built, text, labeller, format, limit)
     stream: Iterator[Sentence] = read_raw(list(text), format=format, unit=built[0].info.unit)
@@ -127,14 +124,14 @@ def fingerprint(run: Path) -> str:
 
 def _header(
     teachers: Sequence[Path],
-    built: Sequence[Built],
+    built: Sequence[Built[Teacher]],
     text: Sequence[str | Path],
     labeller: Labeller,
     format: str,
     limit: int,
 ) -> StoreHeader:
     options = labeller.options
-    similarities = [model.similarity for one in built if (model := cast(Teacher, one.model)).similarity is not None]
+    similarities = [one.model.similarity for one in built if one.model.similarity is not None]
     settings: dict[str, Any] = {
         "pairs_per_sentence": options.pairs_per_sentence,
         "min_votes": options.min_votes,

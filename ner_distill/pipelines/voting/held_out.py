@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,11 +26,11 @@ from ner_distill.data.noise.votes import Prediction
 from ner_distill.data.sentence import Sentence, Span, labels_of
 from ner_distill.errors import RunError
 from ner_distill.files import atomic_write_text, read_json, sha256_of, write_error
-from ner_distill.nn.heads import AnyHead, is_span_head
-from ner_distill.nn.spans import found, span_probs_of_tags
+from ner_distill.nn.heads import AnyHead, SpanHead
+from ner_distill.nn.spans import span_probs_of_tags, spans_above
 from ner_distill.options.training import TeacherOptions
-from ner_distill.runs.build import Built, load_run
-from ner_distill.runtime.inference import Featurizer, best_device, budget_of, find_entities
+from ner_distill.runs.build import AnyBuilt, load_run
+from ner_distill.runtime.inference import best_device, budget_of, find_entities
 
 FLOOR = 0.01
 """Spans that are less probable are not stored, unless they are given or found."""
@@ -144,7 +144,7 @@ def do_fold(task: FoldTask, reporter: Reporter | None = None) -> None:
     atomic_write_text(task.predictions, json.dumps(content, ensure_ascii=False) + "\n")
 
 
-def predict(built: Built, sentences: Sequence[Sentence]) -> list[Answer]:
+def predict(built: AnyBuilt, sentences: Sequence[Sentence]) -> list[Answer]:
     """For each sentence what is said of its words, and of the entities that are found, given, or likelier than FLOOR.
 
     The probability is that of exactly this span and type: a span head's own; of a tag head what its marginals say
@@ -152,14 +152,14 @@ def predict(built: Built, sentences: Sequence[Sentence]) -> list[Answer]:
     """
     device = best_device()
     built.model.to(device).eval()
-    tagset, featurizer = built.info.tagset, cast(Featurizer, built.featurizer)
+    tagset, featurizer = built.info.tagset, built.featurizer
     features = [featurizer.features(sentence.words) for sentence in sentences]
     entities = find_entities(built.tagger, featurizer, tagset, features, scores=False)
     said = [Answer([], [])] * len(sentences)
     for index, table, tags in _tables(built, features, device):
         own = {span for span, _ in entities[index]}
         given = {span for span in sentences[index].spans or () if span.label in tagset.labels}
-        places, values = found(table[None], FLOOR)
+        places, values = spans_above(table[None], FLOOR)
         probs = {
             Span(start, end, tagset.labels[kind]): prob
             for (_, start, end, kind), prob in zip(places.places.tolist(), values.tolist(), strict=True)
@@ -186,11 +186,13 @@ def _words(count: int, probs: Mapping[Span, float], tags: Probs | None) -> list[
     return words
 
 
-def _tables(built: Built, features: Sequence[Any], device: torch.device) -> Iterator[tuple[int, Tensor, Probs | None]]:
+def _tables(
+    built: AnyBuilt, features: Sequence[Any], device: torch.device
+) -> Iterator[tuple[int, Tensor, Probs | None]]:
     """For each sentence its number, its (types, words, words) table of span probabilities, both words inclusive, and of
     a tag head the (words, tags) probabilities of tags; on the CPU.
     """
-    tagger, featurizer, types = built.tagger, cast(Featurizer, built.featurizer), len(built.info.labels)
+    tagger, featurizer, types = built.tagger, built.featurizer, len(built.info.labels)
     sizes = [featurizer.size(item) for item in features]
     with torch.inference_mode():
         for indices in plan_batches(sizes, budget=budget_of(device), seed=None):
@@ -200,17 +202,17 @@ def _tables(built: Built, features: Sequence[Any], device: torch.device) -> Iter
             rows = max(1, TABLE // (types * mask.shape[1] ** 2))
             for start in range(0, len(indices), rows):
                 part = slice(start, start + rows)
-                tables, tags = _probs(tagger.scorer, vectors[part], mask[part])
+                tables, tags = _probs(tagger.head, vectors[part], mask[part])
                 for row, index in enumerate(indices[part]):
                     length = int(mask[start + row].sum())
                     own = None if tags is None else tags[row, :length].numpy()
                     yield index, tables[row, :, :length, :length], own
 
 
-def _probs(scorer: AnyHead, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor | None]:
-    if is_span_head(scorer):
-        return scorer.span_probs(vectors, mask).cpu(), None
-    logs = scorer.log_probs(vectors, mask)
+def _probs(head: AnyHead, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor | None]:
+    if isinstance(head, SpanHead):
+        return head.span_probs(vectors, mask).cpu(), None
+    logs = head.log_probs(vectors, mask)
     return span_probs_of_tags(logs, mask).cpu(), logs.exp().cpu()
 
 

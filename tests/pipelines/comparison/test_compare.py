@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ner_distill.config import TeacherConfig, load_config
+from ner_distill.config import TeacherConfig, load_config, sections
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
@@ -190,7 +190,7 @@ def test_a_run_trains_with_its_seed_whatever_the_file_says(data: Path, tmp_path:
 def test_a_variant_is_the_first_file_with_keys_changed(data: Path, tmp_path: Path) -> None:
     run(data, tmp_path / "out", "plain", variants=["fgm:adversarial.kind=fgm,optim.epochs=3"])
     plain, fgm = (load_config(TeacherConfig, tmp_path / "out" / name / "config.toml") for name in ("plain", "fgm"))
-    changed = plain.adversarial.model_copy(update={"kind": "fgm"}), plain.optim.model_copy(update={"epochs": 3})
+    changed = sections.FgmConfig(), plain.optim.model_copy(update={"epochs": 3})
     assert fgm == plain.model_copy(update={"adversarial": changed[0], "optim": changed[1]})
 
 
