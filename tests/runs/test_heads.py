@@ -153,7 +153,7 @@ def test_a_training_warns_of_entities_that_are_too_long(tmp_path: Path) -> None:
     write_jsonl([NESTED], tmp_path / "train.jsonl")
     write_jsonl([NESTED], tmp_path / "dev.jsonl")
     _, said = train(tmp_path, tmp_path / "run", "head.kind=global-pointer", "head.max_span=2")
-    assert "warning: --train: 3 of 4 entities are longer than head.max_span = 2" in said
+    assert "warning: `train`: 3 of 4 entities are longer than head.max_span = 2" in said
     assert "3 of 4 entities" in (tmp_path / "run" / "log.txt").read_text()
 
 
