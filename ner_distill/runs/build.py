@@ -27,13 +27,13 @@ from ner_distill.nn.heads.token import TokenHead
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
 from ner_distill.runs.encoders import (
-    count_pieces,
     count_words,
+    new_pretrained_encoders,
+    new_scratch_encoders,
     pretrained_with,
     scratch,
     scratch_with,
     start_encoder,
-    start_vectors,
 )
 from ner_distill.runs.heads import auxiliary_heads, load_questions, new_head, questions_of, save_questions
 from ner_distill.runs.info import RunInfo, read_config, read_info
@@ -97,18 +97,12 @@ def new_teacher(
     known = read_knowledge(config, info.unit, sentences, reporter)
     base: Featurizer[Any]
     encoders: Sequence[Encoder]
-    if isinstance(shape, sections.ScratchEncoderConfig):
-        base = words = count_words(shape, info.unit, sentences)
-        encoders = fresh = [scratch_with(shape, words, known) for _ in range(_encoders(config.similarity))]
-        for encoder in fresh:
-            start_encoder(shape, encoder, reporter)
-            start_vectors(config.features, encoder.embedding, words, reporter)
-    else:
-        from ner_distill.nn.encoders.huggingface import load_backbone
-
-        backbones = [load_backbone(shape.name) for _ in range(_encoders(config.similarity))]
-        base = count_pieces(shape, backbones[0])
-        encoders = [pretrained_with(shape, backbone, known) for backbone in backbones]
+    number = _encoders(config.similarity)
+    match shape:
+        case sections.ScratchEncoderConfig():
+            base, encoders = new_scratch_encoders(shape, known, info.unit, sentences, number, reporter)
+        case sections.PretrainedEncoderConfig():
+            base, encoders = new_pretrained_encoders(shape, known, number)
     _require_different(base, asked, questions or {})
     model = _teacher(config, info.tagset, encoders)
     featurizer = _featurizer(base, known, questions, info.unit)
