@@ -144,9 +144,9 @@ def _train(config: PretrainConfig, model: _Model, text: Text, lexicon: Lexicon |
     )
     loop = session.loop(task, epochs=ROUNDS if config.minutes else config.optim.epochs * text.rounds())
     minutes.done = lambda: (loop.progress.step, loop.progress.seconds)
-    result = loop.run(resume=session.resumes)
+    done = loop.run(resume=session.resumes)
     figures = development_figures(model.module, data)
-    metrics = {"kind": "pretrain", **figures, "steps": result.steps, "seconds": round(result.seconds, 1)}
+    metrics = {"kind": "pretrain", **figures, "steps": done.step, "seconds": round(done.seconds, 1)}
     session.finish(lambda out: _save(config, model, out), metrics)
     return Pretrained(figures["accuracy"], figures["perplexity"], session.main)
 
