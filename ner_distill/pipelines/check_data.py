@@ -20,13 +20,12 @@ from ner_distill.data.noise.suspicious import (
     Suspect,
     Twin,
     conflicts,
-    covered,
     missed,
     surface_counts,
     suspects,
     twins,
 )
-from ner_distill.data.sentence import Span, Unit, labels_of
+from ner_distill.data.sentence import Span, Unit, covered, labels_of
 
 EXAMPLES = 4
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
@@ -202,4 +201,4 @@ def quantiles(lengths: Sequence[int]) -> tuple[int, ...]:
 
 
 def _overlapping(spans: Sequence[Span]) -> int:
-    return sum(one.start < other.end and other.start < one.end for one, other in combinations(spans, 2))
+    return sum(span.overlaps(other) for span, other in combinations(spans, 2))

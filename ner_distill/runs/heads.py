@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from ner_distill.data.features.questions import default_questions, read_question
 from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError, did_you_mean
-from ner_distill.files import atomic_write_text, read_json
+from ner_distill.files import read_json, write_json
 from ner_distill.nn.heads import HEADS, AnyHead, PuHead, SpanHead, Tags
 
 QUESTIONS = "questions.json"
@@ -102,8 +101,7 @@ def questions_of(config: sections.HeadConfig, tagset: TagSet, unit: Unit) -> dic
 
 def save_questions(questions: Mapping[str, str], directory: Path) -> None:
     """Write them into a run."""
-    text = json.dumps(dict(questions), ensure_ascii=False, indent=1) + "\n"
-    atomic_write_text(directory / QUESTIONS, text)
+    write_json(directory / QUESTIONS, dict(questions))
 
 
 def load_questions(config: sections.HeadConfig, tagset: TagSet, directory: Path) -> dict[str, str] | None:

@@ -23,7 +23,7 @@ from ner_distill.data.formats.readers import read_raw
 from ner_distill.data.lexicon.lexicon import Lexicon, Match, Matcher
 from ner_distill.data.lexicon.segmenters import Segmenter
 from ner_distill.data.lexicon.vectors import WordVectors, read_vectors
-from ner_distill.data.sentence import Unit
+from ner_distill.data.sentence import Unit, separator
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.runs.info import read_config, read_info
 from ner_distill.runs.record import fingerprints
@@ -191,7 +191,7 @@ def _read_lexicon(lattice: sections.LexiconConfig, unit: Unit, reporter: Reporte
         lattice.lexicon,
         min_length=shortest,
         max_length=lattice.max_length if unit == "character" else LONGEST,
-        separator=_separator(unit),
+        separator=separator(unit),
     )
     reporter.info(f"lexicon: {len(lexicon):,} words{_cleaned(cleaned)}")
     return lexicon
@@ -199,7 +199,7 @@ def _read_lexicon(lattice: sections.LexiconConfig, unit: Unit, reporter: Reporte
 
 def _read_gazetteers(features: sections.FeaturesConfig, unit: Unit, sentences: Words, reporter: Reporter) -> Gazetteers:
     lists = {label: [Path(file) for file in files] for label, files in features.gazetteers.items()}
-    gazetteers, read = Gazetteers.read(lists, _separator(unit))
+    gazetteers, read = Gazetteers.read(lists, separator(unit))
     for label, lexicon in gazetteers.lexicons.items():
         cleaned = dict(read[label])
         entries = cleaned.pop("entries")
@@ -213,10 +213,6 @@ def _softword(known: Knowledge) -> Softword:
     if known.lattice.kind == "ex-softword":
         return Softword("ex-softword", known.words)
     return Softword("softword", known.segmenter or known.words)  # a segmenter's one segmentation, where there is one
-
-
-def _separator(unit: Unit) -> str:
-    return "" if unit == "character" else " "
 
 
 def _cleaned(counts: Mapping[str, int]) -> str:

@@ -11,7 +11,8 @@ import torch
 
 from ner_distill.data.batching import Batch, blurred, fill_batches, interleaved, units_per_word
 from ner_distill.data.features.base import Featurizer
-from ner_distill.data.store.store import SoftBlock, SoftLabelStore, SoftRow
+from ner_distill.data.store.columns import SoftBlock, SoftRow
+from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.nn.spans import span_probs_of_tags
 from ner_distill.training.labelled import LabelledData
 
@@ -51,13 +52,13 @@ class SoftData:
 
     def _soft_plan(self, epoch: int) -> Iterator[list[int]]:
         rng = np.random.default_rng([self.seed, epoch, 3])
-        table = self.store.blocks.table  # columns: shard, block, first row, rows, words, longest
-        shards = rng.permutation(np.unique(table[:, 0]))
+        table = self.store.blocks
+        shards = rng.permutation(np.unique(table["shard"]))
         for first in range(0, len(shards), SHARDS_TOGETHER):
-            inside = np.flatnonzero(np.isin(table[:, 0], shards[first : first + SHARDS_TOGETHER]))
+            inside = np.flatnonzero(np.isin(table["shard"], shards[first : first + SHARDS_TOGETHER]))
             # blocks of like length side by side, blurred so that epochs differ
-            order = inside[np.argsort(blurred(table[inside, 5], rng))]
-            batches = fill_batches(order.tolist(), table[:, 5], self.budget, rows=table[:, 3])
+            order = inside[np.argsort(blurred(table["longest"][inside], rng))]
+            batches = fill_batches(order.tolist(), table["longest"], self.budget, rows=table["rows"])
             yield from (batches[index] for index in rng.permutation(len(batches)))
 
     def load(self, micro_batch: tuple[str, list[int]], epoch: int) -> Batch:

@@ -12,7 +12,7 @@ from ner_distill.data.features.gazetteers import LONGEST
 from ner_distill.data.features.soft_lexicon import longest_from_left
 from ner_distill.data.formats.segment import segment
 from ner_distill.data.lexicon.lexicon import Lexicon, Match
-from ner_distill.data.sentence import Span, Unit, is_chinese
+from ner_distill.data.sentence import Span, Unit, is_chinese, separator
 from ner_distill.errors import ConfigError, DataError
 
 Conflicts = Literal["drop", "first", "mask"]
@@ -20,11 +20,11 @@ CONFLICTS: tuple[Conflicts, ...] = get_args(Conflicts)
 
 
 @dataclass(frozen=True)
-class Found:
-    """What dictionaries say of a sentence.
+class DictionaryLabels:
+    """The labels of a sentence by dictionaries.
 
     spans:   its entities, sorted, without overlap.
-    keep:    for each word, is what is said of it sure? None = of all.
+    keep:    for each word, does its label count? None = all do.
     dropped: places of forms that stand under two types.
     """
 
@@ -55,16 +55,15 @@ class Dictionaries:
     def __post_init__(self) -> None:
         """Raises ConfigError for another rule, ValueError where there is no type, or one without a form."""
         if self.conflicts not in CONFLICTS:
-            raise ConfigError(f"--conflicts {self.conflicts}: expected {', '.join(CONFLICTS)}")
+            raise ConfigError(f"`conflicts` {self.conflicts}: expected {', '.join(CONFLICTS)}")
         if not self.entries or not all(self.entries.values()):
             raise ValueError("dictionaries: expected at least one type, and a form for each")
-        separator = " " if self.unit == "word" else ""
         self._by_label: dict[str, Lexicon] = {}
         for label, entries in self.entries.items():
             forms = dict.fromkeys((form for entry in entries for form in _written(entry, self.unit)), 0)
-            self._by_label[label] = Lexicon(forms, separator=separator, fold_case=self.fold_case)
+            self._by_label[label] = Lexicon(forms, separator=separator(self.unit), fold_case=self.fold_case)
         every = dict.fromkeys((form for lexicon in self._by_label.values() for form in lexicon.forms), 0)
-        self._all = Lexicon(every, separator=separator, fold_case=self.fold_case)
+        self._all = Lexicon(every, separator=separator(self.unit), fold_case=self.fold_case)
         found = {form: self.types_of(form) for form in sorted(self._all.forms)}
         self.ambiguous = {form: labels for form, labels in found.items() if len(labels) > 1}
 
@@ -87,7 +86,7 @@ class Dictionaries:
         for label, paths in files.items():
             try:
                 lexicon, cleaned = Lexicon.read(
-                    paths, min_length=1, max_length=LONGEST, separator=" " if unit == "word" else "", frequencies=False
+                    paths, min_length=1, max_length=LONGEST, separator=separator(unit), frequencies=False
                 )
             except DataError as error:
                 raise DataError(f"{error} (the dictionary of the type {label})") from None
@@ -99,8 +98,8 @@ class Dictionaries:
         """The types under which a form stands, in the order that they were given in."""
         return tuple(label for label, lexicon in self._by_label.items() if form in lexicon)
 
-    def find(self, words: Sequence[str]) -> Found:
-        """What stands in a sentence."""
+    def find(self, words: Sequence[str]) -> DictionaryLabels:
+        """The entities of a sentence by the dictionaries."""
         spans: list[Span] = []
         unsure: list[tuple[int, int]] = []
         matches: Iterable[Match] = self._all.matches(words)
@@ -113,11 +112,11 @@ class Dictionaries:
             else:
                 unsure.append((start, end))
         if not unsure or self.conflicts == "drop":
-            return Found(tuple(spans), dropped=len(unsure))
+            return DictionaryLabels(tuple(spans), dropped=len(unsure))
         keep = [True] * len(words)
         for start, end in unsure:
             keep[start:end] = [False] * (end - start)
-        return Found(tuple(spans), tuple(keep), len(unsure))
+        return DictionaryLabels(tuple(spans), tuple(keep), len(unsure))
 
 
 def _cuts_a_word(words: Sequence[str], start: int, end: int) -> bool:
@@ -137,16 +136,18 @@ def parse_dictionaries(options: Sequence[str]) -> dict[str, list[Path]]:
     for option in options:
         label, equals, path = (part.strip() for part in option.partition("="))
         if not equals or not label or not path:
-            raise ConfigError(f"--dictionary {option}: expected TYPE=FILE, such as PER=people.txt")
+            raise ConfigError(f"`dictionary` {option}: expected TYPE=FILE, such as PER=people.txt")
         files.setdefault(label, []).append(Path(path))
     if not files:
-        raise ConfigError("--dictionary: none was given; expected TYPE=FILE, at least once")
+        raise ConfigError("`dictionary`: none was given; expected TYPE=FILE, at least once")
     return files
 
 
 def common_words(counts: Mapping[str, Counter[str]], *, most: int = 3) -> dict[str, list[tuple[str, int]]]:
     """Of each type the forms found most often: what a dictionary gets wrong is mostly there."""
-    return {label: sorted(forms.items(), key=lambda one: (-one[1], one[0]))[:most] for label, forms in counts.items()}
+    return {
+        label: sorted(forms.items(), key=lambda item: (-item[1], item[0]))[:most] for label, forms in counts.items()
+    }
 
 
 def _written(entry: str, unit: Unit) -> tuple[str, ...]:

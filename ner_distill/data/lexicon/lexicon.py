@@ -12,14 +12,10 @@ part of the word: `波音 747`. Lists of names have no frequencies: a line, whol
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import hashlib
 import json
-import lzma
 import re
 import unicodedata
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,13 +26,12 @@ import ahocorasick_rs
 from ner_distill.data.formats.lines import check_file, lines_of
 from ner_distill.data.sentence import is_chinese
 from ner_distill.errors import DataError, RunError
-from ner_distill.files import atomic_write_text
+from ner_distill.files import UNPACKING_ERRORS, atomic_write_text, unpacker
 
 FILE = "lexicon.txt"
 _HEADER = "# ner-distill lexicon "
 _BOM = "\ufeff"
 _UNREADABLE = "\ufffd"
-_UNPACK: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _SPACED = re.compile(r"([^\t]*\S)[^\S\t]+([0-9]{1,18})(?:[^\S\t]+[A-Za-z]+)?")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]+")
 _NOT_CHINESE = re.compile(r"[^\W\d_\u3400-\u9fff]")
@@ -177,14 +172,7 @@ class Lexicon:
         self, found: list[tuple[int, int, int]], keys: Sequence[str], words: Sequence[str]
     ) -> Iterator[Match]:
         """What was found in the joined keys and begins and ends where one of them does."""
-        starts: dict[int, int] = {}
-        ends: dict[int, int] = {}
-        at = 0
-        for index, key in enumerate(keys):
-            starts[at] = index  # of words without characters at one place, the last begins a form, the first ends it
-            at += len(key)
-            ends.setdefault(at, index + 1)
-            at += len(self.separator)
+        starts, ends = word_borders(keys, self.separator)
         for _, first, last in found:
             start, end = starts.get(first), ends.get(last)
             if start is not None and end is not None:
@@ -222,6 +210,21 @@ class Lexicon:
             raise RunError(f"{path}: not found; is this a run of ner-distill with a lexicon?") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path}: is no lexicon as a run has it ({error!r}); the run is damaged") from None
+
+
+def word_borders(words: Sequence[str], separator: str = "") -> tuple[dict[int, int], dict[int, int]]:
+    """Where words begin and end in their joined text: character → index of the word that begins there, and character →
+    index behind the word that ends there. Of empty words at one place the last begins and the first ends there.
+    """
+    starts: dict[int, int] = {}
+    ends: dict[int, int] = {}
+    at = 0
+    for index, word in enumerate(words):
+        starts[at] = index
+        at += len(word)
+        ends.setdefault(at, index + 1)
+        at += len(separator)
+    return starts, ends
 
 
 def _is_spaced(path: Path) -> bool:
@@ -268,7 +271,7 @@ def _lines(path: Path, counts: Counter[str]) -> Iterator[tuple[int, str]]:
         with path.open("rb") as file:
             start = file.read(6)
     counts["with a byte order mark"] += start.startswith(_BOM.encode())
-    if unpack := next((unpack for magic, unpack in _UNPACK.items() if start.startswith(magic)), None):
+    if unpack := unpacker(start):
         lines = _unpacked(path, unpack)
     elif start in (b"", _BOM.encode()) and path.is_file():
         return
@@ -291,7 +294,7 @@ def _unpacked(path: Path, unpack: Callable[..., Any]) -> Iterator[tuple[int, str
                 yield number, raw.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise DataError.at(path, number, f"expected UTF-8; {error.reason} in {error.object[:60]!r}") from None
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except UNPACKING_ERRORS as error:
         raise DataError.at(path, number + 1, f"cannot be unpacked ({error}); fetch the file again") from None
 
 

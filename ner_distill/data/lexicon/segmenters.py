@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from ner_distill.data.lexicon.lexicon import Match
+from ner_distill.data.lexicon.lexicon import Match, word_borders
 from ner_distill.data.sentence import is_chinese
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.files import atomic_write_text, sha256_of, write_error
+from ner_distill.files import sha256_of, write_error, write_json
 
 FOLDER = "segmenter"
 FEATURES, WEIGHTS = "features.msgpack", "weights.npz"
@@ -60,13 +60,7 @@ class Segmenter:
 
         Words of the sentence that a cut goes through belong to none, nor does white space. Raises ConfigError.
         """
-        starts: dict[int, int] = {}
-        ends: dict[int, int] = {}
-        at = 0
-        for index, word in enumerate(words):
-            starts[at] = index
-            at += len(word)
-            ends.setdefault(at, index + 1)
+        starts, ends = word_borders(words)
         text = "".join(words)
         # cut() drops white space: the place of its next character is that of the next which is none.
         places = [place for place, char in enumerate(text) if not char.isspace()]
@@ -98,7 +92,7 @@ class Segmenter:
         except OSError as error:
             raise write_error(folder, error) from error
         hashes = {name: sha256_of(folder / name) for name in (FEATURES, WEIGHTS)}
-        atomic_write_text(folder / _ABOUT, json.dumps({"format": _FORMAT, "sha256": hashes}, indent=1) + "\n")
+        write_json(folder / _ABOUT, {"format": _FORMAT, "sha256": hashes})
 
     @classmethod
     def load(cls, directory: Path) -> Segmenter:

@@ -1,16 +1,16 @@
-"""Splits of labelled sentences into folds, so that every sentence is held out once from a model that never saw it."""
+"""Splits of labelled sentences into folds and bags, so that each gets out-of-fold predictions."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 
-from ner_distill.data.sentence import Sentence
+from ner_distill.data.sentence import Sentence, covered
 from ner_distill.errors import ConfigError, DataError
 
 By = Literal["sentence", "document", "entity"]
@@ -22,7 +22,10 @@ MOST_DRAWN = 5
 
 @dataclass(frozen=True)
 class Fold:
-    """Indices of sentences, ascending. dropped: how many of the others are not trained on, see `make_folds`."""
+    """Indices of sentences, ascending: those to train on, and those that are held out.
+
+    dropped: how many sentences are neither, see `make_folds`.
+    """
 
     train: tuple[int, ...]
     held_out: tuple[int, ...]
@@ -30,26 +33,16 @@ class Fold:
 
 
 def document_of(id: str) -> str:
-    """The document part of an id: all before a last `:`, `#` or `/` that a number follows; else the whole id.
-
-    In CCF 2020 a sentence is a whole document, and its id has no such part.
-    """
+    """The document part of an id: all before a last `:`, `#` or `/` that a number follows; else the whole id."""
     match = re.fullmatch(r"(.+)[:#/]\d+", id, re.DOTALL)
     return match[1] if match else id
 
 
-def make_folds(
-    sentences: Sequence[Sentence],
-    folds: int,
-    *,
-    by: By = "sentence",
-    seed: int,
-    key: Callable[[str], str] = document_of,
-) -> tuple[Fold, ...]:
+def make_folds(sentences: Sequence[Sentence], folds: int, *, by: By = "sentence", seed: int) -> tuple[Fold, ...]:
     """Folds, in one of which each sentence is held out.
 
-    by:   "sentence": at random. "document": no document (`key` of the id) is both held out and trained on. "entity": no
-          entity is trained on whose words are those of a held-out one, whatever their types.
+    by:   "sentence": at random. "document": no document (`document_of` an id) is both held out and trained on.
+          "entity": no entity is trained on whose words are those of a held-out one, whatever their types.
     seed: another one gives other folds.
 
     No sentence is trained on that has the very words of a held-out one. With "entity", sentences that share one are
@@ -62,11 +55,11 @@ def make_folds(
     from sklearn.model_selection import GroupKFold
 
     if by not in WAYS:
-        raise ConfigError(f"--by {by}: expected {', '.join(WAYS)}")
+        raise ConfigError(f"`by` {by}: expected {', '.join(WAYS)}")
     if folds < 2:
-        raise ConfigError(f"--folds {folds}: expected 2 or more; what is held out must leave something to train on")
+        raise ConfigError(f"`folds` {folds}: expected 2 or more; what is held out must leave something to train on")
     if by == "document":
-        groups = _numbered(key(sentence.id) for sentence in sentences)
+        groups = _numbered(document_of(sentence.id) for sentence in sentences)
     elif by == "sentence":
         groups = _numbered(sentence.words for sentence in sentences)
     else:
@@ -90,9 +83,9 @@ def make_bags(sentences: Sequence[Sentence], bags: int, *, share: float, seed: i
     Source: Mordelet & Vert, Pattern Recognition Letters 2014, algorithm 1. Raises ConfigError for fewer than 2 bags and
     for a share that is not above 0, DataError for data of which a bag holds all or nothing.
     """
-    problems = [f"--bags {bags}: expected 2 or more"] if bags < 2 else []
+    problems = [f"`bags` {bags}: expected 2 or more"] if bags < 2 else []
     if not 0 < share <= MOST_DRAWN:
-        problems.append(f"--bag-share {share}: expected more than 0, and {MOST_DRAWN} at most")
+        problems.append(f"`bag_share` {share}: expected more than 0, and {MOST_DRAWN} at most")
     if problems:
         raise ConfigError.of(problems)
     groups = np.array(_numbered(sentence.words for sentence in sentences))
@@ -103,7 +96,7 @@ def make_bags(sentences: Sequence[Sentence], bags: int, *, share: float, seed: i
         inside = np.isin(groups, rng.integers(count, size=max(1, round(share * count))))
         if inside.all():
             raise DataError(
-                f"--bag-share {share}: a bag of {count:,} different sentences left none out; give more data or a "
+                f"`bag_share` {share}: a bag of {count:,} different sentences left none out; give more data or a "
                 "smaller share"
             )
         drawn.append(Fold(tuple(np.flatnonzero(inside).tolist()), tuple(np.flatnonzero(~inside).tolist()), 0))
@@ -112,9 +105,8 @@ def make_bags(sentences: Sequence[Sentence], bags: int, *, share: float, seed: i
 
 def entities_alone(sentence: Sentence) -> Sentence:
     """The sentence of which only the words of its entities count."""
-    inside = {word for span in sentence.spans or () for word in range(span.start, span.end)}
-    before = sentence.keep or (True,) * len(sentence.words)
-    return replace(sentence, keep=tuple(kept and word in inside for word, kept in enumerate(before)))
+    inside = covered(sentence.spans or ())
+    return replace(sentence, keep=tuple(kept and word in inside for word, kept in enumerate(sentence.counted)))
 
 
 def rare_labels(sentences: Sequence[Sentence], folds: int) -> dict[str, int]:
@@ -149,11 +141,12 @@ def development_slice(
     if not entities:
         raise DataError(
             f"{len(sentences):,} sentences to train a fold on: none with an entity can be set aside to choose the "
-            "best epoch; expected at least two different sentences with the same type; give more data, fewer --folds "
-            "or a larger --bag-share"
+            "best epoch; expected at least two different sentences with the same type; give more data, fewer `folds` "
+            "or a larger `bag_share`"
         )
     pairs = list(zip(groups, sentences, strict=True))
-    return [one for group, one in pairs if group not in chosen], [one for group, one in pairs if group in chosen]
+    train = [sentence for group, sentence in pairs if group not in chosen]
+    return train, [sentence for group, sentence in pairs if group in chosen]
 
 
 def _labels(sentence: Sentence) -> list[str]:
@@ -171,18 +164,14 @@ def _numbered(names: Iterable[Hashable]) -> list[int]:
 
 def _entity_groups(sentences: Sequence[Sentence], most: float) -> list[int]:
     """Numbers of groups that share no entity, but for groups of more than `most` sentences, which are taken apart."""
-    parents = list(range(len(sentences)))
+    from scipy.cluster.hierarchy import DisjointSet
 
-    def root(index: int) -> int:
-        while parents[index] != index:
-            parents[index] = index = parents[parents[index]]
-        return index
-
+    groups = DisjointSet(range(len(sentences)))
     first: dict[Hashable, int] = {}
     for index, sentence in enumerate(sentences):
         for name in (("words", sentence.words), *(("form", form) for form in _forms(sentence))):
-            parents[root(index)] = root(first.setdefault(name, index))
-    roots = [root(index) for index in range(len(sentences))]
+            groups.merge(index, first.setdefault(name, index))
+    roots = [groups[index] for index in range(len(sentences))]
     sizes = Counter(roots)
     return _numbered(
         ("alone", sentence.words) if sizes[own] > most else ("group", own)
@@ -201,8 +190,8 @@ def _fold(sentences: Sequence[Sentence], held_out: Sequence[int], by: By) -> Fol
     ]
     if not any(sentences[index].spans for index in train):
         raise DataError(
-            f"--by {by}: with {len(held):,} of {len(sentences):,} sentences held out no entity is left to train on; "
-            "give more data, other --folds or another --by"
+            f"`by` {by}: with {len(held):,} of {len(sentences):,} sentences held out no entity is left to train on; "
+            "give more data, other `folds` or another `by`"
         )
     return Fold(tuple(train), tuple(held_out), len(sentences) - len(held) - len(train))
 
@@ -212,4 +201,4 @@ def _too_few(by: By, found: int, folds: int, sentences: Sequence[Sentence]) -> s
     hint = ""
     if by == "document" and sentences:
         hint = f" (a document is what stands before `:`, `#` or `/` and a number in an id, such as {sentences[0].id!r})"
-    return f"--by {by}: expected at least as many {what} as folds ({folds}), found {found}{hint}; give fewer --folds"
+    return f"`by` {by}: expected at least as many {what} as folds ({folds}), found {found}{hint}; give fewer `folds`"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -73,8 +74,8 @@ class StoreHeader(_Frozen):
         mine, its = _comparable(self), _comparable(other)
         return [
             f"{name}: the store has {mine.get(name, 'nothing')}, this run has {its.get(name, 'nothing')}"
-            for name in [*mine, *(name for name in its if name not in mine)]
-            if name not in mine or name not in its or mine[name] != its[name]
+            for name in dict.fromkeys([*mine, *its])
+            if mine.get(name, "nothing") != its.get(name, "nothing")
         ]
 
 
@@ -142,11 +143,10 @@ class Manifest(StoreHeader):
 
     def counters(self) -> dict[str, int]:
         """The shards' counters, added up."""
-        total: dict[str, int] = {}
+        total = Counter[str]()
         for shard in self.shards:
-            for name, count in shard.counters.items():
-                total[name] = total.get(name, 0) + count
-        return total
+            total.update(shard.counters)
+        return dict(total)
 
 
 class _Kind(BaseModel):

@@ -5,7 +5,6 @@ A process of its own makes the peak of memory that of one run, and lets a run fa
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from ner_distill.config import TeacherConfig, load_config
 from ner_distill.data.metrics import Scores
 from ner_distill.errors import RunError
-from ner_distill.files import atomic_write_text, read_json
+from ner_distill.files import read_json, write_json
 from ner_distill.options import ReadOptions
 from ner_distill.options.models import EvaluateOptions
 from ner_distill.options.training import TeacherOptions
@@ -129,7 +128,7 @@ def _scores(job: Job) -> Scores:
 
 
 def _note(directory: Path, measured: dict[str, Any]) -> None:
-    atomic_write_text(directory / "measured.json", json.dumps(measured, ensure_ascii=False, indent=1) + "\n")
+    write_json(directory / "measured.json", measured)
 
 
 def peak_mib() -> float | None:

@@ -10,7 +10,6 @@ OUT/round-1/round.json      its figures, written last: the mark of a finished ro
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ from ner_distill.data.lexicon.dictionaries import Dictionaries, parse_dictionari
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, DataError, RunError
-from ner_distill.files import atomic_write_text, read_json
+from ner_distill.files import read_json, write_json
 from ner_distill.options import ReadOptions
 from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.dictionaries.grow_dictionary import grow_dictionary
@@ -222,8 +221,7 @@ class _Step:
         forms = {label: before.get(label, 0) for label in growth.added}
         added = {label: len(new) for label, new in growth.added.items()}
         found = Round(self.number, self.teacher, grown, forms, added, f1)
-        text_of_it = json.dumps(found.to_json(), ensure_ascii=False, indent=1)
-        atomic_write_text(self.directory / "round.json", text_of_it + "\n")
+        write_json(self.directory / "round.json", found.to_json())
         return found
 
 
@@ -281,4 +279,4 @@ def _write(out: Path, done: Sequence[Round]) -> None:
         "teacher": str(rounds.best.teacher),
         "nothing_new": rounds.finished,
     }
-    atomic_write_text(out / "summary.json", json.dumps(summary, ensure_ascii=False, indent=1) + "\n")
+    write_json(out / "summary.json", summary)
