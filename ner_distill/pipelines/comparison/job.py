@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,12 @@ from ner_distill.errors import RunError
 from ner_distill.files import atomic_write_text
 from ner_distill.pipelines.comparison.figures import Figures
 from ner_distill.runs import runs
-from ner_distill.training.child import run_child, serve
+from ner_distill.training.workers import run_processes
 
 
 @dataclass(frozen=True)
 class Job:
-    """One training: everything its process is told; all of it can be sent as JSON."""
+    """One training: everything that its process is told."""
 
     name: str
     seed: int
@@ -87,20 +87,15 @@ def run_in_process(job: Job, quiet: bool) -> str | None:
 
     Returns: None, or the message where it failed.
     """
-    return run_child(__name__, "do_job", asdict(job), quiet=quiet)
+    ((_, reason),) = run_processes(do_job, [job], quiet=quiet)
+    return reason
 
 
 # ---- in the process of a run
 
 
-def do_job(message: dict[str, Any]) -> None:
-    """Do the job of the message in this process: see `serve`."""
-    lists = {key: tuple(value) for key, value in message.items() if isinstance(value, list)}
-    job = Job(**(message | lists | {"reading": ReadOptions(**message["reading"])}))
-    serve(lambda: _train_and_measure(job))
-
-
-def _train_and_measure(job: Job) -> None:
+def do_job(job: Job) -> None:
+    """Train, or go on, and measure. Raises NerDistillError."""
     from ner_distill.pipelines.evaluate import evaluate
     from ner_distill.pipelines.train_teacher import train_teacher
 

@@ -52,7 +52,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class FoldTask:
-    """A fold to train and to predict; can be sent as JSON.
+    """A fold to train and to predict.
 
     repeat, number: from 1.
     seed:           of the teacher.
@@ -119,7 +119,7 @@ class FoldTask:
             raise RunError(f"{self.predictions}: is damaged ({error!r}); remove it and go on with --resume") from None
 
 
-def do_fold(task: FoldTask, reporter: Reporter | None = None) -> None:
+def do_fold(task: FoldTask) -> None:
     """Train the teacher of a fold, or go on with it, and write its predictions. Raises NerDistillError."""
     from ner_distill.pipelines.train_teacher import train_teacher
 
@@ -136,7 +136,7 @@ def do_fold(task: FoldTask, reporter: Reporter | None = None) -> None:
         labels=task.labels,
         resume=begun,
         reading=ReadOptions(format="jsonl"),
-        reporter=reporter or Reporter(quiet=True),
+        reporter=Reporter(quiet=True),
     )
     held_out = task.data / "held-out.jsonl"
     built = load_run(task.directory)
