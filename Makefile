@@ -25,8 +25,9 @@ test: $(VENV)/.dev  ## the fast tests (ARGS='-k crf' chooses)
 test-all: $(VENV)/.dev  ## the slow ones too
 	OMP_NUM_THREADS=$(TEST_THREADS) MKL_NUM_THREADS=$(TEST_THREADS) $(BIN)/python -m pytest -q -m "not gpu" $(ARGS)
 
-lint: $(VENV)/.dev  ## ruff
+lint: $(VENV)/.dev  ## ruff: rules and layout
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 format: $(VENV)/.dev  ## ruff rewrites the code: order of imports, layout
 	$(BIN)/ruff check --fix --select I . && $(BIN)/ruff format .

@@ -29,8 +29,8 @@ from benchmarks.common import alternately, median, seconds
 from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch
-from ner_distill.data.formats.reading import ReadOptions
 from ner_distill.data.sentence import Sentence, Span
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs import runs

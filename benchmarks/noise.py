@@ -35,11 +35,11 @@ import torch
 from ner_distill.console import Reporter
 from ner_distill.data.batching import plan_batches
 from ner_distill.data.formats.readers import read_corpus
-from ner_distill.data.formats.reading import ReadOptions
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.noise.votes import ACTIONS
 from ner_distill.data.sentence import Sentence, Span, labels_of
 from ner_distill.data.tagset import TagSet
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.pipelines.voting.vote_labels import Voting, vote_labels

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ner_distill.console import Reporter
-from ner_distill.data.formats.reading import ReadOptions
 from ner_distill.data.noise.votes import ACTIONS
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.train_student import train_student
 from ner_distill.pipelines.voting.vote_labels import parse_thresholds, vote_labels

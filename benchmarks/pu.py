@@ -23,10 +23,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ner_distill.console import Reporter
-from ner_distill.data.formats.reading import ReadOptions
 from ner_distill.data.lexicon.dictionaries import Dictionaries
 from ner_distill.data.metrics import Counts, score
 from ner_distill.data.sentence import Sentence, labels_of
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.dictionaries.grow_rounds import grow_rounds
 from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.train_teacher import train_teacher

@@ -25,7 +25,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ner_distill.console import Reporter
-from ner_distill.data.formats.reading import ReadOptions, read_labelled
+from ner_distill.data.formats.reading import read_labelled
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.evaluate import score_model
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.labelling.labeller import LabelOptions

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ner_distill.commands import dictionaries, labels, main_job, start, tools
+from ner_distill.commands.declare import RESUMABLE
 
 app = typer.Typer(
     name="ner-distill",
@@ -28,11 +29,6 @@ app = typer.Typer(
 )
 for _module in (main_job, tools, labels, dictionaries, start):
     app.add_typer(_module.commands)
-
-RESUMABLE = (
-    "pretrain", "train-teacher", "label-unlabeled", "train-student", "compare", "vote-labels", "grow-dictionary",
-    "self-train",
-)  # fmt: skip
 
 
 def _print_version(wanted: bool) -> None:
@@ -54,8 +50,11 @@ def common(
 
 def main() -> None:
     """Entry point: errors meant for the user are printed without a traceback."""
+    from ner_distill.console import Reporter
     from ner_distill.errors import NerDistillError
+    from ner_distill.options import spelled
 
+    Reporter.spell = staticmethod(spelled)
     # Before torch is loaded: its threads would spin while they wait for each other, and on a machine that others use
     # as well, each waits for one that does not run: 0.6 steps a second instead of 18.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -64,7 +63,7 @@ def main() -> None:
     try:
         app()
     except NerDistillError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {spelled(str(error))}\n")
         sys.exit(error.exit_code)
     except SystemExit as end:
         # typer catches Ctrl-C itself and ends with 130, in silence

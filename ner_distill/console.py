@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, ClassVar, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -31,6 +31,9 @@ class Reporter:
            its directory exists.
     stream, clock: other than stderr and the monotonic clock (seconds) in tests.
     """
+
+    spell: ClassVar[Callable[[str], str]] = str
+    """How a message with settings in backticks is shown: the command line makes `` `min_votes` `` --min-votes."""
 
     def __init__(
         self,
@@ -145,6 +148,7 @@ class Reporter:
     def _say(self, message: str, style: str | None = None) -> None:
         if self.quiet:
             return
+        message = Reporter.spell(message)
         if self.on_terminal:
             # A message is text: what looks like markup or an emoji's name in it is neither.
             self._rich().print(message, style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)

@@ -52,7 +52,7 @@ def test_commands_are_those_of_the_documentation() -> None:
 
 
 def test_defaults_of_the_command_line_are_those_of_the_library() -> None:
-    from ner_distill.data.formats.reading import ReadOptions
+    from ner_distill.options import ReadOptions
     from ner_distill.pipelines.labelling.labeller import LabelOptions
 
     for name, options in (("label-unlabeled", LabelOptions()), ("train-teacher", ReadOptions())):

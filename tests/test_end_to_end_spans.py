@@ -12,8 +12,8 @@ import torch
 
 from ner_distill.config.checks import POINTERS
 from ner_distill.console import Reporter
-from ner_distill.data.formats.reading import ReadOptions
 from ner_distill.data.sentence import Span
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.evaluate import evaluate
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import Built, load_run

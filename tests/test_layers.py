@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ner_distill"
 
-BASE = {"", "errors", "files", "console"}  # "": the version in ner_distill/__init__.py
+BASE = {"", "errors", "files", "console", "options"}  # "": the version in ner_distill/__init__.py
 DATA = BASE | {"config", "data"}
 MODELS = DATA | {"nn", "runtime", "teacher", "student", "runs"}
 MAY_IMPORT = {
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "errors": {""},
     "files": BASE,
     "console": BASE,
+    "options": {"", "errors", "options"},
     "config": BASE | {"config"},
     "data": DATA,
     "nn": BASE | {"nn"},
@@ -49,7 +50,7 @@ ONLY_IN = {
         "student/hf.py",
     },
     "typer": {"cli.py", "commands/"},
-    "accelerate": {"training/"},
+    "accelerate": {"training/", "pipelines/pretraining/"},
     "datasets": {"data/"},
 }
 TORCH_IN_DATA = {"batching.py", "features"}

@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from ner_distill.commands.common import Config, Files, Format, Overwrite, Resume, Settings, console_for_results, group
+from ner_distill.commands.common import console_for_results
+from ner_distill.commands.declare import command, group
+from ner_distill.errors import ConfigError
+from ner_distill.options import Settings
+from ner_distill.options.labels import GrowOptions, LabelDictionaryOptions
 
 commands = group()
 
 
-@commands.command("label-dictionary", short_help="raw text and lists of names → labelled sentences")
-def label_dictionary(
-    dictionary: Annotated[
-        list[str],
-        typer.Option("--dictionary", metavar="TYPE=FILE", help="Names of this type, one a line. Repeatable."),
-    ],
-    text: Annotated[
-        Files,
-        typer.Option(
-            "--text",
-            metavar="FILE",
-            help="Raw text, a sentence a line; JSON Lines, Parquet, CoNLL (labels ignored). Repeatable.",
-        ),
-    ],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="JSON Lines file to write.")],
-    conflicts: Annotated[
-        str,
-        typer.Option(
-            "--conflicts",
-            metavar="RULE",
-            help="What a name under two types says: drop (nothing), mask (its words count in no loss), first (type).",
-        ),
-    ] = "drop",
-    fold_case: Annotated[bool, typer.Option("--fold-case", help="Match without regard to case.")] = False,
-    unit: Annotated[
-        str, typer.Option("--unit", metavar="NAME", help="What a word is: word, character (Chinese) or auto.")
-    ] = "auto",
-    format: Format = "auto",
-    overwrite: Overwrite = False,
-) -> None:
+@command(commands, "label-dictionary", short_help="raw text and lists of names → labelled sentences")
+def label_dictionary(options: LabelDictionaryOptions) -> None:
     """Label raw text with dictionaries: lists of names by type.
 
     From the left, at each place the longest name that begins and ends with a word. Text is read as a stream: its size
@@ -52,43 +25,20 @@ def label_dictionary(
     from ner_distill.pipelines.dictionaries.label_dictionary import label_dictionary as run
 
     matched = run(
-        dictionary, text, out, conflicts=conflicts, fold_case=fold_case, unit=unit, format=format, overwrite=overwrite
+        options.dictionary,
+        options.text,
+        options.out,
+        conflicts=options.conflicts,
+        fold_case=options.fold_case,
+        unit=options.unit,
+        format=options.format,
+        overwrite=options.overwrite,
     )
-    typer.echo(f"{out}: {matched.summary()}")
+    typer.echo(f"{options.out}: {matched.summary()}")
 
 
-@commands.command("grow-dictionary", short_help="add to dictionaries what a model finds in raw text")
-def grow_dictionary(
-    text: Annotated[Files, typer.Option("--text", metavar="FILE", help="Raw text, a sentence a line. Repeatable.")],
-    dictionary: Annotated[
-        list[str],
-        typer.Option("--dictionary", metavar="TYPE=FILE", help="The dictionaries so far. Repeatable."),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option("--out", metavar="DIR", help="Directory of the new dictionaries or rounds, made by this command."),
-    ],
-    model: Annotated[
-        Path | None,
-        typer.Option("--model", metavar="RUN", help="Run of a teacher or a student; with --rounds that of the first."),
-    ] = None,
-    min_count: Annotated[
-        int, typer.Option("--min-count", metavar="N", min=1, help="How often a name must be found.")
-    ] = 3,
-    format: Format = "auto",
-    rounds: Annotated[
-        int | None,
-        typer.Option("--rounds", metavar="N", min=1, help="Label, train and grow again, at most N times."),
-    ] = None,
-    dev: Annotated[
-        list[str] | None,
-        typer.Option("--dev", metavar="FILE", help="Labelled sentences, for the teachers of --rounds. Repeatable."),
-    ] = None,
-    config: Config = None,
-    settings: Settings = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-) -> None:
+@command(commands, "grow-dictionary", short_help="add to dictionaries what a model finds in raw text")
+def grow_dictionary(options: GrowOptions, settings: Settings) -> None:
     """Add to dictionaries the names that a model finds often enough in raw text, always with one type.
 
     The new dictionaries, TYPE.txt, hold the old names and the new ones; summary.json says which are new. Then
@@ -101,39 +51,50 @@ def grow_dictionary(
 
     Example: ner-distill grow-dictionary --rounds 5 --dev dev.conll --text raw.txt --dictionary PER=people.txt --out new
     """
-    from ner_distill.errors import ConfigError
-
-    if rounds is not None:
+    if options.rounds is not None:
         from ner_distill.pipelines.dictionaries.grow_rounds import grow_rounds
         from ner_distill.views.grow_rounds import render, verdict
 
-        grown = grow_rounds(
-            text,
-            dictionary,
-            dev or [],
-            out,
-            rounds=rounds,
-            model=model,
-            min_count=min_count,
-            config_file=config,
-            settings=settings or [],
-            format=format,
-            resume=resume,
-            overwrite=overwrite,
+        rounds = grow_rounds(
+            options.text,
+            options.dictionary,
+            options.dev,
+            options.out,
+            rounds=options.rounds,
+            model=options.model,
+            min_count=options.min_count,
+            config_file=settings.config,
+            settings=settings.set,
+            format=options.format,
+            resume=options.resume,
+            overwrite=options.overwrite,
         )
-        console_for_results().print(render(grown))
-        typer.echo(verdict(grown))
+        console_for_results().print(render(rounds))
+        typer.echo(verdict(rounds))
         return
-    given = {"--dev": dev, "--config": config, "--set": settings, "--resume": resume, "--overwrite": overwrite}
-    if alone := [name for name, value in given.items() if value]:
+    of_rounds = {
+        "dev": options.dev,
+        "config": settings.config,
+        "set": settings.set,
+        "resume": options.resume,
+        "overwrite": options.overwrite,
+    }
+    if alone := [f"`{name}`" for name, value in of_rounds.items() if value]:
         raise ConfigError(f"{', '.join(alone)}: for the teachers of several rounds; give --rounds N as well")
-    if model is None:
+    if options.model is None:
         raise ConfigError("give --model RUN to grow by what it finds, or --rounds N and --dev FILE to train teachers")
     from ner_distill.pipelines.dictionaries.grow_dictionary import grow_dictionary as run
 
-    growth = run(model, text, dictionary, out, min_count=min_count, format=format)
+    growth = run(
+        options.model,
+        options.text,
+        options.dictionary,
+        options.out,
+        min_count=options.min_count,
+        format=options.format,
+    )
     added = ", ".join(f"{label} {len(forms):,}" for label, forms in growth.added.items())
     typer.echo(
-        f"{out}: new names: {added}; not added: {growth.rare:,} found too rarely, "
+        f"{options.out}: new names: {added}; not added: {growth.rare:,} found too rarely, "
         f"{growth.several:,} with several types, {growth.elsewhere:,} that stand under another type"
     )

@@ -2,101 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from ner_distill.commands.common import (
-    Config,
-    Files,
-    Flatten,
-    Format,
-    Overwrite,
-    Resume,
-    Scheme,
-    Settings,
-    Strict,
-    TagColumn,
-    console_for_results,
-    flatten_choice,
-    group,
-)
+from ner_distill.commands.common import console_for_results
+from ner_distill.commands.declare import command, group
+from ner_distill.errors import ConfigError
+from ner_distill.options import Settings
+from ner_distill.options.labels import ApplyReviewOptions, ReviewOptions, SelfTrainOptions, VoteOptions
 
 commands = group()
 
 
-@commands.command("vote-labels", short_help="labelled sentences → which of their labels are doubtful")
-def vote_labels(
-    train: Annotated[Files, typer.Option("--train", metavar="FILE", help="Labelled sentences to check. Repeatable.")],
-    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="Directory of the votes, made by this command.")],
-    folds: Annotated[
-        int | None,
-        typer.Option("--folds", metavar="K", min=2, help="Parts; each is judged by a model that saw the others; 5."),
-    ] = None,
-    repeats: Annotated[
-        int | None,
-        typer.Option("--repeats", metavar="R", min=1, help="Other splits: each label is judged so many times; 2."),
-    ] = None,
-    by: Annotated[
-        str,
-        typer.Option(
-            "--by", metavar="WHAT", help="What stays together: sentence, document (of the id), entity (its words)."
-        ),
-    ] = "sentence",
-    bags: Annotated[
-        int,
-        typer.Option(
-            "--bags",
-            metavar="T",
-            min=0,
-            help="PU bagging in place of folds: the labels are right, T models look for what is missing.",
-        ),
-    ] = 0,
-    bag_share: Annotated[
-        float | None,
-        typer.Option("--bag-share", metavar="S", help="Sentences drawn for a bag, with replacement, of all; 0.5."),
-    ] = None,
-    action: Annotated[
-        str,
-        typer.Option(
-            "--action",
-            metavar="NAME",
-            help="What happens to outvoted labels: drop, mask, relabel, weight (of the sentence), or keep (nothing).",
-        ),
-    ] = "mask",
-    threshold: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--threshold",
-            metavar="[TYPE=]P",
-            help="Suspicion, 0 to 1, from which on a label may be outvoted; 0.95. Repeatable, for single types.",
-        ),
-    ] = None,
-    min_votes: Annotated[
-        int,
-        typer.Option("--min-votes", metavar="N", min=0, help="Votes that a label needs; 0: more than half."),
-    ] = 0,
-    epsilon: Annotated[
-        float, typer.Option("--epsilon", metavar="E", help="Weight of a sentence for each missing vote (weight).")
-    ] = 0.7,
-    fast: Annotated[bool, typer.Option("--fast", help="Small models of few epochs, for much data.")] = False,
-    jobs: Annotated[
-        int, typer.Option("--jobs", metavar="N", min=1, help="Folds that are trained at once, a process each.")
-    ] = 1,
-    discard_folds: Annotated[
-        bool, typer.Option("--discard-folds", help="Remove the folds' models when all is done.")
-    ] = False,
-    config: Config = None,
-    settings: Settings = None,
-    format: Format = "auto",
-    scheme: Scheme = "auto",
-    tag_column: TagColumn = -1,
-    strict: Strict = False,
-    flatten: Flatten = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-) -> None:
+@command(commands, "vote-labels", short_help="labelled sentences → which of their labels are doubtful")
+def vote_labels(options: VoteOptions, settings: Settings) -> None:
     """Let models vote on labels that they did not see: find the wrong ones, and those that are missing.
 
     The data is split into folds, and for each a fresh teacher is trained on the others. An entity that these teachers
@@ -111,64 +29,44 @@ def vote_labels(
 
     Example: ner-distill vote-labels --train train.conll --out runs/votes
     """
-    from ner_distill.data.formats.reading import ReadOptions
-    from ner_distill.errors import ConfigError
     from ner_distill.pipelines.voting.vote_labels import parse_thresholds
     from ner_distill.pipelines.voting.vote_labels import vote_labels as run
     from ner_distill.views.vote_labels import render
 
-    general, thresholds = parse_thresholds(threshold or [])
-    if bags and (folds or repeats):
-        raise ConfigError("--bags takes the place of --folds and --repeats: leave these out")
-    if bag_share is not None and not bags:
-        raise ConfigError("--bag-share is about --bags: give that as well")
+    general, thresholds = parse_thresholds(options.threshold)
+    if options.bags and (options.folds or options.repeats):
+        raise ConfigError("`bags` takes the place of `folds` and `repeats`: leave these out")
+    if options.bag_share is not None and not options.bags:
+        raise ConfigError("`bag_share` is about `bags`: give that as well")
     voting = run(
-        train,
-        out,
-        folds=folds or 5,
-        repeats=repeats or 2,
-        by=by,
-        bags=bags,
-        bag_share=0.5 if bag_share is None else bag_share,
-        action=action,
+        options.train,
+        options.out,
+        folds=options.folds or 5,
+        repeats=options.repeats or 2,
+        by=options.by,
+        bags=options.bags,
+        bag_share=0.5 if options.bag_share is None else options.bag_share,
+        action=options.action,
         threshold=general,
         thresholds=thresholds,
-        min_votes=min_votes,
-        epsilon=epsilon,
-        config_file=config,
-        settings=settings or [],
-        fast=fast,
-        jobs=jobs,
-        discard_folds=discard_folds,
-        resume=resume,
-        overwrite=overwrite,
-        reading=ReadOptions(format, scheme, tag_column, strict, flatten_choice(flatten)),
+        min_votes=options.min_votes,
+        epsilon=options.epsilon,
+        config_file=settings.config,
+        settings=settings.set,
+        fast=options.fast,
+        jobs=options.jobs,
+        discard_folds=options.discard_folds,
+        resume=options.resume,
+        overwrite=options.overwrite,
+        reading=options.reading(),
     )
     console_for_results().print(render(voting))
+    out = options.out
     typer.echo(f"{out}/cleaned.jsonl: train on it; look at the votes: ner-distill review {out} --out review.html")
 
 
-@commands.command("review", short_help="votes → a page on which a person looks at suspicious labels")
-def review(
-    votes: Annotated[
-        Path, typer.Argument(metavar="VOTES", help="votes.jsonl of vote-labels, or the directory that holds it.")
-    ],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="HTML file to write.")],
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=0, help="Entities of the page, the most suspicious; 0 = all.")
-    ] = 2000,
-    min_suspicion: Annotated[
-        float, typer.Option("--min-suspicion", metavar="P", help="Ask about entities from this suspicion on, 0 to 1.")
-    ] = 0.0,
-    data: Annotated[
-        list[str] | None,
-        typer.Option("--data", metavar="FILE", help="Check that the votes are on these labelled files. Repeatable."),
-    ] = None,
-    format: Format = "auto",
-    scheme: Scheme = "auto",
-    tag_column: TagColumn = -1,
-    overwrite: Overwrite = False,
-) -> None:
+@command(commands, "review", short_help="votes → a page on which a person looks at suspicious labels")
+def review(options: ReviewOptions) -> None:
     """Make a page for reviewing suspicious labels in a browser.
 
     One HTML file, which loads nothing from anywhere: entities of the data that held-out models did not find, and
@@ -177,38 +75,26 @@ def review(
 
     Example: ner-distill review runs/votes --out review.html
     """
-    from ner_distill.data.formats.reading import ReadOptions
     from ner_distill.pipelines.voting.review import review as run
 
-    reading = ReadOptions(format, scheme, tag_column)
     made = run(
-        votes, out, limit=limit, min_suspicion=min_suspicion, data=data or [], reading=reading, overwrite=overwrite
+        options.votes,
+        options.out,
+        limit=options.limit,
+        min_suspicion=options.min_suspicion,
+        data=options.data,
+        reading=options.reading(),
+        overwrite=options.overwrite,
     )
     left_out = f", {made.left_out:,} less suspicious ones left out" if made.left_out else ""
     typer.echo(
-        f"{out}: {made.shown:,} entities in {made.sentences:,} sentences{left_out}; open it in a browser, then: "
-        "ner-distill apply-review EXPORTED --data FILE --out FILE"
+        f"{options.out}: {made.shown:,} entities in {made.sentences:,} sentences{left_out}; open it in a browser, "
+        "then: ner-distill apply-review EXPORTED --data FILE --out FILE"
     )
 
 
-@commands.command("apply-review", short_help="merge the decisions of a review into the data")
-def apply_review(
-    decisions: Annotated[
-        list[Path], typer.Argument(metavar="DECISIONS...", help="Files that the review page exported.")
-    ],
-    data: Annotated[
-        Files, typer.Option("--data", metavar="FILE", help="The labelled files that were voted on. Repeatable.")
-    ],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="JSON Lines file to write.")],
-    skip_changed: Annotated[
-        bool, typer.Option("--skip-changed", help="Leave out decisions on sentences that changed since the review.")
-    ] = False,
-    format: Format = "auto",
-    scheme: Scheme = "auto",
-    tag_column: TagColumn = -1,
-    strict: Strict = False,
-    overwrite: Overwrite = False,
-) -> None:
+@command(commands, "apply-review", short_help="merge the decisions of a review into the data")
+def apply_review(options: ApplyReviewOptions) -> None:
     """Merge the decisions of a review into the labelled data.
 
     Sentences are found by their ids and words. What was accepted is in the result, what was rejected is not, what
@@ -216,61 +102,22 @@ def apply_review(
 
     Example: ner-distill apply-review review-votes.jsonl --data train.conll --out reviewed.jsonl
     """
-    from ner_distill.data.formats.reading import ReadOptions
     from ner_distill.pipelines.voting.apply_review import apply_review as run
     from ner_distill.pipelines.voting.apply_review import summary
 
-    reading = ReadOptions(format, scheme, tag_column, strict)
-    applied = run(decisions, data, out, skip_changed=skip_changed, overwrite=overwrite, reading=reading)
-    typer.echo(f"{out}: {summary(applied)}")
+    applied = run(
+        options.decisions,
+        options.data,
+        options.out,
+        skip_changed=options.skip_changed,
+        overwrite=options.overwrite,
+        reading=options.reading(),
+    )
+    typer.echo(f"{options.out}: {summary(applied)}")
 
 
-@commands.command("self-train", short_help="labelled sentences + raw text → teachers that teach themselves")
-def self_train(
-    train: Annotated[
-        Files, typer.Option("--train", metavar="FILE", help="Labelled sentences to learn from. Repeatable.")
-    ],
-    dev: Annotated[
-        Files,
-        typer.Option("--dev", metavar="FILE", help="Labelled sentences that choose epochs and rounds. Repeatable."),
-    ],
-    text: Annotated[Files, typer.Option("--text", metavar="FILE", help="Raw text, a sentence a line. Repeatable.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory of the rounds, made by this command.")],
-    rounds: Annotated[
-        int, typer.Option("--rounds", metavar="N", min=1, help="At most; it ends when the score on --dev stops rising.")
-    ] = 3,
-    folds: Annotated[
-        int, typer.Option("--folds", metavar="K", min=2, help="Fold teachers of a round, which vote on the text.")
-    ] = 3,
-    min_votes: Annotated[
-        int, typer.Option("--min-votes", metavar="N", min=0, help="Votes that make an entity a label, from 2 on; 0: K.")
-    ] = 0,
-    min_confidence: Annotated[
-        float, typer.Option(metavar="P", min=0.0, max=1.0, help="Mask words whose best tag is less probable.")
-    ] = 0.0,
-    raw_weight: Annotated[
-        float, typer.Option(metavar="W", help="Of a sentence of the text in the loss; of a labelled one it is 1.")
-    ] = 1.0,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=0, help="Sentences of the text; 0 = all.")] = 0,
-    action: Annotated[
-        str,
-        typer.Option(
-            "--action", metavar="NAME", help="What the votes of folds do to labels, as of vote-labels; keep: nothing."
-        ),
-    ] = "keep",
-    jobs: Annotated[
-        int, typer.Option("--jobs", metavar="N", min=1, help="Folds that are trained at once, a process each.")
-    ] = 1,
-    config: Config = None,
-    settings: Settings = None,
-    format: Format = "auto",
-    scheme: Scheme = "auto",
-    tag_column: TagColumn = -1,
-    strict: Strict = False,
-    flatten: Flatten = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-) -> None:
+@command(commands, "self-train", short_help="labelled sentences + raw text → teachers that teach themselves")
+def self_train(options: SelfTrainOptions, settings: Settings) -> None:
     """Train a teacher, let its fold teachers label raw text, train on what they agree on, and again.
 
     Each round is a run, round-0 (labelled data alone), round-1 and so on, with its fold teachers; round-1.jsonl holds
@@ -281,24 +128,30 @@ def self_train(
 
     Example: ner-distill self-train --train train.conll --dev dev.conll --text raw.txt --out runs/self
     """
-    from ner_distill.data.formats.reading import ReadOptions
     from ner_distill.pipelines.voting.self_train import SelfOptions
     from ner_distill.pipelines.voting.self_train import self_train as run
     from ner_distill.views.self_train import render, verdict
 
     trained = run(
-        train,
-        dev,
-        text,
-        out,
-        rounds=rounds,
-        options=SelfOptions(folds, min_votes, min_confidence, raw_weight, limit, action),
-        jobs=jobs,
-        config_file=config,
-        settings=settings or [],
-        resume=resume,
-        overwrite=overwrite,
-        reading=ReadOptions(format, scheme, tag_column, strict, flatten_choice(flatten)),
+        options.train,
+        options.dev,
+        options.text,
+        options.out,
+        rounds=options.rounds,
+        options=SelfOptions(
+            options.folds,
+            options.min_votes,
+            options.min_confidence,
+            options.raw_weight,
+            options.limit,
+            options.action,
+        ),
+        jobs=options.jobs,
+        config_file=settings.config,
+        settings=settings.set,
+        resume=options.resume,
+        overwrite=options.overwrite,
+        reading=options.reading(),
     )
     console_for_results().print(render(trained))
     typer.echo(verdict(trained))

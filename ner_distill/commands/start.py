@@ -3,57 +3,43 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from ner_distill.commands.common import Overwrite, console_for_results, group, require_one_of
+from ner_distill.commands.common import console_for_results
+from ner_distill.commands.declare import command, group
+from ner_distill.options.start import InitConfigOptions, QuickstartOptions, SampleOptions
 
 commands = group()
 
 
-@commands.command("init-config", short_help="write a configuration to edit")
-def init_config(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="teacher, student or pretrain.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="PATH", help="File to write; default: standard output.")
-    ] = None,
-) -> None:
+@command(commands, "init-config", short_help="write a configuration to edit")
+def init_config(options: InitConfigOptions) -> None:
     """Write a configuration with every key, its default and what it does.
 
     Example: ner-distill init-config teacher --out teacher.toml
     """
     from ner_distill.pipelines.init_config import init_config as run
 
-    require_one_of("KIND", kind, ("teacher", "student", "pretrain"))
-    text = run(kind, out)
-    if out is None:
+    text = run(options.kind, options.out)
+    if options.out is None:
         sys.stdout.write(text)
 
 
-@commands.command("sample", short_help="write the generated sample corpora")
-def sample(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to write the sample into.")],
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Another seed gives other sentences.")] = 13,
-    overwrite: Overwrite = False,
-) -> None:
+@command(commands, "sample", short_help="write the generated sample corpora")
+def sample(options: SampleOptions) -> None:
     """Write the generated sample corpora: English labelled; Spanish raw, dev and test; Chinese all four.
 
     Example: ner-distill sample sample
     """
     from ner_distill.data.sample.corpus import write_sample
 
-    for file in write_sample(directory, seed=seed, overwrite=overwrite):
+    for file in write_sample(options.directory, seed=options.seed, overwrite=options.overwrite):
         typer.echo(f"{file.path}: {file.what} ({file.sentences:,} sentences)")
 
 
-@commands.command("quickstart", short_help="the whole way on a generated sample")
-def quickstart(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to work in.")] = Path("quickstart"),
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the sample and the trainings.")] = 13,
-    overwrite: Overwrite = False,
-) -> None:
+@command(commands, "quickstart", short_help="the whole way on a generated sample")
+def quickstart(options: QuickstartOptions) -> None:
     """The whole way on the generated sample, in a few minutes on a laptop.
 
     Trains a teacher, labels raw text, trains a student from the soft labels and the same student without them, and
@@ -61,4 +47,4 @@ def quickstart(
     """
     from ner_distill.pipelines.quickstart import quickstart as run
 
-    console_for_results().print(run(directory, seed=seed, overwrite=overwrite))
+    console_for_results().print(run(options.directory, seed=options.seed, overwrite=options.overwrite))

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ner_distill.console import Reporter
-from ner_distill.data.formats.reading import ReadOptions, read_labelled
+from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.metrics import Scores
 from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.errors import ConfigError
 from ner_distill.files import atomic_write_text
+from ner_distill.options import ReadOptions
 from ner_distill.runs.build import Built, load_run
 from ner_distill.runtime.inference import best_device
 from ner_distill.training.labelled import DevelopmentSet

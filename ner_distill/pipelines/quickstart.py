@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ner_distill.console import Reporter
-from ner_distill.data.formats.reading import ReadOptions
 from ner_distill.data.sample.corpus import write_sample
 from ner_distill.data.sentence import Sentence
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.train_student import train_student

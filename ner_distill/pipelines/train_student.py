@@ -12,10 +12,11 @@ import numpy as np
 from ner_distill.config import DistillConfig, StudentConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch
-from ner_distill.data.formats.reading import ReadOptions, flattened, read_labelled
+from ner_distill.data.formats.reading import flattened, read_labelled
 from ner_distill.data.sentence import Unit, labels_of
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, DataError
+from ner_distill.options import ReadOptions
 from ner_distill.runs import runs
 from ner_distill.runs.build import AnyFeaturizer, new_student
 from ner_distill.runs.heads import check_entities, finds_spans

@@ -10,10 +10,11 @@ from torch import nn
 
 from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
-from ner_distill.data.formats.reading import ReadOptions, flattened, read_labelled
+from ner_distill.data.formats.reading import flattened, read_labelled
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.errors import DataError
 from ner_distill.nn.heads.pu import PuHead
+from ner_distill.options import ReadOptions
 from ner_distill.runs import runs
 from ner_distill.runs.build import Built, new_teacher
 from ner_distill.runs.heads import check_entities, finds_spans

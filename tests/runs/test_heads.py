@@ -16,12 +16,12 @@ from torch import nn
 
 from ner_distill.config import HeadConfig
 from ner_distill.console import Reporter
-from ner_distill.data.formats.reading import ReadOptions
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.nn.heads import HEADS, POINTERS, SPAN_HEADS, Head, SpanHead, Spans, is_span_head
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import Built, load_run
 from ner_distill.runs.heads import auxiliary_heads, check_entities, finds_spans, new_head

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import cast
@@ -14,19 +14,9 @@ from ner_distill.data.formats.readers import read_corpus, read_raw
 from ner_distill.data.formats.segment import unit_of_texts
 from ner_distill.data.sentence import Sentence, Unit, unit_of, without_overlap
 from ner_distill.errors import ConfigError, DataError
+from ner_distill.options import ReadOptions
 
 PEEKED = 2000  # sentences
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """How labelled files are read; see the options of the same names."""
-
-    format: str = "auto"
-    scheme: str = "auto"
-    tag_column: int = -1
-    strict: bool = False
-    flatten: str | None = None
 
 
 def read_labelled(

@@ -20,10 +20,11 @@ from typing import Any, NamedTuple
 
 from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
-from ner_distill.data.formats.reading import ReadOptions, flattened, read_labelled
+from ner_distill.data.formats.reading import flattened, read_labelled
 from ner_distill.data.sentence import labels_of
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
 from ner_distill.files import atomic_write_text, write_error
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.comparison.figures import FILE, FORMAT, Comparison, Run
 from ner_distill.pipelines.comparison.job import Job, Runner, run_in_process
 from ner_distill.runs import runs

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ner_distill.data.formats.reading import ReadOptions
 from ner_distill.errors import RunError
 from ner_distill.files import atomic_write_text
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.comparison.figures import Figures
 from ner_distill.runs import runs
 from ner_distill.training.workers import run_processes

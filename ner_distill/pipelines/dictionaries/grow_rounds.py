@@ -21,11 +21,12 @@ from typing import Any
 from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_raw, resumable
-from ner_distill.data.formats.reading import ReadOptions, read_labelled, unit_of_raw
+from ner_distill.data.formats.reading import read_labelled, unit_of_raw
 from ner_distill.data.lexicon.dictionaries import Dictionaries, parse_dictionaries
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.files import atomic_write_text
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.dictionaries.grow_dictionary import grow_dictionary
 from ner_distill.pipelines.dictionaries.label_dictionary import label_dictionary
 from ner_distill.pipelines.evaluate import score_model

@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_corpus
-from ner_distill.data.formats.reading import ReadOptions
 from ner_distill.data.formats.report import counted
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.sentence import Sentence, Span, without_overlap
 from ner_distill.errors import DataError, RunError
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.voting.review import WordSpan, hash_of, read_lines
 
 _NAMED = 5

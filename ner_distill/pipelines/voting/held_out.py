@@ -20,7 +20,6 @@ from torch import Tensor
 from ner_distill.console import Reporter
 from ner_distill.data.batching import plan_batches
 from ner_distill.data.formats.readers import read_corpus
-from ner_distill.data.formats.reading import ReadOptions
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.noise.doubts import Probs, span_doubts, tag_doubts
 from ner_distill.data.noise.votes import Prediction
@@ -29,6 +28,7 @@ from ner_distill.errors import RunError
 from ner_distill.files import atomic_write_text, sha256_of, write_error
 from ner_distill.nn.heads import AnyHead, is_span_head
 from ner_distill.nn.spans import found, span_probs_of_tags
+from ner_distill.options import ReadOptions
 from ner_distill.runs import runs
 from ner_distill.runs.build import Built, load_run
 from ner_distill.runtime.inference import Featurizer, best_device, budget_of, find_entities

@@ -20,10 +20,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.lines import check_file, lines_of
-from ner_distill.data.formats.reading import ReadOptions, read_labelled
+from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.sentence import Sentence, unit_of
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.files import atomic_write_text, sha256_of
+from ner_distill.options import ReadOptions
 
 VOTES = "votes.jsonl"
 LIMIT = 2000

@@ -24,7 +24,7 @@ from typing import Any, cast
 from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import input_files, read_corpus, read_raw, resumable
-from ner_distill.data.formats.reading import ReadOptions, read_labelled
+from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.noise.folds import make_folds
 from ner_distill.data.noise.votes import Action, Rules
@@ -33,6 +33,7 @@ from ner_distill.data.store.pseudo_labels import labelled_row, worth_training_on
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import atomic_write_text
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.labelling.labeller import LabelOptions
 from ner_distill.pipelines.voting.train_voted import train_voted

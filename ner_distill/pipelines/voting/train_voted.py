@@ -12,9 +12,10 @@ from pathlib import Path
 from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.lines import STDIN
-from ner_distill.data.formats.reading import ReadOptions, read_labelled
+from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.sentence import Unit, labels_of
 from ner_distill.errors import ConfigError
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.pipelines.voting.vote_labels import vote_labels
 from ner_distill.runs import runs

@@ -21,7 +21,7 @@ from typing import Any, cast
 from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import resumable
-from ner_distill.data.formats.reading import ReadOptions, read_labelled
+from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.noise.folds import By, Fold, development_slice, entities_alone, make_bags, make_folds, rare_labels
 from ner_distill.data.noise.votes import (
@@ -37,6 +37,7 @@ from ner_distill.data.noise.votes import (
 from ner_distill.data.sentence import Sentence, Unit, labels_of, without_overlap
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import atomic_write_text
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.voting.fold_jobs import run_folds
 from ner_distill.pipelines.voting.held_out import FoldTask
 from ner_distill.runs import runs

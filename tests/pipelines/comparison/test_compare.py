@@ -18,9 +18,9 @@ from rich.console import Console
 
 from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
-from ner_distill.data.formats.reading import ReadOptions
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.comparison.compare import compare
 from ner_distill.pipelines.comparison.figures import Comparison, Figures, Run, Spread, read_comparison
 from ner_distill.pipelines.comparison.job import Job, run_in_process

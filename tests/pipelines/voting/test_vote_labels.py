@@ -15,11 +15,11 @@ import torch
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_corpus
-from ner_distill.data.formats.reading import ReadOptions
 from ner_distill.data.noise.votes import THRESHOLD
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
 from ner_distill.nn.heads import is_span_head
+from ner_distill.options import ReadOptions
 from ner_distill.pipelines.voting import fold_jobs
 from ner_distill.pipelines.voting.held_out import predict
 from ner_distill.pipelines.voting.vote_labels import parse_thresholds, vote_labels

@@ -1,0 +1,83 @@
+"""From options to the command line: a command is a function of options objects, and typer sees their fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import GenericAlias
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import typer
+
+from ner_distill.options.declare import Options, fields_of, option_of, spelled, spelling_of
+
+RESUMABLE: set[str] = set()
+"""The commands that have --resume."""
+
+
+def group() -> typer.Typer:
+    """Commands of one module, for the command line to add."""
+    return typer.Typer(rich_markup_mode=None)
+
+
+Command = Callable[..., None]
+
+
+def command(commands: typer.Typer, name: str, *, short_help: str) -> Callable[[Command], Command]:
+    """Add a command to `commands`.
+
+    Each parameter of the function is an `Options` class; the fields of all of them are the options of the command.
+    """
+
+    def register(function: Command) -> Command:
+        kinds: dict[str, type[Options]] = get_type_hints(function)
+        kinds.pop("return", None)
+        parameters = [_parameter(kind, field) for kind in kinds.values() for field in fields_of(kind)]
+        parameters.sort(key=lambda parameter: parameter.default is not parameter.empty)  # what must be given first
+
+        def run(**values: Any) -> None:
+            function(**{key: _filled(kind, values) for key, kind in kinds.items()})
+
+        run.__doc__ = function.__doc__
+        run.__dict__["__signature__"] = inspect.Signature(parameters)
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        if "resume" in run.__annotations__:
+            RESUMABLE.add(name)
+        commands.command(name, short_help=short_help)(run)
+        return function
+
+    return register
+
+
+def _filled(kind: type[Options], values: dict[str, Any]) -> Options:
+    """An options object from the values of all options of a command."""
+    return kind(**{field.name: values[field.name] for field in fields_of(kind)})
+
+
+def _parameter(kind: type[Options], field: dataclasses.Field[Any]) -> inspect.Parameter:
+    """One option as typer reads it from the signature of a function."""
+    about, required = option_of(field), field.default is dataclasses.MISSING
+    names = () if about.positional else (spelling_of(field),)
+    made = (typer.Argument if about.positional else typer.Option)(
+        *names, help=spelled(about.help), metavar=about.metavar or None, min=about.least, max=about.most
+    )
+    return inspect.Parameter(
+        field.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if required else _list(field.default),
+        annotation=Annotated[_type_of(get_type_hints(kind)[field.name]), made],
+    )
+
+
+def _list(default: Any) -> Any:
+    return list(default) if isinstance(default, tuple) else default
+
+
+def _type_of(annotation: Any) -> Any:
+    """The type that typer reads: a sequence is a list, and what may be a name or a path is a name (`-`, `hf:...`)."""
+    if get_origin(annotation) is Sequence:
+        (inner,) = get_args(annotation)
+        return GenericAlias(list, (str if inner == str | Path else inner,))
+    return annotation

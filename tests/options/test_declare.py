@@ -1,0 +1,58 @@
+"""Options: their order, bounds and choices, and how messages spell them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from ner_distill.errors import ConfigError
+from ner_distill.options import Options, option, spelled
+from ner_distill.options.declare import fields_of
+from ner_distill.options.labels import VoteOptions
+from ner_distill.options.shared import Jobs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own(Jobs):
+    """One option of its own, and a shared one."""
+
+    colour: str = option("red", help="Which.", choices=("red", "green"))
+    share: float = option(0.5, help="How much.", least=0.0, most=1.0)
+
+
+def test_own_options_come_before_shared_ones() -> None:
+    assert [field.name for field in fields_of(Own)] == ["colour", "share", "jobs"]
+
+
+def test_all_values_out_of_bounds_are_named_in_one_error() -> None:
+    with pytest.raises(ConfigError) as error:
+        Own(colour="blue", share=1.5, jobs=0)
+    text = str(error.value)
+    assert "`colour`: expected red, green, found 'blue'" in text
+    assert "`share`: expected 1 or less, found 1.5" in text
+    assert "`jobs`: expected 1 or more, found 0" in text
+
+
+def test_a_required_option_has_no_default() -> None:
+    with pytest.raises(TypeError, match="train"):
+        VoteOptions()  # type: ignore[call-arg]
+
+
+def test_a_setting_in_backticks_is_spelled_as_an_option_and_other_words_are_left() -> None:
+    assert spelled("`min_votes` is 9; `resume` or `nonsense`") == "--min-votes is 9; --resume or `nonsense`"
+
+
+def test_reading_options_of_a_command_are_those_of_files_alone() -> None:
+    vote = VoteOptions(train=["a"], out="b", format="conll", flatten="longest", strict=True)  # type: ignore[arg-type]
+    assert vars(vote.reading()) == {
+        "format": "conll",
+        "scheme": "auto",
+        "tag_column": -1,
+        "strict": True,
+        "flatten": "longest",
+    }
+
+
+def test_options_is_a_base_without_options() -> None:
+    assert fields_of(Options) == []
