@@ -21,7 +21,7 @@ import json, sys, time
 from pathlib import Path
 from ner_distill.data.lexicon.vectors import read_vectors
 path, cache, wanted = sys.argv[1:]
-needed = None if wanted == "-" else set(Path(wanted).read_text("utf-8").split("\\n"))
+needed = set(Path(wanted).read_text("utf-8").split("\\n"))
 began, worked = time.perf_counter(), time.process_time()
 found = read_vectors(path, needed, cache=Path(cache))
 wall, cpu = time.perf_counter() - began, time.process_time() - worked
@@ -50,7 +50,7 @@ def some_forms(path: Path, count: int, total: int) -> Iterator[str]:
                 yield line.split(" ", 1)[0]
 
 
-def read(path: Path, cache: Path, wanted: Path | str) -> dict[str, float]:
+def read(path: Path, cache: Path, wanted: Path) -> dict[str, float]:
     """Seconds on the wall and of the processor, MiB at most, vectors found: of one reading in a process of its own."""
     command = [sys.executable, "-c", READ, str(path), str(cache), str(wanted)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -72,13 +72,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         path = given.file or written(place / "vectors.txt", given.count, given.dim)
-        (place / "words.txt").write_text("\n".join(some_forms(path, given.needed, given.count)), "utf-8")
+        for words, count in (("all", given.count), ("some", given.needed)):
+            (place / f"{words}.txt").write_text("\n".join(some_forms(path, count, given.count)), "utf-8")
         print(f"{'words':>8} {'reading':>8} {'seconds':>9} {'CPU s':>7} {'peak MiB':>9} {'found':>9}")
-        for words, wanted in (("all", "-"), ("some", place / "words.txt")):
+        for words in ("all", "some"):
             for number in range(given.rounds):
                 cache = place / words / str(number)
                 for reading in ("first", "again"):
-                    figures = read(path, cache, wanted)
+                    figures = read(path, cache, place / f"{words}.txt")
                     print(
                         f"{words:>8} {reading:>8} {figures['wall']:>9.3f} {figures['cpu']:>7.3f} "
                         f"{figures['peak']:>9.0f} {figures['found']:>9,}",

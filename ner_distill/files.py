@@ -1,18 +1,48 @@
-"""Files that are either whole or not there: temporary name, fsync, rename."""
+"""Files that are either whole or not there, packed files, and checksums."""
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
 import hashlib
+import json
+import lzma
 import os
 import re
-from contextlib import suppress
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from ner_distill.errors import NerDistillError, RunError, TrainingError
 
+UNPACKING_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
+"""What reading a packed file may raise."""
+
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.\d+\.tmp")
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+_UNPACK: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path`: the file that is written there replaces `path`, whole, at the end of the block.
+
+    After an error `path` is as it was, and the temporary file is gone. Raises OSError.
+    """
+    # The process id in the name: two processes that write the same file replace it in turn.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_directory(path.parent)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def atomic_write_bytes(path: Path, data: bytes | memoryview, *, advice: str = "") -> None:
@@ -22,25 +52,21 @@ def atomic_write_bytes(path: Path, data: bytes | memoryview, *, advice: str = ""
     Raises TrainingError where the disk is full, RunError where the place cannot be written; no
     temporary file stays behind.
     """
-    # The process id in the name: two processes that write the same file replace it in turn.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_directory(path.parent)
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
     except OSError as error:
         raise write_error(path, error, advice=advice) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def atomic_write_text(path: Path, text: str, *, advice: str = "") -> None:
     """`atomic_write_bytes` of UTF-8 text, line ends as they are."""
     atomic_write_bytes(path, text.encode("utf-8"), advice=advice)
+
+
+def write_json(path: Path, data: Any, *, advice: str = "") -> None:
+    """`atomic_write_bytes` of a JSON value, indented by one space."""
+    atomic_write_text(path, json.dumps(data, ensure_ascii=False, indent=1) + "\n", advice=advice)
 
 
 def write_error(path: Path, error: OSError, *, advice: str = "") -> NerDistillError:
@@ -49,6 +75,11 @@ def write_error(path: Path, error: OSError, *, advice: str = "") -> NerDistillEr
         where = f"{path}: cannot be written, {_FULL[error.errno]}"
         return TrainingError(f"{where}. {advice or 'Free some space and start again.'}")
     return RunError(f"{path}: cannot be written: {error.strerror or error}")
+
+
+def unpacker(start: bytes) -> Callable[..., Any] | None:
+    """The `open` of a file that begins with these bytes (6 suffice) and is packed by gzip, bzip2 or xz; else None."""
+    return next((unpack for magic, unpack in _UNPACK.items() if start.startswith(magic)), None)
 
 
 def sha256_of(path: Path) -> str:

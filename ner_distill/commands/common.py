@@ -20,6 +20,6 @@ def console_for_results() -> Console:
 
 def print_scores(scores: Scores, title: str) -> None:
     """Print a table of scores under a title."""
-    from ner_distill.data.metrics import render
+    from ner_distill.views.scores import render
 
     console_for_results().print(render(scores, title))

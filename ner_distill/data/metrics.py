@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ner_distill.data.sentence import Span
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 @dataclass(slots=True)
@@ -144,40 +141,3 @@ def _confuse(gold: set[Span], predicted: set[Span], confusion: dict[str, Confusi
     for labels in wrong.values():
         for label in labels:
             confusion[label].invented += 1
-
-
-def render(scores: Scores, title: str | None = None) -> Table:
-    """A table for people, at most 80 columns wide: percentages, and what each type was most often taken for."""
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left")
-    table.add_column("type", overflow="fold", max_width=20)
-    for name in ("precision", "recall", "F1"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("support", justify="right", no_wrap=True)
-    table.add_column("most errors", overflow="fold", max_width=20)
-    for label, counts in scores.by_type.items():
-        table.add_row(_plain(label), *_figures(counts), _plain(_most_errors(label, scores.confusion[label])))
-    table.add_section()
-    table.add_row("all types", *_figures(scores.micro), "", style="bold")
-    table.add_row("boundaries only", *_figures(scores.boundary), "")
-    return table
-
-
-def _figures(counts: Counts) -> tuple[str, ...]:
-    return (*(f"{100 * value:.2f}" for value in (counts.precision, counts.recall, counts.f1)), f"{counts.support:,}")
-
-
-def _most_errors(label: str, row: Confusion) -> str:
-    """`as ORG 12, missed 30`: the two most frequent kinds of error of a type."""
-    errors = {f"as {other}": count for other, count in row.predicted_as.items() if other != label}
-    errors |= {"missed": row.missed, "invented": row.invented}
-    most = sorted((item for item in errors.items() if item[1]), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{kind} {count:,}" for kind, count in most[:2])
-
-
-def _plain(text: str) -> str:
-    """A type may hold brackets, which rich would read as markup."""
-    from rich.markup import escape
-
-    return escape(text)

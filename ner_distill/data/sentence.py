@@ -11,6 +11,11 @@ Unit = Literal["word", "character"]
 """What a word of the data is: a token, or (in Chinese text) a character."""
 
 
+def separator(unit: Unit) -> str:
+    """What stands between two words of a text: a space, between Chinese characters nothing."""
+    return "" if unit == "character" else " "
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
     """An entity: the words `start` to `end`, half-open, and its type."""
@@ -22,6 +27,10 @@ class Span:
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
             raise ValueError(f"a span needs 0 <= start < end, found start={self.start}, end={self.end}")
+
+    def overlaps(self, other: Span) -> bool:
+        """Do the two share a word?"""
+        return self.start < other.end and other.start < self.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +76,15 @@ def labels_of(sentences: Sequence[Sentence]) -> tuple[str, ...]:
 
 def without_overlap(spans: Iterable[Span], *, shortest: bool = False) -> tuple[Span, ...]:
     """Spans of which no two share a word, sorted: the longest stay (or the shortest), of equals the first."""
-    kept: list[Span] = []
     sign = 1 if shortest else -1
-    for span in sorted(set(spans), key=lambda one: (sign * (one.end - one.start), one)):
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
+    return disjoint(sorted(set(spans), key=lambda span: (sign * (span.end - span.start), span)))
+
+
+def disjoint(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Of spans in the order of their precedence those that share no word with an earlier one, sorted."""
+    kept: list[Span] = []
+    for span in spans:
+        if not any(map(span.overlaps, kept)):
             kept.append(span)
     return tuple(sorted(kept))
 

@@ -202,4 +202,4 @@ def quantiles(lengths: Sequence[int]) -> tuple[int, ...]:
 
 
 def _overlapping(spans: Sequence[Span]) -> int:
-    return sum(one.start < other.end and other.start < one.end for one, other in combinations(spans, 2))
+    return sum(span.overlaps(other) for span, other in combinations(spans, 2))

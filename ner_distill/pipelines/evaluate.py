@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.metrics import Scores
 from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.errors import ConfigError
-from ner_distill.files import atomic_write_text
+from ner_distill.files import write_json
 from ner_distill.options import ReadOptions
 from ner_distill.runs.build import Built, load_run
 from ner_distill.runtime.inference import best_device
@@ -40,7 +39,7 @@ def evaluate(
         reporter.warn(f"the model does not know {', '.join(unseen)}: each of these entities counts as missed")
     scores = gold.scores(built.tagger)
     if json is not None:
-        atomic_write_text(json, jsonlib.dumps(scores.to_json(), ensure_ascii=False, indent=1) + "\n")
+        write_json(json, scores.to_json())
     return scores
 
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ner_distill.data.formats.report import counted
 from ner_distill.data.lexicon.lexicon import Match, Matcher
-from ner_distill.data.sentence import Span, Unit, without_overlap
+from ner_distill.data.sentence import Span, Unit, separator, without_overlap
 from ner_distill.data.store.decoding import decode_probs
 from ner_distill.data.store.store import SoftLabelStore, SoftRow
 from ner_distill.data.tagset import TagSet
@@ -229,14 +229,13 @@ def _matcher(run: Path, unit: Unit) -> Matcher:
 def _sentences(
     store: SoftLabelStore, start: int, limit: int, wanted: Wanted, matcher: Matcher | None
 ) -> Iterator[RenderableType]:
-    separator = "" if store.unit == "character" else " "
     shown, dropped = 0, False
     for number, row in enumerate(store.iter_rows(start), start=start):
         if shown >= limit:
             break
         entities = entities_of(row, store.tagset)
         if wanted.takes(entities):
-            yield render_row(row, number, entities, labels=store.labels, separator=separator)
+            yield render_row(row, number, entities, labels=store.labels, separator=separator(store.unit))
             if matcher is not None:
                 yield Group(Drawn(row.words, matcher.matches(row.words)), "")
             shown += 1

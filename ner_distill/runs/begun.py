@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any
 
 from ner_distill.config import TeacherConfig
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.files import atomic_write_text, temporary_files, write_error
+from ner_distill.files import temporary_files, write_error, write_json
 from ner_distill.runs import runs
 
 
@@ -82,7 +81,7 @@ def open_directory(
         path_left.unlink(missing_ok=True)
     make_directory(out)
     state = {"format": of.format, "options": dict(options), "inputs": dict(inputs)}
-    atomic_write_text(path, json.dumps(state, ensure_ascii=False, indent=1) + "\n")
+    write_json(path, state)
     runs.write_config(out, config)
 
 

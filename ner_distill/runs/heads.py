@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from ner_distill.data.features.questions import default_questions, read_question
 from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.files import atomic_write_text
+from ner_distill.files import write_json
 from ner_distill.nn.heads import (
     HEADS,
     POINTERS,
@@ -121,8 +120,7 @@ def questions_of(config: HeadConfig, tagset: TagSet, unit: Unit) -> dict[str, st
 
 def save_questions(questions: Mapping[str, str], directory: Path) -> None:
     """Write them into a run."""
-    text = json.dumps(dict(questions), ensure_ascii=False, indent=1) + "\n"
-    atomic_write_text(directory / QUESTIONS, text)
+    write_json(directory / QUESTIONS, dict(questions))
 
 
 def load_questions(config: HeadConfig, tagset: TagSet, directory: Path) -> dict[str, str] | None:

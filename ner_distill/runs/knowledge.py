@@ -23,7 +23,7 @@ from ner_distill.data.formats.readers import read_raw
 from ner_distill.data.lexicon.lexicon import Lexicon, Match, Matcher
 from ner_distill.data.lexicon.segmenters import Segmenter
 from ner_distill.data.lexicon.vectors import WordVectors, read_vectors
-from ner_distill.data.sentence import Unit
+from ner_distill.data.sentence import Unit, separator
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.runs import runs
 
@@ -169,7 +169,7 @@ def _read_lexicon(config: TeacherConfig, unit: Unit, reporter: Reporter) -> Lexi
         lattice.lexicon,
         min_length=shortest,
         max_length=lattice.max_length if unit == "character" else LONGEST,
-        separator=_separator(unit),
+        separator=separator(unit),
     )
     reporter.info(f"lexicon: {len(lexicon):,} words{_cleaned(cleaned)}")
     return lexicon
@@ -177,7 +177,7 @@ def _read_lexicon(config: TeacherConfig, unit: Unit, reporter: Reporter) -> Lexi
 
 def _read_gazetteers(config: TeacherConfig, unit: Unit, sentences: Words, reporter: Reporter) -> Gazetteers:
     lists = {label: [Path(file) for file in files] for label, files in config.features.gazetteers.items()}
-    gazetteers, read = Gazetteers.read(lists, _separator(unit))
+    gazetteers, read = Gazetteers.read(lists, separator(unit))
     for label, lexicon in gazetteers.lexicons.items():
         cleaned = dict(read[label])
         entries = cleaned.pop("entries")
@@ -197,10 +197,6 @@ def _softword(config: TeacherConfig, known: Knowledge) -> Softword:
 
 def _frequency(lexicon: Lexicon | None) -> Callable[[str], int] | None:
     return lexicon.frequency if lexicon is not None else None
-
-
-def _separator(unit: Unit) -> str:
-    return "" if unit == "character" else " "
 
 
 def _cleaned(counts: Mapping[str, int]) -> str:

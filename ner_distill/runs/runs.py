@@ -24,7 +24,7 @@ from ner_distill.config import Config, StudentConfig, TeacherConfig, parse_confi
 from ner_distill.data.sentence import Unit
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.files import atomic_write_text, sha256_of, temporary_files, write_error
+from ner_distill.files import atomic_write_text, sha256_of, temporary_files, write_error, write_json
 
 FORMAT = 1
 Kind = Literal["teacher", "student"]
@@ -101,7 +101,7 @@ def open_run(directory: Path, *, resume: bool, overwrite: bool, beside: Sequence
 def write_info(directory: Path, info: RunInfo) -> None:
     """Write `labels.json`."""
     data = {"format": FORMAT, "kind": info.kind, "unit": info.unit, "labels": info.labels}
-    atomic_write_text(directory / "labels.json", json.dumps(data, ensure_ascii=False, indent=1) + "\n")
+    write_json(directory / "labels.json", data)
 
 
 def read_info(directory: Path) -> RunInfo:
@@ -172,7 +172,7 @@ def check_inputs(directory: Path, inputs: dict[str, list[dict[str, Any]]], *, re
     """Write `inputs.json`, or on resume compare with it. Raises RunError naming the option whose files changed."""
     path = directory / "inputs.json"
     if not resume or not path.exists():
-        atomic_write_text(path, json.dumps(inputs, ensure_ascii=False, indent=1) + "\n")
+        write_json(path, inputs)
         return
     before = read_json(path, "the run is damaged")
     for role, files in inputs.items():

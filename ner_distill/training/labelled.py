@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from ner_distill.data.metrics import Scores, score
 from ner_distill.data.sentence import Sentence, Span, whole_entities, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, DataError
-from ner_distill.files import atomic_write_text
+from ner_distill.files import write_json
 from ner_distill.nn.tagger import Tagger
 from ner_distill.runs.build import AnyFeaturizer, Built, innermost, load_run, save_run
 from ner_distill.runtime.inference import best_device, has_bf16, predict_spans
@@ -276,6 +275,6 @@ def finish_run(
             "counts": dict(counts),
             "dev": scores.to_json(),
         }
-        atomic_write_text(directory / "metrics.json", json.dumps(metrics, ensure_ascii=False, indent=1) + "\n")
+        write_json(directory / "metrics.json", metrics)
         shutil.rmtree(directory / "checkpoints", ignore_errors=True)
     accelerator.wait_for_everyone()

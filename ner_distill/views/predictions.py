@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, get_args
 
-from ner_distill.data.sentence import Sentence, Span, unit_of
+from ner_distill.data.sentence import Sentence, Span, disjoint, separator, unit_of
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import DataError
 
@@ -50,11 +50,7 @@ def without_overlaps(spans: Iterable[ScoredSpan]) -> list[Span]:
     The longest come first, as nested data is flattened to its outermost entities; among equally long ones the more
     confident, then the earlier.
     """
-    kept: list[Span] = []
-    for span in _by_precedence(spans):
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
-            kept.append(span)
-    return sorted(kept)
+    return list(disjoint(_by_precedence(spans)))
 
 
 def _by_precedence(spans: Iterable[ScoredSpan]) -> list[Span]:
@@ -132,7 +128,7 @@ def _text_of(sentence: Sentence) -> tuple[str, Sequence[tuple[int, int]]]:
     """The text and the offsets; of a sentence without a text, its words joined (Chinese characters without blanks)."""
     if sentence.text is not None and sentence.offsets is not None:
         return sentence.text, sentence.offsets
-    between = "" if unit_of([sentence]) == "character" else " "
+    between = separator(unit_of([sentence]))
     offsets, end = [], -len(between)
     for word in sentence.words:
         start = end + len(between)

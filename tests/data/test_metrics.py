@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import io
 import json
 import random
 import warnings
 
 import pytest
-from rich.console import Console
 
-from ner_distill.data.metrics import Scores, render, score
+from ner_distill.data.metrics import Scores, score
 from ner_distill.data.sentence import Span
 from ner_distill.data.tagset import TagSet
 
@@ -158,29 +156,3 @@ def test_confusion_adds_up_to_gold_and_to_predicted_counts():
         column = sum(other.predicted_as[label] for other in scores.confusion.values())
         assert row.predicted_as.total() + row.missed == counts.support
         assert column + row.invented == counts.predicted
-
-
-def printed(scores: Scores) -> str:
-    console = Console(file=io.StringIO(), width=80, color_system=None)
-    console.print(render(scores))
-    return console.file.getvalue()
-
-
-def test_table_fits_80_columns_and_keeps_every_figure_of_large_data():
-    long_type = "government_organisation_[local]"
-    gold = [[Span(start, start + 1, long_type) for start in range(12_345)]]
-    predicted = [[Span(start, start + 1, "other_" * 6) for start in range(0, 12_345, 2)]]
-    text = printed(score(gold, predicted, [long_type]))
-    assert max(len(line) for line in text.splitlines()) <= 80
-    assert "12,345" in text
-    assert "…" not in text
-
-
-def test_table_shows_percentages_and_the_most_frequent_errors():
-    row = next(line for line in printed(hand_counted()).splitlines() if "PER" in line and "50.00" in line)
-    assert "missed 1" in row
-    assert "44.44" in printed(hand_counted())
-
-
-def test_table_shows_types_that_look_like_markup():
-    assert "[bold]" in printed(score([[Span(0, 1, "[bold]")]], [[]], []))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 from ner_distill.data.formats.tagging import Scheme, tags_from_spans
 from ner_distill.data.sentence import Sentence, without_overlap
 from ner_distill.errors import DataError, RunError
-from ner_distill.files import write_error
+from ner_distill.files import replacing, write_error
 
 BLANK = "␣"
 """What stands for white space inside a word of a CoNLL file (U+2423), and for an empty word."""
@@ -129,15 +127,8 @@ def _write(path: Path | str, parts: Iterable[str], overwrite: bool) -> None:
     path = Path(path)
     if path.exists() and not overwrite:
         raise RunError(f"{path}: exists already; choose another name, or pass --overwrite to replace it")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
         raise write_error(path, error) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from ner_distill.data.features.gazetteers import LONGEST
 from ner_distill.data.features.soft_lexicon import longest_from_left
 from ner_distill.data.formats.segment import segment
 from ner_distill.data.lexicon.lexicon import Lexicon, Match
-from ner_distill.data.sentence import Span, Unit, is_chinese
+from ner_distill.data.sentence import Span, Unit, is_chinese, separator
 from ner_distill.errors import ConfigError, DataError
 
 Conflicts = Literal["drop", "first", "mask"]
@@ -58,13 +58,12 @@ class Dictionaries:
             raise ConfigError(f"--conflicts {self.conflicts}: expected {', '.join(CONFLICTS)}")
         if not self.entries or not all(self.entries.values()):
             raise ValueError("dictionaries: expected at least one type, and a form for each")
-        separator = " " if self.unit == "word" else ""
         self._by_label: dict[str, Lexicon] = {}
         for label, entries in self.entries.items():
             forms = dict.fromkeys((form for entry in entries for form in _written(entry, self.unit)), 0)
-            self._by_label[label] = Lexicon(forms, separator=separator, fold_case=self.fold_case)
+            self._by_label[label] = Lexicon(forms, separator=separator(self.unit), fold_case=self.fold_case)
         every = dict.fromkeys((form for lexicon in self._by_label.values() for form in lexicon.forms), 0)
-        self._all = Lexicon(every, separator=separator, fold_case=self.fold_case)
+        self._all = Lexicon(every, separator=separator(self.unit), fold_case=self.fold_case)
         found = {form: self.types_of(form) for form in sorted(self._all.forms)}
         self.ambiguous = {form: labels for form, labels in found.items() if len(labels) > 1}
 
@@ -87,7 +86,7 @@ class Dictionaries:
         for label, paths in files.items():
             try:
                 lexicon, cleaned = Lexicon.read(
-                    paths, min_length=1, max_length=LONGEST, separator=" " if unit == "word" else "", frequencies=False
+                    paths, min_length=1, max_length=LONGEST, separator=separator(unit), frequencies=False
                 )
             except DataError as error:
                 raise DataError(f"{error} (the dictionary of the type {label})") from None

@@ -12,14 +12,10 @@ part of the word: `波音 747`. Lists of names have no frequencies: a line, whol
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import hashlib
 import json
-import lzma
 import re
 import unicodedata
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,13 +26,12 @@ import ahocorasick_rs
 from ner_distill.data.formats.lines import check_file, lines_of
 from ner_distill.data.sentence import is_chinese
 from ner_distill.errors import DataError, RunError
-from ner_distill.files import atomic_write_text
+from ner_distill.files import UNPACKING_ERRORS, atomic_write_text, unpacker
 
 FILE = "lexicon.txt"
 _HEADER = "# ner-distill lexicon "
 _BOM = "\ufeff"
 _UNREADABLE = "\ufffd"
-_UNPACK: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _SPACED = re.compile(r"([^\t]*\S)[^\S\t]+([0-9]{1,18})(?:[^\S\t]+[A-Za-z]+)?")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]+")
 _NOT_CHINESE = re.compile(r"[^\W\d_\u3400-\u9fff]")
@@ -268,7 +263,7 @@ def _lines(path: Path, counts: Counter[str]) -> Iterator[tuple[int, str]]:
         with path.open("rb") as file:
             start = file.read(6)
     counts["with a byte order mark"] += start.startswith(_BOM.encode())
-    if unpack := next((unpack for magic, unpack in _UNPACK.items() if start.startswith(magic)), None):
+    if unpack := unpacker(start):
         lines = _unpacked(path, unpack)
     elif start in (b"", _BOM.encode()) and path.is_file():
         return
@@ -291,7 +286,7 @@ def _unpacked(path: Path, unpack: Callable[..., Any]) -> Iterator[tuple[int, str
                 yield number, raw.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise DataError.at(path, number, f"expected UTF-8; {error.reason} in {error.object[:60]!r}") from None
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except UNPACKING_ERRORS as error:
         raise DataError.at(path, number + 1, f"cannot be unpacked ({error}); fetch the file again") from None
 
 

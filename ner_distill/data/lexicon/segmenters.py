@@ -22,7 +22,7 @@ import numpy as np
 from ner_distill.data.lexicon.lexicon import Match
 from ner_distill.data.sentence import is_chinese
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.files import atomic_write_text, sha256_of, write_error
+from ner_distill.files import sha256_of, write_error, write_json
 
 FOLDER = "segmenter"
 FEATURES, WEIGHTS = "features.msgpack", "weights.npz"
@@ -98,7 +98,7 @@ class Segmenter:
         except OSError as error:
             raise write_error(folder, error) from error
         hashes = {name: sha256_of(folder / name) for name in (FEATURES, WEIGHTS)}
-        atomic_write_text(folder / _ABOUT, json.dumps({"format": _FORMAT, "sha256": hashes}, indent=1) + "\n")
+        write_json(folder / _ABOUT, {"format": _FORMAT, "sha256": hashes})
 
     @classmethod
     def load(cls, directory: Path) -> Segmenter:

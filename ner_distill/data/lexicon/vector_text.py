@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
-import lzma
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ner_distill.errors import DataError
+from ner_distill.files import UNPACKING_ERRORS, unpacker
 
 Block = tuple[list[str], NDArray[np.float32]]
 _BLOCK = 1 << 18  # bytes of text at once: enough that calls cost nothing, little enough for the processor's cache
 _BOM = b"\xef\xbb\xbf"
-_UNPACK: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _OTHER = {b"PK\x03\x04": "a zip archive", b"\x28\xb5\x2f\xfd": "packed by zstd", b"7z\xbc\xaf": "packed by 7z"}
 _NUMBER = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
@@ -49,7 +45,7 @@ class VectorText:
                         yield forms, self._matrix(values, numbers)
                     line += len(lines)
                     lines = file.readlines(_BLOCK)
-        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        except UNPACKING_ERRORS as error:
             why = getattr(error, "strerror", None) or f"the file is damaged or cut off ({error})"
             raise DataError.at(self.path, line, f"cannot be read: {why}") from error
         if not self.counts["vectors"]:
@@ -155,8 +151,7 @@ def _opened(path: Path) -> BinaryIO:
     for magic, what in _OTHER.items():
         if start.startswith(magic):
             raise DataError(f"{path}: is {what}; expected text, plain or packed by gzip, bzip2 or xz: unpack it")
-    unpack = next((unpack for magic, unpack in _UNPACK.items() if start.startswith(magic)), open)
-    text = io.BufferedReader(unpack(path, "rb"), _BLOCK)
+    text = io.BufferedReader((unpacker(start) or open)(path, "rb"), _BLOCK)
     if b"\0" in text.peek(_BLOCK):
         text.close()
         way = "KeyedVectors.load_word2vec_format(file, binary=True).save_word2vec_format(...) of gensim writes text"

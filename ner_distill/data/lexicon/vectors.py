@@ -1,8 +1,10 @@
-"""Word vectors of a word2vec text file, in a stream the first time and memory-mapped ever after.
+"""Word vectors of a word2vec text file: parsed once, then read from a cache that is memory-mapped.
 
 The file: a line per word, the word, a space or a tab, the numbers; a first line `words width` may precede them.
-Packed by gzip, bzip2 or xz as well. The cache is one safetensors file per source: `matrix`, `forms` and what the
-source was when it was read. Parsing is in `VectorText`, the cache in `_Store`.
+Packed by gzip, bzip2 or xz as well. `vector_text.py` parses it.
+
+The cache: one safetensors file per source with the tensors `matrix` and `forms` (UTF-8, a line end after each form)
+and, as metadata, what the source was when it was read.
 """
 
 from __future__ import annotations
@@ -10,122 +12,91 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import mmap
 import os
-import shutil
 import stat
 import tempfile
-import time
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from ner_distill.data.lexicon.vector_text import Block, VectorText, check_dim
 from ner_distill.errors import DataError
-from ner_distill.files import sha256_of, temporary_files
+from ner_distill.files import replacing, sha256_of
 
-_FORMS = 1 << 14  # bytes of forms in the cache at once, a thousand or two: their rows are resident together
-_HEADER = 4096  # bytes before the matrix in the cache, room for what is said of the source
-_TICK = 100_000_000  # ns: two writes may get the same time where they are no farther apart than the clock of files
-_ABANDONED = 3600  # seconds after which a temporary file in the cache belongs to no living conversion
+_ROWS = 1 << 11  # of the cache that are mapped at once: what was looked at stays resident as long as it is mapped
 
 
 @dataclass(frozen=True, eq=False)
 class WordVectors:
     """The vectors of those needed words that a file knows.
 
-    forms:  the words found, each once, in the order of the file.
-    matrix: (forms, dim) float32, finite. Where no words were named it is the cached file itself, mapped and read-only:
-            copy it before it is changed or becomes a tensor.
-    needed: how many words were asked for; where all were, how many there are.
+    forms:  the words that have one, each once, in the order of the file.
+    matrix: (forms, dim) float32, finite.
+    needed: how many words were asked for.
     counts: vectors (in the file), missing (the header announced so many more), duplicates (further vectors of a form:
             the first counts), nameless (vectors of the empty word, left out), blank (empty lines).
-    cache:  the file that the next reading will use; None where none could be written.
     """
 
     forms: tuple[str, ...]
     matrix: NDArray[np.float32]
     needed: int
     counts: dict[str, int]
-    cache: Path | None = None
 
     @property
     def coverage(self) -> float:
-        """Which share of the needed words has a vector, 0 to 1; 0 where none was needed."""
+        """The share of the needed words that has a vector, 0 to 1; 0 where none was needed."""
         return len(self.forms) / self.needed if self.needed else 0.0
 
 
 def read_vectors(
-    path: str | Path, needed: Collection[str] | None = None, *, dim: int | None = None, cache: Path | None = None
+    path: str | Path, needed: Collection[str], *, dim: int | None = None, cache: Path | None = None
 ) -> WordVectors:
-    """The vectors of `needed` words, or of all the file's words for None.
+    """The vectors of the `needed` words.
 
     dim:   the width that the caller expects; another one is refused.
-    cache: directory of the cache; by default `ner-distill/vectors` under $XDG_CACHE_HOME or ~/.cache. One that cannot
-           be written is done without: then the file is parsed every time.
-    The cached file is made again where the source's size, times and SHA-256 say that it is another file, and where it
-    is damaged. Raises DataError that names the line for what is no vector of the width of the others, for a file that
-    is no word2vec text, and where not one needed word has a vector.
+    cache: directory of the cache; by default `ner-distill/vectors` under $XDG_CACHE_HOME or ~/.cache. Where it cannot
+           be written, the file is parsed every time.
+    The cached file is made again where the source's size or SHA-256 is another one, and where it is damaged; the
+    SHA-256 is computed where the source's times have changed. Raises DataError that names the line for what is no
+    vector of the width of the others, for a file that is no word2vec text, and where no needed word has a vector.
     """
     path = Path(path)
     status = _status(path)
-    store = _store(path, status, _cache_file(path, cache), dim)
-    wanted = needed if needed is None or isinstance(needed, Set) else frozenset(needed)
-    if store is not None:
-        check_dim(path, store.dim, dim)
-        counts, blocks = store.counts, store.blocks()
-        if wanted is None:
-            forms = tuple(itertools.chain.from_iterable(block[0] for block in blocks))
-            if len(set(forms)) == len(forms):
-                return WordVectors(forms, store.matrix, len(forms), {**counts, "duplicates": 0}, store.path)
-            blocks = store.blocks()
-    else:
-        text = VectorText(path, dim)
-        counts, blocks = text.counts, text.blocks()
-    chosen, matrix, duplicates, examples = _choose(blocks, wanted)
-    if wanted and not chosen:
-        _nothing(path, wanted, examples)
-    total = len(chosen) if wanted is None else len(wanted)
-    found = {**counts, "duplicates": duplicates}
-    return WordVectors(tuple(chosen), matrix, total, found, store.path if store else None)
-
-
-def _choose(
-    blocks: Iterable[Block], wanted: Set[str] | None
-) -> tuple[dict[str, None], NDArray[np.float32], int, list[str]]:
-    """(the forms wanted, their rows, how many further rows these forms had, the first forms of the file)."""
-    chosen: dict[str, None] = {}
+    wanted = needed if isinstance(needed, Set) else frozenset(needed)
+    source = _cached(path, status, _cache_file(path, cache), dim) or VectorText(path, dim)
+    forms: dict[str, None] = {}
     matrix = np.empty((0, 0), np.float32)
     duplicates = 0
     examples: list[str] = []
-    for forms, vectors in blocks:
+    for block_forms, vectors in source.blocks():
         if not examples:
-            # Room for all at once, where it is known how many: what is never written takes no memory.
-            matrix = np.empty((len(wanted or ()), vectors.shape[1]), np.float32)
-            examples = forms[:3]
+            check_dim(path, vectors.shape[1], dim)
+            matrix = np.empty((len(wanted), vectors.shape[1]), np.float32)  # what is never written takes no memory
+            examples = block_forms[:3]
         rows = []
-        for row, form in enumerate(forms):
-            if wanted is None or form in wanted:
-                if form in chosen:
+        for row, form in enumerate(block_forms):
+            if form in wanted:
+                if form in forms:
                     duplicates += 1
                 else:
-                    chosen[form] = None
+                    forms[form] = None
                     rows.append(row)
-        if len(chosen) > len(matrix):
-            matrix.resize((2 * len(chosen), vectors.shape[1]), refcheck=False)
-        matrix[len(chosen) - len(rows) : len(chosen)] = vectors[rows]
-    return chosen, matrix[: len(chosen)], duplicates, examples
+        matrix[len(forms) - len(rows) : len(forms)] = vectors[rows]
+    if wanted and not forms:
+        raise DataError(_nothing(path, wanted, examples))
+    return WordVectors(tuple(forms), matrix[: len(forms)], len(wanted), {**source.counts, "duplicates": duplicates})
 
 
-def _nothing(path: Path, wanted: Set[str], examples: list[str]) -> NoReturn:
+def _nothing(path: Path, wanted: Set[str], examples: Iterable[str]) -> str:
     needed = ", ".join(map(repr, itertools.islice(wanted, 3)))
-    raise DataError(
+    return (
         f"{path}: holds a vector for none of the {len(wanted):,} words that are needed: needed are {needed}, the file "
         f"has {', '.join(map(repr, examples))}; take vectors of the language, script and case of your words"
     )
@@ -142,131 +113,67 @@ def _status(path: Path) -> os.stat_result:
     return status
 
 
-@dataclass(frozen=True)
-class _Store:
-    """A cached file: mapped, of a known shape; `open` raises OSError or ValueError where there is none or half of one.
+class _Cache:
+    """A cached file, opened. Raises OSError, ValueError, KeyError, TypeError or SafetensorError where it is none."""
 
-    The bytes: 8 for the length of the header, the JSON header filled up with spaces, the matrix, the forms as UTF-8
-    with a line end after each.
-    """
-
-    path: Path
-    mapped: mmap.mmap
-    rows: int
-    dim: int
-    about: dict[str, Any]
-
-    @classmethod
-    def open(cls, path: Path) -> _Store:
-        """Maps the file and checks its sizes and the forms' checksum; the matrix is not read."""
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with safe_open(path, "numpy") as file:  # checks the sizes
+            source = json.loads(file.metadata()["source"])
+            self._forms: str = file.get_tensor("forms").tobytes().decode("utf-8")
+        self.times: list[int] = source["times"]
+        self.sha256: str = source["sha256"]
+        self.counts: dict[str, int] = source["counts"]
+        # `safe_open` copies what it reads: the matrix is mapped by its place in the file.
         with path.open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        about = json.loads(json.loads(mapped[8:_HEADER])["__metadata__"]["vectors"])
-        store = cls(path, mapped, about["counts"]["vectors"], about["dim"], about)
-        if (
-            len(mapped) != store._forms + about["forms"]
-            or zlib.crc32(memoryview(mapped)[store._forms :]) != about["crc"]
-        ):
-            raise ValueError(f"{path}: damaged")
-        return store
+            header = int.from_bytes(file.read(8), "little")
+            matrix = json.loads(file.read(header))["matrix"]
+        self._start, self._dim = 8 + header + matrix["data_offsets"][0], matrix["shape"][1]
 
-    @property
-    def counts(self) -> dict[str, int]:
-        """What `VectorText` counted."""
-        return dict(self.about["counts"])
-
-    @property
-    def _forms(self) -> int:
-        """Where the forms begin, in bytes."""
-        return _HEADER + 4 * self.rows * self.dim
-
-    @property
-    def matrix(self) -> NDArray[np.float32]:
-        """(rows, dim), read-only, in the page cache alone until it is looked at."""
-        flat = np.frombuffer(self.mapped, np.float32, self.rows * self.dim, _HEADER)
-        return flat.reshape(self.rows, self.dim)
+    def is_of(self, source: Path, status: os.stat_result) -> bool:
+        """Was the cache made of the file as it is now?"""
+        times = _times(status)
+        return self.times == times or (self.times[0] == times[0] and self.sha256 == sha256_of(source))
 
     def blocks(self) -> Iterator[Block]:
         """As `VectorText.blocks`; the rows must be copied before the next block."""
-        matrix, row, place = self.matrix, 0, self._forms
-        while place < len(self.mapped):
-            end = self.mapped.find(b"\n", min(place + _FORMS, len(self.mapped) - 1)) + 1
-            forms = self.mapped[place:end].decode("utf-8").split("\n")[:-1]
-            yield forms, matrix[row : row + len(forms)]
-            if hasattr(mmap, "MADV_DONTNEED"):  # or every page looked at stays resident
-                self.mapped.madvise(mmap.MADV_DONTNEED)
-            row, place = row + len(forms), end
-
-    def is_of(self, source: Path, status: os.stat_result) -> bool:
-        """Was the cache made of the file as it is now? Its times answer where they can, else its bytes."""
-        about = self.about
-        changed = max(status.st_mtime_ns, status.st_ctime_ns)
-        if about["status"] == _times(status) and changed + _TICK < about["checked"]:
-            return True
-        checked = time.time_ns()
-        if about["status"][0] != status.st_size or about["sha256"] != sha256_of(source):
-            return False
-        with suppress(OSError), self.path.open("r+b") as file:  # the same bytes under new times
-            file.write(_header({**about, "status": _times(status), "checked": checked}))
-        return True
+        forms = self._forms.split("\n")[:-1]
+        for row in range(0, len(forms), _ROWS):
+            shape = len(forms[row : row + _ROWS]), self._dim
+            start = self._start + 4 * self._dim * row
+            yield forms[row : row + _ROWS], np.memmap(self._path, np.float32, "r", start, shape)
 
 
-def _store(path: Path, status: os.stat_result, target: Path | None, dim: int | None) -> _Store | None:
-    """The cache of a source, made where there is none, another one's or a damaged one; None where none can be kept."""
+def _cached(path: Path, status: os.stat_result, target: Path | None, dim: int | None) -> _Cache | None:
+    """The cache of a source, made where there is none or not the right one; None where none can be kept."""
     if target is None:
         return None
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        store = _Store.open(target)
-        if store.is_of(path, status):
-            return store
+    with suppress(OSError, ValueError, KeyError, TypeError, SafetensorError):
+        cache = _Cache(target)
+        if cache.is_of(path, status):
+            return cache
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _convert(path, status, target, dim)
-        return _Store.open(target)
-    except OSError:  # no room, no right to write: what cannot be read raises DataError
+        return _Cache(target)
+    except (OSError, SafetensorError):  # no room, no right to write: what cannot be read raises DataError
         return None
 
 
 def _convert(path: Path, status: os.stat_result, target: Path, dim: int | None) -> None:
-    """Write the cache under a name of its own and rename it, so that several processes may do this at once."""
-    for left in temporary_files(target.parent):
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > _ABANDONED:
-                left.unlink()
-    about: dict[str, Any] = {"status": _times(status), "checked": time.time_ns(), "sha256": sha256_of(path), "crc": 0}
-    text = VectorText(path, dim)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file, tempfile.TemporaryFile(dir=target.parent) as forms:
-            file.write(bytes(_HEADER))
-            for words, matrix in text.blocks():
-                file.write(matrix.data)
-                names = "".join(f"{word}\n" for word in words).encode("utf-8")
-                about["crc"] = zlib.crc32(names, about["crc"])
-                forms.write(names)
-            about |= {"dim": text.dim, "forms": forms.tell(), "counts": dict(text.counts)}
-            forms.seek(0)
-            shutil.copyfileobj(forms, file)
-            file.seek(0)
-            file.write(_header(about))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def _header(about: dict[str, Any]) -> bytes:
-    """The first bytes of a safetensors file of `matrix` and `forms`, always as many."""
-    rows, dim, forms = about["counts"]["vectors"], about["dim"], about["forms"]
-    end = 4 * rows * dim
-    tensors = {
-        "__metadata__": {"vectors": json.dumps(about)},
-        "matrix": {"dtype": "F32", "shape": [rows, dim], "data_offsets": [0, end]},
-        "forms": {"dtype": "U8", "shape": [forms], "data_offsets": [end, end + forms]},
-    }
-    return (_HEADER - 8).to_bytes(8, "little") + json.dumps(tensors).encode().ljust(_HEADER - 8)
+    """Write the cache of a source. Several processes may do this at once."""
+    text, sha256 = VectorText(path, dim), sha256_of(path)
+    forms = bytearray()
+    with tempfile.TemporaryFile(dir=target.parent) as rows:
+        for words, vectors in text.blocks():
+            rows.write(vectors.data)
+            forms += "".join(f"{word}\n" for word in words).encode("utf-8")
+        rows.flush()
+        matrix = np.memmap(rows, np.float32, "r", shape=(text.counts["vectors"], text.dim))
+        tensors: dict[str, NDArray[Any]] = {"matrix": matrix, "forms": np.frombuffer(forms, np.uint8)}
+        source = {"times": _times(status), "sha256": sha256, "counts": text.counts}
+        with replacing(target) as temporary:
+            save_file(tensors, temporary, {"source": json.dumps(source)})
 
 
 def _times(status: os.stat_result) -> list[int]:
@@ -275,7 +182,7 @@ def _times(status: os.stat_result) -> list[int]:
 
 
 def _cache_file(path: Path, directory: Path | None) -> Path | None:
-    """Where the cache of this source is: its name and a hash of where it lies; None where there is no home."""
+    """The file name of a source's cache: its stem and a hash of its path; None where there is no home directory."""
     if directory is None:
         base = os.environ.get("XDG_CACHE_HOME", "")
         try:

@@ -33,11 +33,11 @@ def tag_doubts(probs: Probs, spans: Collection[Span], given: Collection[Span], t
     for span, own in readings.items():
         nothing = float(probs[span.start : span.end, 0].min())
         if span in given:
-            rivals = [reading for other, reading in readings.items() if other != span and _touch(span, other)]
+            rivals = [reading for other, reading in readings.items() if other != span and span.overlaps(other)]
             doubts[span] = _share(max([nothing, *rivals]), own)
         else:
             doubts[span] = _share(
-                own, min((readings[other] for other in given if _touch(span, other)), default=nothing)
+                own, min((readings[other] for other in given if span.overlaps(other)), default=nothing)
             )
     return doubts
 
@@ -59,7 +59,3 @@ def _entity(probs: Probs, span: Span, tagset: TagSet) -> float:
 
 def _share(one: float, other: float) -> float:
     return one / (one + other) if one > 0 else 0.0
-
-
-def _touch(one: Span, other: Span) -> bool:
-    return one.start < other.end and other.start < one.end

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from ner_distill.data.sentence import Sentence, Span, whole_entities
+from ner_distill.data.sentence import Sentence, Span, disjoint, whole_entities
 from ner_distill.errors import ConfigError, DataError
 
 Action = Literal["drop", "mask", "relabel", "weight", "keep"]
@@ -249,19 +249,16 @@ def _instead(
         (
             one
             for one in entities
-            if not one.given and _touch(one.span, entity.span) and rules.enough(one.votes, one.of)
+            if not one.given and one.span.overlaps(entity.span) and rules.enough(one.votes, one.of)
         ),
         key=lambda one: (-one.votes, -one.prob, one.span),
     )
-    chosen: list[Span] = []
-    for rival in rivals:
-        if not _touches(rival.span, chosen):
-            chosen.append(rival.span)
+    chosen = disjoint(rival.span for rival in rivals)
     nothing = sum(not _touches(entity.span, prediction.found) for prediction in predictions)
     # as many may see nothing as see something: then what is seen wins only where more see it
     if rules.enough(nothing, len(predictions)) and nothing >= max((one.votes for one in rivals), default=0):
         return ()
-    return tuple(sorted(chosen)) if chosen else None
+    return chosen or None
 
 
 def _weighed(
@@ -292,12 +289,8 @@ def _decided(entities: Iterable[VotedEntity], decisions: Mapping[Span, Decision]
     return tuple(replace(one, decision=decisions.get(one.span, "keep")) for one in entities)
 
 
-def _touch(one: Span, other: Span) -> bool:
-    return one.start < other.end and other.start < one.end
-
-
 def _touches(span: Span, others: Iterable[Span]) -> bool:
-    return any(_touch(span, other) for other in others)
+    return any(map(span.overlaps, others))
 
 
 def _place(span: Span) -> dict[str, Any]:

@@ -7,7 +7,6 @@ OUT/NAME/seed-13/          a run directory as of train-teacher, with measured.js
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections import defaultdict
@@ -23,7 +22,7 @@ from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import flattened, read_labelled
 from ner_distill.data.sentence import labels_of
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
-from ner_distill.files import atomic_write_text, write_error
+from ner_distill.files import write_error, write_json
 from ner_distill.options import ReadOptions
 from ner_distill.pipelines.comparison.figures import FILE, FORMAT, Comparison, Run
 from ner_distill.pipelines.comparison.job import Job, Runner, run_in_process
@@ -75,8 +74,7 @@ def compare(
 
     def write(done: Sequence[Run]) -> Comparison:
         comparison = Comparison(tuple(chosen), numbers, tuple(done))
-        text = json.dumps(record | comparison.to_json(), ensure_ascii=False, indent=1)
-        atomic_write_text(out / FILE, text + "\n")
+        write_json(out / FILE, record | comparison.to_json())
         return comparison
 
     _make(out)

@@ -5,14 +5,13 @@ A process of its own makes the peak of memory that of one run, and lets a run fa
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ner_distill.errors import RunError
-from ner_distill.files import atomic_write_text
+from ner_distill.files import write_json
 from ner_distill.options import ReadOptions
 from ner_distill.pipelines.comparison.figures import Figures
 from ner_distill.runs import runs
@@ -117,7 +116,7 @@ def do_job(job: Job) -> None:
 
 
 def _note(directory: Path, measured: dict[str, Any]) -> None:
-    atomic_write_text(directory / "measured.json", json.dumps(measured, ensure_ascii=False, indent=1) + "\n")
+    write_json(directory / "measured.json", measured)
 
 
 def peak_mib() -> float | None:

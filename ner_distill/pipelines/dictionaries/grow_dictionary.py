@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ from ner_distill.console import Reporter
 from ner_distill.data.features.gazetteers import LONGEST
 from ner_distill.data.formats.readers import count_sentences, read_raw
 from ner_distill.data.lexicon.dictionaries import Dictionaries, parse_dictionaries
-from ner_distill.data.sentence import Sentence
+from ner_distill.data.sentence import Sentence, separator
 from ner_distill.errors import ConfigError, DataError, RunError
-from ner_distill.files import atomic_write_text, write_error
+from ner_distill.files import atomic_write_text, write_error, write_json
 from ner_distill.runs.build import load_run
 from ner_distill.runtime.inference import ScoredSpan, best_device, predict_sentences
 
@@ -69,7 +68,7 @@ def grow_dictionary(
     dictionaries, _ = Dictionaries.read(files, unit=unit)
     tagger = built.tagger.to(best_device())
     sentences = read_raw(list(text), format=format, unit=unit)
-    between = " " if unit == "word" else ""
+    between = separator(unit)
     found: Forms = {}
     with reporter.progress("searching", total=count_sentences(text, format=format), unit="sentences") as progress:
         for answer in predict_sentences(tagger, built.featurizer, built.info.tagset, sentences):
@@ -131,4 +130,4 @@ def _write(out: Path, growth: Growth, dictionaries: Dictionaries, about: Mapping
         "not_added": numbers,
         "added": growth.added,
     }
-    atomic_write_text(out / "summary.json", json.dumps(summary, ensure_ascii=False, indent=1) + "\n")
+    write_json(out / "summary.json", summary)

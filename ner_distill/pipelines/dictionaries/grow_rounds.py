@@ -10,7 +10,6 @@ OUT/round-1/round.json      its figures, written last: the mark of a finished ro
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ from ner_distill.data.formats.reading import read_labelled, unit_of_raw
 from ner_distill.data.lexicon.dictionaries import Dictionaries, parse_dictionaries
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.errors import ConfigError, DataError, RunError
-from ner_distill.files import atomic_write_text
+from ner_distill.files import write_json
 from ner_distill.options import ReadOptions
 from ner_distill.pipelines.dictionaries.grow_dictionary import grow_dictionary
 from ner_distill.pipelines.dictionaries.label_dictionary import label_dictionary
@@ -227,8 +226,7 @@ class _Step:
         forms = {label: before.get(label, 0) for label in growth.added}
         added = {label: len(new) for label, new in growth.added.items()}
         found = Round(self.number, self.teacher, grown, forms, added, f1)
-        text_of_it = json.dumps(found.to_json(), ensure_ascii=False, indent=1)
-        atomic_write_text(self.directory / "round.json", text_of_it + "\n")
+        write_json(self.directory / "round.json", found.to_json())
         return found
 
 
@@ -285,4 +283,4 @@ def _write(out: Path, done: Sequence[Round]) -> None:
         "teacher": str(rounds.best.teacher),
         "nothing_new": rounds.finished,
     }
-    atomic_write_text(out / "summary.json", json.dumps(summary, ensure_ascii=False, indent=1) + "\n")
+    write_json(out / "summary.json", summary)

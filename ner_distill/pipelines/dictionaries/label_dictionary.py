@@ -13,7 +13,7 @@ from ner_distill.data.formats.readers import count_sentences, read_raw
 from ner_distill.data.formats.reading import unit_of_raw
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.lexicon.dictionaries import Conflicts, Dictionaries, common_words, parse_dictionaries
-from ner_distill.data.sentence import Sentence, Unit
+from ner_distill.data.sentence import Sentence, Unit, separator
 from ner_distill.errors import DataError
 
 
@@ -107,7 +107,7 @@ def read_dictionaries(
 
 def _labelled(sentence: Sentence, dictionaries: Dictionaries, matched: Matched) -> Sentence:
     found = dictionaries.find(sentence.words)
-    between = " " if dictionaries.unit == "word" else ""
+    between = separator(dictionaries.unit)
     matched.sentences += 1
     matched.words += len(sentence.words)
     matched.dropped += found.dropped

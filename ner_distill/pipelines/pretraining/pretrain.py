@@ -21,7 +21,7 @@ from ner_distill.data.features.words import WordFeaturizer
 from ner_distill.data.formats.readers import count_sentences, read_raw, resumable
 from ner_distill.data.formats.reading import unit_of_raw
 from ner_distill.data.lexicon.lexicon import Lexicon
-from ner_distill.data.sentence import Unit
+from ner_distill.data.sentence import Unit, separator
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import atomic_write_text, write_error
 from ner_distill.nn.masked_lm import MaskedPieces, MaskedWords
@@ -170,8 +170,8 @@ def _fit(
 def _lexicon(config: PretrainConfig, unit: Unit) -> Lexicon | None:
     if not config.mask.lexicon:
         return None
-    longest, separator = (8, "") if unit == "character" else (LONGEST, " ")
-    return Lexicon.read(config.mask.lexicon, max_length=longest, separator=separator, fold_case=unit == "word")[0]
+    longest, fold = (8, False) if unit == "character" else (LONGEST, True)
+    return Lexicon.read(config.mask.lexicon, max_length=longest, separator=separator(unit), fold_case=fold)[0]
 
 
 def _write_text(text: Sequence[str | Path], out: Path, format: str, unit: Unit, reporter: Reporter) -> None:

@@ -21,7 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ner_distill.console import Reporter
 from ner_distill.data.formats.lines import check_file, lines_of
 from ner_distill.data.formats.reading import read_labelled
-from ner_distill.data.sentence import Sentence, unit_of
+from ner_distill.data.sentence import Sentence, separator, unit_of
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.files import atomic_write_text, sha256_of
 from ner_distill.options import ReadOptions
@@ -196,7 +196,7 @@ def _content(
         # names of files may hold bytes that are no UTF-8
         "name": path.resolve().parent.name.encode("utf-8", "replace").decode(),
         "key": sha256_of(path),
-        "separator": "" if unit_of(words) == "character" else " ",
+        "separator": separator(unit_of(words)),
         "labels": labels,
         "left_out": len(places) - len(asked),
         "sentences": [{"hash": hash_of(sentences[s].words), **sentences[s].model_dump()} for s in used],

@@ -11,7 +11,6 @@ OUT/summary.json         the rounds so far, and which is the best
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections import Counter
@@ -32,7 +31,7 @@ from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.data.store.pseudo_labels import labelled_row, worth_training_on
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, DataError
-from ner_distill.files import atomic_write_text
+from ner_distill.files import write_json
 from ner_distill.options import ReadOptions
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.labelling.labeller import LabelOptions
@@ -300,7 +299,7 @@ def _take_other_options(out: Path, state: dict[str, Any]) -> None:
     before = runs.read_json(path, "the self-training is damaged")
     if before["options"] != state:
         shutil.rmtree(out / "round-1.soft", ignore_errors=True)
-        atomic_write_text(path, json.dumps({**before, "options": state}, ensure_ascii=False, indent=1) + "\n")
+        write_json(path, {**before, "options": state})
 
 
 def _rises(done: Sequence[Round]) -> bool:
@@ -310,4 +309,4 @@ def _rises(done: Sequence[Round]) -> bool:
 def _write(out: Path, done: Sequence[Round]) -> None:
     best = max(done, key=lambda one: one.f1)
     summary = {"rounds": [{**asdict(one), "run": str(one.run)} for one in done], "best": str(best.run)}
-    atomic_write_text(out / "summary.json", json.dumps(summary, ensure_ascii=False, indent=1) + "\n")
+    write_json(out / "summary.json", summary)

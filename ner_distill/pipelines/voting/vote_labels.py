@@ -34,9 +34,9 @@ from ner_distill.data.noise.votes import (
     count_votes,
     decide,
 )
-from ner_distill.data.sentence import Sentence, Unit, labels_of, without_overlap
+from ner_distill.data.sentence import Sentence, Unit, labels_of, separator, without_overlap
 from ner_distill.errors import ConfigError, DataError
-from ner_distill.files import atomic_write_text
+from ner_distill.files import atomic_write_text, write_json
 from ner_distill.options import ReadOptions
 from ner_distill.pipelines.voting.fold_jobs import run_folds
 from ner_distill.pipelines.voting.held_out import FoldTask
@@ -278,7 +278,7 @@ def _voting(
             votes += Counter(found=one.votes, asked=one.of) if one.given else Counter()
             ranked.append((one.suspicion, one, sentence))
     ranked.sort(key=lambda item: -item[0])
-    between = "" if known["unit"] == "character" else " "
+    between = separator(known["unit"])
     changed = [after for before, (after, _) in zip(sentences, decided, strict=True) if after is not before]
     summary = {
         **known,
@@ -309,4 +309,4 @@ def _write(
         lines.append(json.dumps(line, ensure_ascii=False))
     write_jsonl(voting.sentences, out / "cleaned.jsonl", overwrite=True)
     atomic_write_text(out / "votes.jsonl", "\n".join(lines) + "\n")
-    atomic_write_text(out / "summary.json", json.dumps(voting.summary, ensure_ascii=False, indent=1) + "\n")
+    write_json(out / "summary.json", voting.summary)
