@@ -75,17 +75,12 @@ def review(options: ReviewOptions) -> None:
 
     Example: ner-distill review runs/votes --out review.html
     """
+    from ner_distill.files import atomic_write_text
     from ner_distill.pipelines.voting.review import review as run
+    from ner_distill.views.review import page_of
 
-    made = run(
-        options.votes,
-        options.out,
-        limit=options.limit,
-        min_suspicion=options.min_suspicion,
-        data=options.data,
-        reading=options.reading(),
-        overwrite=options.overwrite,
-    )
+    made = run(options)
+    atomic_write_text(options.out, page_of(made.content))
     left_out = f", {made.left_out:,} less suspicious ones left out" if made.left_out else ""
     typer.echo(
         f"{options.out}: {made.shown:,} entities in {made.sentences:,} sentences{left_out}; open it in a browser, "
@@ -105,14 +100,7 @@ def apply_review(options: ApplyReviewOptions) -> None:
     from ner_distill.pipelines.voting.apply_review import apply_review as run
     from ner_distill.pipelines.voting.apply_review import summary
 
-    applied = run(
-        options.decisions,
-        options.data,
-        options.out,
-        skip_changed=options.skip_changed,
-        overwrite=options.overwrite,
-        reading=options.reading(),
-    )
+    applied = run(options)
     typer.echo(f"{options.out}: {summary(applied)}")
 
 
