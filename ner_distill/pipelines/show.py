@@ -16,8 +16,9 @@ from rich.text import Text
 from ner_distill.data.formats.report import counted
 from ner_distill.data.lexicon.lexicon import Match, Matcher
 from ner_distill.data.sentence import Span, Unit, separator, without_overlap
+from ner_distill.data.store.columns import SoftRow
 from ner_distill.data.store.decoding import decode_probs
-from ner_distill.data.store.store import SoftLabelStore, SoftRow
+from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError
 from ner_distill.views.lattice import picture

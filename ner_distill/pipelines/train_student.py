@@ -79,12 +79,12 @@ class SoftData:
 
     def _soft_plan(self, epoch: int) -> Iterator[list[int]]:
         rng = np.random.default_rng([self.seed, epoch, 3])
-        table = self.store.blocks.table  # columns: shard, block, first row, rows, words, longest
-        shards = rng.permutation(np.unique(table[:, 0]))
+        table = self.store.blocks
+        shards = rng.permutation(np.unique(table["shard"]))
         for first in range(0, len(shards), SHARDS_TOGETHER):
-            inside = np.flatnonzero(np.isin(table[:, 0], shards[first : first + SHARDS_TOGETHER]))
+            inside = np.flatnonzero(np.isin(table["shard"], shards[first : first + SHARDS_TOGETHER]))
             # blocks of like length side by side, blurred so that epochs differ
-            lengths = table[inside, 5] * rng.uniform(0.9, 1.1, len(inside)) + rng.uniform(0, 2, len(inside))
+            lengths = table["longest"][inside] * rng.uniform(0.9, 1.1, len(inside)) + rng.uniform(0, 2, len(inside))
             batches = _fill(inside[np.argsort(lengths)].tolist(), table, self.budget)
             yield from (batches[index] for index in rng.permutation(len(batches)))
 
@@ -111,7 +111,7 @@ def _fill(blocks: list[int], table: Any, budget: float) -> list[list[int]]:
     batches: list[list[int]] = []
     rows = longest = 0
     for block in blocks:
-        more, length = int(table[block, 3]), int(table[block, 5])
+        more, length = int(table["rows"][block]), int(table["longest"][block])
         if not batches or max(longest, length) * (rows + more) > budget:
             batches.append([])
             rows = longest = 0

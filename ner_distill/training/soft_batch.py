@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ner_distill.data.batching import Batch
-from ner_distill.data.store.store import SoftBlock, SoftRow
+from ner_distill.data.store.columns import SoftBlock, SoftRow
 from ner_distill.nn.spans import span_probs_of_tags
 
 

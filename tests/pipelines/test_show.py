@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from ner_distill.data.store.columns import SPAN, SoftBlock, SoftRow
 from ner_distill.data.store.manifest import StoreHeader, TeacherId
-from ner_distill.data.store.spans import SPAN
-from ner_distill.data.store.store import SoftBlock, SoftLabelStore, SoftRow
+from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.store.writer import StoreWriter
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError

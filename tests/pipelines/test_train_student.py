@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from ner_distill.data.features.words import WordFeaturizer
-from ner_distill.data.store.columns import SoftBlock, SoftRow
-from ner_distill.data.store.spans import SPAN
+from ner_distill.data.store.columns import SPAN, SoftBlock, SoftRow
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.tagset import TagSet
 from ner_distill.pipelines.train_student import SoftData

@@ -1,24 +1,24 @@
-"""Blocks of soft labels ⇄ flat arrays ⇄ Parquet, checked on both ways."""
+"""Soft labels in memory: rows, blocks of rows, and the flat arrays of a shard, checked."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ner_distill.data.store.parquet import PAIR, flat, lists, numpy_of, read_table, schema
-from ner_distill.data.store.spans import SpanArray, SpanColumn, check_spans
+SPAN = np.dtype([("start", np.int32), ("end", np.int32), ("label", np.int32), ("score", np.float16)])
+"""A span with its probability: the words `start` to `end`, half-open, and the index of its type in the labels."""
 
-_ROW_GROUP = 1024
-# The two bytes of a float16 compress better apart (a tenth smaller and quicker than plain, on softmax output).
-_ENCODING = {"probs.list.element": "BYTE_STREAM_SPLIT"}
-_DICTIONARY = ["words.list.element", "lang"]
+SpanArray = npt.NDArray[np.void]
+"""(spans,) of dtype `SPAN`."""
+
+PAIR = np.dtype([("word", np.int32), ("other_row", np.int32), ("other_word", np.int32), ("similarity", np.float16)])
+"""A pair as the row of its first word has it; `other_row` counts in the block."""
+
 # float16 keeps about three digits; a distribution of tags may miss 1 by the rounding of each of its terms.
 _SUM_TOLERANCE = 0.02
 
@@ -55,14 +55,38 @@ class SoftBlock:
     similarity: npt.NDArray[np.float16]
 
 
+class Sizes(NamedTuple):
+    """How much a shard holds."""
+
+    rows: int
+    words: int
+    pairs: int
+    spans: int
+
+
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """A list of records for each row of a shard, end to end: row i has `values[offsets[i] : offsets[i + 1]]`.
+
+    offsets: (rows + 1,) int64. values: structured.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    values: npt.NDArray[np.void]
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """(values,): the row of each value."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+
 @dataclass(frozen=True, eq=False)
 class Columns:
     """A shard as flat arrays.
 
     offsets: (rows + 1,) int64, row i has the words offsets[i] to offsets[i + 1].
     blocks:  (rows,) int32, the block of each row: 0, 0, ..., 1, 1, ...
-    pairs:   (pairs, 4) int32: row in the SHARD, sorted; word; other row in the BLOCK; other word.
-    spans:   of every row, or None for a store without spans.
+    pairs:   of dtype `PAIR`. spans: of dtype `SPAN`, None for a store without spans.
     """
 
     ids: list[str]
@@ -72,185 +96,163 @@ class Columns:
     keep: npt.NDArray[np.bool_]
     blocks: npt.NDArray[np.int32]
     langs: list[str | None]
-    pairs: npt.NDArray[np.int32]
-    similarity: npt.NDArray[np.float16]
-    spans: SpanColumn | None = None
+    pairs: Lists
+    spans: Lists | None = None
 
     @classmethod
     def from_blocks(cls, blocks: Sequence[SoftBlock], tags: int, *, spans: bool = False) -> Columns:
         """Put blocks end to end; `spans`: of a store with spans. Raises ValueError where shapes or types are not those
         of `SoftRow`, and where a row has spans but the store has none or the other way round.
         """
-        rows = [row for block in blocks for row in block.rows]
         _check_shapes(blocks, tags, spans=spans)
+        rows = [row for block in blocks for row in block.rows]
         sizes = np.array([len(block.rows) for block in blocks], np.int64)
         firsts = np.cumsum(sizes) - sizes
-        pairs = [np.zeros((0, 4), np.int32)]
-        for first, block in zip(firsts, blocks, strict=True):
-            pairs.append(block.pairs + np.array([first, 0, 0, 0], np.int32))
-        joined = np.concatenate(pairs)
-        order = np.argsort(joined[:, 0], kind="stable")
+        row_of_pair = np.repeat(firsts, [len(block.pairs) for block in blocks])
+        joined = np.concatenate([np.zeros((0, 4), np.int32), *(block.pairs for block in blocks)])
+        row_of_pair += joined[:, 0]
+        order = np.argsort(row_of_pair, kind="stable")
+        pairs = np.empty(len(joined), PAIR)
+        pairs["word"], pairs["other_row"], pairs["other_word"] = joined[order, 1:].T
         similarity = np.concatenate([np.zeros(0, np.float16), *(block.similarity for block in blocks)])
+        pairs["similarity"] = similarity[order]
         return cls(
             ids=[row.id for row in rows],
             words=[word for row in rows for word in row.words],
-            offsets=np.cumsum([0, *(len(row.words) for row in rows)], dtype=np.int64),
+            offsets=_offsets([row.words for row in rows]),
             probs=np.concatenate([np.zeros((0, tags), np.float16), *(row.probs for row in rows)]),
             keep=np.concatenate([np.zeros(0, np.bool_), *(row.keep for row in rows)]),
             blocks=np.repeat(np.arange(len(blocks), dtype=np.int32), sizes),
             langs=[row.lang for row in rows],
-            pairs=joined[order],
-            similarity=similarity[order],
-            spans=SpanColumn.from_rows([row.spans for row in rows if row.spans is not None]) if spans else None,
+            pairs=Lists(np.searchsorted(row_of_pair[order], np.arange(len(rows) + 1)), pairs),
+            spans=_spans([row.spans for row in rows if row.spans is not None]) if spans else None,
         )
 
     def to_blocks(self) -> list[SoftBlock]:
-        """The blocks again; arrays are read-only views into this shard's."""
-        for array in (self.probs, self.keep, self.similarity):
-            array.flags.writeable = False
-        ends = self.offsets.tolist()
-        spans = [self.spans.of_row(row) if self.spans is not None else None for row in range(len(self.ids))]
-        rows = [
-            SoftRow(name, tuple(self.words[start:end]), self.probs[start:end], self.keep[start:end], lang, found)
-            for name, lang, start, end, found in zip(self.ids, self.langs, ends[:-1], ends[1:], spans, strict=True)
-        ]
+        """The blocks again; arrays are read-only, most of them views into this shard's."""
         firsts = np.flatnonzero(np.diff(self.blocks, prepend=-1))
+        row, pairs = self.pairs.rows, self.pairs.values
+        places = np.stack([row - firsts[self.blocks[row]], *(pairs[name] for name in (PAIR.names or ())[:3])], axis=1)
+        places, similarity = places.astype(np.int32), np.ascontiguousarray(pairs["similarity"])
+        for array in (self.probs, self.keep, places, similarity, *([self.spans.values] if self.spans else [])):
+            array.flags.writeable = False
+        words = [slice(*ends) for ends in pairwise(self.offsets.tolist())]
+        spans: list[SpanArray | None] = [None] * len(self.ids)
+        if self.spans is not None:
+            spans = [self.spans.values[start:end] for start, end in pairwise(self.spans.offsets.tolist())]
+        rows = [
+            SoftRow(name, tuple(self.words[own]), self.probs[own], self.keep[own], lang, found)
+            for name, lang, own, found in zip(self.ids, self.langs, words, spans, strict=True)
+        ]
         limits = np.append(firsts, len(rows))
-        cuts = np.searchsorted(self.pairs[:, 0], limits)
-        local = self.pairs.copy()
-        local[:, 0] -= firsts[self.blocks[self.pairs[:, 0]]].astype(np.int32)
-        local.flags.writeable = False
         return [
-            SoftBlock(tuple(rows[limits[i] : limits[i + 1]]), local[cut:until], self.similarity[cut:until])
-            for i, (cut, until) in enumerate(pairwise(cuts.tolist()))
+            SoftBlock(tuple(rows[start:end]), places[first:last], similarity[first:last])
+            for (start, end), (first, last) in zip(pairwise(limits), pairwise(self.pairs.offsets[limits]), strict=True)
         ]
 
     @property
-    def span_count(self) -> int:
-        """Spans of all rows, 0 in a store without."""
-        return len(self.spans.values) if self.spans is not None else 0
+    def sizes(self) -> Sizes:
+        spans = len(self.spans.values) if self.spans is not None else 0
+        return Sizes(len(self.ids), len(self.words), len(self.pairs.values), spans)
 
     def check(self) -> None:
         """Raise ValueError where a value cannot be: the message names the sentence."""
-        wide = self.probs.astype(np.float32)
-        with np.errstate(invalid="ignore"):
-            self._refuse(np.any(~np.isfinite(wide), axis=1), "a probability is not a number")
-            self._refuse(np.any(wide < 0, axis=1), "a probability is negative")
-            self._refuse(np.abs(wide.sum(axis=1) - 1) > _SUM_TOLERANCE, "the probabilities of a word do not sum to 1")
+        self._check_probs()
         steps = np.diff(self.blocks, prepend=-1)
         if len(steps) and (steps[0] != 1 or not np.isin(steps, (0, 1)).all()):
             raise ValueError("the rows of a block must be together, and blocks be numbered 0, 1, ...")
         self._check_pairs()
         if self.spans is not None:
-            self.spans.check(self.ids, np.diff(self.offsets), (self.probs.shape[1] - 1) // 2)
+            self._check_spans(self.spans)
 
-    def _refuse(self, bad: npt.NDArray[np.bool_], problem: str) -> None:
-        if bad.any():
-            word = int(np.argmax(bad))
-            row = int(np.searchsorted(self.offsets, word, side="right")) - 1
-            raise ValueError(f"sentence {self.ids[row]!r}, word {word - int(self.offsets[row])}: {problem}")
+    def _check_probs(self) -> None:
+        row = np.repeat(np.arange(len(self.ids)), np.diff(self.offsets))
+        word = np.arange(len(row)) - self.offsets[row]
+
+        def refuse(bad: npt.NDArray[np.bool_], problem: str) -> None:
+            self._refuse(bad, row, problem, lambda at: f", word {word[at]}")
+
+        wide = self.probs.astype(np.float32)
+        with np.errstate(invalid="ignore"):
+            refuse(np.any(~np.isfinite(wide), axis=1), "a probability is not a number")
+            refuse(np.any(wide < 0, axis=1), "a probability is negative")
+            refuse(np.abs(wide.sum(axis=1) - 1) > _SUM_TOLERANCE, "the probabilities of a word do not sum to 1")
 
     def _check_pairs(self) -> None:
-        if len(self.pairs) == 0:
-            return
-        row, word, other_row, other_word = self.pairs.astype(np.int64).T
-        if row.min() < 0 or row.max() >= len(self.ids):
-            raise ValueError("a pair's row is not in the shard")
+        row, (word, other_row, other_word) = self.pairs.rows, _integers(self.pairs.values, PAIR)
         lengths = np.diff(self.offsets)
         firsts = np.flatnonzero(np.diff(self.blocks, prepend=-1))
-        sizes = np.diff(firsts, append=len(self.blocks))
         block = self.blocks[row]
-        inside = (other_row >= 0) & (other_row < sizes[block])
+        inside = (other_row >= 0) & (other_row < np.diff(firsts, append=len(self.blocks))[block])
         other = np.where(inside, firsts[block] + other_row, 0)
         good = inside & (word >= 0) & (word < lengths[row]) & (other_word >= 0) & (other_word < lengths[other])
-        if not good.all():
-            bad = int(np.argmin(good))
-            raise ValueError(f"sentence {self.ids[row[bad]]!r}: a pair points to a word that its block does not have")
-        if not ((self.similarity >= 0) & (self.similarity <= 1)).all():  # NaN is neither
-            raise ValueError("a pair's similarity is not between 0 and 1")
+        self._refuse(~good, row, "a pair points to a word that its block does not have")
+        similarity = self.pairs.values["similarity"]
+        self._refuse(~((similarity >= 0) & (similarity <= 1)), row, "a pair's similarity is not between 0 and 1")
 
-    def to_parquet(self) -> pa.Buffer:
-        """The bytes of the shard's file."""
-        rows = np.arange(len(self.ids) + 1)
-        similarity = pa.array(self.similarity)
-        values = [pa.array(np.ascontiguousarray(self.pairs[:, column])) for column in (1, 2, 3)]
-        structs = pa.StructArray.from_arrays([*values, similarity], fields=list(PAIR))
-        arrays = [
-            pa.array(self.ids, pa.string()),
-            lists(self.offsets, pa.array(self.words, pa.string())),
-            lists(self.offsets * self.probs.shape[1], pa.array(self.probs.reshape(-1))),
-            lists(self.offsets, pa.array(self.keep)),
-            pa.array(self.blocks),
-            pa.array(self.langs, pa.string()),
-            lists(np.searchsorted(self.pairs[:, 0], rows), structs),
-            *([self.spans.to_arrow()] if self.spans is not None else []),
-        ]
-        sink = pa.BufferOutputStream()
-        pq.write_table(
-            pa.table(arrays, schema=schema(spans=self.spans is not None)),
-            sink,
-            compression="zstd",
-            row_group_size=_ROW_GROUP,
-            use_dictionary=_DICTIONARY,
-            column_encoding=_ENCODING,
-        )
-        return sink.getvalue()
+    def _check_spans(self, spans: Lists) -> None:
+        row, (start, end, label) = spans.rows, _integers(spans.values, SPAN)
+        score, labels = spans.values["score"], (self.probs.shape[1] - 1) // 2
 
+        def refuse(bad: npt.NDArray[np.bool_], problem: str) -> None:
+            place = ", span from word {} to {}, type {}"
+            self._refuse(bad, row, problem, lambda at: place.format(start[at], end[at], label[at]))
 
-def read_columns(path: Path, tags: int, *, spans: bool = False) -> Columns:
-    """Read and check a shard, of a store with spans or without. Raises ValueError that says what is wrong with it."""
-    table = read_table(path, schema(spans=spans).names, spans=spans)
-    word_offsets, words = flat(table, "words")
-    prob_offsets, probs = flat(table, "probs")
-    keep_offsets, keep = flat(table, "keep")
-    pair_offsets, pairs = flat(table, "pairs")
-    if not np.array_equal(prob_offsets, word_offsets * tags):
-        raise ValueError(f"the lengths of 'probs' are not the words times {tags} tags")
-    if not np.array_equal(keep_offsets, word_offsets):
-        raise ValueError("the lengths of 'keep' and 'words' differ")
-    row = np.repeat(np.arange(table.num_rows), np.diff(pair_offsets))
-    fields = [numpy_of(pairs.field(name)) for name in ("word", "other_row", "other_word")]
-    columns = Columns(
-        ids=table["id"].to_pylist(),
-        words=words.to_pylist(),
-        offsets=word_offsets,
-        probs=numpy_of(probs).reshape(-1, tags),
-        keep=numpy_of(keep),
-        blocks=numpy_of(table["block"].combine_chunks()),
-        langs=table["lang"].to_pylist(),
-        pairs=np.stack([row, *fields], axis=1).astype(np.int32),
-        similarity=numpy_of(pairs.field("similarity")),
-        spans=SpanColumn.from_table(table) if spans else None,
-    )
-    columns.check()
-    return columns
+        refuse((start < 0) | (start >= end), "its start must be 0 or more and below its end")
+        refuse(end > np.diff(self.offsets)[row], "it ends beyond the sentence's words")
+        refuse((label < 0) | (label >= labels), f"its type must be 0 to {labels - 1}")
+        refuse(~((score >= 0) & (score <= 1)), "its score is not between 0 and 1")  # NaN is neither
+        order = np.lexsort((label, end, start, row))
+        keys = np.stack([row, start, end, label])[:, order]
+        doubled = np.zeros(len(row), np.bool_)
+        doubled[order[1:]] = (keys[:, 1:] == keys[:, :-1]).all(0)
+        refuse(doubled, "it is there twice")
+
+    def _refuse(
+        self,
+        bad: npt.NDArray[np.bool_],
+        rows: npt.NDArray[np.int64],
+        problem: str,
+        place: Callable[[int], str] = lambda at: "",
+    ) -> None:
+        """Raise ValueError of the first value that is bad. rows: the row of each; place: says which one of its row."""
+        if bad.any():
+            at = int(np.argmax(bad))
+            raise ValueError(f"sentence {self.ids[rows[at]]!r}{place(at)}: {problem}")
 
 
-def read_lengths(path: Path) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """For each row its block and its number of words, from two small columns. Raises ValueError."""
-    table = read_table(path, ["keep", "block"])
-    return numpy_of(table["block"].combine_chunks()), np.diff(flat(table, "keep")[0])
+def _integers(values: npt.NDArray[np.void], dtype: np.dtype[np.void]) -> list[npt.NDArray[np.int64]]:
+    """The first three fields of `PAIR` or `SPAN`."""
+    return [values[name].astype(np.int64) for name in (dtype.names or ())[:3]]
+
+
+def _offsets(lists: Sequence[Sequence[object] | SpanArray]) -> npt.NDArray[np.int64]:
+    return np.cumsum([0, *map(len, lists)], dtype=np.int64)
+
+
+def _spans(rows: Sequence[SpanArray]) -> Lists:
+    return Lists(_offsets(rows), np.concatenate([np.zeros(0, SPAN), *rows]))
 
 
 def _check_shapes(blocks: Sequence[SoftBlock], tags: int, *, spans: bool) -> None:
     for block in blocks:
         if not block.rows:
             raise ValueError("a block needs at least one sentence")
-        if block.pairs.shape != (len(block.similarity), 4) or block.pairs.dtype != np.int32:
-            raise ValueError(f"pairs must be (pairs, 4) int32, found {block.pairs.shape} {block.pairs.dtype}")
-        if block.similarity.dtype != np.float16:
-            raise ValueError(f"similarity must be float16, found {block.similarity.dtype}")
+        _require("similarity", block.similarity, np.float16, len(block.pairs))
+        _require("pairs", block.pairs, np.int32, len(block.pairs), 4)
         if ((block.pairs[:, 0] < 0) | (block.pairs[:, 0] >= len(block.rows))).any():
             raise ValueError("a pair's first row is not in its block")
         for row in block.rows:
-            words = len(row.words)
-            if row.probs.shape != (words, tags) or row.probs.dtype != np.float16:
-                found = f"found {row.probs.shape} {row.probs.dtype}"
-                raise ValueError(f"sentence {row.id!r}: probs must be ({words}, {tags}) float16, {found}")
-            if row.keep.shape != (words,) or row.keep.dtype != np.bool_:
-                found = f"found {row.keep.shape} {row.keep.dtype}"
-                raise ValueError(f"sentence {row.id!r}: keep must be ({words},) bool, {found}")
+            name = f"sentence {row.id!r}"
+            _require(f"{name}: probs", row.probs, np.float16, len(row.words), tags)
+            _require(f"{name}: keep", row.keep, np.bool_, len(row.words))
             if spans:
-                check_spans(row.id, row.spans)
+                _require(f"{name}: spans", row.spans, SPAN, np.size(row.spans if row.spans is not None else 0))
             elif row.spans is not None:
-                raise ValueError(f"sentence {row.id!r}: has spans, but the store's header has no span_floor")
+                raise ValueError(f"{name}: has spans, but the store's header has no span_floor")
+
+
+def _require(name: str, array: object, dtype: npt.DTypeLike, *shape: int) -> None:
+    if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
+        found = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise ValueError(f"{name} must be {shape} {np.dtype(dtype)}, found {found}")

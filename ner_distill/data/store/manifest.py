@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -142,11 +143,10 @@ class Manifest(StoreHeader):
 
     def counters(self) -> dict[str, int]:
         """The shards' counters, added up."""
-        total: dict[str, int] = {}
+        total = Counter[str]()
         for shard in self.shards:
-            for name, count in shard.counters.items():
-                total[name] = total.get(name, 0) + count
-        return total
+            total.update(shard.counters)
+        return dict(total)
 
 
 class _Kind(BaseModel):

@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from ner_distill.data.store.columns import Columns
+from ner_distill.data.store.columns import Columns, SoftBlock
 from ner_distill.data.store.manifest import (
     MANIFEST,
     SHARD_NAME,
     Manifest,
-    Scalar,
     ShardEntry,
     StoreHeader,
     is_store,
@@ -24,7 +23,8 @@ from ner_distill.data.store.manifest import (
     shard_name,
     write_manifest,
 )
-from ner_distill.data.store.store import SoftBlock, damage
+from ner_distill.data.store.parquet import to_parquet
+from ner_distill.data.store.store import damage
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import RunError, TrainingError
 from ner_distill.files import atomic_write_bytes, temporary_files, write_error
@@ -52,11 +52,11 @@ class StoreWriter:
         path = Path(path)
         if _is_occupied(path):
             if not is_store(path):
-                raise RunError(f"{path}: in the way, and not a soft-label store: choose another --out")
+                raise RunError(f"{path}: in the way, and not a soft-label store: choose another `out`")
             if not overwrite:
                 raise RunError(
-                    f"{path}: a soft-label store is here already: --resume goes on with it, --overwrite replaces it, "
-                    "or choose another --out"
+                    f"{path}: a soft-label store is here already: `resume` goes on with it, `overwrite` replaces it, "
+                    "or choose another `out`"
                 )
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ class StoreWriter:
             listed = "\n".join(f"  - {line}" for line in differences)
             raise RunError(
                 f"{path}: this store was made from something else, it cannot be resumed:\n{listed}\n"
-                "Use what the store was made with, or choose another --out (or --overwrite)"
+                "Use what the store was made with, or choose another `out` (or `overwrite`)"
             )
         problems = {shard.index: damage(path, shard, deep=True) for shard in manifest.shards}
         whole = {shard.index: shard for shard in manifest.shards if not problems[shard.index]}
@@ -102,15 +102,6 @@ class StoreWriter:
         """Is shard `index` still to be written?"""
         return index not in self._shards
 
-    @property
-    def shards(self) -> tuple[ShardEntry, ...]:
-        """The whole shards, by index."""
-        return tuple(self._shards[index] for index in sorted(self._shards))
-
-    def counters(self) -> dict[str, int]:
-        """The counters of all whole shards added up, those of earlier runs too."""
-        return self._manifest().counters()
-
     def write_shard(self, index: int, blocks: Sequence[SoftBlock], counters: Mapping[str, int] | None = None) -> None:
         """Write the blocks of input window `index`, then list the shard in the manifest.
 
@@ -126,7 +117,7 @@ class StoreWriter:
             columns.check()
         except ValueError as error:
             raise TrainingError(f"{self.path}: shard {index} cannot be stored: {error}. {self._advice()}") from error
-        data = memoryview(columns.to_parquet())
+        data = memoryview(to_parquet(columns))
         name = shard_name(index)
         atomic_write_bytes(self.path / name, data, advice=self._advice())
         self._shards[index] = ShardEntry(
@@ -134,13 +125,10 @@ class StoreWriter:
             name=name,
             size=len(data),
             sha256=hashlib.sha256(data).hexdigest(),
-            rows=len(columns.ids),
-            words=len(columns.words),
             kept=int(columns.keep.sum()),
             blocks=len(blocks),
-            pairs=len(columns.pairs),
-            spans=columns.span_count,
             counters=dict(counters or {}),
+            **columns.sizes._asdict(),
         )
         try:
             self._write_manifest()
@@ -148,46 +136,45 @@ class StoreWriter:
             del self._shards[index]  # the file is not listed: it does not count
             raise
 
-    def finish(self, total_shards: int, summary: Mapping[str, Scalar] | None = None) -> Manifest:
-        """Call the store complete. Raises RunError unless it has exactly the shards 0 to total_shards - 1."""
+    def finish(self, total_shards: int) -> Manifest:
+        """Call the store complete; its summary is the counters of all shards, added up.
+
+        Raises RunError unless it has exactly the shards 0 to total_shards - 1.
+        """
         wrong = sorted(set(range(total_shards)) ^ set(self._shards))
         if wrong:
             shown = ", ".join(map(str, wrong[:10])) + (", ..." if len(wrong) > 10 else "")
             raise RunError(
                 f"{self.path}: expected the shards 0 to {total_shards - 1}; missing or too many: {shown}. "
-                "Run the same command with --resume, or with --overwrite if the input changed"
+                "Run the same command with `resume`, or with `overwrite` if the input changed"
             )
-        manifest = self._manifest(complete=True, summary=dict(summary or {}))
+        return self._write_manifest(complete=True)
+
+    def _write_manifest(self, *, complete: bool = False) -> Manifest:
+        manifest = Manifest(
+            **dict(self.header),
+            tags=TagSet(self.header.labels).tags,
+            shards=tuple(self._shards[index] for index in sorted(self._shards)),
+            complete=complete,
+        )
+        if complete:
+            manifest = manifest.model_copy(update={"summary": manifest.counters()})
         write_manifest(self.path, manifest, advice=self._advice())
         return manifest
-
-    def _manifest(self, *, complete: bool = False, summary: dict[str, Scalar] | None = None) -> Manifest:
-        return Manifest(
-            **{name: getattr(self.header, name) for name in StoreHeader.model_fields},
-            tags=TagSet(self.header.labels).tags,
-            shards=self.shards,
-            complete=complete,
-            summary=summary or {},
-        )
-
-    def _write_manifest(self) -> None:
-        write_manifest(self.path, self._manifest(), advice=self._advice())
 
     def _remove_leftovers(self) -> None:
         """Remove what a kill left: half-written files, and shards that the manifest does not list."""
         listed = {shard.name for shard in self._shards.values()}
-        for path in [*self.path.iterdir()]:
-            if SHARD_NAME.fullmatch(path.name) and path.name not in listed:
-                path.unlink()
-        for path in _leftovers(self.path):
+        unlisted = [path for path in self.path.iterdir() if SHARD_NAME.fullmatch(path.name) and path.name not in listed]
+        for path in [*unlisted, *_half_written(self.path)]:
             path.unlink()
 
     def _advice(self) -> str:
         kept = len(self._shards)
-        return f"{kept} finished shards are kept: free some space or mend the cause, then run again with --resume"
+        return f"{kept} finished shards are kept: free some space or mend the cause, then run again with `resume`"
 
 
-def _leftovers(directory: Path) -> list[Path]:
+def _half_written(directory: Path) -> list[Path]:
     names = temporary_files(directory)
     return [path for path, name in names.items() if name == MANIFEST or SHARD_NAME.fullmatch(name)]
 
@@ -196,4 +183,4 @@ def _is_occupied(path: Path) -> bool:
     """Is something here that is not just a store's own half-written manifest?"""
     if not path.is_dir():
         return path.exists()
-    return bool({*path.iterdir()} - {*_leftovers(path)})
+    return bool({*path.iterdir()} - {*_half_written(path)})

@@ -95,7 +95,7 @@ def label_unlabeled(
             else:
                 progress.advance(len(sentences))
             shard += 1
-    return writer.finish(shard, summary=dict(writer.counters()))
+    return writer.finish(shard)
 
 
 def _voters(teachers: Sequence[Path], options: LabelOptions, reporter: Reporter) -> Sequence[Path]:

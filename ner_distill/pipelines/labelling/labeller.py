@@ -12,10 +12,9 @@ import torch
 
 from ner_distill.data.batching import plan_batches, sample_pairs
 from ner_distill.data.sentence import Sentence, Span
-from ner_distill.data.store.columns import SoftBlock
+from ner_distill.data.store.columns import SPAN, SoftBlock
 from ner_distill.data.store.decoding import decode_probs
 from ner_distill.data.store.pseudo_labels import LIKELY
-from ner_distill.data.store.spans import SPAN
 from ner_distill.errors import ConfigError
 from ner_distill.nn.heads import Head, is_span_head
 from ner_distill.nn.spans import Spans, found, span_probs_of_tags, word_confidence

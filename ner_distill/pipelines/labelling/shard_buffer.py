@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ner_distill.data.sentence import Sentence
-from ner_distill.data.store.columns import SoftBlock, SoftRow
-from ner_distill.data.store.spans import SPAN, SpanArray
+from ner_distill.data.store.columns import SPAN, SoftBlock, SoftRow, SpanArray
 
 
 @dataclass(frozen=True)

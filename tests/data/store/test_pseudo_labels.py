@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from ner_distill.data.sentence import Sentence, Span
-from ner_distill.data.store.columns import SoftRow
+from ner_distill.data.store.columns import SPAN, SoftRow, SpanArray
 from ner_distill.data.store.pseudo_labels import labelled_row, worth_training_on
-from ner_distill.data.store.spans import SPAN, SpanArray
 from ner_distill.data.tagset import TagSet
 
 TAGS = TagSet(("LOC", "PER"))

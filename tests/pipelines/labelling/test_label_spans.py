@@ -10,7 +10,8 @@ import torch
 
 from ner_distill.data.formats.readers import read_raw
 from ner_distill.data.sentence import Sentence
-from ner_distill.data.store.store import SoftBlock, SoftLabelStore, SoftRow
+from ner_distill.data.store.columns import SoftBlock, SoftRow
+from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.nn.heads import is_span_head
 from ner_distill.pipelines.labelling import label_unlabeled

@@ -9,7 +9,8 @@ import pytest
 
 from ner_distill.data.formats.readers import read_raw
 from ner_distill.data.sentence import Sentence
-from ner_distill.data.store.store import SoftLabelStore, SoftRow
+from ner_distill.data.store.columns import SoftRow
+from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.store.writer import StoreWriter
 from ner_distill.pipelines.labelling import label_unlabeled
 from ner_distill.runs.build import load_run
