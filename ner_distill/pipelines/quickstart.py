@@ -12,6 +12,7 @@ from ner_distill.console import Reporter
 from ner_distill.data.sample.corpus import write_sample
 from ner_distill.data.sentence import Sentence
 from ner_distill.options import ReadOptions
+from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.train_student import train_student
@@ -55,7 +56,8 @@ def quickstart(directory: Path, *, seed: int = 13, overwrite: bool = False) -> T
         settings=[*settings, "optim.epochs=12"],
     )
     reporter.info("2/4 labelling raw Spanish")
-    label_unlabeled([directory / "teacher"], [spanish / "raw.txt"], directory / "soft", reporter=reporter)
+    raw = LabelUnlabeledOptions(teacher=[directory / "teacher"], text=[spanish / "raw.txt"], out=directory / "soft")
+    label_unlabeled(raw, reporter)
     reporter.info("3/4 training a student on the soft labels of the Spanish text and on the labelled English")
     gold = [english / "train.conll"]
     student = [*settings, "optim.epochs=10"]

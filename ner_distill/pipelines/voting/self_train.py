@@ -33,8 +33,8 @@ from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import write_json
 from ner_distill.options import ReadOptions
+from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
-from ner_distill.pipelines.labelling.labeller import LabelOptions
 from ner_distill.pipelines.voting.train_voted import train_voted
 from ner_distill.pipelines.voting.vote_labels import VOTES
 from ner_distill.runs import runs
@@ -213,13 +213,17 @@ class _Step:
         if not begun:  # what a process leaves that is killed as it makes the directory
             shutil.rmtree(self.store, ignore_errors=True)
         voters = fold_teachers(self.out / f"round-{self.number - 1}")
-        asked = LabelOptions(
+        options = LabelUnlabeledOptions(
+            teacher=voters,
+            text=text,
+            out=self.store,
             pairs_per_sentence=0,
             min_votes=self.options.min_votes or len(voters),
             min_confidence=self.options.min_confidence,
+            limit=self.options.limit,
+            resume=begun,
         )
-        given: dict[str, Any] = {"limit": self.options.limit, "resume": begun, "reporter": reporter}
-        label_unlabeled(voters, text, self.store, options=asked, **given)
+        label_unlabeled(options, reporter)
 
     def choose(self, labelled: Sequence[Sentence], development: Sequence[Sentence]) -> None:
         """Write the sentences of the text that are trained on. Raises DataError where there are none."""
