@@ -33,8 +33,8 @@ from ner_distill.data.sentence import Sentence, Span
 from ner_distill.options import ReadOptions
 from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.train_teacher import train_teacher
-from ner_distill.runs import runs
 from ner_distill.runs.build import load_run
+from ner_distill.runs.info import read_config
 from ner_distill.runtime.inference import predict_spans
 from ner_distill.teacher.model import Teacher, TeacherObjective
 from ner_distill.training.labelled import LabelledData
@@ -132,7 +132,7 @@ def cost(heads: Sequence[str], seed: int, out: Path, rounds: int) -> None:
         run = out / f"{head}-{seed}"
         built = load_run(run)
         teacher = cast(Teacher, built.model).train()
-        budget = runs.read_config(run, TeacherConfig).optim.batch_words
+        budget = read_config(run, TeacherConfig).optim.batch_words
         assert isinstance(budget, int)
         data = LabelledData(sentences, built.featurizer, built.info.tagset, budget=budget, seed=13)
         batches = [data.load(one, 0) for one in data.plan(0)[:BATCHES]]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ner_distill.console import Reporter
 from ner_distill.data.sample.corpus import write_sample
 from ner_distill.data.sentence import Sentence
+from ner_distill.directories import OutputKind
 from ner_distill.options import ReadOptions
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.pipelines.evaluate import read_gold, score_model
@@ -18,11 +19,13 @@ from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.train_student import train_student
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import WEIGHTS, Built, load_run
-from ner_distill.runs.runs import open_workspace
 from ner_distill.runtime.inference import parameters_of, predict_spans
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+MARK = ".ner-distill-workspace"
+WORKSPACE = OutputKind("quickstart", "workspace", (MARK,), can_resume=False)
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ def quickstart(directory: Path, *, seed: int = 13, overwrite: bool = False) -> T
     Raises RunError where the directory holds something and `overwrite` is not given.
     """
     reporter = Reporter()
-    open_workspace(directory, overwrite=overwrite)
+    WORKSPACE.make(directory, overwrite=overwrite)
+    (directory / MARK).touch()
     sample = directory / "sample"
     write_sample(sample, seed=seed)
     english, spanish = sample / "en", sample / "es"

@@ -219,8 +219,8 @@ class Drawn:
 
 
 def _matcher(run: Path, unit: Unit) -> Matcher:
+    from ner_distill.runs.info import read_info
     from ner_distill.runs.knowledge import matcher_of
-    from ner_distill.runs.runs import read_info
 
     if (found := read_info(run).unit) != unit:
         raise ConfigError(f"--lattice {run}: reads {found}s; expected a teacher of {unit}s, as the store's is")

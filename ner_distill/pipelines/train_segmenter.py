@@ -15,9 +15,13 @@ from pathlib import Path
 from ner_distill.console import Progress, Reporter
 from ner_distill.data.formats.lines import check_file, lines_of
 from ner_distill.data.lexicon import segmenters
+from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, DataError, RunError, TrainingError
 from ner_distill.files import write_error
 
+SEGMENTER = OutputKind(
+    "train-segmenter", "segmenter", (segmenters.FEATURES, segmenters.WEIGHTS), contents="", can_resume=False
+)
 ITERATIONS = 20
 _LEAST = 10  # below this many sentences the library divides by zero
 _HELD_OUT = 20  # one sentence of so many is scored and not learned from
@@ -64,15 +68,7 @@ def _check_out(out: Path, *, overwrite: bool) -> None:
         raise RunError(
             f"{out}: is the working directory, which cannot be replaced; name a directory in it: --out segmenter"
         )
-    if out.exists() and not out.is_dir():
-        raise RunError(f"{out}: is a file; expected the name of a directory to write the segmenter into")
-    if not out.is_dir() or not any(out.iterdir()):
-        return
-    if not overwrite:
-        raise RunError(f"{out}: exists and is not empty. Replace it (--overwrite) or choose another --out")
-    names = {path.name for path in out.iterdir()}
-    if not names <= {segmenters.FEATURES, segmenters.WEIGHTS} or not segmenters.complete(out):
-        raise RunError(f"{out}: holds something that train-segmenter did not write; --overwrite does not remove that")
+    SEGMENTER.check(out, overwrite=overwrite)
 
 
 def _sentences(paths: Sequence[Path]) -> list[list[str]]:

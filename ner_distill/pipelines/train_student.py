@@ -17,11 +17,11 @@ from ner_distill.data.sentence import Unit, labels_of
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.options import ReadOptions
-from ner_distill.runs import runs
 from ner_distill.runs.build import AnyFeaturizer, new_student
 from ner_distill.runs.heads import check_entities, finds_spans
+from ner_distill.runs.info import STUDENT_RUN, RunInfo
 from ner_distill.runs.knowledge import inputs_of
-from ner_distill.runs.runs import RunInfo
+from ner_distill.runs.record import RunRecord, fingerprints, open_directory
 from ner_distill.student.loss import DistillationLoss
 from ner_distill.student.model import Student, StudentObjective, learns_spans
 from ner_distill.training.fit import Fit, TrainingData
@@ -147,7 +147,7 @@ def train_student(
             "nothing to learn from: give --soft (a store of label-unlabeled), --gold (labelled sentences) or both"
         )
     if accelerator.is_main_process:
-        runs.check_out(out, resume=resume, overwrite=overwrite)
+        STUDENT_RUN.check(out, resume=resume, overwrite=overwrite)
     store = SoftLabelStore.open(soft, verify=True) if soft is not None else None
     reporter = reporter or Reporter(quiet=not accelerator.is_main_process)
     reading = reading or ReadOptions()
@@ -173,19 +173,20 @@ def train_student(
             f"--gold: has labels that the store does not: {', '.join(unknown)}; the store has {', '.join(info.labels)}"
         )
     inputs = {
-        "soft": runs.fingerprints([soft / "manifest.json"] if soft else []),
-        "dev": runs.fingerprints(dev),
-        "gold": runs.fingerprints(gold),
+        "soft": fingerprints([soft / "manifest.json"] if soft else []),
+        "dev": fingerprints(dev),
+        "gold": fingerprints(gold),
         **inputs_of(config),
     }
+    record = RunRecord(config, info, inputs)
     if resume:
-        runs.require_same(out, config, info, inputs)
-        if (out / "metrics.json").exists():
+        record.require_same(out)
+        if STUDENT_RUN.state(out) == "finished":
             return finished_run(out, development, accelerator, reporter)
 
     built = new_student(config, info, _words(store, [sentence.words for sentence in gold_sentences]))
     if accelerator.is_main_process and not resume:
-        runs.begin(out, config, info, inputs, overwrite=overwrite)
+        open_directory(STUDENT_RUN, out, record, overwrite=overwrite)
     accelerator.wait_for_everyone()
     reporter.log_to(out / "log.txt")
     student = cast(Student, built.model)

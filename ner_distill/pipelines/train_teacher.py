@@ -12,14 +12,15 @@ from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import flattened, read_labelled
 from ner_distill.data.sentence import Sentence, Unit, labels_of
+from ner_distill.directories import Resume
 from ner_distill.errors import DataError
 from ner_distill.nn.heads.pu import PuHead
 from ner_distill.options import ReadOptions
-from ner_distill.runs import runs
 from ner_distill.runs.build import Built, new_teacher
 from ner_distill.runs.heads import check_entities, finds_spans
+from ner_distill.runs.info import TEACHER_RUN, RunInfo
 from ner_distill.runs.knowledge import inputs_of
-from ner_distill.runs.runs import RunInfo
+from ner_distill.runs.record import RunRecord, fingerprints, open_directory
 from ner_distill.teacher.adversarial import make_adversary, make_vat
 from ner_distill.teacher.model import Teacher, TeacherObjective
 from ner_distill.teacher.regularize import LogSum
@@ -52,8 +53,7 @@ def train_teacher(
     settings: Sequence[str] = (),
     unit: Unit | str = "auto",
     labels: Sequence[str] = (),
-    beside: Sequence[str] = (),
-    resume: bool = False,
+    resume: Resume = False,
     overwrite: bool = False,
     reading: ReadOptions | None = None,
     train_reading: ReadOptions | None = None,
@@ -63,7 +63,6 @@ def train_teacher(
 
     unit:   what a word is, where files hold words that were cut already: as `read_labelled` said of the texts.
     labels: types that it knows besides those of the training data: of a part of data, those of the whole.
-    beside: names in `out` that are not this run's, and that are left as they are.
     train_reading: how the training files are read, where that is not how the others are.
 
     Raises NerDistillError for wrong input, and TrainingError where training could not go on; then a checkpoint
@@ -73,7 +72,8 @@ def train_teacher(
     require_device(config.optim.precision)
     accelerator = make_accelerator(config.optim.precision)
     if accelerator.is_main_process:
-        runs.check_out(out, resume=resume, overwrite=overwrite, beside=beside)
+        TEACHER_RUN.check(out, resume=resume, overwrite=overwrite)
+    resuming = TEACHER_RUN.resumes(out, resume)
     reporter = reporter or Reporter(quiet=not accelerator.is_main_process)
     reading = reading or ReadOptions()
     train_reading = train_reading or reading
@@ -87,10 +87,11 @@ def train_teacher(
     if not info.labels:
         raise DataError("--train: no entity in any sentence; there is nothing to learn")
     check_development_labels(info.labels, labels_of(development), reporter)
-    inputs = {"train": runs.fingerprints(train), "dev": runs.fingerprints(dev), **inputs_of(config)}
-    if resume:
-        runs.require_same(out, config, info, inputs)
-        if (out / "metrics.json").exists():
+    inputs = {"train": fingerprints(train), "dev": fingerprints(dev), **inputs_of(config)}
+    record = RunRecord(config, info, inputs)
+    if resuming:
+        record.require_same(out)
+        if TEACHER_RUN.state(out) == "finished":
             return finished_run(out, development, accelerator, reporter)
 
     raw = _raw_text(config, unit, reporter)
@@ -99,8 +100,8 @@ def train_teacher(
     if rates is not None:
         cast(PuHead, built.tagger.head).set_rates(*rates)
     # only now: whatever was wrong with the input, nothing has been made or replaced
-    if accelerator.is_main_process and not resume:
-        runs.begin(out, config, info, inputs, overwrite=overwrite, beside=beside)
+    if accelerator.is_main_process and not resuming:
+        open_directory(TEACHER_RUN, out, record, resume=resume, overwrite=overwrite)
     accelerator.wait_for_everyone()
     reporter.log_to(out / "log.txt")
     teacher = cast(Teacher, built.model)
@@ -127,7 +128,7 @@ def train_teacher(
         frozen=[base_of(encoder) for encoder in encoders],
         weighting=LogSum(TASKS) if config.head.task_weighting == "log-sum" else None,
     )
-    result = fit.run(resume=resume)
+    result = fit.run(resume=resuming)
     scores = dev_set.scores(teacher.tagger)
     finish_run(built, scores, result, out, dev, accelerator, counts=counts)
     return Trained(built, scores, accelerator.is_main_process)

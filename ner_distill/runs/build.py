@@ -25,7 +25,6 @@ from ner_distill.nn.encoders.scratch import ScratchEncoder
 from ner_distill.nn.heads.token import TokenHead
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
-from ner_distill.runs import runs
 from ner_distill.runs.encoders import (
     count_pieces,
     count_words,
@@ -36,8 +35,8 @@ from ner_distill.runs.encoders import (
     start_vectors,
 )
 from ner_distill.runs.heads import auxiliary_heads, load_questions, new_head, questions_of, save_questions
+from ner_distill.runs.info import RunInfo, read_config, read_info
 from ner_distill.runs.knowledge import Knowledge, load_knowledge, read_knowledge
-from ner_distill.runs.runs import RunInfo
 from ner_distill.runs.weights import load_weights, save_weights
 from ner_distill.student.model import Student
 from ner_distill.teacher.model import Teacher
@@ -245,14 +244,14 @@ def load_run(directory: Path) -> Built:
     """
     if not directory.is_dir():
         raise RunError(f"{directory}: no such directory; expected a run that train-teacher or train-student wrote")
-    info = runs.read_info(directory)
+    info = read_info(directory)
     built = _load_teacher(directory, info) if info.kind == "teacher" else _load_student(directory, info)
     built.model.eval()
     return built
 
 
 def _load_teacher(directory: Path, info: RunInfo) -> Built:
-    config = runs.read_config(directory, TeacherConfig)
+    config = read_config(directory, TeacherConfig)
     questions = load_questions(config.head, info.tagset, directory)
     known = load_knowledge(config, info.unit, directory)
     base: BaseFeaturizer
@@ -272,7 +271,7 @@ def _load_teacher(directory: Path, info: RunInfo) -> Built:
 
 
 def _load_student(directory: Path, info: RunInfo) -> Built:
-    config = runs.read_config(directory, StudentConfig)
+    config = read_config(directory, StudentConfig)
     if config.encoder.name != "scratch" or config.init.teacher:
         from ner_distill.nn.encoders.huggingface import load_tokenizer
         from ner_distill.student.hf import load_token_classifier, tags_of

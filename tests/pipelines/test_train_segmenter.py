@@ -114,7 +114,7 @@ def test_text_that_is_not_utf8_is_refused_by_line(tmp_path: Path) -> None:
 
 def test_a_model_is_not_replaced_unless_asked(text: Path, tmp_path: Path) -> None:
     train(text, tmp_path / "model")
-    with pytest.raises(RunError, match=r"exists and is not empty.*--overwrite"):
+    with pytest.raises(RunError, match=r"exists and is not empty.*`overwrite`"):
         train(text, tmp_path / "model")
 
 
@@ -129,7 +129,7 @@ def test_overwrite_does_not_remove_what_is_no_model(text: Path, tmp_path: Path) 
     out = tmp_path / "thesis"
     out.mkdir()
     write(out / "chapter.txt", "work of years")
-    with pytest.raises(RunError, match="--overwrite does not remove that"):
+    with pytest.raises(RunError, match="`overwrite` does not remove that"):
         train(text, out, overwrite=True)
     assert (out / "chapter.txt").read_text() == "work of years"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ner_distill.errors import RunError
-from ner_distill.files import write_json
+from ner_distill.files import read_json, write_json
 from ner_distill.options import ReadOptions
 from ner_distill.pipelines.comparison.figures import Figures
-from ner_distill.runs import runs
+from ner_distill.runs.info import TEACHER_RUN
 from ner_distill.training.workers import run_processes
 
 
@@ -43,12 +43,12 @@ class Job:
     @property
     def begun(self) -> bool:
         """Is there a run to go on with?"""
-        return (self.directory / "config.toml").is_file() and (self.directory / "labels.json").is_file()
+        return TEACHER_RUN.state(self.directory) != "absent"
 
     @property
     def trained(self) -> bool:
         """Is only the scoring left to do, if anything?"""
-        return self.begun and (self.directory / "metrics.json").is_file()
+        return TEACHER_RUN.state(self.directory) == "finished"
 
     @property
     def finished(self) -> bool:
@@ -58,11 +58,11 @@ class Job:
     def measured(self) -> dict[str, Any]:
         """What its process noted beside the run; empty before it did."""
         path = self.directory / "measured.json"
-        return dict(runs.read_json(path, "")) if path.is_file() else {}
+        return dict(read_json(path, "")) if path.is_file() else {}
 
     def figures(self) -> Figures:
         """What a finished run came to. Raises RunError where it is damaged."""
-        metrics, measured = runs.read_json(self.directory / "metrics.json", "the run is damaged"), self.measured()
+        metrics, measured = read_json(self.directory / "metrics.json", "the run is damaged"), self.measured()
         try:
             return Figures(
                 dev=metrics["dev"]["micro"]["f1"],
@@ -101,11 +101,9 @@ def do_job(job: Job) -> None:
     directory = job.directory
     measured = job.measured()
     if not job.trained:
-        if not job.begun:  # what a process leaves that is killed as it makes the directory
-            (directory / "config.toml").unlink(missing_ok=True)
-        seed, begun = [f"seed={job.seed}"], job.begun
+        seed = [f"seed={job.seed}"]
         train_teacher(
-            job.train, job.dev, directory, config_file=job.config, settings=seed, resume=begun, reading=job.reading
+            job.train, job.dev, directory, config_file=job.config, settings=seed, resume="auto", reading=job.reading
         )
         measured = {"peak_mib": peak_mib(), "gpu_mib": gpu_mib()}
     measured.setdefault("peak_mib", None)  # killed between the last line of training and the measuring: not known

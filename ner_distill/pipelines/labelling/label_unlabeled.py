@@ -26,10 +26,9 @@ from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import sha256_of
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.pipelines.labelling.labeller import SEED, Labeller
-from ner_distill.runs import runs
 from ner_distill.runs.build import ENCODER, WEIGHTS, Built, load_run
-from ner_distill.runs.fold_teachers import fold_teachers
 from ner_distill.runs.heads import QUESTIONS
+from ner_distill.runs.info import fold_teachers, read_info
 from ner_distill.runs.knowledge import DIRECTORY as KNOWLEDGE
 from ner_distill.teacher.model import Teacher
 
@@ -97,7 +96,7 @@ def _voting_teachers(options: LabelUnlabeledOptions, reporter: Reporter) -> Sequ
     if options.min_votes == 1 or len(options.teacher) != 1:
         return options.teacher
     (teacher,) = options.teacher
-    runs.read_info(teacher)
+    read_info(teacher)
     folds = fold_teachers(teacher)
     if folds and not (teacher / "metrics.json").is_file():
         raise ConfigError(f"`teacher` {teacher}: its training is not finished; go on with train-teacher and `resume`")

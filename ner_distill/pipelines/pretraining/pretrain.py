@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import tomli_w
 import torch
 from accelerate import Accelerator
 from torch import nn
@@ -22,8 +21,9 @@ from ner_distill.data.formats.readers import count_sentences, read_raw, resumabl
 from ner_distill.data.formats.reading import unit_of_raw
 from ner_distill.data.lexicon.lexicon import Lexicon
 from ner_distill.data.sentence import Unit, separator
+from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.files import atomic_write_text, write_error
+from ner_distill.files import atomic_write_text, read_json, write_json
 from ner_distill.nn.masked_lm import MaskedPieces, MaskedWords
 from ner_distill.pipelines.pretraining.data import (
     COUNTED,
@@ -36,14 +36,23 @@ from ner_distill.pipelines.pretraining.data import (
     development_figures,
 )
 from ner_distill.pipelines.pretraining.text import Text
-from ner_distill.runs import runs
 from ner_distill.runs.encoders import count_pieces, count_words, save_start, scratch, start_encoder
+from ner_distill.runs.info import write_config
 from ner_distill.runs.knowledge import LONGEST
+from ner_distill.runs.record import (
+    INPUTS,
+    Inputs,
+    fingerprints,
+    open_directory,
+    require_same_config,
+    require_same_inputs,
+)
 from ner_distill.training.fit import Fit
 from ner_distill.training.labelled import fit_settings, parameter_groups, require_device
 from ner_distill.training.processes import make_accelerator
 
 MARK = "pretrain.json"
+PRETRAINING = OutputKind("pretrain", "pretraining", ("config.toml", MARK), "metrics.json")
 
 
 @dataclass(frozen=True)
@@ -86,19 +95,20 @@ def pretrain(
     accelerator = make_accelerator(config.optim.precision)
     reporter = reporter or Reporter(quiet=not accelerator.is_main_process)
     if accelerator.is_main_process:
-        _check_out(out, resume=resume, overwrite=overwrite)
+        PRETRAINING.check(out, resume=resume, overwrite=overwrite)
     if resume:
         resumable(text)
     begins = config.encoder.start if config.encoder.name == "scratch" else config.encoder.name
     if begins and Path(begins).expanduser().resolve() == out.resolve():
         raise ConfigError(f"--out {out}: is what the training begins at; choose another directory")
     chosen = unit_of_raw(text, format, unit)
-    inputs = {"text": runs.fingerprints(text), "mask.lexicon": runs.fingerprints(config.mask.lexicon)}
+    inputs = {"text": fingerprints(text), "mask.lexicon": fingerprints(config.mask.lexicon)}
+    record = PretrainRecord(config, chosen, inputs)
     if resume:
-        _require_same(out, config, chosen, inputs)
-        if (out / "metrics.json").exists():
+        record.require_same(out)
+        if PRETRAINING.state(out) == "finished":
             reporter.info(f"{out}: this pretraining is finished; nothing to do")
-            figures = runs.read_json(out / "metrics.json", "the training did not finish")
+            figures = read_json(out / "metrics.json", "the training did not finish")
             return Pretrained(figures["accuracy"], figures["perplexity"], accelerator.is_main_process)
     lexicon = _lexicon(config, chosen)
     pieces = _piece_model(config) if config.encoder.name != "scratch" else None
@@ -106,7 +116,7 @@ def pretrain(
         count_words(config.encoder, chosen, ())  # of another unit, or not there: before anything is made
     if accelerator.is_main_process:
         if not resume:
-            _begin(out, config, chosen, inputs, overwrite=overwrite)
+            open_directory(PRETRAINING, out, record, overwrite=overwrite)
         reporter.log_to(out / "log.txt")
         _write_text(text, out, format, chosen, reporter)
     accelerator.wait_for_everyone()
@@ -220,48 +230,30 @@ def _word_model(
 # ---- its directory
 
 
-def _check_out(out: Path, *, resume: bool, overwrite: bool) -> None:
-    """Raises RunError where something is in the way, or there is nothing to resume. Changes nothing."""
-    if resume and overwrite:
-        raise ConfigError("--resume goes on with a pretraining, --overwrite removes it: give one of them")
-    if out.exists() and not out.is_dir():
-        raise RunError(f"{out}: is a file; expected the name of a directory to write the encoder into")
-    ours = (out / MARK).is_file() and (out / "config.toml").is_file()
-    if resume and not ours:
-        raise RunError(f"{out}: no pretraining to resume here ({MARK} expected); leave --resume out")
-    if resume or not out.is_dir() or not any(out.iterdir()):
-        return
-    if not overwrite:
-        raise RunError(
-            f"{out}: exists and is not empty. Go on with it (--resume), replace it (--overwrite) "
-            "or choose another --out"
-        )
-    if not ours:
-        raise RunError(f"{out}: holds something that `pretrain` did not write; --overwrite does not remove that")
+@dataclass(frozen=True)
+class PretrainRecord:
+    """What a pretraining is begun with. unit: what a word of the text is."""
 
+    config: PretrainConfig
+    unit: Unit
+    inputs: Inputs
 
-def _begin(out: Path, config: PretrainConfig, unit: Unit, inputs: dict[str, Any], *, overwrite: bool) -> None:
-    try:
-        if overwrite and out.is_dir():
-            shutil.rmtree(out)
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(out, error) from error
-    atomic_write_text(out / "config.toml", tomli_w.dumps(config.model_dump()))
-    atomic_write_text(out / MARK, json.dumps({"format": 1, "unit": unit}) + "\n")
-    runs.check_inputs(out, inputs, resume=False)
+    def write(self, directory: Path) -> None:
+        """Write `config.toml`, `pretrain.json` and `inputs.json`."""
+        write_config(directory, self.config)
+        atomic_write_text(directory / MARK, json.dumps({"format": 1, "unit": self.unit}) + "\n")
+        write_json(directory / INPUTS, self.inputs)
 
-
-def _require_same(out: Path, config: PretrainConfig, unit: Unit, inputs: dict[str, Any]) -> None:
-    """On resume: raises NerDistillError where configuration, text or unit are not what the training began with."""
-    about = runs.read_json(out / MARK, "this is no pretraining")
-    if not isinstance(about, dict) or about.get("format") != 1 or about.get("unit") != unit:
-        raise RunError(
-            f"--resume: {out / MARK} says {about!r}, the text is now read by {unit}; a training goes on as "
-            "it began (--unit)"
-        )
-    runs.require_same_config(out, config)
-    runs.check_inputs(out, inputs, resume=True)
+    def require_same(self, directory: Path) -> None:
+        """Raise NerDistillError where configuration, text or unit are not what the training began with."""
+        about = read_json(directory / MARK, "this is no pretraining")
+        if not isinstance(about, dict) or about.get("format") != 1 or about.get("unit") != self.unit:
+            raise RunError(
+                f"--resume: {directory / MARK} says {about!r}, the text is now read by {self.unit}; a pretraining goes "
+                "on as it began (--unit)"
+            )
+        require_same_config(directory, self.config, PRETRAINING.noun)
+        require_same_inputs(directory, self.inputs)
 
 
 def _finish(config: PretrainConfig, model: _Model, out: Path, figures: dict[str, Any]) -> None:

@@ -37,7 +37,7 @@ from ner_distill.pipelines.pretraining.pretrain import Pretrained, pretrain
 from ner_distill.pipelines.pretraining.text import Text
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import load_run, new_student, new_teacher
-from ner_distill.runs.runs import RunInfo
+from ner_distill.runs.info import RunInfo
 from ner_distill.training.fit import Fit
 from ner_distill.training.processes import make_accelerator
 from tests import checkpoints, corpora
@@ -381,7 +381,7 @@ def test_resuming_a_finished_pretraining_does_nothing(english: Path) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "other", "message"),
-    [((*TINY, "seed=1"), False, "seed was 13, now 1"), (TINY, True, "--text files are not those")],
+    [((*TINY, "seed=1"), False, "seed was 13, now 1"), (TINY, True, "the files of `text` are not those")],
 )
 def test_resume_refuses_another_configuration_or_text(
     english: Path, tmp_path: Path, settings: tuple[str, ...], other: bool, message: str
@@ -574,8 +574,8 @@ def test_vectors_of_two_origins_are_refused(english: Path) -> None:
     ("options", "error", "message"),
     [
         ({}, RunError, "is not empty"),
-        ({"overwrite": True}, RunError, "did not write"),
-        ({"resume": True}, RunError, "no pretraining to resume"),
+        ({"overwrite": True}, RunError, "did not make"),
+        ({"resume": True}, RunError, "no pretraining to go on with"),
         ({"resume": True, "overwrite": True}, ConfigError, "give one of them"),
     ],
 )

@@ -24,7 +24,7 @@ from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.pipelines.labelling.label_unlabeled import fingerprint, label_unlabeled
 from ner_distill.pipelines.voting import fold_jobs, train_voted
 from ner_distill.runs.build import load_run
-from ner_distill.runs.fold_teachers import fold_teachers
+from ner_distill.runs.info import fold_teachers
 from ner_distill.runtime.inference import find_entities
 from tests import corpora
 from tests.commands import ok, run, settings
@@ -198,7 +198,7 @@ def test_resume_does_the_missing_fold_again_alone(copy: dict[str, Path], monkeyp
 
 def test_resume_with_other_data_is_refused(copy: dict[str, Path], tmp_path: Path) -> None:
     write_conll(SENTENCES[:-1], tmp_path / "other.conll")
-    with pytest.raises(RunError, match="the files of --train are not those"):
+    with pytest.raises(RunError, match="the files of `train` are not those"):
         again({**copy, "train": tmp_path / "other.conll"}, resume=True)
 
 
