@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import typer
 
 from ner_distill.commands.common import console_for_results, print_scores
@@ -34,23 +32,25 @@ def train_teacher(options: TeacherOptions, settings: Settings) -> None:
 
     Example: ner-distill train-teacher --train train.conll --dev dev.conll --out runs/teacher
     """
+    from ner_distill.config import TeacherConfig, load_config
     from ner_distill.pipelines.train_teacher import train_teacher as run
     from ner_distill.pipelines.voting.train_voted import train_voted
 
     if options.folds == 0 and (options.action, options.jobs) != ("mask", 1):
         raise ConfigError("`action` and `jobs` are of the voting: give `folds` as well")
-    given: dict[str, Any] = {
-        "config_file": settings.config,
-        "settings": settings.set,
-        "resume": options.resume,
-        "overwrite": options.overwrite,
-        "reading": options.reading(),
-    }
     if options.folds:
-        given |= {"folds": options.folds, "action": options.action, "jobs": options.jobs}
-        trained = train_voted(options.train, options.dev, options.out, **given)
+        trained = train_voted(load_config(TeacherConfig, settings.config, settings.set), options)
     else:
-        trained = run(options.train, options.dev, options.out, **given)
+        trained = run(
+            options.train,
+            options.dev,
+            options.out,
+            config_file=settings.config,
+            settings=settings.set,
+            resume=options.resume,
+            overwrite=options.overwrite,
+            reading=options.reading(),
+        )
     if trained.main:
         print_scores(trained.scores, f"teacher on {', '.join(map(str, options.dev))}")
 

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar
 
-from ner_distill.errors import NerDistillError
+from ner_distill.errors import ConfigError, NerDistillError
 
 Task = TypeVar("Task")
 
@@ -51,6 +51,12 @@ def run_processes(
             pipe.close()
         for _, process in running.values():
             process.join()
+
+
+def require_one_process(message: str) -> None:
+    """Raise ConfigError with this message where torchrun started several processes."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError(message)
 
 
 def _start(

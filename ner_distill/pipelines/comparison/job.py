@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ner_distill.config import TeacherConfig
 from ner_distill.errors import RunError
 from ner_distill.files import read_json, write_json
-from ner_distill.options import ReadOptions
+from ner_distill.options.training import CompareOptions
 from ner_distill.pipelines.comparison.figures import Figures
 from ner_distill.runs.info import TEACHER_RUN
 from ner_distill.training.workers import run_processes
@@ -20,61 +21,56 @@ from ner_distill.training.workers import run_processes
 
 @dataclass(frozen=True)
 class Job:
-    """One training: everything that its process is told."""
+    """One training. config: of this run, its seed included. options: of the comparison."""
 
     name: str
-    seed: int
-    out: str
-    train: tuple[str, ...]
-    dev: tuple[str, ...]
-    test: tuple[str, ...]
-    reading: ReadOptions
+    config: TeacherConfig
+    options: CompareOptions
 
     @property
-    def config(self) -> Path:
-        """The configuration, whatever becomes of the file that it was read from."""
-        return Path(self.out) / self.name / "config.toml"
+    def seed(self) -> int:
+        return self.config.seed
 
     @property
-    def directory(self) -> Path:
-        """Of the run."""
-        return self.config.parent / f"seed-{self.seed}"
+    def run(self) -> Path:
+        return self.options.out / self.name / f"seed-{self.seed}"
 
     @property
     def begun(self) -> bool:
-        """Is there a run to go on with?"""
-        return TEACHER_RUN.state(self.directory) != "absent"
+        """Whether there is a run to go on with."""
+        return TEACHER_RUN.state(self.run) != "absent"
 
     @property
     def trained(self) -> bool:
-        """Is only the scoring left to do, if anything?"""
-        return TEACHER_RUN.state(self.directory) == "finished"
+        """Whether only the scoring is left to do, if anything."""
+        return TEACHER_RUN.state(self.run) == "finished"
 
     @property
     def finished(self) -> bool:
-        """Is nothing left to do?"""
-        return self.trained and "peak_mib" in self.measured() and ("test" in self.measured() or not self.test)
+        """Whether nothing is left to do."""
+        measured = self.measured()
+        return self.trained and "peak_mib" in measured and ("test" in measured or not self.options.test)
 
     def measured(self) -> dict[str, Any]:
-        """What its process noted beside the run; empty before it did."""
-        path = self.directory / "measured.json"
+        """Returns what its process noted beside the run; nothing before it did."""
+        path = self.run / "measured.json"
         return dict(read_json(path, "")) if path.is_file() else {}
 
     def figures(self) -> Figures:
-        """What a finished run came to. Raises RunError where it is damaged."""
-        metrics, measured = read_json(self.directory / "metrics.json", "the run is damaged"), self.measured()
+        """Returns what a finished run came to. Raises RunError where it is damaged."""
+        metrics, measured = read_json(self.run / "metrics.json", "the run is damaged"), self.measured()
         try:
             return Figures(
                 dev=metrics["dev"]["micro"]["f1"],
-                test=measured["test"]["micro"]["f1"] if self.test else None,
+                test=measured["test"]["micro"]["f1"] if self.options.test else None,
                 seconds=metrics["seconds"],
-                epochs=len((self.directory / "metrics.jsonl").read_text("utf-8").splitlines()),
+                epochs=len((self.run / "metrics.jsonl").read_text("utf-8").splitlines()),
                 peak_mib=measured["peak_mib"],
                 gpu_mib=measured["gpu_mib"],
                 parameters=metrics["parameters"],
             )
         except (KeyError, TypeError, OSError) as error:
-            raise RunError(f"{self.directory}: the run is damaged ({error!r}); remove it to train it again") from None
+            raise RunError(f"{self.run}: the run is damaged ({error!r}); remove it to train it again") from None
 
 
 Runner = Callable[[Job, bool], str | None]
@@ -96,25 +92,18 @@ def run_in_process(job: Job, quiet: bool) -> str | None:
 def do_job(job: Job) -> None:
     """Train, or go on, and measure. Raises NerDistillError."""
     from ner_distill.pipelines.evaluate import evaluate
-    from ner_distill.pipelines.train_teacher import train_teacher
+    from ner_distill.pipelines.shim import train_on
 
-    directory = job.directory
-    measured = job.measured()
+    options, measured = job.options, job.measured()
     if not job.trained:
-        seed = [f"seed={job.seed}"]
-        train_teacher(
-            job.train, job.dev, directory, config_file=job.config, settings=seed, resume="auto", reading=job.reading
-        )
+        train_on(job.config, options.train, options.dev, job.run, reading=options.reading())
         measured = {"peak_mib": peak_mib(), "gpu_mib": gpu_mib()}
     measured.setdefault("peak_mib", None)  # killed between the last line of training and the measuring: not known
     measured.setdefault("gpu_mib", None)
-    _note(directory, measured)
-    if job.test and "test" not in measured:
-        _note(directory, measured | {"test": evaluate(directory, job.test, reading=job.reading).to_json()})
-
-
-def _note(directory: Path, measured: dict[str, Any]) -> None:
-    write_json(directory / "measured.json", measured)
+    write_json(job.run / "measured.json", measured)
+    if options.test and "test" not in measured:
+        scores = evaluate(job.run, options.test, reading=options.reading())
+        write_json(job.run / "measured.json", measured | {"test": scores.to_json()})
 
 
 def peak_mib() -> float | None:

@@ -7,6 +7,7 @@ import json
 import shutil
 import tomllib
 from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from ner_distill.data.noise.votes import THRESHOLD
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
 from ner_distill.nn.heads import is_span_head
-from ner_distill.options import ReadOptions
-from ner_distill.pipelines.voting import fold_jobs
-from ner_distill.pipelines.voting.held_out import predict
-from ner_distill.pipelines.voting.vote_labels import parse_thresholds, vote_labels
+from ner_distill.config import TeacherConfig, load_config
+from ner_distill.options.labels import VoteOptions
+from ner_distill.pipelines.voting import folds as module
+from ner_distill.pipelines.voting import vote_labels as voting
+from ner_distill.pipelines.voting.out_of_fold import answers_of
+from ner_distill.pipelines.voting.vote_labels import Voting, parse_thresholds
 from ner_distill.runs.build import load_run
 from ner_distill.runtime.inference import find_entities
 from tests import corpora
@@ -43,6 +46,11 @@ def quiet() -> Reporter:
     return Reporter(quiet=True)
 
 
+def vote_labels(train: list[Path], out: Path, *, settings: Sequence[str] = (), **options: Any) -> Voting:
+    config = load_config(TeacherConfig, None, settings)
+    return voting.vote_labels(config, VoteOptions(train=train, out=out, **options), quiet())
+
+
 @dataclass(frozen=True)
 class Voted:
     """A voting that ran from the command line."""
@@ -52,7 +60,7 @@ class Voted:
 
     def again(self, **changes: Any) -> Any:
         """The same with --resume and these changes."""
-        given = {"folds": 3, "repeats": 1, "settings": LEARNS, "threshold": 0.5, "resume": True, "reporter": quiet()}
+        given = {"folds": 3, "repeats": 1, "settings": LEARNS, "threshold": ["0.5"], "resume": True}
         return vote_labels([self.train], self.out, **{**given, **changes})
 
     def lines(self) -> list[dict[str, Any]]:
@@ -178,7 +186,7 @@ def test_a_teacher_trains_on_cleaned_data(action: str, field: str, copy: Voted, 
 
 
 def test_another_action_trains_no_fold_again(copy: Voted, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fold_jobs, "do_fold", lambda task: pytest.fail(f"{task.name} was done again"))
+    monkeypatch.setattr(module, "do_fold", lambda task: pytest.fail(f"{task.name} was done again"))
     voting = copy.again(action="drop")
     swapped = next(one for one in voting.sentences if one.id == "swapped")
     assert swapped.spans == ()
@@ -189,8 +197,8 @@ def test_a_fold_whose_predictions_are_missing_is_done_again_alone_with_the_same_
 ) -> None:
     before = (copy.out / "votes.jsonl").read_bytes()
     shutil.rmtree(copy.out / "folds" / "r1-f2")
-    done, really = [], fold_jobs.do_fold
-    monkeypatch.setattr(fold_jobs, "do_fold", lambda task: (done.append(task.name), really(task)))
+    done, really = [], module.do_fold
+    monkeypatch.setattr(module, "do_fold", lambda task: (done.append(task.name), really(task)))
     copy.again(action="relabel")
     assert done == ["r1-f2"]
     assert (copy.out / "votes.jsonl").read_bytes() == before
@@ -200,7 +208,7 @@ def test_half_a_file_of_predictions_is_no_finished_fold(copy: Voted, monkeypatch
     path = copy.out / "folds" / "r1-f1" / "predictions.json"
     path.write_bytes(path.read_bytes()[:-100])
     done = []
-    monkeypatch.setattr(fold_jobs, "do_fold", lambda task: done.append(task.name))
+    monkeypatch.setattr(module, "do_fold", lambda task: done.append(task.name))
     with pytest.raises(RunError, match=r"predictions\.json: cannot be read as JSON"):
         copy.again()
     assert done == ["r1-f1"]
@@ -227,7 +235,7 @@ def test_votes_of_other_data_are_refused(copy: Voted, tmp_path: Path) -> None:
 
 def test_resume_without_a_voting_is_an_error(tmp_path: Path, short: Path) -> None:
     with pytest.raises(RunError, match=r"voting\.json: not found; there is no voting to go on with"):
-        vote_labels([short], tmp_path / "out", resume=True, reporter=quiet())
+        vote_labels([short], tmp_path / "out", resume=True)
 
 
 def test_a_directory_of_something_else_is_left_alone(tmp_path: Path, short: Path) -> None:
@@ -235,12 +243,12 @@ def test_a_directory_of_something_else_is_left_alone(tmp_path: Path, short: Path
     (tmp_path / "mine" / "thesis.tex").write_text("dear")
     for overwrite in (False, True):
         with pytest.raises(RunError, match="mine: "):
-            vote_labels([short], tmp_path / "mine", overwrite=overwrite, reporter=quiet())
+            vote_labels([short], tmp_path / "mine", overwrite=overwrite)
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "dear"
 
 
 def test_overwrite_begins_anew_and_discard_folds_leaves_no_model(tmp_path: Path, short: Path) -> None:
-    given: dict[str, Any] = {"folds": 2, "repeats": 1, "settings": SHORT, "reporter": quiet(), "discard_folds": True}
+    given: dict[str, Any] = {"folds": 2, "repeats": 1, "settings": SHORT, "discard_folds": True}
     vote_labels([short], tmp_path / "out", **given)
     assert not (tmp_path / "out" / "folds").exists()
     first = (tmp_path / "out" / "votes.jsonl").read_bytes()
@@ -249,7 +257,7 @@ def test_overwrite_begins_anew_and_discard_folds_leaves_no_model(tmp_path: Path,
 
 
 def test_overwrite_leaves_what_the_command_did_not_make(tmp_path: Path, short: Path) -> None:
-    given: dict[str, Any] = {"folds": 2, "repeats": 1, "settings": SHORT, "reporter": quiet(), "discard_folds": True}
+    given: dict[str, Any] = {"folds": 2, "repeats": 1, "settings": SHORT, "discard_folds": True}
     vote_labels([short], tmp_path / "out", **given)
     (tmp_path / "out" / "decisions.jsonl").write_text("{}")
     with pytest.raises(RunError, match=r"holds decisions\.jsonl that vote-labels did not make"):
@@ -260,7 +268,7 @@ def test_overwrite_leaves_what_the_command_did_not_make(tmp_path: Path, short: P
 @pytest.mark.slow
 def test_folds_in_processes_of_their_own_give_the_same_votes(tmp_path: Path, short: Path) -> None:
     for jobs in (1, 2):
-        given: dict[str, Any] = {"folds": 2, "repeats": 1, "settings": SHORT, "reporter": quiet(), "jobs": jobs}
+        given: dict[str, Any] = {"folds": 2, "repeats": 1, "settings": SHORT, "jobs": jobs}
         vote_labels([short], tmp_path / str(jobs), **given)
     assert (tmp_path / "1" / "votes.jsonl").read_bytes() == (tmp_path / "2" / "votes.jsonl").read_bytes()
 
@@ -269,7 +277,7 @@ def test_folds_in_processes_of_their_own_give_the_same_votes(tmp_path: Path, sho
 def test_a_fold_that_fails_in_its_process_says_why(tmp_path: Path, short: Path) -> None:
     broken = ["encoder.name=/no/such/checkpoint"]
     with pytest.raises(NerDistillError, match=r"folds/r1-f\d: .*no/such/checkpoint"):
-        vote_labels([short], tmp_path / "out", folds=2, repeats=1, settings=broken, jobs=2, reporter=quiet())
+        vote_labels([short], tmp_path / "out", folds=2, repeats=1, settings=broken, jobs=2)
 
 
 # ---- what is asked of the input
@@ -296,14 +304,14 @@ def test_what_makes_no_voting_is_refused_before_anything_is_made(
     changes: dict[str, Any], error: type[Exception], said: str, tmp_path: Path, short: Path
 ) -> None:
     with pytest.raises(error, match=said):
-        vote_labels([short], tmp_path / "out", reporter=quiet(), **changes)
+        vote_labels([short], tmp_path / "out", **changes)
     assert not (tmp_path / "out").exists()
 
 
 def test_data_without_entities_is_refused(tmp_path: Path) -> None:
     train = write(tmp_path / "a.jsonl", [Sentence("a", ("x",), ())])
     with pytest.raises(DataError, match="no entity in any sentence"):
-        vote_labels([train], tmp_path / "out", reporter=quiet())
+        vote_labels([train], tmp_path / "out")
 
 
 def test_types_with_fewer_entities_than_folds_are_named(tmp_path: Path) -> None:
@@ -328,7 +336,7 @@ def test_pu_folds_without_a_type_are_refused_before_anything_is_made(tmp_path: P
     rare = Sentence("rare", ("a", "Zorn"), (Span(1, 2, "RARE"),))
     train = write(tmp_path / "a.jsonl", [*corpora.sentences(16), rare])
     with pytest.raises(DataError, match=r"without fold \d of repeat 1 there is no RARE to train on"):
-        vote_labels([train], tmp_path / "out", folds=2, repeats=1, settings=[*SHORT, "loss.kind=pu"], reporter=quiet())
+        vote_labels([train], tmp_path / "out", folds=2, repeats=1, settings=[*SHORT, "loss.kind=pu"])
     assert not (tmp_path / "out").exists()
 
 
@@ -395,7 +403,7 @@ def test_a_threshold_that_is_no_number_is_an_error_of_the_command(tmp_path: Path
 
 
 def test_fast_makes_a_small_model_and_leaves_the_last_word_to_the_settings(tmp_path: Path, short: Path) -> None:
-    given: dict[str, Any] = {"folds": 2, "repeats": 1, "reporter": quiet()}
+    given: dict[str, Any] = {"folds": 2, "repeats": 1}
     vote_labels([short], tmp_path / "out", fast=True, settings=["optim.epochs=1"], **given)
     config = tomllib.loads((tmp_path / "out" / "config.toml").read_text("utf-8"))
     assert (config["encoder"]["hidden"], config["similarity"]["weight"], config["optim"]["epochs"]) == (64, 0, 1)
