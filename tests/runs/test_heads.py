@@ -159,7 +159,7 @@ def test_a_training_warns_of_entities_that_are_too_long(tmp_path: Path) -> None:
 def test_nested_entities_are_refused_for_a_flat_head_with_both_ways_out(data: Path, tmp_path: Path, kind: str) -> None:
     with pytest.raises(DataError, match=r"--train: sentence s\d+ has entities that overlap") as raised:
         train(data, tmp_path / "run", f"head.kind={kind}")
-    assert "--flatten longest" in str(raised.value)
+    assert "`flatten` longest" in str(raised.value)
     assert 'head.kind = "global-pointer"' in str(raised.value)
     assert not (tmp_path / "run").exists()
 

@@ -8,16 +8,26 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ner_distill.data.formats.beginning import Beginning
 from ner_distill.data.formats.lines import lines_of, read_text
-from ner_distill.data.formats.rows import Entity, Row
+from ner_distill.data.formats.rows import Entity, Row, RowOptions
 from ner_distill.errors import DataError
 
 SEPARATOR = "|||"
+_CMEEE_LINE = re.compile(r"\|\|\|\s*\d+\s+\d+\s+\S+\s*\|\|\|")
 _CMEEE_ENTITY = re.compile(r"\s*(\d+)\s+(\d+)\s+(\S+)\s*")
 _CCF_COLUMNS = ("Category", "Pos_b", "Pos_e", "Privacy")
 
 
-def cmeee_rows(path: Path | str, name: str, *, bare_words: bool = False) -> Iterator[Row]:
+def is_cmeee(beginning: Beginning) -> bool:
+    """Has a line an entity between `|||`, or do all lines end with it?"""
+    lines = beginning.lines
+    return any(map(_CMEEE_LINE.search, lines)) or (
+        bool(lines) and all(line.rstrip().endswith(SEPARATOR) for line in lines)
+    )
+
+
+def cmeee_rows(path: str, options: RowOptions) -> Iterator[Row]:
     """`text|||start    end    type|||...` a line, ends inclusive; entities may nest.
 
     A line without `|||` is a sentence without entities. Raises DataError where an entity is not of this form.
@@ -26,28 +36,29 @@ def cmeee_rows(path: Path | str, name: str, *, bare_words: bool = False) -> Iter
         if not line.strip():
             continue
         text, *parts = line.split(SEPARATOR)
-        if bare_words:
-            yield Row(name, number, text=text)
+        if options.bare_words:
+            yield Row(path, number, text=text)
             continue
         entities = []
         for part in filter(str.strip, parts):
             match = _CMEEE_ENTITY.fullmatch(part)
             if match is None:
-                raise DataError.at(name, number, f"expected `start    end    type` between |||, found {part!r}")
+                raise DataError.at(path, number, f"expected `start    end    type` between |||, found {part!r}")
             entities.append(Entity(int(match[1]), int(match[2]) + 1, match[3]))
-        yield Row(name, number, text=text, entities=tuple(entities))
+        yield Row(path, number, text=text, entities=tuple(entities))
 
 
-def is_ccf2020(path: Path) -> bool:
+def is_ccf2020(path: Path | str) -> bool:
     """Is this a directory of CCF 2020?"""
-    return (path / "data").is_dir() and (path / "label").is_dir()
+    return (Path(path) / "data").is_dir() and (Path(path) / "label").is_dir()
 
 
-def ccf2020_files(directory: Path) -> list[tuple[Path, Path]]:
+def ccf2020_files(directory: Path | str) -> list[tuple[Path, Path]]:
     """The text and the label file of each document (the second may be missing), in the order of their numbers.
 
     Raises DataError where there is no text, or a label file without one.
     """
+    directory = Path(directory)
     texts = sorted((directory / "data").glob("*.txt"), key=lambda path: (len(path.stem), path.stem))
     if not texts:
         raise DataError(f"{directory / 'data'}: expected documents named 0.txt, 1.txt, ..., found none")
@@ -57,7 +68,7 @@ def ccf2020_files(directory: Path) -> list[tuple[Path, Path]]:
     return [(path, directory / "label" / f"{path.stem}.csv") for path in texts]
 
 
-def ccf2020_rows(directory: Path, *, bare_words: bool = False) -> Iterator[Row]:
+def ccf2020_rows(directory: str, options: RowOptions) -> Iterator[Row]:
     """A row for each `data/N.txt` (a whole document) with `label/N.csv`.
 
     The table's columns are `ID,Category,Pos_b,Pos_e,Privacy`: type, first and last character (inclusive) in the
@@ -65,7 +76,7 @@ def ccf2020_rows(directory: Path, *, bare_words: bool = False) -> Iterator[Row]:
     """
     for text_path, label_path in ccf2020_files(directory):
         text = read_text(text_path)
-        if bare_words or not label_path.is_file():
+        if options.bare_words or not label_path.is_file():
             yield Row(str(text_path), 1, text_path.stem, text=text)
         else:
             yield Row(str(label_path), 1, text_path.stem, text=text, entities=tuple(_ccf2020_entities(label_path)))

@@ -1,7 +1,6 @@
 """Files → sentences: everything into memory with a report (`read_corpus`), or as a stream (`read_raw`).
 
-One function per format gives rows (`conll.py`, `jsonl.py`, `chinese.py`, `tables.py`); here rows get their ids and
-become sentences.
+One function per format gives rows (`registry.py` names them); here rows get their ids and become sentences.
 """
 
 from __future__ import annotations
@@ -11,20 +10,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ner_distill.data.formats.chinese import ccf2020_files, ccf2020_rows, cmeee_rows, is_ccf2020
-from ner_distill.data.formats.conll import conll_rows
-from ner_distill.data.formats.detect import FORMATS, Format, detect_format
-from ner_distill.data.formats.jsonl import cluener_rows, jsonl_rows
-from ner_distill.data.formats.lines import STDIN, check_file, lines_of
+from ner_distill.data.formats.chinese import ccf2020_files, is_ccf2020
+from ner_distill.data.formats.lines import STDIN, check_file
+from ner_distill.data.formats.registry import FORMATS, detect_format
 from ner_distill.data.formats.report import FileSummary, ReadReport
-from ner_distill.data.formats.rows import Row, scheme_error, sentence_of
+from ner_distill.data.formats.rows import Row, RowOptions, scheme_error, sentence_of
 from ner_distill.data.formats.segment import unit_of_texts
-from ner_distill.data.formats.tables import HF, hf_rows, parquet_length, parquet_rows
+from ner_distill.data.formats.tables import HF
 from ner_distill.data.formats.tagging import SCHEMES, Scheme, TagError, detect_scheme
 from ner_distill.data.sentence import Sentence, Unit, unit_of
 from ner_distill.errors import ConfigError, DataError
-
-_CHINESE: tuple[Format, ...] = ("cluener", "cmeee", "ccf2020")
 
 
 @dataclass(frozen=True)
@@ -42,22 +37,15 @@ class _Source:
 
     path: str
     name: str
-    format: Format
+    format: str
+
+    @property
+    def chinese(self) -> bool:
+        return FORMATS[self.format].chinese
 
     def rows(self, *, tag_column: int = -1, bare_words: bool = False) -> Iterator[Row]:
         """Its rows; bare_words: without labels."""
-        if self.format == "ccf2020":
-            return ccf2020_rows(Path(self.path), bare_words=bare_words)
-        if self.format == "hf":
-            return hf_rows(self.path, bare_words=bare_words)
-        if self.format == "parquet":
-            return parquet_rows(Path(self.path), self.path, bare_words=bare_words)
-        if self.format == "conll":
-            return conll_rows(self.path, self.path, tag_column=tag_column, bare_words=bare_words)
-        if self.format == "text":
-            return (Row(self.path, number, text=line) for number, line in lines_of(self.path) if line.strip())
-        read = {"jsonl": jsonl_rows, "cluener": cluener_rows, "cmeee": cmeee_rows}[self.format]
-        return read(self.path, self.path, bare_words=bare_words)
+        return FORMATS[self.format].rows(self.path, RowOptions(tag_column, bare_words))
 
     def id_of(self, row: Row) -> str:
         """The id that the file gives, else `name:line`."""
@@ -90,23 +78,23 @@ def read_corpus(
     Raises DataError where a file is missing, empty, malformed or of another encoding, with its line; ConfigError for
     an unknown format, scheme or unit.
     """
-    _check_choice("--scheme", scheme, SCHEMES)
-    _check_choice("--unit", unit, ("word", "character"))
+    _check_choice("`scheme`", scheme, SCHEMES)
+    _check_choice("`unit`", unit, ("word", "character"))
     sources = _sources(paths, format, tag_column)
     report = ReadReport(strict=strict)
     read = [(source, list(source.rows(tag_column=tag_column))) for source in sources]
-    texts = [row.text for source, rows in read if source.format not in _CHINESE for row in rows if row.text is not None]
+    texts = [row.text for source, rows in read if not source.chinese for row in rows if row.text is not None]
     guess = unit_of_texts(texts)
     made: list[tuple[Row, Sentence]] = []
     for source, rows in read:
         if not rows:
             raise DataError(f"{source.path}: holds no sentence; expected at least one ({source.format})")
-        cut = _chosen(unit, "character" if source.format in _CHINESE else guess)
+        cut = _chosen(unit, "character" if source.chinese else guess)
         found = _scheme_of(rows, scheme)
         made += [(row, sentence_of(row, source.id_of(row), cut, found or "iob2", report)) for row in rows]
         report.files.append(FileSummary(source.path, source.format, found, len(rows)))
     sentences = tuple(_with_unique_ids(made, report))
-    all_chinese = all(source.format in _CHINESE for source in sources)
+    all_chinese = all(source.chinese for source in sources)
     return Corpus(sentences, report, _chosen(unit, "character" if all_chinese else unit_of(sentences)))
 
 
@@ -138,8 +126,8 @@ def input_files(paths: Sequence[str | Path]) -> list[Path]:
     for path in paths:
         if str(path) == STDIN or str(path).startswith(HF):
             continue
-        if is_ccf2020(Path(path)):
-            files += [file for pair in ccf2020_files(Path(path)) for file in pair if file.is_file()]
+        if is_ccf2020(path):
+            files += [file for pair in ccf2020_files(path) for file in pair if file.is_file()]
         else:
             check_file(Path(path))
             files.append(Path(path))
@@ -151,7 +139,7 @@ def resumable(paths: Sequence[str | Path]) -> None:
     for path in map(str, paths):
         if path == STDIN or path.startswith(HF):
             name = "standard input" if path == STDIN else path
-            raise DataError(f"--resume: {name} cannot be checked or continued; save it to a file")
+            raise DataError(f"`resume`: {name} cannot be checked or continued; save it to a file")
 
 
 def count_sentences(paths: Sequence[str | Path], *, format: str = "auto") -> int | None:
@@ -162,32 +150,21 @@ def count_sentences(paths: Sequence[str | Path], *, format: str = "auto") -> int
     """
     if STDIN in map(str, paths):
         return None  # and do not look at it: somebody may be reading it
-    total = 0
-    for source in _sources(paths, format, -1):
-        if source.format == "hf":
-            return None
-        if source.format == "parquet":
-            total += parquet_length(Path(source.path))
-        elif source.format == "ccf2020":
-            total += len(ccf2020_files(Path(source.path)))
-        else:
-            with Path(source.path).open("rb") as file:
-                blank = source.format == "conll"
-                total += sum(1 for line in file if blank is not bool(line.strip()))
-    return total
+    counts = [FORMATS[source.format].count(source.path) for source in _sources(paths, format, -1)]
+    return None if None in counts else sum(filter(None, counts))
 
 
 def _sources(paths: Sequence[str | Path], format: str, tag_column: int) -> list[_Source]:
-    _check_choice("--format", format, FORMATS)
+    _check_choice("`format`", format, [*FORMATS])
     if not paths:
         raise DataError("no file was given; expected at least one")
-    formats: list[Format] = []
-    for path in map(str, paths):
-        if path != STDIN and not path.startswith(HF) and not (format in ("auto", "ccf2020") and is_ccf2020(Path(path))):
+    sources = []
+    for path, name in zip(map(str, paths), _names(paths), strict=True):
+        if path != STDIN and not path.startswith(HF) and not (format in ("auto", "ccf2020") and is_ccf2020(path)):
             check_file(Path(path))
-        forced = next((known for known in FORMATS if known == format), None)
-        formats.append(forced or detect_format(path, tag_column=tag_column))
-    return [_Source(*fields) for fields in zip(map(str, paths), _names(paths), formats, strict=True)]
+        detected = detect_format(path, tag_column=tag_column) if format == "auto" else format
+        sources.append(_Source(path, name, detected))
+    return sources
 
 
 def _names(paths: Sequence[str | Path]) -> list[str]:

@@ -28,7 +28,7 @@ def read_labelled(
     unit: Unit | str = "auto",
     keep_nested: bool = False,
 ) -> tuple[list[Sentence], Unit]:
-    """Labelled sentences of `--train`, `--dev`, `--gold` or `--data` files; says what was repaired.
+    """Labelled sentences of files; says what was repaired.
 
     unit: how texts are cut into words: as those were that the model learned from.
     """
@@ -56,19 +56,19 @@ def flattened(sentences: Sequence[Sentence], name: str, options: ReadOptions, re
 
 
 def unit_of_raw(text: Sequence[str | Path], format: str, unit: str) -> Unit:
-    """How raw text is cut into words: as `--unit` asks, or ("auto") what suits its first sentences.
+    """How raw text is cut into words: as asked, or ("auto") what suits its first sentences.
 
     Raises ConfigError for another unit, DataError where there is no sentence, or none that could be read twice.
     """
     if unit in ("word", "character"):
         return cast(Unit, unit)
     if unit != "auto":
-        raise ConfigError(f"--unit {unit}: expected auto, word, character")
+        raise ConfigError(f"`unit` {unit}: expected auto, word, character")
     if STDIN in map(str, text):
-        raise DataError("--text -: standard input is read once, so say how: --unit word or --unit character")
+        raise DataError("`text` -: standard input is read once, so say how: `unit` word or `unit` character")
     seen = list(islice(read_raw(list(text), format=format, unit="word"), PEEKED))
     if not seen:
-        raise DataError(f"--text {', '.join(map(str, text))}: no sentence in it")
+        raise DataError(f"`text` {', '.join(map(str, text))}: no sentence in it")
     texts = [sentence.text for sentence in seen if sentence.text is not None]
     return unit_of_texts(texts) if texts else unit_of(seen)
 
@@ -83,7 +83,7 @@ def usable(sentences: Sequence[Sentence], name: str, options: ReadOptions, repor
         raise DataError(f"{name}: no labelled sentence in it; expected sentences with tags or entities")
     left_out = len(sentences) - len(labelled)
     if left_out and options.strict:
-        raise DataError(f"{name}: {left_out:,} sentences without words or labels (without --strict: left out)")
+        raise DataError(f"{name}: {left_out:,} sentences without words or labels (without `strict`: left out)")
     if left_out:
         reporter.warn(f"{name}: {left_out:,} sentences without words or labels left out")
     return labelled
@@ -102,7 +102,7 @@ def flatten(sentences: Sequence[Sentence], choice: str | None, name: str) -> tup
         if lost and choice is None:
             raise DataError(
                 f"{name}: sentence {sentence.id} has entities that overlap, and a BIO tag cannot hold both. "
-                "Give --flatten longest (or shortest) to keep one of each, or use a head that finds both "
+                "Give `flatten` longest (or shortest) to keep one of each, or use a head that finds both "
                 '(head.kind = "global-pointer", say)'
             )
         dropped += lost

@@ -62,7 +62,7 @@ class ReadReport:
         """Count a finding at a place; with `strict` raise it."""
         error = DataError.at(path, line, detail)
         if self.strict:
-            raise DataError(f"{error} (without --strict: {FINDINGS[finding].partition(': ')[2]})")
+            raise DataError(f"{error} (without `strict`: {FINDINGS[finding].partition(': ')[2]})")
         self.counts[finding] = self.counts.get(finding, 0) + 1
         places = self.places.setdefault(finding, [])
         if len(places) < SHOWN_PLACES:

@@ -25,6 +25,14 @@ class Entity(NamedTuple):
     line: int | None = None
 
 
+@dataclass(frozen=True)
+class RowOptions:
+    """What is read of a file. tag_column: of CoNLL files. bare_words: no labels, and nothing of how they count."""
+
+    tag_column: int = -1
+    bare_words: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """Either `words` (with `tags` or `spans`), or a `text` (with `entities`, and `offsets` where it is cut already).
@@ -49,15 +57,6 @@ class Row:
     keep: tuple[bool, ...] | None = None
     weight: float = 1.0
     flat: bool = False
-
-    @property
-    def labelled(self) -> bool:
-        """Did somebody say what its entities are, if only that it has none?"""
-        return self.tags is not None or self.spans is not None or self.entities is not None
-
-    def unlabelled(self) -> Row:
-        """The same without labels."""
-        return replace(self, tags=None, spans=None, entities=None, keep=None, weight=1.0) if self.labelled else self
 
     def line_of(self, word: int) -> int:
         """The line of a word."""
@@ -162,7 +161,7 @@ def row_of_record(record: Mapping[str, Any], path: str, line: int, *, bare_words
     place = _Place(path, line)
     id, lang = present.get("id"), present.get("lang")
     if id is not None and not isinstance(id, str | int):
-        raise place.error(f"`id` must be text or an integer, found {_short(id)}")
+        raise place.error(f"'id' must be text or an integer, found {_short(id)}")
     row = Row(path, line, None if id is None else str(id), lang=None if lang is None else str(lang))
     words = present.get("words", present.get("tokens"))
     if words is not None and not _labelled_in_text(present):
@@ -172,8 +171,8 @@ def row_of_record(record: Mapping[str, Any], path: str, line: int, *, bare_words
         return replace(row, **_word_labels(present, row, place), **place.carriers(present, len(row.words or ())))
     text = present.get("text")
     if not isinstance(text, str):
-        found = f"the keys {', '.join(sorted(map(str, record)))}" if text is None else f"`text` {_short(text)}"
-        raise place.error(f"expected `words` (a list) or `text` (a string), found {found}")
+        found = f"the keys {', '.join(sorted(map(str, record)))}" if text is None else f"'text' {_short(text)}"
+        raise place.error(f"expected 'words' (a list) or 'text' (a string), found {found}")
     offsets = place.offsets(present["offsets"], text) if "offsets" in present else None
     row = replace(row, text=text, offsets=offsets)
     if bare_words:
@@ -224,7 +223,7 @@ class _Place:
 
     def strings(self, key: str, value: Any) -> tuple[str, ...]:
         if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-            raise self.error(f"`{key}` must be a list of strings, found {_short(value)}")
+            raise self.error(f"'{key}' must be a list of strings, found {_short(value)}")
         return tuple(value)
 
     def offsets(self, value: Any, text: str) -> Offsets:
@@ -232,7 +231,7 @@ class _Place:
         for pair in value if isinstance(value, list) else [value]:
             well_formed = isinstance(pair, list) and len(pair) == 2 and all(type(item) is int for item in pair)
             if not well_formed or not end <= pair[0] < pair[1] <= len(text):
-                raise self.error(f"`offsets` must be ascending [start, end] pairs in the text, found {_short(pair)}")
+                raise self.error(f"'offsets' must be ascending [start, end] pairs in the text, found {_short(pair)}")
             end = pair[1]
         return tuple((start, end) for start, end in value)
 
@@ -241,19 +240,19 @@ class _Place:
         keep, weight = present.get("keep"), present.get("weight", 1.0)
         if keep is not None:
             if words is None:
-                raise self.error("`keep` is for each word, and a text is cut into words as it is read: give `offsets`")
+                raise self.error("'keep' is for each word, and a text is cut into words as it is read: give 'offsets'")
             if not isinstance(keep, list | tuple) or not all(isinstance(one, bool) for one in keep):
-                raise self.error(f"`keep` must be a list of true and false, found {_short(keep)}")
+                raise self.error(f"'keep' must be a list of true and false, found {_short(keep)}")
             if len(keep) != words:
-                raise self.error(f"expected `keep` for each word, found {words} words and {len(keep)} values")
+                raise self.error(f"expected 'keep' for each word, found {words} words and {len(keep)} values")
             keep = tuple(keep)
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
-            raise self.error(f"`weight` must be a number of 0 or more, found {_short(weight)}")
+            raise self.error(f"'weight' must be a number of 0 or more, found {_short(weight)}")
         return {"keep": keep, "weight": float(weight)}
 
     def entities(self, value: Any, keys: tuple[str, str]) -> list[Entity]:
         if not isinstance(value, list | tuple):
-            raise self.error(f"`entities` must be a list, found {_short(value)}")
+            raise self.error(f"'entities' must be a list, found {_short(value)}")
         found = []
         for one in value:
             start, end, label = (one.get(key) if isinstance(one, Mapping) else None for key in (*keys, "label"))

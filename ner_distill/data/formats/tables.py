@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from logging import ERROR
-from pathlib import Path
 from typing import Any
 
-from ner_distill.data.formats.rows import Row, row_of_record
+from ner_distill.data.formats.beginning import Beginning
+from ner_distill.data.formats.rows import Row, RowOptions, row_of_record
 from ner_distill.errors import DataError
 
 HF = "hf:"
@@ -17,7 +17,17 @@ _COLUMNS = ("id", "words", "tokens", "tags", "ner_tags", "text", "entities", "of
 _TAG_COLUMNS = ("tags", "ner_tags")
 
 
-def parquet_rows(path: Path, name: str, *, bare_words: bool = False) -> Iterator[Row]:
+def is_hf(beginning: Beginning) -> bool:
+    """Is it a data set that `datasets` loads?"""
+    return beginning.source.startswith(HF)
+
+
+def is_parquet(beginning: Beginning) -> bool:
+    """By its first bytes or its name."""
+    return beginning.bytes == b"PAR1" or beginning.suffix == ".parquet"
+
+
+def parquet_rows(path: str, options: RowOptions) -> Iterator[Row]:
     """A row for each row of the file, read a thousand at a time: see `row_of_record` for the columns.
 
     Tags may be numbers where the file holds their names, as files written by `datasets` do. Lines are row
@@ -30,18 +40,18 @@ def parquet_rows(path: Path, name: str, *, bare_words: bool = False) -> Iterator
         with parquet.ParquetFile(path) as file:
             schema = file.schema_arrow
             columns = [column for column in schema.names if column in _COLUMNS]
-            _check_columns(columns, schema.names, name)
-            names = {} if bare_words else _names_in_metadata(schema)
+            _check_columns(columns, schema.names, path)
+            names = {} if options.bare_words else _names_in_metadata(schema)
             number = 0
             for batch in file.iter_batches(batch_size=_BATCH, columns=columns):
                 for record in batch.to_pylist():
                     number += 1
-                    yield _row(record, names, name, number, bare_words)
+                    yield _row(record, names, path, number, options)
     except (arrow.ArrowException, OSError) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
 
 
-def parquet_length(path: Path) -> int:
+def parquet_length(path: str) -> int:
     """Rows of a Parquet file, by its own account; 0 where it cannot be read."""
     import pyarrow as arrow
     import pyarrow.parquet as parquet
@@ -52,7 +62,7 @@ def parquet_length(path: Path) -> int:
         return 0
 
 
-def hf_rows(name: str, *, bare_words: bool = False) -> Iterator[Row]:
+def hf_rows(name: str, options: RowOptions) -> Iterator[Row]:
     """A row for each row of `hf:NAME/CONFIG/SPLIT`: NAME is a data set of the hub or a local directory.
 
     No code of the data set is run. Lines are row numbers from 1. Raises DataError where it cannot be loaded.
@@ -75,7 +85,7 @@ def hf_rows(name: str, *, bare_words: bool = False) -> Iterator[Row]:
     _check_columns(columns, data.column_names, name)
     names = {column: found for column in _TAG_COLUMNS if (found := _class_names(data.features.get(column)))}
     for number, record in enumerate(data.select_columns(columns), start=1):
-        yield _row(record, names, name, number, bare_words)
+        yield _row(record, names, name, number, options)
 
 
 @contextmanager
@@ -93,24 +103,24 @@ def _quiet_hub() -> Iterator[None]:
 
 def _check_columns(columns: list[str], found: list[str], name: str) -> None:
     if not {"words", "tokens", "text"} & set(columns):
-        raise DataError(f"{name}: expected a column `words`, `tokens` or `text`, found {', '.join(found)}")
+        raise DataError(f"{name}: expected a column 'words', 'tokens' or 'text', found {', '.join(found)}")
 
 
-def _row(record: Mapping[str, Any], names: Mapping[str, list[str]], name: str, number: int, bare_words: bool) -> Row:
+def _row(record: Mapping[str, Any], names: Mapping[str, list[str]], path: str, number: int, options: RowOptions) -> Row:
     values = dict(record)
-    for column in () if bare_words else _TAG_COLUMNS:
+    for column in () if options.bare_words else _TAG_COLUMNS:
         tags = values.get(column)
         if tags and all(isinstance(tag, int) for tag in tags):
             known = names.get(column, [])
             if not 0 <= min(tags) <= max(tags) < len(known):
                 raise DataError.at(
-                    name,
+                    path,
                     number,
-                    f"`{column}` holds numbers of which the file gives no names, found {tags[:8]}; "
+                    f"'{column}' holds numbers of which the file gives no names, found {tags[:8]}; "
                     "expected tags such as B-PER; write names, or load it as hf:NAME/CONFIG/SPLIT",
                 )
             values[column] = [known[tag] for tag in tags]
-    return row_of_record(values, name, number, bare_words=bare_words)
+    return row_of_record(values, path, number, bare_words=options.bare_words)
 
 
 def _names_in_metadata(schema: Any) -> dict[str, list[str]]:

@@ -157,7 +157,7 @@ def split_tag(tag: str, position: int = 0, sentence: int = 0) -> tuple[str, str]
         return tag[0], tag[2:]
     raise TagError(
         f"tag {tag!r} is of no scheme; expected O, or B-, I-, M-, E- or S- and a type, as in B-PER "
-        "(if the tags stand in another column, pass --tag-column)",
+        "(if the tags stand in another column, pass `tag_column`)",
         position,
         sentence,
     )
@@ -166,7 +166,7 @@ def split_tag(tag: str, position: int = 0, sentence: int = 0) -> tuple[str, str]
 def _foreign(tag: str, scheme: Scheme) -> str:
     prefixes = ", ".join(f"{prefix}-" for prefix in sorted(TABLES[scheme].prefixes))
     others = [other for other in SCHEMES if tag[0] in TABLES[other].prefixes]
-    return f"tag {tag!r} is not of scheme {scheme}; expected O, {prefixes}; try --scheme {' or '.join(others)}"
+    return f"tag {tag!r} is not of scheme {scheme}; expected O, {prefixes}; try `scheme` {' or '.join(others)}"
 
 
 def _invalid_start(tags: Sequence[str], position: int, scheme: Scheme) -> Repair:
@@ -185,7 +185,7 @@ def _mixture(seen: dict[str, tuple[int, int, str]], one: str, other: str, scheme
     schemes = f"{one}- is of {scheme}, {other}- of {another}"
     return TagError(
         f"tag {tag!r}, but before it {first!r}: a mixture of schemes ({schemes}); expected one scheme in a file; "
-        "convert one part, or pass --scheme where these tags are errors",
+        "convert one part, or pass `scheme` where these tags are errors",
         position,
         sentence,
     )

@@ -126,7 +126,7 @@ def _write(path: Path | str, parts: Iterable[str], overwrite: bool) -> None:
     """Stream the parts into a file that appears when it is whole."""
     path = Path(path)
     if path.exists() and not overwrite:
-        raise RunError(f"{path}: exists already; choose another name, or pass --overwrite to replace it")
+        raise RunError(f"{path}: exists already; choose another name, or pass `overwrite` to replace it")
     try:
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             file.writelines(parts)

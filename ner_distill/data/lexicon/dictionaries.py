@@ -55,7 +55,7 @@ class Dictionaries:
     def __post_init__(self) -> None:
         """Raises ConfigError for another rule, ValueError where there is no type, or one without a form."""
         if self.conflicts not in CONFLICTS:
-            raise ConfigError(f"--conflicts {self.conflicts}: expected {', '.join(CONFLICTS)}")
+            raise ConfigError(f"`conflicts` {self.conflicts}: expected {', '.join(CONFLICTS)}")
         if not self.entries or not all(self.entries.values()):
             raise ValueError("dictionaries: expected at least one type, and a form for each")
         self._by_label: dict[str, Lexicon] = {}
@@ -136,10 +136,10 @@ def parse_dictionaries(options: Sequence[str]) -> dict[str, list[Path]]:
     for option in options:
         label, equals, path = (part.strip() for part in option.partition("="))
         if not equals or not label or not path:
-            raise ConfigError(f"--dictionary {option}: expected TYPE=FILE, such as PER=people.txt")
+            raise ConfigError(f"`dictionary` {option}: expected TYPE=FILE, such as PER=people.txt")
         files.setdefault(label, []).append(Path(path))
     if not files:
-        raise ConfigError("--dictionary: none was given; expected TYPE=FILE, at least once")
+        raise ConfigError("`dictionary`: none was given; expected TYPE=FILE, at least once")
     return files
 
 

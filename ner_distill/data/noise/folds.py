@@ -62,9 +62,9 @@ def make_folds(
     from sklearn.model_selection import GroupKFold
 
     if by not in WAYS:
-        raise ConfigError(f"--by {by}: expected {', '.join(WAYS)}")
+        raise ConfigError(f"`by` {by}: expected {', '.join(WAYS)}")
     if folds < 2:
-        raise ConfigError(f"--folds {folds}: expected 2 or more; what is held out must leave something to train on")
+        raise ConfigError(f"`folds` {folds}: expected 2 or more; what is held out must leave something to train on")
     if by == "document":
         groups = _numbered(key(sentence.id) for sentence in sentences)
     elif by == "sentence":
@@ -90,9 +90,9 @@ def make_bags(sentences: Sequence[Sentence], bags: int, *, share: float, seed: i
     Source: Mordelet & Vert, Pattern Recognition Letters 2014, algorithm 1. Raises ConfigError for fewer than 2 bags and
     for a share that is not above 0, DataError for data of which a bag holds all or nothing.
     """
-    problems = [f"--bags {bags}: expected 2 or more"] if bags < 2 else []
+    problems = [f"`bags` {bags}: expected 2 or more"] if bags < 2 else []
     if not 0 < share <= MOST_DRAWN:
-        problems.append(f"--bag-share {share}: expected more than 0, and {MOST_DRAWN} at most")
+        problems.append(f"`bag_share` {share}: expected more than 0, and {MOST_DRAWN} at most")
     if problems:
         raise ConfigError.of(problems)
     groups = np.array(_numbered(sentence.words for sentence in sentences))
@@ -103,7 +103,7 @@ def make_bags(sentences: Sequence[Sentence], bags: int, *, share: float, seed: i
         inside = np.isin(groups, rng.integers(count, size=max(1, round(share * count))))
         if inside.all():
             raise DataError(
-                f"--bag-share {share}: a bag of {count:,} different sentences left none out; give more data or a "
+                f"`bag_share` {share}: a bag of {count:,} different sentences left none out; give more data or a "
                 "smaller share"
             )
         drawn.append(Fold(tuple(np.flatnonzero(inside).tolist()), tuple(np.flatnonzero(~inside).tolist()), 0))
@@ -149,8 +149,8 @@ def development_slice(
     if not entities:
         raise DataError(
             f"{len(sentences):,} sentences to train a fold on: none with an entity can be set aside to choose the "
-            "best epoch; expected at least two different sentences with the same type; give more data, fewer --folds "
-            "or a larger --bag-share"
+            "best epoch; expected at least two different sentences with the same type; give more data, fewer `folds` "
+            "or a larger `bag_share`"
         )
     pairs = list(zip(groups, sentences, strict=True))
     return [one for group, one in pairs if group not in chosen], [one for group, one in pairs if group in chosen]
@@ -201,8 +201,8 @@ def _fold(sentences: Sequence[Sentence], held_out: Sequence[int], by: By) -> Fol
     ]
     if not any(sentences[index].spans for index in train):
         raise DataError(
-            f"--by {by}: with {len(held):,} of {len(sentences):,} sentences held out no entity is left to train on; "
-            "give more data, other --folds or another --by"
+            f"`by` {by}: with {len(held):,} of {len(sentences):,} sentences held out no entity is left to train on; "
+            "give more data, other `folds` or another `by`"
         )
     return Fold(tuple(train), tuple(held_out), len(sentences) - len(held) - len(train))
 
@@ -212,4 +212,4 @@ def _too_few(by: By, found: int, folds: int, sentences: Sequence[Sentence]) -> s
     hint = ""
     if by == "document" and sentences:
         hint = f" (a document is what stands before `:`, `#` or `/` and a number in an id, such as {sentences[0].id!r})"
-    return f"--by {by}: expected at least as many {what} as folds ({folds}), found {found}{hint}; give fewer --folds"
+    return f"`by` {by}: expected at least as many {what} as folds ({folds}), found {found}{hint}; give fewer `folds`"

@@ -96,26 +96,26 @@ class Rules:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     epsilon: float = 0.7
 
-    def check(self, most: int, labels: Sequence[str], option: str = "--repeats") -> None:
+    def check(self, most: int, labels: Sequence[str], option: str = "`repeats`") -> None:
         """Raises ConfigError, with all problems, for rules that no vote could ever meet, and for unknown types.
 
         most: votes that an entity can get, which `option` says.
         """
         problems = []
         if self.action not in ACTIONS:
-            problems.append(f"--action {self.action}: expected {', '.join(ACTIONS)}")
+            problems.append(f"`action` {self.action}: expected {', '.join(ACTIONS)}")
         if not 0 <= self.min_votes <= most:
             problems.append(
-                f"--min-votes {self.min_votes}: expected 0 to {most}; an entity gets {most} votes at most ({option}), "
+                f"`min_votes` {self.min_votes}: expected 0 to {most}; an entity gets {most} votes at most ({option}), "
                 "so that more can never be reached"
             )
         for name, value in {"": self.threshold, **self.thresholds}.items():
             if not 0 <= value <= 1:
-                problems.append(f"--threshold {name}{'=' if name else ''}{value}: a suspicion is from 0 to 1")
+                problems.append(f"`threshold` {name}{'=' if name else ''}{value}: a suspicion is from 0 to 1")
             if name and name not in labels:
-                problems.append(f"--threshold {name}={value}: no such type; the data has {', '.join(labels)}")
+                problems.append(f"`threshold` {name}={value}: no such type; the data has {', '.join(labels)}")
         if not 0 <= self.epsilon <= 1:
-            problems.append(f"--epsilon {self.epsilon}: expected 0 to 1")
+            problems.append(f"`epsilon` {self.epsilon}: expected 0 to 1")
         if problems:
             raise ConfigError.of(problems)
 

@@ -105,7 +105,7 @@ def write_sample(
         raise RunError(f"{directory}: is a file; expected the name of a directory to write the sample into")
     if directory.exists() and any(directory.iterdir()) and not overwrite:
         raise RunError(
-            f"{directory}: is not empty; choose another directory, or pass --overwrite to replace the sample in it"
+            f"{directory}: is not empty; choose another directory, or pass `overwrite` to replace the sample in it"
         )
     sizes = sizes or SampleSizes()
     written: list[SampleFile] = []

@@ -70,7 +70,7 @@ def test_conll_names_file_and_line_of_short_row(write: Write) -> None:
 
 
 def test_conll_without_that_tag_column_is_an_error(write: Write) -> None:
-    with pytest.raises(DataError, match=r"a\.conll:1: --tag-column 5: expected 1 to 1 .* found 2 columns"):
+    with pytest.raises(DataError, match=r"a\.conll:1: `tag_column` 5: expected 1 to 1 .* found 2 columns"):
         read_corpus([write("a.conll", "EU B-ORG\n")], tag_column=5)
 
 

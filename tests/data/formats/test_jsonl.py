@@ -86,15 +86,15 @@ def test_json_half_of_a_surrogate_pair_is_replaced_and_counted(write: Write) -> 
     [
         ('{"text": "a"', r"a\.jsonl:2: is no JSON at column 13"),
         ("[1, 2]", r"a\.jsonl:2: expected a JSON object a line, found a list"),
-        ('{"txt": "a"}', r"a\.jsonl:2: expected `words` \(a list\) or `text` \(a string\), found the keys txt"),
-        ('{"words": "a b"}', r"a\.jsonl:2: `words` must be a list of strings, found 'a b'"),
+        ('{"txt": "a"}', r"a\.jsonl:2: expected 'words' \(a list\) or 'text' \(a string\), found the keys txt"),
+        ('{"words": "a b"}', r"a\.jsonl:2: 'words' must be a list of strings, found 'a b'"),
         ('{"words": ["a", "b"], "tags": ["O"]}', r"a\.jsonl:2: expected a tag for each word, found 2 words and 1 tags"),
         ('{"words": ["a"], "tags": ["X"]}', r"a\.jsonl:2: tag 'X' is of no scheme"),
         ('{"text": "a", "entities": [{"start": 0}]}', r"a\.jsonl:2: an entity must be .* found \{'start': 0\}"),
         ('{"text": "a", "entities": [{"start": true, "end": 1, "label": "A"}]}', r"a\.jsonl:2: an entity must be"),
         ('{"words": ["a"], "entities": [{"start": 0, "end": 1, "label": "A"}]}', r"2: an entity must be .*start_word"),
-        ('{"text": "a", "offsets": [[0, 2]]}', r"a\.jsonl:2: `offsets` must be ascending"),
-        ('{"id": [1], "text": "a"}', r"a\.jsonl:2: `id` must be text or an integer"),
+        ('{"text": "a", "offsets": [[0, 2]]}', r"a\.jsonl:2: 'offsets' must be ascending"),
+        ('{"id": [1], "text": "a"}', r"a\.jsonl:2: 'id' must be text or an integer"),
     ],
 )
 def test_json_of_another_form_is_an_error_at_its_line(line: str, message: str, write: Write) -> None:
@@ -138,14 +138,14 @@ def test_json_keep_and_weight_are_read(record: dict[str, Any], write: Write) -> 
 @pytest.mark.parametrize(
     ("record", "said"),
     [
-        ({**TWO, "keep": [True]}, "expected `keep` for each word, found 2 words and 1 values"),
-        ({**TWO, "keep": [1, 0]}, r"`keep` must be a list of true and false, found \[1, 0\]"),
-        ({**TWO, "keep": "yes"}, "`keep` must be a list of true and false, found 'yes'"),
-        ({"text": "a b", "keep": [True, False]}, "give `offsets`"),
-        ({**TWO, "weight": -0.5}, "`weight` must be a number of 0 or more, found -0.5"),
-        ({**TWO, "weight": "1"}, "`weight` must be a number of 0 or more, found '1'"),
-        ({**TWO, "weight": True}, "`weight` must be a number of 0 or more, found True"),
-        ({**TWO, "weight": float("nan")}, "`weight` must be a number of 0 or more, found nan"),
+        ({**TWO, "keep": [True]}, "expected 'keep' for each word, found 2 words and 1 values"),
+        ({**TWO, "keep": [1, 0]}, r"'keep' must be a list of true and false, found \[1, 0\]"),
+        ({**TWO, "keep": "yes"}, "'keep' must be a list of true and false, found 'yes'"),
+        ({"text": "a b", "keep": [True, False]}, "give 'offsets'"),
+        ({**TWO, "weight": -0.5}, "'weight' must be a number of 0 or more, found -0.5"),
+        ({**TWO, "weight": "1"}, "'weight' must be a number of 0 or more, found '1'"),
+        ({**TWO, "weight": True}, "'weight' must be a number of 0 or more, found True"),
+        ({**TWO, "weight": float("nan")}, "'weight' must be a number of 0 or more, found nan"),
     ],
     ids=["length", "numbers", "text", "no offsets", "negative", "string", "bool", "nan"],
 )

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from ner_distill.data.formats.detect import detect_format
 from ner_distill.data.formats.readers import count_sentences, input_files, read_corpus, read_raw, resumable
+from ner_distill.data.formats.registry import detect_format
 from ner_distill.data.sentence import Span
 from ner_distill.errors import ConfigError, DataError
 
@@ -69,7 +69,7 @@ def test_directory_where_a_file_should_be_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", ["format", "scheme", "unit"])
 def test_unknown_choice_names_the_known_ones(option: str, write: Write) -> None:
-    with pytest.raises(ConfigError, match=rf"--{option} xml: expected auto, \w+"):
+    with pytest.raises(ConfigError, match=rf"`{option}` xml: expected auto, \w+"):
         read_corpus([write("a.conll", CONLL)], **{option: "xml"})
 
 

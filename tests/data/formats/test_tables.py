@@ -31,13 +31,13 @@ def test_parquet_words_tags_and_texts(tmp_path: Path) -> None:
 
 def test_parquet_tag_numbers_without_names_are_an_error(tmp_path: Path) -> None:
     pq.write_table(pa.table({"tokens": [["Ana"]], "ner_tags": [[1]]}), tmp_path / "a.parquet")
-    with pytest.raises(DataError, match=r"a\.parquet:1: `ner_tags` holds numbers of which the file gives no names"):
+    with pytest.raises(DataError, match=r"a\.parquet:1: 'ner_tags' holds numbers of which the file gives no names"):
         read_corpus([tmp_path / "a.parquet"])
 
 
 def test_parquet_without_words_or_text_names_its_columns(tmp_path: Path) -> None:
     pq.write_table(pa.table({"sentence": ["a"]}), tmp_path / "a.parquet")
-    with pytest.raises(DataError, match=r"expected a column `words`, `tokens` or `text`, found sentence"):
+    with pytest.raises(DataError, match=r"expected a column 'words', 'tokens' or 'text', found sentence"):
         read_corpus([tmp_path / "a.parquet"])
 
 

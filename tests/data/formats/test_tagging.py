@@ -80,7 +80,7 @@ def test_tag_of_no_scheme_is_an_error_at_its_position(tag: str) -> None:
 
 
 def test_tag_of_another_scheme_names_the_scheme_to_try() -> None:
-    with pytest.raises(TagError, match=r"'M-PER' is not of scheme iob2.*--scheme bmes"):
+    with pytest.raises(TagError, match=r"'M-PER' is not of scheme iob2.*`scheme` bmes"):
         spans_from_tags(["B-PER", "M-PER"], "iob2")
 
 

@@ -104,7 +104,7 @@ def test_a_dictionary_that_is_no_text_is_refused_with_its_line(tmp_path: Path) -
 
 
 def test_another_rule_for_conflicts_is_refused() -> None:
-    with pytest.raises(ConfigError, match="--conflicts both: expected drop, first, mask"):
+    with pytest.raises(ConfigError, match="`conflicts` both: expected drop, first, mask"):
         Dictionaries({"LOC": ["Oslo"]}, conflicts="both")  # type: ignore[arg-type]
 
 

@@ -125,7 +125,7 @@ def test_another_key_names_other_documents() -> None:
 
 def test_fewer_documents_than_folds_is_an_error_that_says_what_a_document_is() -> None:
     sentences = [one("train.txt:1", "a b", "a"), one("train.txt:9", "c d", "c")]
-    with pytest.raises(DataError, match=r"as many documents as folds \(5\), found 1 .*'train.txt:1'.*fewer --folds"):
+    with pytest.raises(DataError, match=r"as many documents as folds \(5\), found 1 .*'train.txt:1'.*fewer `folds`"):
         make_folds(sentences, 5, by="document", seed=1)
 
 
@@ -141,7 +141,7 @@ def test_a_fold_that_leaves_no_entity_to_train_on_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("folds", "by", "said"), [(1, "sentence", "--folds 1: expected 2"), (2, "word", "--by word: ")]
+    ("folds", "by", "said"), [(1, "sentence", "`folds` 1: expected 2"), (2, "word", "`by` word: ")]
 )
 def test_settings_that_make_no_folds_are_refused(folds: int, by: By, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
@@ -212,9 +212,9 @@ def test_sentences_of_the_same_words_are_in_the_bag_together() -> None:
 @pytest.mark.parametrize(
     ("bags", "share", "error", "said"),
     [
-        (1, 0.5, ConfigError, "--bags 1: expected 2 or more"),
-        (3, 0.0, ConfigError, r"--bag-share 0\.0: expected more than 0"),
-        (3, float("inf"), ConfigError, "--bag-share inf: expected more than 0, and 5 at most"),
+        (1, 0.5, ConfigError, "`bags` 1: expected 2 or more"),
+        (3, 0.0, ConfigError, r"`bag_share` 0\.0: expected more than 0"),
+        (3, float("inf"), ConfigError, "`bag_share` inf: expected more than 0, and 5 at most"),
     ],
 )
 def test_bags_that_judge_nothing_are_refused(bags: int, share: float, error: type[Exception], said: str) -> None:

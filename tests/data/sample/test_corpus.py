@@ -241,7 +241,7 @@ def test_characters_are_the_words_of_chinese() -> None:
 
 def test_directory_that_holds_something_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(RunError, match="is not empty.*--overwrite"):
+    with pytest.raises(RunError, match="is not empty.*`overwrite`"):
         write_sample(tmp_path, sizes=SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 

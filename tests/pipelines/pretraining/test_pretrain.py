@@ -611,7 +611,7 @@ def test_a_directory_may_be_named_scratch(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"unit": "letter"}, "expected auto, word, character"), ({"format": "pdf"}, "--format pdf")],
+    [({"unit": "letter"}, "expected auto, word, character"), ({"format": "pdf"}, "`format` pdf")],
 )
 def test_options_that_are_not_known_are_refused(tmp_path: Path, options: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
@@ -619,7 +619,7 @@ def test_options_that_are_not_known_are_refused(tmp_path: Path, options: dict[st
 
 
 def test_standard_input_of_an_unknown_unit_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="--unit word or --unit character"):
+    with pytest.raises(DataError, match="`unit` word or `unit` character"):
         pretrain(["-"], tmp_path / "out", reporter=QUIET)
 
 
