@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.formats.writers import write_conll, write_jsonl
@@ -21,8 +22,10 @@ from ner_distill.data.store.pseudo_labels import labelled_row
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.options.models import LabelUnlabeledOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.labelling.label_unlabeled import fingerprint, label_unlabeled
-from ner_distill.pipelines.voting import fold_jobs, train_voted
+from ner_distill.pipelines.voting import folds as module
+from ner_distill.pipelines.voting.train_voted import train_voted
 from ner_distill.runs.build import load_run
 from ner_distill.runs.info import fold_teachers
 from ner_distill.runtime.inference import find_entities
@@ -67,8 +70,10 @@ def label(
 
 
 def again(files: dict[str, Path], **changes: Any) -> Any:
-    given: dict[str, Any] = {"folds": 3, "action": "drop", "settings": SHORT, "reporter": quiet(), **changes}
-    return train_voted.train_voted([files["train"]], [files["dev"]], files["run"], **given)
+    given: dict[str, Any] = {"folds": 3, "action": "drop", **changes}
+    config = load_config(TeacherConfig, None, given.pop("settings", SHORT))
+    paths: dict[str, Any] = {"train": [files["train"]], "dev": [files["dev"]], "out": files["run"]}
+    return train_voted(config, TeacherOptions(**paths, **given), quiet())
 
 
 def test_the_teacher_is_trained_on_what_the_votes_leave(files: dict[str, Path]) -> None:
@@ -172,7 +177,7 @@ def test_more_votes_than_folds_are_refused(files: dict[str, Path], tmp_path: Pat
 
 
 def test_resume_of_a_finished_run_trains_nothing(copy: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fold_jobs, "do_fold", lambda task: pytest.fail(f"{task.name} was done again"))
+    monkeypatch.setattr(module, "do_fold", lambda task: pytest.fail(f"{task.run.name} was done again"))
     before = (copy["run"] / "model.safetensors").read_bytes()
     again(copy, resume=True)
     assert (copy["run"] / "model.safetensors").read_bytes() == before
@@ -190,8 +195,8 @@ def test_resume_goes_on_after_the_folds(left: tuple[str, ...], copy: dict[str, P
 
 def test_resume_does_the_missing_fold_again_alone(copy: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(copy["run"] / "voting" / "folds" / "r1-f2")
-    done, really = [], fold_jobs.do_fold
-    monkeypatch.setattr(fold_jobs, "do_fold", lambda task: (done.append(task.name), really(task)))
+    done, really = [], module.do_fold
+    monkeypatch.setattr(module, "do_fold", lambda task: (done.append(task.run.name), really(task)))
     again(copy, resume=True)
     assert done == ["r1-f2"]
 
@@ -204,7 +209,7 @@ def test_resume_with_other_data_is_refused(copy: dict[str, Path], tmp_path: Path
 
 def test_resume_with_another_action_is_refused_and_leaves_the_labels(copy: dict[str, Path]) -> None:
     before = (copy["run"] / "voting" / "cleaned.jsonl").read_bytes()
-    with pytest.raises(ConfigError, match="--resume: action was 'drop', now 'mask'"):
+    with pytest.raises(ConfigError, match="`resume`: action was 'drop', now 'mask'"):
         again(copy, resume=True, action="mask")
     assert (copy["run"] / "voting" / "cleaned.jsonl").read_bytes() == before
 
@@ -259,7 +264,7 @@ def test_overwrite_replaces_run_and_voting(copy: dict[str, Path]) -> None:
 def test_a_run_is_not_replaced_for_input_that_is_wrong(copy: dict[str, Path], tmp_path: Path) -> None:
     before = (copy["run"] / "model.safetensors").read_bytes()
     (tmp_path / "dev.conll").write_text("Zorn\tB-KING\n\n", "utf-8")
-    with pytest.raises(DataError, match=r"--dev: its labels \(KING\) are none of those"):
+    with pytest.raises(DataError, match=r"its labels \(KING\) are none of those"):
         again({**copy, "dev": tmp_path / "dev.conll"}, overwrite=True)
     with pytest.raises(ConfigError, match="`action` burn"):
         again(copy, overwrite=True, action="burn")

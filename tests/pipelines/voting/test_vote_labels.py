@@ -6,21 +6,22 @@ import io
 import json
 import shutil
 import tomllib
-from dataclasses import asdict, dataclass, replace
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.noise.votes import THRESHOLD
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
 from ner_distill.nn.heads import is_span_head
-from ner_distill.config import TeacherConfig, load_config
+from ner_distill.options import ReadOptions
 from ner_distill.options.labels import VoteOptions
 from ner_distill.pipelines.voting import folds as module
 from ner_distill.pipelines.voting import vote_labels as voting
@@ -47,8 +48,8 @@ def quiet() -> Reporter:
 
 
 def vote_labels(train: list[Path], out: Path, *, settings: Sequence[str] = (), **options: Any) -> Voting:
-    config = load_config(TeacherConfig, None, settings)
-    return voting.vote_labels(config, VoteOptions(train=train, out=out, **options), quiet())
+    config, reporter = load_config(TeacherConfig, None, settings), options.pop("reporter", quiet())
+    return voting.vote_labels(config, VoteOptions(train=train, out=out, **options), reporter)
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ def test_a_teacher_trains_on_cleaned_data(action: str, field: str, copy: Voted, 
 
 
 def test_another_action_trains_no_fold_again(copy: Voted, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "do_fold", lambda task: pytest.fail(f"{task.name} was done again"))
+    monkeypatch.setattr(module, "do_fold", lambda task: pytest.fail(f"{task.run.name} was done again"))
     voting = copy.again(action="drop")
     swapped = next(one for one in voting.sentences if one.id == "swapped")
     assert swapped.spans == ()
@@ -198,7 +199,7 @@ def test_a_fold_whose_predictions_are_missing_is_done_again_alone_with_the_same_
     before = (copy.out / "votes.jsonl").read_bytes()
     shutil.rmtree(copy.out / "folds" / "r1-f2")
     done, really = [], module.do_fold
-    monkeypatch.setattr(module, "do_fold", lambda task: (done.append(task.name), really(task)))
+    monkeypatch.setattr(module, "do_fold", lambda task: (done.append(task.run.name), really(task)))
     copy.again(action="relabel")
     assert done == ["r1-f2"]
     assert (copy.out / "votes.jsonl").read_bytes() == before
@@ -208,7 +209,7 @@ def test_half_a_file_of_predictions_is_no_finished_fold(copy: Voted, monkeypatch
     path = copy.out / "folds" / "r1-f1" / "predictions.json"
     path.write_bytes(path.read_bytes()[:-100])
     done = []
-    monkeypatch.setattr(module, "do_fold", lambda task: done.append(task.name))
+    monkeypatch.setattr(module, "do_fold", lambda task: done.append(task.run.name))
     with pytest.raises(RunError, match=r"predictions\.json: cannot be read as JSON"):
         copy.again()
     assert done == ["r1-f1"]
@@ -217,9 +218,9 @@ def test_half_a_file_of_predictions_is_no_finished_fold(copy: Voted, monkeypatch
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"folds": 4}, "--resume: folds was 3, now 4"),
-        ({"by": "document"}, "--resume: by was 'sentence', now 'document'"),
-        ({"settings": (*LEARNS, "seed=5")}, "--resume: seed was 13, now 5"),
+        ({"folds": 4}, "`resume`: folds was 3, now 4"),
+        ({"by": "document"}, "`resume`: by was 'sentence', now 'document'"),
+        ({"settings": (*LEARNS, "seed=5")}, "`resume`: seed was 13, now 5"),
     ],
 )
 def test_folds_of_other_settings_are_refused(changes: dict[str, Any], said: str, copy: Voted) -> None:
@@ -229,7 +230,7 @@ def test_folds_of_other_settings_are_refused(changes: dict[str, Any], said: str,
 
 def test_votes_of_other_data_are_refused(copy: Voted, tmp_path: Path) -> None:
     other = Voted(write(tmp_path / "other.jsonl", SENTENCES[:-1]), copy.out)
-    with pytest.raises(RunError, match="the files of --train are not those"):
+    with pytest.raises(RunError, match="the files of `train` are not those"):
         other.again()
 
 
@@ -287,15 +288,15 @@ def test_a_fold_that_fails_in_its_process_says_why(tmp_path: Path, short: Path) 
     ("changes", "error", "said"),
     [
         ({"min_votes": 3}, ConfigError, "`min_votes` 3: expected 0 to 2"),
-        ({"repeats": 0}, ConfigError, "--repeats and --jobs of 1 or more, found 0 and 1"),
-        ({"folds": 1}, ConfigError, "`folds` 1: expected 2 or more"),
-        ({"by": "page"}, ConfigError, "`by` page: expected sentence, document, entity"),
+        ({"repeats": 0}, ConfigError, "`repeats`: expected 1 or more, found 0"),
+        ({"folds": 1}, ConfigError, "`folds`: expected 2 or more, found 1"),
+        ({"by": "page"}, ConfigError, "`by`: expected sentence, document, entity, found 'page'"),
         ({"action": "burn"}, ConfigError, "`action` burn: expected drop, mask, relabel, weight"),
-        ({"thresholds": {"PRE": 0.5}}, ConfigError, "no such type; the data has LOC, ORG, PER"),
+        ({"threshold": ["PRE=0.5"]}, ConfigError, "no such type; the data has LOC, ORG, PER"),
         ({"bags": 4, "min_votes": 5}, ConfigError, r"`min_votes` 5: expected 0 to 4; .*\(`bags`\)"),
-        ({"bags": 4, "action": "drop"}, ConfigError, "--action drop removes given entities"),
+        ({"bags": 4, "action": "drop"}, ConfigError, "`action` drop removes given entities"),
         ({"bags": 1}, ConfigError, "`bags` 1: expected 2 or more"),
-        ({"bags": 4, "by": "document"}, ConfigError, "--bags draws sentences, --by document splits in another way"),
+        ({"bags": 4, "by": "document"}, ConfigError, "`bags` draws sentences, `by` document splits in another way"),
         ({"by": "document", "folds": 19}, DataError, r"as many documents as folds \(19\), found 18"),
     ],
     ids=lambda value: str(value)[:30] if isinstance(value, dict) else "",
@@ -416,7 +417,7 @@ def test_the_probability_of_a_given_entity_is_that_of_exactly_this_span(world: W
     built = load_run(world.teacher)
     sentence = corpora.sentences(1, seed=7)[0]
     given = Span(0, 1, "LOC")
-    (said,) = predict(built, [Sentence("a", sentence.words, (given,))])
+    (said,) = answers_of(built, [Sentence("a", sentence.words, (given,))])
     found = {(start, end, label): (prob, own) for start, end, label, prob, _, own in said.entities}
     with torch.inference_mode():
         inputs: Any = built.featurizer.collate([built.featurizer.features(sentence.words)])  # type: ignore[list-item, arg-type]
@@ -429,5 +430,5 @@ def test_the_probability_of_a_given_entity_is_that_of_exactly_this_span(world: W
 
 
 def test_an_entity_of_a_type_that_the_model_does_not_know_is_left_out(world: World) -> None:
-    (said,) = predict(load_run(world.teacher), [Sentence("a", ("Peter", "sings"), (Span(0, 1, "SINGER"),))])
+    (said,) = answers_of(load_run(world.teacher), [Sentence("a", ("Peter", "sings"), (Span(0, 1, "SINGER"),))])
     assert {label for _, _, label, *_ in said.entities} <= set(corpora.LABELS)
