@@ -18,14 +18,14 @@ from benchmarks.common import INFO, alternately, arguments, lines_of, median, re
 from ner_distill.config import TeacherConfig
 from ner_distill.data.formats.segment import segment
 from ner_distill.data.sentence import Sentence
+from ner_distill.runs.adversary import new_adversary, new_vat
 from ner_distill.runs.build import new_teacher
-from ner_distill.teacher.adversarial import Kind, On, make_adversary, make_vat
-from ner_distill.teacher.model import Teacher, TeacherObjective
+from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
 from ner_distill.training.fit import PlainPass
 from ner_distill.training.labelled import LabelledData
 
-KINDS: tuple[Kind, ...] = ("fgm", "pgd", "freelb", "vat")
-PLACES: tuple[On, ...] = ("vectors", "weights")
+KINDS = ("fgm", "pgd", "freelb", "vat")
+PLACES = ("vectors", "weights")
 EPSILON = 1.0
 
 
@@ -42,13 +42,16 @@ class Case:
         sentences = [Sentence(str(number), one, ()) for number, one in enumerate(words)]
         data = LabelledData(sentences, built.featurizer, INFO.tagset, budget=budget, seed=13)
         self.batches = [data.load(one, 0) for one in data.plan(0)[:batches]]
-        self.objective = TeacherObjective(self.teacher, similarity_weight=0.0)
+        self.objective = TeacherObjective(self.teacher, TermWeights(similarity=0.0))
         self.embeddings = [cast(nn.Module, self.teacher.tagger.encoder.embedding)]
 
-    def passes(self, kind: Kind, on: On, steps: int) -> None:
+    def passes(self, kind: str, on: str, steps: int) -> None:
         """All passes of every batch."""
-        vat = make_vat(kind, on, self.embeddings, epsilon=EPSILON)
-        adversary = make_adversary(kind, on, self.embeddings, epsilon=EPSILON, alpha=0.3, steps=steps) or PlainPass()
+        section = {"kind": kind, "on": on, "epsilon": EPSILON}
+        section |= {"alpha": 0.3, "steps": steps} if kind in ("pgd", "freelb") else {}
+        config = TeacherConfig.model_validate({"adversarial": section}).adversarial
+        vat = new_vat(config, self.embeddings)
+        adversary = new_adversary(config, self.embeddings) or PlainPass()
         for batch in self.batches:
             self.teacher.zero_grad(set_to_none=True)
 

@@ -26,17 +26,18 @@ from typing import cast
 import torch
 
 from benchmarks.common import alternately, median, seconds
-from ner_distill.config import TeacherConfig
+from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.options import ReadOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import load_run
 from ner_distill.runs.info import read_config
 from ner_distill.runtime.inference import predict_spans
-from ner_distill.teacher.model import Teacher, TeacherObjective
+from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
 from ner_distill.training.labelled import LabelledData
 
 HEADS = (
@@ -64,14 +65,13 @@ def train(head: str, seed: int, epochs: int, data: Path, out: Path) -> Path:
     if not (run / "metrics.json").exists():
         first, last = split(data, out)
         lexicon = [str(data / words) for words in WORDS]
-        reading = ReadOptions(flatten="longest")  # for token and crf; the others take nested entities as they are
-        train_teacher(
-            [first], [last], run, reading=reading, overwrite=run.exists(),
-            settings=[
-                f"seed={seed}", f"head.kind={head}", f"optim.epochs={epochs}", "optim.swa=true", "optim.swa_start=0.5",
-                "lattice.kind=flat", f"lattice.lexicon={lexicon}",
-            ],
-        )  # fmt: skip
+        settings = [
+            f"seed={seed}", f"head.kind={head}", f"optim.epochs={epochs}", "optim.swa=true", "optim.swa_start=0.5",
+            "lattice.kind=flat", f"lattice.lexicon={lexicon}",
+        ]  # fmt: skip
+        # flattened for token and crf; the others take nested entities as they are
+        options = TeacherOptions(train=[first], dev=[last], out=run, flatten="longest", overwrite=run.exists())
+        train_teacher(load_config(TeacherConfig, None, settings), options)
     return run
 
 
@@ -136,7 +136,7 @@ def cost(heads: Sequence[str], seed: int, out: Path, rounds: int) -> None:
         assert isinstance(budget, int)
         data = LabelledData(sentences, built.featurizer, built.info.tagset, budget=budget, seed=13)
         batches = [data.load(one, 0) for one in data.plan(0)[:BATCHES]]
-        objective = TeacherObjective(teacher, similarity_weight=0.0)
+        objective = TeacherObjective(teacher, TermWeights(similarity=0.0))
         steps[head] = partial(seconds, partial(_step, objective, teacher, batches), "cpu")
     times = alternately(steps, rounds)
     for head, measured in times.items():

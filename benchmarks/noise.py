@@ -32,6 +32,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.batching import plan_batches
 from ner_distill.data.formats.readers import read_corpus
@@ -40,6 +41,7 @@ from ner_distill.data.noise.votes import ACTIONS
 from ner_distill.data.sentence import Sentence, Span, labels_of
 from ner_distill.data.tagset import TagSet
 from ner_distill.options import ReadOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.pipelines.voting.vote_labels import Voting, vote_labels
@@ -244,7 +246,8 @@ def regain(given: argparse.Namespace, out: Path, vote: Callable[[str], Voting]) 
             run = out / f"teacher-{file.stem}-{seed}"
             if not (run / "metrics.json").exists():
                 settings = [f"seed={seed}", *given.teacher]
-                train_teacher([file], [file_of(given, "dev")], run, settings=settings, overwrite=run.exists())
+                options = TeacherOptions(train=[file], dev=[file_of(given, "dev")], out=run, overwrite=run.exists())
+                train_teacher(load_config(TeacherConfig, None, settings), options)
             scores.append(100 * score_model(load_run(run), test).micro.f1)
         reached[name] = statistics.mean(scores)
         spread = f" ± {statistics.stdev(scores):.1f}" if len(scores) > 1 else ""

@@ -17,9 +17,11 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from ner_distill.config import StudentConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.noise.votes import ACTIONS
 from ner_distill.options import ReadOptions
+from ner_distill.options.training import StudentOptions
 from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.train_student import train_student
 from ner_distill.pipelines.voting.vote_labels import parse_thresholds, vote_labels
@@ -60,7 +62,8 @@ class Bench:
         run = self.out / f"{way}{self.options.mark if way in ACTIONS else ''}-{seed}"
         if not (run / "metrics.json").exists():
             settings = [f"seed={seed}", *self.options.student]
-            train_student(None, [self.dev], run, gold=[file], settings=settings, overwrite=run.exists())
+            options = StudentOptions(gold=[file], dev=[self.dev], out=run, overwrite=run.exists())
+            train_student(load_config(StudentConfig, None, settings), options)
         return run
 
 

@@ -22,11 +22,13 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.lexicon.dictionaries import Dictionaries
 from ner_distill.data.metrics import Counts, score
 from ner_distill.data.sentence import Sentence, labels_of
 from ner_distill.options import ReadOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.dictionaries.grow_rounds import grow_rounds
 from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.train_teacher import train_teacher
@@ -78,7 +80,8 @@ class Bench:
         run = self.out / f"{name}-{seed}"
         if not (run / "metrics.json").exists():
             given = [f"seed={seed}", *settings, *self.settings]
-            train_teacher([train], [self.dev], run, settings=given, overwrite=run.exists())
+            options = TeacherOptions(train=[train], dev=[self.dev], out=run, overwrite=run.exists())
+            train_teacher(load_config(TeacherConfig, None, given), options)
         return run
 
     def run_of(self, way: str, seed: int) -> Path:

@@ -24,10 +24,12 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from ner_distill.config import StudentConfig, TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.options import ReadOptions
 from ner_distill.options.models import LabelUnlabeledOptions
+from ner_distill.options.training import StudentOptions, TeacherOptions
 from ner_distill.pipelines.evaluate import score_model
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.quickstart import seconds_to_tag
@@ -75,10 +77,8 @@ class Bench:
         """A trained teacher's run."""
         run = self.out / name
         if not (run / "metrics.json").exists():
-            train_teacher(
-                [self.data / train], [self.data / dev], run,
-                settings=[f"seed={self.seed}", *settings], overwrite=run.exists(),
-            )  # fmt: skip
+            options = TeacherOptions(train=[self.data / train], dev=[self.data / dev], out=run, overwrite=run.exists())
+            train_teacher(load_config(TeacherConfig, None, [f"seed={self.seed}", *settings]), options)
         return run
 
     def store(self, name: str, teacher: Path, text: Sequence[str]) -> Path:
@@ -95,10 +95,9 @@ class Bench:
         """A trained student's run."""
         run = self.out / name
         if not (run / "metrics.json").exists():
-            train_student(
-                soft, [self.data / dev], run, gold=[self.data / file for file in gold],
-                settings=[f"seed={self.seed}", *settings], overwrite=run.exists(),
-            )  # fmt: skip
+            files = [self.data / file for file in gold]
+            options = StudentOptions(soft=soft, gold=files, dev=[self.data / dev], out=run, overwrite=run.exists())
+            train_student(load_config(StudentConfig, None, [f"seed={self.seed}", *settings]), options)
         return run
 
     def score(self, prefix: str, run: Path, test: str, *, timed: bool = False) -> Figures:

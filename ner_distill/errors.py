@@ -6,6 +6,7 @@ them without a traceback.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -46,3 +47,16 @@ class TrainingError(NerDistillError):
     """Work that began and could not go on; what it had finished is kept."""
 
     exit_code = 1
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is spelt most alike, whatever its case; None where none is similar."""
+    by_lower = {name.lower(): name for name in known}
+    return next((by_lower[name] for name in difflib.get_close_matches(word.lower(), by_lower, n=1)), None)
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "the data has") -> str:
+    """A hint for an unknown word: the known one that is spelt alike, or else all of them, after `otherwise`."""
+    known = list(known)
+    close = closest(word, known)
+    return f"did you mean {close}?" if close else f"{otherwise} {', '.join(known)}"

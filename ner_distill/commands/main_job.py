@@ -38,19 +38,8 @@ def train_teacher(options: TeacherOptions, settings: Settings) -> None:
 
     if options.folds == 0 and (options.action, options.jobs) != ("mask", 1):
         raise ConfigError("`action` and `jobs` are of the voting: give `folds` as well")
-    if options.folds:
-        trained = train_voted(load_config(TeacherConfig, settings.config, settings.set), options)
-    else:
-        trained = run(
-            options.train,
-            options.dev,
-            options.out,
-            config_file=settings.config,
-            settings=settings.set,
-            resume=options.resume,
-            overwrite=options.overwrite,
-            reading=options.reading(),
-        )
+    config = load_config(TeacherConfig, settings.config, settings.set)
+    trained = train_voted(config, options) if options.folds else run(config, options)
     if trained.main:
         print_scores(trained.scores, f"teacher on {', '.join(map(str, options.dev))}")
 
@@ -87,19 +76,10 @@ def train_student(options: StudentOptions, settings: Settings) -> None:
 
     Example: ner-distill train-student --soft runs/soft --dev dev.conll --out runs/student
     """
+    from ner_distill.config import StudentConfig, load_config
     from ner_distill.pipelines.train_student import train_student as run
 
-    trained = run(
-        options.soft,
-        options.dev,
-        options.out,
-        gold=options.gold,
-        config_file=settings.config,
-        settings=settings.set,
-        resume=options.resume,
-        overwrite=options.overwrite,
-        reading=options.reading(),
-    )
+    trained = run(load_config(StudentConfig, settings.config, settings.set), options)
     if trained.main:
         print_scores(trained.scores, f"student on {', '.join(map(str, options.dev))}")
 
@@ -115,7 +95,7 @@ def evaluate(options: EvaluateOptions) -> None:
     """
     from ner_distill.pipelines.evaluate import evaluate as run
 
-    scores = run(options.model, options.data, json=options.json, reading=options.reading())
+    scores = run(options)
     print_scores(scores, f"{options.model} on {', '.join(map(str, options.data))}")
 
 

@@ -47,4 +47,4 @@ def quickstart(options: QuickstartOptions) -> None:
     """
     from ner_distill.pipelines.quickstart import quickstart as run
 
-    console_for_results().print(run(options.directory, seed=options.seed, overwrite=options.overwrite))
+    console_for_results().print(run(options))

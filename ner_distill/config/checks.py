@@ -1,226 +1,197 @@
-"""Which settings contradict each other, or have no use beside the others: one line for each, with the way out."""
+"""Which values of several keys contradict each other: one line for each contradiction, with the way out.
+
+A key that the chosen kind of its section does not read is no matter of this module: `load` refuses it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from ner_distill.config.sections import (
-    AdversarialConfig,
-    DistillConfig,
-    EncoderConfig,
+    AnyEncoderConfig,
+    AnyHeadConfig,
+    CrfPerTypeHeadConfig,
     FeaturesConfig,
-    HeadConfig,
-    LatticeConfig,
-    LossConfig,
+    FlatConfig,
+    GlobalPointerConfig,
+    LexiconConfig,
+    MrcConfig,
     OptimConfig,
-    PretrainConfig,
-    SimilarityConfig,
-    StudentConfig,
-    TeacherConfig,
+    PointerConfig,
+    PretrainedEncoderConfig,
+    PuConfig,
+    ScratchEncoderConfig,
+    Section,
+    SoftLexiconConfig,
+    TokenHeadConfig,
+    VatConfig,
+    WordVectorsConfig,
 )
+from ner_distill.config.trainings import PretrainConfig, RunConfig, StudentConfig, TeacherConfig
 
 
-def conflicts(config: TeacherConfig | StudentConfig) -> Iterator[str]:
+def conflicts(config: RunConfig) -> Iterator[str]:
+    """What contradicts what."""
     encoder = config.encoder
-    if encoder.name == "scratch" and encoder.hidden % encoder.heads:
+    if isinstance(encoder, ScratchEncoderConfig) and encoder.hidden % encoder.heads:
         yield f"encoder.hidden must be a multiple of encoder.heads, found {encoder.hidden} and {encoder.heads}"
-    if encoder.name == "scratch" and encoder.layer_mix:
-        yield 'encoder.layer_mix mixes the layers of a pretrained encoder; with name = "scratch" it must be false'
-    if encoder.name != "scratch":
-        yield from _scratch_only(encoder, type(config)().encoder)
-    if isinstance(config, TeacherConfig) and config.similarity.weight > 0 and config.similarity.pairs_per_sentence == 0:
+    match config:
+        case TeacherConfig():
+            yield from _teacher_conflicts(config)
+        case StudentConfig():
+            yield from _student_conflicts(config)
+        case PretrainConfig():
+            yield from _pretrain_conflicts(config)
+
+
+def _changed(section: Section, *keys: str) -> list[str]:
+    """Which of these keys have not their default."""
+    fields = type(section).model_fields
+    return [key for key in keys if getattr(section, key) != fields[key].get_default()]
+
+
+def _teacher_conflicts(config: TeacherConfig) -> Iterator[str]:
+    encoder, lattice = config.encoder, config.lattice
+    if config.similarity.weight > 0 and config.similarity.pairs_per_sentence == 0:
         yield "similarity.pairs_per_sentence = 0 leaves the similarity untrained; to switch it off: weight = 0"
     yield from _head_conflicts(config.head)
-    if isinstance(config, StudentConfig):
-        yield from _student_conflicts(config)
-    else:
-        yield from _lattice_conflicts(config)
-        yield from _training_conflicts(config)
-        yield from _loss_conflicts(config)
-    epochs, freeze = config.optim.epochs, config.optim.freeze_epochs
-    random = encoder.name == "scratch" and not (isinstance(config, StudentConfig) and config.init.teacher)
-    flat = isinstance(config, TeacherConfig) and config.lattice.kind == "flat"
-    if freeze and random and (flat or not encoder.start):
+    if isinstance(lattice, LexiconConfig):
+        yield from _lattice_conflicts(lattice)
+    if isinstance(lattice, FlatConfig) and isinstance(encoder, ScratchEncoderConfig):
+        for key in _changed(lattice, "layers", "heads"):
+            yield f"lattice.{key} has no use here: over the scratch encoder encoder.{key} counts"
+    if isinstance(encoder, PretrainedEncoderConfig) and not isinstance(lattice, FlatConfig):
+        for key in _changed(encoder, "dropout"):
+            yield f"encoder.{key} is for the scratch encoder and for FLAT layers; a pretrained encoder has its own"
+    yield from _feature_conflicts(encoder, config.features)
+    yield from _training_conflicts(config)
+    if isinstance(config.loss, PuConfig):
+        yield from _pu_conflicts(config)
+    began = isinstance(encoder, PretrainedEncoderConfig) or (encoder.start and not isinstance(lattice, FlatConfig))
+    yield from _freeze_conflicts(config.optim, began=bool(began))
+
+
+def _freeze_conflicts(optim: OptimConfig, *, began: bool) -> Iterator[str]:
+    """began: does the encoder begin with weights of a training before?"""
+    if optim.freeze_epochs and not began:
         yield "optim.freeze_epochs keeps a pretrained encoder; one from scratch (or its FLAT layers) would stay random"
-    if isinstance(epochs, int) and freeze >= epochs:
-        yield f"optim.freeze_epochs must be less than optim.epochs, found {freeze} and {epochs}"
+    if optim.freeze_epochs >= optim.epochs:
+        yield f"optim.freeze_epochs must be less than optim.epochs, found {optim.freeze_epochs} and {optim.epochs}"
 
 
-def pretrain_conflicts(config: PretrainConfig) -> Iterator[str]:
-    encoder, optim, default = config.encoder, config.optim, OptimConfig()
-    if encoder.name == "scratch" and encoder.hidden % encoder.heads:
-        yield f"encoder.hidden must be a multiple of encoder.heads, found {encoder.hidden} and {encoder.heads}"
-    if encoder.name != "scratch":
-        yield from _scratch_only(encoder, PretrainConfig().encoder)
-    if encoder.pooling != "first" or encoder.layer_mix:
-        yield "encoder.pooling and encoder.layer_mix belong to a tagger; pretraining reads pieces"
-    for key in ("layer_decay", "freeze_epochs", "crf_lr"):
-        if getattr(optim, key) != getattr(default, key):
-            yield f"optim.{key} is for train-teacher and train-student; pretraining trains every layer alike"
-    if config.minutes and optim.epochs != "auto":
-        yield f"minutes = {config.minutes:g} and optim.epochs = {optim.epochs} both say how long; give one of them"
-    if "-" in config.mask.lexicon:
-        yield "mask.lexicon: standard input is read once, and this file is needed again on --resume; give a file"
-    if config.simcse and encoder.name == "scratch" and not (encoder.dropout or encoder.embedding_dropout):
-        yield "simcse compares two dropout passes; without any dropout they are the same"
-
-
-def _scratch_only(encoder: EncoderConfig, default: EncoderConfig) -> Iterator[str]:
-    """Keys that a pretrained encoder would ignore without a word."""
-    for key, field in EncoderConfig.model_fields.items():
-        if "(scratch only" in (field.description or "") and getattr(encoder, key) != getattr(default, key):
-            yield f'encoder.{key} is for the scratch encoder; the shape of "{encoder.name}" is its own'
-
-
-POINTERS = ("global-pointer", "efficient-global-pointer", "additive-pointer")
-_OF_KINDS = {
-    "head_dim": POINTERS,
-    "rotary": POINTERS[:2],
-    "max_span": POINTERS,
-    "reading_weight": POINTERS,
-    "questions": ("mrc",),
-}
-
-
-def _head_conflicts(head: HeadConfig) -> Iterator[str]:
-    for key, kinds in _OF_KINDS.items():
-        if head.kind not in kinds and getattr(head, key) != getattr(HeadConfig(), key):
-            yield f'head.{key} is for {", ".join(kinds)}; found kind = "{head.kind}"'
-    if head.kind in POINTERS[:2] and head.rotary and head.head_dim % 2:
+def _head_conflicts(head: AnyHeadConfig) -> Iterator[str]:
+    if isinstance(head, GlobalPointerConfig) and head.rotary and head.head_dim % 2:
         yield f"head.head_dim must be even with rotary positions, found {head.head_dim}"
     if bool(head.main_type) != bool(head.main_type_weight):
         yield "head.main_type and head.main_type_weight go together: which type, and how much it counts"
-    if head.kind == "mrc":
-        for key in ("boundary_weight", "main_type_weight"):
-            if getattr(head, key):
-                yield f"head.{key}: the words of an mrc head have a vector for each question, none that any type shares"
+    if isinstance(head, MrcConfig):
+        for key in _changed(head, "boundary_weight", "main_type_weight"):
+            yield f"head.{key}: the words of an mrc head have a vector for each question, none that any type shares"
 
 
 def _training_conflicts(config: TeacherConfig) -> Iterator[str]:
-    encoder, adversarial, regularize = config.encoder, config.adversarial, config.regularize
-    default = AdversarialConfig()
-    for key in ("alpha", "steps"):
-        if adversarial.kind not in ("pgd", "freelb") and getattr(adversarial, key) != getattr(default, key):
-            yield f'adversarial.{key} is for pgd and freelb, found kind = "{adversarial.kind}"'
-    if adversarial.raw_text and adversarial.kind != "vat":
-        yield f'adversarial.raw_text has no labels, which only vat can do without, found kind = "{adversarial.kind}"'
-    if "-" in adversarial.raw_text:
-        yield "adversarial.raw_text: standard input is read once, and it is needed again on --resume; give files"
+    encoder, head, adversarial = config.encoder, config.head, config.adversarial
+    if isinstance(adversarial, VatConfig) and "-" in adversarial.raw_text:
+        yield "adversarial.raw_text: standard input is read once, and it is needed again on `resume`; give files"
     if adversarial.kind == "freelb" and adversarial.steps < 2:
         yield "adversarial.steps: freelb with one step is plain training; it needs 2 or more"
-    rates = [config.head.dropout]
-    if encoder.name == "scratch":
-        rates += [encoder.dropout, encoder.embedding_dropout, encoder.unknown]
-        if not any(rates):
-            for key in ("r_drop", "simcse"):
-                if getattr(regularize, key):
-                    yield f"regularize.{key} compares two dropout passes; without any dropout they are the same"
-    if config.head.kind == "mrc" and regularize.mixup:
+    if isinstance(encoder, ScratchEncoderConfig):
+        rates = (head.dropout, encoder.dropout, encoder.embedding_dropout, encoder.unknown)
+        for key in _changed(config.regularize, "r_drop", "simcse"):
+            if not any(rates):
+                yield f"regularize.{key} compares two dropout passes; without any dropout they are the same"
+    if isinstance(head, MrcConfig) and config.regularize.mixup:
         yield "regularize.mixup: what an mrc head reads has a question in it; two of these cannot be mixed"
-    if config.head.dropout_samples > 1 and not config.head.dropout:
+    if head.dropout_samples > 1 and not head.dropout:
         yield "head.dropout_samples: with head.dropout = 0 all samples are the same"
-    weights = (config.similarity.weight, config.head.boundary_weight, config.head.main_type_weight)
-    if config.head.task_weighting == "log-sum" and not any(weights):
+    weights = (config.similarity.weight, head.boundary_weight, head.main_type_weight)
+    if head.task_weighting == "log-sum" and not any(weights) and not isinstance(config.loss, PuConfig):
         yield 'head.task_weighting = "log-sum" joins two tasks; with similarity.weight = 0 there is one'
 
 
-def _loss_conflicts(config: TeacherConfig) -> Iterator[str]:
-    loss, head, default = config.loss, config.head, LossConfig()
-    if loss.kind != "pu":
-        for key in ("prior", "prior_from", "bounded", "joint", "gamma"):
-            if getattr(loss, key) != getattr(default, key):
-                yield f'loss.{key} is for loss.kind = "pu", found kind = "{loss.kind}"'
-        return
-    if head.kind not in ("auto", "token"):
+def _pu_conflicts(config: TeacherConfig) -> Iterator[str]:
+    head = config.head
+    if not isinstance(head, TokenHeadConfig):
         yield f'loss.kind = "pu" has a classifier of words for its head, found head.kind = "{head.kind}"; leave it out'
-    for key in ("boundary_weight", "main_type_weight", "label_smoothing"):
-        if getattr(head, key):
-            yield f'head.{key} takes words without a label as of no type, which loss.kind = "pu" must not'
-    if config.similarity.weight not in (0.0, SimilarityConfig().weight):
+    for key in _changed(head, "boundary_weight", "main_type_weight", "label_smoothing"):
+        yield f'head.{key} takes words without a label as of no type, which loss.kind = "pu" must not'
+    if config.similarity.weight:
         yield 'similarity.weight takes words without a label as of no type: with loss.kind = "pu" it is 0'
     if head.task_weighting != "sum":
         yield 'head.task_weighting joins two tasks; with loss.kind = "pu" there is one'
 
 
-_WORDS = {"kind", "lexicon", "segmenter", "segmenter_model", "max_length", "word_dim"}
-_VECTORS = _WORDS | {"min_count", "vectors", "tune_vectors", "unknown"}
-_FLAT = _VECTORS | {"dropout", "fusion", "positions", "shared_positions", "scaled"}
-USED = {
-    "none": {"kind"},
-    "softword": _WORDS,
-    "ex-softword": _WORDS,
-    "soft-lexicon": _VECTORS | {"raw_text"},
-    "flat": _FLAT,
-}
-"""The keys of `[lattice]` that each kind reads; any other would be ignored without a word."""
-
-
-def _lattice_conflicts(config: TeacherConfig) -> Iterator[str]:
-    lattice, features, default = config.lattice, config.features, LatticeConfig()
-    scratch = config.encoder.name == "scratch"
-    used = USED[lattice.kind] | (set() if scratch or lattice.kind != "flat" else {"layers", "heads"})
-    for key in LatticeConfig.model_fields:
-        if key not in used and getattr(lattice, key) != getattr(default, key):
-            reason = f'lattice.kind = "{lattice.kind}" does not read it'
-            if lattice.kind == "flat" and key in ("layers", "heads"):
-                reason = f"over the scratch encoder encoder.{key} counts"
-            yield f"lattice.{key} has no use here: {reason}"
-    if not scratch and lattice.kind != "flat" and config.encoder.dropout != EncoderConfig().dropout:
-        yield "encoder.dropout is for the scratch encoder and for FLAT layers; a pretrained encoder has its own"
-    if lattice.kind != "none" and not lattice.lexicon and lattice.segmenter == "none":
+def _lattice_conflicts(lattice: LexiconConfig) -> Iterator[str]:
+    if not lattice.lexicon and lattice.segmenter == "none":
         yield f'lattice.kind = "{lattice.kind}" needs words: give lattice.lexicon files or lattice.segmenter = "pkuseg"'
     if lattice.segmenter_model and lattice.segmenter == "none":
         yield 'lattice.segmenter_model has no use while lattice.segmenter = "none"'
-    if not lattice.tune_vectors and not lattice.vectors:
+    if isinstance(lattice, WordVectorsConfig) and not lattice.tune_vectors and not lattice.vectors:
         yield "lattice.tune_vectors = false keeps what lattice.vectors gave; there are none"
-    if "-" in (*lattice.lexicon, *lattice.raw_text):
-        yield "lattice: standard input is read once, and these files are needed again on --resume; give files"
-    yield from _feature_conflicts(config.encoder, features)
+    if "-" in (*lattice.lexicon, *(lattice.raw_text if isinstance(lattice, SoftLexiconConfig) else ())):
+        yield "lattice: standard input is read once, and these files are needed again on `resume`; give files"
 
 
-def _feature_conflicts(encoder: EncoderConfig, features: FeaturesConfig) -> Iterator[str]:
-    default = FeaturesConfig()
+def _feature_conflicts(encoder: AnyEncoderConfig, features: FeaturesConfig) -> Iterator[str]:
     vectors = features.char_vectors or features.bigram_vectors
     needs = {
         "spelling_dim": (features.pinyin or features.glyph, "features.pinyin or features.glyph"),
         "gazetteer_dim": (features.gazetteers, "features.gazetteers"),
         "tune_vectors": (vectors, "features.char_vectors or features.bigram_vectors"),
     }
-    for key, (given, what) in needs.items():
-        if not given and getattr(features, key) != getattr(default, key):
+    for key in _changed(features, *needs):
+        given, what = needs[key]
+        if not given:
             yield f"features.{key} has no use without {what}"
-    if encoder.name != "scratch":
-        for key in ("char_vectors", "bigram_vectors"):
-            if getattr(features, key):
-                yield f'features.{key} is for the scratch encoder; "{encoder.name}" has vectors of its own'
+    if isinstance(encoder, PretrainedEncoderConfig):
+        for key in _changed(features, "char_vectors", "bigram_vectors"):
+            yield f'features.{key} is for the scratch encoder; "{encoder.name}" has vectors of its own'
     elif encoder.start and vectors:
         yield "encoder.start and features.char_vectors or bigram_vectors both say where vectors begin; give one of them"
 
 
 def _student_conflicts(config: StudentConfig) -> Iterator[str]:
-    if config.head.kind in ("crf-per-type", "mrc"):
-        yield f'head.kind = "{config.head.kind}" costs a chain or a pass for each type; a student has tags or a pointer'
-    for key in ("label_smoothing", "dropout_samples", "task_weighting", "boundary_weight", "main_type"):
-        if getattr(config.head, key) != getattr(HeadConfig(), key):
-            yield f"head.{key} is for teachers; a student learns from their probabilities"
+    encoder, head, init = config.encoder, config.head, config.init
+    yield from _head_conflicts(head)
+    if isinstance(head, CrfPerTypeHeadConfig | MrcConfig):
+        yield f'head.kind = "{head.kind}" costs a chain or a pass for each type; a student has tags or a pointer'
+    for key in _changed(head, "label_smoothing", "dropout_samples", "task_weighting", "boundary_weight", "main_type"):
+        yield f"head.{key} is for teachers; a student learns from their probabilities"
     if config.distill.divergence == "mse" and config.distill.temperature != 1.0:
         yield 'distill.temperature softens "kl" and "ce"; with divergence = "mse" it must be 1.0'
-    if bool(config.init.teacher) != bool(config.init.layers):
+    if bool(init.teacher) != bool(init.layers):
         yield "init.teacher and init.layers go together: whose layers, and which"
-    if config.head.kind in POINTERS:
-        for key in ("divergence", "temperature"):
-            if getattr(config.distill, key) != getattr(DistillConfig(), key):
-                yield f"distill.{key} is of tags; a pointer learns from spans by a loss of its own"
-    if config.init.teacher and config.encoder.name != "scratch":
-        yield f'init.teacher copies an encoder; leave encoder.name out, found "{config.encoder.name}"'
-    if config.init.teacher and config.encoder.start:
-        yield f'init.teacher copies an encoder; leave encoder.start out, found "{config.encoder.start}"'
-    if config.encoder.name == "scratch" and not config.init.teacher:
-        return
-    if config.head.kind not in ("auto", "token"):
+    if isinstance(head, PointerConfig):
+        for key in _changed(config.distill, "divergence", "temperature"):
+            yield f"distill.{key} is of tags; a pointer learns from spans by a loss of its own"
+    if init.teacher and isinstance(encoder, PretrainedEncoderConfig):
+        yield f'init.teacher copies an encoder; leave encoder.name out, found "{encoder.name}"'
+    if init.teacher and isinstance(encoder, ScratchEncoderConfig) and encoder.start:
+        yield f'init.teacher copies an encoder; leave encoder.start out, found "{encoder.start}"'
+    if config.pretrained and not isinstance(head, TokenHeadConfig):
         yield (
-            f'a student on a pretrained encoder is saved for transformers, which has no head "{config.head.kind}": '
+            f'a student on a pretrained encoder is saved for transformers, which has no head "{head.kind}": '
             'head.kind must be "token"'
         )
-    if config.encoder.pooling != "first" or config.encoder.layer_mix:
+    if isinstance(encoder, PretrainedEncoderConfig) and _changed(encoder, "pooling", "layer_mix"):
         yield 'a student on a pretrained encoder is saved for transformers: pooling must be "first", layer_mix false'
+    began = config.pretrained or (isinstance(encoder, ScratchEncoderConfig) and bool(encoder.start))
+    yield from _freeze_conflicts(config.optim, began=began)
+
+
+def _pretrain_conflicts(config: PretrainConfig) -> Iterator[str]:
+    encoder, optim = config.encoder, config.optim
+    if isinstance(encoder, PretrainedEncoderConfig) and _changed(encoder, "pooling", "layer_mix"):
+        yield "encoder.pooling and encoder.layer_mix belong to a tagger; pretraining reads pieces"
+    for key in _changed(optim, "layer_decay", "freeze_epochs", "crf_lr"):
+        yield f"optim.{key} is for train-teacher and train-student; pretraining trains every layer alike"
+    if config.minutes and optim.epochs != 1:
+        yield f"minutes = {config.minutes:g} and optim.epochs = {optim.epochs} both say how long; give one of them"
+    if "-" in config.mask.lexicon:
+        yield "mask.lexicon: standard input is read once, and this file is needed again on `resume`; give a file"
+    if (
+        isinstance(encoder, ScratchEncoderConfig)
+        and config.simcse
+        and not any((encoder.dropout, encoder.embedding_dropout))
+    ):
+        yield "simcse compares two dropout passes; without any dropout they are the same"

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pydantic
-from pydantic import BaseModel
 
-from ner_distill.config.checks import conflicts, pretrain_conflicts
-from ner_distill.config.sections import (
-    START_FILE,
-    START_SHAPE,
-    PretrainConfig,
-    StudentConfig,
-    TeacherConfig,
-)
-from ner_distill.errors import ConfigError
+from ner_distill.config.checks import conflicts
+from ner_distill.config.sections import START_FILE, START_SHAPE
+from ner_distill.config.trainings import RunConfig
+from ner_distill.config.variants import chosen, default, keys, one_of, tag, tags, variants, which
+from ner_distill.errors import ConfigError, closest
 
-Config = TypeVar("Config", TeacherConfig, StudentConfig, PretrainConfig)
+Config = TypeVar("Config", bound=RunConfig)
 
 
 def load_config(kind: type[Config], file: Path | None, settings: Sequence[str] = ()) -> Config:
@@ -34,12 +28,12 @@ def load_config(kind: type[Config], file: Path | None, settings: Sequence[str] =
     places: dict[str, str] = {}
     for setting in settings:
         if (section := setting.partition(".")[0]) not in data:
-            places[section] = f"--set {setting}"
+            places[section] = f"`set` {setting}"
         key, problem = _apply(data, setting)
         if problem is None:
-            places[key] = f"--set {setting}"
+            places[key] = f"`set` {setting}"
         else:
-            malformed.append(f"--set {setting}: {problem}")
+            malformed.append(f"`set` {setting}: {problem}")
     malformed += _begin_at_start(data)
     where = str(file) if file else "settings"
     return _checked(kind, data, lambda key: places.get(key, f"{where}: {key}") if key else where, malformed)
@@ -54,57 +48,19 @@ def _checked(
     kind: type[Config], data: Mapping[str, Any], place: Callable[[str], str], malformed: Sequence[str] = ()
 ) -> Config:
     """The configuration, or one error: what is malformed, and each problem after the place of its key."""
+    read, strange = _sifted(kind, kind.completed(data))
     problems: dict[str, str] = {}
     config: Config | None = None
     try:
-        config = kind.model_validate(_overlay(kind().model_dump(), data))
+        config = kind.model_validate(read)
     except pydantic.ValidationError as error:
-        problems = _describe(error.errors())
-    problems |= _unknown_keys(kind, data)
-    lines = [*malformed, *(f"{place(key)}: {problem}" for key, problem in problems.items())]
+        problems = _described(kind, error.errors())
+    lines = [*malformed, *(f"{place(key)}: {problem}" for key, problem in (problems | strange).items())]
     if config is not None:
-        found = pretrain_conflicts(config) if isinstance(config, PretrainConfig) else conflicts(config)
-        lines += [f"{place('')}: {problem}" for problem in found]
+        lines += [f"{place('')}: {problem}" for problem in conflicts(config)]
     if config is None or lines:
         raise ConfigError.of(lines)
-    return _resolve(config)
-
-
-SCRATCH_AUTO = {"epochs": 12, "lr": 2e-3, "batch_words": 512}
-PU_SCRATCH_AUTO = {"epochs": 6, "lr": 2e-3, "batch_words": 2048}
-"""The risk has a maximum over a batch: many words make it steady; with 512 it was 3 points of F1 behind."""
-PRETRAINED_AUTO = {"epochs": 5, "lr": 3e-5, "head_lr": 1e-3, "batch_words": 1024}
-SCRATCH_PRETRAIN_AUTO = {"epochs": 3, "lr": 3e-3, "batch_words": 1024}
-PRETRAINED_PRETRAIN_AUTO = {"epochs": 1, "lr": 5e-5, "head_lr": 1e-3, "batch_words": 1024}
-
-
-def _resolve(config: Config) -> Config:
-    """Replace every "auto": what suits an encoder from scratch ruins a pretrained one."""
-    scratch = config.encoder.name == "scratch" and not (isinstance(config, StudentConfig) and config.init.teacher)
-    auto = SCRATCH_AUTO if scratch else PRETRAINED_AUTO
-    optim = config.optim
-    if scratch and isinstance(config, TeacherConfig) and config.loss.kind == "pu":
-        auto = PU_SCRATCH_AUTO
-    if isinstance(config, PretrainConfig):
-        auto = SCRATCH_PRETRAIN_AUTO if scratch else PRETRAINED_PRETRAIN_AUTO
-        auto = {key: value for key, value in auto.items() if key != "epochs" or not config.minutes}
-    changes = {key: value for key, value in auto.items() if getattr(optim, key) == "auto"}
-    optim = optim.model_copy(update=changes)
-    if optim.head_lr == "auto":
-        optim = optim.model_copy(update={"head_lr": optim.lr})
-    if isinstance(config, PretrainConfig):
-        return config.model_copy(update={"optim": optim})
-    head = config.head
-    if head.kind == "auto":
-        # a student on a pretrained encoder is saved for transformers, which has no CRF
-        # PU learning decides word by word
-        words = config.loss.kind == "pu" if isinstance(config, TeacherConfig) else not scratch
-        kind = "token" if words else "crf"
-        head = head.model_copy(update={"kind": kind})
-    changed: dict[str, BaseModel] = {"optim": optim, "head": head}
-    if isinstance(config, TeacherConfig) and config.loss.kind == "pu":
-        changed["similarity"] = config.similarity.model_copy(update={"weight": 0.0})
-    return config.model_copy(update=changed)
+    return config
 
 
 def read_start(directory: Path) -> tuple[str, dict[str, Any]]:
@@ -129,7 +85,7 @@ def _begin_at_start(data: dict[str, Any]) -> Iterator[str]:
         return  # which is found later: a pretrained encoder has no start
     directory = Path(name).expanduser()
     if (directory / "pretrain.json").is_file() and not (directory / "metrics.json").is_file():
-        yield f"encoder: {name}: the pretraining there is not finished; go on with it (pretrain --resume)"
+        yield f"encoder: {name}: the pretraining there is not finished; go on with it (pretrain `resume`)"
     elif (directory / START_FILE).is_file():
         shape = read_start(directory)[1]
         lattice = data.get("lattice")
@@ -170,7 +126,7 @@ def _apply(data: dict[str, Any], setting: str) -> tuple[str, str | None]:
     except tomllib.TOMLDecodeError:
         value = text
     if isinstance(value, dict) and key not in ("features.gazetteers", "loss.prior"):
-        return key, "a setting changes one key; give each key its own --set"
+        return key, "a setting changes one key; give each key its own `set`"
     table = data
     *sections, last = key.split(".")
     for section in sections:
@@ -181,52 +137,72 @@ def _apply(data: dict[str, Any], setting: str) -> tuple[str, str | None]:
     return key, None
 
 
-def _unknown_keys(kind: type[BaseModel], data: Mapping[str, Any]) -> dict[str, str]:
-    """dotted key → what is wrong with it."""
-    problems: dict[str, str] = {}
-    for key, value in data.items():
-        section = _sections(kind).get(key)
-        if key not in kind.model_fields:
-            problems[key] = f"unknown key; {_hint(kind, key)}"
-        elif section is not None and not isinstance(value, Mapping):
-            problems[key] = f"is a section: write {key}.<key> = value"
-        elif section is not None:
-            for inner in value:
-                if inner not in section.model_fields:
-                    problems[f"{key}.{inner}"] = f"unknown key; {_hint(kind, inner, key)}"
-    return problems
+def _sifted(kind: type[RunConfig], data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What this configuration reads of the data; and dotted key → what is wrong with any other."""
+    read, problems = dict[str, Any](), dict[str, str]()
+    for name, value in data.items():
+        field = kind.model_fields.get(name)
+        if field is None:
+            problems[name] = f"unknown key; {_hint(kind, name)}"
+        elif not variants(field):
+            read[name] = value
+        elif not isinstance(value, Mapping):
+            problems[name] = f"is a section: write {name}.<key> = value"
+        else:
+            strange = _strange(kind, name, value)
+            problems |= {f"{name}.{key}": problem for key, problem in strange.items() if problem}
+            read[name] = {key: value[key] for key in value if key not in strange}
+    return read, problems
 
 
-def _sections(kind: type[BaseModel]) -> dict[str, type[BaseModel]]:
-    types = {name: field.annotation for name, field in kind.model_fields.items()}
-    return {name: found for name, found in types.items() if isinstance(found, type) and issubclass(found, BaseModel)}
+def _strange(kind: type[RunConfig], section: str, table: Mapping[str, Any]) -> dict[str, str]:
+    """The keys that the section does not read, and what is wrong with each.
+
+    Nothing is wrong with the default of a key that another variant reads: a file may hold all keys.
+    """
+    field = kind.model_fields[section]
+    holders, variant = keys(field), chosen(field, table)
+    strange: dict[str, str] = {}
+    for key, value in table.items():
+        if key not in holders:
+            strange[key] = f"unknown key; {_hint(kind, key, section)}"
+        elif variant is not None and variant not in holders[key]:
+            usual = any(_plain(value) == _plain(default(field, other, key)) for other in holders[key])
+            found = table[tag(variant)]
+            strange[key] = "" if usual else f'only for {section}.{which(holders[key])}; found "{found}"'
+    return strange
 
 
-def _hint(kind: type[BaseModel], name: str, section: str = "") -> str:
+def _plain(value: object) -> object:
+    """As TOML has it."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _hint(kind: type[RunConfig], name: str, section: str = "") -> str:
     """What may have been meant: a key of the same section spelt alike, or the same key of another section."""
-    prefix = f"{section}." if section else ""
-    known = list((_sections(kind)[section] if section else kind).model_fields)
-    close = [f"{prefix}{match}" for match in difflib.get_close_matches(name, known, n=1)]
-    meant = close or [f"{other}.{name}" for other, model in _sections(kind).items() if name in model.model_fields]
+    known = list(keys(kind.model_fields[section]) if section else kind.model_fields)
+    if close := closest(name, known):
+        return f"did you mean {section}.{close}?" if section else f"did you mean {close}?"
+    meant = [f"{other}.{name}" for other, field in kind.model_fields.items() if name in keys(field)]
     return f"did you mean {' or '.join(meant)}?" if meant else f"known here: {', '.join(known)}"
 
 
-def _overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `changes`; keys that `base` lacks are left out (`_unknown_keys` names them)."""
-    merged = dict(base)
-    for key in merged.keys() & changes.keys():
-        old, new = merged[key], changes[key]
-        # an empty mapping is a value whose keys are the user's own, such as features.gazetteers
-        merged[key] = _overlay(old, new) if isinstance(old, Mapping) and old and isinstance(new, Mapping) else new
-    return merged
-
-
-def _describe(errors: Sequence[Any]) -> dict[str, str]:
+def _described(kind: type[RunConfig], errors: Sequence[Any]) -> dict[str, str]:
     """dotted key → one line: what a key may be is a choice of several, and pydantic reports each of them."""
     messages: dict[str, list[str]] = {}
     found: dict[str, object] = {}
     for error in errors:
-        key = ".".join(str(part) for part in error["loc"][:2])
-        messages.setdefault(key, []).append(error["msg"].lower())
-        found[key] = error["input"]
+        section, *inner = map(str, error["loc"])
+        classes = variants(kind.model_fields[section])
+        if len(classes) > 1 and inner:
+            inner = inner[1:]  # the first says which of the classes
+        message, value = error["msg"].lower(), error["input"]
+        if error["type"] == "union_tag_invalid":
+            inner, value = [tag(classes[0])], value[tag(classes[0])]
+            message = f"input should be {one_of(repr(word) for variant in classes for word in tags(variant))}"
+        key = ".".join([section, *inner[:1]])
+        messages.setdefault(key, []).append(message)
+        found[key] = value
+    for key in messages.keys() & kind.automatic():
+        messages[key].append("input should be 'auto'")
     return {key: f"{' or '.join(dict.fromkeys(said))}, found {found[key]!r}" for key, said in messages.items()}

@@ -1,14 +1,16 @@
-"""The configuration: frozen models of the TOML file; `config_file.py` reads and checks it.
+"""The sections of a configuration: frozen models of the tables of the TOML file.
 
-No class of the package needs this module: constructors take plain values.
+A section of several kinds has a class for each, whose first key (`kind`, or `name`) tells them apart: a key stands in
+the classes of those kinds alone that read it. Constructors of bricks take plain values and know none of these classes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Dropout = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -38,31 +40,55 @@ def _as_files(value: object) -> object:
 class EncoderConfig(Section):
     """What turns a sentence into one vector per word."""
 
-    name: str = Field("scratch", description='"scratch", a Hugging Face model id, or a directory')
-    start: str = Field(
-        "", description="directory of pretrain with starting weights and vocabulary; name may say it (scratch only)"
-    )
-    layers: Count = Field(1, description="transformer layers (scratch only)")
-    hidden: Count = Field(160, description="width of the vectors (scratch only)")
-    heads: Count = Field(8, description="attention heads (scratch only); must divide hidden")
-    word_dim: Count = Field(64, description="width of word embeddings (scratch only)")
-    bigram_dim: Count = Field(64, description="width of character-bigram embeddings (scratch only, Chinese)")
-    bigrams: bool = Field(True, description="character bigrams (scratch only, Chinese)")
-    char_filters: Count = Field(50, description="filters of each width of the character CNN (scratch only)")
-    min_count: Count = Field(2, description="rarer words share the unknown word's vector (scratch only)")
-    max_forms: Annotated[int, Field(ge=0)] = Field(
-        0, description="keep only so many of the most frequent words and bigrams, 0 = all (scratch only)"
-    )
-    unknown: Fraction = Field(0.15, description="chance of hiding a word in training (scratch only)")
+    name: str
     dropout: Dropout = Field(0.2, description="dropout inside the layers (scratch; FLAT over a pretrained encoder)")
-    embedding_dropout: Dropout = Field(0.4, description="dropout on the embeddings (scratch only)")
-    pooling: Literal["first", "mean"] = Field(
-        "first", description="which pieces make a word's vector (pretrained only)"
-    )
-    layer_mix: bool = Field(False, description="learned mix of the last four layers per word (pretrained only)")
     max_pieces: Annotated[int, Field(ge=8)] = Field(
         512, description="longer sentences are read in overlapping windows of so many pieces (scratch: words)"
     )
+
+
+class ScratchEncoderConfig(EncoderConfig):
+    """Word and character vectors below a transformer, all trained on the sentences at hand."""
+
+    name: Literal["scratch"] = "scratch"
+    start: str = Field(
+        "", description="directory of pretrain with starting weights and vocabulary; encoder.name may say it"
+    )
+    layers: Count = Field(1, description="transformer layers")
+    hidden: Count = Field(160, description="width of the vectors")
+    heads: Count = Field(8, description="attention heads; must divide hidden")
+    word_dim: Count = Field(64, description="width of word embeddings")
+    bigram_dim: Count = Field(64, description="width of character-bigram embeddings (Chinese)")
+    bigrams: bool = Field(True, description="character bigrams (Chinese)")
+    char_filters: Count = Field(50, description="filters of each width of the character CNN")
+    min_count: Count = Field(2, description="rarer words share the unknown word's vector")
+    max_forms: Annotated[int, Field(ge=0)] = Field(
+        0, description="keep only so many of the most frequent words and bigrams, 0 = all"
+    )
+    unknown: Fraction = Field(0.15, description="chance of hiding a word in training")
+    embedding_dropout: Dropout = Field(0.4, description="dropout on the embeddings")
+
+
+class PretrainedEncoderConfig(EncoderConfig):
+    """An encoder of Hugging Face's kinds."""
+
+    name: str = Field(description="a model id or a directory")
+    pooling: Literal["first", "mean"] = Field("first", description="which pieces make a word's vector")
+    layer_mix: bool = Field(False, description="learned mix of the last four layers per word")
+
+
+def _encoder_tag(section: Mapping[str, object] | EncoderConfig) -> str:
+    name = section.name if isinstance(section, EncoderConfig) else section.get("name")
+    return "scratch" if name == "scratch" else "pretrained"
+
+
+AnyEncoderConfig = Annotated[
+    Annotated[ScratchEncoderConfig, Tag("scratch")] | Annotated[PretrainedEncoderConfig, Tag("pretrained")],
+    Field(
+        discriminator=Discriminator(_encoder_tag),
+        description='"scratch", a Hugging Face model id, or a directory',
+    ),
+]
 
 
 FileName = Annotated[str, Field(min_length=1)]
@@ -72,30 +98,68 @@ Files = Annotated[tuple[FileName, ...], pydantic.BeforeValidator(_as_files)]
 class LatticeConfig(Section):
     """What the words of a lexicon tell of a sentence's characters."""
 
-    kind: Literal["none", "flat", "soft-lexicon", "softword", "ex-softword"] = Field(
-        "none", description="FLAT layers over characters and words, or features of each character"
-    )
+    kind: str
+
+
+class NoLatticeConfig(LatticeConfig):
+    """No words of a lexicon."""
+
+    kind: Literal["none"] = "none"
+
+
+class LexiconConfig(LatticeConfig):
+    """Where the words come from: common to all kinds that read some."""
+
     lexicon: Files = Field((), description="word lists: a word a line, a tab and its frequency where known")
     segmenter: Literal["none", "pkuseg"] = Field("none", description="words of a segmenter, beside those of a lexicon")
     segmenter_model: str = Field("", description="the segmenter's model directory (train-segmenter makes one)")
     max_length: Annotated[int, Field(ge=2)] = Field(
         8, description="longer lexicon words are left out (Chinese characters; elsewhere 100 letters)"
     )
-    min_count: Count = Field(2, description="words matched less in training share one vector (flat, soft-lexicon)")
     word_dim: Count = Field(64, description="width of the words' vectors (softword: of its marks)")
-    vectors: str = Field("", description="word2vec text file for the words, of width word_dim (flat, soft-lexicon)")
+
+
+class WordVectorsConfig(LexiconConfig):
+    """The vectors of the words: common to the kinds in which each word has one."""
+
+    min_count: Count = Field(2, description="words matched less in training share one vector")
+    vectors: str = Field("", description="word2vec text file for the words, of width word_dim")
     tune_vectors: bool = Field(
         True, description="train what was read from `vectors`, or leave it as it is (words without one are trained)"
     )
-    raw_text: Files = Field((), description="more text to count frequencies on (soft-lexicon)")
-    unknown: Fraction = Field(0.3, description="chance of hiding a lexicon word in training (flat, soft-lexicon)")
-    dropout: Dropout = Field(0.4, description="dropout on the words' vectors (flat)")
-    fusion: Literal["ff", "two", "attn", "gate"] = Field("ff", description="how four distances become one (flat)")
-    positions: Literal["fixed", "learned"] = Field("fixed", description="sinusoids, or learned tables (flat)")
-    shared_positions: bool = Field(True, description="one table for the four distances, where learned (flat)")
-    scaled: bool = Field(True, description="divide the scores by the root of the width (flat)")
+    unknown: Fraction = Field(0.3, description="chance of hiding a lexicon word in training")
+
+
+class FlatConfig(WordVectorsConfig):
+    """FLAT: the words are elements of their own, which the characters attend to."""
+
+    kind: Literal["flat"] = "flat"
+    dropout: Dropout = Field(0.4, description="dropout on the words' vectors")
+    fusion: Literal["ff", "two", "attn", "gate"] = Field("ff", description="how four distances become one")
+    positions: Literal["fixed", "learned"] = Field("fixed", description="sinusoids, or learned tables")
+    shared_positions: bool = Field(True, description="one table for the four distances, where learned")
+    scaled: bool = Field(True, description="divide the scores by the root of the width")
     layers: Count = Field(1, description="FLAT layers over a pretrained encoder (scratch: encoder.layers)")
     heads: Count = Field(8, description="their heads; must divide the encoder's width (scratch: encoder.heads)")
+
+
+class SoftLexiconConfig(WordVectorsConfig):
+    """SoftLexicon: each character's words by its place in them, weighted by frequency."""
+
+    kind: Literal["soft-lexicon"] = "soft-lexicon"
+    raw_text: Files = Field((), description="more text to count frequencies on")
+
+
+class SoftwordConfig(LexiconConfig):
+    """The places that a character has in words, without the words."""
+
+    kind: Literal["softword", "ex-softword"] = "softword"
+
+
+AnyLatticeConfig = Annotated[
+    NoLatticeConfig | FlatConfig | SoftLexiconConfig | SoftwordConfig,
+    Field(discriminator="kind", description="FLAT layers over characters and words, or features of each character"),
+]
 
 
 class FeaturesConfig(Section):
@@ -115,31 +179,11 @@ class FeaturesConfig(Section):
     tune_vectors: bool = Field(True, description="train what was read from these two files, or leave it as it is")
 
 
-HeadKind = Literal[
-    "auto", "token", "crf", "crf-per-type", "global-pointer", "efficient-global-pointer", "additive-pointer", "mrc"
-]
-
-
 class HeadConfig(Section):
     """What turns word vectors into entities."""
 
-    kind: HeadKind = Field(
-        "auto",
-        description="tags: token, crf; entities that may nest: crf-per-type, the pointers, mrc "
-        "(auto: crf, but token for a pretrained student)",
-    )
+    kind: str
     dropout: Dropout = Field(0.1, description="dropout on the word vectors before the head")
-    head_dim: Count = Field(64, description="width of queries and keys (additive: of its hidden layer) (pointers)")
-    rotary: bool = Field(True, description="rotary positions: scores know how far two words are apart (global ones)")
-    max_span: Annotated[int, Field(ge=0)] = Field(
-        0, description="longer entities are left out of training and never found, in words; 0 = any (pointers)"
-    )
-    reading_weight: Weight = Field(
-        0.0, description="weight of the reading-comprehension objective: expected overlap with the entity (pointers)"
-    )
-    questions: str = Field(
-        "", description='TOML file with a question for each type, TYPE = "..." (mrc; empty: made from their names)'
-    )
     boundary_weight: Weight = Field(
         0.0, description="weight of a second head that finds entities whatever their type (teacher only)"
     )
@@ -154,6 +198,68 @@ class HeadConfig(Section):
     task_weighting: Literal["sum", "log-sum"] = Field(
         "sum", description="how the two tasks' losses are joined: summed, or their logarithms (teacher only)"
     )
+
+
+class TokenHeadConfig(HeadConfig):
+    """A classifier of words."""
+
+    kind: Literal["token"] = "token"
+
+
+class CrfHeadConfig(HeadConfig):
+    """A chain over all tags."""
+
+    kind: Literal["crf"] = "crf"
+
+
+class CrfPerTypeHeadConfig(HeadConfig):
+    """A chain for each type."""
+
+    kind: Literal["crf-per-type"] = "crf-per-type"
+
+
+class PointerConfig(HeadConfig):
+    """A score for each pair of first and last word: common to all pointers."""
+
+    head_dim: Count = Field(64, description="width of queries and keys (additive: of its hidden layer)")
+    max_span: Annotated[int, Field(ge=0)] = Field(
+        0, description="longer entities are left out of training and never found, in words; 0 = any"
+    )
+    reading_weight: Weight = Field(
+        0.0, description="weight of the reading-comprehension objective: expected overlap with the entity"
+    )
+
+
+class GlobalPointerConfig(PointerConfig):
+    """Products of queries and keys, of each type or (efficient) one for all types."""
+
+    kind: Literal["global-pointer", "efficient-global-pointer"] = "global-pointer"
+    rotary: bool = Field(True, description="rotary positions: scores know how far two words are apart")
+
+
+class AdditivePointerConfig(PointerConfig):
+    """Sums of first and last word through a hidden layer."""
+
+    kind: Literal["additive-pointer"] = "additive-pointer"
+
+
+class MrcConfig(HeadConfig):
+    """A question for each type, which the encoder reads before the sentence."""
+
+    kind: Literal["mrc"] = "mrc"
+    questions: str = Field(
+        "", description='TOML file with a question for each type, TYPE = "..." (empty: made from their names)'
+    )
+
+
+AnyHeadConfig = Annotated[
+    TokenHeadConfig | CrfHeadConfig | CrfPerTypeHeadConfig | GlobalPointerConfig | AdditivePointerConfig | MrcConfig,
+    Field(
+        discriminator="kind",
+        description="tags: token, crf; entities that may nest: crf-per-type, the pointers, mrc "
+        "(auto: crf, but token for a pretrained student)",
+    ),
+]
 
 
 class SimilarityConfig(Section):
@@ -174,17 +280,47 @@ class SimilarityConfig(Section):
 class AdversarialConfig(Section):
     """Training against the worst small change of the embeddings."""
 
-    kind: Literal["none", "fgm", "pgd", "freelb", "vat"] = Field(
-        "none",
-        description="one step (fgm) or several (pgd, freelb) against the loss, or against the model's own answer (vat)",
-    )
+    kind: str
     epsilon: Rate = Field(1.0, description="length of the perturbation")
-    alpha: Rate = Field(0.3, description="length of each step (pgd, freelb)")
-    steps: Count = Field(3, description="steps (pgd, freelb)")
     on: Literal["vectors", "weights"] = Field(
         "vectors", description="perturb each sentence's embedded vectors, or the embedding matrices (not FLAT's words)"
     )
-    raw_text: Files = Field((), description="text without labels to learn from too: an answer needs none (vat)")
+
+
+class NoAdversaryConfig(AdversarialConfig):
+    """Plain training."""
+
+    kind: Literal["none"] = "none"
+
+
+class FgmConfig(AdversarialConfig):
+    """One step along the gradient."""
+
+    kind: Literal["fgm"] = "fgm"
+
+
+class StepsConfig(AdversarialConfig):
+    """Several steps along the gradient."""
+
+    kind: Literal["pgd", "freelb"] = "pgd"
+    alpha: Rate = Field(0.3, description="length of each step")
+    steps: Count = Field(3, description="steps")
+
+
+class VatConfig(AdversarialConfig):
+    """The model's own answer, to be the same nearby."""
+
+    kind: Literal["vat"] = "vat"
+    raw_text: Files = Field((), description="text without labels to learn from too: an answer needs none")
+
+
+AnyAdversarialConfig = Annotated[
+    NoAdversaryConfig | FgmConfig | StepsConfig | VatConfig,
+    Field(
+        discriminator="kind",
+        description="one step (fgm) or several (pgd, freelb) against the loss, or against the model's own answer (vat)",
+    ),
+]
 
 
 class RegularizeConfig(Section):
@@ -202,41 +338,56 @@ Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 class LossConfig(Section):
     """What labels say: everything, or only what is labelled (positive and unlabelled learning)."""
 
-    kind: Literal["likelihood", "pu"] = Field(
-        "likelihood", description="pu: a word without a label may be of a type all the same, as in dictionary labels"
-    )
+    kind: str
+
+
+class LikelihoodConfig(LossConfig):
+    """A word without a label is of no type."""
+
+    kind: Literal["likelihood"] = "likelihood"
+
+
+class PuConfig(LossConfig):
+    """A word without a label may be of a type all the same."""
+
+    kind: Literal["pu"] = "pu"
     prior: dict[str, Share] = Field(
-        {}, description="share of all words that are of a type, {TYPE = 0.05}; what is not given is estimated (pu)"
+        {}, description="share of all words that are of a type, {TYPE = 0.05}; what is not given is estimated"
     )
     prior_from: Literal["train", "dev"] = Field(
         "train",
         description="estimated from the labelled part of the training data, or taken from development data that "
-        "is labelled in full (pu)",
+        "is labelled in full",
     )
-    bounded: bool = Field(False, description="abs(y - f) as published, which learns slowly, or the log-loss (pu)")
-    joint: bool = Field(True, description="types compete while they are learned; false: a binary task each (pu)")
+    bounded: bool = Field(False, description="abs(y - f) as published, which learns slowly, or the log-loss")
+    joint: bool = Field(True, description="types compete while they are learned; false: a binary task each")
     gamma: Rate | Literal["usual"] = Field(
-        "usual", description="weight of labels that are missed (pu; usual: 1, or 1 / prior of each type if bounded)"
+        "usual", description="weight of labels that are missed (usual: 1, or 1 / prior of each type if bounded)"
     )
+
+
+AnyLossConfig = Annotated[
+    LikelihoodConfig | PuConfig,
+    Field(
+        discriminator="kind",
+        description="pu: a word without a label may be of a type all the same, as in dictionary labels",
+    ),
+]
 
 
 class OptimConfig(Section):
     """The training loop."""
 
-    epochs: Count | Literal["auto"] = Field(
-        "auto", description="passes over the training data (auto: scratch 12, with loss.kind pu 6, pretrained 5)"
+    epochs: Count = Field(
+        12, description="passes over the training data (auto: scratch 12, with loss.kind pu 6, pretrained 5)"
     )
-    lr: Rate | Literal["auto"] = Field(
-        "auto", description="learning rate of the encoder (auto: scratch 2e-3, pretrained 3e-5)"
-    )
-    head_lr: Rate | Literal["auto"] = Field(
-        "auto", description="learning rate of new layers (auto: scratch lr, pretrained 1e-3)"
-    )
+    lr: Rate = Field(2e-3, description="learning rate of the encoder (auto: scratch 2e-3, pretrained 3e-5)")
+    head_lr: Rate = Field(2e-3, description="learning rate of new layers (auto: scratch lr, pretrained 1e-3)")
     crf_lr: Rate = Field(1e-2, description="learning rate of the CRF's transitions")
     warmup: Fraction = Field(0.1, description="share of the training in which the rate rises")
     weight_decay: Weight = Field(0.01, description="AdamW's weight decay (not on biases and norms)")
-    batch_words: Count | Literal["auto"] = Field(
-        "auto",
+    batch_words: Count = Field(
+        512,
         description="words (pretrained: pieces) of a batch, padding included "
         "(auto: scratch 512, with loss.kind pu 2048, pretrained 1024)",
     )
@@ -285,61 +436,12 @@ class InitConfig(Section):
     )
 
 
-class TeacherConfig(Section):
-    """Everything that `train-teacher` can be told."""
-
-    seed: Seed = Field(13, description="of everything that is drawn at random")
-    encoder: EncoderConfig = EncoderConfig()
-    lattice: LatticeConfig = LatticeConfig()
-    features: FeaturesConfig = FeaturesConfig()
-    head: HeadConfig = HeadConfig()
-    similarity: SimilarityConfig = SimilarityConfig()
-    adversarial: AdversarialConfig = AdversarialConfig()
-    regularize: RegularizeConfig = RegularizeConfig()
-    loss: LossConfig = LossConfig()
-    optim: OptimConfig = OptimConfig()
-
-
-class StudentConfig(Section):
-    """Everything that `train-student` can be told."""
-
-    seed: Seed = Field(13, description="of everything that is drawn at random")
-    encoder: EncoderConfig = EncoderConfig(
-        hidden=96,
-        heads=6,
-        word_dim=48,
-        bigram_dim=32,
-        char_filters=24,
-        max_forms=6000,
-        unknown=0.05,
-        dropout=0.1,
-        embedding_dropout=0.2,
-    )
-    head: HeadConfig = HeadConfig()
-    init: InitConfig = InitConfig()
-    optim: OptimConfig = OptimConfig()
-    distill: DistillConfig = DistillConfig()
-
-
 class MaskConfig(Section):
     """Which words are masked in pretraining."""
 
     kind: Literal["word", "span"] = Field("word", description="single words, or stretches of up to ten (SpanBERT)")
     share: Annotated[float, Field(gt=0.0, le=0.5)] = Field(0.15, description="share of the words that are masked")
     lexicon: Files = Field((), description="word lists: characters that make one of their words are masked together")
-
-
-class PretrainConfig(Section):
-    """Everything that `pretrain` can be told."""
-
-    seed: Seed = Field(13, description="of everything that is drawn at random")
-    minutes: Weight = Field(0.0, description="length of the training, whatever it reads in that time; 0: optim.epochs")
-    simcse: Weight = Field(0.0, description="weight of telling sentences apart over two dropout passes (SimCSE)")
-    encoder: EncoderConfig = EncoderConfig(
-        min_count=3, max_forms=30_000, unknown=0.0, dropout=0.1, embedding_dropout=0.1
-    )
-    mask: MaskConfig = MaskConfig()
-    optim: OptimConfig = OptimConfig()
 
 
 START_FILE = "encoder.toml"

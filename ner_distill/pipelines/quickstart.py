@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ner_distill.config import StudentConfig, TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.sample.corpus import write_sample
 from ner_distill.data.sentence import Sentence
 from ner_distill.directories import OutputKind
 from ner_distill.options import ReadOptions
 from ner_distill.options.models import LabelUnlabeledOptions
+from ner_distill.options.start import QuickstartOptions
+from ner_distill.options.training import StudentOptions, TeacherOptions
 from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.train_student import train_student
@@ -39,35 +42,30 @@ class Row:
     sentences_per_second: float
 
 
-def quickstart(directory: Path, *, seed: int = 13, overwrite: bool = False) -> Table:
+def quickstart(options: QuickstartOptions) -> Table:
     """English labels and raw Spanish → a small Spanish model, compared with its teacher and with no teacher.
 
     Raises RunError where the directory holds something and `overwrite` is not given.
     """
-    reporter = Reporter()
-    WORKSPACE.make(directory, overwrite=overwrite)
+    reporter, directory, seed = Reporter(), options.directory, options.seed
+    WORKSPACE.make(directory, overwrite=options.overwrite)
     (directory / MARK).touch()
     sample = directory / "sample"
     write_sample(sample, seed=seed)
     english, spanish = sample / "en", sample / "es"
-    settings = [f"seed={seed}"]
+    gold, dev = [english / "train.conll"], [english / "dev.conll"]
+    config = load_config(TeacherConfig, None, [f"seed={seed}", "optim.epochs=12"])
+    small = load_config(StudentConfig, None, [f"seed={seed}", "optim.epochs=10"])
 
     reporter.info("1/4 training a teacher on labelled English")
-    train_teacher(
-        [english / "train.conll"],
-        [english / "dev.conll"],
-        directory / "teacher",
-        settings=[*settings, "optim.epochs=12"],
-    )
+    train_teacher(config, TeacherOptions(train=gold, dev=dev, out=directory / "teacher"))
     reporter.info("2/4 labelling raw Spanish")
     raw = LabelUnlabeledOptions(teacher=[directory / "teacher"], text=[spanish / "raw.txt"], out=directory / "soft")
     label_unlabeled(raw, reporter)
     reporter.info("3/4 training a student on the soft labels of the Spanish text and on the labelled English")
-    gold = [english / "train.conll"]
-    student = [*settings, "optim.epochs=10"]
-    train_student(directory / "soft", [english / "dev.conll"], directory / "student", gold=gold, settings=student)
+    train_student(small, StudentOptions(soft=directory / "soft", gold=gold, dev=dev, out=directory / "student"))
     reporter.info("4/4 training the same student without the soft labels, on the labelled English alone")
-    train_student(None, [english / "dev.conll"], directory / "student-without", gold=gold, settings=student)
+    train_student(small, StudentOptions(gold=gold, dev=dev, out=directory / "student-without"))
     names = {"teacher": "teacher", "student": "student, from soft labels", "student-without": "student, without them"}
     rows = [measure(name, directory / run, spanish / "test.conll") for run, name in names.items()]
     return verdict(rows, "Spanish test (sample corpus; no Spanish label was used, checkpoints chosen on English)")

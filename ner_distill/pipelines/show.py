@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from ner_distill.data.store.columns import SoftRow
 from ner_distill.data.store.decoding import decode_probs
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.tagset import TagSet
-from ner_distill.errors import ConfigError
+from ner_distill.errors import ConfigError, closest
 from ner_distill.views.lattice import picture
 
 SAMPLE_ROWS = 4000
@@ -68,8 +67,8 @@ def show(
     """
     store = SoftLabelStore.open(store_path, allow_incomplete=True, cached_shards=1)
     if label is not None and label not in store.labels:
-        close = get_close_matches(label, store.labels, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
+        close = closest(label, store.labels)
+        hint = f"; did you mean {close}?" if close else ""
         raise ConfigError(f"type {label!r} is not in the store; it has {', '.join(store.labels)}{hint}")
     wanted = Wanted(entities_only, label, min_confidence, max_confidence)
     matcher = _matcher(lattice, store.unit) if lattice is not None else None

@@ -18,6 +18,7 @@ from ner_distill.data.lexicon import segmenters
 from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, DataError, RunError, TrainingError
 from ner_distill.files import write_error
+from ner_distill.options.training import SegmenterOptions
 
 SEGMENTER = OutputKind(
     "train-segmenter", "segmenter", (segmenters.FEATURES, segmenters.WEIGHTS), contents="", can_resume=False
@@ -30,18 +31,21 @@ _SCORE = re.compile(r"iter\d+ .*f-score=([\d.]+)%")
 
 
 def train_segmenter(
-    train: Sequence[Path], out: Path, *, overwrite: bool = False, reporter: Reporter, iterations: int = ITERATIONS
+    options: SegmenterOptions, reporter: Reporter | None = None, *, iterations: int = ITERATIONS
 ) -> None:
     """Train a segmenter on text and write its directory, whole or not at all; the same text gives the same model.
 
-    train: UTF-8, a sentence a line, words separated by white space.
     The text is held in memory several times over, and its features need temporary disk space: some 0.3 kB a character.
     Raises DataError where the text is empty, too little or not segmented, RunError where `out` exists and is no
     segmenter, or `overwrite` is off, or it is the working directory, TrainingError where the disk is full.
     """
-    named, out = out, out.resolve()
-    _check_out(named, overwrite=overwrite)
-    sentences = _sentences(train)
+    reporter, named, out = reporter or Reporter(), options.out, options.out.resolve()
+    if out == Path.cwd():
+        raise RunError(
+            f"{named}: is the working directory, which cannot be replaced; name a directory in it, such as segmenter"
+        )
+    SEGMENTER.check(named, overwrite=options.overwrite)
+    sentences = _sentences(options.train)
     # Beside its place, so that it can be renamed into it.
     workshop = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
@@ -59,16 +63,7 @@ def train_segmenter(
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
     setting = shlex.quote(f"lattice.segmenter_model={named}")
-    reporter.info(f"wrote {named}; to use it: --set lattice.segmenter=pkuseg --set {setting}")
-
-
-def _check_out(out: Path, *, overwrite: bool) -> None:
-    """Raises RunError where something is in the way."""
-    if out.resolve() == Path.cwd():
-        raise RunError(
-            f"{out}: is the working directory, which cannot be replaced; name a directory in it: --out segmenter"
-        )
-    SEGMENTER.check(out, overwrite=overwrite)
+    reporter.info(f"wrote {named}; to use it: `set` lattice.segmenter=pkuseg `set` {setting}")
 
 
 def _sentences(paths: Sequence[Path]) -> list[list[str]]:

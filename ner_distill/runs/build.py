@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
-from ner_distill.config import HeadConfig, LossConfig, StudentConfig, TeacherConfig
+from ner_distill.config import (
+    HeadConfig,
+    LossConfig,
+    MrcConfig,
+    PretrainedEncoderConfig,
+    ScratchEncoderConfig,
+    StudentConfig,
+    TeacherConfig,
+)
 from ner_distill.console import Reporter
 from ner_distill.data.features.knowledge import KnowledgeFeaturizer
 from ner_distill.data.features.pieces import PieceFeaturizer
@@ -95,21 +103,23 @@ def new_teacher(
     sentences, reporter = list(sentences), reporter or Reporter(quiet=True)
     questions = questions_of(config.head, info.tagset, info.unit)
     asked = [(*question_words(question, info.unit), SEPARATOR) for question in (questions or {}).values()]
-    sentences += max(2, config.encoder.min_count) * asked  # often enough for each of their words to be known
+    shape = config.encoder
+    least = shape.min_count if isinstance(shape, ScratchEncoderConfig) else 2
+    sentences += max(2, least) * asked  # often enough for each of their words to be known
     known = read_knowledge(config, info.unit, sentences, reporter)
     base: BaseFeaturizer
-    if config.encoder.name == "scratch":
-        base = count_words(config.encoder, info.unit, sentences)
-        encoders: list[nn.Module] = [scratch_with(config, base, known) for _ in range(_encoders(config))]
+    if isinstance(shape, ScratchEncoderConfig):
+        base = count_words(shape, info.unit, sentences)
+        encoders: list[nn.Module] = [scratch_with(shape, base, known) for _ in range(_encoders(config))]
         for encoder in encoders:
-            start_encoder(config.encoder, cast(ScratchEncoder, encoder), reporter)
-            start_vectors(config, cast(ScratchEncoder, encoder).embedding, base, reporter)
+            start_encoder(shape, cast(ScratchEncoder, encoder), reporter)
+            start_vectors(config.features, cast(ScratchEncoder, encoder).embedding, base, reporter)
     else:
         from ner_distill.nn.encoders.huggingface import load_backbone
 
-        backbones = [load_backbone(config.encoder.name) for _ in range(_encoders(config))]
-        base = count_pieces(config.encoder, config.encoder.name, backbones[0])
-        encoders = [pretrained_with(config, backbone, known) for backbone in backbones]
+        backbones = [load_backbone(shape.name) for _ in range(_encoders(config))]
+        base = count_pieces(shape, backbones[0])
+        encoders = [pretrained_with(shape, backbone, known) for backbone in backbones]
     _require_different(base, asked, questions or {})
     model = _teacher(config, info.tagset, encoders)
     featurizer = _featurizer(base, known, questions, info.unit)
@@ -143,7 +153,7 @@ def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequen
             )
         classifier = from_layers_of(encoder.backbone, config.init.layers, info.tagset.tags)
         return _hf_student(config, info, classifier, teacher.base.tokenizer)
-    if config.encoder.name != "scratch":
+    if isinstance(config.encoder, PretrainedEncoderConfig):
         from ner_distill.nn.encoders.huggingface import load_tokenizer
         from ner_distill.student.hf import build_token_classifier
 
@@ -162,7 +172,7 @@ def _encoders(config: TeacherConfig) -> int:
 
 def _teacher(config: TeacherConfig, tagset: TagSet, encoders: Sequence[nn.Module]) -> Teacher:
     similarity = PairSimilarity(learned=config.similarity.scale == "learned") if config.similarity.weight > 0 else None
-    if config.head.kind == "mrc":
+    if isinstance(config.head, MrcConfig):
         encoders = [QuestionEncoder(encoder, len(tagset.labels)) for encoder in encoders]
     tagger = _tagger(config.head, encoders[0], tagset, config.loss)
     auxiliary = auxiliary_heads(config.head, cast(int, encoders[0].dim), tagset)
@@ -255,15 +265,16 @@ def _load_teacher(directory: Path, info: RunInfo) -> Built:
     questions = load_questions(config.head, info.tagset, directory)
     known = load_knowledge(config, info.unit, directory)
     base: BaseFeaturizer
-    if config.encoder.name == "scratch":
-        base = WordFeaturizer.load(directory, info.unit, max_words=config.encoder.max_pieces)
-        encoders: list[nn.Module] = [scratch_with(config, base, known) for _ in range(_encoders(config))]
+    shape = config.encoder
+    if isinstance(shape, ScratchEncoderConfig):
+        base = WordFeaturizer.load(directory, info.unit, max_words=shape.max_pieces)
+        encoders: list[nn.Module] = [scratch_with(shape, base, known) for _ in range(_encoders(config))]
     else:
         from ner_distill.nn.encoders.huggingface import build_backbone, load_config, load_tokenizer
 
-        shape = load_config(directory / ENCODER)
+        checkpoint = load_config(directory / ENCODER)
         base = PieceFeaturizer.load(directory / ENCODER, load_tokenizer(directory / ENCODER))
-        encoders = [pretrained_with(config, build_backbone(shape), known) for _ in range(_encoders(config))]
+        encoders = [pretrained_with(shape, build_backbone(checkpoint), known) for _ in range(_encoders(config))]
     model = _teacher(config, info.tagset, encoders)
     _fill(model, directory)
     featurizer = _featurizer(base, known, questions, info.unit)
@@ -272,7 +283,7 @@ def _load_teacher(directory: Path, info: RunInfo) -> Built:
 
 def _load_student(directory: Path, info: RunInfo) -> Built:
     config = read_config(directory, StudentConfig)
-    if config.encoder.name != "scratch" or config.init.teacher:
+    if isinstance(config.encoder, PretrainedEncoderConfig) or config.init.teacher:
         from ner_distill.nn.encoders.huggingface import load_tokenizer
         from ner_distill.student.hf import load_token_classifier, tags_of
 

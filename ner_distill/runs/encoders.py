@@ -10,7 +10,14 @@ import tomli_w
 import torch
 from torch import nn
 
-from ner_distill.config import START_FILE, START_SHAPE, EncoderConfig, TeacherConfig, read_start
+from ner_distill.config import (
+    START_FILE,
+    START_SHAPE,
+    FeaturesConfig,
+    PretrainedEncoderConfig,
+    ScratchEncoderConfig,
+    read_start,
+)
 from ner_distill.console import Reporter
 from ner_distill.data.features.pieces import PieceFeaturizer
 from ner_distill.data.features.words import WordFeaturizer
@@ -32,7 +39,7 @@ if TYPE_CHECKING:
 START_WEIGHTS = "model.safetensors"
 
 
-def count_words(config: EncoderConfig, unit: Unit, sentences: Iterable[Sequence[str]]) -> WordFeaturizer:
+def count_words(config: ScratchEncoderConfig, unit: Unit, sentences: Iterable[Sequence[str]]) -> WordFeaturizer:
     """The scratch encoder's featurizer, its vocabularies counted on these sentences, or those that it starts with.
 
     Raises ConfigError where `start` was pretrained on words of another unit.
@@ -43,7 +50,7 @@ def count_words(config: EncoderConfig, unit: Unit, sentences: Iterable[Sequence[
         if found != unit:
             raise ConfigError(
                 f"encoder.start: {directory} was pretrained by {found}, this text is read by {unit}; "
-                f"expected an encoder of the same unit (pretrain --unit {unit})"
+                f"expected an encoder of the same unit (pretrain `unit` {unit})"
             )
         return WordFeaturizer.load(directory, unit, max_words=config.max_pieces)
     return WordFeaturizer.counted(
@@ -56,17 +63,17 @@ def count_words(config: EncoderConfig, unit: Unit, sentences: Iterable[Sequence[
     )
 
 
-def count_pieces(config: EncoderConfig, name: str, backbone: PreTrainedModel) -> PieceFeaturizer:
+def count_pieces(config: PretrainedEncoderConfig, backbone: PreTrainedModel) -> PieceFeaturizer:
     """The featurizer of a pretrained encoder. Raises ConfigError where the tokenizer does not fit it."""
     from ner_distill.nn.encoders.huggingface import check_vocabulary, load_tokenizer, position_limit
 
-    tokenizer = load_tokenizer(name)
-    check_vocabulary(backbone, tokenizer, name)
+    tokenizer = load_tokenizer(config.name)
+    check_vocabulary(backbone, tokenizer, config.name)
     return PieceFeaturizer(tokenizer, max_pieces=config.max_pieces, positions=position_limit(backbone.config))
 
 
 def scratch(
-    config: EncoderConfig,
+    config: ScratchEncoderConfig,
     featurizer: WordFeaturizer,
     knowledge: Sequence[nn.Module] = (),
     lattice: LatticeLayers | None = None,
@@ -94,7 +101,7 @@ def scratch(
     )
 
 
-def start_encoder(config: EncoderConfig, encoder: ScratchEncoder, reporter: Reporter | None = None) -> None:
+def start_encoder(config: ScratchEncoderConfig, encoder: ScratchEncoder, reporter: Reporter | None = None) -> None:
     """Begin at the weights of the directory `start`, if there is one, as far as they fit.
 
     They always are the embeddings. Of the projection the columns of these: what is known of words besides comes behind
@@ -123,7 +130,7 @@ def start_encoder(config: EncoderConfig, encoder: ScratchEncoder, reporter: Repo
         reporter.info(f"encoder.start: {config.start}; {' and '.join(anew)} begin anew")
 
 
-def save_start(config: EncoderConfig, unit: Unit, encoder: ScratchEncoder, directory: Path) -> None:
+def save_start(config: ScratchEncoderConfig, unit: Unit, encoder: ScratchEncoder, directory: Path) -> None:
     """Write weights and `encoder.toml`, which `start_encoder` reads; the vocabulary is there already."""
     save_weights(directory / START_WEIGHTS, encoder.state_dict())
     shape = {key: getattr(config, key) for key in START_SHAPE}
@@ -131,11 +138,11 @@ def save_start(config: EncoderConfig, unit: Unit, encoder: ScratchEncoder, direc
     atomic_write_text(directory / START_FILE, tomli_w.dumps(about))
 
 
-def scratch_with(config: TeacherConfig, featurizer: WordFeaturizer, known: Knowledge) -> ScratchEncoder:
+def scratch_with(config: ScratchEncoderConfig, featurizer: WordFeaturizer, known: Knowledge) -> ScratchEncoder:
     """The scratch encoder of a teacher, with what it knows of words."""
-    lattice = lattice_of(config, known, config.encoder.hidden)
-    encoder = scratch(config.encoder, featurizer, modules_of(config, known), lattice)
-    embedding, features = encoder.embedding, config.features
+    lattice = lattice_of(known, config, config.hidden)  # before the modules: in this order their weights are drawn
+    encoder = scratch(config, featurizer, modules_of(known), lattice)
+    embedding, features = encoder.embedding, known.features
     if not features.tune_vectors:
         if features.char_vectors and isinstance(embedding.words, nn.Embedding):
             embedding.words = GivenEmbedding(embedding.words)
@@ -145,26 +152,26 @@ def scratch_with(config: TeacherConfig, featurizer: WordFeaturizer, known: Knowl
 
 
 def start_vectors(
-    config: TeacherConfig, embedding: WordEmbedding, featurizer: WordFeaturizer, reporter: Reporter
+    features: FeaturesConfig, embedding: WordEmbedding, featurizer: WordFeaturizer, reporter: Reporter
 ) -> None:
     """Begin words and bigrams at the vectors that `[features]` names."""
     for key, table, vocab in (("char_vectors", "words", "words"), ("bigram_vectors", "bigrams", "bigrams")):
-        if file := getattr(config.features, key):
+        if file := getattr(features, key):
             if vocab not in featurizer.vocabs:
                 raise ConfigError(f"features.{key}: this encoder has no {vocab} (encoder.bigrams, Chinese only)")
             start_words(getattr(embedding, table), featurizer.vocabs[vocab], file, f"features.{key}", reporter)
 
 
-def pretrained_with(config: TeacherConfig, backbone: PreTrainedModel, known: Knowledge) -> nn.Module:
+def pretrained_with(config: PretrainedEncoderConfig, backbone: PreTrainedModel, known: Knowledge) -> nn.Module:
     """A pretrained encoder, and on it what the teacher knows of words."""
-    encoder = pretrained(config.encoder, backbone)
+    encoder = pretrained(config, backbone)
     if not known.sources:
         return encoder
-    lattice = lattice_of(config, known, encoder.dim)
-    return KnowledgeEncoder(encoder, knowledge=modules_of(config, known), lattice=lattice)
+    lattice = lattice_of(known, config, encoder.dim)
+    return KnowledgeEncoder(encoder, knowledge=modules_of(known), lattice=lattice)
 
 
-def pretrained(config: EncoderConfig, backbone: PreTrainedModel) -> PretrainedEncoder:
+def pretrained(config: PretrainedEncoderConfig, backbone: PreTrainedModel) -> PretrainedEncoder:
     """The encoder around a backbone."""
     from ner_distill.nn.encoders.huggingface import layers_of
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from ner_distill.config import HeadConfig, LossConfig
+from ner_distill.config import (
+    AdditivePointerConfig,
+    CrfPerTypeHeadConfig,
+    GlobalPointerConfig,
+    HeadConfig,
+    LossConfig,
+    MrcConfig,
+    PointerConfig,
+    PuConfig,
+)
 from ner_distill.console import Reporter
 from ner_distill.data.features.questions import default_questions, read_questions
 from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
 from ner_distill.data.tagset import TagSet
-from ner_distill.errors import ConfigError, RunError
+from ner_distill.errors import ConfigError, RunError, did_you_mean
 from ner_distill.files import read_json, write_json
 from ner_distill.nn.heads import (
     HEADS,
-    POINTERS,
     SPAN_HEADS,
     AdditivePointerHead,
     EfficientPointerHead,
@@ -31,37 +38,35 @@ QUESTIONS = "questions.json"
 
 def finds_spans(config: HeadConfig) -> bool:
     """Does this kind of head take entities that nest?"""
-    return config.kind in POINTERS or config.kind in SPAN_HEADS
+    return isinstance(config, PointerConfig | CrfPerTypeHeadConfig | MrcConfig)
 
 
 def new_head(config: HeadConfig, dim: int, tagset: TagSet, loss: LossConfig | None = None) -> nn.Module:
     """The head over word vectors of this width. loss: where it is PU, it has a head of its own."""
     types = len(tagset.labels)
-    if loss is not None and loss.kind == "pu":
+    if isinstance(loss, PuConfig):
         gamma = None if loss.gamma == "usual" else loss.gamma
         return PuHead(dim, types, bounded=loss.bounded, joint=loss.joint, gamma=gamma)
-    options: dict[str, Any] = {
-        "max_width": config.max_span,
-        "smoothing": config.label_smoothing,
-        "reading": config.reading_weight,
-    }
-    match config.kind:
-        case "global-pointer":
-            return GlobalPointerHead(dim, types, head_dim=config.head_dim, rotary=config.rotary, **options)
-        case "efficient-global-pointer":
-            return EfficientPointerHead(dim, types, head_dim=config.head_dim, rotary=config.rotary, **options)
-        case "additive-pointer":
-            return AdditivePointerHead(dim, types, hidden=config.head_dim, **options)
-        case "crf-per-type" | "mrc":
+    match config:
+        case GlobalPointerConfig():
+            pointer = GlobalPointerHead if config.kind == "global-pointer" else EfficientPointerHead
+            return pointer(dim, types, head_dim=config.head_dim, rotary=config.rotary, **_pointer_options(config))
+        case AdditivePointerConfig():
+            return AdditivePointerHead(dim, types, hidden=config.head_dim, **_pointer_options(config))
+        case CrfPerTypeHeadConfig() | MrcConfig():
             return SPAN_HEADS[config.kind](dim, types)
     return HEADS[config.kind](dim, tagset.allowed_start(), tagset.allowed_transitions())
+
+
+def _pointer_options(config: PointerConfig) -> dict[str, Any]:
+    return {"max_width": config.max_span, "smoothing": config.label_smoothing, "reading": config.reading_weight}
 
 
 def check_entities(config: HeadConfig, sentences: Sequence[Sentence], name: str, reporter: Reporter) -> dict[str, int]:
     """Say how many entities this kind of head can neither learn nor find. Returns the numbers, for `metrics.json`."""
     counts: dict[str, int] = {}
     spans = [span for sentence in sentences for span in sentence.spans or ()]
-    if config.kind in POINTERS and config.max_span:
+    if isinstance(config, PointerConfig) and config.max_span:
         longer = sum(span.end - span.start > config.max_span for span in spans)
         if longer:
             counts["entities longer than max_span"] = longer
@@ -69,7 +74,7 @@ def check_entities(config: HeadConfig, sentences: Sequence[Sentence], name: str,
                 f"{name}: {longer:,} of {len(spans):,} entities are longer than head.max_span = {config.max_span}: "
                 "left out, and never found"
             )
-    if config.kind == "crf-per-type":
+    if isinstance(config, CrfPerTypeHeadConfig):
         lost = sum(
             len(of_type) - len(without_overlap(of_type))
             for sentence in sentences
@@ -98,8 +103,7 @@ def auxiliary_heads(config: HeadConfig, dim: int, tagset: TagSet) -> dict[str, n
     Raises ConfigError where the main type is none of the data.
     """
     if config.main_type and config.main_type not in tagset.labels:
-        close = difflib.get_close_matches(config.main_type, tagset.labels, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"the data has {', '.join(tagset.labels)}"
+        hint = did_you_mean(config.main_type, tagset.labels)
         raise ConfigError(f"head.main_type: no type {config.main_type!r}; {hint}")
     weights = {"boundary": config.boundary_weight, "main_type": config.main_type_weight}
     return {name: new_head(config, dim, TagSet((name,))) for name, weight in weights.items() if weight > 0}
@@ -110,7 +114,7 @@ def auxiliary_heads(config: HeadConfig, dim: int, tagset: TagSet) -> dict[str, n
 
 def questions_of(config: HeadConfig, tagset: TagSet, unit: Unit) -> dict[str, str] | None:
     """A question for each type, in the order of the labels; None where the head asks none."""
-    if config.kind != "mrc":
+    if not isinstance(config, MrcConfig):
         return None
     if config.questions:
         return read_questions(config.questions, tagset.labels)
@@ -124,7 +128,7 @@ def save_questions(questions: Mapping[str, str], directory: Path) -> None:
 
 def load_questions(config: HeadConfig, tagset: TagSet, directory: Path) -> dict[str, str] | None:
     """The questions of a run. Raises RunError naming the file."""
-    if config.kind != "mrc":
+    if not isinstance(config, MrcConfig):
         return None
     path = directory / QUESTIONS
     questions = read_json(path, "the run is damaged")

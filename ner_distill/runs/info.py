@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import tomli_w
 
-from ner_distill.config import Config, PretrainConfig, StudentConfig, TeacherConfig, parse_config
+from ner_distill.config import Config, RunConfig, parse_config
 from ner_distill.data.sentence import Unit
 from ner_distill.data.tagset import TagSet
 from ner_distill.directories import OutputKind
@@ -81,7 +81,7 @@ def read_info(directory: Path) -> RunInfo:
     return RunInfo(kind, unit, tuple(labels))
 
 
-def write_config(directory: Path, config: TeacherConfig | StudentConfig | PretrainConfig) -> None:
+def write_config(directory: Path, config: RunConfig) -> None:
     """Write the resolved configuration as TOML."""
     atomic_write_text(directory / "config.toml", tomli_w.dumps(config.model_dump()))
 
@@ -98,7 +98,7 @@ def read_config(directory: Path, kind: type[Config]) -> Config:
     return parse_config(kind, data, str(path))
 
 
-def config_changes(directory: Path, config: Config) -> list[str]:
+def config_changes(directory: Path, config: RunConfig) -> list[str]:
     """What differs from the configuration of a run: `optim.lr was 0.1, now 0.2`, a line for each key."""
     old = _flat(read_config(directory, type(config)).model_dump())
     new = _flat(config.model_dump())

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ner_distill.config import START_FILE, StudentConfig, TeacherConfig
+from ner_distill.config import (
+    START_FILE,
+    FeaturesConfig,
+    FlatConfig,
+    LatticeConfig,
+    LexiconConfig,
+    MrcConfig,
+    ScratchEncoderConfig,
+    SoftLexiconConfig,
+    StudentConfig,
+    TeacherConfig,
+    VatConfig,
+    WordVectorsConfig,
+)
 from ner_distill.console import Reporter
 from ner_distill.data.features.gazetteers import Gazetteers
 from ner_distill.data.features.knowledge import Source
 from ner_distill.data.features.lattice import LatticeSource
 from ner_distill.data.features.soft_lexicon import SoftLexicon, Softword
-from ner_distill.data.features.spelling import WIDTHS, Spelling
+from ner_distill.data.features.spelling import WIDTHS, Spelling, SpellingKind
 from ner_distill.data.features.vocab import Vocab
 from ner_distill.data.features.words import FILE as VOCABULARY
 from ner_distill.data.formats.readers import read_raw
@@ -50,9 +63,12 @@ class Together:
 class Knowledge:
     """The sources of a teacher in the order of their modules, and the parts that finding words needs.
 
+    lattice, features: the settings that all of it was made by, and its modules are.
     start: embedding weights (vocabulary ids of rows, vectors) that were read for the lexicon's words.
     """
 
+    lattice: LatticeConfig
+    features: FeaturesConfig
     sources: dict[str, Source]
     lexicon: Lexicon | None = None
     segmenter: Segmenter | None = None
@@ -74,25 +90,40 @@ class Knowledge:
         found = [matcher for matcher in (self.lexicon, self.segmenter) if matcher is not None]
         return None if not found else found[0] if len(found) == 1 else Together(found)
 
+    @property
+    def words(self) -> Matcher:
+        """The matcher of a lattice, which always has one."""
+        assert self.matcher is not None
+        return self.matcher
 
-def files_of(config: TeacherConfig) -> list[str]:
+    @property
+    def frequency(self) -> Callable[[str], int] | None:
+        """How often a word is, where the lexicon says it."""
+        return self.lexicon.frequency if self.lexicon is not None else None
+
+
+def files_of(lattice: LatticeConfig, features: FeaturesConfig) -> list[str]:
     """The files and directories that decide what a teacher knows."""
-    lattice, features = config.lattice, config.features
-    single = (lattice.vectors, features.char_vectors, features.bigram_vectors)
+    named = lattice.model_dump()  # of each kind those keys that it has
     lists = [file for files in features.gazetteers.values() for file in files]
-    files = [*lattice.lexicon, *lattice.raw_text, *lists, *filter(None, single)]
-    if lattice.segmenter == "pkuseg":
-        files.append(str(Segmenter(lattice.segmenter_model).directory))
+    single = (named.get("vectors"), features.char_vectors, features.bigram_vectors)
+    files = [*named.get("lexicon", ()), *named.get("raw_text", ()), *lists, *filter(None, single)]
+    if named.get("segmenter") == "pkuseg":
+        files.append(str(Segmenter(named["segmenter_model"]).directory))
     return files
 
 
 def inputs_of(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str, Any]]]:
     """Size and hash of what a configuration names and a training reads beside its data, by key (or `knowledge`)."""
-    found: dict[str, Sequence[str | Path]] = {"encoder.start": start_files(config.encoder.start)}
+    found: dict[str, Sequence[str | Path]] = {}
+    if isinstance(config.encoder, ScratchEncoderConfig):
+        found["encoder.start"] = start_files(config.encoder.start)
     if isinstance(config, TeacherConfig):
-        found["knowledge"] = files_of(config)
-        found["head.questions"] = list(filter(None, [config.head.questions]))
-        found["adversarial.raw_text"] = config.adversarial.raw_text
+        found["knowledge"] = files_of(config.lattice, config.features)
+        if isinstance(config.head, MrcConfig):
+            found["head.questions"] = list(filter(None, [config.head.questions]))
+        if isinstance(config.adversarial, VatConfig):
+            found["adversarial.raw_text"] = config.adversarial.raw_text
     return {key: fingerprints(files) for key, files in found.items() if files}
 
 
@@ -107,47 +138,51 @@ def read_knowledge(config: TeacherConfig, unit: Unit, sentences: Words, reporter
 
     Raises DataError or ConfigError where a file is wrong or has nothing to do with the sentences.
     """
-    sentences = list(sentences)
-    lexicon = _read_lexicon(config, unit, reporter)
-    segmenter = Segmenter(config.lattice.segmenter_model) if config.lattice.segmenter == "pkuseg" else None
-    known = Knowledge({}, lexicon, segmenter)
-    if (matcher := known.matcher) is not None:
-        recorded = Recorded(matcher)
-        _report_matches(config, recorded, sentences, reporter)
-        known.sources["lattice"] = _lattice_source(config, known, recorded, unit, sentences)
-    for kind in WIDTHS:
-        if getattr(config.features, kind):
-            if unit == "word":
-                raise ConfigError(f"features.{kind} is for text read by Chinese characters; this text is read by words")
-            known.sources[kind] = Spelling.counted(kind, sentences)
-    if config.features.gazetteers:
-        known.sources["gazetteers"] = _read_gazetteers(config, unit, sentences, reporter)
-    if not config.lattice.vectors:
-        return known
-    return _with_vectors(config, known, reporter)
+    sentences, lattice, features = list(sentences), config.lattice, config.features
+    known = Knowledge(lattice, features, {})
+    if isinstance(lattice, LexiconConfig):
+        segmenter = Segmenter(lattice.segmenter_model) if lattice.segmenter == "pkuseg" else None
+        known = replace(known, lexicon=_read_lexicon(lattice, unit, reporter), segmenter=segmenter)
+        recorded = Recorded(known.words)
+        _report_matches(lattice, recorded, sentences, reporter)
+        known.sources["lattice"] = _lattice_source(known, recorded, config.encoder.max_pieces, unit, sentences)
+    for kind in _spellings(features):
+        if unit == "word":
+            raise ConfigError(f"features.{kind} is for text read by Chinese characters; this text is read by words")
+        known.sources[kind] = Spelling.counted(kind, sentences)
+    if features.gazetteers:
+        known.sources["gazetteers"] = _read_gazetteers(features, unit, sentences, reporter)
+    if isinstance(lattice, WordVectorsConfig) and lattice.vectors:
+        return _with_vectors(lattice, known, reporter)
+    return known
 
 
 def load_knowledge(config: TeacherConfig, unit: Unit, directory: Path) -> Knowledge:
     """What `Knowledge.save` wrote; no other file is needed. Raises RunError naming what is damaged."""
-    place, lattice = directory / DIRECTORY, config.lattice
-    lexicon, segmenter = None, None
-    if lattice.kind != "none":
+    place, lattice, features = directory / DIRECTORY, config.lattice, config.features
+    known = Knowledge(lattice, features, {})
+    if isinstance(lattice, LexiconConfig):
         lexicon = Lexicon.load(place) if lattice.lexicon else None
         segmenter = Segmenter.load(place) if lattice.segmenter != "none" else None
-    known = Knowledge({}, lexicon, segmenter)
-    if (matcher := known.matcher) is not None:
-        if lattice.kind == "flat":
-            known.sources["lattice"] = LatticeSource.load(place, matcher, max_words=config.encoder.max_pieces)
-        elif lattice.kind == "soft-lexicon":
-            known.sources["lattice"] = SoftLexicon.load(place, matcher, _frequency(lexicon))
-        else:
-            known.sources["lattice"] = _softword(config, known)
-    for kind in WIDTHS:
-        if getattr(config.features, kind):
-            known.sources[kind] = Spelling.load(place, kind)
-    if config.features.gazetteers:
+        known = replace(known, lexicon=lexicon, segmenter=segmenter)
+        match lattice:
+            case FlatConfig():
+                limit = config.encoder.max_pieces
+                known.sources["lattice"] = LatticeSource.load(place, known.words, max_words=limit)
+            case SoftLexiconConfig():
+                known.sources["lattice"] = SoftLexicon.load(place, known.words, known.frequency)
+            case _:
+                known.sources["lattice"] = _softword(known)
+    for kind in _spellings(features):
+        known.sources[kind] = Spelling.load(place, kind)
+    if features.gazetteers:
         known.sources["gazetteers"] = Gazetteers.load(place)
     return known
+
+
+def _spellings(features: FeaturesConfig) -> list[SpellingKind]:
+    wanted: dict[SpellingKind, bool] = {"pinyin": features.pinyin, "glyph": features.glyph}
+    return [kind for kind in WIDTHS if wanted[kind]]
 
 
 def matcher_of(run: Path) -> Matcher:
@@ -161,11 +196,10 @@ def matcher_of(run: Path) -> Matcher:
     return matcher
 
 
-def _read_lexicon(config: TeacherConfig, unit: Unit, reporter: Reporter) -> Lexicon | None:
-    lattice = config.lattice
+def _read_lexicon(lattice: LexiconConfig, unit: Unit, reporter: Reporter) -> Lexicon | None:
     if not lattice.lexicon:
         return None
-    shortest = 2 if lattice.kind == "flat" and unit == "character" else 1
+    shortest = 2 if isinstance(lattice, FlatConfig) and unit == "character" else 1
     lexicon, cleaned = Lexicon.read(
         lattice.lexicon,
         min_length=shortest,
@@ -176,8 +210,8 @@ def _read_lexicon(config: TeacherConfig, unit: Unit, reporter: Reporter) -> Lexi
     return lexicon
 
 
-def _read_gazetteers(config: TeacherConfig, unit: Unit, sentences: Words, reporter: Reporter) -> Gazetteers:
-    lists = {label: [Path(file) for file in files] for label, files in config.features.gazetteers.items()}
+def _read_gazetteers(features: FeaturesConfig, unit: Unit, sentences: Words, reporter: Reporter) -> Gazetteers:
+    lists = {label: [Path(file) for file in files] for label, files in features.gazetteers.items()}
     gazetteers, read = Gazetteers.read(lists, separator(unit))
     for label, lexicon in gazetteers.lexicons.items():
         cleaned = dict(read[label])
@@ -188,16 +222,10 @@ def _read_gazetteers(config: TeacherConfig, unit: Unit, sentences: Words, report
     return gazetteers
 
 
-def _softword(config: TeacherConfig, known: Knowledge) -> Softword:
-    matcher = known.matcher
-    assert matcher is not None
-    if config.lattice.kind == "ex-softword":
-        return Softword("ex-softword", matcher)
-    return Softword("softword", known.segmenter or matcher)  # a segmenter's one segmentation, where there is one
-
-
-def _frequency(lexicon: Lexicon | None) -> Callable[[str], int] | None:
-    return lexicon.frequency if lexicon is not None else None
+def _softword(known: Knowledge) -> Softword:
+    if known.lattice.kind == "ex-softword":
+        return Softword("ex-softword", known.words)
+    return Softword("softword", known.segmenter or known.words)  # a segmenter's one segmentation, where there is one
 
 
 def _cleaned(counts: Mapping[str, int]) -> str:
@@ -220,29 +248,25 @@ class Recorded:
         return self._found[key]
 
 
-def _lattice_source(
-    config: TeacherConfig, known: Knowledge, recorded: Recorded, unit: Unit, sentences: Words
-) -> Source:
-    lattice, matcher = config.lattice, known.matcher
-    assert matcher is not None
-    if lattice.kind == "flat":
-        limit = config.encoder.max_pieces
-        source = LatticeSource.counted(recorded, sentences, min_count=lattice.min_count, max_words=limit)
-        source.matcher = matcher
-        return source
-    if lattice.kind == "soft-lexicon":
-        raw: Iterator[Sequence[str]] = iter(())
-        if lattice.raw_text:
-            raw = (sentence.words for sentence in read_raw(list(lattice.raw_text), format="auto", unit=unit))
-        frequency = _frequency(known.lexicon)
-        return SoftLexicon.counted(matcher, sentences, raw, min_count=lattice.min_count, given=frequency)
-    return _softword(config, known)
+def _lattice_source(known: Knowledge, recorded: Recorded, max_words: int, unit: Unit, sentences: Words) -> Source:
+    match known.lattice:
+        case FlatConfig(min_count=min_count):
+            source = LatticeSource.counted(recorded, sentences, min_count=min_count, max_words=max_words)
+            source.matcher = known.words
+            return source
+        case SoftLexiconConfig(min_count=min_count, raw_text=files):
+            raw: Iterator[Sequence[str]] = iter(())
+            if files:
+                raw = (sentence.words for sentence in read_raw(list(files), format="auto", unit=unit))
+            return SoftLexicon.counted(known.words, sentences, raw, min_count=min_count, given=known.frequency)
+        case _:
+            return _softword(known)
 
 
-def _report_matches(config: TeacherConfig, matcher: Matcher, sentences: Words, reporter: Reporter) -> None:
+def _report_matches(lattice: LexiconConfig, matcher: Matcher, sentences: Words, reporter: Reporter) -> None:
     """How much of the text the lexicon knows. Raises DataError where that is nothing."""
     found = words = covered = 0
-    shortest = 2 if config.lattice.kind == "flat" else 1  # a match of one word is no element of a lattice
+    shortest = 2 if isinstance(lattice, FlatConfig) else 1  # a match of one word is no element of a lattice
     for sentence in sentences:
         matches = [match for match in matcher.matches(sentence) if match.end - match.start >= shortest]
         found += len(matches)
@@ -250,15 +274,15 @@ def _report_matches(config: TeacherConfig, matcher: Matcher, sentences: Words, r
         covered += len({place for match in matches for place in range(match.start, match.end)})
     if not found:
         raise DataError(
-            f"lattice: no word of {', '.join(config.lattice.lexicon) or 'the segmenter'} stands in the training text; "
+            f"lattice: no word of {', '.join(lattice.lexicon) or 'the segmenter'} stands in the training text; "
             f"expected a lexicon of the text's language, with entries of {shortest} or more of its words (characters)"
         )
     reporter.info(f"lattice: {found:,} words found in the training text, over {100 * covered / words:.0f} % of it")
 
 
-def _with_vectors(config: TeacherConfig, known: Knowledge, reporter: Reporter) -> Knowledge:
+def _with_vectors(lattice: WordVectorsConfig, known: Knowledge, reporter: Reporter) -> Knowledge:
     """Read vectors for all words of the lexicon, seen in training or not: those that have one get a row."""
-    lattice, source = config.lattice, known.sources["lattice"]
+    source = known.sources["lattice"]
     assert isinstance(source, LatticeSource | SoftLexicon)
     needed = {*source.vocab.forms, *(known.lexicon.forms if known.lexicon is not None else ())}
     vectors = read_vectors(lattice.vectors, needed, dim=lattice.word_dim)
@@ -266,7 +290,7 @@ def _with_vectors(config: TeacherConfig, known: Knowledge, reporter: Reporter) -
     unseen = [form for form in vectors.forms if form not in source.vocab]
     source.vocab = Vocab([*source.vocab.forms, *unseen], [*source.vocab.counts, *([0] * len(unseen))])
     rows = [source.vocab.id(form) for form in vectors.forms]
-    return Knowledge(known.sources, known.lexicon, known.segmenter, (rows, np.asarray(vectors.matrix)))
+    return replace(known, start=(rows, np.asarray(vectors.matrix)))
 
 
 def report_vectors(key: str, vectors: WordVectors, reporter: Reporter) -> None:

@@ -8,7 +8,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from ner_distill.config import TeacherConfig
+from ner_distill.config import (
+    EncoderConfig,
+    FlatConfig,
+    ScratchEncoderConfig,
+    SoftLexiconConfig,
+    SoftwordConfig,
+    WordVectorsConfig,
+)
 from ner_distill.console import Reporter
 from ner_distill.data.features.gazetteers import Gazetteers
 from ner_distill.data.features.lattice import LatticeSource
@@ -24,14 +31,14 @@ from ner_distill.nn.encoders.lattice import LatticeLayers
 from ner_distill.runs.knowledge import Knowledge, report_vectors
 
 
-def modules_of(config: TeacherConfig, known: Knowledge) -> list[nn.Module]:
+def modules_of(known: Knowledge) -> list[nn.Module]:
     """What joins the word vectors, for every source but the lattice of FLAT."""
     modules: list[nn.Module] = []
-    lattice, features = config.lattice, config.features
+    lattice, features = known.lattice, known.features
     for name, source in known.sources.items():
         if isinstance(source, SoftLexicon):
-            modules.append(_soft_lexicon(config, source, known))
-        elif isinstance(source, Softword):
+            modules.append(_soft_lexicon(len(source.vocab), known))
+        elif isinstance(source, Softword) and isinstance(lattice, SoftwordConfig):
             modules.append(MarkEmbedding(source.marks, lattice.word_dim, key="softword_marks"))
         elif isinstance(source, Spelling):
             widths = WIDTHS[cast(SpellingKind, name)]
@@ -41,19 +48,19 @@ def modules_of(config: TeacherConfig, known: Knowledge) -> list[nn.Module]:
     return modules
 
 
-def lattice_of(config: TeacherConfig, known: Knowledge, dim: int) -> LatticeLayers | None:
+def lattice_of(known: Knowledge, encoder: EncoderConfig, dim: int) -> LatticeLayers | None:
     """The FLAT layers over vectors of this width, where `[lattice]` asks for them."""
-    lattice, encoder = config.lattice, config.encoder
-    if lattice.kind != "flat":
+    lattice = known.lattice
+    if not isinstance(lattice, FlatConfig):
         return None
-    scratch = encoder.name == "scratch"
-    heads = encoder.heads if scratch else lattice.heads
-    if dim % heads:
-        raise ConfigError(f"lattice.heads must divide the encoder's width, found {heads} and {dim}")
+    scratch = isinstance(encoder, ScratchEncoderConfig)
+    shape = encoder if isinstance(encoder, ScratchEncoderConfig) else lattice
+    if dim % shape.heads:
+        raise ConfigError(f"lattice.heads must divide the encoder's width, found {shape.heads} and {dim}")
     flat = FlatTransformer(
         dim,
-        layers=encoder.layers if scratch else lattice.layers,
-        heads=heads,
+        layers=shape.layers,
+        heads=shape.heads,
         inner=3 * dim,
         dropout=encoder.dropout,
         fusion=lattice.fusion,
@@ -72,19 +79,21 @@ def lattice_of(config: TeacherConfig, known: Knowledge, dim: int) -> LatticeLaye
         unknown=lattice.unknown,
         normed=not scratch,
     )
-    layers.words = _begun(config, layers.words, known)
+    layers.words = _begun(layers.words, known)
     return layers
 
 
-def _soft_lexicon(config: TeacherConfig, source: SoftLexicon, known: Knowledge) -> SoftLexiconEmbedding:
-    module = SoftLexiconEmbedding(len(source.vocab), config.lattice.word_dim, unknown=config.lattice.unknown)
-    module.words = _begun(config, module.words, known)
+def _soft_lexicon(entries: int, known: Knowledge) -> SoftLexiconEmbedding:
+    assert isinstance(known.lattice, SoftLexiconConfig)
+    module = SoftLexiconEmbedding(entries, known.lattice.word_dim, unknown=known.lattice.unknown)
+    module.words = _begun(module.words, known)
     return module
 
 
-def _begun(config: TeacherConfig, embedding: nn.Module, known: Knowledge) -> nn.Module:
+def _begun(embedding: nn.Module, known: Knowledge) -> nn.Module:
     """The embedding of the lexicon's words with the vectors that were read, to be tuned or to stay."""
-    if config.lattice.vectors and not config.lattice.tune_vectors:
+    lattice = known.lattice
+    if isinstance(lattice, WordVectorsConfig) and lattice.vectors and not lattice.tune_vectors:
         embedding = GivenEmbedding(cast(nn.Embedding, embedding))
     if known.start is not None:
         rows, vectors = known.start

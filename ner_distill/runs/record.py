@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol
+from typing import Any, Protocol
 
-from ner_distill.config import Config, TeacherConfig
+from ner_distill.config import RunConfig, StudentConfig, TeacherConfig
 from ner_distill.directories import OutputKind, Resume
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import read_json, sha256_of, write_json
@@ -52,10 +52,10 @@ def open_directory(
 
 
 @dataclass(frozen=True)
-class RunRecord(Generic[Config]):
+class RunRecord:
     """What the run of a teacher or a student is begun with."""
 
-    config: Config
+    config: TeacherConfig | StudentConfig
     info: RunInfo
     inputs: Inputs
 
@@ -131,7 +131,7 @@ def fingerprints(paths: Sequence[Path | str]) -> list[dict[str, Any]]:
     return found
 
 
-def require_same_config(directory: Path, config: Config, noun: str = "run") -> None:
+def require_same_config(directory: Path, config: RunConfig, noun: str = "run") -> None:
     """Raise ConfigError listing each key whose value is not what `config.toml` says."""
     if changes := config_changes(directory, config):
         _refuse_changes(changes, noun)

@@ -22,7 +22,6 @@ from ner_distill.nn.losses import token_divergence
 from ner_distill.teacher.adversarial_vectors import OnVectors
 from ner_distill.teacher.adversarial_weights import OnWeights
 
-Kind = Literal["none", "fgm", "pgd", "freelb", "vat"]
 On = Literal["vectors", "weights"]
 Loss = Callable[[], Tensor]
 Backward = Callable[[Tensor], None]
@@ -244,23 +243,3 @@ def _full_precision() -> Iterator[None]:
 
 
 PLACES: dict[On, Callable[[Sequence[nn.Module]], OnVectors | OnWeights]] = {"vectors": OnVectors, "weights": OnWeights}
-
-
-def make_adversary(
-    kind: Kind, on: On, embeddings: Sequence[nn.Module], *, epsilon: float, alpha: float, steps: int
-) -> Fgm | Pgd | FreeLb | None:
-    """What runs the passes of a micro-batch; None for "none", and for "vat", which is a term of the loss (make_vat).
-
-    embeddings: see OnVectors, OnWeights. Raises ConfigError where there is none, or for steps that make no sense.
-    """
-    makers: dict[Kind, Callable[[Place], Fgm | Pgd | FreeLb]] = {
-        "fgm": lambda place: Fgm(place, epsilon=epsilon),
-        "pgd": lambda place: Pgd(place, epsilon=epsilon, alpha=alpha, steps=steps),
-        "freelb": lambda place: FreeLb(place, epsilon=epsilon, alpha=alpha, steps=steps),
-    }
-    return None if kind in ("none", "vat") else makers[kind](PLACES[on](embeddings))
-
-
-def make_vat(kind: Kind, on: On, embeddings: Sequence[nn.Module], *, epsilon: float) -> Vat | None:
-    """The VAT term for "vat", None for any other kind."""
-    return Vat(PLACES[on](embeddings), epsilon=epsilon) if kind == "vat" else None

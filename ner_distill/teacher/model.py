@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -60,6 +61,40 @@ class Teacher(nn.Module):
         return similarity
 
 
+@dataclass(frozen=True)
+class TermWeights:
+    """How much each term of a teacher's loss weighs, and how it is made; see `TeacherObjective`.
+
+    r_drop:          α of that. simcse, mixup, boundary, main_type, vat: plain weights.
+    mixup_beta:      both parameters of the distribution of λ.
+    label_smoothing: ε, below 1.
+    dropout_samples: how many dropouts of one encoding the head reads; their losses are averaged.
+    main_label:      the number of the main type.
+
+    Raises ValueError for a number that makes no sense.
+    """
+
+    similarity: float
+    r_drop: float = 0.0
+    simcse: float = 0.0
+    mixup: float = 0.0
+    mixup_beta: float = 0.5
+    label_smoothing: float = 0.0
+    dropout_samples: int = 1
+    boundary: float = 0.0
+    main_type: float = 0.0
+    main_label: int = 0
+    vat: float = 1.0
+
+    def __post_init__(self) -> None:
+        positive = min(self.r_drop, self.simcse, self.mixup) >= 0 and self.mixup_beta > 0 and self.dropout_samples >= 1
+        if not positive or not 0 <= self.label_smoothing < 1:
+            raise ValueError(
+                "expected label_smoothing in [0, 1), dropout_samples of 1 or more, mixup_beta above 0 and no weight "
+                f"below 0, found {self}"
+            )
+
+
 UNLABELLED = ("r_drop", "simcse", "vat")  # terms that ask no label
 
 
@@ -97,51 +132,22 @@ class TeacherObjective:
     the sentences of a micro-batch with each other, and mixup draws its sentences and one λ in each.
     """
 
-    def __init__(
-        self,
-        teacher: Teacher,
-        *,
-        similarity_weight: float,
-        r_drop: float = 0.0,
-        simcse: float = 0.0,
-        mixup: float = 0.0,
-        mixup_beta: float = 0.5,
-        label_smoothing: float = 0.0,
-        dropout_samples: int = 1,
-        boundary: float = 0.0,
-        main_type: float = 0.0,
-        main_label: int = 0,
-        vat: Vat | None = None,
-        vat_weight: float = 1.0,
-    ) -> None:
-        """r_drop: α. simcse, mixup, boundary, main_type, vat_weight: weights. mixup_beta: both parameters of λ's
-        distribution. main_label: the number of the main type.
-
-        label_smoothing: ε, below 1. dropout_samples: the head reads so many dropouts of one encoding, losses averaged.
-        Raises ValueError for a number that makes no sense.
-        """
-        if not 0 <= label_smoothing < 1 or dropout_samples < 1 or mixup_beta <= 0 or min(r_drop, simcse, mixup) < 0:
-            raise ValueError(
-                "expected label_smoothing in [0, 1), dropout_samples of 1 or more, mixup_beta above 0 and no weight "
-                f"below 0, found {label_smoothing=}, {dropout_samples=}, {mixup_beta=}, {r_drop=}, {simcse=}, {mixup=}"
-            )
-        self.teacher = teacher
-        self.dropout_samples, self.mixup_beta, self.vat = dropout_samples, mixup_beta, vat
-        self.main_label = main_label
-        smoothing = 0.0 if hasattr(teacher.tagger.head, "smoothing") else label_smoothing
+    def __init__(self, teacher: Teacher, terms: TermWeights, *, vat: Vat | None = None) -> None:
+        self.teacher, self.terms, self.vat = teacher, terms, vat
+        smoothing = 0.0 if hasattr(teacher.tagger.head, "smoothing") else terms.label_smoothing
         weights = {
             "entities": 1.0 - smoothing,
-            "similarity": similarity_weight if teacher.similarity is not None else 0.0,
-            "boundary": boundary,
-            "main_type": main_type,
+            "similarity": terms.similarity if teacher.similarity is not None else 0.0,
+            "boundary": terms.boundary,
+            "main_type": terms.main_type,
             "smoothing": smoothing,
-            "r_drop": r_drop / 4,
-            "simcse": simcse,
-            "mixup": mixup,
-            "vat": vat_weight if vat is not None else 0.0,
+            "r_drop": terms.r_drop / 4,
+            "simcse": terms.simcse,
+            "mixup": terms.mixup,
+            "vat": terms.vat if vat is not None else 0.0,
         }
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
-        self.passes = 2 if r_drop > 0 or simcse > 0 else 1
+        self.passes = 2 if terms.r_drop > 0 or terms.simcse > 0 else 1
 
     def counts(self, batch: Batch) -> dict[str, float]:
         """What the head's likelihood is of (words or sentences), pairs, and for SimCSE sentences."""
@@ -168,7 +174,7 @@ class TeacherObjective:
             assert self.vat is not None
             return {"vat": self._vat(batch)}
         tagger, mask = self.teacher.tagger, batch.mask
-        passes = [tagger.vectors(batch.inputs, samples=self.dropout_samples) for _ in range(self.passes)]
+        passes = [tagger.vectors(batch.inputs, samples=self.terms.dropout_samples) for _ in range(self.passes)]
         own = [vectors[: len(mask)] for vectors in passes]  # the first samples
         sums = self._likelihoods(torch.cat(passes), batch)
         if "similarity" in self.weights and batch.pairs is not None:
@@ -186,7 +192,7 @@ class TeacherObjective:
                 spans=spans_of(batch),
                 kept=batch.kept,
                 weight=batch.weight,
-                beta=self.mixup_beta,
+                beta=self.terms.mixup_beta,
             )
         if "vat" in self.weights:
             sums["vat"] = self._vat(batch)
@@ -195,14 +201,14 @@ class TeacherObjective:
     def _likelihoods(self, vectors: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The terms of the head. vectors: (passes · samples · batch, words, dim)."""
         assert batch.tags is not None
-        scorer, draws = self.teacher.tagger.scorer, self.passes * self.dropout_samples
+        scorer, draws = self.teacher.tagger.scorer, self.passes * self.terms.dropout_samples
         mask, kept, tags = (words.repeat(draws, 1) for words in (batch.mask, batch.kept, batch.tags))
         spans = spans_of(batch).repeat(draws, len(batch.mask))
         weight = None if batch.weight is None else batch.weight.repeat(draws)
         sums = {"entities": loss_of(scorer, vectors, kept, tags=tags, spans=spans, weight=weight) / draws}
         asked = self.weights.keys() & {"smoothing", "r_drop"}
         if "r_drop" in asked and (disagreement := getattr(scorer, "disagreement", None)):
-            sums["r_drop"] = disagreement(*vectors.chunk(2), mask.chunk(2)[0]) / self.dropout_samples
+            sums["r_drop"] = disagreement(*vectors.chunk(2), mask.chunk(2)[0]) / self.terms.dropout_samples
             asked -= {"r_drop"}
         if not asked:
             return sums
@@ -211,7 +217,7 @@ class TeacherObjective:
             sums["smoothing"] = weighted_sum(uniform_cross_entropy(log_probs).where(kept, 0), weight) / draws
         if "r_drop" in asked:
             half = mask.chunk(2)[0]
-            sums["r_drop"] = symmetric_kl(*log_probs.chunk(2)).where(half, 0).sum() / self.dropout_samples
+            sums["r_drop"] = symmetric_kl(*log_probs.chunk(2)).where(half, 0).sum() / self.terms.dropout_samples
         return sums
 
     def _auxiliary(self, vectors: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -219,7 +225,7 @@ class TeacherObjective:
         assert batch.tags is not None
         sums, places = {}, spans_of(batch).places
         for name, head in self.teacher.auxiliary.items():
-            label = None if name == "boundary" else self.main_label
+            label = None if name == "boundary" else self.terms.main_label
             of_type = batch.tags > 0 if label is None else (batch.tags + 1) // 2 == label + 1
             tags = (2 - batch.tags % 2) * of_type
             chosen = places if label is None else places[places[:, 3] == label]

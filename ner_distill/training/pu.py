@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
-from ner_distill.config import LossConfig
+from ner_distill.config import PuConfig
 from ner_distill.console import Reporter
 from ner_distill.data.noise.class_prior import estimate_priors, labelled_shares
 from ner_distill.data.sentence import Sentence
-from ner_distill.errors import ConfigError
+from ner_distill.errors import ConfigError, did_you_mean
 
 
 def pu_rates(
-    config: LossConfig,
+    config: PuConfig,
     labels: Sequence[str],
     sentences: Sequence[Sentence],
     development: Sequence[Sentence],
@@ -27,9 +26,7 @@ def pu_rates(
     """
     for label in config.prior:
         if label not in labels:
-            close = difflib.get_close_matches(label, labels, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"the data has {', '.join(labels)}"
-            raise ConfigError(f"loss.prior: no type {label!r}; {hint}")
+            raise ConfigError(f"loss.prior: no type {label!r}; {did_you_mean(label, labels)}")
     shares = labelled_shares(sentences)
     if lost := [label for label in labels if not shares.get(label)]:
         raise ConfigError(f"loss.kind: no word that counts is labelled {', '.join(lost)}; there is nothing to learn")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ner_distill.console import Reporter
-from ner_distill.data.batching import Batch, plan_batches
+from ner_distill.data.batching import Batch, interleaved, plan_batches
 from ner_distill.data.formats.readers import read_raw
 from ner_distill.data.sentence import Unit
 from ner_distill.errors import DataError
@@ -89,9 +89,7 @@ class WithRawText:
         batches = plan_batches(sizes, budget=self.budget, seed=self.seed, epoch=epoch)
         labelled = [Planned(batch, raw=False) for batch in self.labelled.plan(epoch)]
         raw = [Planned([chosen[index] for index in batch], raw=True) for batch in batches]
-        placed = [(place / len(labelled), one) for place, one in enumerate(labelled)]
-        placed += [((place + 0.5) / len(raw), one) for place, one in enumerate(raw)]
-        return [one for _, one in sorted(placed, key=lambda pair: pair[0])]
+        return interleaved(labelled, raw)
 
     def numbers(self, epoch: int) -> list[int]:
         """The raw sentences of an epoch: those that begin in its stretch of the text, which is read as a circle."""

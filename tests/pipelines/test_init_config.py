@@ -2,43 +2,81 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from ner_distill.config import StudentConfig, TeacherConfig, load_config
+from ner_distill.config import PretrainConfig, RunConfig, StudentConfig, TeacherConfig, load_config
+from ner_distill.config.variants import variants
 from ner_distill.errors import RunError
 from ner_distill.pipelines.init_config import init_config
 
-KINDS = pytest.mark.parametrize(("name", "kind"), [("teacher", TeacherConfig), ("student", StudentConfig)])
-Kind = type[TeacherConfig] | type[StudentConfig]
+KINDS = pytest.mark.parametrize(
+    ("name", "kind"), [("teacher", TeacherConfig), ("student", StudentConfig), ("pretrain", PretrainConfig)]
+)
+Kind = type[RunConfig]
+AUTO = {"optim.epochs", "optim.lr", "optim.head_lr", "optim.batch_words", "head.kind"}
 
 
-def keys_of(kind: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
-    """Every key of a configuration, without its section, in order."""
+def keys_of(kind: Kind) -> Iterator[tuple[str, FieldInfo]]:
+    """Every key of a configuration with its section, and what its class says of it; keys of variants more than once."""
     for name, field in kind.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from keys_of(field.annotation)
-        else:
+        if not variants(field):
             yield name, field
+        for variant in variants(field):
+            for key, inner in variant.model_fields.items():
+                first = len(variants(field)) > 1 and key == next(iter(variant.model_fields))
+                yield f"{name}.{key}", field if first else inner
+
+
+def flat(data: dict[str, Any]) -> dict[str, Any]:
+    """Dotted keys."""
+    tables = {key: value if isinstance(value, dict) else {"": value} for key, value in data.items()}
+    return {f"{table}.{key}".strip("."): value for table, keys in tables.items() for key, value in keys.items()}
 
 
 @KINDS
-def test_the_file_says_exactly_the_defaults(name: str, kind: Kind) -> None:
-    assert tomllib.loads(init_config(name, None)) == json.loads(kind().model_dump_json())
+def test_the_file_says_the_defaults_of_every_key_of_every_variant(name: str, kind: Kind) -> None:
+    written = flat(tomllib.loads(init_config(name, None)))
+    assert set(written) == {key for key, _ in keys_of(kind)}
+    assert {key for key, value in written.items() if value == "auto"} - {"distill.alpha", "distill.beta",
+        "distill.gamma"} == AUTO & set(written)  # fmt: skip
+    for key, value in flat(kind().model_dump(mode="json")).items():
+        assert written[key] in (value, "auto")
 
 
 @KINDS
 def test_training_with_the_file_is_training_without_it(name: str, kind: Kind, tmp_path: Path) -> None:
     init_config(name, tmp_path / "c.toml")
-    assert load_config(kind, tmp_path / "c.toml") == load_config(kind, None)  # type: ignore[type-var]
+    assert load_config(kind, tmp_path / "c.toml") == load_config(kind, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "settings"),
+    [
+        ("teacher", TeacherConfig, ["encoder.name=bert"]),
+        ("teacher", TeacherConfig, ["encoder.name=bert", "lattice.kind=flat", "lattice.lexicon=w.txt"]),
+        ("teacher", TeacherConfig, ["lattice.kind=softword", "lattice.lexicon=w.txt"]),
+        ("teacher", TeacherConfig, ["head.kind=mrc"]),
+        ("teacher", TeacherConfig, ["head.kind=additive-pointer"]),
+        ("teacher", TeacherConfig, ["adversarial.kind=vat"]),
+        ("teacher", TeacherConfig, ["loss.kind=pu"]),
+        ("student", StudentConfig, ["encoder.name=bert"]),
+        ("student", StudentConfig, ["head.kind=global-pointer"]),
+        ("pretrain", PretrainConfig, ["encoder.name=bert"]),
+        ("pretrain", PretrainConfig, ["minutes=1"]),
+    ],
+)
+def test_the_file_serves_for_any_kind_that_a_setting_chooses(
+    name: str, kind: Kind, settings: list[str], tmp_path: Path
+) -> None:
+    init_config(name, tmp_path / "c.toml")
+    assert load_config(kind, tmp_path / "c.toml", settings) == load_config(kind, None, settings)
 
 
 @KINDS
@@ -49,10 +87,24 @@ def test_every_key_has_a_description(name: str, kind: Kind) -> None:
 @KINDS
 def test_a_comment_with_its_description_stands_above_every_key(name: str, kind: Kind) -> None:
     lines = init_config(name, None).splitlines()
-    keys = [(lines[number - 1], line) for number, line in enumerate(lines) if re.match(r"\w+ = ", line)]
-    assert [line.partition(" = ")[0] for _, line in keys] == [key for key, _ in keys_of(kind)]
-    for (comment, _), (_, field) in zip(keys, keys_of(kind), strict=True):
-        assert comment.startswith(f"# {field.description}")
+    described = {key: {field.description for other, field in keys_of(kind) if other == key} for key, _ in keys_of(kind)}
+    section = ""
+    for number, line in enumerate(lines):
+        if line.startswith("["):
+            section = line.strip("[]") + "."
+        elif match := re.match(r"(\w+) = ", line):
+            descriptions = described.pop(section + match[1])
+            assert any(lines[number - 1].startswith(f"# {description}") for description in descriptions)
+    assert not described
+
+
+@KINDS
+def test_keys_of_some_kinds_stand_below_a_line_that_names_them(name: str, kind: Kind) -> None:
+    assert '# ---- only for name = "scratch"\n' in init_config(name, None)
+    if name != "pretrain":
+        text = init_config(name, None)
+        below = text.split('# ---- only for kind = "global-pointer" or "efficient-global-pointer"\n')[1]
+        assert below.splitlines()[1] == "rotary = true"
 
 
 @KINDS
@@ -62,13 +114,15 @@ def test_the_words_that_a_key_may_have_are_listed(name: str, kind: Kind) -> None
     assert choices
     for words in choices:
         assert " | ".join(f'"{word}"' for word in words) in text
+    if name != "pretrain":
+        assert '"auto" | "token" | "crf" | "crf-per-type" | "global-pointer"' in text
 
 
 @KINDS
 def test_what_is_written_is_what_is_returned(name: str, kind: Kind, tmp_path: Path) -> None:
     text = init_config(name, tmp_path / "c.toml")
     assert (tmp_path / "c.toml").read_text("utf-8") == text
-    assert f"ner-distill train-{name}" in text.splitlines()[0]
+    assert f"ner-distill {'' if name == 'pretrain' else 'train-'}{name}`" in text.splitlines()[0]
 
 
 def test_an_existing_file_is_left_alone(tmp_path: Path) -> None:

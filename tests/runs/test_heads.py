@@ -14,18 +14,18 @@ import pytest
 import torch
 from torch import nn
 
-from ner_distill.config import HeadConfig
+from ner_distill.config import HeadConfig, TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.nn.heads import HEADS, POINTERS, SPAN_HEADS, Head, SpanHead, Spans, is_span_head
-from ner_distill.options import ReadOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import Built, load_run
 from ner_distill.runs.heads import auxiliary_heads, check_entities, finds_spans, new_head
-from ner_distill.training.labelled import Trained
+from ner_distill.training.session import Trained
 from tests import corpora, nested
 
 TAGSET = TagSet(("LOC", "PER"))
@@ -47,28 +47,27 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train(data: Path, out: Path, *keys: str, flatten: str | None = None) -> tuple[Trained, str]:
     """One epoch, and what was said."""
     said = io.StringIO()
-    done = train_teacher(
-        [data / "train.jsonl"],
-        [data / "dev.jsonl"],
-        out,
-        settings=[*corpora.SMALL, "optim.epochs=1", "similarity.weight=0.0", *keys],
-        reading=ReadOptions(flatten=flatten),
-        reporter=Reporter(stream=said),
-    )
+    config = load_config(TeacherConfig, None, [*corpora.SMALL, "optim.epochs=1", "similarity.weight=0.0", *keys])
+    options = TeacherOptions(train=[data / "train.jsonl"], dev=[data / "dev.jsonl"], out=out, flatten=flatten)
+    done = train_teacher(config, options, Reporter(stream=said))
     return done, said.getvalue()
 
 
 # ---- the head
 
 
+def head_config(**options: object) -> HeadConfig:
+    return TeacherConfig.model_validate({"head": options}).head
+
+
 def span_head(**options: object) -> SpanHead:
     torch.manual_seed(3)
-    return cast(SpanHead, new_head(HeadConfig(**options), 8, TAGSET))  # type: ignore[arg-type]
+    return cast(SpanHead, new_head(head_config(**options), 8, TAGSET))
 
 
 @pytest.mark.parametrize("kind", [*HEADS, *SPAN_HEADS, *POINTERS])
 def test_the_kind_decides_whether_entities_may_nest(kind: str) -> None:
-    config = HeadConfig(kind=kind)  # type: ignore[arg-type]
+    config = head_config(kind=kind)
     assert finds_spans(config) == is_span_head(new_head(config, 8, TAGSET)) == (kind not in ("token", "crf"))
 
 
@@ -115,7 +114,7 @@ def test_head_dim_is_the_width_inside(kind: str) -> None:
 
 def warned(*, sentences: tuple[Sentence, ...] = (NESTED,), **options: object) -> str:
     said = io.StringIO()
-    check_entities(HeadConfig(**options), sentences, "--train", Reporter(stream=said))  # type: ignore[arg-type]
+    check_entities(head_config(**options), sentences, "--train", Reporter(stream=said))
     return said.getvalue()
 
 
@@ -157,7 +156,7 @@ def test_a_training_warns_of_entities_that_are_too_long(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["crf", "token"])
 def test_nested_entities_are_refused_for_a_flat_head_with_both_ways_out(data: Path, tmp_path: Path, kind: str) -> None:
-    with pytest.raises(DataError, match=r"--train: sentence s\d+ has entities that overlap") as raised:
+    with pytest.raises(DataError, match=r"`train`: sentence s\d+ has entities that overlap") as raised:
         train(data, tmp_path / "run", f"head.kind={kind}")
     assert "`flatten` longest" in str(raised.value)
     assert 'head.kind = "global-pointer"' in str(raised.value)
@@ -201,7 +200,7 @@ def test_a_span_head_learns_from_all_entities_whatever_flatten_says(
 
 @pytest.mark.parametrize("kind", ["token", "crf", "crf-per-type", "global-pointer", "additive-pointer"])
 def test_auxiliary_heads_are_of_the_heads_kind_and_of_one_type(kind: str) -> None:
-    config = HeadConfig(kind=kind, boundary_weight=0.5, main_type="PER", main_type_weight=0.1)  # type: ignore[arg-type]
+    config = head_config(kind=kind, boundary_weight=0.5, main_type="PER", main_type_weight=0.1)
     heads = auxiliary_heads(config, 8, TAGSET)
     assert list(heads) == ["boundary", "main_type"]
     for head in heads.values():
@@ -210,7 +209,7 @@ def test_auxiliary_heads_are_of_the_heads_kind_and_of_one_type(kind: str) -> Non
 
 
 def test_without_weights_there_are_no_auxiliary_heads() -> None:
-    assert auxiliary_heads(HeadConfig(kind="crf"), 8, TAGSET) == {}
+    assert auxiliary_heads(head_config(kind="crf"), 8, TAGSET) == {}
 
 
 @pytest.mark.parametrize(

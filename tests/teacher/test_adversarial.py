@@ -8,7 +8,7 @@ from torch.func import functional_call
 from ner_distill.errors import ConfigError
 from ner_distill.nn.encoders.scratch import ScratchEncoder, WordEmbedding
 from ner_distill.nn.heads import CrfHead
-from ner_distill.teacher.adversarial import PLACES, Fgm, FreeLb, Pgd, Vat, make_adversary, make_vat
+from ner_distill.teacher.adversarial import PLACES, Fgm, FreeLb, Pgd, Vat
 from ner_distill.teacher.adversarial_vectors import OnVectors
 from ner_distill.teacher.adversarial_weights import OnWeights
 from tests.pipelines.training import UNEQUAL, new_fit, new_teacher, watch_gradients
@@ -83,8 +83,17 @@ def snapshot(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
+METHODS = {"fgm": Fgm, "pgd": Pgd, "freelb": FreeLb}
+
+
 def adversary(kind: str, on: str, model: Toy, **settings: float):
-    return make_adversary(kind, on, [model.embedding], **{"epsilon": 1.0, "alpha": 0.3, "steps": 3, **settings})
+    return made(kind, on, [model.embedding], **settings)
+
+
+def made(kind: str, on: str, embeddings: list[nn.Module], **settings: float):
+    values = {"epsilon": 1.0} if kind == "fgm" else {"epsilon": 1.0, "alpha": 0.3, "steps": 3}
+    changed = {key: value for key, value in settings.items() if key in values}
+    return METHODS[kind](PLACES[on](embeddings), **values | changed)
 
 
 def no_hooks(model: nn.Module) -> bool:
@@ -320,7 +329,7 @@ def test_too_few_steps_are_refused(kind, steps):
 
 # ---- all that run passes of the loss
 
-KINDS = ["fgm", "pgd", "freelb"]
+KINDS = list(METHODS)
 PASSES = {"fgm": (2, 2), "pgd": (4, 2), "freelb": (3, 3)}  # forward passes, and those backward through the parameters
 all_of_them = pytest.mark.parametrize(("kind", "on"), [(kind, on) for kind in KINDS for on in PLACES])
 
@@ -408,7 +417,7 @@ def test_accumulated_batches_give_the_gradient_of_one_big_batch(tmp_path, kind):
     def gradients(directory, plan, accumulate):
         teacher = new_teacher()
         embeddings = [teacher.tagger.encoder.embedding]
-        attack = make_adversary(kind, "vectors", embeddings, epsilon=0.5, alpha=0.3, steps=3)
+        attack = made(kind, "vectors", embeddings, epsilon=0.5)
         fit = new_fit(directory, plan=plan, accumulate=accumulate, model=teacher, adversary=attack)
         seen = watch_gradients(fit)
         fit.run()
@@ -451,7 +460,7 @@ def test_bf16_gives_the_gradient_of_full_precision_but_for_rounding(kind, on):
 @all_of_them
 def test_an_embedding_that_takes_no_part_in_the_loss_is_an_error(kind, on):
     model, other = Toy(), nn.Embedding(3, 3)
-    attack = make_adversary(kind, on, [other], epsilon=1.0, alpha=0.3, steps=3)
+    attack = made(kind, on, [other])
     with pytest.raises(ConfigError, match="took no part"):
         attack.backward(lambda: model(IDS), backward)
 
@@ -488,11 +497,6 @@ def test_a_model_without_an_embedding_is_refused(on):
 def test_a_model_without_an_embedding_matrix_is_refused():
     with pytest.raises(ConfigError, match="no embedding matrix to perturb"):
         OnWeights([nn.Linear(2, 2)])
-
-
-@pytest.mark.parametrize("kind", ["none", "vat"])
-def test_what_runs_no_passes_makes_no_adversary(kind):
-    assert make_adversary(kind, "vectors", [], epsilon=1.0, alpha=0.3, steps=3) is None
 
 
 # ---- dropout
@@ -746,9 +750,3 @@ def test_vat_moves_a_frozen_embedding_and_gives_it_no_gradient(on):
     Vat(PLACES[on]([model.embedding])).divergence(model).backward()
     assert model.embedding.weight.grad is None
     assert model.head.weight.grad.abs().sum() > 0
-
-
-def test_vat_is_made_for_its_kind_alone():
-    model = Softmax(4)
-    assert isinstance(make_vat("vat", "weights", [model.embedding], epsilon=1.0), Vat)
-    assert make_vat("pgd", "weights", [model.embedding], epsilon=1.0) is None

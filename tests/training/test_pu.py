@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ner_distill.config import LossConfig, TeacherConfig, load_config
+from ner_distill.config import PuConfig, TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.sentence import Sentence, Span
@@ -17,6 +17,7 @@ from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError
 from ner_distill.nn.heads.pu import PuHead
 from ner_distill.options.models import LabelUnlabeledOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import load_run
@@ -32,7 +33,7 @@ DEVELOPMENT = [Sentence("c", ("Bob", "Lee", "and", "Ann", "in", "Rome"), (Span(0
 
 
 def rates(said: io.StringIO | None = None, **loss: object) -> tuple[list[float], list[float]]:
-    config = LossConfig(kind="pu", **loss)  # type: ignore[arg-type]
+    config = PuConfig(**loss)  # type: ignore[arg-type]
     return pu_rates(config, LABELS, SENTENCES, DEVELOPMENT, Reporter(stream=said or io.StringIO()))
 
 
@@ -64,7 +65,7 @@ def test_a_prior_of_no_type_is_refused_with_the_one_that_was_meant() -> None:
 def test_a_type_of_which_no_word_counts_is_refused() -> None:
     masked = [replace(SENTENCES[0], keep=(False, True, True, True)), SENTENCES[1]]
     with pytest.raises(ConfigError, match="no word that counts is labelled PER"):
-        pu_rates(LossConfig(kind="pu"), LABELS, masked, DEVELOPMENT, Reporter(stream=io.StringIO()))
+        pu_rates(PuConfig(), LABELS, masked, DEVELOPMENT, Reporter(stream=io.StringIO()))
 
 
 def test_a_prior_below_the_labelled_share_is_a_warning() -> None:
@@ -124,7 +125,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_jsonl(half, root / "train.jsonl")
     corpora.write_all(root, train=1, dev=20, raw=12)
     settings = [*corpora.SMALL, "optim.epochs=8", "loss.kind=pu", "loss.prior_from=dev"]
-    train_teacher([root / "train.jsonl"], [root / "dev.conll"], root / "teacher", settings=settings)
+    options = TeacherOptions(train=[root / "train.jsonl"], dev=[root / "dev.conll"], out=root / "teacher")
+    train_teacher(load_config(TeacherConfig, None, settings), options)
     return root
 
 

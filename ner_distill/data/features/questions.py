@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import tomllib
@@ -20,7 +19,7 @@ from ner_distill.data.features.pieces import PieceFeaturizer
 from ner_distill.data.features.words import WordFeaturizer
 from ner_distill.data.formats.segment import segment
 from ner_distill.data.sentence import Unit
-from ner_distill.errors import ConfigError
+from ner_distill.errors import ConfigError, did_you_mean
 
 SEPARATOR = "\u0003"  # between question and sentence for an encoder that knows no word for that: no text holds it
 CUT = "sentences partly read without their question"
@@ -151,10 +150,7 @@ def _read_toml(path: Path | str) -> dict[str, Any]:
 def _problem_of(name: str, question: object, labels: Sequence[str]) -> str | None:
     """What is wrong with one line of a file of questions."""
     if name not in labels:
-        lower = {label.lower(): label for label in labels}
-        close = difflib.get_close_matches(name.lower(), lower, n=1)
-        hint = f"did you mean {lower[close[0]]}?" if close else f"the data has {', '.join(labels)}"
-        return f"{name} is no type of the data; {hint}"
+        return f"{name} is no type of the data; {did_you_mean(name, labels)}"
     if isinstance(question, dict):
         return f"{name}: expected a question in quotes, found a table; a type with a dot in its name is quoted, too"
     if not isinstance(question, str):

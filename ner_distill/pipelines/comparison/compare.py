@@ -29,7 +29,7 @@ from ner_distill.runs.heads import finds_spans
 from ner_distill.runs.info import RunInfo, write_config
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import RunRecord, fingerprints, require_same_files, require_same_values
-from ner_distill.training.labelled import check_development_labels
+from ner_distill.training.development import check_development_labels
 from ner_distill.training.workers import require_one_process
 
 COMPARISON = OutputKind("compare", "comparison", (FILE,), can_overwrite=False)

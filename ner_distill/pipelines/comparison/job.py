@@ -6,14 +6,15 @@ A process of its own makes the peak of memory that of one run, and lets a run fa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ner_distill.config import TeacherConfig
 from ner_distill.errors import RunError
 from ner_distill.files import read_json, write_json
-from ner_distill.options.training import CompareOptions
+from ner_distill.options.models import EvaluateOptions
+from ner_distill.options.training import CompareOptions, TeacherOptions
 from ner_distill.pipelines.comparison.figures import Figures
 from ner_distill.runs.info import TEACHER_RUN
 from ner_distill.training.workers import run_processes
@@ -92,17 +93,28 @@ def run_in_process(job: Job, quiet: bool) -> str | None:
 def do_job(job: Job) -> None:
     """Train, or go on, and measure. Raises NerDistillError."""
     from ner_distill.pipelines.evaluate import evaluate
-    from ner_distill.pipelines.shim import train_on
+    from ner_distill.pipelines.train_teacher import train_teacher
 
     options, measured = job.options, job.measured()
     if not job.trained:
-        train_on(job.config, options.train, options.dev, job.run, reading=options.reading())
+        reading = asdict(options.reading())
+        teacher = TeacherOptions(train=options.train, dev=options.dev, out=job.run, **reading)
+        train_teacher(job.config, teacher, resume="auto")
         measured = {"peak_mib": peak_mib(), "gpu_mib": gpu_mib()}
     measured.setdefault("peak_mib", None)  # killed between the last line of training and the measuring: not known
     measured.setdefault("gpu_mib", None)
     write_json(job.run / "measured.json", measured)
     if options.test and "test" not in measured:
-        scores = evaluate(job.run, options.test, reading=options.reading())
+        scores = evaluate(
+            EvaluateOptions(
+                model=job.run,
+                data=options.test,
+                format=options.format,
+                scheme=options.scheme,
+                tag_column=options.tag_column,
+                strict=options.strict,
+            )
+        )
         write_json(job.run / "measured.json", measured | {"test": scores.to_json()})
 
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ner_distill.config import TeacherConfig
+from ner_distill.config import PuConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_raw, resumable
 from ner_distill.data.formats.reading import read_labelled, unit_of_raw
@@ -27,14 +27,15 @@ from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.files import read_json, write_json
 from ner_distill.options import ReadOptions
 from ner_distill.options.labels import GrowOptions, LabelDictionaryOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.dictionaries.grow_dictionary import check_types, grow_dictionary
 from ner_distill.pipelines.dictionaries.label_dictionary import label_dictionary
 from ner_distill.pipelines.evaluate import score_model
-from ner_distill.pipelines.shim import train_on
+from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import load_run
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
-from ner_distill.training.labelled import check_development_labels
+from ner_distill.training.development import check_development_labels
 from ner_distill.training.rounds import Rounds, do_rounds
 from ner_distill.training.workers import require_one_process
 
@@ -133,9 +134,8 @@ class _Growing:
                 dictionary=options.dictionary, text=options.text, out=labelled, unit=self.unit, format=options.format
             )
             label_dictionary(labels, self.reporter)
-        trained = train_on(
-            self.config, [labelled], options.dev, directory / "teacher", unit=self.unit, reporter=self.reporter
-        )
+        teacher = TeacherOptions(train=[labelled], dev=options.dev, out=directory / "teacher")
+        trained = train_teacher(self.config, teacher, self.reporter, unit=self.unit, resume="auto")
         self.reporter.log_to(options.out / "log.txt")
         return trained.scores.micro.f1
 
@@ -190,7 +190,8 @@ def _read(config: TeacherConfig, options: GrowOptions, lists: dict[str, list[Pat
     labels = info.labels if info else tuple(lists)
     if model:
         check_types(lists, labels, model)
-    if unknown := [label for label in config.loss.prior if label not in labels]:
+    priors = config.loss.prior if isinstance(config.loss, PuConfig) else {}
+    if unknown := [label for label in priors if label not in labels]:
         raise ConfigError(f"loss.prior: no type {unknown[0]!r}; the dictionaries have {', '.join(labels)}")
     unit = info.unit if info else unit_of_raw(text, options.format, "auto")
     quiet = Reporter(quiet=True)  # each training says again what is odd

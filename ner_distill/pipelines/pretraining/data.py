@@ -15,11 +15,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 
-from ner_distill.data.batching import Batch, plan_batches
-from ner_distill.data.features.masking import HIDDEN, LEFT, RANDOM, Actions, Kind, choose, replaced, whole_words
+from ner_distill.config import PretrainConfig
+from ner_distill.data.batching import Batch, plan_batches, units_per_word
+from ner_distill.data.features.masking import HIDDEN, LEFT, RANDOM, Actions, choose, replaced, whole_words
 from ner_distill.data.features.pieces import PieceFeatures, PieceFeaturizer
 from ner_distill.data.features.words import WordFeaturizer, normal
 from ner_distill.data.lexicon.lexicon import Matcher
@@ -28,8 +28,9 @@ from ner_distill.files import atomic_write_text
 from ner_distill.nn.losses import contrast
 from ner_distill.nn.masked_lm import KNOWN, MaskedPieces, MaskedWords, masked_loss
 from ner_distill.pipelines.pretraining.text import Text
-from ner_distill.training.processes import sum_over_processes
+from ner_distill.training.processes import Accelerator, sum_over_processes
 
+SAMPLED = 500  # sentences that say how much the encoder computes for a word
 COUNTED = 1_000_000  # sentences, spread evenly, on which vocabularies are counted
 TRAINING, DEVELOPMENT = 0, 1
 ROUNDS = 20  # of a training that lasts so many minutes
@@ -61,7 +62,7 @@ class WordMasker:
         self.vocab = featurizer.vocabs["words"]
         self.forms = self.vocab.forms
         if not self.forms:
-            raise DataError("--text: no word occurs encoder.min_count times; give more text or lower it")
+            raise DataError("`text`: no word occurs encoder.min_count times; give more text or lower it")
 
     def inputs(
         self, sentences: Sequence[Sequence[str]], actions: Sequence[Actions], rngs: Sequence[Random]
@@ -124,18 +125,16 @@ class PretrainData:
         self,
         text: Text,
         masker: Masker,
-        *,
-        budget: int,
-        seed: int,
-        kind: Kind = "word",
-        share: float = 0.15,
+        config: PretrainConfig,
         matcher: Matcher | None = None,
         planned: Planned | None = None,
     ) -> None:
-        self.text, self.masker, self.seed, self.planned = text, masker, seed, planned
-        self.kind, self.share, self.matcher = kind, share, matcher
+        """matcher: finds whole words and phrases, which are masked together."""
+        self.text, self.masker, self.planned = text, masker, planned
+        self.seed, self.mask, self.matcher = config.seed, config.mask, matcher
         # the text counts words, the budget what the encoder computes
-        self.budget = max(1, round(budget / _units_per_word(text, masker.featurizer)))
+        units = units_per_word(text.spread(SAMPLED), masker.featurizer)
+        self.budget = max(1, round(config.optim.batch_words / units))
         self._batches: dict[int, list[list[int]]] = {}
 
     def plan(self, epoch: int) -> list[tuple[int, list[int]]]:
@@ -149,7 +148,7 @@ class PretrainData:
         """The batches of a round, in the order in which they are read."""
         if round not in self._batches:
             numbers = self.text.sentences(round, self.seed)
-            lengths = self.text.lengths[numbers].tolist()
+            lengths = self.text.lengths(numbers)
             plan = plan_batches(lengths, budget=self.budget, seed=self.seed, epoch=round)
             self._batches = {round: [[numbers[index] for index in batch] for batch in plan]}
         return self._batches[round]
@@ -161,7 +160,7 @@ class PretrainData:
     def held_out(self) -> list[list[int]]:
         """The batches of held-out sentences."""
         numbers = self.text.held_out
-        plan = plan_batches(self.text.lengths[numbers].tolist(), budget=self.budget, seed=None)
+        plan = plan_batches(self.text.lengths(numbers), budget=self.budget, seed=None)
         return [[numbers[index] for index in batch] for batch in plan]
 
     def masked(self, role: int, round: int, numbers: Sequence[int]) -> Batch:
@@ -169,7 +168,7 @@ class PretrainData:
         sentences = [self.text[number] for number in numbers]
         rngs = [np.random.default_rng([self.seed, role, round, number]) for number in numbers]
         actions = [
-            choose(whole_words(words, self.matcher), rng, kind=self.kind, share=self.share)
+            choose(whole_words(words, self.matcher), rng, kind=self.mask.kind, share=self.mask.share)
             for words, rng in zip(sentences, rngs, strict=True)
         ]
         inputs = self.masker.inputs(sentences, actions, rngs)
@@ -279,15 +278,6 @@ def development_figures(model: MaskedWords | MaskedPieces, data: PretrainData) -
         total += len(targets)
     mean = loss / max(total, 1.0)
     return {"score": -mean, "accuracy": right / max(total, 1.0), "perplexity": math.exp(min(mean, 700.0))}
-
-
-def _units_per_word(text: Text, featurizer: Any, *, sentences: int = 500) -> float:
-    """What the encoder computes for a word on average."""
-    words = units = 0
-    for sentence in text.spread(sentences):
-        words += len(sentence)
-        units += featurizer.size(featurizer.features(sentence))
-    return max(units / max(words, 1), 1e-3)
 
 
 def _long(parts: Sequence[Any]) -> Tensor:

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from accelerate import Accelerator
 from torch import nn
 
-from ner_distill.config import PretrainConfig, load_config
+from ner_distill.config import PretrainConfig, PretrainedEncoderConfig, ScratchEncoderConfig
 from ner_distill.console import Reporter
 from ner_distill.data.features.words import FILE as VOCABULARY
 from ner_distill.data.features.words import WordFeaturizer
 from ner_distill.data.formats.readers import count_sentences, read_raw, resumable
 from ner_distill.data.formats.reading import unit_of_raw
 from ner_distill.data.lexicon.lexicon import Lexicon
-from ner_distill.data.sentence import Unit, separator
+from ner_distill.data.sentence import Unit
 from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import atomic_write_text, read_json, write_json
 from ner_distill.nn.masked_lm import MaskedPieces, MaskedWords
+from ner_distill.options.training import PretrainOptions
 from ner_distill.pipelines.pretraining.data import (
     COUNTED,
     ROUNDS,
@@ -43,13 +42,12 @@ from ner_distill.runs.record import (
     INPUTS,
     Inputs,
     fingerprints,
-    open_directory,
     require_same_config,
     require_same_inputs,
 )
-from ner_distill.training.fit import Fit
-from ner_distill.training.labelled import fit_settings, parameter_groups, require_device
-from ner_distill.training.processes import make_accelerator
+from ner_distill.training.fit import TrainingTask
+from ner_distill.training.optim import parameter_groups
+from ner_distill.training.session import Session
 
 MARK = "pretrain.json"
 PRETRAINING = OutputKind("pretrain", "pretraining", ("config.toml", MARK), "metrics.json")
@@ -57,7 +55,7 @@ PRETRAINING = OutputKind("pretrain", "pretraining", ("config.toml", MARK), "metr
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A finished pretraining: its figures on held-out sentences. main: is this the process that speaks for all?"""
+    """A finished pretraining: its figures on held-out sentences. main: whether this process speaks for all."""
 
     accuracy: float
     perplexity: float
@@ -66,168 +64,11 @@ class Pretrained:
 
 @dataclass(frozen=True)
 class _Model:
-    """What is trained, what feeds it, and what of it begins at a checkpoint (`optim.lr`; all else: `head_lr`)."""
+    """What is trained, what feeds it, and the parts that learn at `optim.lr`, as encoders do (others: `head_lr`)."""
 
     module: MaskedWords | MaskedPieces
     masker: WordMasker | PieceMasker
-    begun: list[nn.Module]
-
-
-def pretrain(
-    text: Sequence[str | Path],
-    out: Path,
-    *,
-    config_file: Path | None = None,
-    settings: Sequence[str] = (),
-    format: str = "auto",
-    unit: str = "auto",
-    resume: bool = False,
-    overwrite: bool = False,
-    reporter: Reporter | None = None,
-) -> Pretrained:
-    """Train an encoder on text and write its directory. Raises as `train_teacher` does.
-
-    The directory of a scratch encoder has `encoder.toml`, vocabulary.json and model.safetensors; that of a pretrained
-    one is a Hugging Face checkpoint. Either is what `encoder.name` of another training may name.
-    """
-    config = load_config(PretrainConfig, config_file, settings)
-    require_device(config.optim.precision)
-    accelerator = make_accelerator(config.optim.precision)
-    reporter = reporter or Reporter(quiet=not accelerator.is_main_process)
-    if accelerator.is_main_process:
-        PRETRAINING.check(out, resume=resume, overwrite=overwrite)
-    if resume:
-        resumable(text)
-    begins = config.encoder.start if config.encoder.name == "scratch" else config.encoder.name
-    if begins and Path(begins).expanduser().resolve() == out.resolve():
-        raise ConfigError(f"--out {out}: is what the training begins at; choose another directory")
-    chosen = unit_of_raw(text, format, unit)
-    inputs = {"text": fingerprints(text), "mask.lexicon": fingerprints(config.mask.lexicon)}
-    record = PretrainRecord(config, chosen, inputs)
-    if resume:
-        record.require_same(out)
-        if PRETRAINING.state(out) == "finished":
-            reporter.info(f"{out}: this pretraining is finished; nothing to do")
-            figures = read_json(out / "metrics.json", "the training did not finish")
-            return Pretrained(figures["accuracy"], figures["perplexity"], accelerator.is_main_process)
-    lexicon = _lexicon(config, chosen)
-    pieces = _piece_model(config) if config.encoder.name != "scratch" else None
-    if config.encoder.start:
-        count_words(config.encoder, chosen, ())  # of another unit, or not there: before anything is made
-    if accelerator.is_main_process:
-        if not resume:
-            open_directory(PRETRAINING, out, record, overwrite=overwrite)
-        reporter.log_to(out / "log.txt")
-        _write_text(text, out, format, chosen, reporter)
-    accelerator.wait_for_everyone()
-    stored = Text(out / "checkpoints" / "text")
-    model = pieces or _word_model(config, chosen, stored, out, accelerator, reporter)
-    reporter.info(
-        f"{len(stored):,} sentences, {int(stored.lengths.sum(dtype='int64')):,} words, {len(stored.held_out):,} "
-        f"sentences held out; {sum(p.numel() for p in model.module.parameters()):,} parameters; {accelerator.device}"
-    )
-    return _fit(config, model, stored, lexicon, out, accelerator, reporter, resume=resume)
-
-
-def _fit(
-    config: PretrainConfig,
-    model: _Model,
-    text: Text,
-    lexicon: Lexicon | None,
-    out: Path,
-    accelerator: Accelerator,
-    reporter: Reporter,
-    *,
-    resume: bool,
-) -> Pretrained:
-    optim = config.optim
-    assert isinstance(optim.batch_words, int)
-    minutes = Minutes(out / "checkpoints" / "rounds.json", config.minutes, accelerator, optim.accumulate)
-    data = PretrainData(
-        text,
-        model.masker,
-        budget=optim.batch_words,
-        seed=config.seed,
-        kind=config.mask.kind,
-        share=config.mask.share,
-        matcher=lexicon,
-        planned=minutes.places if config.minutes else None,
-    )
-    epochs = ROUNDS if optim.epochs == "auto" else optim.epochs * text.rounds()
-    fit = Fit(
-        model.module,
-        MaskedObjective(model.module, simcse=config.simcse),
-        data,
-        parameter_groups(model.module, model.begun, optim),
-        minutes.timed(lambda module: development_figures(module, data)),
-        settings=fit_settings(optim.model_copy(update={"epochs": epochs}), config.seed),
-        directory=out,
-        reporter=reporter,
-        accelerator=accelerator,
-    )
-    minutes.done = lambda: (fit.progress.step, fit.progress.seconds)
-    result = fit.run(resume=resume)
-    figures = development_figures(model.module, data)
-    if accelerator.is_main_process:
-        _finish(config, model, out, {**figures, "steps": result.steps, "seconds": round(result.seconds, 1)})
-    accelerator.wait_for_everyone()
-    return Pretrained(figures["accuracy"], figures["perplexity"], accelerator.is_main_process)
-
-
-# ---- what it begins with
-
-
-def _lexicon(config: PretrainConfig, unit: Unit) -> Lexicon | None:
-    if not config.mask.lexicon:
-        return None
-    longest, fold = (8, False) if unit == "character" else (LONGEST, True)
-    return Lexicon.read(config.mask.lexicon, max_length=longest, separator=separator(unit), fold_case=fold)[0]
-
-
-def _write_text(text: Sequence[str | Path], out: Path, format: str, unit: Unit, reporter: Reporter) -> None:
-    place = out / "checkpoints" / "text"
-    if place.is_dir():  # of the training that is resumed
-        return
-    with reporter.progress("reading", total=count_sentences(text, format=format), unit="sentences") as progress:
-
-        def words() -> Iterator[tuple[str, ...]]:
-            for sentence in read_raw(list(text), format=format, unit=unit):
-                yield sentence.words
-                progress.advance(1)
-
-        Text.write(place, words())
-
-
-def _piece_model(config: PretrainConfig) -> _Model:
-    """A checkpoint with its own layer for guessing pieces, or a new one where it has none."""
-    from ner_distill.nn.encoders.huggingface import load_masked_lm
-
-    torch.manual_seed(config.seed)
-    model, whole = load_masked_lm(config.encoder.name)
-    featurizer = count_pieces(config.encoder, config.encoder.name, cast(Any, model.base_model))
-    module = MaskedPieces(model)
-    return _Model(module, PieceMasker(featurizer), [module if whole else model.base_model])
-
-
-def _word_model(
-    config: PretrainConfig, unit: Unit, text: Text, out: Path, accelerator: Accelerator, reporter: Reporter
-) -> _Model:
-    """A scratch encoder for the words of the text, or of the directory where it starts."""
-    if (out / VOCABULARY).is_file():  # of the training that is resumed
-        featurizer = WordFeaturizer.load(out, unit, max_words=config.encoder.max_pieces)
-    else:
-        featurizer = count_words(config.encoder, unit, text.spread(COUNTED))
-    masker = WordMasker(featurizer)
-    if accelerator.is_main_process:
-        featurizer.save(out)
-    torch.manual_seed(config.seed)
-    encoder = scratch(config.encoder, featurizer)
-    start_encoder(config.encoder, encoder, reporter)
-    module = MaskedWords(encoder, words=len(masker.vocab), dim=config.encoder.word_dim)
-    return _Model(module, masker, [encoder])
-
-
-# ---- its directory
+    initialised: list[nn.Module]
 
 
 @dataclass(frozen=True)
@@ -249,22 +90,131 @@ class PretrainRecord:
         about = read_json(directory / MARK, "this is no pretraining")
         if not isinstance(about, dict) or about.get("format") != 1 or about.get("unit") != self.unit:
             raise RunError(
-                f"--resume: {directory / MARK} says {about!r}, the text is now read by {self.unit}; a pretraining goes "
-                "on as it began (--unit)"
+                f"`resume`: {directory / MARK} says {about!r}, the text is now read by {self.unit}; a pretraining goes "
+                "on as it began (`unit`)"
             )
         require_same_config(directory, self.config, PRETRAINING.noun)
         require_same_inputs(directory, self.inputs)
 
 
-def _finish(config: PretrainConfig, model: _Model, out: Path, figures: dict[str, Any]) -> None:
-    """Write the encoder and then `metrics.json`, the mark of a finished training; checkpoints are of no more use."""
+def pretrain(config: PretrainConfig, options: PretrainOptions, reporter: Reporter | None = None) -> Pretrained:
+    """Train an encoder on text and write its directory. Raises as `train_teacher` does.
+
+    The directory of a scratch encoder has `encoder.toml`, vocabulary.json and model.safetensors; that of a pretrained
+    one is a Hugging Face checkpoint. Either is what `encoder.name` of another training may name.
+    """
+    session = Session(PRETRAINING, options, config, reporter)
+    encoder = config.encoder
+    if session.resumes:
+        resumable(options.text)
+    start = encoder.start if isinstance(encoder, ScratchEncoderConfig) else encoder.name
+    if start and Path(start).expanduser().resolve() == options.out.resolve():
+        raise ConfigError(f"`out` {options.out}: is what the training begins at; choose another directory")
+    unit = unit_of_raw(options.text, options.format, options.unit)
+    inputs = {"text": fingerprints(options.text), "mask.lexicon": fingerprints(config.mask.lexicon)}
+    record = PretrainRecord(config, unit, inputs)
+    if session.finished(record):
+        figures = read_json(options.out / "metrics.json", "the training did not finish")
+        return Pretrained(figures["accuracy"], figures["perplexity"], session.main)
+    lexicon = _lexicon(config, unit)
+    pieces = _piece_model(encoder, config.seed) if isinstance(encoder, PretrainedEncoderConfig) else None
+    if isinstance(encoder, ScratchEncoderConfig) and encoder.start:
+        count_words(encoder, unit, ())  # of another unit, or not there: before anything is made
+    session.begin(record)
+    text = _text(options, unit, session)
+    model = pieces or _word_model(config, unit, text, session)
+    session.reporter.info(
+        f"{len(text):,} sentences, {text.words:,} words, {len(text.held_out):,} sentences held out; "
+        f"{sum(p.numel() for p in model.module.parameters()):,} parameters; {session.device}"
+    )
+    return _train(config, model, text, lexicon, session)
+
+
+def _train(config: PretrainConfig, model: _Model, text: Text, lexicon: Lexicon | None, session: Session) -> Pretrained:
+    minutes = Minutes(
+        session.out / "checkpoints" / "rounds.json", config.minutes, session.accelerator, config.optim.accumulate
+    )
+    data = PretrainData(text, model.masker, config, lexicon, minutes.places if config.minutes else None)
+    task = TrainingTask(
+        model.module,
+        MaskedObjective(model.module, simcse=config.simcse),
+        data,
+        parameter_groups(model.module, model.initialised, config.optim),
+        minutes.timed(lambda module: development_figures(module, data)),
+    )
+    loop = session.loop(task, epochs=ROUNDS if config.minutes else config.optim.epochs * text.rounds())
+    minutes.done = lambda: (loop.progress.step, loop.progress.seconds)
+    result = loop.run(resume=session.resumes)
+    figures = development_figures(model.module, data)
+    metrics = {"kind": "pretrain", **figures, "steps": result.steps, "seconds": round(result.seconds, 1)}
+    session.finish(lambda out: _save(config, model, out), metrics)
+    return Pretrained(figures["accuracy"], figures["perplexity"], session.main)
+
+
+def _save(config: PretrainConfig, model: _Model, out: Path) -> None:
+    """Write the encoder."""
     if isinstance(model.module, MaskedWords):
         assert isinstance(model.masker, WordMasker)
+        assert isinstance(config.encoder, ScratchEncoderConfig)
         save_start(config.encoder, model.masker.featurizer.unit, model.module.encoder, out)
     else:
         from ner_distill.nn.encoders.huggingface import save_backbone
 
         assert isinstance(model.masker, PieceMasker)
         save_backbone(model.module.model, model.masker.featurizer.tokenizer, out)
-    atomic_write_text(out / "metrics.json", json.dumps({"kind": "pretrain", **figures}, indent=1) + "\n")
-    shutil.rmtree(out / "checkpoints", ignore_errors=True)
+
+
+# ---- what it begins with
+
+
+def _lexicon(config: PretrainConfig, unit: Unit) -> Lexicon | None:
+    if not config.mask.lexicon:
+        return None
+    longest, separator = (8, "") if unit == "character" else (LONGEST, " ")
+    return Lexicon.read(config.mask.lexicon, max_length=longest, separator=separator, fold_case=unit == "word")[0]
+
+
+def _text(options: PretrainOptions, unit: Unit, session: Session) -> Text:
+    """The sentences on disk, where the first process writes them, if a training that is resumed did not."""
+    directory, format = session.out / "checkpoints" / "text", options.format
+    if session.main and not directory.is_dir():
+        total = count_sentences(options.text, format=format)
+        with session.reporter.progress("reading", total=total, unit="sentences") as progress:
+
+            def words() -> Iterator[tuple[str, ...]]:
+                for sentence in read_raw(list(options.text), format=format, unit=unit):
+                    yield sentence.words
+                    progress.advance(1)
+
+            Text.write(directory, words())
+    session.accelerator.wait_for_everyone()
+    return Text(directory)
+
+
+def _piece_model(config: PretrainedEncoderConfig, seed: int) -> _Model:
+    """A checkpoint with its own layer for guessing pieces, or a new one where it has none."""
+    from ner_distill.nn.encoders.huggingface import load_masked_lm
+
+    torch.manual_seed(seed)
+    model, whole = load_masked_lm(config.name)
+    featurizer = count_pieces(config, cast(Any, model.base_model))
+    module = MaskedPieces(model)
+    return _Model(module, PieceMasker(featurizer), [module if whole else model.base_model])
+
+
+def _word_model(config: PretrainConfig, unit: Unit, text: Text, session: Session) -> _Model:
+    """A scratch encoder for the words of the text, or of the directory where it starts."""
+    shape, out = config.encoder, session.out
+    assert isinstance(shape, ScratchEncoderConfig)
+    if (out / VOCABULARY).is_file():  # of the training that is resumed
+        featurizer = WordFeaturizer.load(out, unit, max_words=shape.max_pieces)
+    else:
+        featurizer = count_words(shape, unit, text.spread(COUNTED))
+    masker = WordMasker(featurizer)
+    if session.main:
+        featurizer.save(out)
+    torch.manual_seed(config.seed)
+    encoder = scratch(shape, featurizer)
+    start_encoder(shape, encoder, session.reporter)
+    module = MaskedWords(encoder, words=len(masker.vocab), dim=shape.word_dim)
+    return _Model(module, masker, [encoder])

@@ -36,9 +36,9 @@ class Text:
         try:
             self._words = np.memmap(directory / WORDS, dtype=np.uint8, mode="r")
             self._ends = np.memmap(directory / ENDS, dtype=np.int64, mode="r")
-            self.lengths = np.memmap(directory / LENGTHS, dtype=np.int32, mode="r")
+            self._lengths = np.memmap(directory / LENGTHS, dtype=np.int32, mode="r")
         except (OSError, ValueError) as error:
-            raise RunError(f"{directory}: cannot be read ({error}); remove {directory} and --resume again") from None
+            raise RunError(f"{directory}: cannot be read ({error}); remove {directory} and `resume` again") from None
         held_out = max(1, min(len(self) // 5, max(LEAST_HELD_OUT, min(MOST_HELD_OUT, len(self) // HELD_OUT))))
         self._stride = len(self) // held_out
         self.held_out = (np.arange(held_out) * self._stride).tolist()
@@ -65,7 +65,7 @@ class Text:
                     array("i", [len(sentence)]).tofile(lengths)
                     number += 1
             if number < 2:
-                raise DataError(f"--text: expected at least two sentences, found {number}; one is held out")
+                raise DataError(f"`text`: expected at least two sentences, found {number}; one is held out")
             temporary.rename(directory)
         except OSError as error:
             raise write_error(directory, error) from error
@@ -75,6 +75,16 @@ class Text:
     def __len__(self) -> int:
         """Sentences."""
         return len(self._ends)
+
+    @property
+    def words(self) -> int:
+        """How many words all sentences have."""
+        return int(self._lengths.sum(dtype="int64"))
+
+    def lengths(self, numbers: Sequence[int]) -> list[int]:
+        """How many words these sentences have."""
+        lengths: list[int] = self._lengths[numbers].tolist()
+        return lengths
 
     def __getitem__(self, number: int) -> list[str]:
         """The words of a sentence."""

@@ -22,8 +22,8 @@ from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.directories import make_directory
 from ner_distill.errors import RunError, TrainingError
 from ner_distill.files import atomic_write_text, read_json, sha256_of
-from ner_distill.options import ReadOptions
-from ner_distill.pipelines.shim import train_on
+from ner_distill.options.training import TeacherOptions
+from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.pipelines.voting.out_of_fold import EntityAnswer, answers_of, prediction_of
 from ner_distill.runs.build import load_run
 from ner_distill.training.workers import run_processes
@@ -128,11 +128,8 @@ def _done_here(folds: Sequence[FoldTask]) -> Generator[tuple[FoldTask, None], No
 
 def do_fold(fold: FoldTask) -> None:
     """Train the teacher of a fold, or go on with it, and write its predictions. Raises NerDistillError."""
-    reading = ReadOptions(format="jsonl")
-    train_on(
-        fold.config, [fold.train], [fold.dev], fold.run,
-        unit=fold.unit, labels=fold.labels, reading=reading, reporter=Reporter(quiet=True),
-    )  # fmt: skip
+    options = TeacherOptions(train=[fold.train], dev=[fold.dev], out=fold.run, format="jsonl")
+    train_teacher(fold.config, options, Reporter(quiet=True), unit=fold.unit, labels=fold.labels, resume="auto")
     sentences = read_corpus([fold.held_out], format="jsonl").sentences
     answers = dict(zip((one.id for one in sentences), answers_of(load_run(fold.run), sentences), strict=True))
     content: dict[str, Any] = {

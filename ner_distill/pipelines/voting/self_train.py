@@ -41,7 +41,7 @@ from ner_distill.runs.heads import finds_spans
 from ner_distill.runs.info import fold_teachers
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
-from ner_distill.training.labelled import check_development_labels
+from ner_distill.training.development import check_development_labels
 from ner_distill.training.rounds import Rounds, do_rounds
 from ner_distill.training.workers import require_one_process
 

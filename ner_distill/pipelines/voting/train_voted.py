@@ -12,18 +12,16 @@ from pathlib import Path
 from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.lines import STDIN
-from ner_distill.data.formats.reading import flattened, read_labelled
-from ner_distill.data.sentence import labels_of
 from ner_distill.errors import ConfigError
 from ner_distill.files import read_json
-from ner_distill.options import ReadOptions
 from ner_distill.options.labels import VoteOptions
 from ner_distill.options.training import TeacherOptions
-from ner_distill.pipelines.shim import train_on
+from ner_distill.pipelines.train_teacher import read_teacher_data, train_on
 from ner_distill.pipelines.voting.vote_labels import VOTES, VotingPlan
-from ner_distill.runs.heads import finds_spans
+from ner_distill.runs.heads import check_entities
 from ner_distill.runs.info import TEACHER_RUN, VOTING
-from ner_distill.training.labelled import Trained, check_development_labels
+from ner_distill.runs.record import fingerprints
+from ner_distill.training.session import Session, Trained
 from ner_distill.training.workers import require_one_process
 
 RUN = replace(TEACHER_RUN, beside=(VOTING,))
@@ -41,7 +39,7 @@ def train_voted(
     Raises NerDistillError for wrong input, all of it before anything is made or replaced; TrainingError where a
     training could not go on.
     """
-    reporter, reading, out, voting = reporter or Reporter(), options.reading(), options.out, options.out / VOTING
+    reporter, out, voting = reporter or Reporter(), options.out, options.out / VOTING
     if STDIN in map(str, [*options.train, *options.dev]):
         raise ConfigError("`folds`: standard input is read once, and these files are read for the folds and again: -")
     require_one_process(
@@ -53,13 +51,7 @@ def train_voted(
         _require_same_action(voting, options.action)
     if not options.resume or begun:
         RUN.check(out, resume=options.resume, overwrite=options.overwrite)
-    sentences, unit = read_labelled(options.train, "`train`", reading, reporter, unit=unit, keep_nested=True)
-    labels = labels_of(sentences)
-    if not finds_spans(config.head):
-        sentences = flattened(sentences, "`train`", reading, reporter)
-    quiet = Reporter(quiet=True)  # the last training says again what is odd in this
-    development, _ = read_labelled(options.dev, "`dev`", reading, quiet, unit=unit, keep_nested=True)
-    check_development_labels(labels, labels_of(development), quiet)
+    data = read_teacher_data(config, options, reporter, unit=unit)
     votes = VoteOptions(
         train=options.train,
         out=voting,
@@ -69,18 +61,18 @@ def train_voted(
         jobs=options.jobs,
         resume=options.resume,
         overwrite=options.overwrite,
-        **asdict(reading),
+        **asdict(options.reading()),
     )
-    plan = VotingPlan(config, votes, sentences, unit)
+    plan = VotingPlan(config, votes, data.sentences, data.info.unit)
     plan.open()
     if options.overwrite:
         RUN.make(out, overwrite=True)
-    plan.run(reporter)
-    return train_on(
-        config, [voting / "cleaned.jsonl"], options.dev, out,
-        unit=unit, labels=labels, reading=reading, train_reading=ReadOptions(format="jsonl", flatten=reading.flatten),
-        reporter=reporter,
-    )  # fmt: skip
+    sentences = plan.run(reporter).sentences
+    inputs = {**data.inputs, "train": fingerprints([voting / "cleaned.jsonl"])}
+    left_out = check_entities(config.head, sentences, "`train`", reporter)
+    cleaned = replace(data, sentences=sentences, inputs=inputs, left_out=left_out)
+    session = Session(TEACHER_RUN, replace(options, overwrite=False), config, reporter, resume="auto")
+    return train_on(config, cleaned, session)
 
 
 def is_begun(run: Path) -> bool:

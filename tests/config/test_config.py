@@ -11,10 +11,10 @@ import pydantic
 import pytest
 import tomli_w
 
-from ner_distill.config import StudentConfig, TeacherConfig, load_config, parse_config
+from ner_distill.config import PretrainConfig, RunConfig, StudentConfig, TeacherConfig, load_config, parse_config
 from ner_distill.errors import ConfigError
 
-Kind = type[TeacherConfig] | type[StudentConfig]
+Kind = type[RunConfig]
 Write = Callable[[str], Path]
 BOTH = pytest.mark.parametrize("kind", [TeacherConfig, StudentConfig])
 
@@ -42,7 +42,7 @@ def student(*settings: str, file: Path | None = None) -> StudentConfig:
 def problems(*settings: str, kind: Kind = TeacherConfig, file: Path | None = None) -> list[str]:
     """The lines of the one error."""
     with pytest.raises(ConfigError) as raised:
-        load_config(kind, file, settings)  # type: ignore[type-var]
+        load_config(kind, file, settings)
     first, *others = str(raised.value).split("\n")
     if not others:
         return [first]
@@ -134,7 +134,7 @@ PRETRAINED = {"epochs": 5, "lr": 3e-5, "head_lr": 1e-3, "batch_words": 1024}
     ],
 )
 def test_auto_becomes_what_suits_the_encoder(kind: Kind, settings: list[str], wanted: dict[str, float]) -> None:
-    optim = load_config(kind, None, settings).optim  # type: ignore[type-var]
+    optim = load_config(kind, None, settings).optim
     assert {key: getattr(optim, key) for key in wanted} == wanted
 
 
@@ -150,15 +150,15 @@ def test_auto_becomes_what_suits_the_encoder(kind: Kind, settings: list[str], wa
     ],
 )
 def test_auto_becomes_a_head_that_the_model_can_be_saved_with(kind: Kind, settings: list[str], head: str) -> None:
-    assert load_config(kind, None, settings).head.kind == head  # type: ignore[type-var]
+    assert load_config(kind, None, settings).head.kind == head
 
 
 @BOTH
 @pytest.mark.parametrize("settings", [[], ["encoder.name=bert", "optim.lr=auto"]])
 def test_a_resolved_configuration_written_as_toml_is_read_back_unchanged(kind: Kind, settings: list[str]) -> None:
-    config = load_config(kind, None, settings)  # type: ignore[type-var]
+    config = load_config(kind, None, settings)
     written = tomllib.loads(tomli_w.dumps(config.model_dump()))
-    assert parse_config(kind, written, "x") == config  # type: ignore[type-var]
+    assert parse_config(kind, written, "x") == config
 
 
 # ---- what is refused
@@ -205,34 +205,34 @@ def test_a_wrong_key_or_value_is_named_with_its_file(write: Write, text: str, me
             "loss, optim",
         ),
         ("optim=3", "is a section: write optim.<key> = value"),
-        ("optim={lr = 1.0}", "a setting changes one key; give each key its own --set"),
+        ("optim={lr = 1.0}", "a setting changes one key; give each key its own `set`"),
         ("optim.lr=", "input should be a valid number or input should be 'auto', found ''"),
         ("optim.epochs=3.0", "input should be a valid integer or input should be 'auto', found 3.0"),
     ],
 )
 def test_a_wrong_setting_is_quoted(setting: str, message: str) -> None:
-    assert problems(setting) == [f"--set {setting}: {message}"]
+    assert problems(setting) == [f"`set` {setting}: {message}"]
 
 
 def test_a_setting_inside_a_value_is_refused(write: Write) -> None:
-    assert problems("seed.x=3", file=write("seed = 1")) == ["--set seed.x=3: seed is not a section"]
+    assert problems("seed.x=3", file=write("seed = 1")) == ["`set` seed.x=3: seed is not a section"]
 
 
 def test_a_layer_that_is_no_number_is_refused() -> None:
     found = problems("init.teacher=t", 'init.layers=[0, "top"]', kind=StudentConfig)
-    assert found == ["--set init.layers=[0, \"top\"]: input should be a valid integer, found 'top'"]
+    assert found == ["`set` init.layers=[0, \"top\"]: input should be a valid integer, found 'top'"]
 
 
 def test_all_problems_are_in_one_message_each_where_it_comes_from(write: Write) -> None:
     file = write("sed = 1\n[optim]\nlr = -1\nclip = 'no'\n[head]\ndropout = 2.0\n")
     found = problems("nothing", "optim.epochs=0", "encoder.nam=bert", "optim.clip=1", file=file)
     assert [line.rpartition(": ")[0] for line in found] == [
-        "--set nothing",
+        "`set` nothing",
         f"{file}: head.dropout",
-        "--set optim.epochs=0",
+        "`set` optim.epochs=0",
         f"{file}: optim.lr",
         f"{file}: sed",
-        "--set encoder.nam=bert",
+        "`set` encoder.nam=bert",
     ]
 
 
@@ -250,7 +250,7 @@ def test_conflicts_are_named_beside_unknown_keys(write: Write) -> None:
         (["encoder.heads=7"], "encoder.hidden must be a multiple of encoder.heads"),
         (["encoder.layer_mix=true"], "encoder.layer_mix"),
         (["distill.divergence=mse", "distill.temperature=2"], "distill.temperature"),
-        (["encoder.name=bert", "encoder.layers=4"], "encoder.layers is for the scratch encoder"),
+        (["encoder.name=bert", "encoder.layers=4"], 'only for encoder.name = "scratch"; found "bert"'),
         (["init.teacher=t"], "init.teacher and init.layers go together"),
         (["init.layers=[0]"], "init.teacher and init.layers go together"),
         (["init.teacher=t", "init.layers=[0]", "encoder.name=bert"], 'leave encoder.name out, found "bert"'),
@@ -274,7 +274,7 @@ def test_values_that_do_not_go_together_are_refused(settings: list[str], message
     ],
 )
 def test_values_that_go_together_are_taken(kind: Kind, settings: list[str]) -> None:
-    config: Any = load_config(kind, None, settings)  # type: ignore[type-var]
+    config: Any = load_config(kind, None, settings)
     for setting in settings:
         path, text = setting.split("=")
         section, key = path.split(".")
@@ -290,27 +290,26 @@ MRC_ALONE = "the words of an mrc head have a vector for each question, none that
 @pytest.mark.parametrize(
     ("settings", "messages"),
     [
-        (["head.kind=crf", "head.max_span=5"], ["head.max_span is for global-pointer, efficient-global-pointer, "
-          'additive-pointer; found kind = "crf"']),
-        (["head.kind=mrc", "head.head_dim=32"], ["head.head_dim is for global-pointer"]),
-        (["head.kind=token", "head.reading_weight=0.1"], ["head.reading_weight is for global-pointer"]),
-        (["head.kind=additive-pointer", "head.rotary=false"], ["head.rotary is for global-pointer, "
-          'efficient-global-pointer; found kind = "additive-pointer"']),
-        (["head.kind=global-pointer", "head.questions=q.toml"], ['head.questions is for mrc; found kind = "global-']),
+        (["head.kind=crf", "head.max_span=5"], ['max_span=5: only for head.kind = "global-pointer", '
+          '"efficient-global-pointer" or "additive-pointer"; found "crf"']),
+        (["head.kind=mrc", "head.head_dim=32"], ['only for head.kind = "global-pointer"']),
+        (["head.kind=token", "head.reading_weight=0.1"], ['only for head.kind = "global-pointer"']),
+        (["head.kind=additive-pointer", "head.rotary=false"], ['rotary=false: only for head.kind = '
+          '"global-pointer" or "efficient-global-pointer"; found "additive-pointer"']),
+        (["head.kind=global-pointer", "head.questions=q.toml"], ['only for head.kind = "mrc"; found "global-']),
         (["head.main_type=PER"], ["head.main_type and head.main_type_weight go together"]),
         (["head.main_type_weight=0.1"], ["head.main_type and head.main_type_weight go together"]),
         (["head.kind=mrc", "head.boundary_weight=0.1"], [f"head.boundary_weight: {MRC_ALONE}"]),
         (["head.kind=mrc", "head.main_type=PER", "head.main_type_weight=0.1"], [f"head.main_type_weight: {MRC_ALONE}"]),
         (["head.kind=mrc", "regularize.mixup=0.5"], ["regularize.mixup: what an mrc head reads has a question in it"]),
-        (["adversarial.raw_text=raw.txt"], ['adversarial.raw_text has no labels, which only vat can do without, found '
-          'kind = "none"']),
+        (["adversarial.raw_text=raw.txt"], ['only for adversarial.kind = "vat"; found "none"']),
         (["adversarial.kind=vat", "adversarial.raw_text=-"], ["adversarial.raw_text: standard input is read once"]),
         (["head.task_weighting=log-sum", "similarity.weight=0.0"], ["joins two tasks"]),
         (
             ["head.kind=mrc", "head.boundary_weight=0.1", "head.rotary=false", "head.main_type=PER",
              "regularize.mixup=0.5", "adversarial.kind=fgm", "adversarial.raw_text=['-']"],
-            ["head.rotary is for", "head.main_type and head.main_type_weight", "head.boundary_weight: the words",
-             "adversarial.raw_text has no labels", "adversarial.raw_text: standard input", "regularize.mixup: what"],
+            ["head.rotary=false: only for", "raw_text=['-']: only for", "head.main_type and head.main_type_weight",
+             "head.boundary_weight: the words", "regularize.mixup: what"],
         ),
     ],
 )  # fmt: skip
@@ -355,6 +354,68 @@ def test_what_a_teachers_head_can_do_is_taken(settings: list[str]) -> None:
 
 def test_one_raw_file_is_a_list_of_one() -> None:
     assert teacher("adversarial.kind=vat", "adversarial.raw_text=a.txt").adversarial.raw_text == ("a.txt",)
+
+
+# ---- keys of kinds that exclude each other
+
+ELSEWHERE = [
+    (["encoder.pooling=mean"], "pooling=mean", 'only for encoder.name = a model id or a directory; found "scratch"'),
+    (["lattice.fusion=attn", "lattice.kind=softword", "lattice.lexicon=w"], "fusion=attn",
+     'only for lattice.kind = "flat"; found "softword"'),
+    (["lattice.lexicon=w"], "lexicon=w",
+     'only for lattice.kind = "flat", "soft-lexicon", "softword" or "ex-softword"; found "none"'),
+    (["adversarial.steps=2", "adversarial.kind=fgm"], "steps=2",
+     'only for adversarial.kind = "pgd" or "freelb"; found "fgm"'),
+    (["loss.bounded=true"], "bounded=true", 'only for loss.kind = "pu"; found "likelihood"'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "setting", "message"), ELSEWHERE)
+def test_a_key_of_another_kind_is_refused_with_the_kinds_that_have_it(
+    settings: list[str], setting: str, message: str
+) -> None:
+    [line] = problems(*settings)
+    assert line.endswith(f"{setting}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "section", "key", "value"),
+    [
+        (["encoder.layer_mix=true", "encoder.name=bert"], "encoder", "layer_mix", True),
+        (["head.rotary=false", "head.kind=global-pointer"], "head", "rotary", False),
+        (["lattice.fusion=attn", "lattice.kind=flat", "lattice.lexicon=w"], "lattice", "fusion", "attn"),
+        (["adversarial.steps=2", "adversarial.kind=pgd"], "adversarial", "steps", 2),
+        (["loss.prior.PER=0.1", "loss.kind=pu"], "loss", "prior", {"PER": 0.1}),
+    ],
+)
+def test_a_key_may_be_set_before_the_kind_that_has_it(
+    settings: list[str], section: str, key: str, value: object
+) -> None:
+    assert getattr(getattr(teacher(*settings), section), key) == value
+
+
+def test_a_key_of_another_kind_may_stand_there_with_its_default() -> None:
+    assert teacher("head.rotary=true", "encoder.pooling=first", "loss.prior={}", "lattice.lexicon=[]") == teacher()
+
+
+def test_the_default_of_the_other_kind_is_that_of_this_training() -> None:
+    assert student("encoder.name=bert", "encoder.hidden=96").encoder.name == "bert"
+    [line] = problems("encoder.name=bert", "encoder.hidden=160", kind=StudentConfig)
+    assert line == '`set` encoder.hidden=160: only for encoder.name = "scratch"; found "bert"'
+
+
+def test_a_kind_that_there_is_not_is_refused_with_all_that_there_are() -> None:
+    assert problems("head.kind=hmm", "head.rotary=false") == [
+        "`set` head.kind=hmm: input should be 'token', 'crf', 'crf-per-type', 'global-pointer', "
+        "'efficient-global-pointer', 'additive-pointer' or 'mrc' or input should be 'auto', found 'hmm'"
+    ]
+
+
+def test_a_pretraining_lasts_minutes_or_epochs() -> None:
+    assert load_config(PretrainConfig, None, ["optim.epochs=2"]).optim.epochs == 2
+    assert "both say how long" in problems("minutes=1", "optim.epochs=2", kind=PretrainConfig)[0]
+    timed = load_config(PretrainConfig, None, ["minutes=1"])
+    assert parse_config(PretrainConfig, tomllib.loads(tomli_w.dumps(timed.model_dump())), "x") == timed
 
 
 # ---- files that cannot be read

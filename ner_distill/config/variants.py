@@ -1,0 +1,68 @@
+"""Sections of several kinds: the classes that one may have, and how a table of the file chooses among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from ner_distill.config.sections import Section
+
+
+def variants(field: FieldInfo) -> tuple[type[Section], ...]:
+    """The classes of a section, of which most have one alone; none for a plain key."""
+    parts = get_args(field.annotation) or (field.annotation,)
+    classes = [get_args(part)[0] if get_origin(part) is Annotated else part for part in parts]
+    return tuple(cls for cls in classes if isinstance(cls, type) and issubclass(cls, Section))
+
+
+def tag(variant: type[Section]) -> str:
+    """The key that tells the variants of a section apart: its first."""
+    return next(iter(variant.model_fields))
+
+
+def tags(variant: type[Section]) -> tuple[str, ...]:
+    """The values of that key which choose the variant; none where it takes any that no other does."""
+    annotation = variant.model_fields[tag(variant)].annotation
+    return get_args(annotation)
+
+
+def chosen(field: FieldInfo, table: Mapping[str, Any]) -> type[Section] | None:
+    """The class of a section with these keys; None where its first key has a value that no variant takes."""
+    classes = variants(field)
+    if len(classes) == 1:
+        return classes[0]
+    key = tag(classes[0])
+    value = table.get(key, getattr(field.default, key))
+    fitting = [variant for variant in classes if value in tags(variant)]
+    return next(iter(fitting or [variant for variant in classes if not tags(variant)]), None)
+
+
+def default(field: FieldInfo, variant: type[Section], key: str) -> Any:
+    """What a key of a variant is where nothing is said: as in the section's own default, or else in the class."""
+    if key in type(field.default).model_fields:
+        return getattr(field.default, key)
+    return variant.model_fields[key].get_default()
+
+
+def keys(field: FieldInfo) -> dict[str, list[type[Section]]]:
+    """Every key that the section has in any variant, with the variants that have it."""
+    holders: dict[str, list[type[Section]]] = {}
+    for variant in variants(field):
+        for key in variant.model_fields:
+            holders.setdefault(key, []).append(variant)
+    return holders
+
+
+def which(holders: Sequence[type[Section]]) -> str:
+    """What chooses one of these variants: `kind = "pgd" or "freelb"`."""
+    words = [f'"{word}"' for variant in holders for word in tags(variant)]
+    words += [str(variant.model_fields[tag(variant)].description) for variant in holders if not tags(variant)]
+    return f"{tag(holders[0])} = {one_of(words)}"
+
+
+def one_of(words: Iterable[str]) -> str:
+    """`a, b or c`."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
