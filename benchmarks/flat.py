@@ -1,10 +1,11 @@
 """Speed and memory of our FLAT against the dense formula: `python -m benchmarks.flat [--threads 2] [--rounds 3]`.
 
 One layer, forward and backward, no dropout. All run in turn on the same lattices: characters, and half as many words
-of random places, 2 to 8 characters long. `dense` is the formula as it stands; `unique` fuses each different quadruple
-of distances once, as one version of the authors' code does. A ratio is theirs / ours of one round, the median over
-rounds is shown. Each peak of memory is that of a process of its own, less what it held before the step (on a GPU: what
-torch allocated).
+of random places, 2 to 8 characters long. `gathered` looks up the score of every pair, where ours goes through them in
+blocks of strided memory (`flat_attention.py` has both); `dense` is the formula as it stands; `unique` fuses each
+different quadruple of distances once, as one version of the authors' code does. A ratio is theirs / ours of one round,
+the median over rounds is shown. Each peak of memory is that of a process of its own, less what it held before the step
+(on a GPU: what torch allocated).
 The dense form keeps several (elements × elements × 4 · hidden) tensors: 512 + 256 needs 16 GB and is left out
 unless `--dense-limit 512` asks for it.
 """
@@ -18,13 +19,16 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
 
 from benchmarks import common
 from benchmarks.dense_flat import dense_flat
+from ner_distill.nn.encoders import flat
 from ner_distill.nn.encoders.flat import FlatTransformer, WordGroup
+from ner_distill.nn.encoders.flat_attention import gathered_attention
 
 WIDTHS = range(1, 8)
 
@@ -60,6 +64,9 @@ def step(shape: Shape, way: str, device: torch.device) -> Callable[[], object]:
     def run() -> Tensor:
         if way == "ours":
             found = model(vectors, mask, groups)
+        elif way == "gathered":
+            with patch.object(flat, "character_attention", gathered_attention):
+                found = model(vectors, mask, groups)
         else:
             found = dense_flat(model, vectors, mask, groups, unique=way == "unique")
         found.square().sum().backward()
@@ -113,7 +120,7 @@ def peak(shape: Shape, way: str, arguments: argparse.Namespace, device: str) -> 
 def line(shape: Shape, arguments: argparse.Namespace, device: str) -> str:
     """A row of the table."""
     place, dense = torch.device(device), shape.chars <= arguments.dense_limit and shape.hidden == 160
-    others = ("dense", "unique") if dense else ()
+    others = ("gathered", "dense", "unique") if dense else ("gathered",)
     ways = {way: step(shape, way, place) for way in ("ours", *others)}
     calls: dict[str, Callable[[], float]] = {
         name: partial(milliseconds, work, place, arguments.clock) for name, work in ways.items()
@@ -143,9 +150,11 @@ def main() -> None:
         print_peak(Shape(*map(int, arguments.peak[1:])), arguments.peak[0], torch.device(devices[0]))
         return
     began = time.perf_counter()
-    heads = ("", "batch × (chars + words)", "ours", "memory", *("dense", "memory", "faster", "smaller"))
+    heads = ("", "batch × (chars + words)", "ours", "memory", *("gathered", "memory", "faster", "smaller"))
     print("{:<5} {:<26} {:>12} {:>12} {:>13} {:>12} {:>7} {:>7}".format(*heads), end="")
-    print("{:>14} {:>12} {:>7} {:>7}".format("unique", "memory", "faster", "smaller"))
+    for way in ("dense", "unique"):
+        print("{:>14} {:>12} {:>7} {:>7}".format(way, "memory", "faster", "smaller"), end="")
+    print()
     for device in devices:
         for shape in [*GROWTH, LARGE]:
             print(line(shape, arguments, device), flush=True)

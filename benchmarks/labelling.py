@@ -23,15 +23,15 @@ from benchmarks import common
 from ner_distill.console import Reporter
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.pipelines.labelling import label_unlabeled as labelling
-from ner_distill.runs.build import load_run
+from ner_distill.runs.build import load_teacher
 
 
 def ours(run: Path, text: Path, options: dict[str, Any], clock: str) -> Callable[[], float]:
     """Seconds of a whole labelling, the teacher loaded before."""
 
     def measured() -> float:
-        built = load_run(run)
-        with tempfile.TemporaryDirectory() as place, patch.object(labelling, "load_run", lambda _: built):
+        built = load_teacher(run)
+        with tempfile.TemporaryDirectory() as place, patch.object(labelling, "load_teacher", lambda _: built):
             own = LabelUnlabeledOptions(teacher=[run], text=[text], out=Path(place) / "store", **options)
             label = partial(labelling.label_unlabeled, own, Reporter(quiet=True))
             return common.seconds(label, clock)

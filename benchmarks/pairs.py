@@ -24,7 +24,7 @@ from benchmarks import common
 from ner_distill.data.batching import sample_pairs
 from ner_distill.data.formats.segment import segment
 from ner_distill.nn.similarity import pair_bce
-from ner_distill.runs.build import Built, load_run
+from ner_distill.runs.build import AnyBuilt, load_run
 from ner_distill.teacher.model import Teacher
 
 
@@ -36,7 +36,7 @@ class Encoded:
     keys: Any
 
 
-def batches_of(built: Built, lines: list[str], size: int) -> list[Encoded]:
+def batches_of(built: AnyBuilt, lines: list[str], size: int) -> list[Encoded]:
     """Batches of `size` sentences of like length."""
     words = sorted((segment(line, "word")[0] for line in lines), key=len)
     rng = np.random.default_rng(0)

@@ -5,12 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ner_distill.nn.heads import Spans
-from ner_distill.nn.spans import candidates, found, multilabel_loss, soft_multilabel_loss, tag_log_probs, targets
+from ner_distill.nn.heads import SpanHead, Spans
+from ner_distill.nn.spans import candidates, joined, soft_multilabel_terms, spans_above, tag_log_probs, targets
 
 
-class TinyPointer(nn.Module):
-    """See `SpanHead`."""
+def soft_multilabel_loss(scores: Tensor, probs: Tensor, candidates: Tensor) -> Tensor:
+    """log(1 + Σ e^{−s + log p}) + log(1 + Σ e^{s + log(1−p)}), (batch, types)."""
+    return joined(soft_multilabel_terms(scores, probs, candidates)[None])
+
+
+class TinyPointer(SpanHead):
+    """The plain formulas, over tables of all spans."""
+
+    learns_spans = True
 
     def __init__(self, dim: int, types: int, *, bias: float = 0.0) -> None:
         super().__init__()
@@ -22,18 +29,17 @@ class TinyPointer(nn.Module):
         first, last = (part(vectors).transpose(1, 2) for part in (self.first, self.last))
         return first[..., None] + last[..., None, :] + self.bias
 
-    def count(self, mask: Tensor) -> float:
-        return float(mask.any(1).sum())
-
     def loss(self, vectors: Tensor, mask: Tensor, gold: Spans, weight: Tensor | None = None) -> Tensor:
         scores = self.scores(vectors)
         batch, types, words, _ = scores.shape
-        losses = multilabel_loss(scores, targets(gold, (batch, types, words, words)), candidates(mask)).sum(1)
-        return (losses if weight is None else losses * weight).sum()
+        return self._soft(scores, mask, targets(gold, (batch, types, words, words)), weight)
 
-    def soft_loss(self, vectors: Tensor, mask: Tensor, probs: Tensor, weight: Tensor) -> Tensor:
-        losses = soft_multilabel_loss(self.scores(vectors), probs, candidates(mask))
-        return (losses.sum(1) * weight).sum()
+    def soft_loss(self, vectors: Tensor, mask: Tensor, probs: Tensor, weight: Tensor | None = None) -> Tensor:
+        return self._soft(self.scores(vectors), mask, probs, weight)
+
+    def _soft(self, scores: Tensor, mask: Tensor, probs: Tensor, weight: Tensor | None) -> Tensor:
+        losses = soft_multilabel_loss(scores, probs, candidates(mask)).sum(1)
+        return (losses if weight is None else losses * weight).sum()
 
     def span_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
         return self.scores(vectors).float().sigmoid() * candidates(mask)[:, None]
@@ -43,4 +49,4 @@ class TinyPointer(nn.Module):
 
     @torch.no_grad()
     def find(self, vectors: Tensor, mask: Tensor) -> tuple[Spans, Tensor]:
-        return found(self.span_probs(vectors, mask), 0.5)
+        return spans_above(self.span_probs(vectors, mask), 0.5)

@@ -252,7 +252,10 @@ def test_a_key_that_the_kind_does_not_read_is_refused(kind: str, key: str, value
     keys = settings(f"lattice.kind={kind}", f"lattice.{key}={value}", *([lexicon(place)] if kind != "none" else []))
     done = run("train-teacher", "--train", "x", "--dev", "x", "--out", place / "never", *keys)
     assert done.code == 2
-    assert f"lattice.{key} has no use here" in done.err
+    if key == "layers":
+        assert "lattice.layers has no use here: over the scratch encoder" in done.err
+    else:
+        assert f"--set lattice.{key}={value}: only for lattice.kind = " in done.err
 
 
 def test_a_lexicon_of_single_words_is_no_lattice_where_words_are_words(tmp_path: Path) -> None:
@@ -271,7 +274,7 @@ def test_a_lexicon_of_single_words_is_no_lattice_where_words_are_words(tmp_path:
     ("keys", "message"),
     [
         (["lattice.kind=flat"], "needs words: give lattice.lexicon files"),
-        (["lattice.lexicon=['{place}/lexicon.txt']"], 'lattice.lexicon has no use here: lattice.kind = "none"'),
+        (["lattice.lexicon=['{place}/lexicon.txt']"], 'only for lattice.kind = "flat", "soft-lexicon", "softword"'),
         (["lattice.kind=flat", "lattice.lexicon=['{place}/none.txt']"], "none.txt"),
         (["lattice.kind=flat", "lattice.lexicon=['{place}/foreign.txt']"], "stands in the training text"),
         (["lattice.kind=flat", "lattice.lexicon=['{place}/empty.txt']"], "no word of 2 to 8 characters"),
@@ -287,7 +290,7 @@ def test_a_lexicon_of_single_words_is_no_lattice_where_words_are_words(tmp_path:
         ),
         (
             ["lattice.kind=softword", "lattice.lexicon=['{place}/lexicon.txt']", "lattice.vectors={place}/vectors.txt"],
-            'lattice.kind = "softword" does not read it',
+            'only for lattice.kind = "flat" or "soft-lexicon"; found "softword"',
         ),
         (["features.gazetteers={{ LOC = '{place}/none.txt' }}"], "LOC"),
         (["features.char_vectors={place}/none.vec"], "none.vec"),

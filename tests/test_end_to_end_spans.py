@@ -13,7 +13,6 @@ import torch
 from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Span
-from ner_distill.nn.heads import POINTERS
 from ner_distill.options.models import EvaluateOptions
 from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.evaluate import evaluate
@@ -24,7 +23,7 @@ from ner_distill.training.session import Trained
 from tests import corpora, nested
 
 QUIET = Reporter(quiet=True)
-LEARNING = ("crf-per-type", *POINTERS)
+LEARNING = ("crf-per-type", "global-pointer", "efficient-global-pointer", "additive-pointer")
 # An MRC head learns more slowly than a test can wait for; flat heads are learned elsewhere.
 EPOCHS = {**dict.fromkeys(LEARNING, 12), "mrc": 1, "token": 2, "crf": 2}
 FLAT = ("token", "crf")

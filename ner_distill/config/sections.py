@@ -200,22 +200,10 @@ class HeadConfig(Section):
     )
 
 
-class TokenHeadConfig(HeadConfig):
-    """A classifier of words."""
+class TagsHeadConfig(HeadConfig):
+    """Tags of words: each by itself, as one chain, or as a chain for each type."""
 
-    kind: Literal["token"] = "token"
-
-
-class CrfHeadConfig(HeadConfig):
-    """A chain over all tags."""
-
-    kind: Literal["crf"] = "crf"
-
-
-class CrfPerTypeHeadConfig(HeadConfig):
-    """A chain for each type."""
-
-    kind: Literal["crf-per-type"] = "crf-per-type"
+    kind: Literal["token", "crf", "crf-per-type"] = "crf"
 
 
 class PointerConfig(HeadConfig):
@@ -253,7 +241,7 @@ class MrcConfig(HeadConfig):
 
 
 AnyHeadConfig = Annotated[
-    TokenHeadConfig | CrfHeadConfig | CrfPerTypeHeadConfig | GlobalPointerConfig | AdditivePointerConfig | MrcConfig,
+    TagsHeadConfig | GlobalPointerConfig | AdditivePointerConfig | MrcConfig,
     Field(
         discriminator="kind",
         description="tags: token, crf; entities that may nest: crf-per-type, the pointers, mrc "

@@ -8,29 +8,7 @@ from typing import Any, ClassVar
 import pydantic
 from pydantic import Field
 
-from ner_distill.config.sections import (
-    AnyAdversarialConfig,
-    AnyEncoderConfig,
-    AnyHeadConfig,
-    AnyLatticeConfig,
-    AnyLossConfig,
-    CrfHeadConfig,
-    DistillConfig,
-    FeaturesConfig,
-    InitConfig,
-    LikelihoodConfig,
-    MaskConfig,
-    NoAdversaryConfig,
-    NoLatticeConfig,
-    OptimConfig,
-    PretrainedEncoderConfig,
-    RegularizeConfig,
-    ScratchEncoderConfig,
-    Section,
-    Seed,
-    SimilarityConfig,
-    Weight,
-)
+from ner_distill.config import sections
 from ner_distill.config.variants import chosen
 
 _CRF, _TOKEN = {"kind": "crf"}, {"kind": "token"}
@@ -40,17 +18,11 @@ Auto = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """situation → section → key → what "auto" is there. Where `head_lr` is missing, it follows `lr`."""
 
 
-def _get(data: Mapping[str, Any], section: str, key: str, default: object = None) -> Any:
-    """A value of data of which nothing was checked."""
-    table = data.get(section)
-    return table.get(key, default) if isinstance(table, Mapping) else default
-
-
-class RunConfig(Section):
+class RunConfig(sections.Section):
     """A configuration of any training. Nothing in it is "auto": that is replaced before the values are checked."""
 
-    seed: Seed = Field(13, description="of everything that is drawn at random")
-    encoder: AnyEncoderConfig = ScratchEncoderConfig()
+    seed: sections.Seed = Field(13, description="of everything that is drawn at random")
+    encoder: sections.AnyEncoderConfig = sections.ScratchEncoderConfig()
 
     auto: ClassVar[Auto]
 
@@ -62,7 +34,10 @@ class RunConfig(Section):
     @classmethod
     def completed(cls, data: Mapping[str, Any]) -> dict[str, Any]:
         """The data with a value for every "auto", and with the defaults that this training has."""
-        complete = dict(data)
+        data = {
+            key: value.model_dump() if isinstance(value, sections.Section) else value for key, value in data.items()
+        }
+        complete, pu = dict(data), cls.value(data, "loss", "kind") == "pu"
         for name, values in cls.auto[cls.situation(data)].items():
             if isinstance(table := data.get(name, {}), Mapping):
                 complete[name] = {**table, **{key: values[key] for key in values if table.get(key, "auto") == "auto"}}
@@ -73,16 +48,30 @@ class RunConfig(Section):
             complete["optim"] = {**optim, "head_lr": lr if valid else 1.0}
         for name, field in cls.model_fields.items():
             table = complete.get(name, {})
-            if isinstance(field.default, Section) and isinstance(table, Mapping):
+            if isinstance(field.default, sections.Section) and isinstance(table, Mapping):
                 variant = chosen(field, table) or type(field.default)
                 usual = field.default.model_dump(include=set(variant.model_fields))
                 complete[name] = {**usual, **table}
+        similarity = complete.get("similarity")
+        if pu and isinstance(similarity, dict) and similarity["weight"] == sections.SimilarityConfig().weight:
+            similarity["weight"] = 0.0  # PU learning has no second task
         return complete
 
     @classmethod
     def situation(cls, data: Mapping[str, Any]) -> str:
         """The key of `auto` for this data: what suits an encoder from scratch ruins a pretrained one."""
-        return "scratch" if _get(data, "encoder", "name", "scratch") == "scratch" else "pretrained"
+        scratch = cls.value(data, "encoder", "name") == "scratch" and not cls.value(data, "init", "teacher")
+        pu = cls.value(data, "loss", "kind") == "pu"
+        timed = "minutes" in cls.model_fields and data.get("minutes")
+        return ("scratch" if scratch else "pretrained") + (", pu" if pu else "") + (", timed" if timed else "")
+
+    @classmethod
+    def value(cls, data: Mapping[str, Any], section: str, key: str) -> Any:
+        """A value of data of which nothing was checked, or the default of its key; None where there is no such key."""
+        if section not in cls.model_fields:
+            return None
+        table, usual = data.get(section), getattr(cls.model_fields[section].default, key)
+        return table.get(key, usual) if isinstance(table, Mapping) else usual
 
     @classmethod
     def automatic(cls) -> frozenset[str]:
@@ -94,14 +83,14 @@ class RunConfig(Section):
 class TeacherConfig(RunConfig):
     """Everything that `train-teacher` can be told."""
 
-    lattice: AnyLatticeConfig = NoLatticeConfig()
-    features: FeaturesConfig = FeaturesConfig()
-    head: AnyHeadConfig = CrfHeadConfig()
-    similarity: SimilarityConfig = SimilarityConfig()
-    adversarial: AnyAdversarialConfig = NoAdversaryConfig()
-    regularize: RegularizeConfig = RegularizeConfig()
-    loss: AnyLossConfig = LikelihoodConfig()
-    optim: OptimConfig = OptimConfig()
+    lattice: sections.AnyLatticeConfig = sections.NoLatticeConfig()
+    features: sections.FeaturesConfig = sections.FeaturesConfig()
+    head: sections.AnyHeadConfig = sections.TagsHeadConfig()
+    similarity: sections.SimilarityConfig = sections.SimilarityConfig()
+    adversarial: sections.AnyAdversarialConfig = sections.NoAdversaryConfig()
+    regularize: sections.RegularizeConfig = sections.RegularizeConfig()
+    loss: sections.AnyLossConfig = sections.LikelihoodConfig()
+    optim: sections.OptimConfig = sections.OptimConfig()
 
     auto: ClassVar[Auto] = {
         "scratch": {"head": _CRF, "optim": _SCRATCH},
@@ -112,25 +101,11 @@ class TeacherConfig(RunConfig):
         "pretrained, pu": {"head": _TOKEN, "optim": _PRETRAINED},
     }
 
-    @classmethod
-    def completed(cls, data: Mapping[str, Any]) -> dict[str, Any]:
-        """As for any training; PU learning has no second task."""
-        complete = super().completed(data)
-        usual = SimilarityConfig().weight
-        if _get(data, "loss", "kind") == "pu" and _get(complete, "similarity", "weight") == usual:
-            complete["similarity"] = {**complete["similarity"], "weight": 0.0}
-        return complete
-
-    @classmethod
-    def situation(cls, data: Mapping[str, Any]) -> str:
-        """By the encoder and the loss."""
-        return super().situation(data) + (", pu" if _get(data, "loss", "kind") == "pu" else "")
-
 
 class StudentConfig(RunConfig):
     """Everything that `train-student` can be told."""
 
-    encoder: AnyEncoderConfig = ScratchEncoderConfig(
+    encoder: sections.AnyEncoderConfig = sections.ScratchEncoderConfig(
         hidden=96,
         heads=6,
         word_dim=48,
@@ -141,10 +116,10 @@ class StudentConfig(RunConfig):
         dropout=0.1,
         embedding_dropout=0.2,
     )
-    head: AnyHeadConfig = CrfHeadConfig()
-    init: InitConfig = InitConfig()
-    optim: OptimConfig = OptimConfig()
-    distill: DistillConfig = DistillConfig()
+    head: sections.AnyHeadConfig = sections.TagsHeadConfig()
+    init: sections.InitConfig = sections.InitConfig()
+    optim: sections.OptimConfig = sections.OptimConfig()
+    distill: sections.DistillConfig = sections.DistillConfig()
 
     auto: ClassVar[Auto] = {
         "scratch": {"head": _CRF, "optim": _SCRATCH},
@@ -155,24 +130,23 @@ class StudentConfig(RunConfig):
     @property
     def pretrained(self) -> bool:
         """Is the encoder that of a checkpoint or of a teacher? Then the student is saved for transformers."""
-        return isinstance(self.encoder, PretrainedEncoderConfig) or bool(self.init.teacher)
-
-    @classmethod
-    def situation(cls, data: Mapping[str, Any]) -> str:
-        """By the encoder, which may be a teacher's."""
-        return "pretrained" if _get(data, "init", "teacher") else super().situation(data)
+        return isinstance(self.encoder, sections.PretrainedEncoderConfig) or bool(self.init.teacher)
 
 
 class PretrainConfig(RunConfig):
     """Everything that `pretrain` can be told."""
 
-    minutes: Weight = Field(0.0, description="length of the training, whatever it reads in that time; 0: optim.epochs")
-    simcse: Weight = Field(0.0, description="weight of telling sentences apart over two dropout passes (SimCSE)")
-    encoder: AnyEncoderConfig = ScratchEncoderConfig(
+    minutes: sections.Weight = Field(
+        0.0, description="length of the training, whatever it reads in that time; 0: optim.epochs"
+    )
+    simcse: sections.Weight = Field(
+        0.0, description="weight of telling sentences apart over two dropout passes (SimCSE)"
+    )
+    encoder: sections.AnyEncoderConfig = sections.ScratchEncoderConfig(
         min_count=3, max_forms=30_000, unknown=0.0, dropout=0.1, embedding_dropout=0.1
     )
-    mask: MaskConfig = MaskConfig()
-    optim: OptimConfig = OptimConfig()
+    mask: sections.MaskConfig = sections.MaskConfig()
+    optim: sections.OptimConfig = sections.OptimConfig()
 
     auto: ClassVar[Auto] = {
         "scratch": {"optim": {"epochs": 3, "lr": 3e-3, "batch_words": 1024}},
@@ -181,8 +155,3 @@ class PretrainConfig(RunConfig):
         "scratch, timed": {"optim": {"epochs": 1, "lr": 3e-3, "batch_words": 1024}},
         "pretrained, timed": {"optim": {"epochs": 1, "lr": 5e-5, "head_lr": 1e-3, "batch_words": 1024}},
     }
-
-    @classmethod
-    def situation(cls, data: Mapping[str, Any]) -> str:
-        """By the encoder, and by what says how long."""
-        return super().situation(data) + (", timed" if data.get("minutes") else "")

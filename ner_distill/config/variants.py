@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -24,8 +24,12 @@ def tag(variant: type[Section]) -> str:
 
 def tags(variant: type[Section]) -> tuple[str, ...]:
     """The values of that key which choose the variant; none where it takes any that no other does."""
-    annotation = variant.model_fields[tag(variant)].annotation
-    return get_args(annotation)
+    return words(variant.model_fields[tag(variant)])
+
+
+def words(field: FieldInfo) -> tuple[str, ...]:
+    """The words that a key may have, where those are all it may have."""
+    return get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
 
 
 def chosen(field: FieldInfo, table: Mapping[str, Any]) -> type[Section] | None:

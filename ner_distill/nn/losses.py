@@ -1,4 +1,4 @@
-"""Divergences between tag probabilities, word by word; and the contrast of sentence vectors."""
+"""Divergences between tag probabilities, word by word; sentence vectors and their contrast."""
 
 from __future__ import annotations
 
@@ -115,3 +115,13 @@ def contrast(first: Tensor, second: Tensor, counted: Tensor, *, temperature: flo
         logits = logits.masked_fill(same | ~(counted.repeat(2)[None] | partner), -torch.inf)
         losses = torch.logsumexp(logits, 1) - logits.masked_fill(~partner, 0).sum(1)
         return losses.masked_fill(~counted.repeat(2), 0).sum() / 2
+
+
+def mean_vectors(vectors: Tensor, mask: Tensor) -> Tensor:
+    """The means of the counted vectors: (rows, units, dim), mask (rows, units) bool → (rows, dim) float32 or better.
+
+    A row in which nothing counts is zeros.
+    """
+    dtype = torch.promote_types(vectors.dtype, torch.float32)
+    sums = vectors.to(dtype).masked_fill(~mask[..., None], 0).sum(1)
+    return sums / mask.sum(1, keepdim=True).clamp(min=1)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ner_distill.nn.encoders.scratch import ScratchEncoder
+from ner_distill.nn.losses import mean_vectors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -45,7 +46,9 @@ class MaskedWords(nn.Module):
         """inputs: as `WordFeaturizer.collate` gives them, and `masked` (masked,) long, flat in batch · words."""
         vectors: Tensor = self.encoder(inputs)
         hidden = self.project(vectors.flatten(0, 1)[inputs["masked"]])
-        forms = self.encoder.embedding.words.weight[KNOWN:]  # type: ignore[index]
+        table = self.encoder.embedding.words
+        assert isinstance(table, nn.Embedding)  # vectors that stay as they were read are a teacher's
+        forms = table.weight[KNOWN:]
         return Guesses(functional.linear(hidden, forms, self.bias), mean_vectors(vectors, inputs["mask"]))
 
     @staticmethod
@@ -102,10 +105,3 @@ def masked_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """
     dtype = torch.promote_types(logits.dtype, torch.float32)
     return functional.cross_entropy(logits.to(dtype), targets, reduction="sum")
-
-
-def mean_vectors(vectors: Tensor, mask: Tensor) -> Tensor:
-    """(rows, units, dim), mask (rows, units) bool → (rows, dim): means of what counts; zeros where nothing does."""
-    dtype = torch.promote_types(vectors.dtype, torch.float32)
-    sums = vectors.to(dtype).masked_fill(~mask[..., None], 0).sum(1)
-    return sums / mask.sum(1, keepdim=True).clamp(min=1)

@@ -6,8 +6,9 @@ word j, BOTH inclusive. `Spans` of gold and of found entities are half-open.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -88,43 +89,14 @@ def masked(values: Tensor, keep: Tensor) -> Tensor:
     return values.masked_fill(~keep, torch.finfo(values.dtype).min)
 
 
-def multilabel_loss(scores: Tensor, targets: Tensor, candidates: Tensor) -> Tensor:
-    """log(1 + Σ_P e^{−s}) + log(1 + Σ_Q e^{s}), P the candidates that are gold, Q the others.
-
-    scores:     (batch, types, words, words) float logits; what they are where there is no candidate does not matter.
-    targets:    the same shape, bool; gold that is no candidate is left out.
-    candidates: (batch, words, words) bool. None gives 0 and still back-propagates.
-    Returns: (batch, types) in the dtype of the scores.
-    Source: Su et al. 2022, "ZLPR: A Novel Loss for Multi-label Classification".
-    """
-    return joined(multilabel_terms(scores, targets, candidates)[None])
-
-
-def multilabel_terms(scores: Tensor, targets: Tensor, candidates: Tensor) -> Tensor:
-    """(2, batch, types): the log of the sum over P and of that over Q, of all spans or of a block of first words.
-
-    Arguments as in `multilabel_loss`, their last two dimensions (first words, last words). `joined` makes them a loss.
-    """
-    allowed = candidates[:, None]
-    gold = masked(-scores, allowed & targets)
-    rest = masked(scores, allowed & ~targets)
-    return torch.stack([log_sum_exp_of_table(gold), log_sum_exp_of_table(rest)])
-
-
-def soft_multilabel_loss(scores: Tensor, probs: Tensor, candidates: Tensor) -> Tensor:
-    """log(1 + Σ e^{−s + log p}) + log(1 + Σ e^{s + log(1−p)}): where p is 0 or 1 this is `multilabel_loss`.
-
-    scores:     (batch, types, words, words) float logits.
-    probs:      the same shape, float in [0, 1]: how probable each span is to a teacher; no gradient.
-    candidates: (batch, words, words) bool. None gives 0 and still back-propagates.
-    Returns: (batch, types) in the dtype of the scores. Its least value is not 0 where probabilities are not 0 or 1.
-    Source: Su, "Multi-label cross-entropy with soft labels" (kexue.fm/archives/9064).
-    """
-    return joined(soft_multilabel_terms(scores, probs, candidates)[None])
-
-
 def soft_multilabel_terms(scores: Tensor, probs: Tensor, candidates: Tensor) -> Tensor:
-    """(2, batch, types) for `joined`: as `multilabel_terms`, every span in both sums with its weight."""
+    """The log of Σ e^{−s + log p} and that of Σ e^{s + log(1−p)}, of all spans or of a block of first words.
+
+    scores:     (batch, types, first words, last words) float logits; anything where no candidate is.
+    probs:      the same shape, float in [0, 1]; no gradient.
+    candidates: (batch, first words, last words) bool.
+    Returns: (2, batch, types) in the dtype of the scores. `joined` makes them a loss.
+    """
     probs = probs.detach().to(scores.dtype)
     allowed = candidates[:, None]
     gold = masked(probs.log() - scores, allowed & (probs > 0))
@@ -143,14 +115,12 @@ def log_sum_exp_of_table(logs: Tensor) -> Tensor:
     return log_sum_exp(logs) if logs.shape[-1] else logs.sum(-1) + torch.finfo(logs.dtype).min
 
 
-def log_sum_exp(logs: Tensor) -> Tensor:
-    """`logsumexp(-1)` of at least one number, none of them infinite; many times as fast where most are the lowest."""
-    total: Tensor = _LogSumExp.apply(logs)  # type: ignore[no-untyped-call]
-    return total
-
-
 class _LogSumExp(torch.autograd.Function):
-    """By softmax, which is its gradient too: MKL's exponents of hugely negative numbers take 8 times as long."""
+    """`logsumexp(-1)` of at least one number, none of them infinite.
+
+    By softmax, which is its gradient too: MKL's exponents of hugely negative numbers, as most of these are, take 16
+    times as long.
+    """
 
     @staticmethod
     def forward(ctx: FunctionCtx, logs: Tensor) -> Tensor:
@@ -161,8 +131,12 @@ class _LogSumExp(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
+        probs: Tensor
         (probs,) = ctx.saved_tensors
-        return grad[..., None] * cast(Tensor, probs)
+        return grad[..., None] * probs
+
+
+log_sum_exp: Callable[[Tensor], Tensor] = _LogSumExp.apply
 
 
 def tag_log_probs(log_odds: Tensor, mask: Tensor) -> Tensor:
@@ -172,7 +146,7 @@ def tag_log_probs(log_odds: Tensor, mask: Tensor) -> Tensor:
     O(k) = Π (1 − p) over all types and all spans that hold k; then divided by their sum.
 
     log_odds: (batch, types, words, words) float, log p/(1−p), float32 or better; the lowest number or −inf for a span
-              that is impossible. For probabilities see `log_odds_of`.
+              that is impossible.
     mask:     (batch, words) bool. Spans that hold a word that is not counted are left out.
     Returns: (batch, words, 1 + 2 · types): `O`, then `B`, `I` of each type. Differentiable. −inf where no span can give
     the tag (`I` of a first word); rows that are not counted are zeros.
@@ -210,12 +184,6 @@ def _log_not(cost: Tensor) -> Tensor:
     return torch.expm1(-cost.masked_fill(none, 1)).neg().log().masked_fill(none, -torch.inf)
 
 
-def log_odds_of(probs: Tensor) -> Tensor:
-    """log p/(1−p), float32 or better, with p no nearer to 0 or 1 than the dtype's precision; p = 0 stays impossible."""
-    probs = probs.to(torch.promote_types(probs.dtype, torch.float32))
-    return masked(probs.logit(torch.finfo(probs.dtype).eps), probs.detach() > 0)
-
-
 def word_confidence(probs: Tensor, mask: Tensor) -> Tensor:
     """How sure a table is of each word: the least max(p, 1 − p) over all spans that hold the word.
 
@@ -246,7 +214,7 @@ def span_probs_of_tags(log_probs: Tensor, mask: Tensor) -> Tensor:
     return probs.masked_fill(~candidates(mask)[:, None], 0)
 
 
-def found(values: Tensor, floor: float) -> tuple[Spans, Tensor]:
+def spans_above(values: Tensor, floor: float) -> tuple[Spans, Tensor]:
     """The spans whose value (score or probability) is above the floor.
 
     values: (batch, types, words, words); no candidates must have a value that is not above the floor.

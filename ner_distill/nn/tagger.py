@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from torch import Tensor, nn
 
-from ner_distill.nn.heads import AnyHead
+from ner_distill.nn.encoders.base import Encoder
+from ner_distill.nn.heads.base import AnyHead
 
 
 class Tagger(nn.Module):
-    """Words → tags, or entities. `encoder` and `head` are as docs/architecture.md describes them."""
+    """Words → tags, or entities."""
 
-    def __init__(self, encoder: nn.Module, head: nn.Module, *, dropout: float = 0.0) -> None:
+    def __init__(self, encoder: Encoder, head: AnyHead, *, dropout: float = 0.0) -> None:
         super().__init__()
         self.encoder = encoder
         self.dropout = nn.Dropout(dropout)
@@ -27,11 +26,6 @@ class Tagger(nn.Module):
         dropped: Tensor = self.dropout(encoded.repeat(samples, 1, 1) if samples > 1 else encoded)
         return dropped
 
-    @property
-    def scorer(self) -> AnyHead:
-        """The head under its interfaces' type."""
-        return cast(AnyHead, self.head)
-
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """Log marginals of the tags, (batch, words, tags) float32."""
-        return self.scorer.log_probs(self.vectors(inputs), inputs["mask"])
+        return self.head.log_probs(self.vectors(inputs), inputs["mask"])

@@ -13,7 +13,7 @@ from ner_distill.errors import ConfigError
 from ner_distill.files import write_json
 from ner_distill.options import ReadOptions
 from ner_distill.options.models import EvaluateOptions
-from ner_distill.runs.build import Built, load_run
+from ner_distill.runs.build import AnyBuilt, load_run
 from ner_distill.runtime.inference import best_device
 from ner_distill.training.development import DevelopmentSet
 
@@ -42,6 +42,6 @@ def read_gold(data: Sequence[str | Path], reading: ReadOptions, reporter: Report
     return read_labelled(data, "`data`", reading, reporter, unit=unit, keep_nested=True)[0]
 
 
-def score_model(built: Built, sentences: Sequence[Sentence]) -> Scores:
+def score_model(built: AnyBuilt, sentences: Sequence[Sentence]) -> Scores:
     """Exact-span scores over the model's labels and those of the data; see `DevelopmentSet` for what counts."""
     return DevelopmentSet(sentences, built.featurizer, built.info.tagset).scores(built.tagger)

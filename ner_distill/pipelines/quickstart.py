@@ -21,7 +21,7 @@ from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.train_student import train_student
 from ner_distill.pipelines.train_teacher import train_teacher
-from ner_distill.runs.build import WEIGHTS, Built, load_run
+from ner_distill.runs.build import WEIGHTS, AnyBuilt, load_run
 from ner_distill.runtime.inference import parameters_of, predict_spans
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def measure(name: str, run: Path, test: Path) -> Row:
     return Row(name, f1, parameters_of(built.tagger), megabytes, len(sentences) / seconds)
 
 
-def seconds_to_tag(built: Built, sentences: Sequence[Sentence]) -> float:
+def seconds_to_tag(built: AnyBuilt, sentences: Sequence[Sentence]) -> float:
     """Seconds from words to entities, everything in between included."""
     start = time.perf_counter()
     features = [built.featurizer.features(sentence.words) for sentence in sentences]

@@ -19,11 +19,11 @@ from ner_distill.runs.info import STUDENT_RUN, RunInfo
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import Inputs, RunRecord, fingerprints
 from ner_distill.student.loss import DistillationLoss
-from ner_distill.student.model import Student, StudentObjective, learns_spans
+from ner_distill.student.model import Student, StudentObjective
 from ner_distill.training.development import DevelopmentSet, check_development_labels
 from ner_distill.training.fit import TrainingData, TrainingTask
 from ner_distill.training.labelled import LabelledData
-from ner_distill.training.optim import base_of, parameter_groups
+from ner_distill.training.optim import parameter_groups
 from ner_distill.training.session import Session, Trained
 from ner_distill.training.soft_data import SoftData
 
@@ -63,13 +63,13 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
         return session.trained(data.development)
     built = new_student(config, data.info, data.words())
     session.begin(record)
-    student = cast(Student, built.model)
+    student = built.model
     session.reporter.info(
         f"{f'{store.rows:,} sentences, {store.words:,} words ({store.kept:,} kept)' if store else 'no'} soft labels, "
         f"{len(data.gold):,} gold sentences; "
         f"{sum(p.numel() for p in student.tagger.parameters()):,} parameters; {session.device}"
     )
-    batches = _batches(config, built, student, data)
+    batches = _batches(config, built, data)
     dev_set = DevelopmentSet(data.development, built.featurizer, data.info.tagset, options.dev)
     dev_set.say_left_out("`dev`", session.reporter)
     objective = StudentObjective(
@@ -80,8 +80,8 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
     )
     encoder = student.tagger.encoder
     groups = parameter_groups(student, [encoder], config.optim, layer_decay=config.optim.layer_decay)
-    task = TrainingTask(student, objective, batches, groups, dev_set.figures, frozen=[base_of(encoder)])
-    return session.train(built, task, dev_set, lambda: getattr(built.featurizer, "counts", {}))
+    task = TrainingTask(student, objective, batches, groups, dev_set.figures, frozen=[encoder.innermost()])
+    return session.train(built, task, dev_set, lambda: built.featurizer.counts)
 
 
 def _read(config: StudentConfig, options: StudentOptions, reporter: Reporter) -> StudentData:
@@ -112,13 +112,13 @@ def _read(config: StudentConfig, options: StudentOptions, reporter: Reporter) ->
     return StudentData(info, store, gold, development, inputs)
 
 
-def _batches(config: StudentConfig, built: Built, student: Student, data: StudentData) -> TrainingData:
+def _batches(config: StudentConfig, built: Built[Student], data: StudentData) -> TrainingData:
     budget, seed = config.optim.batch_words, config.seed
     gold = None
     if data.gold:
         gold = LabelledData(data.gold, built.featurizer, built.info.tagset, budget=budget, seed=seed)
     if data.store is not None:
-        spans = learns_spans(student.tagger.scorer)
+        spans = built.tagger.head.learns_spans
         return SoftData(data.store, built.featurizer, budget=budget, seed=seed, gold=gold, spans=spans)
     assert gold is not None
     return gold

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
-
-from torch import nn
 
 from ner_distill.config import MrcConfig, PuConfig, TeacherConfig, VatConfig
 from ner_distill.console import Reporter
@@ -14,7 +11,7 @@ from ner_distill.data.formats.reading import flattened, read_labelled
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.directories import Resume
 from ner_distill.errors import DataError
-from ner_distill.nn.heads.pu import PuHead
+from ner_distill.nn.heads import PuHead
 from ner_distill.options import Files, ReadOptions
 from ner_distill.options.training import TeacherOptions
 from ner_distill.runs.adversary import new_adversary, new_vat
@@ -28,7 +25,7 @@ from ner_distill.teacher.regularize import LogSum
 from ner_distill.training.development import DevelopmentSet, check_development_labels
 from ner_distill.training.fit import TrainingTask
 from ner_distill.training.labelled import LabelledData
-from ner_distill.training.optim import base_of, parameter_groups
+from ner_distill.training.optim import parameter_groups
 from ner_distill.training.pu import pu_rates
 from ner_distill.training.raw_data import WithRawText, read_sample
 from ner_distill.training.session import Session, Trained
@@ -116,10 +113,10 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
     if isinstance(config.loss, PuConfig):
         rates = pu_rates(config.loss, data.info.labels, data.sentences, data.development, reporter)
     built = new_teacher(config, data.info, [sentence.words for sentence in data.sentences], reporter)
-    if rates is not None:
-        cast(PuHead, built.tagger.head).set_rates(*rates)
+    if rates is not None and isinstance(built.tagger.head, PuHead):
+        built.tagger.head.set_rates(*rates)
     session.begin(record)
-    teacher = cast(Teacher, built.model)
+    teacher = built.model
     reporter.info(
         f"training on {len(data.sentences):,} sentences, {sum(len(s.words) for s in data.sentences):,} words, "
         f"{len(data.info.labels)} types; {sum(p.numel() for p in teacher.parameters()):,} parameters; {session.device}"
@@ -127,9 +124,9 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
     batches = _batches(config, built, data.sentences, raw, reporter)
     dev_set = DevelopmentSet(data.development, built.featurizer, data.info.tagset, data.dev)
     dev_set.say_left_out("`dev`", reporter)
-    counts = {**getattr(built.featurizer, "counts", {}), **data.left_out}  # before raw text, which is no matter of it
+    counts = {**built.featurizer.counts, **data.left_out}  # before raw text, which is no matter of it
     encoders = [encoder for encoder in (teacher.tagger.encoder, teacher.evaluator) if encoder is not None]
-    embeddings = [cast(nn.Module, encoder.embedding) for encoder in encoders]
+    embeddings = [encoder.embedding_layer() for encoder in encoders]
     terms, vat = _terms(config, data.info.labels), new_vat(config.adversarial, embeddings)
     task = TrainingTask(
         teacher,
@@ -137,7 +134,7 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
         batches,
         parameter_groups(teacher, encoders, config.optim, layer_decay=config.optim.layer_decay),
         dev_set.figures,
-        frozen=[base_of(encoder) for encoder in encoders],
+        frozen=[encoder.innermost() for encoder in encoders],
         adversary=new_adversary(config.adversarial, embeddings),
         weighting=LogSum(TASKS) if config.head.task_weighting == "log-sum" else None,
     )
@@ -153,7 +150,7 @@ def _raw_text(config: TeacherConfig, unit: Unit, reporter: Reporter) -> list[tup
 
 def _batches(
     config: TeacherConfig,
-    built: Built,
+    built: Built[Teacher],
     sentences: Sequence[Sentence],
     raw: Sequence[tuple[str, ...]],
     reporter: Reporter,

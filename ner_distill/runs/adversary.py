@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from ner_distill.config import AdversarialConfig, FgmConfig, StepsConfig, VatConfig
+from ner_distill.config import AdversarialConfig, sections
 from ner_distill.teacher.adversarial import PLACES, Fgm, FreeLb, Pgd, Vat
 
 
@@ -16,9 +16,9 @@ def new_adversary(config: AdversarialConfig, embeddings: Sequence[nn.Module]) ->
     embeddings: see OnVectors, OnWeights. Raises ConfigError where there is none, or for steps that make no sense.
     """
     match config:
-        case FgmConfig():
+        case sections.FgmConfig():
             return Fgm(PLACES[config.on](embeddings), epsilon=config.epsilon)
-        case StepsConfig():
+        case sections.StepsConfig():
             method = Pgd if config.kind == "pgd" else FreeLb
             place = PLACES[config.on](embeddings)
             return method(place, epsilon=config.epsilon, alpha=config.alpha, steps=config.steps)
@@ -27,4 +27,6 @@ def new_adversary(config: AdversarialConfig, embeddings: Sequence[nn.Module]) ->
 
 def new_vat(config: AdversarialConfig, embeddings: Sequence[nn.Module]) -> Vat | None:
     """The term of the loss for VAT, None for any other kind."""
-    return Vat(PLACES[config.on](embeddings), epsilon=config.epsilon) if isinstance(config, VatConfig) else None
+    return (
+        Vat(PLACES[config.on](embeddings), epsilon=config.epsilon) if isinstance(config, sections.VatConfig) else None
+    )

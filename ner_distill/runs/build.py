@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
 from torch import nn
 
-from ner_distill.config import (
-    HeadConfig,
-    LossConfig,
-    MrcConfig,
-    PretrainedEncoderConfig,
-    ScratchEncoderConfig,
-    StudentConfig,
-    TeacherConfig,
-)
+from ner_distill.config import StudentConfig, TeacherConfig, sections
 from ner_distill.console import Reporter
+from ner_distill.data.features.base import Featurizer
 from ner_distill.data.features.knowledge import KnowledgeFeaturizer
 from ner_distill.data.features.pieces import PieceFeaturizer
 from ner_distill.data.features.questions import SEPARATOR, QuestionFeaturizer, question_words
@@ -27,20 +20,20 @@ from ner_distill.data.features.words import WordFeaturizer
 from ner_distill.data.sentence import Unit
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError
+from ner_distill.nn.encoders.base import Encoder
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 from ner_distill.nn.encoders.questions import QuestionEncoder
-from ner_distill.nn.encoders.scratch import ScratchEncoder
 from ner_distill.nn.heads.token import TokenHead
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
 from ner_distill.runs.encoders import (
-    count_pieces,
     count_words,
+    new_pretrained_encoders,
+    new_scratch_encoders,
     pretrained_with,
     scratch,
     scratch_with,
     start_encoder,
-    start_vectors,
 )
 from ner_distill.runs.heads import auxiliary_heads, load_questions, new_head, questions_of, save_questions
 from ner_distill.runs.info import RunInfo, read_config, read_info
@@ -54,13 +47,12 @@ if TYPE_CHECKING:
 
 WEIGHTS = "model.safetensors"
 ENCODER = "encoder"
-BaseFeaturizer = WordFeaturizer | PieceFeaturizer
-AnyFeaturizer = BaseFeaturizer | KnowledgeFeaturizer | QuestionFeaturizer
+Model = TypeVar("Model", bound=Teacher | Student, covariant=True)
 
 
 @dataclass(frozen=True)
-class Built:
-    """A model with what feeds it.
+class Built(Generic[Model]):
+    """A teacher or a student with what feeds it.
 
     classifier: there for a student in the Hugging Face format. knowledge: there for a teacher that has some.
     questions:  there for a teacher with an MRC head: of each type, in the order of the labels.
@@ -68,16 +60,16 @@ class Built:
 
     info: RunInfo
     config: TeacherConfig | StudentConfig
-    model: Teacher | Student
-    featurizer: AnyFeaturizer
+    model: Model
+    featurizer: Featurizer[Any]
     classifier: PreTrainedModel | None = None
     knowledge: Knowledge | None = None
     questions: Mapping[str, str] | None = None
 
     @property
-    def base(self) -> BaseFeaturizer:
+    def base(self) -> Featurizer[Any]:
         """What feeds the encoder itself."""
-        return cast(BaseFeaturizer, innermost(self.featurizer))
+        return self.featurizer.innermost()
 
     @property
     def tagger(self) -> Tagger:
@@ -85,11 +77,7 @@ class Built:
         return self.model.tagger
 
 
-def innermost(wrapped: object) -> object:
-    """What all wrappers with a `base` are around: the encoder itself, the featurizer itself."""
-    while (base := getattr(wrapped, "base", None)) is not None:
-        wrapped = base
-    return wrapped
+AnyBuilt = Built[Teacher] | Built[Student]
 
 
 # ---- new models
@@ -97,40 +85,35 @@ def innermost(wrapped: object) -> object:
 
 def new_teacher(
     config: TeacherConfig, info: RunInfo, sentences: Iterable[Sequence[str]], reporter: Reporter | None = None
-) -> Built:
+) -> Built[Teacher]:
     """A teacher with fresh (or a checkpoint's) weights. sentences: the words that vocabularies are counted on."""
     torch.manual_seed(config.seed)
     sentences, reporter = list(sentences), reporter or Reporter(quiet=True)
     questions = questions_of(config.head, info.tagset, info.unit)
     asked = [(*question_words(question, info.unit), SEPARATOR) for question in (questions or {}).values()]
     shape = config.encoder
-    least = shape.min_count if isinstance(shape, ScratchEncoderConfig) else 2
+    least = shape.min_count if isinstance(shape, sections.ScratchEncoderConfig) else 2
     sentences += max(2, least) * asked  # often enough for each of their words to be known
     known = read_knowledge(config, info.unit, sentences, reporter)
-    base: BaseFeaturizer
-    if isinstance(shape, ScratchEncoderConfig):
-        base = count_words(shape, info.unit, sentences)
-        encoders: list[nn.Module] = [scratch_with(shape, base, known) for _ in range(_encoders(config))]
-        for encoder in encoders:
-            start_encoder(shape, cast(ScratchEncoder, encoder), reporter)
-            start_vectors(config.features, cast(ScratchEncoder, encoder).embedding, base, reporter)
-    else:
-        from ner_distill.nn.encoders.huggingface import load_backbone
-
-        backbones = [load_backbone(shape.name) for _ in range(_encoders(config))]
-        base = count_pieces(shape, backbones[0])
-        encoders = [pretrained_with(shape, backbone, known) for backbone in backbones]
+    base: Featurizer[Any]
+    encoders: Sequence[Encoder]
+    number = _encoders(config.similarity)
+    match shape:
+        case sections.ScratchEncoderConfig():
+            base, encoders = new_scratch_encoders(shape, known, info.unit, sentences, number, reporter)
+        case sections.PretrainedEncoderConfig():
+            base, encoders = new_pretrained_encoders(shape, known, number)
     _require_different(base, asked, questions or {})
     model = _teacher(config, info.tagset, encoders)
     featurizer = _featurizer(base, known, questions, info.unit)
     return Built(info, config, model, featurizer, knowledge=known, questions=questions)
 
 
-def _require_different(base: BaseFeaturizer, asked: Sequence[Sequence[str]], questions: Mapping[str, str]) -> None:
+def _require_different(base: Featurizer[Any], asked: Sequence[Sequence[str]], questions: Mapping[str, str]) -> None:
     """Raises ConfigError where two questions look the same to the encoder: nothing else tells the types apart."""
     seen: dict[str, str] = {}
     for label, words in zip(questions, asked, strict=True):
-        inputs = repr([(key, value.tolist()) for key, value in base.collate([base.features(words)]).items()])  # type: ignore[list-item]
+        inputs = repr([(key, value.tolist()) for key, value in base.collate([base.features(words)]).items()])
         if inputs in seen:
             raise ConfigError(
                 f"head.questions: those of {seen[inputs]} and {label} ({questions[label]!r}) are the same to this "
@@ -139,21 +122,21 @@ def _require_different(base: BaseFeaturizer, asked: Sequence[Sequence[str]], que
         seen[inputs] = label
 
 
-def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequence[str]]) -> Built:
+def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequence[str]]) -> Built[Student]:
     """A student with fresh weights, a checkpoint's, or chosen layers of a teacher's encoder."""
     torch.manual_seed(config.seed)
     if config.init.teacher:
         from ner_distill.student.hf import from_layers_of
 
         teacher = load_run(Path(config.init.teacher))
-        encoder = innermost(teacher.tagger.encoder)
-        if not isinstance(encoder, PretrainedEncoder) or not isinstance(teacher.base, PieceFeaturizer):
+        encoder, pieces = teacher.tagger.encoder.innermost(), teacher.base
+        if not isinstance(encoder, PretrainedEncoder) or not isinstance(pieces, PieceFeaturizer):
             raise ConfigError(
                 f"init.teacher: {config.init.teacher} has a scratch encoder; layers are copied from pretrained ones"
             )
         classifier = from_layers_of(encoder.backbone, config.init.layers, info.tagset.tags)
-        return _hf_student(config, info, classifier, teacher.base.tokenizer)
-    if isinstance(config.encoder, PretrainedEncoderConfig):
+        return _hf_student(config, info, classifier, pieces.tokenizer)
+    if isinstance(config.encoder, sections.PretrainedEncoderConfig):
         from ner_distill.nn.encoders.huggingface import load_tokenizer
         from ner_distill.student.hf import build_token_classifier
 
@@ -166,27 +149,29 @@ def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequen
     return Built(info, config, Student(tagger, PairSimilarity()), featurizer)
 
 
-def _encoders(config: TeacherConfig) -> int:
-    return 2 if config.similarity.weight > 0 and config.similarity.encoder == "separate" else 1
+def _encoders(config: sections.SimilarityConfig) -> int:
+    return 2 if config.weight > 0 and config.encoder == "separate" else 1
 
 
-def _teacher(config: TeacherConfig, tagset: TagSet, encoders: Sequence[nn.Module]) -> Teacher:
+def _teacher(config: TeacherConfig, tagset: TagSet, encoders: Sequence[Encoder]) -> Teacher:
     similarity = PairSimilarity(learned=config.similarity.scale == "learned") if config.similarity.weight > 0 else None
-    if isinstance(config.head, MrcConfig):
+    if isinstance(config.head, sections.MrcConfig):
         encoders = [QuestionEncoder(encoder, len(tagset.labels)) for encoder in encoders]
     tagger = _tagger(config.head, encoders[0], tagset, config.loss)
-    auxiliary = auxiliary_heads(config.head, cast(int, encoders[0].dim), tagset)
+    auxiliary = auxiliary_heads(config.head, encoders[0].dim, tagset)
     evaluator = encoders[1] if len(encoders) > 1 else None
     return Teacher(tagger, similarity, evaluator=evaluator, auxiliary=auxiliary)
 
 
-def _tagger(config: HeadConfig, encoder: nn.Module, tagset: TagSet, loss: LossConfig | None = None) -> Tagger:
-    return Tagger(encoder, new_head(config, cast(int, encoder.dim), tagset, loss), dropout=config.dropout)
+def _tagger(
+    config: sections.HeadConfig, encoder: Encoder, tagset: TagSet, loss: sections.LossConfig | None = None
+) -> Tagger:
+    return Tagger(encoder, new_head(config, encoder.dim, tagset, loss), dropout=config.dropout)
 
 
 def _featurizer(
-    base: BaseFeaturizer, known: Knowledge, questions: Mapping[str, str] | None, unit: Unit
-) -> AnyFeaturizer:
+    base: Featurizer[Any], known: Knowledge, questions: Mapping[str, str] | None, unit: Unit
+) -> Featurizer[Any]:
     featurizer = KnowledgeFeaturizer(base, known.sources) if known.sources else base
     if questions is None:
         return featurizer
@@ -197,7 +182,7 @@ def _featurizer(
 
 def _hf_student(
     config: StudentConfig, info: RunInfo, classifier: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
-) -> Built:
+) -> Built[Student]:
     from ner_distill.nn.encoders.huggingface import position_limit
     from ner_distill.student.hf import backbone_of, classifier_of
 
@@ -218,72 +203,85 @@ def _hf_student(
 # ---- run directories
 
 
-def save_run(built: Built, directory: Path) -> None:
+def save_run(built: AnyBuilt, directory: Path) -> None:
     """Write weights and what feeds the model; `config.toml` and `labels.json` are there already."""
     if built.classifier is not None:
         from ner_distill.student.hf import save_token_classifier
 
-        assert isinstance(built.base, PieceFeaturizer)
-        save_token_classifier(built.classifier, built.base.tokenizer, directory)
+        pieces = built.base
+        assert isinstance(pieces, PieceFeaturizer)
+        save_token_classifier(built.classifier, pieces.tokenizer, directory)
         return
     save_features(built, directory)
     save_weights(directory / WEIGHTS, built.model.state_dict())
 
 
-def save_features(built: Built, directory: Path) -> None:
+def save_features(built: AnyBuilt, directory: Path) -> None:
     """Vocabularies, or the encoder's shape and its tokenizer; and what is known of words."""
     if built.knowledge is not None:
         built.knowledge.save(directory)
     if built.questions is not None:
         save_questions(built.questions, directory)
-    if isinstance(built.base, WordFeaturizer):
+    encoder = built.tagger.encoder.innermost()
+    if not isinstance(encoder, PretrainedEncoder):
         built.base.save(directory)
         return
-    encoder = innermost(built.tagger.encoder)
-    assert isinstance(encoder, PretrainedEncoder)
     (directory / ENCODER).mkdir(exist_ok=True)
     encoder.backbone.config.save_pretrained(directory / ENCODER)
     built.base.save(directory / ENCODER)
 
 
-def load_run(directory: Path) -> Built:
+def load_run(directory: Path) -> AnyBuilt:
     """The model of a teacher's or a student's run, in evaluation mode on the CPU.
 
     Executes nothing from the directory: JSON, TOML and safetensors only. Raises RunError or ConfigError that name
     the file that is missing or damaged.
     """
+    info = _info(directory)
+    return _load_teacher(directory, info) if info.kind == "teacher" else _load_student(directory, info)
+
+
+def load_teacher(directory: Path) -> Built[Teacher]:
+    """As `load_run`; raises ConfigError where it is the run of a student."""
+    info = _info(directory)
+    if info.kind != "teacher":
+        raise ConfigError(f"{directory}: is the run of a student; expected one of train-teacher")
+    return _load_teacher(directory, info)
+
+
+def _info(directory: Path) -> RunInfo:
     if not directory.is_dir():
         raise RunError(f"{directory}: no such directory; expected a run that train-teacher or train-student wrote")
-    info = read_info(directory)
-    built = _load_teacher(directory, info) if info.kind == "teacher" else _load_student(directory, info)
-    built.model.eval()
-    return built
+    return read_info(directory)
 
 
-def _load_teacher(directory: Path, info: RunInfo) -> Built:
+def _load_teacher(directory: Path, info: RunInfo) -> Built[Teacher]:
     config = read_config(directory, TeacherConfig)
     questions = load_questions(config.head, info.tagset, directory)
     known = load_knowledge(config, info.unit, directory)
-    base: BaseFeaturizer
+    base: Featurizer[Any]
+    encoders: Sequence[Encoder]
     shape = config.encoder
-    if isinstance(shape, ScratchEncoderConfig):
-        base = WordFeaturizer.load(directory, info.unit, max_words=shape.max_pieces)
-        encoders: list[nn.Module] = [scratch_with(shape, base, known) for _ in range(_encoders(config))]
+    if isinstance(shape, sections.ScratchEncoderConfig):
+        base = words = WordFeaturizer.load(directory, info.unit, max_words=shape.max_pieces)
+        encoders = [scratch_with(shape, words, known) for _ in range(_encoders(config.similarity))]
     else:
         from ner_distill.nn.encoders.huggingface import build_backbone, load_config, load_tokenizer
 
         checkpoint = load_config(directory / ENCODER)
         base = PieceFeaturizer.load(directory / ENCODER, load_tokenizer(directory / ENCODER))
-        encoders = [pretrained_with(shape, build_backbone(checkpoint), known) for _ in range(_encoders(config))]
+        encoders = [
+            pretrained_with(shape, build_backbone(checkpoint), known) for _ in range(_encoders(config.similarity))
+        ]
     model = _teacher(config, info.tagset, encoders)
     _fill(model, directory)
     featurizer = _featurizer(base, known, questions, info.unit)
     return Built(info, config, model, featurizer, knowledge=known, questions=questions)
 
 
-def _load_student(directory: Path, info: RunInfo) -> Built:
+def _load_student(directory: Path, info: RunInfo) -> Built[Student]:
     config = read_config(directory, StudentConfig)
-    if isinstance(config.encoder, PretrainedEncoderConfig) or config.init.teacher:
+    if isinstance(config.encoder, sections.PretrainedEncoderConfig) or config.init.teacher:
         from ner_distill.nn.encoders.huggingface import load_tokenizer
         from ner_distill.student.hf import load_token_classifier, tags_of
 
@@ -313,3 +311,4 @@ def _fill(model: nn.Module, directory: Path) -> None:
             f"{len(problems)} weights differ, such as {problems[0]}"
         )
     model.load_state_dict(weights)
+    model.eval()

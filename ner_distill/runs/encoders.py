@@ -1,4 +1,4 @@
-"""Encoders and their featurizers, from scratch or pretrained, with what is known of words."""
+"""From `[encoder]`, `[lattice]` and `[features]` to encoders and their featurizers."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import tomli_w
 import torch
 from torch import nn
 
-from ner_distill.config import (
-    START_FILE,
-    START_SHAPE,
-    FeaturesConfig,
-    PretrainedEncoderConfig,
-    ScratchEncoderConfig,
-    read_start,
-)
+from ner_distill.config import START_FILE, START_SHAPE, read_start, sections
 from ner_distill.console import Reporter
+from ner_distill.data.features.gazetteers import Gazetteers
+from ner_distill.data.features.lattice import LatticeSource
 from ner_distill.data.features.pieces import PieceFeaturizer
+from ner_distill.data.features.soft_lexicon import SoftLexicon, Softword
+from ner_distill.data.features.spelling import WIDTHS, Spelling
 from ner_distill.data.features.words import WordFeaturizer
+from ner_distill.data.lexicon.vectors import read_vectors
 from ner_distill.data.sentence import Unit
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import atomic_write_text
-from ner_distill.nn.encoders.embedding import GivenEmbedding
+from ner_distill.nn.encoders.base import Encoder, WordKnowledge
+from ner_distill.nn.encoders.embedding import AnyEmbedding, GivenEmbedding, start_rows
+from ner_distill.nn.encoders.flat import FlatTransformer
+from ner_distill.nn.encoders.knowledge import MarkEmbedding, SoftLexiconEmbedding, SpellingEmbedding
 from ner_distill.nn.encoders.lattice import KnowledgeEncoder, LatticeLayers
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 from ner_distill.nn.encoders.relative import RelativeTransformer
 from ner_distill.nn.encoders.scratch import ScratchEncoder, WordEmbedding
-from ner_distill.runs.knowledge import Knowledge
-from ner_distill.runs.knowledge_modules import lattice_of, modules_of, start_words
+from ner_distill.runs.knowledge import Knowledge, Words, report_vectors
 from ner_distill.runs.weights import load_weights, save_weights
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
 START_WEIGHTS = "model.safetensors"
 
 
-def count_words(config: ScratchEncoderConfig, unit: Unit, sentences: Iterable[Sequence[str]]) -> WordFeaturizer:
+def count_words(
+    config: sections.ScratchEncoderConfig, unit: Unit, sentences: Iterable[Sequence[str]]
+) -> WordFeaturizer:
     """The scratch encoder's featurizer, its vocabularies counted on these sentences, or those that it starts with.
 
     Raises ConfigError where `start` was pretrained on words of another unit.
@@ -63,7 +66,7 @@ def count_words(config: ScratchEncoderConfig, unit: Unit, sentences: Iterable[Se
     )
 
 
-def count_pieces(config: PretrainedEncoderConfig, backbone: PreTrainedModel) -> PieceFeaturizer:
+def count_pieces(config: sections.PretrainedEncoderConfig, backbone: PreTrainedModel) -> PieceFeaturizer:
     """The featurizer of a pretrained encoder. Raises ConfigError where the tokenizer does not fit it."""
     from ner_distill.nn.encoders.huggingface import check_vocabulary, load_tokenizer, position_limit
 
@@ -73,9 +76,9 @@ def count_pieces(config: PretrainedEncoderConfig, backbone: PreTrainedModel) -> 
 
 
 def scratch(
-    config: ScratchEncoderConfig,
+    config: sections.ScratchEncoderConfig,
     featurizer: WordFeaturizer,
-    knowledge: Sequence[nn.Module] = (),
+    knowledge: Sequence[WordKnowledge] = (),
     lattice: LatticeLayers | None = None,
 ) -> ScratchEncoder:
     """The scratch encoder for these vocabularies, with fresh weights."""
@@ -101,7 +104,9 @@ def scratch(
     )
 
 
-def start_encoder(config: ScratchEncoderConfig, encoder: ScratchEncoder, reporter: Reporter | None = None) -> None:
+def start_encoder(
+    config: sections.ScratchEncoderConfig, encoder: ScratchEncoder, reporter: Reporter | None = None
+) -> None:
     """Begin at the weights of the directory `start`, if there is one, as far as they fit.
 
     They always are the embeddings. Of the projection the columns of these: what is known of words besides comes behind
@@ -130,7 +135,7 @@ def start_encoder(config: ScratchEncoderConfig, encoder: ScratchEncoder, reporte
         reporter.info(f"encoder.start: {config.start}; {' and '.join(anew)} begin anew")
 
 
-def save_start(config: ScratchEncoderConfig, unit: Unit, encoder: ScratchEncoder, directory: Path) -> None:
+def save_start(config: sections.ScratchEncoderConfig, unit: Unit, encoder: ScratchEncoder, directory: Path) -> None:
     """Write weights and `encoder.toml`, which `start_encoder` reads; the vocabulary is there already."""
     save_weights(directory / START_WEIGHTS, encoder.state_dict())
     shape = {key: getattr(config, key) for key in START_SHAPE}
@@ -138,10 +143,41 @@ def save_start(config: ScratchEncoderConfig, unit: Unit, encoder: ScratchEncoder
     atomic_write_text(directory / START_FILE, tomli_w.dumps(about))
 
 
-def scratch_with(config: ScratchEncoderConfig, featurizer: WordFeaturizer, known: Knowledge) -> ScratchEncoder:
+# ---- of teachers
+
+
+def new_scratch_encoders(
+    config: sections.ScratchEncoderConfig,
+    known: Knowledge,
+    unit: Unit,
+    sentences: Words,
+    number: int,
+    reporter: Reporter,
+) -> tuple[WordFeaturizer, list[ScratchEncoder]]:
+    """So many encoders, with weights to begin with, and their featurizer, whose words are counted on the sentences."""
+    featurizer = count_words(config, unit, sentences)
+    encoders = [scratch_with(config, featurizer, known) for _ in range(number)]
+    for encoder in encoders:
+        start_encoder(config, encoder, reporter)
+        _start_vectors(known.features, encoder.embedding, featurizer, reporter)
+    return featurizer, encoders
+
+
+def new_pretrained_encoders(
+    config: sections.PretrainedEncoderConfig, known: Knowledge, number: int
+) -> tuple[PieceFeaturizer, list[Encoder]]:
+    """So many encoders with the weights of a checkpoint, and their featurizer."""
+    from ner_distill.nn.encoders.huggingface import load_backbone
+
+    backbones = [load_backbone(config.name) for _ in range(number)]
+    featurizer = count_pieces(config, backbones[0])
+    return featurizer, [pretrained_with(config, backbone, known) for backbone in backbones]
+
+
+def scratch_with(config: sections.ScratchEncoderConfig, featurizer: WordFeaturizer, known: Knowledge) -> ScratchEncoder:
     """The scratch encoder of a teacher, with what it knows of words."""
-    lattice = lattice_of(known, config, config.hidden)  # before the modules: in this order their weights are drawn
-    encoder = scratch(config, featurizer, modules_of(known), lattice)
+    lattice = _lattice_of(known, config, config.hidden)  # before the modules: in this order their weights are drawn
+    encoder = scratch(config, featurizer, _modules_of(known), lattice)
     embedding, features = encoder.embedding, known.features
     if not features.tune_vectors:
         if features.char_vectors and isinstance(embedding.words, nn.Embedding):
@@ -151,29 +187,102 @@ def scratch_with(config: ScratchEncoderConfig, featurizer: WordFeaturizer, known
     return encoder
 
 
-def start_vectors(
-    features: FeaturesConfig, embedding: WordEmbedding, featurizer: WordFeaturizer, reporter: Reporter
-) -> None:
-    """Begin words and bigrams at the vectors that `[features]` names."""
-    for key, table, vocab in (("char_vectors", "words", "words"), ("bigram_vectors", "bigrams", "bigrams")):
-        if file := getattr(features, key):
-            if vocab not in featurizer.vocabs:
-                raise ConfigError(f"features.{key}: this encoder has no {vocab} (encoder.bigrams, Chinese only)")
-            start_words(getattr(embedding, table), featurizer.vocabs[vocab], file, f"features.{key}", reporter)
-
-
-def pretrained_with(config: PretrainedEncoderConfig, backbone: PreTrainedModel, known: Knowledge) -> nn.Module:
+def pretrained_with(config: sections.PretrainedEncoderConfig, backbone: PreTrainedModel, known: Knowledge) -> Encoder:
     """A pretrained encoder, and on it what the teacher knows of words."""
-    encoder = pretrained(config, backbone)
-    if not known.sources:
-        return encoder
-    lattice = lattice_of(known, config, encoder.dim)
-    return KnowledgeEncoder(encoder, knowledge=modules_of(known), lattice=lattice)
-
-
-def pretrained(config: PretrainedEncoderConfig, backbone: PreTrainedModel) -> PretrainedEncoder:
-    """The encoder around a backbone."""
     from ner_distill.nn.encoders.huggingface import layers_of
 
     mixed = min(4, len(layers_of(backbone)))
-    return PretrainedEncoder(backbone, pooling=config.pooling, layer_mix=config.layer_mix, layers_to_mix=mixed)
+    encoder = PretrainedEncoder(backbone, pooling=config.pooling, layer_mix=config.layer_mix, layers_to_mix=mixed)
+    if not known.sources:
+        return encoder
+    lattice = _lattice_of(known, config, encoder.dim)
+    return KnowledgeEncoder(encoder, knowledge=_modules_of(known), lattice=lattice)
+
+
+def _start_vectors(
+    features: sections.FeaturesConfig, embedding: WordEmbedding, featurizer: WordFeaturizer, reporter: Reporter
+) -> None:
+    """Begin words and bigrams at the vectors that `[features]` names."""
+    tables = (
+        ("char_vectors", features.char_vectors, "words", embedding.words),
+        ("bigram_vectors", features.bigram_vectors, "bigrams", embedding.bigrams),
+    )
+    for key, file, vocab, table in tables:
+        if file:
+            if table is None:
+                raise ConfigError(f"features.{key}: this encoder has no {vocab} (encoder.bigrams, Chinese only)")
+            vectors = read_vectors(file, featurizer.vocabs[vocab].forms, dim=table.embedding_dim)
+            report_vectors(f"features.{key}", vectors, reporter)
+            rows = [featurizer.vocabs[vocab].id(form) for form in vectors.forms]
+            start_rows(table, rows, torch.from_numpy(np.array(vectors.matrix)))
+
+
+def _modules_of(known: Knowledge) -> list[WordKnowledge]:
+    """What joins the word vectors, for every source but the lattice of FLAT."""
+    modules: list[WordKnowledge] = []
+    lattice, features = known.lattice, known.features
+    for source in known.sources.values():
+        if isinstance(source, SoftLexicon):
+            modules.append(_soft_lexicon(len(source.vocab), known))
+        elif isinstance(source, Softword) and isinstance(lattice, sections.SoftwordConfig):
+            modules.append(MarkEmbedding(source.marks, lattice.word_dim, key="softword_marks"))
+        elif isinstance(source, Spelling):
+            name, dim = source.name, features.spelling_dim
+            modules.append(SpellingEmbedding(len(source.vocab), dim, name=name, widths=WIDTHS[name]))
+        elif isinstance(source, Gazetteers):
+            modules.append(MarkEmbedding(source.marks, features.gazetteer_dim, key="gazetteers_marks"))
+    return modules
+
+
+def _lattice_of(known: Knowledge, encoder: sections.EncoderConfig, dim: int) -> LatticeLayers | None:
+    """The FLAT layers over vectors of this width, where `[lattice]` asks for them."""
+    lattice = known.lattice
+    if not isinstance(lattice, sections.FlatConfig):
+        return None
+    scratch = isinstance(encoder, sections.ScratchEncoderConfig)
+    shape = encoder if isinstance(encoder, sections.ScratchEncoderConfig) else lattice
+    if dim % shape.heads:
+        raise ConfigError(f"lattice.heads must divide the encoder's width, found {shape.heads} and {dim}")
+    flat = FlatTransformer(
+        dim,
+        layers=shape.layers,
+        heads=shape.heads,
+        inner=3 * dim,
+        dropout=encoder.dropout,
+        fusion=lattice.fusion,
+        shared=lattice.shared_positions,
+        learned=lattice.positions == "learned",
+        scaled=lattice.scaled,
+        max_distance=encoder.max_pieces,
+    )
+    source = known.sources["lattice"]
+    assert isinstance(source, LatticeSource)
+    layers = LatticeLayers(
+        len(source.vocab),
+        flat,
+        word_dim=lattice.word_dim,
+        dropout=lattice.dropout,
+        unknown=lattice.unknown,
+        normed=not scratch,
+    )
+    layers.words = _begun(layers.words, known)
+    return layers
+
+
+def _soft_lexicon(entries: int, known: Knowledge) -> SoftLexiconEmbedding:
+    assert isinstance(known.lattice, sections.SoftLexiconConfig)
+    module = SoftLexiconEmbedding(entries, known.lattice.word_dim, unknown=known.lattice.unknown)
+    module.words = _begun(module.words, known)
+    return module
+
+
+def _begun(embedding: AnyEmbedding, known: Knowledge) -> AnyEmbedding:
+    """The embedding of the lexicon's words with the vectors that were read, to be tuned or to stay."""
+    lattice = known.lattice
+    kept = isinstance(lattice, sections.WordVectorsConfig) and lattice.vectors and not lattice.tune_vectors
+    if kept and isinstance(embedding, nn.Embedding):
+        embedding = GivenEmbedding(embedding)
+    if known.start is not None:
+        rows, vectors = known.start
+        start_rows(embedding, rows, torch.from_numpy(np.array(vectors)))
+    return embedding

@@ -6,67 +6,45 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
-from ner_distill.config import (
-    AdditivePointerConfig,
-    CrfPerTypeHeadConfig,
-    GlobalPointerConfig,
-    HeadConfig,
-    LossConfig,
-    MrcConfig,
-    PointerConfig,
-    PuConfig,
-)
+from ner_distill.config import sections
 from ner_distill.console import Reporter
 from ner_distill.data.features.questions import default_questions, read_questions
 from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError, did_you_mean
 from ner_distill.files import read_json, write_json
-from ner_distill.nn.heads import (
-    HEADS,
-    SPAN_HEADS,
-    AdditivePointerHead,
-    EfficientPointerHead,
-    GlobalPointerHead,
-)
-from ner_distill.nn.heads.pu import PuHead
+from ner_distill.nn.heads import HEADS, AnyHead, PuHead, SpanHead, Tags
 
 QUESTIONS = "questions.json"
 
 
-def finds_spans(config: HeadConfig) -> bool:
+def finds_spans(config: sections.HeadConfig) -> bool:
     """Does this kind of head take entities that nest?"""
-    return isinstance(config, PointerConfig | CrfPerTypeHeadConfig | MrcConfig)
+    return issubclass(HEADS[config.kind], SpanHead)
 
 
-def new_head(config: HeadConfig, dim: int, tagset: TagSet, loss: LossConfig | None = None) -> nn.Module:
+def new_head(config: sections.HeadConfig, dim: int, tagset: TagSet, loss: sections.LossConfig | None = None) -> AnyHead:
     """The head over word vectors of this width. loss: where it is PU, it has a head of its own."""
-    types = len(tagset.labels)
-    if isinstance(loss, PuConfig):
+    tags = Tags(tagset.allowed_start(), tagset.allowed_transitions())
+    if isinstance(loss, sections.PuConfig):
         gamma = None if loss.gamma == "usual" else loss.gamma
-        return PuHead(dim, types, bounded=loss.bounded, joint=loss.joint, gamma=gamma)
-    match config:
-        case GlobalPointerConfig():
-            pointer = GlobalPointerHead if config.kind == "global-pointer" else EfficientPointerHead
-            return pointer(dim, types, head_dim=config.head_dim, rotary=config.rotary, **_pointer_options(config))
-        case AdditivePointerConfig():
-            return AdditivePointerHead(dim, types, hidden=config.head_dim, **_pointer_options(config))
-        case CrfPerTypeHeadConfig() | MrcConfig():
-            return SPAN_HEADS[config.kind](dim, types)
-    return HEADS[config.kind](dim, tagset.allowed_start(), tagset.allowed_transitions())
+        return PuHead.of_tags(dim, tags, bounded=loss.bounded, joint=loss.joint, gamma=gamma)
+    options: dict[str, Any] = {}
+    if isinstance(config, sections.PointerConfig):
+        options = {"head_dim": config.head_dim, "max_width": config.max_span}
+        options |= {"smoothing": config.label_smoothing, "reading": config.reading_weight}
+    if isinstance(config, sections.GlobalPointerConfig):
+        options["rotary"] = config.rotary
+    return HEADS[config.kind].of_tags(dim, tags, **options)
 
 
-def _pointer_options(config: PointerConfig) -> dict[str, Any]:
-    return {"max_width": config.max_span, "smoothing": config.label_smoothing, "reading": config.reading_weight}
-
-
-def check_entities(config: HeadConfig, sentences: Sequence[Sentence], name: str, reporter: Reporter) -> dict[str, int]:
+def check_entities(
+    config: sections.HeadConfig, sentences: Sequence[Sentence], name: str, reporter: Reporter
+) -> dict[str, int]:
     """Say how many entities this kind of head can neither learn nor find. Returns the numbers, for `metrics.json`."""
     counts: dict[str, int] = {}
     spans = [span for sentence in sentences for span in sentence.spans or ()]
-    if isinstance(config, PointerConfig) and config.max_span:
+    if isinstance(config, sections.PointerConfig) and config.max_span:
         longer = sum(span.end - span.start > config.max_span for span in spans)
         if longer:
             counts["entities longer than max_span"] = longer
@@ -74,7 +52,7 @@ def check_entities(config: HeadConfig, sentences: Sequence[Sentence], name: str,
                 f"{name}: {longer:,} of {len(spans):,} entities are longer than head.max_span = {config.max_span}: "
                 "left out, and never found"
             )
-    if isinstance(config, CrfPerTypeHeadConfig):
+    if config.kind == "crf-per-type":
         lost = sum(
             len(of_type) - len(without_overlap(of_type))
             for sentence in sentences
@@ -97,7 +75,7 @@ def by_label(spans: Iterable[Span]) -> dict[str, list[Span]]:
     return found
 
 
-def auxiliary_heads(config: HeadConfig, dim: int, tagset: TagSet) -> dict[str, nn.Module]:
+def auxiliary_heads(config: sections.HeadConfig, dim: int, tagset: TagSet) -> dict[str, AnyHead]:
     """The heads of one type that are trained beside the head, of the same kind: `boundary` and `main_type`.
 
     Raises ConfigError where the main type is none of the data.
@@ -112,9 +90,9 @@ def auxiliary_heads(config: HeadConfig, dim: int, tagset: TagSet) -> dict[str, n
 # ---- the questions of an MRC head
 
 
-def questions_of(config: HeadConfig, tagset: TagSet, unit: Unit) -> dict[str, str] | None:
+def questions_of(config: sections.HeadConfig, tagset: TagSet, unit: Unit) -> dict[str, str] | None:
     """A question for each type, in the order of the labels; None where the head asks none."""
-    if not isinstance(config, MrcConfig):
+    if not isinstance(config, sections.MrcConfig):
         return None
     if config.questions:
         return read_questions(config.questions, tagset.labels)
@@ -126,9 +104,9 @@ def save_questions(questions: Mapping[str, str], directory: Path) -> None:
     write_json(directory / QUESTIONS, dict(questions))
 
 
-def load_questions(config: HeadConfig, tagset: TagSet, directory: Path) -> dict[str, str] | None:
+def load_questions(config: sections.HeadConfig, tagset: TagSet, directory: Path) -> dict[str, str] | None:
     """The questions of a run. Raises RunError naming the file."""
-    if not isinstance(config, MrcConfig):
+    if not isinstance(config, sections.MrcConfig):
         return None
     path = directory / QUESTIONS
     questions = read_json(path, "the run is damaged")

@@ -10,23 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ner_distill.config import (
-    START_FILE,
-    FeaturesConfig,
-    FlatConfig,
-    LatticeConfig,
-    LexiconConfig,
-    MrcConfig,
-    ScratchEncoderConfig,
-    SoftLexiconConfig,
-    StudentConfig,
-    TeacherConfig,
-    VatConfig,
-    WordVectorsConfig,
-)
+from ner_distill.config import START_FILE, StudentConfig, TeacherConfig, sections
 from ner_distill.console import Reporter
+from ner_distill.data.features.base import Source
 from ner_distill.data.features.gazetteers import Gazetteers
-from ner_distill.data.features.knowledge import Source
 from ner_distill.data.features.lattice import LatticeSource
 from ner_distill.data.features.soft_lexicon import SoftLexicon, Softword
 from ner_distill.data.features.spelling import WIDTHS, Spelling, SpellingKind
@@ -67,9 +54,9 @@ class Knowledge:
     start: embedding weights (vocabulary ids of rows, vectors) that were read for the lexicon's words.
     """
 
-    lattice: LatticeConfig
-    features: FeaturesConfig
-    sources: dict[str, Source]
+    lattice: sections.LatticeConfig
+    features: sections.FeaturesConfig
+    sources: dict[str, Source[Any]]
     lexicon: Lexicon | None = None
     segmenter: Segmenter | None = None
     start: tuple[list[int], Vectors] | None = None
@@ -102,7 +89,7 @@ class Knowledge:
         return self.lexicon.frequency if self.lexicon is not None else None
 
 
-def files_of(lattice: LatticeConfig, features: FeaturesConfig) -> list[str]:
+def files_of(lattice: sections.LatticeConfig, features: sections.FeaturesConfig) -> list[str]:
     """The files and directories that decide what a teacher knows."""
     named = lattice.model_dump()  # of each kind those keys that it has
     lists = [file for files in features.gazetteers.values() for file in files]
@@ -116,13 +103,13 @@ def files_of(lattice: LatticeConfig, features: FeaturesConfig) -> list[str]:
 def inputs_of(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str, Any]]]:
     """Size and hash of what a configuration names and a training reads beside its data, by key (or `knowledge`)."""
     found: dict[str, Sequence[str | Path]] = {}
-    if isinstance(config.encoder, ScratchEncoderConfig):
+    if isinstance(config.encoder, sections.ScratchEncoderConfig):
         found["encoder.start"] = start_files(config.encoder.start)
     if isinstance(config, TeacherConfig):
         found["knowledge"] = files_of(config.lattice, config.features)
-        if isinstance(config.head, MrcConfig):
+        if isinstance(config.head, sections.MrcConfig):
             found["head.questions"] = list(filter(None, [config.head.questions]))
-        if isinstance(config.adversarial, VatConfig):
+        if isinstance(config.adversarial, sections.VatConfig):
             found["adversarial.raw_text"] = config.adversarial.raw_text
     return {key: fingerprints(files) for key, files in found.items() if files}
 
@@ -140,7 +127,7 @@ def read_knowledge(config: TeacherConfig, unit: Unit, sentences: Words, reporter
     """
     sentences, lattice, features = list(sentences), config.lattice, config.features
     known = Knowledge(lattice, features, {})
-    if isinstance(lattice, LexiconConfig):
+    if isinstance(lattice, sections.LexiconConfig):
         segmenter = Segmenter(lattice.segmenter_model) if lattice.segmenter == "pkuseg" else None
         known = replace(known, lexicon=_read_lexicon(lattice, unit, reporter), segmenter=segmenter)
         recorded = Recorded(known.words)
@@ -152,7 +139,7 @@ def read_knowledge(config: TeacherConfig, unit: Unit, sentences: Words, reporter
         known.sources[kind] = Spelling.counted(kind, sentences)
     if features.gazetteers:
         known.sources["gazetteers"] = _read_gazetteers(features, unit, sentences, reporter)
-    if isinstance(lattice, WordVectorsConfig) and lattice.vectors:
+    if isinstance(lattice, sections.WordVectorsConfig) and lattice.vectors:
         return _with_vectors(lattice, known, reporter)
     return known
 
@@ -161,15 +148,15 @@ def load_knowledge(config: TeacherConfig, unit: Unit, directory: Path) -> Knowle
     """What `Knowledge.save` wrote; no other file is needed. Raises RunError naming what is damaged."""
     place, lattice, features = directory / DIRECTORY, config.lattice, config.features
     known = Knowledge(lattice, features, {})
-    if isinstance(lattice, LexiconConfig):
+    if isinstance(lattice, sections.LexiconConfig):
         lexicon = Lexicon.load(place) if lattice.lexicon else None
         segmenter = Segmenter.load(place) if lattice.segmenter != "none" else None
         known = replace(known, lexicon=lexicon, segmenter=segmenter)
         match lattice:
-            case FlatConfig():
+            case sections.FlatConfig():
                 limit = config.encoder.max_pieces
                 known.sources["lattice"] = LatticeSource.load(place, known.words, max_words=limit)
-            case SoftLexiconConfig():
+            case sections.SoftLexiconConfig():
                 known.sources["lattice"] = SoftLexicon.load(place, known.words, known.frequency)
             case _:
                 known.sources["lattice"] = _softword(known)
@@ -180,7 +167,7 @@ def load_knowledge(config: TeacherConfig, unit: Unit, directory: Path) -> Knowle
     return known
 
 
-def _spellings(features: FeaturesConfig) -> list[SpellingKind]:
+def _spellings(features: sections.FeaturesConfig) -> list[SpellingKind]:
     wanted: dict[SpellingKind, bool] = {"pinyin": features.pinyin, "glyph": features.glyph}
     return [kind for kind in WIDTHS if wanted[kind]]
 
@@ -196,10 +183,10 @@ def matcher_of(run: Path) -> Matcher:
     return matcher
 
 
-def _read_lexicon(lattice: LexiconConfig, unit: Unit, reporter: Reporter) -> Lexicon | None:
+def _read_lexicon(lattice: sections.LexiconConfig, unit: Unit, reporter: Reporter) -> Lexicon | None:
     if not lattice.lexicon:
         return None
-    shortest = 2 if isinstance(lattice, FlatConfig) and unit == "character" else 1
+    shortest = 2 if isinstance(lattice, sections.FlatConfig) and unit == "character" else 1
     lexicon, cleaned = Lexicon.read(
         lattice.lexicon,
         min_length=shortest,
@@ -210,7 +197,7 @@ def _read_lexicon(lattice: LexiconConfig, unit: Unit, reporter: Reporter) -> Lex
     return lexicon
 
 
-def _read_gazetteers(features: FeaturesConfig, unit: Unit, sentences: Words, reporter: Reporter) -> Gazetteers:
+def _read_gazetteers(features: sections.FeaturesConfig, unit: Unit, sentences: Words, reporter: Reporter) -> Gazetteers:
     lists = {label: [Path(file) for file in files] for label, files in features.gazetteers.items()}
     gazetteers, read = Gazetteers.read(lists, separator(unit))
     for label, lexicon in gazetteers.lexicons.items():
@@ -248,13 +235,13 @@ class Recorded:
         return self._found[key]
 
 
-def _lattice_source(known: Knowledge, recorded: Recorded, max_words: int, unit: Unit, sentences: Words) -> Source:
+def _lattice_source(known: Knowledge, recorded: Recorded, max_words: int, unit: Unit, sentences: Words) -> Source[Any]:
     match known.lattice:
-        case FlatConfig(min_count=min_count):
+        case sections.FlatConfig(min_count=min_count):
             source = LatticeSource.counted(recorded, sentences, min_count=min_count, max_words=max_words)
             source.matcher = known.words
             return source
-        case SoftLexiconConfig(min_count=min_count, raw_text=files):
+        case sections.SoftLexiconConfig(min_count=min_count, raw_text=files):
             raw: Iterator[Sequence[str]] = iter(())
             if files:
                 raw = (sentence.words for sentence in read_raw(list(files), format="auto", unit=unit))
@@ -263,10 +250,10 @@ def _lattice_source(known: Knowledge, recorded: Recorded, max_words: int, unit: 
             return _softword(known)
 
 
-def _report_matches(lattice: LexiconConfig, matcher: Matcher, sentences: Words, reporter: Reporter) -> None:
+def _report_matches(lattice: sections.LexiconConfig, matcher: Matcher, sentences: Words, reporter: Reporter) -> None:
     """How much of the text the lexicon knows. Raises DataError where that is nothing."""
     found = words = covered = 0
-    shortest = 2 if isinstance(lattice, FlatConfig) else 1  # a match of one word is no element of a lattice
+    shortest = 2 if isinstance(lattice, sections.FlatConfig) else 1  # a match of one word is no element of a lattice
     for sentence in sentences:
         matches = [match for match in matcher.matches(sentence) if match.end - match.start >= shortest]
         found += len(matches)
@@ -280,7 +267,7 @@ def _report_matches(lattice: LexiconConfig, matcher: Matcher, sentences: Words, 
     reporter.info(f"lattice: {found:,} words found in the training text, over {100 * covered / words:.0f} % of it")
 
 
-def _with_vectors(lattice: WordVectorsConfig, known: Knowledge, reporter: Reporter) -> Knowledge:
+def _with_vectors(lattice: sections.WordVectorsConfig, known: Knowledge, reporter: Reporter) -> Knowledge:
     """Read vectors for all words of the lexicon, seen in training or not: those that have one get a row."""
     source = known.sources["lattice"]
     assert isinstance(source, LatticeSource | SoftLexicon)

@@ -3,48 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
-from typing import Any, Protocol, cast
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
 from ner_distill.data.batching import plan_batches
+from ner_distill.data.features.base import Featurizer
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.tagset import TagSet
-from ner_distill.nn.heads import AnyHead, Head, is_span_head
+from ner_distill.nn.heads import AnyHead, SpanHead
 from ner_distill.nn.tagger import Tagger
+from ner_distill.runtime.onednn import fast_linear
 
 DECODED_TOGETHER = 32_768  # words, padding included
-ROWS_TOGETHER = 256
+F = TypeVar("F")
 ScoredSpan = tuple[Span, float]
 Encoded = tuple[list[int], Tensor, Tensor]  # indices, vectors (batch, words, dim), mask (batch, words)
 
 
-class Featurizer(Protocol):
-    """What an encoder eats (docs/architecture.md)."""
-
-    def features(self, words: Sequence[str]) -> Any:
-        """One sentence."""
-        ...
-
-    def size(self, features: Any) -> int:
-        """Units that the encoder computes for it."""
-        ...
-
-    def collate(self, batch: Sequence[Any]) -> dict[str, Tensor]:
-        """A batch, with `mask` (batch, words)."""
-        ...
-
-
 def find_entities(
     tagger: Tagger,
-    featurizer: Featurizer,
+    featurizer: Featurizer[F],
     tagset: TagSet,
-    features: Sequence[Any],
+    features: Sequence[F],
     *,
     scores: bool,
     budget: int = 0,
@@ -58,7 +42,7 @@ def find_entities(
     device = next(tagger.parameters()).device
     results: list[list[ScoredSpan]] = [[]] * len(features)
     sizes = [featurizer.size(item) for item in features]
-    together = 0 if is_span_head(tagger.scorer) else DECODED_TOGETHER
+    together = 0 if isinstance(tagger.head, SpanHead) else DECODED_TOGETHER
     with torch.inference_mode():
         group: list[Encoded] = []
         for indices in plan_batches(sizes, budget=budget or budget_of(device), seed=None):
@@ -68,33 +52,32 @@ def find_entities(
             with fast_linear(device):  # not around decoding, whose many small steps it would only delay
                 group.append((indices, tagger.vectors(inputs), inputs["mask"]))
             if sum(mask.numel() for _, _, mask in group) >= together:
-                _decode(tagger.scorer, group, tagset, results, scores=scores)
+                _decode(tagger.head, group, tagset, results, scores=scores)
                 group = []
         if group:
-            _decode(tagger.scorer, group, tagset, results, scores=scores)
+            _decode(tagger.head, group, tagset, results, scores=scores)
     return results
 
 
 def _decode(
-    scorer: AnyHead, group: Sequence[Encoded], tagset: TagSet, results: list[list[ScoredSpan]], *, scores: bool
+    head: AnyHead, group: Sequence[Encoded], tagset: TagSet, results: list[list[ScoredSpan]], *, scores: bool
 ) -> None:
     """Decode several batches as one: a tag head's steps along the words cost the same for few sentences and many."""
     longest = max(mask.shape[1] for _, _, mask in group)
     vectors = torch.cat([functional.pad(part, (0, 0, 0, longest - part.shape[1])) for _, part, _ in group])
     mask = torch.cat([functional.pad(part, (0, longest - part.shape[1])) for _, _, part in group])
     numbers = [index for indices, _, _ in group for index in indices]
-    if is_span_head(scorer):
-        spans, probs = scorer.find(vectors, mask)
+    if isinstance(head, SpanHead):
+        spans, probs = head.find(vectors, mask)
         for index in numbers:
             results[index] = []
         for (row, start, end, label), prob in zip(spans.places.tolist(), probs.tolist(), strict=True):
             results[numbers[row]].append((Span(start, end, tagset.labels[label]), prob))
         return
-    scorer = cast(Head, scorer)
-    tags = scorer.decode(vectors, mask)
+    tags = head.decode(vectors, mask)
     chances: list[list[float]] = [[] for _ in mask]
     if scores:
-        chances = scorer.log_probs(vectors, mask).gather(-1, tags[..., None]).squeeze(-1).exp().tolist()
+        chances = head.log_probs(vectors, mask).gather(-1, tags[..., None]).squeeze(-1).exp().tolist()
     for index, row, chance, length in zip(numbers, tags.tolist(), chances, mask.sum(1).tolist(), strict=True):
         results[index] = [
             (span, _mean(chance[span.start : span.end]) if scores else 0.0) for span in tagset.decode(row[:length])
@@ -102,7 +85,7 @@ def _decode(
 
 
 def predict_sentences(
-    tagger: Tagger, featurizer: Featurizer, tagset: TagSet, sentences: Iterable[Sentence], *, window: int = 2048
+    tagger: Tagger, featurizer: Featurizer[F], tagset: TagSet, sentences: Iterable[Sentence], *, window: int = 2048
 ) -> Iterator[tuple[Sentence, list[ScoredSpan]]]:
     """Entities of a stream of sentences, in order, `window` sentences at a time.
 
@@ -115,7 +98,7 @@ def predict_sentences(
 
 
 def predict_spans(
-    tagger: Tagger, featurizer: Featurizer, tagset: TagSet, features: Sequence[Any]
+    tagger: Tagger, featurizer: Featurizer[F], tagset: TagSet, features: Sequence[F]
 ) -> list[tuple[Span, ...]]:
     """Entities without scores: what an evaluation needs."""
     found = find_entities(tagger, featurizer, tagset, features, scores=False)
@@ -135,38 +118,6 @@ def has_bf16(device: torch.device) -> bool:
 def budget_of(device: torch.device) -> int:
     """Words of a batch: bigger ones are slower on a CPU, whose caches do not hold their activations."""
     return 2048 if device.type == "cpu" else 16_384
-
-
-def fast_linear(device: torch.device) -> AbstractContextManager[object]:
-    """Inside this, linear layers in float32 take oneDNN on a CPU with AVX-512. No gradients inside.
-
-    torch multiplies float32 matrices with MKL, which on AMD's processors takes its kernels for older ones: half as
-    fast. Results differ from MKL's by rounding in float32. (`torch.set_float32_matmul_precision("medium")` also leads
-    to oneDNN, but for the small products of attention too, which it slows down more than it gains, and it
-    computes in bfloat16 on processors with AMX.)
-    """
-    helps = device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512"
-    return _OneDnnLinear() if helps and hasattr(torch.ops.mkldnn, "_linear_pointwise") else nullcontext()
-
-
-class _OneDnnLinear(TorchFunctionMode):
-    """Sends `functional.linear` to oneDNN where both matrices are float32.
-
-    oneDNN compiles a kernel for each number of rows, about a megabyte of them each: rows are filled up so that few
-    numbers come.
-    """
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if func is functional.linear and not kwargs and len(args) == 3 and not torch.is_autocast_enabled("cpu"):
-            vectors, weight, bias = args
-            if vectors.dtype == weight.dtype == torch.float32 and vectors.dim() > 1:
-                rows = vectors.flatten(0, -2)
-                padded = functional.pad(rows, (0, 0, 0, -len(rows) % ROWS_TOGETHER))
-                product = torch.ops.mkldnn._linear_pointwise(padded, weight, bias, "none", [], "")
-                return product[: len(rows)].unflatten(0, vectors.shape[:-1])
-        return func(*args, **(kwargs or {}))
 
 
 def parameters_of(module: nn.Module) -> int:

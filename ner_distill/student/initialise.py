@@ -37,15 +37,6 @@ def copy_layers(source: nn.Module, target: nn.Module, layers: Sequence[int]) -> 
     target.load_state_dict({name: state[name] for name in target.state_dict()})
 
 
-def spread_layers(teacher_layers: int, student_layers: int) -> list[int]:
-    """Indices of teacher layers spread evenly, the last one included: 12 and 4 give [2, 5, 8, 11]."""
-    if not 1 <= student_layers <= teacher_layers:
-        raise ConfigError(
-            f"a student copied from {teacher_layers} layers has 1 to {teacher_layers}, found {student_layers}"
-        )
-    return [(index + 1) * teacher_layers // student_layers - 1 for index in range(student_layers)]
-
-
 def _prefix(model: nn.Module) -> str:
     """What the names of the layers' weights begin with: `encoder.layer.`."""
     layers = layers_of(model)

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeGuard
-
 import torch
 from torch import Tensor, nn
 
 from ner_distill.data.batching import Batch
-from ner_distill.nn.heads import AnyHead, SpanHead, Spans, loss_of
+from ner_distill.nn.heads import Gold, SpanHead, Spans
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
 from ner_distill.student.loss import DistillationLoss
-
-
-class SoftSpanHead(SpanHead, Protocol):
-    """A span head that can learn from the probabilities of spans."""
-
-    def soft_loss(self, vectors: Tensor, mask: Tensor, probs: Tensor, weight: Tensor) -> Tensor:
-        """SUM over sentences of weight · loss; a scalar.
-
-        probs: (batch, types, words, words) float in [0, 1], the teacher's, as `span_probs` gives them; no gradient.
-        weight: (batch,) float. All False in the mask gives 0 and still back-propagates.
-        """
-        ...
-
-
-def learns_spans(head: AnyHead) -> TypeGuard[SoftSpanHead]:
-    """Does this head learn from a teacher's probabilities of spans? All others learn from those of the words' tags."""
-    return hasattr(head, "soft_loss")
 
 
 class Student(nn.Module):
@@ -65,12 +46,12 @@ class StudentObjective:
 
     def counts(self, batch: Batch) -> dict[str, float]:
         """Kept words (or sentences with one) and pairs; or for gold sentences what the head's likelihood is of."""
-        scorer = self.student.tagger.scorer
+        head = self.student.tagger.head
         if batch.probs is None:
-            return {"gold": scorer.count(batch.kept)}
+            return {"gold": head.count(batch.kept)}
         assert batch.keep is not None
         assert batch.pairs is not None
-        kept = scorer.count(batch.keep) if learns_spans(scorer) else float(batch.keep.sum())
+        kept = head.count(batch.keep) if head.learns_spans else float(batch.keep.sum())
         return {"soft": kept, "similarity": float(len(batch.pairs))}
 
     def sums(self, batch: Batch) -> dict[str, Tensor]:
@@ -91,20 +72,19 @@ class StudentObjective:
     def _gold(self, vectors: Tensor, batch: Batch) -> Tensor:
         assert batch.tags is not None
         spans = None if batch.spans is None else Spans(batch.spans)
-        scorer = self.student.tagger.scorer
-        return loss_of(scorer, vectors, batch.kept, tags=batch.tags, spans=spans, weight=batch.weight)
+        return self.student.tagger.head.gold_loss(vectors, batch.kept, Gold(batch.tags, spans, batch.weight))
 
     def _soft(self, vectors: Tensor, batch: Batch) -> Tensor:
         assert batch.probs is not None
         assert batch.keep is not None
         assert batch.pairs is not None
         assert batch.pair_targets is not None
-        scorer = self.student.tagger.scorer
-        if learns_spans(scorer):
+        head = self.student.tagger.head
+        if isinstance(head, SpanHead) and head.learns_spans:
             assert batch.span_probs is not None
             weights = self.loss.sentence_weights(
                 batch.probs, batch.span_probs, batch.keep, batch.pairs, batch.pair_targets
             )
-            return scorer.soft_loss(vectors, batch.keep, batch.span_probs, weights)
-        log_probs = scorer.log_probs(vectors, batch.mask)
+            return head.soft_loss(vectors, batch.keep, batch.span_probs, weights)
+        log_probs = head.log_probs(vectors, batch.mask)
         return self.loss.words(log_probs, batch.probs, batch.keep, batch.pairs, batch.pair_targets)

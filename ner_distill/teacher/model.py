@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from ner_distill.data.batching import Batch
-from ner_distill.nn.heads import AnyHead, Spans, loss_of
+from ner_distill.nn.encoders.base import Encoder
+from ner_distill.nn.heads import Gold, Head, Spans
 from ner_distill.nn.heads.base import weighted_sum
-from ner_distill.nn.losses import contrast, symmetric_kl, uniform_cross_entropy
+from ner_distill.nn.losses import contrast, mean_vectors, symmetric_kl, uniform_cross_entropy
 from ner_distill.nn.similarity import PairSimilarity, pair_bce
 from ner_distill.nn.tagger import Tagger
 from ner_distill.teacher.adversarial import Vat
-from ner_distill.teacher.regularize import mixup_loss, sentence_vectors
+from ner_distill.teacher.regularize import mixup_loss
 
 
 class Teacher(nn.Module):
@@ -33,8 +33,8 @@ class Teacher(nn.Module):
         tagger: Tagger,
         similarity: PairSimilarity | None,
         *,
-        evaluator: nn.Module | None = None,
-        auxiliary: Mapping[str, nn.Module] | None = None,
+        evaluator: Encoder | None = None,
+        auxiliary: Mapping[str, Head] | None = None,
     ) -> None:
         super().__init__()
         self.auxiliary = nn.ModuleDict(dict(auxiliary or {}))
@@ -44,14 +44,17 @@ class Teacher(nn.Module):
 
     def pair_vectors(self, inputs: dict[str, Tensor], vectors: Tensor) -> Tensor:
         """The word vectors that pairs are compared on; `vectors` are the tagger's."""
-        return vectors if self.evaluator is None else cast(Tensor, self.tagger.dropout(self.evaluator(inputs)))
+        if self.evaluator is None:
+            return vectors
+        own: Tensor = self.tagger.dropout(self.evaluator(inputs))
+        return own
 
     def forward(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The tagger's word vectors (batch, words, dim), and tag probabilities (batch, words, tags) float32, zero
         outside the mask.
         """
         vectors = self.tagger.vectors(inputs)
-        return vectors, self.tagger.scorer.log_probs(vectors, inputs["mask"]).exp() * inputs["mask"][..., None]
+        return vectors, self.tagger.head.log_probs(vectors, inputs["mask"]).exp() * inputs["mask"][..., None]
 
     def compare(self, vectors: Tensor, pairs: Tensor) -> Tensor:
         """Similarity (pairs,) in [0, 1] of pairs (pairs, 2) of flat word indices, over what `pair_vectors` gave."""
@@ -134,7 +137,7 @@ class TeacherObjective:
 
     def __init__(self, teacher: Teacher, terms: TermWeights, *, vat: Vat | None = None) -> None:
         self.teacher, self.terms, self.vat = teacher, terms, vat
-        smoothing = 0.0 if hasattr(teacher.tagger.head, "smoothing") else terms.label_smoothing
+        smoothing = 0.0 if teacher.tagger.head.smooths else terms.label_smoothing
         weights = {
             "entities": 1.0 - smoothing,
             "similarity": terms.similarity if teacher.similarity is not None else 0.0,
@@ -151,16 +154,14 @@ class TeacherObjective:
 
     def counts(self, batch: Batch) -> dict[str, float]:
         """What the head's likelihood is of (words or sentences), pairs, and for SimCSE sentences."""
-        head, count = self.teacher.tagger.head, self.teacher.tagger.scorer.count
-        # what is summed over words beside a loss that is a mean over them is to be one too
-        words = getattr(head, "averages_words", False)
-        whole = float(batch.mask.sum()) if words else count(batch.mask)
+        head = self.teacher.tagger.head
+        whole = head.count_beside(batch.mask)
         if batch.tags is None:
             return {"vat": whole}
-        kept = count(batch.kept)
+        kept = head.count(batch.kept)
         counts = {name: whole if name in UNLABELLED else kept for name in self.weights}
-        if words and "smoothing" in counts:
-            counts["smoothing"] = float(batch.kept.sum())
+        if "smoothing" in counts:
+            counts["smoothing"] = head.count_beside(batch.kept)
         if "similarity" in counts:
             counts["similarity"] = float(len(batch.pairs)) if batch.pairs is not None else 0.0
         if "simcse" in counts:
@@ -181,19 +182,11 @@ class TeacherObjective:
             sums["similarity"] = self._similarity(own[0], batch)
         sums |= self._auxiliary(own[0], batch)
         if "simcse" in self.weights:
-            first, second = (sentence_vectors(vectors, mask) for vectors in own)
+            first, second = (mean_vectors(vectors, mask) for vectors in own)
             sums["simcse"] = contrast(first, second, mask.any(1))
         if "mixup" in self.weights:
-            sums["mixup"] = mixup_loss(
-                tagger.scorer,
-                own[0],
-                mask,
-                batch.tags,
-                spans=spans_of(batch),
-                kept=batch.kept,
-                weight=batch.weight,
-                beta=self.terms.mixup_beta,
-            )
+            gold = Gold(batch.tags, spans_of(batch), batch.weight)
+            sums["mixup"] = mixup_loss(tagger.head, own[0], mask, gold, kept=batch.kept, beta=self.terms.mixup_beta)
         if "vat" in self.weights:
             sums["vat"] = self._vat(batch)
         return sums
@@ -201,22 +194,23 @@ class TeacherObjective:
     def _likelihoods(self, vectors: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The terms of the head. vectors: (passes · samples · batch, words, dim)."""
         assert batch.tags is not None
-        scorer, draws = self.teacher.tagger.scorer, self.passes * self.terms.dropout_samples
-        mask, kept, tags = (words.repeat(draws, 1) for words in (batch.mask, batch.kept, batch.tags))
-        spans = spans_of(batch).repeat(draws, len(batch.mask))
-        weight = None if batch.weight is None else batch.weight.repeat(draws)
-        sums = {"entities": loss_of(scorer, vectors, kept, tags=tags, spans=spans, weight=weight) / draws}
+        head, draws = self.teacher.tagger.head, self.passes * self.terms.dropout_samples
+        mask, kept = (words.repeat(draws, 1) for words in (batch.mask, batch.kept))
+        gold, half = Gold(batch.tags, spans_of(batch), batch.weight).repeat(draws), mask.chunk(2)[0]
+        sums = {"entities": head.gold_loss(vectors, kept, gold) / draws}
         asked = self.weights.keys() & {"smoothing", "r_drop"}
-        if "r_drop" in asked and (disagreement := getattr(scorer, "disagreement", None)):
-            sums["r_drop"] = disagreement(*vectors.chunk(2), mask.chunk(2)[0]) / self.terms.dropout_samples
-            asked -= {"r_drop"}
+        if "r_drop" in asked:
+            first, second = vectors.chunk(2)
+            disagreement = head.disagreement(first, second, half)
+            if disagreement is not None:
+                sums["r_drop"] = disagreement / self.terms.dropout_samples
+                asked -= {"r_drop"}
         if not asked:
             return sums
-        log_probs = scorer.log_probs(vectors, mask)
+        log_probs = head.log_probs(vectors, mask)
         if "smoothing" in asked:
-            sums["smoothing"] = weighted_sum(uniform_cross_entropy(log_probs).where(kept, 0), weight) / draws
+            sums["smoothing"] = weighted_sum(uniform_cross_entropy(log_probs).where(kept, 0), gold.weight) / draws
         if "r_drop" in asked:
-            half = mask.chunk(2)[0]
             sums["r_drop"] = symmetric_kl(*log_probs.chunk(2)).where(half, 0).sum() / self.terms.dropout_samples
         return sums
 
@@ -230,7 +224,8 @@ class TeacherObjective:
             tags = (2 - batch.tags % 2) * of_type
             chosen = places if label is None else places[places[:, 3] == label]
             spans = Spans(torch.cat([chosen[:, :3], torch.zeros_like(chosen[:, 3:])], 1).unique(dim=0))
-            sums[name] = loss_of(cast(AnyHead, head), vectors, batch.kept, tags=tags, spans=spans, weight=batch.weight)
+            assert isinstance(head, Head)
+            sums[name] = head.gold_loss(vectors, batch.kept, Gold(tags, spans, batch.weight))
         return sums
 
     def _similarity(self, vectors: Tensor, batch: Batch) -> Tensor:
@@ -246,7 +241,7 @@ class TeacherObjective:
 
     def _vat(self, batch: Batch) -> Tensor:
         assert self.vat is not None
-        return self.vat.divergence(lambda: (cast(Tensor, self.teacher.tagger(batch.inputs)), batch.mask))
+        return self.vat.divergence(lambda: (self.teacher.tagger(batch.inputs), batch.mask))
 
 
 def spans_of(batch: Batch) -> Spans:

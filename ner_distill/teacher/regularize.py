@@ -1,4 +1,4 @@
-"""Regularisers that are more than a loss function: mixup of word vectors, sentence vectors, log-sum weighting."""
+"""Regularisers that are more than a loss function: mixup of word vectors, log-sum weighting."""
 
 from __future__ import annotations
 
@@ -7,32 +7,14 @@ from collections.abc import Collection
 import torch
 from torch import Tensor
 
-from ner_distill.nn.heads import AnyHead, Spans, loss_of
+from ner_distill.nn.heads import Gold, Head
 
 SMALLEST, LARGEST = 1e-7, 1e7  # what log-sum takes a task's loss for at least and at most
 NEWEST = 0.1  # share of the newest step in log-sum's running means
 
 
-def sentence_vectors(vectors: Tensor, mask: Tensor) -> Tensor:
-    """The mean of each sentence's counted word vectors; zeros where none counts.
-
-    vectors: (batch, words, dim) float. mask: (batch, words) bool. Returns: (batch, dim) float32 or better.
-    """
-    dtype = torch.promote_types(vectors.dtype, torch.float32)
-    sums = vectors.to(dtype).masked_fill(~mask[..., None], 0).sum(1)
-    return sums / mask.sum(1, keepdim=True).clamp(min=1)
-
-
 def mixup_loss(
-    head: AnyHead,
-    vectors: Tensor,
-    mask: Tensor,
-    tags: Tensor,
-    *,
-    spans: Spans | None = None,
-    kept: Tensor | None = None,
-    weight: Tensor | None = None,
-    beta: float,
+    head: Head, vectors: Tensor, mask: Tensor, gold: Gold, *, kept: Tensor | None = None, beta: float
 ) -> Tensor:
     """λ L(y) + (1 − λ) L(y') over λ h + (1 − λ) h', where y' and h' are another sentence's of the batch; a scalar SUM.
 
@@ -42,9 +24,8 @@ def mixup_loss(
     counts as many words (sentences) as the batch has, whatever was drawn. The sources mix whole images, or vectors of
     one shape; they say nothing of lengths.
 
-    head: see Head, SpanHead. vectors: (batch, words, dim). mask: (batch, words) bool. tags: (batch, words) long; a
-    span head reads `spans` in their place. kept: (batch, words) bool, the words whose labels count; None = all of mask.
-    weight: (batch,) float, of each sentence's own likelihood; None = 1.
+    vectors: (batch, words, dim). mask: (batch, words) bool. kept: (batch, words) bool, the words whose labels count;
+    None = all of mask.
     Source: Zhang et al., ICLR 2018; mixed inside the network: Verma et al., ICML 2019.
     """
     share = torch.distributions.Beta(beta, beta).sample().item()
@@ -53,10 +34,8 @@ def mixup_loss(
     mixed = share * vectors + (1 - share) * others
     mixed = mixed.where(other_mask[..., None], vectors).where(mask[..., None], others)
     kept = mask if kept is None else kept
-    own = loss_of(head, mixed, kept, tags=tags, spans=spans, weight=weight)
-    spans = None if spans is None else spans.reordered(order)
-    weight = None if weight is None else weight[order]
-    return share * own + (1 - share) * loss_of(head, mixed, kept[order], tags=tags[order], spans=spans, weight=weight)
+    own = head.gold_loss(mixed, kept, gold)
+    return share * own + (1 - share) * head.gold_loss(mixed, kept[order], gold.reordered(order))
 
 
 class LogSum:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from torch import nn
 
 from ner_distill.console import Reporter
+from ner_distill.data.features.base import Featurizer
 from ner_distill.data.metrics import Scores, score
 from ner_distill.data.sentence import Sentence, Span, whole_entities
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import DataError
 from ner_distill.nn.tagger import Tagger
 from ner_distill.options import Files
-from ner_distill.runs.build import AnyFeaturizer
 from ner_distill.runtime.inference import predict_spans
 
 
@@ -28,14 +28,14 @@ class DevelopmentSet:
     """
 
     def __init__(
-        self, sentences: Sequence[Sentence], featurizer: AnyFeaturizer, tagset: TagSet, files: Files = ()
+        self, sentences: Sequence[Sentence], featurizer: Featurizer[Any], tagset: TagSet, files: Files = ()
     ) -> None:
         self.files = files
         self.keep = kept_words(sentences)[1]
         self.gold = self._counting([sentence.spans or () for sentence in sentences])
         self.left_out = sum(len(sentence.spans or ()) for sentence in sentences) - sum(map(len, self.gold))
         self.features = [featurizer.features(sentence.words) for sentence in sentences]
-        self.featurizer = cast(Any, featurizer)
+        self.featurizer = featurizer
         self.tagset = tagset
 
     def scores(self, tagger: Tagger) -> Scores:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ner_distill.data.batching import Batch, pad_rows, plan_batches, sample_pairs
+from ner_distill.data.features.base import Featurizer
 from ner_distill.data.sentence import Sentence, without_overlap
 from ner_distill.data.tagset import TagSet
-from ner_distill.runs.build import AnyFeaturizer
 from ner_distill.training.development import kept_words
 
 
@@ -29,7 +29,7 @@ class LabelledData:
     def __init__(
         self,
         sentences: Sequence[Sentence],
-        featurizer: AnyFeaturizer,
+        featurizer: Featurizer[Any],
         tagset: TagSet,
         *,
         budget: int,
@@ -37,7 +37,7 @@ class LabelledData:
         pairs_per_sentence: int = 0,
         pair_target: str = "type",
     ) -> None:
-        self.featurizer = cast(Any, featurizer)
+        self.featurizer = featurizer
         self.features = [self.featurizer.features(sentence.words) for sentence in sentences]
         self.sizes = [self.featurizer.size(features) for features in self.features]
         self.words = sum(len(sentence.words) for sentence in sentences)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from torch import nn
 
 from ner_distill.config import OptimConfig
-from ner_distill.runs.build import innermost
+from ner_distill.nn.encoders.base import Encoder
+from ner_distill.nn.heads import Head
 
 
 def parameter_groups(
@@ -23,26 +24,20 @@ def parameter_groups(
     Weight decay only where a matrix is: not on biases, norms and single numbers.
     """
     inside = {}
-    for base in map(base_of, encoders):
+    for encoder in encoders:
+        base = encoder.innermost() if isinstance(encoder, Encoder) else encoder
         inside.update(dict.fromkeys(map(id, base.parameters()), optim.lr))
-        layers = cast(Any, base).layer_groups() if layer_decay != 1 else []
+        layers = base.layer_groups() if isinstance(base, Encoder) and layer_decay != 1 else []
         for depth, layer in enumerate(reversed(layers)):
             inside.update(dict.fromkeys(map(id, layer), optim.lr * layer_decay**depth))
+    heads = (module for module in model.modules() if isinstance(module, Head))
+    transitions = {id(parameter) for head in heads for parameter in head.transition_parameters()}
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        transition = (".head." in name or name.startswith("auxiliary.")) and name.rpartition(".")[2] in (
-            "start",
-            "end",
-            "transitions",
-        )
+        transition = id(parameter) in transitions
         rate = inside.get(id(parameter), optim.crf_lr if transition else optim.head_lr)
         decay = optim.weight_decay if parameter.dim() > 1 and not transition and "bias" not in name else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
     return [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()]
-
-
-def base_of(encoder: nn.Module) -> nn.Module:
-    """The pretrained encoder below lattice layers and features, or the encoder itself: what `freeze_epochs` freezes."""
-    return cast(nn.Module, innermost(encoder))

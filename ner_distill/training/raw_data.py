@@ -12,10 +12,10 @@ import numpy as np
 
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch, interleaved, plan_batches
+from ner_distill.data.features.base import Featurizer
 from ner_distill.data.formats.readers import read_raw
 from ner_distill.data.sentence import Unit
 from ner_distill.errors import DataError
-from ner_distill.runtime.inference import Featurizer
 from ner_distill.training.labelled import LabelledData
 
 HELD = 200_000  # sentences: with words of a common length some 50 MB
@@ -70,7 +70,7 @@ class WithRawText:
     """
 
     def __init__(
-        self, labelled: LabelledData, sentences: Sequence[Words], featurizer: Featurizer, *, budget: int, seed: int
+        self, labelled: LabelledData, sentences: Sequence[Words], featurizer: Featurizer[Any], *, budget: int, seed: int
     ) -> None:
         self.labelled, self.featurizer = labelled, featurizer
         self.budget, self.seed = budget, seed

@@ -18,7 +18,7 @@ from ner_distill.directories import OutputKind, Resume
 from ner_distill.errors import ConfigError
 from ner_distill.files import write_json
 from ner_distill.options import Output
-from ner_distill.runs.build import Built, load_run, save_run
+from ner_distill.runs.build import AnyBuilt, load_run, save_run
 from ner_distill.runs.record import Record, open_directory
 from ner_distill.runtime.inference import best_device, has_bf16
 from ner_distill.training.development import DevelopmentSet
@@ -30,7 +30,7 @@ from ner_distill.training.processes import make_accelerator
 class Trained:
     """A finished training of a teacher or a student. main: whether this process speaks for all."""
 
-    built: Built
+    built: AnyBuilt
     scores: Scores
     main: bool = True
 
@@ -107,7 +107,7 @@ class Session:
         return Trained(built, dev_set.scores(built.tagger), self.main)
 
     def train(
-        self, built: Built, task: TrainingTask, dev_set: DevelopmentSet, counts: Callable[[], Mapping[str, int]]
+        self, built: AnyBuilt, task: TrainingTask, dev_set: DevelopmentSet, counts: Callable[[], Mapping[str, int]]
     ) -> Trained:
         """Train to the end, write the run and score it. counts: what the featurizer could not take as it was."""
         result = self.loop(task).run(resume=self.resumes)

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from ner_distill.data.batching import Batch, blurred, fill_batches, interleaved, units_per_word
+from ner_distill.data.features.base import Featurizer
 from ner_distill.data.store.columns import SoftBlock, SoftRow
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.nn.spans import span_probs_of_tags
-from ner_distill.runs.build import AnyFeaturizer
 from ner_distill.training.labelled import LabelledData
 
 SHARDS_TOGETHER = 4
@@ -30,7 +30,7 @@ class SoftData:
     def __init__(
         self,
         store: SoftLabelStore,
-        featurizer: AnyFeaturizer,
+        featurizer: Featurizer[Any],
         *,
         budget: int,
         seed: int,
@@ -39,7 +39,7 @@ class SoftData:
     ) -> None:
         """spans: the student has a span head, batches need `span_probs`."""
         self.store, self.gold, self.spans = store, gold, spans
-        self.featurizer: Any = featurizer
+        self.featurizer = featurizer
         # the store counts words, the budget what the encoder computes: pieces, for a pretrained one
         sample = (row.words for row in islice(store.iter_rows(), SAMPLED))
         self.budget, self.seed = budget / units_per_word(sample, self.featurizer), seed
@@ -69,7 +69,7 @@ class SoftData:
         return soft_batch([self.store.read_block(index) for index in indices], self.featurizer, spans=self.spans)
 
 
-def soft_batch(blocks: Sequence[SoftBlock], featurizer: Any, *, spans: bool = False) -> Batch:
+def soft_batch(blocks: Sequence[SoftBlock], featurizer: Featurizer[Any], *, spans: bool = False) -> Batch:
     """One batch of several blocks; pairs of a block point to its rows in the batch.
 
     spans: with `span_probs`, those of the store; where it has none, what its tag probabilities say of spans.

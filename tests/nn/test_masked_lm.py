@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ner_distill.nn.encoders.huggingface import load_masked_lm
 from ner_distill.nn.encoders.scratch import ScratchEncoder, WordEmbedding
-from ner_distill.nn.masked_lm import MaskedPieces, MaskedWords, masked_loss, mean_vectors
+from ner_distill.nn.masked_lm import MaskedPieces, MaskedWords, masked_loss
 from tests import checkpoints
 
 WORDS, DIM = 7, 5
@@ -60,12 +60,6 @@ def test_output_weights_are_the_word_embeddings() -> None:
     grad = model.encoder.embedding.words.weight.grad
     assert bool((grad[6] != 0).any())
     assert not any(parameter.shape == (WORDS - 2, DIM) for parameter in model.parameters())
-
-
-def test_mean_vectors_leave_padding_out_and_are_zero_for_nothing() -> None:
-    vectors = torch.tensor([[[1.0], [3.0], [torch.inf]], [[9.0], [9.0], [9.0]]])
-    mask = torch.tensor([[True, True, False], [False, False, False]])
-    assert mean_vectors(vectors, mask).tolist() == [[2.0], [0.0]]
 
 
 # ---- pretrained encoders

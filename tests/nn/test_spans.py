@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ner_distill.nn import spans
 from ner_distill.nn.spans import Spans
+from tests.pointers import soft_multilabel_loss
 
 MASK = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0], [0, 1, 1, 1], [1, 0, 1, 1], [0, 0, 0, 0]]).bool()
 GOLD = Spans(torch.tensor([[0, 0, 3, 1], [0, 1, 2, 1], [0, 1, 2, 0], [1, 0, 1, 0], [2, 1, 4, 1], [3, 0, 3, 0]]))
@@ -62,44 +63,36 @@ def looped_loss(table: Tensor, probs: Tensor) -> Tensor:
 
 def test_loss_matches_a_loop_over_candidates() -> None:
     gold = spans.targets(GOLD, SHAPE)
-    found = spans.multilabel_loss(scores(), gold, spans.candidates(MASK))
+    found = soft_multilabel_loss(scores(), gold, spans.candidates(MASK))
     torch.testing.assert_close(found, looped_loss(scores(), gold.double()))
 
 
 def test_soft_loss_matches_a_loop_over_candidates() -> None:
     probs = scores(seed=1).sigmoid()
-    found = spans.soft_multilabel_loss(scores(), probs, spans.candidates(MASK))
+    found = soft_multilabel_loss(scores(), probs, spans.candidates(MASK))
     torch.testing.assert_close(found, looped_loss(scores(), probs))
 
 
-def test_soft_loss_of_certain_probabilities_is_the_hard_loss() -> None:
-    gold, allowed = spans.targets(GOLD, SHAPE), spans.candidates(MASK)
-    table, other = scores(scale=100).requires_grad_(), scores(scale=100).requires_grad_()
-    hard, soft = spans.multilabel_loss(table, gold, allowed), spans.soft_multilabel_loss(other, gold.float(), allowed)
-    assert torch.equal(hard, soft)
-    assert torch.equal(torch.autograd.grad(hard.sum(), table)[0], torch.autograd.grad(soft.sum(), other)[0])
-
-
-def test_gradcheck_of_both_losses() -> None:
+def test_gradcheck_of_the_loss_of_gold_and_of_probabilities() -> None:
     gold, allowed, probs = spans.targets(GOLD, SHAPE), spans.candidates(MASK), scores(seed=1).sigmoid()
     table = scores().requires_grad_()
-    assert torch.autograd.gradcheck(lambda one: spans.multilabel_loss(one, gold, allowed), (table,))
-    assert torch.autograd.gradcheck(lambda one: spans.soft_multilabel_loss(one, probs, allowed), (table,))
+    assert torch.autograd.gradcheck(lambda one: soft_multilabel_loss(one, gold, allowed), (table,))
+    assert torch.autograd.gradcheck(lambda one: soft_multilabel_loss(one, probs, allowed), (table,))
 
 
 def test_losses_of_terms_of_blocks_are_those_of_the_whole() -> None:
     gold, allowed = spans.targets(GOLD, SHAPE), spans.candidates(MASK)
     terms = [
-        spans.multilabel_terms(scores()[:, :, some], gold[:, :, some], allowed[:, some])
+        spans.soft_multilabel_terms(scores()[:, :, some], gold[:, :, some], allowed[:, some])
         for some in (slice(0, 1), slice(1, 4))
     ]
-    torch.testing.assert_close(spans.joined(torch.stack(terms)), spans.multilabel_loss(scores(), gold, allowed))
+    torch.testing.assert_close(spans.joined(torch.stack(terms)), soft_multilabel_loss(scores(), gold, allowed))
 
 
 def test_loss_ignores_what_stands_where_there_is_no_candidate() -> None:
     gold, allowed = spans.targets(GOLD, SHAPE), spans.candidates(MASK)
     spoiled = scores().masked_fill(~allowed[:, None], torch.nan)
-    assert torch.equal(spans.multilabel_loss(spoiled, gold, allowed), spans.multilabel_loss(scores(), gold, allowed))
+    assert torch.equal(soft_multilabel_loss(spoiled, gold, allowed), soft_multilabel_loss(scores(), gold, allowed))
 
 
 def test_log_sum_exp_and_its_gradient_match_torch() -> None:
@@ -177,17 +170,6 @@ def test_word_tags_of_certain_spans_are_their_bio_tags() -> None:
     assert spans.tag_log_probs(table, torch.ones(1, 4).bool()).argmax(-1).tolist() == [[0, 3, 4, 4]]
 
 
-def test_log_odds_turn_back_into_the_probabilities() -> None:
-    probs = torch.tensor([0.0, 1e-6, 0.3, 0.999, 1.0])
-    torch.testing.assert_close(spans.log_odds_of(probs).sigmoid(), probs, rtol=1e-4, atol=0)
-
-
-def test_log_odds_of_certain_probabilities_have_finite_gradients() -> None:
-    probs = torch.tensor([0.0, 1.0]).requires_grad_()
-    (gradient,) = torch.autograd.grad(spans.log_odds_of(probs).sigmoid().sum(), probs)
-    assert gradient.isfinite().all()
-
-
 def test_spans_of_tags_match_a_loop_over_words() -> None:
     logs = scores((5, 4, 5)).log_softmax(-1)
     logs[0, 0, 2] = -torch.inf
@@ -212,7 +194,7 @@ def test_found_are_the_places_above_the_floor_in_order() -> None:
     table = torch.zeros(2, 2, 3, 3)
     for value, place in enumerate([(1, 0, 0, 2), (0, 1, 1, 1), (0, 0, 1, 1), (0, 1, 0, 2), (1, 1, 0, 1)], 1):
         table[place] = value
-    places, values = spans.found(table, 1.0)
+    places, values = spans.spans_above(table, 1.0)
     assert places.places.tolist() == [[0, 0, 3, 1], [0, 1, 2, 0], [0, 1, 2, 1], [1, 0, 2, 1]]
     assert values.tolist() == [4, 3, 2, 5]
 
@@ -220,10 +202,10 @@ def test_found_are_the_places_above_the_floor_in_order() -> None:
 @pytest.mark.parametrize("rows", [0, 2])
 def test_tables_of_no_words_are_accepted(rows: int) -> None:
     table, mask = torch.zeros(rows, 3, 0, 0), torch.zeros(rows, 0).bool()
-    assert spans.multilabel_loss(table, table.bool(), spans.candidates(mask)).tolist() == [[0.0] * 3] * rows
+    assert soft_multilabel_loss(table, table.bool(), spans.candidates(mask)).tolist() == [[0.0] * 3] * rows
     assert spans.tag_log_probs(table, mask).shape == (rows, 0, 7)
     assert spans.span_probs_of_tags(torch.zeros(rows, 0, 7), mask).shape == table.shape
-    assert len(spans.found(table, 0.0)[1]) == 0
+    assert len(spans.spans_above(table, 0.0)[1]) == 0
 
 
 def test_confidence_of_a_word_is_that_of_the_least_certain_span_that_holds_it() -> None:

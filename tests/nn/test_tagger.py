@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ner_distill.data.tagset import TagSet
-from ner_distill.nn.heads import HEADS
+from ner_distill.nn.heads import HEADS, Tags
 from ner_distill.nn.tagger import Tagger
 
 TAGSET = TagSet(("LOC", "PER"))
@@ -20,7 +20,7 @@ class Given(nn.Module):
 
 
 def tagger(kind: str, *, dropout: float = 0.0) -> Tagger:
-    head = HEADS[kind](6, TAGSET.allowed_start(), TAGSET.allowed_transitions())
+    head = HEADS[kind].of_tags(6, Tags(TAGSET.allowed_start(), TAGSET.allowed_transitions()))
     return Tagger(Given(), head, dropout=dropout)
 
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.tagset import TagSet
-from ner_distill.nn.heads import Spans
+from ner_distill.nn.heads import SpanHead, Spans, TagHead
 from ner_distill.runtime.inference import find_entities, parameters_of, predict_sentences, predict_spans
 
 TAGS = TagSet(("X",))
@@ -31,8 +31,10 @@ class Numbers:
         return {"tags": tags, "mask": torch.tensor([[i < len(row) for i in range(width)] for row in batch])}
 
 
-class Scorer(nn.Module):
+class Scorer(TagHead):
     """Says the tag that the word is, with probability 0.9 for B and 0.8 for all others."""
+
+    loss = None  # never asked for
 
     def decode(self, vectors: Tensor, mask: Tensor) -> Tensor:
         return vectors[..., 0].long()
@@ -50,7 +52,7 @@ class Echo(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(3, 2))
-        self.scorer = Scorer()
+        self.head = Scorer()
 
     def vectors(self, inputs: dict[str, Tensor]) -> Tensor:
         return inputs["tags"][..., None].float()
@@ -75,8 +77,10 @@ def test_a_batch_keeps_to_the_budget() -> None:
     assert len(numbers.batches) < 6
 
 
-class Nests(Scorer):
+class Nests(SpanHead):
     """A span head: wherever the words are 1, 2 the two of them with 0.7, and the second alone with 0.6."""
+
+    loss = log_probs = span_probs = None  # never asked for
 
     def find(self, vectors: Tensor, mask: Tensor) -> tuple[Spans, Tensor]:
         words = vectors[..., 0].long()
@@ -93,7 +97,7 @@ class Nests(Scorer):
 @pytest.mark.parametrize("budget", [3, 1000])
 def test_entities_of_a_span_head_may_nest_and_keep_their_own_probability(budget: int) -> None:
     echo = Echo()
-    echo.scorer = Nests()
+    echo.head = Nests()
     features = [[0, 1, 2], [1], [1, 2, 1, 2]]
     found = find_entities(echo, Numbers(), TAGS, features, scores=True, budget=budget)  # type: ignore[arg-type]
     pair = [Span(0, 2, "X"), Span(1, 2, "X")]

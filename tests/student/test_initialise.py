@@ -10,7 +10,7 @@ from transformers import BertConfig, DebertaV2Config, DistilBertConfig, RobertaC
 
 from ner_distill.errors import ConfigError
 from ner_distill.nn.encoders.huggingface import build_backbone
-from ner_distill.student.initialise import copy_layers, spread_layers
+from ner_distill.student.initialise import copy_layers
 from tests.checkpoints import sizes
 
 KINDS: dict[str, Any] = {"bert": BertConfig, "roberta": RobertaConfig, "deberta-v2": DebertaV2Config}
@@ -79,17 +79,3 @@ def test_other_architecture_is_refused() -> None:
     other = build_backbone(DistilBertConfig(vocab_size=40, n_layers=2, dim=16, n_heads=2, hidden_dim=64))
     with pytest.raises(ConfigError, match="another architecture"):
         copy_layers(other, _model(2), [0, 1])
-
-
-@pytest.mark.parametrize(
-    ("teacher", "student", "expected"),
-    [(12, 4, [2, 5, 8, 11]), (12, 12, list(range(12))), (12, 1, [11]), (4, 3, [0, 1, 3]), (9, 3, [2, 5, 8])],
-)
-def test_layers_are_spread_evenly_up_to_the_last(teacher: int, student: int, expected: list[int]) -> None:
-    assert spread_layers(teacher, student) == expected
-
-
-@pytest.mark.parametrize("student", [0, 13])
-def test_spreading_more_or_fewer_layers_than_there_are_is_refused(student: int) -> None:
-    with pytest.raises(ConfigError, match="1 to 12"):
-        spread_layers(12, student)

@@ -12,11 +12,11 @@ from ner_distill.data.batching import Batch
 from ner_distill.data.tagset import TagSet
 from ner_distill.nn.heads import HEADS, Spans
 from ner_distill.nn.similarity import PairSimilarity
-from ner_distill.nn.spans import candidates, soft_multilabel_loss
+from ner_distill.nn.spans import candidates
 from ner_distill.nn.tagger import Tagger
 from ner_distill.student.loss import DistillationLoss
 from ner_distill.student.model import Student, StudentObjective
-from tests.pointers import TinyPointer
+from tests.pointers import TinyPointer, soft_multilabel_loss
 
 TAGSET = TagSet(("LOC", "PER"))
 MASK = torch.tensor([[True, True, True], [True, True, False]])
@@ -109,7 +109,7 @@ def test_the_sums_of_a_soft_batch_are_those_of_the_loss(kind):
     sums = StudentObjective(student, loss).sums(batch)
     vectors = student.tagger.vectors(INPUTS)
     taught = (batch.pairs, batch.pair_targets)
-    words = loss.words(student.tagger.scorer.log_probs(vectors, MASK), batch.probs, batch.keep, *taught)
+    words = loss.words(student.tagger.head.log_probs(vectors, MASK), batch.probs, batch.keep, *taught)
     pairs = loss.similarity_term(student.similarity(vectors, batch.pairs), batch.probs, *taught)
     torch.testing.assert_close(sums, {"soft": words, "similarity": pairs})
 
@@ -117,7 +117,7 @@ def test_the_sums_of_a_soft_batch_are_those_of_the_loss(kind):
 def test_the_sum_of_a_gold_batch_is_the_heads_loss():
     student, batch = new_student("crf"), gold_batch()
     sums = objective(student).sums(batch)
-    wanted = student.tagger.scorer.loss(student.tagger.vectors(INPUTS), MASK, batch.tags)
+    wanted = student.tagger.head.loss(student.tagger.vectors(INPUTS), MASK, batch.tags)
     torch.testing.assert_close(sums, {"gold": wanted})
 
 
@@ -282,7 +282,7 @@ def test_a_span_head_learns_gold_spans():
     student = span_student()
     spans = torch.tensor([[0, 0, 2, 1], [0, 1, 2, 0], [1, 0, 1, 0]])  # one inside another
     batch = replace(gold_batch(), spans=spans)
-    wanted = student.tagger.scorer.loss(student.tagger.vectors(INPUTS), MASK, Spans(spans))
+    wanted = student.tagger.head.loss(student.tagger.vectors(INPUTS), MASK, Spans(spans))
     torch.testing.assert_close(objective(student).sums(batch), {"gold": wanted})
     assert objective(student).counts(batch) == {"gold": 2.0}
 
@@ -290,9 +290,9 @@ def test_a_span_head_learns_gold_spans():
 def test_a_span_head_without_a_loss_for_spans_learns_the_tags_of_words(monkeypatch):
     student, loss = span_student(), DistillationLoss()
     batch = soft_batch()
-    monkeypatch.delattr(TinyPointer, "soft_loss")
+    monkeypatch.setattr(TinyPointer, "learns_spans", False)
     found = StudentObjective(student, loss)
-    log_probs = student.tagger.scorer.log_probs(student.tagger.vectors(INPUTS), MASK)
+    log_probs = student.tagger.head.log_probs(student.tagger.vectors(INPUTS), MASK)
     wanted = loss.words(log_probs, batch.probs, batch.keep, batch.pairs, batch.pair_targets)
     torch.testing.assert_close(found.sums(batch)["soft"], wanted)
     assert found.counts(batch)["soft"] == 4.0

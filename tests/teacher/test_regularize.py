@@ -11,13 +11,13 @@ from torch.nn import functional
 
 from ner_distill.data.batching import Batch
 from ner_distill.data.tagset import TagSet
-from ner_distill.nn.heads import HEADS, TokenHead
-from ner_distill.nn.losses import contrast, symmetric_kl, uniform_cross_entropy
+from ner_distill.nn.heads import HEADS, Gold, TokenHead
+from ner_distill.nn.losses import contrast, mean_vectors, symmetric_kl, uniform_cross_entropy
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
 from ner_distill.teacher.adversarial import PLACES, Vat
 from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
-from ner_distill.teacher.regularize import LogSum, mixup_loss, sentence_vectors
+from ner_distill.teacher.regularize import LogSum, mixup_loss
 from tests.pipelines.training import UNEQUAL, Encoder, make_batch, new_fit, watch_gradients
 
 TAGSET = TagSet(("LOC",))
@@ -132,7 +132,7 @@ def test_contrast_of_fewer_than_two_sentences_is_0_and_has_a_finite_gradient(cou
 def test_a_sentence_vector_is_the_mean_of_its_words_whatever_the_padding_holds():
     vectors = torch.tensor([[[1.0, 2.0], [3.0, 6.0], [99.0, 99.0]], [[9.0, 9.0]] * 3])
     mask = torch.tensor([[True, True, False], [False, False, False]])
-    assert sentence_vectors(vectors, mask).tolist() == [[2.0, 4.0], [0.0, 0.0]]
+    assert mean_vectors(vectors, mask).tolist() == [[2.0, 4.0], [0.0, 0.0]]
 
 
 # ---- mixup
@@ -157,7 +157,7 @@ def mixup_by_hand(head: nn.Module, vectors: Tensor, *, beta: float) -> Tensor:
 def test_mixup_equals_mixing_sentence_by_sentence_without_padding(kind, seed):
     head, vectors = new_head(kind), torch.randn(3, 4, Encoder.dim)
     torch.manual_seed(seed)
-    found = mixup_loss(head, vectors, MASK, TAGS, beta=0.7)
+    found = mixup_loss(head, vectors, MASK, Gold(TAGS), beta=0.7)
     torch.manual_seed(seed)
     torch.testing.assert_close(found, mixup_by_hand(head, vectors, beta=0.7))
 
@@ -166,13 +166,13 @@ def test_mixup_counts_every_word_once_whatever_is_drawn():
     head = TokenHead(Encoder.dim, TAGSET.allowed_start(), TAGSET.allowed_transitions())
     for parameter in head.parameters():
         nn.init.zeros_(parameter)  # every word costs log 3
-    found = mixup_loss(head, torch.randn(3, 4, Encoder.dim), MASK, TAGS, beta=0.5)
+    found = mixup_loss(head, torch.randn(3, 4, Encoder.dim), MASK, Gold(TAGS), beta=0.5)
     assert found.item() == pytest.approx(sum(LENGTHS) * math.log(3), rel=1e-5)
 
 
 def test_mixup_of_one_sentence_is_its_plain_loss():
     head, vectors = new_head("crf"), torch.randn(1, 4, Encoder.dim)
-    found = mixup_loss(head, vectors, MASK[:1], TAGS[:1], beta=0.5)
+    found = mixup_loss(head, vectors, MASK[:1], Gold(TAGS[:1]), beta=0.5)
     torch.testing.assert_close(found, head.loss(vectors, MASK[:1], TAGS[:1]))
 
 
@@ -180,10 +180,10 @@ def test_mixup_of_one_sentence_is_its_plain_loss():
 def test_padding_changes_no_mixup(kind):
     head, vectors = new_head(kind), torch.randn(3, 4, Encoder.dim)
     torch.manual_seed(0)
-    plain = mixup_loss(head, vectors, MASK, TAGS, beta=0.5)
+    plain = mixup_loss(head, vectors, MASK, Gold(TAGS), beta=0.5)
     torch.manual_seed(0)
     pad = functional.pad
-    wide = mixup_loss(head, pad(vectors, (0, 0, 0, 3)), pad(MASK, (0, 3)), pad(TAGS, (0, 3)), beta=0.5)
+    wide = mixup_loss(head, pad(vectors, (0, 0, 0, 3)), pad(MASK, (0, 3)), Gold(pad(TAGS, (0, 3))), beta=0.5)
     torch.testing.assert_close(wide, plain)
 
 

@@ -12,7 +12,7 @@ from ner_distill.nn.heads import HEADS
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
 from ner_distill.teacher.model import Teacher
-from ner_distill.training.optim import base_of, parameter_groups
+from ner_distill.training.optim import parameter_groups
 
 TAGSET = TagSet(("LOC",))
 OPTIM = OptimConfig(lr=1e-3, head_lr=5e-3, crf_lr=2e-2, weight_decay=0.01)
@@ -106,4 +106,4 @@ def test_a_frozen_parameter_is_in_no_group():
 
 def test_the_base_of_an_encoder_is_the_pretrained_one_or_itself():
     encoder = new_encoder()
-    assert base_of(KnowledgeEncoder(encoder)) is base_of(encoder) is encoder
+    assert KnowledgeEncoder(encoder).innermost() is encoder.innermost() is encoder

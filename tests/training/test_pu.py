@@ -98,8 +98,8 @@ def test_a_prior_is_set_on_the_command_line(setting: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["loss.prior={PER = 0.05}"], r'loss\.prior is for loss\.kind = "pu"'),
-        (["loss.gamma=2.0"], r'loss\.gamma is for loss\.kind = "pu"'),
+        (["loss.prior={PER = 0.05}"], 'only for loss.kind = "pu"'),
+        (["loss.gamma=2.0"], 'only for loss.kind = "pu"'),
         (["loss.kind=pu", "head.kind=crf"], r'found head\.kind = "crf"; leave it out'),
         (["loss.kind=pu", "head.label_smoothing=0.1"], r"head\.label_smoothing takes words without a label"),
         (["loss.kind=pu", "head.boundary_weight=0.1"], r"head\.boundary_weight takes words without a label"),

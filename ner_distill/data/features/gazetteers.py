@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from ner_distill.data.features.base import Source
 from ner_distill.data.features.soft_lexicon import Marks, longest_from_left, pad_marks
 from ner_distill.data.lexicon.lexicon import Lexicon
 from ner_distill.errors import DataError, RunError
@@ -17,7 +18,7 @@ from ner_distill.files import atomic_write_text
 LONGEST = 100  # characters of an entry; longer lines are no names, and are counted
 
 
-class Gazetteers:
+class Gazetteers(Source[Marks]):
     """For each word and each type: does it begin (B) or continue (I) an entry of the type's list?
 
     Of one list the longest match from the left counts, without overlap. Lists know nothing of each other:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ner_distill.data.features.base import Source
 from ner_distill.data.features.vocab import PADDING, Vocab, read_vocabs, write_vocabs
 from ner_distill.data.features.windows import cut_windows, index_windows
 from ner_distill.data.lexicon.lexicon import Matcher
@@ -32,7 +33,7 @@ class LatticeFeatures:
     ids: Ids
 
 
-class LatticeSource:
+class LatticeSource(Source[LatticeFeatures]):
     """Words → the lattice that FLAT reads.
 
     A match of one word (a character in Chinese) is no lattice word: the word itself stands there already.
@@ -42,7 +43,7 @@ class LatticeSource:
 
     def __init__(self, matcher: Matcher, vocab: Vocab, *, max_words: int = 512) -> None:
         self.matcher, self.vocab, self.max_words = matcher, vocab, max_words
-        self.counts = {TOO_WIDE: 0}
+        self._counts = {TOO_WIDE: 0}
 
     @classmethod
     def counted(
@@ -59,13 +60,16 @@ class LatticeSource:
         )
         return cls(matcher, Vocab.of_counts(counts, min_count=min_count), max_words=max_words)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        return self._counts
+
     def features(self, words: Sequence[str]) -> LatticeFeatures:
-        """One sentence of words."""
         found = [match for match in self.matcher.matches(words) if match.end - match.start > 1]
         count = len(found)
         if len(words) > self.max_words:
             windows = cut_windows(len(words), self.max_words)
-            self.counts[TOO_WIDE] += sum(
+            self._counts[TOO_WIDE] += sum(
                 not any(window.start <= match.start and match.end <= window.end for window in windows)
                 for match in found
                 if match.end - match.start > self.max_words // 2

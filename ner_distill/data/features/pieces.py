@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ner_distill.data.features.base import Featurizer
 from ner_distill.data.features.windows import Window
 from ner_distill.errors import ConfigError, RunError
 
@@ -39,7 +40,7 @@ class PieceFeatures:
     windows: tuple[Window, ...]
 
 
-class PieceFeaturizer:
+class PieceFeaturizer(Featurizer[PieceFeatures]):
     """Words → pieces of a pretrained encoder, as `tokenizer(words, is_split_into_words=True)` gives them.
 
     A window holds at most `limit` pieces, special pieces included: the least of `max_pieces`, the tokenizer's
@@ -77,12 +78,12 @@ class PieceFeaturizer:
         self._overlap = self._room // 2 if overlap is None else overlap
         if not 0 <= self._overlap < self._room:
             raise ConfigError(f"overlap: expected 0 to {self._room - 1} pieces for this window, found {overlap}")
-        self.counts = {"words without pieces": 0, "words cut": 0, "sentences in windows": 0}
+        self._counts = {"words without pieces": 0, "words cut": 0, "sentences in windows": 0}
         self._known: dict[str, list[int]] = {}
         self._odd: dict[str, str] = {}  # words of the cache that are counted, and as what
 
     def features(self, words: Sequence[str]) -> PieceFeatures:
-        """One sentence of words; every word has at least one piece."""
+        """One sentence; every word has at least one piece."""
         if len(self._known) > WORDS_KEPT:
             self._known.clear()
             self._odd.clear()
@@ -92,12 +93,12 @@ class PieceFeaturizer:
         if self._odd:
             for word in words:
                 if word in self._odd:
-                    self.counts[self._odd[word]] += 1
+                    self._counts[self._odd[word]] += 1
         pieces = [self._known[word] for word in words]
         lengths = np.fromiter(map(len, pieces), dtype=np.int32, count=len(pieces))
         flat = np.fromiter(chain.from_iterable(pieces), dtype=np.int32, count=int(lengths.sum()))
         windows = cut_at_words(lengths, self._room, self._overlap)
-        self.counts["sentences in windows"] += len(windows) > 1
+        self._counts["sentences in windows"] += len(windows) > 1
         return PieceFeatures(flat, lengths, windows)
 
     def _learn(self, words: list[str]) -> None:
@@ -120,8 +121,15 @@ class PieceFeaturizer:
                 self._odd[word] = "words cut"
             self._known[word] = pieces[: self._room]
 
+    @property
+    def counts(self) -> dict[str, int]:
+        return self._counts
+
+    def in_windows(self, features: PieceFeatures) -> bool:
+        return len(features.windows) > 1
+
     def size(self, features: PieceFeatures) -> int:
-        """Pieces that the encoder computes for this sentence, special ones and overlaps included."""
+        """Pieces, special ones and overlaps included."""
         if len(features.windows) == 1:
             inside = len(features.pieces)
         else:

@@ -6,7 +6,7 @@ import json
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ner_distill.data.features.knowledge import Base, KnowledgeFeaturizer
-from ner_distill.data.features.pieces import PieceFeaturizer
-from ner_distill.data.features.words import WordFeaturizer
+from ner_distill.data.features.base import Featurizer
 from ner_distill.data.formats.segment import segment
 from ner_distill.data.sentence import Unit
 from ner_distill.errors import ConfigError, did_you_mean
@@ -171,7 +169,7 @@ class QuestionFeatures:
     size: int
 
 
-class QuestionFeaturizer:
+class QuestionFeaturizer(Featurizer[QuestionFeatures]):
     """The rows that an MRC head reads: each sentence once for each type, as question, separator, sentence.
 
     base:      the featurizer of the encoder (with what is known of words, if that is so).
@@ -182,32 +180,34 @@ class QuestionFeaturizer:
     without the question. `counts` says of how many sentences that is so; shorter questions or a larger window help.
     """
 
-    def __init__(self, base: Base, questions: Sequence[Sequence[str]], *, separator: str = SEPARATOR) -> None:
+    def __init__(
+        self, base: Featurizer[Any], questions: Sequence[Sequence[str]], *, separator: str = SEPARATOR
+    ) -> None:
         self.base = base
         self.prefixes = tuple((*question, separator) for question in questions)
         self._counts: Counter[str] = Counter({CUT: 0})
 
     @property
     def counts(self) -> dict[str, int]:
-        """What could not be taken as it was, of the sentences: over all calls of `features`."""
+        """What could not be taken as it was, of the sentences alone."""
         return dict(self._counts)
 
     def features(self, words: Sequence[str]) -> QuestionFeatures:
-        """One sentence of words.
-
-        What the base makes of the rows is made anew for each batch: kept once for each type it would be some 10 KB a
+        """What the base makes of the rows is made anew for each batch: kept once for each type it would be some 10 KB a
         sentence, and making it takes less than a millisecond.
         """
-        before = _counts_of(self.base)
+        before = dict(self.base.counts)
         self.base.features(words)  # the sentence alone: questions have their own oddities, and no one is to count them
-        self._counts.update({key: count - before.get(key, 0) for key, count in _counts_of(self.base).items()})
+        self._counts.update({key: count - before.get(key, 0) for key, count in self.base.counts.items()})
         rows = self._rows(words)
-        self._counts[CUT] += any(_in_windows(self.base, row) for row in rows)
+        self._counts[CUT] += any(map(self.base.in_windows, rows))
         return QuestionFeatures(tuple(words), sum(map(self.base.size, rows)))
 
     def size(self, features: QuestionFeatures) -> int:
-        """Units that the encoder computes for this sentence, over all types."""
         return features.size
+
+    def innermost(self) -> Featurizer[Any]:
+        return self.base.innermost()
 
     def collate(self, batch: Sequence[QuestionFeatures]) -> dict[str, Tensor]:
         """The base's tensors of all rows, row = sentence · types + type, the base's `mask` as `question_mask`; and
@@ -227,16 +227,3 @@ class QuestionFeaturizer:
     def _rows(self, words: Sequence[str]) -> list[Any]:
         """The base's features of the sentence behind each question."""
         return [self.base.features((*prefix, *words)) for prefix in self.prefixes]
-
-
-def _counts_of(base: Base) -> Mapping[str, int]:
-    return dict(getattr(base, "counts", {}))
-
-
-def _in_windows(base: Base, features: Any) -> bool:
-    """Does the encoder read this row in more than one window?"""
-    if isinstance(base, KnowledgeFeaturizer):
-        return _in_windows(base.base, features.base)
-    if isinstance(base, PieceFeaturizer):
-        return len(features.windows) > 1
-    return isinstance(base, WordFeaturizer) and len(features.words) > base.max_words

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ner_distill.data.features.base import Source
 from ner_distill.data.features.vocab import Vocab, read_vocabs, write_vocabs
 from ner_distill.data.lexicon.lexicon import Match, Matcher
 from ner_distill.errors import RunError
@@ -84,7 +85,7 @@ class SoftLexiconFeatures:
     words: int
 
 
-class SoftLexicon:
+class SoftLexicon(Source[SoftLexiconFeatures]):
     """For each word the lexicon words that it stands in, in the four sets B, M, E and S, weighted by frequency.
 
     The weight of entry w of a word is 4 · z(w) / Z, Z the sum of z over the word's four sets. z(w) is the
@@ -134,7 +135,6 @@ class SoftLexicon:
         return max(1, self.frequencies.get(form, 0) + (self.given(form) if self.given is not None else 0))
 
     def features(self, words: Sequence[str]) -> SoftLexiconFeatures:
-        """One sentence of words."""
         matches = self.matcher.matches(words)
         of_match, slots = _slots_of(matches)
         ids = np.array([self.vocab.id(match.form) for match in matches], dtype=np.int64)
@@ -148,9 +148,7 @@ class SoftLexicon:
         return SoftLexiconFeatures(ids.astype(np.int32), weights.astype(np.float32), slots.astype(np.int32), len(words))
 
     def collate(self, batch: Sequence[SoftLexiconFeatures], length: int) -> dict[str, Tensor]:
-        """Tensors of a batch whose longest sentence has `length` words.
-
-        soft_lexicon_ids (entries,) long, soft_lexicon_weights (entries,) float, soft_lexicon_slots
+        """soft_lexicon_ids (entries,) long, soft_lexicon_weights (entries,) float, soft_lexicon_slots
         (entries,) long: the flat index into batch · length · 4. Padding has no entries.
         """
         step = length * len(SETS)
@@ -181,7 +179,7 @@ class SoftLexicon:
         return cls(matcher, vocabs["words"], dict(zip(frequencies.forms, frequencies.counts, strict=True)), given)
 
 
-class Softword:
+class Softword(Source[Marks]):
     """For each word its place in lexicon words, as marks B, M, E, S and O (no lexicon word covers it).
 
     softword:    one mark a word, of one segmentation: that of a matcher which has one (`Segmenting`: then only
@@ -198,7 +196,7 @@ class Softword:
         self.matcher = matcher
 
     def features(self, words: Sequence[str]) -> Marks:
-        """One sentence of words: (words, 5) bool."""
+        """(words, 5) bool."""
         _, slots = _slots_of(self._words(words))
         marks = np.zeros((len(words), self.marks), dtype=np.bool_)
         marks[slots // len(SETS), slots % len(SETS)] = True
@@ -216,14 +214,6 @@ class Softword:
     def collate(self, batch: Sequence[Marks], length: int) -> dict[str, Tensor]:
         """softword_marks (batch, words, 5) float, 0 or 1, all 0 at padding."""
         return {"softword_marks": pad_marks(batch, length, self.marks)}
-
-    def save(self, directory: Path) -> None:
-        """Nothing: the matcher is all that it knows, and is saved by who made it."""
-
-    @classmethod
-    def load(cls, directory: Path, kind: SoftwordKind, matcher: Matcher) -> Softword:
-        """As the constructor; nothing of it is in the run."""
-        return cls(kind, matcher)
 
 
 def pad_marks(batch: Sequence[Marks], length: int, marks: int) -> Tensor:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ner_distill.data.features.base import Source
 from ner_distill.data.features.vocab import PADDING, Vocab, read_vocabs, write_vocabs
 from ner_distill.data.features.words import EDGE, FORMS_KEPT
 from ner_distill.data.sentence import is_chinese
@@ -26,7 +27,7 @@ WIDTHS: dict[SpellingKind, tuple[int, ...]] = {"pinyin": (3, 4, 5, 6), "glyph": 
 characters 4 components: wider ones see nothing more there."""
 
 
-class Spelling:
+class Spelling(Source[tuple[str, ...]]):
     """The symbols of each word: of its Chinese characters what `kind` says, the other characters themselves.
 
     pinyin: the letters of the syllable (ü is v) and its tone, 1 to 5, as a symbol of its own that is no

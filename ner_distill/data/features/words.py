@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ner_distill.data.features.base import Featurizer
 from ner_distill.data.features.vocab import PADDING, Vocab, read_vocabs, write_vocabs
 from ner_distill.data.features.windows import cut_windows, index_windows
 from ner_distill.data.sentence import Unit
@@ -33,7 +34,7 @@ class WordFeatures:
     forms: tuple[str, ...]
 
 
-class WordFeaturizer:
+class WordFeaturizer(Featurizer[WordFeatures]):
     """Words → ids of the scratch encoder.
 
     unit "word": word ids (lower-cased: the spelling's case is the character CNN's to see) and, for every
@@ -78,7 +79,6 @@ class WordFeaturizer:
         return cls(unit, vocabs, max_words=max_words)
 
     def features(self, words: Sequence[str]) -> WordFeatures:
-        """One sentence of words."""
         if len(self._word_ids) > FORMS_KEPT:
             self._word_ids.clear()
         known = self._word_ids
@@ -101,10 +101,13 @@ class WordFeaturizer:
         ids = np.fromiter((known[pair] for pair in pairs), dtype=np.int64, count=len(pairs))
         return np.stack([ids[1:], ids[:-1]])
 
+    def in_windows(self, features: WordFeatures) -> bool:
+        return len(features.words) > self.max_words
+
     def size(self, features: WordFeatures) -> int:
-        """Units that the encoder computes for this sentence, overlaps of its windows included."""
+        """Words, overlaps of windows included."""
         length = len(features.words)
-        return length if length <= self.max_words else len(cut_windows(length, self.max_words)) * self.max_words
+        return len(cut_windows(length, self.max_words)) * self.max_words if self.in_windows(features) else length
 
     def collate(self, batch: Sequence[WordFeatures]) -> dict[str, Tensor]:
         """Tensors of a batch.

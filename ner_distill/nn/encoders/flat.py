@@ -13,19 +13,15 @@ has (elements × elements × dim) numbers: queries are multiplied by the tables,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
+from ner_distill.nn.encoders.flat_attention import character_attention
 from ner_distill.nn.encoders.flat_fusion import Positions, fusion_of
 from ner_distill.nn.encoders.relative import RelativeLayer
-
-# Scores by distance that a block of queries may have: what a core's cache holds; on a device, what few launches need.
-CACHED_NUMBERS = 2**19
-DEVICE_NUMBERS = 2**26
 
 
 class WordGroup(NamedTuple):
@@ -56,120 +52,6 @@ class Lattice(NamedTuple):
         columns = [heads + (number * rows + self.length - 1) for number, heads in enumerate(self.heads)]
         batch = max(column.shape[0] for column in columns)
         return torch.cat([column.expand(batch, -1) for column in columns], 1)
-
-
-class CharacterAttention(torch.autograd.Function):
-    """What characters take from a lattice: softmax(content · key + query · distance) · value.
-
-    content, query: (heads, batch, length, dim / heads), to be multiplied by keys and by distances
-    key, value:     (heads, batch, elements, dim / heads), the characters first, then the words of each class
-    distances:      (classes, heads, 2 · length - 1, dim / heads), a row for each h_i - h_j from length - 1 down
-    mask:           (batch, elements) bool, the keys that count; where none does the result has no meaning
-    dropout:        probability that an attention weight is dropped
-    words:          for each class but the first, the characters', (batch, words) long: the heads
-
-    Queries go through in blocks that a cache can hold. In a block of b queries length + b - 1 distances occur;
-    scores by distance exist for one block and one class at a time, and only the attention weights are kept. All of
-    these have one dtype; sums are float32 at least. The gradient has no gradient of its own.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        content: Tensor,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        distances: Tensor,
-        mask: Tensor,
-        dropout: float,
-        *words: Tensor,
-    ) -> Tensor:
-        """(heads, batch, length, dim / heads)."""
-        exact = torch.promote_types(query.dtype, torch.float32)
-        bias = torch.zeros(mask.shape, dtype=exact, device=mask.device)
-        bias = bias.masked_fill_(~mask, torch.finfo(exact).min / 2)[:, None]
-        attended = torch.empty_like(query)
-        kept: list[Tensor] = []
-        for block, rows, by_distance, by_position in _blocks(query):
-            scores = (content[:, :, block] @ key.transpose(-1, -2)).to(exact).add_(bias)
-            asking = query[:, :, block].flatten(1, 2)
-            for distance, (columns, heads) in zip(distances, _classes(by_position, words), strict=True):
-                torch.bmm(asking, distance[:, rows].transpose(1, 2), out=by_distance)
-                scores[..., columns] += by_position if heads is None else by_position.gather(-1, heads)
-            weights = scores.softmax(-1).to(value.dtype)
-            used, *chosen = torch.native_dropout(weights, dropout, True) if dropout else (weights,)
-            attended[:, :, block] = used @ value
-            if any(ctx.needs_input_grad):
-                kept += [weights, *chosen]
-        ctx.dropout, ctx.words = dropout, len(words)
-        ctx.save_for_backward(content, query, key, value, distances, attended, *words, *kept)
-        return attended
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, ...]:
-        """The gradients of the first five; the attended vectors' comes in."""
-        content, query, key, value, distances, attended, *rest = ctx.saved_tensors
-        words, kept, (grad,) = rest[: ctx.words], iter(rest[ctx.words :]), grads
-        exact = torch.promote_types(query.dtype, torch.float32)
-        content_grad, query_grad = torch.empty_like(content), torch.empty_like(query)
-        key_grad, value_grad, distances_grad = (
-            torch.zeros(part.shape, dtype=exact, device=part.device) for part in (key, value, distances)
-        )
-        carried = (grad * attended).sum(-1, dtype=exact, keepdim=True)  # Σ_j weight_ij · its gradient
-        for block, rows, by_distance, by_position in _blocks(query):
-            coming, asking, weights = grad[:, :, block], query[:, :, block].flatten(1, 2), next(kept)
-            scores_grad, used = (coming @ value.transpose(-1, -2)).to(exact), weights
-            if ctx.dropout:
-                chosen = next(kept) / (1 - ctx.dropout)
-                scores_grad, used = scores_grad.mul_(chosen), weights * chosen.to(weights.dtype)
-            value_grad += used.transpose(-1, -2) @ coming
-            scores_grad = scores_grad.sub_(carried[:, :, block]).mul_(weights).to(query.dtype)
-            content_grad[:, :, block] = scores_grad @ key
-            key_grad += scores_grad.transpose(-1, -2) @ content[:, :, block]
-            asking_grad = torch.zeros(asking.shape, dtype=exact, device=asking.device)
-            for number, (columns, heads) in enumerate(_classes(by_position, words)):
-                by_distance.zero_()
-                if heads is None:
-                    by_position.copy_(scores_grad[..., columns])
-                else:  # words that begin at one place, or padding, meet in one number
-                    by_position.scatter_add_(-1, heads, scores_grad[..., columns])
-                asking_grad += by_distance @ distances[number, :, rows]
-                distances_grad[number, :, rows] += by_distance.transpose(1, 2) @ asking
-            query_grad[:, :, block] = asking_grad.view(coming.shape)
-        summed = (total.to(query.dtype) for total in (key_grad, value_grad, distances_grad))
-        return content_grad, query_grad, *summed, None, None, *(None for _ in words)
-
-
-def _blocks(query: Tensor) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
-    """Blocks of b queries: which, the rows of distances that occur there, and memory for their scores, twice:
-
-    by distance (heads, batch · b, rows), and the same memory by position (heads, batch, b, length): [..., i, j] is the
-    score of query i for distance i - j. That stands in row b - 1 - i + j, so a step to the next query is one number
-    short of a row, and no number comes twice.
-    """
-    heads, batch, length, _ = query.shape
-    numbers = CACHED_NUMBERS if query.device.type == "cpu" else DEVICE_NUMBERS
-    size = min(length, max(16, numbers // (heads * batch * length)))
-    memory = query.new_empty(heads * batch * size * (length + size - 1))
-    for first in range(0, length, size):
-        last = min(first + size, length)
-        block, rows = last - first, length + last - first - 1
-        by_distance = memory[: heads * batch * block * rows].view(heads, batch * block, rows)
-        steps = (batch * block * rows, block * rows, rows - 1, 1)
-        by_position = by_distance.as_strided((heads, batch, block, length), steps, block - 1)
-        yield slice(first, last), slice(length - last, length - last + rows), by_distance, by_position
-
-
-def _classes(by_position: Tensor, words: Sequence[Tensor]) -> Iterator[tuple[slice, Tensor | None]]:
-    """The keys of each class, and where to look their scores up; None for characters, which stand in order."""
-    first = by_position.shape[3]
-    yield slice(0, first), None
-    for heads in words:
-        last = first + heads.shape[1]
-        yield slice(first, last), heads[:, None].expand(*by_position.shape[:3], -1)
-        first = last
 
 
 class FlatAttention(nn.Module):
@@ -204,9 +86,13 @@ class FlatAttention(nn.Module):
         query = query + (self.scale * self.distance_bias).to(query.dtype)
         parts, chars = self.fusion.parts(lattice.tables), lattice.length
         distances = self._distances(parts, 0, lattice).unflatten(-1, (self.heads, -1)).permute(0, 2, 1, 3)
-        dropout = self.dropout.p if self.training else 0.0
-        attended = CharacterAttention.apply(  # type: ignore[no-untyped-call]
-            content[:, :, :chars], query[:, :, :chars], key, value, distances, mask, dropout, *lattice.heads[1:]
+        attended = character_attention(
+            (content[:, :, :chars], query[:, :, :chars]),
+            (key, value),
+            distances,
+            mask,
+            lattice.heads[1:],
+            dropout=self.dropout.p if self.training else 0.0,
         )
         if not self.last:
             scores = content[:, :, chars:] @ key.transpose(-1, -2) + self._of_words(query[:, :, chars:], parts, lattice)

@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ner_distill.nn.encoders.scratch import UNKNOWN, SpellingCnn
+from ner_distill.nn.encoders.base import WordKnowledge
+from ner_distill.nn.encoders.embedding import AnyEmbedding, SpellingCnn, WordDropout
 
 _SETS = 4
 
 
-class SoftLexiconEmbedding(nn.Module):
+class SoftLexiconEmbedding(WordKnowledge):
     """The four sets of lexicon words of each word: weighted sums of the entries' vectors, side by side.
 
     entries: rows of the vocabulary, NONE (0) and the unknown word (1) included.
     dim:     of one set; the module's `dim` is 4 times that.
-    unknown: in training an entry is replaced by the unknown word with this probability.
+    unknown: the rate of `WordDropout`.
     Source: Ma et al., ACL 2020, "Simplify the Usage of Lexicon in Chinese NER".
     """
 
     def __init__(self, entries: int, dim: int, *, unknown: float = 0.15) -> None:
         super().__init__()
-        self.unknown = unknown
+        self.forget = WordDropout(unknown)
         self.dim = _SETS * dim
         words = nn.Embedding(entries, dim)
         nn.init.normal_(words.weight, std=0.1)
-        self.words: nn.Module = words
+        self.words: AnyEmbedding = words
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """Keys as `SoftLexicon.collate` gives them, and mask → (batch, words, 4 · dim), B M E S."""
         batch, words = inputs["mask"].shape
-        vectors = self.words(self._forget(inputs["soft_lexicon_ids"]))
+        vectors = self.words(self.forget(inputs["soft_lexicon_ids"]))
         weighted = vectors * inputs["soft_lexicon_weights"][:, None].to(vectors.dtype)
         sums = weighted.new_zeros(batch * words * _SETS, weighted.shape[1])
         sums = sums.index_add(0, inputs["soft_lexicon_slots"], weighted)
         result: Tensor = sums.view(batch, words, self.dim)
         return result
 
-    def _forget(self, ids: Tensor) -> Tensor:
-        if not self.training or self.unknown == 0:
-            return ids
-        chosen = (torch.rand(ids.shape, device=ids.device) < self.unknown) & (ids > UNKNOWN)
-        return ids.masked_fill(chosen, UNKNOWN)
 
-
-class MarkEmbedding(nn.Module):
+class MarkEmbedding(WordKnowledge):
     """A learned vector for each mark, summed over the marks of a word: softword, ex-softword, gazetteers."""
 
     def __init__(self, marks: int, dim: int, *, key: str) -> None:
@@ -62,7 +56,7 @@ class MarkEmbedding(nn.Module):
         return vectors
 
 
-class SpellingEmbedding(nn.Module):
+class SpellingEmbedding(WordKnowledge):
     """Symbols of a word (pinyin letters, glyph components) → a vector: CNN, maximum, projection.
 
     symbols: rows of the vocabulary. name: the source's, which its keys begin with.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from ner_distill.nn.encoders.base import Encoder, EncoderWrapper, WordKnowledge
+from ner_distill.nn.encoders.embedding import AnyEmbedding, WordDropout
 from ner_distill.nn.encoders.flat import FlatTransformer, WordGroup
-from ner_distill.nn.encoders.scratch import UNKNOWN
 from ner_distill.nn.encoders.windows import in_windows
 
 PREFIX = "lattice_"
@@ -19,7 +19,7 @@ class LatticeLayers(nn.Module):
     """Vectors of lexicon words, and the FLAT layers that read them with the characters.
 
     words:    rows of the lexicon's vocabulary (0 = padding, 1 = unknown).
-    unknown:  chance of hiding a word in training, so that the unknown word's vector is trained.
+    unknown:  the rate of `WordDropout`.
     normed:   characters and words go through a layer norm each, then dropout: what the vectors of a pretrained encoder
               need. Else only the words' vectors are dropped out, before their projection.
     """
@@ -29,11 +29,11 @@ class LatticeLayers(nn.Module):
     ) -> None:
         super().__init__()
         self.dim = flat.dim
-        self.unknown = unknown
+        self.forget = WordDropout(unknown)
         learned = nn.Embedding(words, word_dim, padding_idx=0)
         nn.init.normal_(learned.weight, std=0.1)
         nn.init.zeros_(learned.weight[0])
-        self.words: nn.Module = learned
+        self.words: AnyEmbedding = learned
         self.projection = nn.Linear(word_dim, flat.dim)
         # On a pretrained encoder the sources' order: norm, then dropout. From scratch the embeddings are dropped out.
         norms = [nn.Sequential(nn.LayerNorm(flat.dim), nn.Dropout(dropout)) if normed else nn.Identity() for _ in "cw"]
@@ -55,51 +55,38 @@ class LatticeLayers(nn.Module):
         for key, values in inputs.items():
             if key.startswith(PREFIX):
                 ids, heads = values.unbind(1)
-                found = self.word_norm(self.projection(self.dropout(self.words(self._forget(ids)))))
+                found = self.word_norm(self.projection(self.dropout(self.words(self.forget(ids)))))
                 groups.append(WordGroup(int(key.removeprefix(PREFIX)), found, heads, ids != 0))
         encoded: Tensor = self.flat(self.char_norm(vectors), mask, groups)
         return encoded
 
-    def _forget(self, ids: Tensor) -> Tensor:
-        if not self.training or self.unknown == 0:
-            return ids
-        chosen = (torch.rand(ids.shape, device=ids.device) < self.unknown) & (ids != 0)
-        return ids.masked_fill(chosen, UNKNOWN)
 
-
-class KnowledgeEncoder(nn.Module):
+class KnowledgeEncoder(EncoderWrapper):
     """A pretrained encoder whose word vectors are joined by what is known of the words, and read by FLAT layers.
 
     base:      the encoder; its `dim` stays that of the result.
-    knowledge: modules (batch, words, dim of each), see docs/architecture.md; a projection brings all back to `dim`.
+    knowledge: what joins the word vectors; a projection brings all back to `dim`.
     lattice:   the layers on top, or None.
     """
 
     def __init__(
-        self, base: nn.Module, *, knowledge: Sequence[nn.Module] = (), lattice: LatticeLayers | None = None
+        self, base: Encoder, *, knowledge: Sequence[WordKnowledge] = (), lattice: LatticeLayers | None = None
     ) -> None:
-        super().__init__()
-        self.base = base
-        self.dim = cast(int, base.dim)
+        super().__init__(base)
+        self.dim = base.dim
         self.knowledge = nn.ModuleList(knowledge)
-        known = sum(cast(int, module.dim) for module in knowledge)
+        known = sum(module.dim for module in knowledge)
         self.projection = nn.Linear(self.dim + known, self.dim) if knowledge else nn.Identity()
         self.lattice = lattice
 
-    @property
-    def embedding(self) -> nn.Module:
-        """The module whose output adversarial training perturbs: the pieces, not what is known of words."""
-        return cast(nn.Module, self.base.embedding)
-
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Keys as the featurizers give them → (batch, words, dim), rows outside the mask zero."""
+        """Keys as the featurizers give them."""
         vectors: Tensor = self.base(inputs)
         vectors = self.projection(torch.cat([vectors, *(module(inputs) for module in self.knowledge)], dim=-1))
         vectors = vectors * inputs["mask"][..., None]
         return vectors if self.lattice is None else in_windows(self.lattice, vectors, inputs)
 
     def layer_groups(self) -> list[list[nn.Parameter]]:
-        """Parameters from the lowest layer to the highest."""
-        groups = cast(list[list[nn.Parameter]], self.base.layer_groups())  # type: ignore[operator]
+        """Those of the base, and above them what is learned here as one group."""
         above = [self.knowledge, self.projection, *([self.lattice] if self.lattice is not None else [])]
-        return [*groups, [parameter for module in above for parameter in module.parameters()]]
+        return [*super().layer_groups(), [parameter for module in above for parameter in module.parameters()]]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from ner_distill.nn.encoders.base import Encoder
 from ner_distill.nn.encoders.huggingface import embedding_of, layers_of
 
 Pooling = Literal["first", "mean"]
@@ -31,7 +32,7 @@ class LayerMix(nn.Module):
         return torch.einsum("l...d,...l->...d", vectors, scores.softmax(dim=-1))
 
 
-class PretrainedEncoder(nn.Module):
+class PretrainedEncoder(Encoder):
     """A transformer of transformers' (BERT, RoBERTa, XLM-R, DistilBERT, ELECTRA, DeBERTa, ...) by word.
 
     backbone: gives `last_hidden_state` (windows, pieces, dim).
@@ -58,13 +59,12 @@ class PretrainedEncoder(nn.Module):
         self.dim = int(backbone.config.hidden_size)
         self.mix = LayerMix(self.dim, layers=layers_to_mix) if layer_mix else None
 
-    @property
-    def embedding(self) -> nn.Module:
-        """The module whose output adversarial training perturbs: the embedding of pieces."""
+    def embedding_layer(self) -> nn.Module:
+        """The embedding of pieces."""
         return embedding_of(self.backbone)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Keys as `PieceFeaturizer.collate` gives them → (batch, words, dim), rows outside the mask zero."""
+        """Keys as `PieceFeaturizer.collate` gives them."""
         output = self.backbone(
             input_ids=inputs["pieces"], attention_mask=inputs["piece_mask"], output_hidden_states=self.mix is not None
         )
@@ -88,7 +88,6 @@ class PretrainedEncoder(nn.Module):
         return means.reshape(*lengths.shape, -1).to(states.dtype)
 
     def layer_groups(self) -> list[list[nn.Parameter]]:
-        """Parameters from the lowest layer (embeddings) to the highest; every parameter in exactly one group."""
         groups = [list(layer.parameters()) for layer in layers_of(self.backbone)]
         inside = {id(parameter) for group in groups for parameter in group}
         bottom = [parameter for parameter in self.backbone.parameters() if id(parameter) not in inside]

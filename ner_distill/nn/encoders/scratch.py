@@ -3,47 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ner_distill.nn.encoders.base import Encoder, WordKnowledge
+from ner_distill.nn.encoders.embedding import AnyEmbedding, SpellingCnn, WordDropout
+from ner_distill.nn.encoders.lattice import LatticeLayers
 from ner_distill.nn.encoders.relative import RelativeTransformer
 from ner_distill.nn.encoders.windows import in_windows
-
-if TYPE_CHECKING:
-    from ner_distill.nn.encoders.lattice import LatticeLayers
-
-UNKNOWN = 1
-
-
-class SpellingCnn(nn.Module):
-    """Characters of a word → a vector: convolutions of several widths, max-pooled (Kim 2014)."""
-
-    def __init__(self, chars: int, *, dim: int, filters: int, widths: tuple[int, ...] = (2, 3, 4)) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(chars, dim, padding_idx=0)
-        self.convolutions = nn.ModuleList(nn.Conv1d(dim, filters, width, padding=width // 2) for width in widths)
-        self.dropout = nn.Dropout(0.1)
-        self.dim = filters * len(widths)
-
-    def forward(self, spellings: Tensor) -> Tensor:
-        """spellings (forms, chars) long, 0 = padding → (forms, dim)."""
-        padding = (spellings == 0)[:, None, :]
-        vectors = self.dropout(self.embedding(spellings)).transpose(1, 2)
-        pooled = []
-        for convolution in self.convolutions:
-            features = convolution(vectors)[..., : spellings.shape[1]]
-            pooled.append(features.masked_fill(padding, torch.finfo(features.dtype).min).amax(-1))
-        return functional.relu(torch.cat(pooled, dim=-1))
 
 
 class WordEmbedding(nn.Module):
     """Learned vectors of words, of spellings and of bigrams, and what else is known, concatenated: (batch, words, dim).
 
-    In training a word is replaced by the unknown word with probability `unknown`, so that the unknown
-    word's vector is trained and the other evidence has to suffice.
+    In training a word or bigram is replaced by the unknown one with probability `unknown`, see `WordDropout`.
     """
 
     def __init__(
@@ -57,16 +32,16 @@ class WordEmbedding(nn.Module):
         bigrams: int = 0,
         bigram_dim: int = 64,
         unknown: float = 0.15,
-        knowledge: Sequence[nn.Module] = (),
+        knowledge: Sequence[WordKnowledge] = (),
     ) -> None:
         super().__init__()
-        self.unknown = unknown
-        self.words: nn.Module = nn.Embedding(words, dim, padding_idx=0)
+        self.forget = WordDropout(unknown)
+        self.words: AnyEmbedding = nn.Embedding(words, dim, padding_idx=0)
         self.spelling = SpellingCnn(chars, dim=char_dim, filters=char_filters) if chars else None
-        self.bigrams: nn.Module | None = nn.Embedding(bigrams, bigram_dim, padding_idx=0) if bigrams else None
+        self.bigrams: AnyEmbedding | None = nn.Embedding(bigrams, bigram_dim, padding_idx=0) if bigrams else None
         self.knowledge = nn.ModuleList(knowledge)
         self.dim = dim + (self.spelling.dim if self.spelling else 0) + (2 * bigram_dim if bigrams else 0)
-        self.dim += sum(cast(int, module.dim) for module in knowledge)
+        self.dim += sum(module.dim for module in knowledge)
         for embedding in (self.words, self.bigrams):
             if isinstance(embedding, nn.Embedding):
                 nn.init.normal_(embedding.weight, std=0.1)
@@ -74,22 +49,16 @@ class WordEmbedding(nn.Module):
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """Keys as `WordFeaturizer.collate` gives them, and those of the knowledge."""
-        parts = [self.words(self._forget(inputs["words"]))]
+        parts = [self.words(self.forget(inputs["words"]))]
         if self.spelling is not None:
             parts.append(functional.embedding(inputs["forms"], self.spelling(inputs["spellings"])))
         if self.bigrams is not None:
-            parts.append(self.bigrams(self._forget(inputs["bigrams"])).transpose(1, 2).flatten(2))
+            parts.append(self.bigrams(self.forget(inputs["bigrams"])).transpose(1, 2).flatten(2))
         parts.extend(module(inputs) for module in self.knowledge)
         return torch.cat(parts, dim=-1)
 
-    def _forget(self, ids: Tensor) -> Tensor:
-        if not self.training or self.unknown == 0:
-            return ids
-        chosen = (torch.rand(ids.shape, device=ids.device) < self.unknown) & (ids != 0)
-        return ids.masked_fill(chosen, UNKNOWN)
 
-
-class ScratchEncoder(nn.Module):
+class ScratchEncoder(Encoder):
     """Embeddings, a projection, and layers: those of the lattice, else relative-position layers."""
 
     def __init__(
@@ -117,8 +86,10 @@ class ScratchEncoder(nn.Module):
         vectors = self.projection(self.embedding_dropout(self.embedding(inputs)))
         return in_windows(self.transformer, vectors, inputs)
 
+    def embedding_layer(self) -> nn.Module:
+        return self.embedding
+
     def layer_groups(self) -> list[list[nn.Parameter]]:
-        """Parameters from the lowest layer to the highest."""
         layers = [list(layer.parameters()) for layer in self.transformer.layers]
         above = {id(parameter) for layer in layers for parameter in layer}
         return [[parameter for parameter in self.parameters() if id(parameter) not in above], *layers]

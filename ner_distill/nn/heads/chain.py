@@ -6,6 +6,7 @@ Everything here is vectorised over sentences and tags and loops over words only.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +80,7 @@ def _like(mask: Tensor, values: Tensor) -> Tensor:
     return mask.reshape(*mask.shape, *[1] * (values.dim() - mask.dim()))
 
 
-def prefix_scores(emissions: Tensor, start: Tensor, transitions: Tensor) -> Tensor:
+class _PrefixScores(torch.autograd.Function):
     """Log of the summed exponents of all paths that end in each tag at each word; differentiable once.
 
     emissions:   (words, batch, tags) finite, words ≥ 1. float64 unless the device has none.
@@ -90,14 +91,9 @@ def prefix_scores(emissions: Tensor, start: Tensor, transitions: Tensor) -> Tens
     On the CPU the sums are taken in exponent space, scaled at every word: one small matrix product per word instead
     of a (batch, tags, tags) log-sum-exp. Where that would underflow (under BIO: where the scores of a word's tags
     lie more than some 330 apart), and on other devices, where finding that out would stall the host, they are
-    taken in log space.
+    taken in log space. The derivative of a prefix's score by the one before is a probability, so gradients cannot
+    blow up either.
     """
-    scores: Tensor = _PrefixScores.apply(emissions, start, transitions)  # type: ignore[no-untyped-call]
-    return scores
-
-
-class _PrefixScores(torch.autograd.Function):
-    """The derivative of a prefix's score by the one before is a probability, so gradients cannot blow up either."""
 
     @staticmethod
     def forward(ctx: Any, emissions: Tensor, start: Tensor, transitions: Tensor) -> Tensor:
@@ -117,6 +113,9 @@ class _PrefixScores(torch.autograd.Function):
         backward = _scaled_backward if ctx.scaled else _log_backward
         adjoint, transitions_grad = backward(grad.clone(memory_format=torch.contiguous_format), *ctx.saved_tensors)
         return adjoint, adjoint[0].sum(0), transitions_grad
+
+
+prefix_scores: Callable[[Tensor, Tensor, Tensor], Tensor] = _PrefixScores.apply
 
 
 def _scaled_prefixes(emissions: Tensor, start: Tensor, transitions: Tensor) -> tuple[Tensor, ...] | None:

@@ -7,18 +7,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ner_distill.nn.heads.base import Projection, forbidden_masks, weighted_sum
+from ner_distill.nn.heads.base import Projection, TagHead, forbidden_masks, weighted_sum
 from ner_distill.nn.heads.chain import Packing, best_path, prefix_scores
 
 
-class CrfHead(nn.Module):
+class CrfHead(TagHead):
     """Scores of tags, of tag pairs, and of first and last tags; a path's score is their sum.
 
     dim: of the word vectors. allowed_start, allowed_transitions [previous][next]: everything else has probability 0, in
     training, in the marginals and in decoding. The loss of gold tags that are not allowed is infinite: they
     are the caller's mistake.
-    `start`, `end` (tags,) and `transitions` (tags, tags) are learned; they want a higher learning rate than the rest.
-    The methods are described in `Head`.
     """
 
     forbidden_start: Tensor
@@ -35,9 +33,8 @@ class CrfHead(nn.Module):
         self.register_buffer("forbidden_start", forbidden_start, persistent=False)
         self.register_buffer("forbidden_transitions", forbidden_transitions, persistent=False)
 
-    def count(self, mask: Tensor) -> float:
-        """Sentences: the likelihood is that of a whole sequence of tags."""
-        return float(mask.any(1).sum())
+    def transition_parameters(self) -> list[nn.Parameter]:
+        return [self.start, self.end, self.transitions]
 
     def loss(self, vectors: Tensor, mask: Tensor, tags: Tensor, weight: Tensor | None = None) -> Tensor:
         """Sum over sentences of log Z − score of the gold path."""

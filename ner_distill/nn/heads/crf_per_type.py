@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ner_distill.nn.heads.base import Projection, forbidden_masks, weighted_sum
+from ner_distill.nn.heads.base import Projection, SpanHead, forbidden_masks, weighted_sum
 from ner_distill.nn.heads.chain import Packing, best_path, prefix_scores
 from ner_distill.nn.heads.crf import path_score, working_dtype
-from ner_distill.nn.spans import Spans, candidates
+from ner_distill.nn.spans import Spans, candidates, check_fit
 
 O, B, I, E = TAGS = range(4)  # noqa: E741 - the tags have these names
 # What may begin a chain, and what may follow [previous][next]. A B that no I and no E follows is an entity of one word.
@@ -25,18 +25,17 @@ ALLOWED_END = (True, True, False, True)
 FORCED = -1e6  # the score of a tag that a word cannot have: below what any model gives, and finite, as sums need it
 
 
-class CrfPerTypeHead(nn.Module):
+class CrfPerTypeHead(SpanHead):
     """A chain over O, B, I, E for each type; the start, end and transition scores are shared by all types.
 
     Entities of different types may overlap. Of gold entities of ONE type that overlap a chain can hold only one: the
-    longest is learned, of equals the first (`same_type_overlaps` counts what is left out). The types are independent.
+    longest is learned, of equals the first. The types are independent.
 
     A word that is not counted, between counted ones, is an O of every type: no entity holds it, none is found across
     it. Before the first and after the last counted word it is as if it were not there.
 
     The probability of an entity is exact: the share of all of its type's paths that hold just this entity. `find` takes
     the best path of each type, so that an entity it finds may well be less probable than 1/2.
-    The methods are described in `SpanHead`.
     """
 
     forbidden_start: Tensor
@@ -55,9 +54,8 @@ class CrfPerTypeHead(nn.Module):
         self.register_buffer("forbidden_end", ~torch.tensor(ALLOWED_END), persistent=False)
         self.register_buffer("forbidden_transitions", forbidden_transitions, persistent=False)
 
-    def count(self, mask: Tensor) -> float:
-        """Sentences: the loss of one is the sum over its types."""
-        return float(mask.any(1).sum())
+    def transition_parameters(self) -> list[nn.Parameter]:
+        return [self.start, self.end, self.transitions]
 
     def loss(self, vectors: Tensor, mask: Tensor, gold: Spans, weight: Tensor | None = None) -> Tensor:
         """Sum over sentences and types of log Z − score of the gold path.
@@ -241,18 +239,13 @@ def entities_of(tags: Tensor) -> Tensor:
 
 def gold_tags(gold: Spans, mask: Tensor, types: int) -> Tensor:
     """(batch · types, words) long, on the CPU: the tags of each type's chain. Raises ValueError for gold outside."""
-    places, counted = gold.places.cpu(), mask.cpu()
-    row, start, end, kind = places.unbind(1)
+    gold, counted = Spans(gold.places.cpu()), mask.cpu()
     batch, words = mask.shape
-    fits = (row >= 0) & (row < batch) & (start >= 0) & (start < end) & (end <= words) & (kind >= 0) & (kind < types)
-    if not bool(fits.all()):
-        raise ValueError(
-            f"gold spans: expected (row, start, end, type) with row < {batch}, 0 <= start < end <= {words} and "
-            f"type < {types}, found {places[~fits][0].tolist()}"
-        )
+    check_fit(gold, (batch, types, words, words))
+    row, start, end, kind = gold.places.unbind(1)
     gaps = (~counted).cumsum(1)
     whole = counted[row, start] & (gaps[row, start] == gaps[row, end - 1])
-    row, start, end, kind = without_same_type_overlap(Spans(places[whole])).places.unbind(1)
+    row, start, end, kind = without_same_type_overlap(Spans(gold.places[whole])).places.unbind(1)
     chain = row * types + kind
     edges = torch.zeros(batch * types, words + 1, dtype=torch.long)
     edges[chain, start] += 1
@@ -273,8 +266,3 @@ def without_same_type_overlap(gold: Spans) -> Spans:
             taken |= words
             kept.append((row, start, end, kind))
     return Spans(torch.tensor(sorted(kept), dtype=torch.long).reshape(-1, 4))
-
-
-def same_type_overlaps(gold: Spans) -> int:
-    """How many of these entities are left out, as no chain can hold them beside the others of their row and type."""
-    return len(gold.places.unique(dim=0)) - len(without_same_type_overlap(gold).places)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from ner_distill.nn.heads.base import Projection, weighted_sum
-from ner_distill.nn.spans import Spans, candidates, found, masked, tag_log_probs, targets
+from ner_distill.nn.heads.base import Projection, SpanHead, weighted_sum
+from ner_distill.nn.spans import Spans, candidates, masked, spans_above, tag_log_probs, targets
 
 
-class MrcHead(nn.Module):
+class MrcHead(SpanHead):
     """For each type, in its own reading: is a word the first of an entity, the last, and do the two belong together?
 
     dim:   of what `QuestionEncoder` gives: types · d, the readings side by side. What is learned is the same for all
@@ -21,12 +21,8 @@ class MrcHead(nn.Module):
     is above 0 exactly where the source finds an entity, where all three are; its probability is σ of the score.
     m being a sum, two entities of ONE type of which one lies inside the other, sharing neither its first nor its last
     word, cannot both be found without a third. Entities of different types nest freely.
-    The methods are described in `SpanHead`.
     Source: Li et al., ACL 2020, "A Unified MRC Framework for Named Entity Recognition".
     """
-
-    averages_words = True
-    """The loss of a sentence is a mean over its words, where a CRF's is a sum."""
 
     def __init__(
         self, dim: int, types: int, *, start_weight: float = 1.0, end_weight: float = 1.0, match_weight: float = 1.0
@@ -41,9 +37,9 @@ class MrcHead(nn.Module):
         self.match_first = Projection(dim // types, 1)
         self.match_last = Projection(dim // types, 1, bias=False)
 
-    def count(self, mask: Tensor) -> float:
-        """Sentences: the loss of one is the sum over its types."""
-        return float(mask.any(1).sum())
+    def count_beside(self, mask: Tensor) -> float:
+        """Words: the loss of a sentence is a mean over them, where a CRF's is a sum."""
+        return float(mask.sum())
 
     def loss(self, vectors: Tensor, mask: Tensor, gold: Spans, weight: Tensor | None = None) -> Tensor:
         """Sum over sentences and types of a · CE_start + b · CE_end + c · BCE_match.
@@ -82,7 +78,7 @@ class MrcHead(nn.Module):
     @torch.no_grad()
     def find(self, vectors: Tensor, mask: Tensor) -> tuple[Spans, Tensor]:
         """Where start, end and match are all above 0, so more probable than not."""
-        spans, scores = found(self.scores(vectors, mask), 0.0)
+        spans, scores = spans_above(self.scores(vectors, mask), 0.0)
         return spans, scores.sigmoid()
 
     def _logits(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:

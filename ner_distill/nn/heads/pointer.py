@@ -6,14 +6,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypedDict, Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from ner_distill.nn import spans
-from ner_distill.nn.heads.base import weighted_sum
+from ner_distill.nn.heads.base import SpanHead, weighted_sum
 from ner_distill.nn.heads.pointer_scores import AdditiveScores, Parts, ProductScores, SharedProductScores, SpanScores
 from ner_distill.nn.heads.pointer_terms import gold_loss, overlap_f1, sparse_terms
 from ner_distill.nn.spans import Spans
@@ -41,21 +42,38 @@ Work = Callable[[Tensor, Block], tuple[Tensor, ...]]
 """The scores of a block (batch, types, first words, last words), lowest where there is no candidate → tensors."""
 
 
-class PointerHead(nn.Module):
-    """What all pointers share; the methods that are not described here are described in `SpanHead`.
+class PointerOptions(TypedDict, total=False):
+    """What all pointers take."""
 
-    form:            what scores spans.
-    max_width:       spans of more words are no candidates; 0 = any width.
-    smoothing:       ε: gold is learned as 1 − ε, and the other candidates of a sentence share another ε in each type.
-    reading:         weight of the reading-comprehension objective, see `_reading_loss`; 0 = none.
-    reading_entropy: weight, within that, of what keeps its distribution wide.
+    max_width: int
+    """Spans of more words are no candidates; 0 (the default) = any width."""
+    smoothing: float
+    """ε: gold is learned as 1 − ε, and the other candidates of a sentence share another ε in each type."""
+    reading: float
+    """Weight of the reading-comprehension objective, see `_reading_loss`; 0 (the default) = none."""
+    reading_entropy: float
+    """Weight, within that, of what keeps its distribution wide; 0.05 unless given."""
+
+
+class PointerHead(SpanHead):
+    """What all pointers share; form: what scores spans.
+
     An entity is what scores above 0; nested ones come for free. Losses and marginals are computed for some first
     words at a time, above `KEPT` numbers once more in the backward pass, so that memory stays small.
     Source: Su et al. 2022, "Global Pointer".
     """
 
+    smooths = True
+    learns_spans = True
+
     def __init__(
-        self, form: SpanScores, *, max_width: int, smoothing: float, reading: float, reading_entropy: float
+        self,
+        form: SpanScores,
+        *,
+        max_width: int = 0,
+        smoothing: float = 0.0,
+        reading: float = 0.0,
+        reading_entropy: float = 0.05,
     ) -> None:
         super().__init__()
         if form.types < 1:
@@ -69,10 +87,6 @@ class PointerHead(nn.Module):
         self.max_width, self.smoothing = max_width, smoothing
         self.reading, self.reading_entropy = reading, reading_entropy
 
-    def count(self, mask: Tensor) -> float:
-        """Sentences: the loss is that of a whole set of entities."""
-        return float(mask.any(1).sum())
-
     def scores(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """(batch, types, words, words) float32 logits; the dtype's lowest number where there is no candidate."""
         parts, allowed = self._prepared(vectors, mask)
@@ -81,7 +95,10 @@ class PointerHead(nn.Module):
             return self.form.block(parts, _bias(parts, allowed), whole, whole)
 
     def loss(self, vectors: Tensor, mask: Tensor, gold: Spans, weight: Tensor | None = None) -> Tensor:
-        """Sum over sentences and types of log(1 + Σ_P e^{−s}) + log(1 + Σ_Q e^{s}), P gold, Q all other candidates."""
+        """Sum over sentences and types of log(1 + Σ_P e^{−s}) + log(1 + Σ_Q e^{s}), P gold, Q all other candidates.
+
+        Source: Su et al. 2022, "ZLPR: A Novel Loss for Multi-label Classification".
+        """
         spans.check_fit(gold, (*mask.shape[:1], self.form.types, *mask.shape[1:], *mask.shape[1:]))
         parts, allowed = self._prepared(vectors, mask)
         with _full_precision(vectors):
@@ -92,11 +109,10 @@ class PointerHead(nn.Module):
             return total + self.reading * weighted_sum(self._reading_loss(parts, allowed, gold), weight)
 
     def soft_loss(self, vectors: Tensor, mask: Tensor, probs: Tensor, weight: Tensor | None = None) -> Tensor:
-        """The loss with a teacher's probabilities in place of gold: `spans.soft_multilabel_loss`.
+        """Sum over sentences and types of log(1 + Σ e^{−s + log p}) + log(1 + Σ e^{s + log(1−p)}).
 
-        probs:  (batch, types, words, words) float in [0, 1], as `span_probs` gives them; no gradient.
-        weight: (batch,) float, of each sentence; None = 1.
-        Returns: SUM over sentences and types, a scalar. A mask of False gives 0 and still back-propagates.
+        Where p is 0 or 1 this is `loss`; its least value is not 0 where probabilities are others.
+        Source: Su, "Multi-label cross-entropy with soft labels" (kexue.fm/archives/9064).
         """
         parts, allowed = self._prepared(vectors, mask)
         with _full_precision(vectors):
@@ -146,16 +162,13 @@ class PointerHead(nn.Module):
 
     @torch.no_grad()
     def likely(self, vectors: Tensor, mask: Tensor, floor: float) -> tuple[Spans, Tensor]:
-        """Every span more probable than the floor, and its probability, in the order of `find`.
-
-        Without the table of `span_probs`: memory grows with the length of a sentence, not with its square.
-        """
+        """As in `SpanHead`, but memory grows with the length of a sentence, not with its square: there is no table."""
         least = math.log(floor / (1 - floor))
         parts, allowed = self._prepared(vectors, mask)
         with _full_precision(vectors):
 
             def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
-                some, values = spans.found(scores, least)
+                some, values = spans.spans_above(scores, least)
                 start = block.first.start
                 return some.places + torch.tensor([0, start, start, 0], device=scores.device), values.sigmoid()
 
@@ -230,65 +243,28 @@ class PointerHead(nn.Module):
 
 
 class GlobalPointerHead(PointerHead):
-    """GlobalPointer: a query and a key per type; see `ProductScores` and `PointerHead`."""
+    """GlobalPointer: a query and a key per type; see `ProductScores`."""
 
     def __init__(
-        self,
-        dim: int,
-        types: int,
-        *,
-        head_dim: int = 64,
-        rotary: bool = True,
-        max_width: int = 0,
-        smoothing: float = 0.0,
-        reading: float = 0.0,
-        reading_entropy: float = 0.05,
+        self, dim: int, types: int, *, head_dim: int = 64, rotary: bool = True, **options: Unpack[PointerOptions]
     ) -> None:
-        form = ProductScores(dim, types, head_dim=head_dim, rotary=rotary)
-        super().__init__(
-            form, max_width=max_width, smoothing=smoothing, reading=reading, reading_entropy=reading_entropy
-        )
+        super().__init__(ProductScores(dim, types, head_dim=head_dim, rotary=rotary), **options)
 
 
 class EfficientPointerHead(PointerHead):
-    """Efficient GlobalPointer: one query and key for all types; see `SharedProductScores` and `PointerHead`."""
+    """Efficient GlobalPointer: one query and key for all types; see `SharedProductScores`."""
 
     def __init__(
-        self,
-        dim: int,
-        types: int,
-        *,
-        head_dim: int = 64,
-        rotary: bool = True,
-        max_width: int = 0,
-        smoothing: float = 0.0,
-        reading: float = 0.0,
-        reading_entropy: float = 0.05,
+        self, dim: int, types: int, *, head_dim: int = 64, rotary: bool = True, **options: Unpack[PointerOptions]
     ) -> None:
-        form = SharedProductScores(dim, types, head_dim=head_dim, rotary=rotary)
-        super().__init__(
-            form, max_width=max_width, smoothing=smoothing, reading=reading, reading_entropy=reading_entropy
-        )
+        super().__init__(SharedProductScores(dim, types, head_dim=head_dim, rotary=rotary), **options)
 
 
 class AdditivePointerHead(PointerHead):
-    """The form of TPLinker: a hidden layer over the two words; see `AdditiveScores` and `PointerHead`."""
+    """The form of TPLinker: a hidden layer over the two words; see `AdditiveScores`."""
 
-    def __init__(
-        self,
-        dim: int,
-        types: int,
-        *,
-        hidden: int = 64,
-        max_width: int = 0,
-        smoothing: float = 0.0,
-        reading: float = 0.0,
-        reading_entropy: float = 0.05,
-    ) -> None:
-        form = AdditiveScores(dim, types, hidden=hidden)
-        super().__init__(
-            form, max_width=max_width, smoothing=smoothing, reading=reading, reading_entropy=reading_entropy
-        )
+    def __init__(self, dim: int, types: int, *, head_dim: int = 64, **options: Unpack[PointerOptions]) -> None:
+        super().__init__(AdditiveScores(dim, types, hidden=head_dim), **options)
 
 
 def _bias(parts: Parts, allowed: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ not. Blocks are (batch, types, first words, last words), in float32 or better wh
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -15,23 +15,23 @@ Parts = tuple[Tensor, ...]
 """Of a form's own kinds, (..., words, features) each; the batch is their first dimension."""
 
 
-class SpanScores(Protocol):
-    """A form of scoring. An `nn.Module`."""
+class SpanScores(nn.Module, ABC):
+    """A form of scoring."""
 
     types: int
     channels: int
     """How many numbers a span takes while it is scored."""
 
-    def __call__(self, vectors: Tensor) -> Parts:
+    @abstractmethod
+    def forward(self, vectors: Tensor) -> Parts:
         """(batch, words, dim) float → parts, float32 or better. Inside autocast projections may be of its dtype."""
-        ...
 
+    @abstractmethod
     def block(self, parts: Parts, bias: Tensor, first: slice, last: slice) -> Tensor:
         """(batch, types, first words, last words): bias (batch, first words, last words) added to the scores."""
-        ...
 
 
-class ProductScores(nn.Module):
+class ProductScores(SpanScores):
     """Per type q_i = W_q h_i + b_q, k_j = W_k h_j + b_k; s(i, j) = (R_i q_i) · (R_j k_j) / √d.
 
     head_dim: d; even where rotary. rotary: R_i turns by the angles i · 10000^(−2m/d), so that s knows j − i.
@@ -56,13 +56,12 @@ class ProductScores(nn.Module):
         return query, key
 
     def block(self, parts: Parts, bias: Tensor, first: slice, last: slice) -> Tensor:
-        """As `SpanScores` says."""
         query, key = parts[0][:, :, first].flatten(0, 1), parts[1][:, :, last].flatten(0, 1)
         wide = bias[:, None].expand(-1, self.types, -1, -1)
         return torch.baddbmm(wide.flatten(0, 1), query, key.transpose(1, 2)).view(wide.shape)
 
 
-class SharedProductScores(nn.Module):
+class SharedProductScores(SpanScores):
     """One q and k for all types, and a little of each type: s = (R_i q_i) · (R_j k_j) / √d + w · [q_i; k_i; q_j; k_j].
 
     The product finds spans, the weights w (and a constant) of a type tell what they are.
@@ -87,13 +86,12 @@ class SharedProductScores(nn.Module):
         return query, key, begins[..., None], ends[..., None]  # (batch, types, words, 1)
 
     def block(self, parts: Parts, bias: Tensor, first: slice, last: slice) -> Tensor:
-        """As `SpanScores` says."""
         query, key, begins, ends = parts
         product = torch.baddbmm(bias, query[:, first], key[:, last].transpose(1, 2))
         return product[:, None] + begins[:, :, first] + ends[:, :, last].transpose(2, 3)
 
 
-class AdditiveScores(nn.Module):
+class AdditiveScores(SpanScores):
     """s(i, j) = w · tanh(W [h_i; h_j] + b), w of each type; W in two halves, so that words are projected once.
 
     hidden: rows of W. It has no notion of positions beyond those in the vectors.
@@ -115,7 +113,6 @@ class AdditiveScores(nn.Module):
         return begins, ends
 
     def block(self, parts: Parts, bias: Tensor, first: slice, last: slice) -> Tensor:
-        """As `SpanScores` says."""
         begins, ends = parts
         hidden = torch.tanh(begins[:, :, first] + ends[:, :, last].transpose(2, 3))  # (batch, hidden, first, last)
         weights = self.weights.weight.to(hidden.dtype).expand(len(hidden), -1, -1)

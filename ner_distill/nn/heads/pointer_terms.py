@@ -10,7 +10,7 @@ from ner_distill.nn.spans import Spans
 
 
 def sparse_terms(scores: Tensor, gold: Spans, first: int) -> tuple[Tensor, Tensor]:
-    """The parts of `multilabel_loss` by places instead of a table of targets, of a block of spans.
+    """The parts of a pointer's loss that need no table of targets, of a block of spans.
 
     scores: (batch, types, rows, columns): row 0 and column 0 are word `first`. The lowest number where no candidate is.
     Returns: (batch, types) the log of the sum over Q; (spans,) the scores of the gold spans in the block, 0 for others.

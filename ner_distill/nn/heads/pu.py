@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from ner_distill.nn.heads.base import Projection
+from ner_distill.nn.heads.base import Projection, TagHead, Tags
 
 
-class PuHead(nn.Module):
+class PuHead(TagHead):
     """Per type a classifier of words with a logit z = w · h + b; a word has the type of the greatest above 0, or none.
 
     dim:     of the word vectors. types: how many; type k has the tags 1 + 2k and 2 + 2k.
@@ -27,7 +28,6 @@ class PuHead(nn.Module):
 
     Labels are trusted, their absence is not. Neighbouring words of one type make one entity: two entities of one type
     that touch are not told apart.
-    The methods are described in `Head`.
     Source: Peng et al., ACL 2019, "Distantly Supervised Named Entity Recognition using Positive-Unlabeled Learning".
     """
 
@@ -57,10 +57,14 @@ class PuHead(nn.Module):
 
     def set_rates(self, priors: Sequence[float], shares: Sequence[float]) -> None:
         """What the loss has to know of all the data: see the constructor. Each in (0, 1), else ValueError."""
-        for name, values in (("priors", priors), ("shares", shares)):
+        for name, values, kept in (("priors", priors, self.priors), ("shares", shares, self.shares)):
             if len(values) != self.types or not all(0 < value < 1 for value in values):
                 raise ValueError(f"{name}: expected {self.types} numbers between 0 and 1, found {list(values)}")
-            getattr(self, name).copy_(torch.tensor(values))
+            kept.copy_(torch.tensor(values))
+
+    @classmethod
+    def of_tags(cls, dim: int, tags: Tags, **options: Any) -> Self:
+        return cls(dim, tags.types, **options)
 
     def count(self, mask: Tensor) -> float:
         """Words: the risk is a mean over them."""
@@ -86,7 +90,7 @@ class PuHead(nn.Module):
         """(..., types) twice: what each word costs as one of the type, and as none."""
         if self.joint:
             classes = _with_none(logits).log_softmax(-1)
-            present, absent = classes[..., 1:], _log_not(classes)
+            present, absent = classes[..., 1:], _log_others(classes)
         else:
             present, absent = functional.logsigmoid(logits), functional.logsigmoid(-logits)
         return (absent.exp(), present.exp()) if self.bounded else (-present, -absent)
@@ -101,7 +105,7 @@ class PuHead(nn.Module):
         indices = before[..., None].expand(-1, -1, self.types)
         first = ~counted[..., None]
         same = types[..., 1:].gather(1, indices)
-        other = _log_not(types).gather(1, indices).masked_fill(first, 0.0)
+        other = _log_others(types).gather(1, indices).masked_fill(first, 0.0)
         begin, inside = types[..., 1:] + other, (types[..., 1:] + same).masked_fill(first, -torch.inf)
         tags = torch.stack([begin, inside], -1).flatten(2)
         return torch.cat([types[..., :1], tags], -1).masked_fill(~mask[..., None], 0)
@@ -171,7 +175,7 @@ def _before(mask: Tensor) -> tuple[Tensor, Tensor]:
     return before >= 0, before.clamp_min(0)
 
 
-def _log_not(log_probs: Tensor) -> Tensor:
+def _log_others(log_probs: Tensor) -> Tensor:
     """(..., 1 + types) log of a distribution → (..., types): log(1 − p) of each type, exact also where p is near 1."""
     classes = log_probs.shape[-1]
     itself = torch.eye(classes, dtype=torch.bool, device=log_probs.device)[1:]

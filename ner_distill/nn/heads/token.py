@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from ner_distill.nn.heads.base import Projection, forbidden_masks, weighted_sum
+from ner_distill.nn.heads.base import Projection, TagHead, forbidden_masks, weighted_sum
 from ner_distill.nn.heads.chain import best_path
 
 
-class TokenHead(nn.Module):
+class TokenHead(TagHead):
     """Every word's tag is independent of the others'; only decoding knows what may follow what.
 
     dim: of the word vectors. allowed_start, allowed_transitions [previous][next]: what decoding may give.
     decode: "viterbi" = the most probable path that is allowed; "greedy" = each word's best tag, allowed or not.
-    The methods are described in `Head`.
     """
 
     forbidden_start: Tensor

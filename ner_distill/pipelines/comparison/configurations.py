@@ -48,9 +48,9 @@ def read_configurations(options: CompareOptions) -> dict[str, TeacherConfig]:
         try:
             configs[name] = load_config(TeacherConfig, source.file, [*options.set, *source.changes])
         except ConfigError as error:
-            own = tuple(f"--set {change}" for change in source.changes)
+            own = tuple(f"`set` {change}" for change in source.changes)
             problems += [
-                f"{where}: {line.removeprefix('--set ')}" if line.startswith(own) else line
+                f"{where}: {line.removeprefix('`set` ')}" if line.startswith(own) else line
                 for line in problems_of(error)
             ]
     if problems:

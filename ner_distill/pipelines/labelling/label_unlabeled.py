@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from statistics import fmean
-from typing import Any, cast
+from typing import Any
 
 from ner_distill.console import Reporter
 from ner_distill.data.features.words import FILE as VOCABULARY
@@ -26,7 +26,7 @@ from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import sha256_of
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.pipelines.labelling.labeller import SEED, Labeller
-from ner_distill.runs.build import ENCODER, WEIGHTS, Built, load_run
+from ner_distill.runs.build import ENCODER, WEIGHTS, Built, load_teacher
 from ner_distill.runs.heads import QUESTIONS
 from ner_distill.runs.info import fold_teachers, read_info
 from ner_distill.runs.knowledge import DIRECTORY as KNOWLEDGE
@@ -49,10 +49,7 @@ def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = 
     # otherwise: that grew with the text by some 150 MB, and hardly any shape beyond a few comes again soon.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     paths = _voting_teachers(options, reporter)
-    teachers = [load_run(path) for path in paths]
-    for path, teacher in zip(paths, teachers, strict=True):
-        if teacher.info.kind != "teacher":
-            raise ConfigError(f"`teacher` {path}: is the run of a student; expected one of train-teacher")
+    teachers = [load_teacher(path) for path in paths]
     labeller = Labeller(teachers, options, seed=seed)
     header = _header(paths, teachers, labeller, options)
     stream: Iterator[Sentence] = read_raw(text, format=options.format, unit=header.unit)
@@ -121,11 +118,10 @@ def fingerprint(run: Path) -> str:
 
 
 def _header(
-    paths: Sequence[Path], teachers: Sequence[Built], labeller: Labeller, options: LabelUnlabeledOptions
+    paths: Sequence[Path], teachers: Sequence[Built[Teacher]], labeller: Labeller, options: LabelUnlabeledOptions
 ) -> StoreHeader:
     """Returns everything that decides what the rows are."""
-    models = [cast(Teacher, teacher.model) for teacher in teachers]
-    similarities = [model.similarity for model in models if model.similarity is not None]
+    similarities = [teacher.model.similarity for teacher in teachers if teacher.model.similarity is not None]
     settled = labeller.options
     settings: dict[str, Any] = {
         "pairs_per_sentence": settled.pairs_per_sentence,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +16,13 @@ from ner_distill.data.store.columns import SPAN, SoftBlock
 from ner_distill.data.store.decoding import decode_probs
 from ner_distill.data.store.pseudo_labels import LIKELY
 from ner_distill.errors import ConfigError
-from ner_distill.nn.heads import Head, is_span_head
-from ner_distill.nn.spans import Spans, found, span_probs_of_tags, word_confidence
+from ner_distill.nn.heads import SpanHead
+from ner_distill.nn.spans import Spans, span_probs_of_tags, spans_above, word_confidence
 from ner_distill.options.models import LabelOptions
 from ner_distill.pipelines.labelling.shard_buffer import Answer, RowSpans, ShardBuffer
 from ner_distill.runs.build import Built
-from ner_distill.runtime.inference import best_device, budget_of, fast_linear, has_bf16
+from ner_distill.runtime.inference import best_device, budget_of, has_bf16
+from ner_distill.runtime.onednn import fast_linear
 from ner_distill.teacher.model import Teacher
 
 SEED = 13
@@ -37,7 +38,12 @@ class Labeller:
     """
 
     def __init__(
-        self, teachers: Sequence[Built], options: LabelOptions, *, block_size: int = BLOCK_SIZE, seed: int = SEED
+        self,
+        teachers: Sequence[Built[Teacher]],
+        options: LabelOptions,
+        *,
+        block_size: int = BLOCK_SIZE,
+        seed: int = SEED,
     ) -> None:
         """Raises ConfigError where teachers do not agree on labels or unit, and for options that make no sense."""
         first = teachers[0].info
@@ -61,20 +67,20 @@ class Labeller:
             precision = "bf16" if has_bf16(self.device) else "fp32"
         self.options = replace(options, batch_words=options.batch_words or budget_of(self.device), precision=precision)
         self.autocast = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.precision == "bf16")
-        self.featurizers: list[Any] = [teacher.featurizer for teacher in teachers]
-        self.models = [cast(Teacher, teacher.model).to(self.device).eval() for teacher in teachers]
-        self.finds_spans = any(is_span_head(model.tagger.scorer) for model in self.models)
-        # one pointer says which spans are likely without a table of all: long lines then take no more than with tags
-        self.by_blocks = (
-            len(self.models) == 1 and hasattr(self.models[0].tagger.head, "likely") and not options.min_confidence
-        )
+        self.featurizers = [teacher.featurizer for teacher in teachers]
+        self.models = [teacher.model.to(self.device).eval() for teacher in teachers]
+        heads = [model.tagger.head for model in self.models]
+        self.finds_spans = any(isinstance(head, SpanHead) for head in heads)
+        # a pointer says which spans are likely without a table of all: long lines then take no more than with tags
+        alone = len(heads) == 1 and not options.min_confidence
+        self.by_blocks = heads[0] if alone and isinstance(heads[0], SpanHead) else None
         self.compares = options.pairs_per_sentence > 0 and all(model.similarity is not None for model in self.models)
 
     def counts(self) -> dict[str, int]:
         """Returns how often the featurizers could not take something as it was, so far, by reason."""
         counts: dict[str, int] = {}
         for featurizer in self.featurizers:
-            for key, value in getattr(featurizer, "counts", {}).items():
+            for key, value in featurizer.counts.items():
                 counts[key] = counts.get(key, 0) + value
         return counts
 
@@ -109,8 +115,8 @@ class Labeller:
                 mask = inputs["mask"]
                 encoded, answer = model(inputs)
                 probs = answer if probs is None else probs + answer
-                if self.by_blocks:
-                    likely = model.tagger.head.likely(encoded, mask, self.options.span_floor)  # type: ignore[operator]
+                if self.by_blocks is not None:
+                    likely = self.by_blocks.likely(encoded, mask, self.options.span_floor)
                 elif self.finds_spans:
                     table = _span_probs(model, encoded, answer, mask)
                     span_probs = table if span_probs is None else span_probs.add_(table)
@@ -124,7 +130,7 @@ class Labeller:
             sure = probs.amax(-1) if span_probs is None else word_confidence(span_probs, mask)
             keep = (mask & (sure >= self.options.min_confidence)).cpu().numpy()
             if span_probs is not None:
-                likely = found(span_probs, self.options.span_floor)
+                likely = spans_above(span_probs, self.options.span_floor)
             spans = None if likely is None else _row_spans(*likely)
             pairs = self._pairs(probs, mask, chunks, rng)
             similarity = self._similarity(vectors, pairs)
@@ -162,19 +168,19 @@ class Labeller:
 
     def _entities(self, model: Teacher, encoded: torch.Tensor, mask: torch.Tensor) -> list[set[Span]]:
         """Returns the entities that one teacher predicts for each sentence."""
-        scorer = model.tagger.scorer
-        if is_span_head(scorer):
+        head = model.tagger.head
+        if isinstance(head, SpanHead):
             predicted: list[set[Span]] = [set() for _ in mask]
-            for row, start, end, label in scorer.find(encoded, mask)[0].places.tolist():
+            for row, start, end, label in head.find(encoded, mask)[0].places.tolist():
                 predicted[row].add(Span(start, end, self.tagset.labels[label]))
             return predicted
-        return [set(self.tagset.decode(row)) for row in cast(Head, scorer).decode(encoded, mask).tolist()]
+        return [set(self.tagset.decode(row)) for row in head.decode(encoded, mask).tolist()]
 
     def _best(self, probs: torch.Tensor, span_probs: torch.Tensor | None, mask: torch.Tensor) -> list[set[Span]]:
         """Returns the entities of each sentence that the mean of the teachers' probabilities gives."""
         best: list[set[Span]] = [set() for _ in mask]
         if span_probs is not None:
-            for row, start, end, label in found(span_probs, LIKELY)[0].places.tolist():
+            for row, start, end, label in spans_above(span_probs, LIKELY)[0].places.tolist():
                 best[row].add(Span(start, end, self.tagset.labels[label]))
             return best
         for spans, row, length in zip(best, probs.float().cpu().numpy(), mask.sum(1).tolist(), strict=True):
@@ -210,7 +216,7 @@ def _row_spans(spans: Spans, scores: torch.Tensor) -> RowSpans:
 
 def _span_probs(model: Teacher, encoded: torch.Tensor, probs: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Returns (batch, types, words, words) span probabilities of a teacher, from those of tags without a span head."""
-    scorer = model.tagger.scorer
-    if is_span_head(scorer):
-        return scorer.span_probs(encoded, mask)
+    head = model.tagger.head
+    if isinstance(head, SpanHead):
+        return head.span_probs(encoded, mask)
     return span_probs_of_tags(probs.log(), mask)

@@ -165,7 +165,7 @@ class PretrainData:
 
     def masked(self, role: int, round: int, numbers: Sequence[int]) -> Batch:
         """A batch with its masks; role: TRAINING or DEVELOPMENT."""
-        sentences = [self.text[number] for number in numbers]
+        sentences = self.text.read(numbers)
         rngs = [np.random.default_rng([self.seed, role, round, number]) for number in numbers]
         actions = [
             choose(whole_words(words, self.matcher), rng, kind=self.mask.kind, share=self.mask.share)

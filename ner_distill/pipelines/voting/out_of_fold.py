@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,10 +12,10 @@ from ner_distill.data.batching import plan_batches
 from ner_distill.data.noise.doubts import Probs, span_doubts, tag_doubts
 from ner_distill.data.noise.votes import Prediction
 from ner_distill.data.sentence import Sentence, Span
-from ner_distill.nn.heads import AnyHead, is_span_head
-from ner_distill.nn.spans import found, span_probs_of_tags
-from ner_distill.runs.build import Built
-from ner_distill.runtime.inference import Featurizer, best_device, budget_of, find_entities
+from ner_distill.nn.heads import AnyHead, SpanHead
+from ner_distill.nn.spans import span_probs_of_tags, spans_above
+from ner_distill.runs.build import AnyBuilt
+from ner_distill.runtime.inference import best_device, budget_of, find_entities
 
 FLOOR = 0.01
 """Spans that are less probable are not stored, unless they are given or found."""
@@ -41,7 +41,7 @@ class SentenceAnswer(NamedTuple):
     words: list[float]
 
 
-def answers_of(teacher: Built, sentences: Sequence[Sentence]) -> list[SentenceAnswer]:
+def answers_of(teacher: AnyBuilt, sentences: Sequence[Sentence]) -> list[SentenceAnswer]:
     """Returns for each sentence an answer on the entities that are predicted, given, or likelier than FLOOR.
 
     The probability is that of exactly this span and type: a span head's own; of a tag head what its marginals say
@@ -49,14 +49,14 @@ def answers_of(teacher: Built, sentences: Sequence[Sentence]) -> list[SentenceAn
     """
     device = best_device()
     teacher.model.to(device).eval()
-    tagset, featurizer = teacher.info.tagset, cast(Featurizer, teacher.featurizer)
+    tagset, featurizer = teacher.info.tagset, teacher.featurizer
     features = [featurizer.features(sentence.words) for sentence in sentences]
     entities = find_entities(teacher.tagger, featurizer, tagset, features, scores=False)
     answers = [SentenceAnswer([], [])] * len(sentences)
     for index, table, tags in _tables(teacher, features, device):
         predicted = {span for span, _ in entities[index]}
         given = {span for span in sentences[index].spans or () if span.label in tagset.labels}
-        places, values = found(table[None], FLOOR)
+        places, values = spans_above(table[None], FLOOR)
         probs = {
             Span(start, end, tagset.labels[kind]): prob
             for (_, start, end, kind), prob in zip(places.places.tolist(), values.tolist(), strict=True)
@@ -96,12 +96,12 @@ def _words(count: int, probs: Mapping[Span, float], tags: Probs | None) -> list[
 
 
 def _tables(
-    teacher: Built, features: Sequence[Any], device: torch.device
+    teacher: AnyBuilt, features: Sequence[Any], device: torch.device
 ) -> Iterator[tuple[int, Tensor, Probs | None]]:
     """Yield for each sentence its number, its (types, words, words) table of span probabilities, both words inclusive,
     and of a tag head the (words, tags) probabilities of tags; on the CPU.
     """
-    tagger, featurizer, types = teacher.tagger, cast(Featurizer, teacher.featurizer), len(teacher.info.labels)
+    tagger, featurizer, types = teacher.tagger, teacher.featurizer, len(teacher.info.labels)
     sizes = [featurizer.size(item) for item in features]
     with torch.inference_mode():
         for indices in plan_batches(sizes, budget=budget_of(device), seed=None):
@@ -111,15 +111,15 @@ def _tables(
             rows = max(1, TABLE // (types * mask.shape[1] ** 2))
             for start in range(0, len(indices), rows):
                 part = slice(start, start + rows)
-                tables, tags = _probs(tagger.scorer, vectors[part], mask[part])
+                tables, tags = _probs(tagger.head, vectors[part], mask[part])
                 for row, index in enumerate(indices[part]):
                     length = int(mask[start + row].sum())
                     own = None if tags is None else tags[row, :length].numpy()
                     yield index, tables[row, :, :length, :length], own
 
 
-def _probs(scorer: AnyHead, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor | None]:
-    if is_span_head(scorer):
-        return scorer.span_probs(vectors, mask).cpu(), None
-    logs = scorer.log_probs(vectors, mask)
+def _probs(head: AnyHead, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor | None]:
+    if isinstance(head, SpanHead):
+        return head.span_probs(vectors, mask).cpu(), None
+    logs = head.log_probs(vectors, mask)
     return span_probs_of_tags(logs, mask).cpu(), logs.exp().cpu()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import nn
 
@@ -36,8 +35,3 @@ def test_an_embedding_begins_at_the_vectors_and_is_tuned() -> None:
     start_rows(one, [4, 2], VECTORS)
     assert torch.equal(one.weight[[4, 2]], VECTORS)
     assert one.weight.requires_grad
-
-
-def test_what_is_no_embedding_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected an embedding, found Linear"):
-        start_rows(nn.Linear(2, 2), [0], VECTORS[:1])

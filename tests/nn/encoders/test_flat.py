@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from benchmarks.dense_flat import dense_flat
-from ner_distill.nn.encoders.flat import CharacterAttention, FlatTransformer, WordGroup
+from ner_distill.nn.encoders.flat import FlatTransformer, WordGroup
+from ner_distill.nn.encoders.flat_attention import gathered_attention, strided_attention
 
 DIM, HEADS, CHARS = 12, 3, 9
 equal = functools.partial(torch.testing.assert_close, rtol=1e-5, atol=1e-5)
@@ -79,7 +80,7 @@ def test_values_and_gradients_equal_the_dense_formula(
 @pytest.mark.parametrize("layers", [1, 2])
 def test_blocks_of_queries_equal_the_dense_formula(layers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "ner_distill.nn.encoders.flat.CACHED_NUMBERS", 1
+        "ner_distill.nn.encoders.flat_attention.CACHED_NUMBERS", 1
     )  # the smallest blocks: 16 queries, and a rest of 5
     model = flat(layers)
     chars, mask = sentences(37, 20, chars=37)
@@ -241,11 +242,11 @@ def test_bfloat16_is_within_its_rounding(layers: int, way: str) -> None:
     assert (gradient - expected).norm() < 0.06 * expected.norm()
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.4])
-def test_gradients_of_the_attention_of_characters_equal_finite_differences(
-    dropout: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ner_distill.nn.encoders.flat.CACHED_NUMBERS", 1)
+Attention = Callable[..., Tensor]
+
+
+def attention_of(form: Attention, dropout: float) -> tuple[Attention, list[Tensor]]:
+    """The attention of two sentences to words of two classes as a function of five tensors, and these."""
     chars, counts = 18, (2, 1)
     heads = [torch.tensor([[0, 17], [4, 4]]), torch.tensor([[3], [9]])]
     mask = torch.ones(2, chars + sum(counts), dtype=torch.bool)
@@ -254,12 +255,31 @@ def test_gradients_of_the_attention_of_characters_equal_finite_differences(
     generator = torch.Generator().manual_seed(1)
     inputs = [torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_() for shape in shapes]
 
-    def attention(*parts: Tensor) -> Tensor:
+    def attention(content: Tensor, query: Tensor, key: Tensor, value: Tensor, distances: Tensor) -> Tensor:
         torch.manual_seed(2)  # the same weights are dropped at every call
-        result: Tensor = CharacterAttention.apply(*parts, mask, dropout, *heads)  # type: ignore[no-untyped-call]
-        return result
+        return form((content, query), (key, value), distances, mask, heads, dropout=dropout)
 
+    return attention, inputs
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_gradients_of_the_attention_of_characters_equal_finite_differences(
+    dropout: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ner_distill.nn.encoders.flat_attention.CACHED_NUMBERS", 1)
+    attention, inputs = attention_of(strided_attention, dropout)
     assert torch.autograd.gradcheck(attention, inputs, fast_mode=True)
+
+
+@pytest.mark.parametrize("numbers", [1, 2**19])
+def test_the_fast_attention_of_characters_is_the_plain_one(numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ner_distill.nn.encoders.flat_attention.CACHED_NUMBERS", numbers)
+    (fast, inputs), (plain, others) = attention_of(strided_attention, 0.0), attention_of(gathered_attention, 0.0)
+    found, wanted = fast(*inputs), plain(*others)
+    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(
+        torch.autograd.grad(found.square().sum(), inputs), torch.autograd.grad(wanted.square().sum(), others)
+    )
 
 
 def test_dropped_attention_weights_leave_the_mean_unchanged() -> None:
@@ -268,9 +288,7 @@ def test_dropped_attention_weights_leave_the_mean_unchanged() -> None:
     heads, mask = torch.zeros(1, 3999, dtype=torch.long), torch.ones(1, 4000, dtype=torch.bool)
     query = torch.zeros(1, 1, 1, 2)
     torch.manual_seed(0)
-    found = CharacterAttention.apply(  # type: ignore[no-untyped-call]
-        query, query, key, torch.ones_like(key), distances, mask, 0.3, heads
-    )
+    found = strided_attention((query, query), (key, torch.ones_like(key)), distances, mask, [heads], dropout=0.3)
     torch.testing.assert_close(found, torch.ones_like(found), atol=0.05, rtol=0)
     assert (found != 1).all()
 

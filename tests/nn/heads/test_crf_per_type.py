@@ -18,7 +18,6 @@ from ner_distill.nn.heads.crf_per_type import (
     E,
     I,
     O,
-    same_type_overlaps,
     without_same_type_overlap,
 )
 from ner_distill.nn.spans import Spans
@@ -343,14 +342,6 @@ NESTED = [(0, 0, 5, 0), (0, 1, 3, 0), (0, 1, 3, 1), (0, 4, 6, 0), (1, 1, 3, 0), 
 def test_of_gold_of_one_type_that_overlaps_the_longest_stays() -> None:
     kept = without_same_type_overlap(spans(*NESTED)).places.tolist()
     assert kept == [[0, 0, 5, 0], [0, 1, 3, 1], [0, 5, 7, 0], [1, 1, 3, 0]]
-
-
-def test_same_type_overlaps_counts_what_is_left_out() -> None:
-    assert same_type_overlaps(spans(*NESTED)) == 2
-
-
-def test_the_same_gold_twice_is_no_overlap() -> None:
-    assert same_type_overlaps(spans((0, 1, 3, 0), (0, 1, 3, 0))) == 0
 
 
 def test_loss_asks_only_for_the_longest_of_overlapping_gold() -> None:

@@ -16,6 +16,7 @@ from ner_distill.nn.heads import pointer
 from ner_distill.nn.heads.pointer import AdditivePointerHead, EfficientPointerHead, GlobalPointerHead, PointerHead
 from ner_distill.nn.heads.pointer_scores import AdditiveScores, ProductScores, SharedProductScores, turned
 from ner_distill.nn.spans import Spans
+from tests.pointers import soft_multilabel_loss
 
 DIM, TYPES, WORDS = 5, 2, 6
 MASK = torch.tensor(
@@ -40,7 +41,7 @@ EVERY = pytest.mark.parametrize("kind", KINDS)
 
 def head(kind: str, **options: float) -> PointerHead:
     torch.manual_seed(1)
-    size = {"hidden" if kind == "additive" else "head_dim": 4}
+    size = {"head_dim": 4}
     made: PointerHead = KINDS[kind](DIM, TYPES, **size, **options)
     for parameter in made.parameters():
         torch.nn.init.normal_(parameter, std=0.7)
@@ -194,7 +195,7 @@ def test_smoothed_loss_is_the_soft_loss_of_smoothed_targets(kind: str) -> None:
     for row, start, end, of_type in GOLD.places.tolist():
         probs[row, of_type, start, end - 1] = 0.9
     table, allowed = looped_scores(one, word_vectors()), spans.candidates(MASK)
-    expected = spans.soft_multilabel_loss(table, probs, allowed).sum()
+    expected = soft_multilabel_loss(table, probs, allowed).sum()
     torch.testing.assert_close(one.loss(word_vectors(), MASK, GOLD), expected)
 
 
@@ -249,7 +250,7 @@ def test_gradcheck_of_the_loss(kind: str, options: dict[str, float]) -> None:
 def test_soft_loss_weighs_sentences(kind: str) -> None:
     one, weight = head(kind), torch.tensor([1.0, 0.5, 0.0, 2.0, 3.0])
     probs = head(kind).span_probs(word_vectors(seed=2), MASK).detach().half()
-    losses = spans.soft_multilabel_loss(looped_scores(one, word_vectors()), probs, spans.candidates(MASK)).sum(1)
+    losses = soft_multilabel_loss(looped_scores(one, word_vectors()), probs, spans.candidates(MASK)).sum(1)
     torch.testing.assert_close(one.soft_loss(word_vectors(), MASK, probs), losses.sum())
     torch.testing.assert_close(one.soft_loss(word_vectors(), MASK, probs, weight), (losses * weight).sum())
 
@@ -417,7 +418,7 @@ def test_sentences_without_any_words_are_accepted(kind: str, options: dict[str, 
 def test_sentences_without_gold_are_learned_from(kind: str) -> None:
     one, none = head(kind, reading=1.0), Spans(torch.zeros(0, 4).long())
     table, allowed = looped_scores(one, word_vectors()), spans.candidates(MASK)
-    expected = spans.multilabel_loss(table, torch.zeros_like(table).bool(), allowed).sum()
+    expected = soft_multilabel_loss(table, torch.zeros_like(table), allowed).sum()
     torch.testing.assert_close(one.loss(word_vectors(), MASK, none), expected)
 
 
@@ -466,7 +467,7 @@ def test_impossible_settings_are_refused_by_name(options: dict[str, float], mess
 @pytest.mark.parametrize("reading", [0.0, 0.5])
 def test_training_reaches_nested_spans(kind: str, reading: float) -> None:
     torch.manual_seed(0)
-    option = {"hidden" if kind == "additive" else "head_dim": 16}
+    option = {"head_dim": 16}
     one = KINDS[kind](16, TYPES, reading=reading, **option)
     vectors, mask = torch.randn(2, 7, 16), torch.ones(2, 7).bool()
     gold = Spans(torch.tensor([[0, 0, 5, 0], [0, 1, 3, 0], [0, 1, 3, 1], [1, 2, 3, 1], [1, 2, 7, 1]]))

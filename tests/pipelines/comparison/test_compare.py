@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ner_distill.config import TeacherConfig, load_config
+from ner_distill.config import TeacherConfig, load_config, sections
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
-from ner_distill.options.training import CompareOptions
+from ner_distill.options.models import EvaluateOptions
+from ner_distill.options.training import CompareOptions, TeacherOptions
 from ner_distill.pipelines.comparison import compare as module
 from ner_distill.pipelines.comparison.configurations import read_configurations
 from ner_distill.pipelines.comparison.figures import Comparison, Figures, Run, Spread, read_comparison
@@ -114,15 +115,17 @@ def test_a_process_gives_the_weights_that_train_teacher_gives(
     real: tuple[Path, Comparison], data: Path, tmp_path: Path
 ) -> None:
     settings = [*corpora.SMALL, "optim.epochs=2", "seed=13"]
-    files = ([data / "train.conll"], [data / "dev.conll"])
-    train_teacher(*files, tmp_path / "run", config_file=data / "plain.toml", settings=settings, reporter=QUIET)
+    files = {"train": [data / "train.conll"], "dev": [data / "dev.conll"]}
+    config = load_config(TeacherConfig, data / "plain.toml", settings)
+    train_teacher(config, TeacherOptions(**files, out=tmp_path / "run"), QUIET)
     weights = (real[0] / "plain" / "seed-13" / "model.safetensors").read_bytes()
     assert weights == (tmp_path / "run" / "model.safetensors").read_bytes()
 
 
 def test_f1_is_that_of_evaluate(real: tuple[Path, Comparison], data: Path) -> None:
     figures, directory = figures_of(real[1], "plain"), real[0] / "plain" / "seed-13"
-    scores = [evaluate(directory, [data / file], reporter=QUIET).micro.f1 for file in ("dev.conll", "test.conll")]
+    files = ("dev.conll", "test.conll")
+    scores = [evaluate(EvaluateOptions(model=directory, data=[data / file]), QUIET).micro.f1 for file in files]
     assert [figures.dev, figures.test] == scores
 
 
@@ -192,7 +195,7 @@ def test_a_run_trains_with_its_seed_whatever_the_file_says(data: Path, tmp_path:
 def test_a_variant_is_the_first_file_with_keys_changed(data: Path, tmp_path: Path) -> None:
     run(data, tmp_path / "out", "plain", variant=["fgm:adversarial.kind=fgm,optim.epochs=3"])
     plain, fgm = (load_config(TeacherConfig, tmp_path / "out" / name / "config.toml") for name in ("plain", "fgm"))
-    changed = plain.adversarial.model_copy(update={"kind": "fgm"}), plain.optim.model_copy(update={"epochs": 3})
+    changed = sections.FgmConfig(), plain.optim.model_copy(update={"epochs": 3})
     assert fgm == plain.model_copy(update={"adversarial": changed[0], "optim": changed[1]})
 
 

@@ -123,7 +123,7 @@ def test_finished_rounds_are_used_as_they_are(
     corpus: Setting, grown: Grown, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {name: content for name, content in snapshot(copy).items() if name != "log.txt"}
-    for name in ("label_dictionary", "train_on", "grow_dictionary"):
+    for name in ("label_dictionary", "train_teacher", "grow_dictionary"):
         monkeypatch.setattr(module, name, None)
     assert bare(corpus.grow(copy, resume=True)) == bare(grown)
     after = snapshot(copy)
@@ -144,14 +144,14 @@ def test_a_round_that_was_stopped_goes_on_and_ends_alike(corpus: Setting, grown:
 def test_a_training_that_fails_leaves_what_is_finished(
     corpus: Setting, grown: Grown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = module.train_on
+    train = module.train_teacher
 
-    def stopped(config: Any, train_files: Any, dev: Any, out: Path, **options: Any) -> Any:
-        if out.parent.name == "round-2":
+    def stopped(config: Any, options: Any, *more: Any, **keywords: Any) -> Any:
+        if options.out.parent.name == "round-2":
             raise TrainingError("stopped")
-        return train(config, train_files, dev, out, **options)
+        return train(config, options, *more, **keywords)
 
-    monkeypatch.setattr(module, "train_on", stopped)
+    monkeypatch.setattr(module, "train_teacher", stopped)
     with pytest.raises(TrainingError, match="stopped"):
         corpus.grow(tmp_path / "out")
     assert len(json.loads((tmp_path / "out" / "summary.json").read_text())["rounds"]) == 1

@@ -14,7 +14,7 @@ from ner_distill.data.sentence import Sentence
 from ner_distill.data.store.columns import SoftBlock, SoftRow
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.nn.heads import is_span_head
+from ner_distill.nn.heads import SpanHead
 from ner_distill.options.models import LabelOptions, LabelUnlabeledOptions
 from ner_distill.pipelines.labelling import label_unlabeled
 from ner_distill.pipelines.labelling.labeller import Labeller
@@ -188,7 +188,7 @@ def test_a_floor_that_cannot_be_is_refused(world: World, floor: float) -> None:
 @pytest.fixture
 def pointing(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """The world, whose teacher is a pointer for the command."""
-    monkeypatch.setattr(label_unlabeled, "load_run", lambda _: pointer(world))
+    monkeypatch.setattr(label_unlabeled, "load_teacher", lambda _: pointer(world))
     return world
 
 
@@ -224,7 +224,7 @@ def test_resuming_a_store_of_spans_with_another_floor_is_refused(pointing: World
 def test_the_floor_is_no_matter_to_the_store_of_a_tagger(world: World, tmp_path: Path) -> None:
     label(world, tmp_path / "soft")
     label(world, tmp_path / "soft", floor=0.02, resume=True)
-    assert not is_span_head(load_run(world.teacher).tagger.head)
+    assert not isinstance(load_run(world.teacher).tagger.head, SpanHead)
     assert SoftLabelStore.open(tmp_path / "soft").manifest.span_floor is None
 
 
@@ -251,5 +251,5 @@ def test_a_student_of_either_kind_learns_from_a_teacher_of_either_kind(
     ok("train-student", "--soft", soft, "--dev", world.dev, "--out", tmp_path / "run",
        *settings(*corpora.SMALL, "optim.epochs=16", f"head.kind={student}"))  # fmt: skip
     built = load_run(tmp_path / "run")
-    assert is_span_head(built.tagger.head) == (student == "global-pointer")
+    assert isinstance(built.tagger.head, SpanHead) == (student == "global-pointer")
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["dev"]["micro"]["f1"] > 0.9

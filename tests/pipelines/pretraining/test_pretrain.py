@@ -111,7 +111,7 @@ def stored(directory: Path, sentences: Sequence[Sequence[str]]) -> Text:
 def test_stored_sentences_come_back_whatever_is_in_their_words(tmp_path: Path) -> None:
     sentences = [["a", "b c", '"', "\n"], ["北", "\ud800", ""], ["x" * 300]]
     found = stored(tmp_path / "text", sentences)
-    assert [found[number] for number in range(len(found))] == sentences
+    assert found.read(range(len(found))) == sentences
     assert found.lengths([0, 1, 2]) == [4, 3, 1]
 
 
@@ -305,7 +305,7 @@ def test_other_objectives_train_too(tmp_path: Path, settings: tuple[str, ...]) -
 
 def test_simcse_tells_the_sentences_of_a_batch_apart(tmp_path: Path) -> None:
     found = stored(tmp_path / "text", [list("abcdef"), list("ghijkl"), list("mnopqr")] * 2)
-    masker = masker_of([found[number] for number in range(3)], "word")
+    masker = masker_of(found.read(range(3)), "word")
     batch = PretrainData(found, masker, config_of(budget=99)).masked(TRAINING, 0, [0, 1, 2])
     objective = MaskedObjective(model_of(masker).eval(), simcse=0.5)
     assert objective.counts(batch)["simcse"] == 3

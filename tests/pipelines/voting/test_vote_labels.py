@@ -20,7 +20,7 @@ from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.noise.votes import THRESHOLD
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
-from ner_distill.nn.heads import is_span_head
+from ner_distill.nn.heads import SpanHead
 from ner_distill.options import ReadOptions
 from ner_distill.options.labels import VoteOptions
 from ner_distill.pipelines.voting import folds as module
@@ -404,8 +404,8 @@ def test_a_threshold_that_is_no_number_is_an_error_of_the_command(tmp_path: Path
 
 
 def test_fast_makes_a_small_model_and_leaves_the_last_word_to_the_settings(tmp_path: Path, short: Path) -> None:
-    given: dict[str, Any] = {"folds": 2, "repeats": 1}
-    vote_labels([short], tmp_path / "out", fast=True, settings=["optim.epochs=1"], **given)
+    options = ("--folds", "2", "--repeats", "1", "--fast", "--set", "optim.epochs=1")
+    ok("vote-labels", "--train", short, "--out", tmp_path / "out", *options)
     config = tomllib.loads((tmp_path / "out" / "config.toml").read_text("utf-8"))
     assert (config["encoder"]["hidden"], config["similarity"]["weight"], config["optim"]["epochs"]) == (64, 0, 1)
 
@@ -421,8 +421,8 @@ def test_the_probability_of_a_given_entity_is_that_of_exactly_this_span(world: W
     found = {(start, end, label): (prob, own) for start, end, label, prob, _, own in said.entities}
     with torch.inference_mode():
         inputs: Any = built.featurizer.collate([built.featurizer.features(sentence.words)])  # type: ignore[list-item, arg-type]
-        assert not is_span_head(built.tagger.scorer)
-        probs = built.tagger.scorer.log_probs(built.tagger.vectors(inputs), inputs["mask"])[0].exp()
+        assert not isinstance(built.tagger.head, SpanHead)
+        probs = built.tagger.head.log_probs(built.tagger.vectors(inputs), inputs["mask"])[0].exp()
     begin, inside = 1 + 2 * built.info.labels.index("LOC"), 2 + 2 * built.info.labels.index("LOC")
     assert found[0, 1, "LOC"][0] == pytest.approx(float(probs[0, begin] * (1 - probs[1, inside])), abs=2e-6)
     gold = {(span.start, span.end, span.label) for span in sentence.spans or ()}

@@ -1,0 +1,56 @@
+"""What a featurizer is, which makes the tensors of one kind of encoder; and what a source of knowledge beside it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from torch import Tensor
+
+F = TypeVar("F")
+
+
+class Part(ABC, Generic[F]):
+    """Makes something of the words of a sentence, once: its features, of type F. The caller keeps them."""
+
+    @abstractmethod
+    def features(self, words: Sequence[str]) -> F:
+        """One sentence."""
+
+    def save(self, directory: Path) -> None:
+        """Write what loading needs into a run; nothing by default."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What could not be taken as it was, by reason, over all calls of `features`."""
+        return {}
+
+
+class Featurizer(Part[F]):
+    """Words → the tensors of an encoder."""
+
+    @abstractmethod
+    def size(self, features: F) -> int:
+        """Units that the encoder computes for a sentence."""
+
+    @abstractmethod
+    def collate(self, batch: Sequence[F]) -> dict[str, Tensor]:
+        """The tensors of a batch, `mask` (batch, words) bool among them, True = the word exists."""
+
+    def in_windows(self, features: F) -> bool:
+        """Is the sentence too long for the encoder, so that it is read in more than one window?"""
+        return False
+
+    def innermost(self) -> Featurizer[Any]:
+        """The featurizer of the encoder itself: this one, unless it wraps another."""
+        return self
+
+
+class Source(Part[F]):
+    """One kind of knowledge about the words of a sentence, beside what the encoder eats."""
+
+    @abstractmethod
+    def collate(self, batch: Sequence[F], length: int) -> dict[str, Tensor]:
+        """Tensors of a batch whose longest sentence has `length` words; every key begins with the source's name."""
