@@ -41,10 +41,11 @@ from ner_distill.data.noise.votes import ACTIONS
 from ner_distill.data.sentence import Sentence, Span, labels_of
 from ner_distill.data.tagset import TagSet
 from ner_distill.options import ReadOptions
+from ner_distill.options.labels import VoteOptions
 from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.train_teacher import train_teacher
-from ner_distill.pipelines.voting.vote_labels import Voting, vote_labels
+from ner_distill.pipelines.voting.vote_labels import Voting, vote_labels, voting_config
 from ner_distill.runs.build import load_run
 from ner_distill.runtime.inference import budget_of
 
@@ -286,18 +287,18 @@ def main() -> None:
     write_jsonl(true, out / "true.jsonl", overwrite=True)
 
     def vote(action: str) -> Voting:
-        return vote_labels(
-            [out / "noisy.jsonl"],
-            out / "votes",
+        options = VoteOptions(
+            train=[out / "noisy.jsonl"],
+            out=out / "votes",
             folds=given.folds,
             repeats=given.repeats,
             action=action,
-            threshold=given.threshold,
-            settings=[f"seed={given.seed}", *given.settings],
+            threshold=[str(given.threshold)],
             fast=not given.full,
             jobs=given.jobs,
             resume=(out / "votes" / "voting.json").is_file(),
         )
+        return vote_labels(voting_config(None, [f"seed={given.seed}", *given.settings], fast=not given.full), options)
 
     voting = vote("relabel")
     probs = held_out_probs(out / "votes", noisy, labels_of(true))

@@ -21,10 +21,11 @@ from ner_distill.config import StudentConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.noise.votes import ACTIONS
 from ner_distill.options import ReadOptions
+from ner_distill.options.labels import VoteOptions
 from ner_distill.options.training import StudentOptions
 from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.train_student import train_student
-from ner_distill.pipelines.voting.vote_labels import parse_thresholds, vote_labels
+from ner_distill.pipelines.voting.vote_labels import vote_labels, voting_config
 from ner_distill.runs.build import load_run
 
 WAYS = ("as-is", *ACTIONS, "gold")
@@ -47,12 +48,12 @@ class Bench:
         if way in ("as-is", "gold"):
             return self.pseudo if way == "as-is" else self.gold
         options, out = self.options, self.out / "votes"
-        general, thresholds = parse_thresholds(options.threshold)
-        vote_labels(
-            [self.pseudo], out, folds=options.folds, repeats=options.repeats, action=way, threshold=general,
-            thresholds=thresholds, min_votes=options.min_votes, fast=not options.full, settings=options.settings,
+        votes = VoteOptions(
+            train=[self.pseudo], out=out, folds=options.folds, repeats=options.repeats, action=way,
+            threshold=options.threshold, min_votes=options.min_votes, fast=not options.full,
             resume=(out / "voting.json").is_file(),
         )  # fmt: skip
+        vote_labels(voting_config(None, options.settings, fast=not options.full), votes)
         cleaned = self.out / f"{way}{options.mark}.jsonl"
         shutil.copy(out / "cleaned.jsonl", cleaned)
         return cleaned

@@ -21,7 +21,8 @@ from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.sentence import Sentence, labels_of
 from ner_distill.data.tagset import TagSet
-from ner_distill.pipelines.voting.vote_labels import vote_labels
+from ner_distill.options.labels import VoteOptions
+from ner_distill.pipelines.voting.vote_labels import vote_labels, voting_config
 
 FIRST = 200
 
@@ -67,10 +68,12 @@ def main() -> None:
     found: dict[str, list[tuple[float, float]]] = {"ours": [], "cleanlab": []}
     for seed in given.seeds:
         out = given.out / f"{'full' if given.full else 'fast'}-{seed}"
-        voting = vote_labels(
-            [given.out / "all.jsonl"], out, folds=given.folds, repeats=given.repeats, fast=not given.full,
-            jobs=given.jobs, settings=[f"seed={seed}", *given.settings], resume=(out / "voting.json").is_file(),
+        config = voting_config(None, [f"seed={seed}", *given.settings], fast=not given.full)
+        options = VoteOptions(
+            train=[given.out / "all.jsonl"], out=out, folds=given.folds, repeats=given.repeats, fast=not given.full,
+            jobs=given.jobs, resume=(out / "voting.json").is_file(),
         )  # fmt: skip
+        voting = vote_labels(config, options)
         ours = [max((one.suspicion for one in own), default=0.0) for own in voting.entities]
         theirs, _ = cleanlab_scores(tags, held_out_probs(out, every, tagset.labels))
         for name, scores in (("ours", ours), ("cleanlab", theirs)):

@@ -28,15 +28,11 @@ def vote_labels(options: VoteOptions, settings: Settings) -> None:
 
     Example: ner-distill vote-labels --train train.conll --out runs/votes
     """
-    from ner_distill.config import TeacherConfig, load_config
-    from ner_distill.pipelines.voting.vote_labels import fast_settings
     from ner_distill.pipelines.voting.vote_labels import vote_labels as run
+    from ner_distill.pipelines.voting.vote_labels import voting_config
     from ner_distill.views.vote_labels import render
 
-    config = load_config(TeacherConfig, settings.config, settings.set)
-    if options.fast:
-        config = load_config(TeacherConfig, settings.config, [*fast_settings(config), *settings.set])
-    voting = run(config, options)
+    voting = run(voting_config(settings.config, settings.set, fast=options.fast), options)
     console_for_results().print(render(voting))
     out = options.out
     typer.echo(f"{out}/cleaned.jsonl: train on it; look at the votes: ner-distill review {out} --out review.html")

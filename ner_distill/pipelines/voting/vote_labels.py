@@ -14,10 +14,11 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple, cast
 
-from ner_distill.config import TeacherConfig
+from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import resumable
 from ner_distill.data.formats.reading import read_labelled
@@ -72,9 +73,13 @@ class Voting:
     summary: dict[str, Any]
 
 
-def fast_settings(config: TeacherConfig) -> Sequence[str]:
-    """Returns what `fast` sets in a configuration with this encoder: small models of few epochs."""
-    return FAST["scratch" if config.encoder.name == "scratch" else "pretrained"]
+def voting_config(file: Path | None, settings: Sequence[str], *, fast: bool) -> TeacherConfig:
+    """Returns the configuration of all folds: with `fast` small models of few epochs, but for what the user sets."""
+    config = load_config(TeacherConfig, file, settings)
+    if not fast:
+        return config
+    kind = "scratch" if config.encoder.name == "scratch" else "pretrained"
+    return load_config(TeacherConfig, file, [*FAST[kind], *settings])
 
 
 def vote_labels(config: TeacherConfig, options: VoteOptions, reporter: Reporter | None = None) -> Voting:
