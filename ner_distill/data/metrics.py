@@ -108,16 +108,15 @@ def score(gold: Sequence[Collection[Span]], predicted: Sequence[Collection[Span]
     if len(gold) != len(predicted):
         raise ValueError(f"{len(gold)} sentences with gold spans but {len(predicted)} with predictions")
     known = list(dict.fromkeys(labels))
-    found = {span.label for side in (gold, predicted) for spans in side for span in spans}
-    types = [*known, *sorted(found.difference(known))]
+    present = {span.label for side in (gold, predicted) for spans in side for span in spans}
+    types = [*known, *sorted(present.difference(known))]
     scores = Scores(Counts(), {label: Counts() for label in types}, Counts(), {label: Confusion() for label in types})
-    for gold_spans, predicted_spans in zip(gold, predicted, strict=True):
-        right, said = set(gold_spans), set(predicted_spans)
-        scores.micro.add(right, said)
-        for label in {span.label for span in right | said}:
-            scores.by_type[label].add(_of_type(right, label), _of_type(said, label))
-        scores.boundary.add({(span.start, span.end) for span in right}, {(span.start, span.end) for span in said})
-        _confuse(right, said, scores.confusion)
+    for right, answer in zip(map(set, gold), map(set, predicted), strict=True):
+        scores.micro.add(right, answer)
+        for label in {span.label for span in right | answer}:
+            scores.by_type[label].add(_of_type(right, label), _of_type(answer, label))
+        scores.boundary.add({(span.start, span.end) for span in right}, {(span.start, span.end) for span in answer})
+        _confuse(right, answer, scores.confusion)
     return scores
 
 

@@ -1,4 +1,4 @@
-"""The two things that everything else is about: a span and a sentence."""
+"""Spans and sentences."""
 
 from __future__ import annotations
 
@@ -68,10 +68,20 @@ class Sentence:
             if span.end > len(self.words):
                 raise ValueError(f"sentence {self.id}: {span} ends beyond its {len(self.words)} words")
 
+    @property
+    def counted(self) -> tuple[bool, ...]:
+        """For each word, does its label count? `keep`, or True for all."""
+        return self.keep or (True,) * len(self.words)
+
 
 def labels_of(sentences: Sequence[Sentence]) -> tuple[str, ...]:
     """The entity types of the sentences, sorted by name: the fixed order of a run."""
     return tuple(sorted({span.label for sentence in sentences for span in sentence.spans or ()}))
+
+
+def covered(spans: Iterable[Span]) -> set[int]:
+    """The words that lie in a span."""
+    return {word for span in spans for word in range(span.start, span.end)}
 
 
 def without_overlap(spans: Iterable[Span], *, shortest: bool = False) -> tuple[Span, ...]:
@@ -90,21 +100,22 @@ def disjoint(spans: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def whole_entities(spans: Iterable[Span], keep: Sequence[bool]) -> tuple[tuple[bool, ...], int]:
-    """`keep` without entities that it cuts, and how many it did: an entity of which a word does not count is left out
-    whole, as half an entity is another one. Of entities that overlap, all that this reaches.
+    """`keep` with False for all words of an entity of which one has False, and how many entities that concerns.
+
+    Half an entity is another one. Of entities that overlap, all that this reaches.
     """
     kept = list(keep)
     entities = sorted(set(spans))
-    cut = 0
-    while found := [span for span in entities if 0 < sum(kept[span.start : span.end]) < span.end - span.start]:
-        for span in found:
+    count = 0
+    while cut := [span for span in entities if 0 < sum(kept[span.start : span.end]) < span.end - span.start]:
+        for span in cut:
             kept[span.start : span.end] = [False] * (span.end - span.start)
-        cut += len(found)
-    return tuple(kept), cut
+        count += len(cut)
+    return tuple(kept), count
 
 
 def unit_of(sentences: Sequence[Sentence]) -> Unit:
-    """Are these words characters of Chinese text (all but a few of them one character long)?"""
+    """ "character" where the words are characters of Chinese text (all but a few of them one character long)."""
     words = [word for sentence in sentences[:2000] for word in sentence.words]
     if not words:
         return "word"

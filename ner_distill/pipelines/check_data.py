@@ -20,13 +20,12 @@ from ner_distill.data.noise.suspicious import (
     Suspect,
     Twin,
     conflicts,
-    covered,
     missed,
     surface_counts,
     suspects,
     twins,
 )
-from ner_distill.data.sentence import Span, Unit, labels_of
+from ner_distill.data.sentence import Span, Unit, covered, labels_of
 
 EXAMPLES = 4
 QUANTILES = (0.5, 0.9, 0.99, 1.0)

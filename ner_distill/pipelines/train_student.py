@@ -129,13 +129,5 @@ def _loss(config: DistillConfig, store: SoftLabelStore | None) -> DistillationLo
     scale, shift = settings.get("similarity_scale", 1.0), settings.get("similarity_shift", 0.0)
     assert isinstance(scale, int | float)
     assert isinstance(shift, int | float)
-    return DistillationLoss(
-        divergence=config.divergence,
-        temperature=config.temperature,
-        alpha=config.alpha,
-        beta=config.beta,
-        gamma=config.gamma,
-        beta_floor=config.beta_floor,
-        scale=float(scale),
-        shift=float(shift),
-    )
+    formula = config.model_dump(exclude={"similarity_weight", "gold_weight"})
+    return DistillationLoss(**formula, scale=float(scale), shift=float(shift))

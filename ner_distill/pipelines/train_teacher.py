@@ -176,13 +176,10 @@ def _batches(
 
 
 def _terms(config: TeacherConfig, labels: Sequence[str]) -> TermWeights:
-    head, regularize = config.head, config.regularize
+    head = config.head
     return TermWeights(
         similarity=config.similarity.weight,
-        r_drop=regularize.r_drop,
-        simcse=regularize.simcse,
-        mixup=regularize.mixup,
-        mixup_beta=regularize.mixup_beta,
+        **config.regularize.model_dump(),
         label_smoothing=head.label_smoothing,
         dropout_samples=head.dropout_samples,
         boundary=head.boundary_weight,

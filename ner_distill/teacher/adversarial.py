@@ -19,8 +19,7 @@ from torch import Tensor, nn
 
 from ner_distill.errors import ConfigError
 from ner_distill.nn.losses import token_divergence
-from ner_distill.teacher.adversarial_vectors import OnVectors
-from ner_distill.teacher.adversarial_weights import OnWeights
+from ner_distill.teacher.perturbed import OnVectors, OnWeights
 
 On = Literal["vectors", "weights"]
 Loss = Callable[[], Tensor]

@@ -87,7 +87,5 @@ def kept_words(sentences: Sequence[Sentence]) -> tuple[int, list[tuple[bool, ...
     """How many entities are only partly kept, and for each sentence the words that count; None where all do."""
     if all(sentence.keep is None or all(sentence.keep) for sentence in sentences):
         return 0, None
-    found = [
-        whole_entities(sentence.spans or (), sentence.keep or (True,) * len(sentence.words)) for sentence in sentences
-    ]
+    found = [whole_entities(sentence.spans or (), sentence.counted) for sentence in sentences]
     return sum(cut for _, cut in found), [keep for keep, _ in found]

@@ -82,7 +82,6 @@ class PlainPass:
     """No adversary: one pass."""
 
     def backward(self, loss: Callable[[], Tensor], backward: Callable[[Tensor], None]) -> Tensor:
-        """See Adversary."""
         value = loss()
         backward(value)
         return value.detach()
@@ -122,16 +121,6 @@ class TrainingTask:
     weighting: Weighting | None = None
 
 
-@dataclass(frozen=True)
-class FitResult:
-    """What came out: the best development score, its epoch (from 0), the steps, and the seconds of training."""
-
-    score: float
-    epoch: int
-    steps: int
-    seconds: float
-
-
 class Fit:
     """One training. `run` does it all; the rest is public for reading, not for calling."""
 
@@ -163,8 +152,8 @@ class Fit:
 
     # ---- the loop
 
-    def run(self, *, resume: bool = False) -> FitResult:
-        """Train to the end and leave the best weights in the model.
+    def run(self, *, resume: bool = False) -> Progress:
+        """Train to the end and leave the best weights in the model; returns where it stands then.
 
         Raises TrainingError where the loss is no longer a number, where the disk is full, or on Ctrl-C or SIGTERM
         (after saving); RunError where what `resume` should go on from is damaged or does not fit.
@@ -183,8 +172,7 @@ class Fit:
                 self._after_epoch(records)
         self._load_best()
         self._freeze(False)
-        done = self.progress
-        return FitResult(done.best_score, done.best_epoch, done.step, done.seconds)
+        return self.progress
 
     def _epoch(self, loader: ThreadPoolExecutor, signals: StopSignals) -> None:
         progress, world = self.progress, self.accelerator.num_processes

@@ -51,11 +51,9 @@ class LabelledData:
         self.pairs_per_sentence, self.pair_target = pairs_per_sentence, pair_target
 
     def plan(self, epoch: int) -> list[list[int]]:
-        """See TrainingData."""
         return plan_batches(self.sizes, budget=self.budget, seed=self.seed, epoch=epoch)
 
     def load(self, micro_batch: Sequence[int], epoch: int) -> Batch:
-        """See TrainingData."""
         inputs = self.featurizer.collate([self.features[index] for index in micro_batch])
         mask = inputs["mask"]
         tags = pad_rows([self.tags[index] for index in micro_batch], mask.shape[1])

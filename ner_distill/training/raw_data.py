@@ -82,7 +82,7 @@ class WithRawText:
         self._features: dict[int, Any] = {}  # of the epoch that was planned
 
     def plan(self, epoch: int) -> list[Planned]:
-        """See TrainingData. The first is a labelled one: what weighs terms by the steps before knows them all then."""
+        """The micro-batches of an epoch. The first is a labelled one: it has all terms, as a `Weighting` needs."""
         chosen = self.numbers(epoch)
         self._features = {number: self.featurizer.features(self.sentences[number]) for number in chosen}
         sizes = [self.featurizer.size(self._features[number]) for number in chosen]
@@ -100,7 +100,7 @@ class WithRawText:
         return [int(number) for number in np.flatnonzero(since < stretch)]
 
     def load(self, micro_batch: Planned, epoch: int) -> Batch:
-        """See TrainingData; of the epoch that was planned."""
+        """One micro-batch of the epoch that was planned."""
         if not micro_batch.raw:
             return self.labelled.load(micro_batch.numbers, epoch)
         inputs = self.featurizer.collate([self._features[number] for number in micro_batch.numbers])

@@ -110,15 +110,15 @@ class Session:
         self, built: AnyBuilt, task: TrainingTask, dev_set: DevelopmentSet, counts: Callable[[], Mapping[str, int]]
     ) -> Trained:
         """Train to the end, write the run and score it. counts: what the featurizer could not take as it was."""
-        result = self.loop(task).run(resume=self.resumes)
+        done = self.loop(task).run(resume=self.resumes)
         scores = dev_set.scores(built.tagger)
         metrics = {
             "kind": built.info.kind,
             "parameters": sum(parameter.numel() for parameter in built.tagger.parameters()),
             "checkpoint_chosen_on": [str(path) for path in dev_set.files],
-            "best_epoch": result.epoch + 1,
-            "steps": result.steps,
-            "seconds": round(result.seconds, 1),
+            "best_epoch": done.best_epoch + 1,
+            "steps": done.step,
+            "seconds": round(done.seconds, 1),
             "counts": dict(counts()),
             "dev": scores.to_json(),
         }

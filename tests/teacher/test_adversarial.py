@@ -9,8 +9,7 @@ from ner_distill.errors import ConfigError
 from ner_distill.nn.encoders.scratch import ScratchEncoder, WordEmbedding
 from ner_distill.nn.heads import CrfHead
 from ner_distill.teacher.adversarial import PLACES, Fgm, FreeLb, Pgd, Vat
-from ner_distill.teacher.adversarial_vectors import OnVectors
-from ner_distill.teacher.adversarial_weights import OnWeights
+from ner_distill.teacher.perturbed import OnVectors, OnWeights
 from tests.pipelines.training import UNEQUAL, new_fit, new_teacher, watch_gradients
 
 IDS = torch.tensor([[1, 2, 3, 1], [4, 5, 0, 0], [2, 2, 6, 0]])

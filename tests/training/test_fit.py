@@ -19,8 +19,8 @@ from ner_distill.config import OptimConfig
 from ner_distill.console import Reporter
 from ner_distill.errors import RunError, TrainingError
 from ner_distill.teacher.adversarial import Fgm
-from ner_distill.teacher.adversarial_vectors import OnVectors
 from ner_distill.teacher.model import TeacherObjective, TermWeights
+from ner_distill.teacher.perturbed import OnVectors
 from ner_distill.teacher.regularize import LogSum
 from ner_distill.training.checkpoint import checkpoints
 from ner_distill.training.fit import Fit, TrainingTask, rate_factor
@@ -190,7 +190,7 @@ def assert_went_on_as_if_nothing_happened(directory, fit, uninterrupted):
     weights, lines, result, _ = uninterrupted
     again = fit.run(resume=True)
     assert_same(fit.model.state_dict(), weights)
-    assert (again.score, again.epoch, again.steps) == (result.score, result.epoch, result.steps)
+    assert (again.best_score, again.best_epoch, again.step) == (result.best_score, result.best_epoch, result.step)
     without_time = [{**line, "seconds": 0} for line in lines]
     assert [{**line, "seconds": 0} for line in lines_of(directory)] == without_time
 
@@ -355,7 +355,7 @@ def test_patience_stops_and_the_best_weights_are_restored(tmp_path):
     fit = new_fit(tmp_path, epochs=9, patience=2, evaluate=scripted([0.5, 0.6, 0.4, 0.5, 0.9], seen))
     result = fit.run()
     assert len(seen) == 4
-    assert (result.score, result.epoch, result.steps) == (0.6, 1, 20)
+    assert (result.best_score, result.best_epoch, result.step) == (0.6, 1, 20)
     assert_same(fit.model.state_dict(), seen[1])
     assert not torch.equal(seen[1]["tagger.head.project.weight"], seen[3]["tagger.head.project.weight"])
     assert not fit.model.training
@@ -365,7 +365,7 @@ def test_of_equal_scores_the_later_weights_are_kept_and_patience_runs_on(tmp_pat
     seen = []
     fit = new_fit(tmp_path, epochs=9, patience=2, evaluate=scripted([0.0, 0.0, 0.0, 0.9], seen))
     result = fit.run()
-    assert (len(seen), result.score, result.epoch) == (3, 0.0, 2)
+    assert (len(seen), result.best_score, result.best_epoch) == (3, 0.0, 2)
     assert_same(fit.model.state_dict(), seen[2])
 
 
@@ -375,7 +375,7 @@ def test_patience_goes_on_counting_after_a_resume(tmp_path):
     with pytest.raises(StopIteration):
         first.run()
     second = new_fit(tmp_path, epochs=9, patience=3, evaluate=scripted([0.4, 0.4, 0.9], seen))
-    assert second.run(resume=True).epoch == 0
+    assert second.run(resume=True).best_epoch == 0
     assert_same(second.model.state_dict(), seen[0])
 
 

@@ -1,4 +1,4 @@
-"""Labelled files as the commands read them: repaired, flattened, and everything said that was left out."""
+"""Labelled files as the commands read them: repaired and flattened, with warnings of what was left out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import cast
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.lines import STDIN
@@ -28,9 +27,11 @@ def read_labelled(
     unit: Unit | str = "auto",
     keep_nested: bool = False,
 ) -> tuple[list[Sentence], Unit]:
-    """Labelled sentences of files; says what was repaired.
+    """The labelled sentences of files, and what their words are; warns of what was repaired or left out.
 
-    unit: how texts are cut into words: as those were that the model learned from.
+    name:        of the setting that names the files, for messages.
+    unit:        how texts are cut into words: as those were that the model learned from.
+    keep_nested: entities may overlap.
     """
     corpus = read_corpus(
         list(paths),
@@ -47,11 +48,25 @@ def read_labelled(
 
 
 def flattened(sentences: Sequence[Sentence], name: str, options: ReadOptions, reporter: Reporter) -> list[Sentence]:
-    """Sentences whose entities do not overlap; says how many were left out. Raises DataError as `flatten` does."""
-    flat, dropped = flatten(sentences, options.flatten, name)
+    """Sentences whose entities do not overlap; warns of how many entities were left out.
+
+    `flatten` of the options says which of two entities stays. Raises DataError where it does not and two overlap.
+    """
+    flat, dropped = [], 0
+    for sentence in sentences:
+        kept = without_overlap(sentence.spans or (), shortest=options.flatten == "shortest")
+        lost = len(sentence.spans or ()) - len(kept)
+        if lost and options.flatten is None:
+            raise DataError(
+                f"{name}: sentence {sentence.id} has entities that overlap, and a BIO tag cannot hold both. "
+                "Give `flatten` longest (or shortest) to keep one of each, or use a head that finds both "
+                '(head.kind = "global-pointer", say)'
+            )
+        dropped += lost
+        flat.append(replace(sentence, spans=kept) if lost else sentence)
     if dropped:
-        kept = "shorter" if options.flatten == "shortest" else "longer"
-        reporter.warn(f"{name}: {dropped:,} entities that overlap a {kept} one left out")
+        other = "shorter" if options.flatten == "shortest" else "longer"
+        reporter.warn(f"{name}: {dropped:,} entities that overlap a {other} one left out")
     return flat
 
 
@@ -60,10 +75,10 @@ def unit_of_raw(text: Sequence[str | Path], format: str, unit: str) -> Unit:
 
     Raises ConfigError for another unit, DataError where there is no sentence, or none that could be read twice.
     """
-    if unit in ("word", "character"):
-        return cast(Unit, unit)
-    if unit != "auto":
+    if unit not in ("auto", "word", "character"):
         raise ConfigError(f"`unit` {unit}: expected auto, word, character")
+    if unit != "auto":
+        return "word" if unit == "word" else "character"
     if STDIN in map(str, text):
         raise DataError("`text` -: standard input is read once, so say how: `unit` word or `unit` character")
     seen = list(islice(read_raw(list(text), format=format, unit="word"), PEEKED))
@@ -87,24 +102,3 @@ def usable(sentences: Sequence[Sentence], name: str, options: ReadOptions, repor
     if left_out:
         reporter.warn(f"{name}: {left_out:,} sentences without words or labels left out")
     return labelled
-
-
-def flatten(sentences: Sequence[Sentence], choice: str | None, name: str) -> tuple[list[Sentence], int]:
-    """Sentences whose entities do not overlap, and how many entities were left out.
-
-    choice: None refuses overlapping entities; "longest" and "shortest" say which of two stays.
-    Raises DataError where there are any and none was chosen.
-    """
-    flat, dropped = [], 0
-    for sentence in sentences:
-        kept = without_overlap(sentence.spans or (), shortest=choice == "shortest")
-        lost = len(sentence.spans or ()) - len(kept)
-        if lost and choice is None:
-            raise DataError(
-                f"{name}: sentence {sentence.id} has entities that overlap, and a BIO tag cannot hold both. "
-                "Give `flatten` longest (or shortest) to keep one of each, or use a head that finds both "
-                '(head.kind = "global-pointer", say)'
-            )
-        dropped += lost
-        flat.append(replace(sentence, spans=kept) if lost else sentence)
-    return flat, dropped

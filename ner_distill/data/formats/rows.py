@@ -74,8 +74,8 @@ def sentence_of(row: Row, id: str, unit: Unit, scheme: Scheme, report: ReadRepor
     text = _without_surrogates(row.text, row, report)
     offsets = row.offsets if row.offsets is not None else segment(text, unit)[1]
     cut = tuple(text[start:end] for start, end in offsets)
-    found = None if row.entities is None else _spans(row, text, offsets, report)
-    return Sentence(id, cut, found, text, offsets, row.lang, row.keep, row.weight)
+    spans = None if row.entities is None else _spans(row, text, offsets, report)
+    return Sentence(id, cut, spans, text, offsets, row.lang, row.keep, row.weight)
 
 
 def scheme_error(row: Row, error: TagError) -> DataError:
@@ -157,110 +157,111 @@ def row_of_record(record: Mapping[str, Any], path: str, line: int, *, bare_words
     and `weight` of the sentence. Other keys are ignored, None counts as absent.
     bare_words: take no labels, and nothing of how they count. Raises DataError that names what is wrong.
     """
+    try:
+        return _row_of(record, Row(path, line), bare_words=bare_words)
+    except ValueError as error:
+        raise DataError.at(path, line, str(error)) from None
+
+
+def _row_of(record: Mapping[str, Any], row: Row, *, bare_words: bool) -> Row:
+    """The row with what the record says. Raises ValueError, as all checks of values below do."""
     present = {key: value for key, value in record.items() if value is not None}
-    place = _Place(path, line)
     id, lang = present.get("id"), present.get("lang")
     if id is not None and not isinstance(id, str | int):
-        raise place.error(f"'id' must be text or an integer, found {_short(id)}")
-    row = Row(path, line, None if id is None else str(id), lang=None if lang is None else str(lang))
+        raise ValueError(f"'id' must be text or an integer, found {_short(id)}")
+    row = replace(row, id=None if id is None else str(id), lang=None if lang is None else str(lang))
     words = present.get("words", present.get("tokens"))
     if words is not None and not _labelled_in_text(present):
-        row = replace(row, words=place.strings("words", words))
-        if bare_words:
-            return row
-        return replace(row, **_word_labels(present, row, place), **place.carriers(present, len(row.words or ())))
+        words = _strings("words", words)
+        row = replace(row, words=words)
+        return row if bare_words else replace(row, **_word_labels(present, len(words)), **_weights(present, len(words)))
     text = present.get("text")
     if not isinstance(text, str):
         found = f"the keys {', '.join(sorted(map(str, record)))}" if text is None else f"'text' {_short(text)}"
-        raise place.error(f"expected 'words' (a list) or 'text' (a string), found {found}")
-    offsets = place.offsets(present["offsets"], text) if "offsets" in present else None
+        raise ValueError(f"expected 'words' (a list) or 'text' (a string), found {found}")
+    offsets = _offsets(present["offsets"], text) if "offsets" in present else None
     row = replace(row, text=text, offsets=offsets)
     if bare_words:
         return row
-    row = replace(row, **place.carriers(present, None if offsets is None else len(offsets)))
-    if "entities" not in present:
-        return row
-    return replace(row, entities=tuple(place.entities(present["entities"], ("start", "end"))))
+    row = replace(row, **_weights(present, None if offsets is None else len(offsets)))
+    return (
+        replace(row, entities=tuple(_entities(present["entities"], ("start", "end")))) if "entities" in present else row
+    )
 
 
 def _labelled_in_text(present: Mapping[str, Any]) -> bool:
     """Are there words, but the labels are offsets in a text that is there as well?"""
     entities = present.get("entities")
-    in_characters = isinstance(entities, list) and any(isinstance(one, Mapping) and "start" in one for one in entities)
+    in_characters = isinstance(entities, list) and any(
+        isinstance(item, Mapping) and "start" in item for item in entities
+    )
     return in_characters and "text" in present and "tags" not in present and "ner_tags" not in present
 
 
-def _word_labels(present: Mapping[str, Any], row: Row, place: _Place) -> dict[str, Any]:
-    words = len(row.words or ())
+def _word_labels(present: Mapping[str, Any], words: int) -> dict[str, Any]:
+    """`tags` or `spans` of a row with so many words, {} where it is not labelled."""
     tags = present.get("tags", present.get("ner_tags"))
-    entities = present.get("entities") or ()
-    if "entities" in present and (tags is None or all("start_word" in one for one in entities if one)):
+    items = present.get("entities") or ()
+    if "entities" in present and (tags is None or all("start_word" in item for item in items if item)):
         # Beside tags these are the same entities and more: spans may nest.
-        found = place.entities(entities, ("start_word", "end_word"))
-        for start, end, label, *_ in found:
+        entities = _entities(items, ("start_word", "end_word"))
+        for start, end, label, *_ in entities:
             if not 0 <= start < end <= words:
                 outside = f"{label} with start_word={start}, end_word={end}"
-                raise place.error(f"{outside}; expected 0 <= start < end <= {words}")
-        if found or tags is None:
-            return {"spans": tuple({Span(start, end, label) for start, end, label, *_ in found})}
+                raise ValueError(f"{outside}; expected 0 <= start < end <= {words}")
+        if entities or tags is None:
+            return {"spans": tuple({Span(start, end, label) for start, end, label, *_ in entities})}
     if tags is None:
         return {}
-    tags = place.strings("tags", tags)
+    tags = _strings("tags", tags)
     if len(tags) != words:
-        raise place.error(f"expected a tag for each word, found {words} words and {len(tags)} tags")
+        raise ValueError(f"expected a tag for each word, found {words} words and {len(tags)} tags")
     return {"tags": tags}
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Checks values of a record; the errors say where."""
+def _strings(key: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"'{key}' must be a list of strings, found {_short(value)}")
+    return tuple(value)
 
-    path: str
-    line: int
 
-    def error(self, message: str) -> DataError:
-        return DataError.at(self.path, self.line, message)
+def _offsets(value: Any, text: str) -> Offsets:
+    end = 0
+    for pair in value if isinstance(value, list) else [value]:
+        well_formed = isinstance(pair, list) and len(pair) == 2 and all(type(item) is int for item in pair)
+        if not well_formed or not end <= pair[0] < pair[1] <= len(text):
+            raise ValueError(f"'offsets' must be ascending [start, end] pairs in the text, found {_short(pair)}")
+        end = pair[1]
+    return tuple((start, end) for start, end in value)
 
-    def strings(self, key: str, value: Any) -> tuple[str, ...]:
-        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-            raise self.error(f"'{key}' must be a list of strings, found {_short(value)}")
-        return tuple(value)
 
-    def offsets(self, value: Any, text: str) -> Offsets:
-        end = 0
-        for pair in value if isinstance(value, list) else [value]:
-            well_formed = isinstance(pair, list) and len(pair) == 2 and all(type(item) is int for item in pair)
-            if not well_formed or not end <= pair[0] < pair[1] <= len(text):
-                raise self.error(f"'offsets' must be ascending [start, end] pairs in the text, found {_short(pair)}")
-            end = pair[1]
-        return tuple((start, end) for start, end in value)
+def _weights(present: Mapping[str, Any], words: int | None) -> dict[str, Any]:
+    """`keep` and `weight`; words: how many the record says there are, None where it has a text that is not cut."""
+    keep, weight = present.get("keep"), present.get("weight", 1.0)
+    if keep is not None:
+        if words is None:
+            raise ValueError("'keep' is for each word, and a text is cut into words as it is read: give 'offsets'")
+        if not isinstance(keep, list | tuple) or not all(isinstance(item, bool) for item in keep):
+            raise ValueError(f"'keep' must be a list of true and false, found {_short(keep)}")
+        if len(keep) != words:
+            raise ValueError(f"expected 'keep' for each word, found {words} words and {len(keep)} values")
+        keep = tuple(keep)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+        raise ValueError(f"'weight' must be a number of 0 or more, found {_short(weight)}")
+    return {"keep": keep, "weight": float(weight)}
 
-    def carriers(self, present: Mapping[str, Any], words: int | None) -> dict[str, Any]:
-        """`keep` and `weight`; words: how many the record says there are, None where it has a text that is not cut."""
-        keep, weight = present.get("keep"), present.get("weight", 1.0)
-        if keep is not None:
-            if words is None:
-                raise self.error("'keep' is for each word, and a text is cut into words as it is read: give 'offsets'")
-            if not isinstance(keep, list | tuple) or not all(isinstance(one, bool) for one in keep):
-                raise self.error(f"'keep' must be a list of true and false, found {_short(keep)}")
-            if len(keep) != words:
-                raise self.error(f"expected 'keep' for each word, found {words} words and {len(keep)} values")
-            keep = tuple(keep)
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
-            raise self.error(f"'weight' must be a number of 0 or more, found {_short(weight)}")
-        return {"keep": keep, "weight": float(weight)}
 
-    def entities(self, value: Any, keys: tuple[str, str]) -> list[Entity]:
-        if not isinstance(value, list | tuple):
-            raise self.error(f"'entities' must be a list, found {_short(value)}")
-        found = []
-        for one in value:
-            start, end, label = (one.get(key) if isinstance(one, Mapping) else None for key in (*keys, "label"))
-            if type(start) is not int or type(end) is not int or not isinstance(label, str) or not label:
-                form = f'{{"{keys[0]}": 0, "{keys[1]}": 3, "label": "X"}}'
-                raise self.error(f"an entity must be {form}, found {_short(one)}")
-            found.append(Entity(start, end, label))
-        return found
+def _entities(value: Any, keys: tuple[str, str]) -> list[Entity]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"'entities' must be a list, found {_short(value)}")
+    entities = []
+    for item in value:
+        start, end, label = (item.get(key) if isinstance(item, Mapping) else None for key in (*keys, "label"))
+        if type(start) is not int or type(end) is not int or not isinstance(label, str) or not label:
+            form = f'{{"{keys[0]}": 0, "{keys[1]}": 3, "label": "X"}}'
+            raise ValueError(f"an entity must be {form}, found {_short(item)}")
+        entities.append(Entity(start, end, label))
+    return entities
 
 
 def _short(value: Any) -> str:

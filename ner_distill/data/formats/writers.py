@@ -23,13 +23,13 @@ class Written:
     """What went into a file, and what the format could not hold.
 
     blanks: words whose white space became `BLANK`. overlaps: entities left out for a longer one.
-    carriers: sentences whose `keep` or `weight` is not written.
+    weights: sentences whose `keep` or `weight` is not written.
     """
 
     sentences: int = 0
     blanks: int = 0
     overlaps: int = 0
-    carriers: int = 0
+    weights: int = 0
 
 
 def write_conll(
@@ -82,7 +82,7 @@ def _conll(sentence: Sentence, scheme: Scheme, written: Written) -> str:
     written.sentences += 1
     written.blanks += sum(word != before for word, before in zip(words, sentence.words, strict=True))
     written.overlaps += len(sentence.spans) - len(spans)
-    written.carriers += bool(_carriers(sentence))
+    written.weights += bool(_weights(sentence))
     tags = tags_from_spans(spans, len(words), scheme)
     return "".join(f"{word} {tag}\n" for word, tag in zip(words, tags, strict=True)) + "\n"
 
@@ -107,15 +107,13 @@ def _record(sentence: Sentence) -> dict[str, Any]:
             ]
     if sentence.lang is not None:
         record["lang"] = sentence.lang
-    return record | _carriers(sentence)
+    return record | _weights(sentence)
 
 
-def _carriers(sentence: Sentence) -> dict[str, Any]:
-    """What is said of how its labels count, if anything is."""
-    found: dict[str, Any] = {}
-    if sentence.keep is not None and not all(sentence.keep):
-        found["keep"] = list(sentence.keep)
-    return found if sentence.weight == 1 else {**found, "weight": sentence.weight}
+def _weights(sentence: Sentence) -> dict[str, Any]:
+    """`keep` and `weight`, each where it is not that of every sentence."""
+    keep = {} if all(sentence.counted) else {"keep": list(sentence.counted)}
+    return keep if sentence.weight == 1 else {**keep, "weight": sentence.weight}
 
 
 def _cut(text: str, offsets: Iterable[tuple[int, int]]) -> tuple[str, ...]:

@@ -20,11 +20,11 @@ CONFLICTS: tuple[Conflicts, ...] = get_args(Conflicts)
 
 
 @dataclass(frozen=True)
-class Found:
-    """What dictionaries say of a sentence.
+class DictionaryLabels:
+    """The labels of a sentence by dictionaries.
 
     spans:   its entities, sorted, without overlap.
-    keep:    for each word, is what is said of it sure? None = of all.
+    keep:    for each word, does its label count? None = all do.
     dropped: places of forms that stand under two types.
     """
 
@@ -98,8 +98,8 @@ class Dictionaries:
         """The types under which a form stands, in the order that they were given in."""
         return tuple(label for label, lexicon in self._by_label.items() if form in lexicon)
 
-    def find(self, words: Sequence[str]) -> Found:
-        """What stands in a sentence."""
+    def find(self, words: Sequence[str]) -> DictionaryLabels:
+        """The entities of a sentence by the dictionaries."""
         spans: list[Span] = []
         unsure: list[tuple[int, int]] = []
         matches: Iterable[Match] = self._all.matches(words)
@@ -112,11 +112,11 @@ class Dictionaries:
             else:
                 unsure.append((start, end))
         if not unsure or self.conflicts == "drop":
-            return Found(tuple(spans), dropped=len(unsure))
+            return DictionaryLabels(tuple(spans), dropped=len(unsure))
         keep = [True] * len(words)
         for start, end in unsure:
             keep[start:end] = [False] * (end - start)
-        return Found(tuple(spans), tuple(keep), len(unsure))
+        return DictionaryLabels(tuple(spans), tuple(keep), len(unsure))
 
 
 def _cuts_a_word(words: Sequence[str], start: int, end: int) -> bool:
@@ -145,7 +145,9 @@ def parse_dictionaries(options: Sequence[str]) -> dict[str, list[Path]]:
 
 def common_words(counts: Mapping[str, Counter[str]], *, most: int = 3) -> dict[str, list[tuple[str, int]]]:
     """Of each type the forms found most often: what a dictionary gets wrong is mostly there."""
-    return {label: sorted(forms.items(), key=lambda one: (-one[1], one[0]))[:most] for label, forms in counts.items()}
+    return {
+        label: sorted(forms.items(), key=lambda item: (-item[1], item[0]))[:most] for label, forms in counts.items()
+    }
 
 
 def _written(entry: str, unit: Unit) -> tuple[str, ...]:

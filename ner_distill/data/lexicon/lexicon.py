@@ -172,14 +172,7 @@ class Lexicon:
         self, found: list[tuple[int, int, int]], keys: Sequence[str], words: Sequence[str]
     ) -> Iterator[Match]:
         """What was found in the joined keys and begins and ends where one of them does."""
-        starts: dict[int, int] = {}
-        ends: dict[int, int] = {}
-        at = 0
-        for index, key in enumerate(keys):
-            starts[at] = index  # of words without characters at one place, the last begins a form, the first ends it
-            at += len(key)
-            ends.setdefault(at, index + 1)
-            at += len(self.separator)
+        starts, ends = word_borders(keys, self.separator)
         for _, first, last in found:
             start, end = starts.get(first), ends.get(last)
             if start is not None and end is not None:
@@ -217,6 +210,21 @@ class Lexicon:
             raise RunError(f"{path}: not found; is this a run of ner-distill with a lexicon?") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path}: is no lexicon as a run has it ({error!r}); the run is damaged") from None
+
+
+def word_borders(words: Sequence[str], separator: str = "") -> tuple[dict[int, int], dict[int, int]]:
+    """Where words begin and end in their joined text: character → index of the word that begins there, and character →
+    index behind the word that ends there. Of empty words at one place the last begins and the first ends there.
+    """
+    starts: dict[int, int] = {}
+    ends: dict[int, int] = {}
+    at = 0
+    for index, word in enumerate(words):
+        starts[at] = index
+        at += len(word)
+        ends.setdefault(at, index + 1)
+        at += len(separator)
+    return starts, ends
 
 
 def _is_spaced(path: Path) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ner_distill.data.lexicon.lexicon import Match
+from ner_distill.data.lexicon.lexicon import Match, word_borders
 from ner_distill.data.sentence import is_chinese
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import sha256_of, write_error, write_json
@@ -60,13 +60,7 @@ class Segmenter:
 
         Words of the sentence that a cut goes through belong to none, nor does white space. Raises ConfigError.
         """
-        starts: dict[int, int] = {}
-        ends: dict[int, int] = {}
-        at = 0
-        for index, word in enumerate(words):
-            starts[at] = index
-            at += len(word)
-            ends.setdefault(at, index + 1)
+        starts, ends = word_borders(words)
         text = "".join(words)
         # cut() drops white space: the place of its next character is that of the next which is none.
         places = [place for place, char in enumerate(text) if not char.isspace()]

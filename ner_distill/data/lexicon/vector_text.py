@@ -25,20 +25,19 @@ _NUMBER = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 class VectorText:
     """A word2vec text file: its vectors in blocks, each line checked."""
 
-    def __init__(self, path: Path, dim: int | None) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.dim = dim or 0
+        self.dim = self._announced = 0
         self.counts: Counter[str] = Counter(vectors=0, missing=0, nameless=0, blank=0)
 
     def blocks(self) -> Iterator[Block]:
         """(words, (words, dim) vectors) of a few hundred lines each; `counts` is complete after the last."""
-        announced, line = 0, 1
+        line = 1
         try:
             with _opened(self.path) as file:
                 lines = [file.readline(_BLOCK).removeprefix(_BOM), *file.readlines(_BLOCK)]
-                announced, header = self._width(lines[0])
-                line += header
-                lines = lines[header:]
+                if self._read_header(lines[0]):
+                    line, lines = 2, lines[1:]
                 while lines:
                     forms, values, numbers = self._split(lines, line)
                     if forms:
@@ -50,19 +49,17 @@ class VectorText:
             raise DataError.at(self.path, line, f"cannot be read: {why}") from error
         if not self.counts["vectors"]:
             raise DataError.at(self.path, line, "holds no vectors; expected a word and its numbers on every line")
-        self.counts["missing"] = max(0, announced - self.counts["vectors"])
+        self.counts["missing"] = max(0, self._announced - self.counts["vectors"])
 
-    def _width(self, first: bytes) -> tuple[int, bool]:
-        """(how many vectors the header announces, is there one); sets `dim`. A line of two whole numbers is one."""
+    def _read_header(self, first: bytes) -> bool:
+        """Is the first line a header, two whole numbers? Takes the width from it, header or not."""
         fields = first.split()
         header = len(fields) == 2 and all(re.fullmatch(rb"[0-9]{1,18}", field) for field in fields)
-        found = int(fields[1]) if header else len(fields) - 1
-        if found < 1 or not (header or _NUMBER.fullmatch(fields[-1])):
+        self._announced, self.dim = map(int, fields) if header else (0, len(fields) - 1)
+        if self.dim < 1 or not (header or _NUMBER.fullmatch(fields[-1])):
             shown = _shown(first)
             raise DataError.at(self.path, 1, f"expected `word number number ...` or `words width`, found {shown}")
-        check_dim(self.path, found, self.dim or None)
-        self.dim = found
-        return (int(fields[0]) if header else 0), header
+        return header
 
     def _split(self, lines: list[bytes], first: int) -> tuple[list[str], list[bytes], list[int]]:
         """Of each vector its word, its numbers with one space between them, and its line."""
@@ -134,14 +131,6 @@ class VectorText:
                 message = f"expected {self.dim} finite numbers, the {place + 1}. is {_shown(field)}"
                 raise DataError.at(self.path, number, f"{message}; correct or delete the line")
         return row
-
-
-def check_dim(path: Path, found: int, dim: int | None) -> None:
-    """Raises DataError where a file's vectors have another width than the wanted one."""
-    if dim is not None and found != dim:
-        raise DataError.at(
-            path, 1, f"expected vectors of {dim} numbers, found {found}; set the width to {found} or take another file"
-        )
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -15,7 +15,7 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Set
+from collections.abc import Collection, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ner_distill.data.lexicon.vector_text import Block, VectorText, check_dim
+from ner_distill.data.lexicon.vector_text import Block, VectorText
 from ner_distill.errors import DataError
 from ner_distill.files import replacing, sha256_of
 
@@ -70,15 +70,18 @@ def read_vectors(
     path = Path(path)
     status = _status(path)
     wanted = needed if isinstance(needed, Set) else frozenset(needed)
-    source = _cached(path, status, _cache_file(path, cache), dim) or VectorText(path, dim)
+    source = _cached(path, status, _cache_file(path, cache)) or VectorText(path)
     forms: dict[str, None] = {}
     matrix = np.empty((0, 0), np.float32)
     duplicates = 0
     examples: list[str] = []
     for block_forms, vectors in source.blocks():
         if not examples:
-            check_dim(path, vectors.shape[1], dim)
-            matrix = np.empty((len(wanted), vectors.shape[1]), np.float32)  # what is never written takes no memory
+            width = vectors.shape[1]
+            if dim is not None and width != dim:
+                advice = f"set the width to {width} or take another file"
+                raise DataError.at(path, 1, f"expected vectors of {dim} numbers, found {width}; {advice}")
+            matrix = np.empty((len(wanted), width), np.float32)  # what is never written takes no memory
             examples = block_forms[:3]
         rows = []
         for row, form in enumerate(block_forms):
@@ -90,16 +93,12 @@ def read_vectors(
                     rows.append(row)
         matrix[len(forms) - len(rows) : len(forms)] = vectors[rows]
     if wanted and not forms:
-        raise DataError(_nothing(path, wanted, examples))
+        raise DataError(
+            f"{path}: holds a vector for none of the {len(wanted):,} words that are needed: needed are "
+            f"{', '.join(map(repr, itertools.islice(wanted, 3)))}, the file has {', '.join(map(repr, examples))}; "
+            "take vectors of the language, script and case of your words"
+        )
     return WordVectors(tuple(forms), matrix[: len(forms)], len(wanted), {**source.counts, "duplicates": duplicates})
-
-
-def _nothing(path: Path, wanted: Set[str], examples: Iterable[str]) -> str:
-    needed = ", ".join(map(repr, itertools.islice(wanted, 3)))
-    return (
-        f"{path}: holds a vector for none of the {len(wanted):,} words that are needed: needed are {needed}, the file "
-        f"has {', '.join(map(repr, examples))}; take vectors of the language, script and case of your words"
-    )
 
 
 def _status(path: Path) -> os.stat_result:
@@ -144,7 +143,7 @@ class _Cache:
             yield forms[row : row + _ROWS], np.memmap(self._path, np.float32, "r", start, shape)
 
 
-def _cached(path: Path, status: os.stat_result, target: Path | None, dim: int | None) -> _Cache | None:
+def _cached(path: Path, status: os.stat_result, target: Path | None) -> _Cache | None:
     """The cache of a source, made where there is none or not the right one; None where none can be kept."""
     if target is None:
         return None
@@ -154,15 +153,15 @@ def _cached(path: Path, status: os.stat_result, target: Path | None, dim: int | 
             return cache
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _convert(path, status, target, dim)
+        _convert(path, status, target)
         return _Cache(target)
     except (OSError, SafetensorError):  # no room, no right to write: what cannot be read raises DataError
         return None
 
 
-def _convert(path: Path, status: os.stat_result, target: Path, dim: int | None) -> None:
+def _convert(path: Path, status: os.stat_result, target: Path) -> None:
     """Write the cache of a source. Several processes may do this at once."""
-    text, sha256 = VectorText(path, dim), sha256_of(path)
+    text, sha256 = VectorText(path), sha256_of(path)
     forms = bytearray()
     with tempfile.TemporaryFile(dir=target.parent) as rows:
         for words, vectors in text.blocks():

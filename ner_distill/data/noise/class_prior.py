@@ -33,8 +33,7 @@ def labelled_shares(sentences: Sequence[Sentence]) -> dict[str, float]:
     counts: defaultdict[str, float] = defaultdict(float)
     total = 0.0
     for sentence in sentences:
-        kept = sentence.keep or (True,) * len(sentence.words)
-        kept = whole_entities(sentence.spans or (), kept)[0]
+        kept, _ = whole_entities(sentence.spans or (), sentence.counted)
         total += sentence.weight * sum(kept)
         for label, counted in zip(_labels(sentence), kept, strict=True):
             if label and counted:

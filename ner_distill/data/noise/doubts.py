@@ -1,4 +1,4 @@
-"""How much a model's probabilities speak against what the data says of a span.
+"""Label noise scores: how much an out-of-fold model's probabilities speak against what the data says of a span.
 
 The probability of exactly a span is no measure of that: it is small for long entities, and for all of them where a
 model has learned little. So the reading of the data is compared with its rivals, each by its weakest word.
@@ -18,17 +18,17 @@ Probs = npt.NDArray[np.float32]
 
 
 def tag_doubts(probs: Probs, spans: Collection[Span], given: Collection[Span], tagset: TagSet) -> dict[Span, float]:
-    """For each of `spans` and of `given` a number from 0 to 1.
+    """The label noise score, 0 to 1, of each of `spans` and of `given`, for a model with a tag head.
 
-    probs: (words, tags) the probabilities of each word's tags, from a model that was not trained on the sentence.
-    spans: entities that are possible. given: those of the data; all of types of the tag set.
+    probs: (words, tags) the out-of-fold probabilities of each word's tags.
+    spans: possible entities. given: those of the data; all of types of the tag set.
 
     A reading is as probable as the least of its words' tags: of an entity `B`, each `I`, and behind it no `I` of its
     type; of nothing each `O`. A given entity has as rivals nothing and the possible entities that share a word with it;
     its doubt is r / (r + p), p its own reading and r the strongest rival's. The doubt of another one is p / (p + d), d
     the weakest reading of the given entities that share a word with it, of nothing where there are none.
     """
-    readings = {span: _entity(probs, span, tagset) for span in {*spans, *given}}
+    readings = {span: _reading(probs, span, tagset) for span in {*spans, *given}}
     doubts = {}
     for span, own in readings.items():
         nothing = float(probs[span.start : span.end, 0].min())
@@ -43,12 +43,12 @@ def tag_doubts(probs: Probs, spans: Collection[Span], given: Collection[Span], t
 
 
 def span_doubts(probs: Mapping[Span, float], given: Iterable[Span]) -> dict[Span, float]:
-    """The same of a model that says of each span by itself how probable it is: 1 − p of a given one, else p."""
-    own = set(given)
-    return {span: 1 - prob if span in own else prob for span, prob in probs.items()}
+    """The same for a span head, which says of each span by itself how probable it is: 1 − p of a given one, else p."""
+    given = set(given)
+    return {span: 1 - prob if span in given else prob for span, prob in probs.items()}
 
 
-def _entity(probs: Probs, span: Span, tagset: TagSet) -> float:
+def _reading(probs: Probs, span: Span, tagset: TagSet) -> float:
     begin = 1 + 2 * tagset.labels.index(span.label)
     inside = begin + 1
     words = [probs[span.start, begin], *probs[span.start + 1 : span.end, inside]]
@@ -57,5 +57,5 @@ def _entity(probs: Probs, span: Span, tagset: TagSet) -> float:
     return float(min(words))
 
 
-def _share(one: float, other: float) -> float:
-    return one / (one + other) if one > 0 else 0.0
+def _share(prob: float, other: float) -> float:
+    return prob / (prob + other) if prob > 0 else 0.0

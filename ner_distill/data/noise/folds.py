@@ -1,16 +1,16 @@
-"""Splits of labelled sentences into folds, so that every sentence is held out once from a model that never saw it."""
+"""Splits of labelled sentences into folds and bags, so that each gets out-of-fold predictions."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 
-from ner_distill.data.sentence import Sentence
+from ner_distill.data.sentence import Sentence, covered
 from ner_distill.errors import ConfigError, DataError
 
 By = Literal["sentence", "document", "entity"]
@@ -22,7 +22,10 @@ MOST_DRAWN = 5
 
 @dataclass(frozen=True)
 class Fold:
-    """Indices of sentences, ascending. dropped: how many of the others are not trained on, see `make_folds`."""
+    """Indices of sentences, ascending: those to train on, and those that are held out.
+
+    dropped: how many sentences are neither, see `make_folds`.
+    """
 
     train: tuple[int, ...]
     held_out: tuple[int, ...]
@@ -30,26 +33,16 @@ class Fold:
 
 
 def document_of(id: str) -> str:
-    """The document part of an id: all before a last `:`, `#` or `/` that a number follows; else the whole id.
-
-    In CCF 2020 a sentence is a whole document, and its id has no such part.
-    """
+    """The document part of an id: all before a last `:`, `#` or `/` that a number follows; else the whole id."""
     match = re.fullmatch(r"(.+)[:#/]\d+", id, re.DOTALL)
     return match[1] if match else id
 
 
-def make_folds(
-    sentences: Sequence[Sentence],
-    folds: int,
-    *,
-    by: By = "sentence",
-    seed: int,
-    key: Callable[[str], str] = document_of,
-) -> tuple[Fold, ...]:
+def make_folds(sentences: Sequence[Sentence], folds: int, *, by: By = "sentence", seed: int) -> tuple[Fold, ...]:
     """Folds, in one of which each sentence is held out.
 
-    by:   "sentence": at random. "document": no document (`key` of the id) is both held out and trained on. "entity": no
-          entity is trained on whose words are those of a held-out one, whatever their types.
+    by:   "sentence": at random. "document": no document (`document_of` an id) is both held out and trained on.
+          "entity": no entity is trained on whose words are those of a held-out one, whatever their types.
     seed: another one gives other folds.
 
     No sentence is trained on that has the very words of a held-out one. With "entity", sentences that share one are
@@ -66,7 +59,7 @@ def make_folds(
     if folds < 2:
         raise ConfigError(f"`folds` {folds}: expected 2 or more; what is held out must leave something to train on")
     if by == "document":
-        groups = _numbered(key(sentence.id) for sentence in sentences)
+        groups = _numbered(document_of(sentence.id) for sentence in sentences)
     elif by == "sentence":
         groups = _numbered(sentence.words for sentence in sentences)
     else:
@@ -112,9 +105,8 @@ def make_bags(sentences: Sequence[Sentence], bags: int, *, share: float, seed: i
 
 def entities_alone(sentence: Sentence) -> Sentence:
     """The sentence of which only the words of its entities count."""
-    inside = {word for span in sentence.spans or () for word in range(span.start, span.end)}
-    before = sentence.keep or (True,) * len(sentence.words)
-    return replace(sentence, keep=tuple(kept and word in inside for word, kept in enumerate(before)))
+    inside = covered(sentence.spans or ())
+    return replace(sentence, keep=tuple(kept and word in inside for word, kept in enumerate(sentence.counted)))
 
 
 def rare_labels(sentences: Sequence[Sentence], folds: int) -> dict[str, int]:
@@ -153,7 +145,8 @@ def development_slice(
             "or a larger `bag_share`"
         )
     pairs = list(zip(groups, sentences, strict=True))
-    return [one for group, one in pairs if group not in chosen], [one for group, one in pairs if group in chosen]
+    train = [sentence for group, sentence in pairs if group not in chosen]
+    return train, [sentence for group, sentence in pairs if group in chosen]
 
 
 def _labels(sentence: Sentence) -> list[str]:
@@ -171,18 +164,14 @@ def _numbered(names: Iterable[Hashable]) -> list[int]:
 
 def _entity_groups(sentences: Sequence[Sentence], most: float) -> list[int]:
     """Numbers of groups that share no entity, but for groups of more than `most` sentences, which are taken apart."""
-    parents = list(range(len(sentences)))
+    from scipy.cluster.hierarchy import DisjointSet
 
-    def root(index: int) -> int:
-        while parents[index] != index:
-            parents[index] = index = parents[parents[index]]
-        return index
-
+    groups = DisjointSet(range(len(sentences)))
     first: dict[Hashable, int] = {}
     for index, sentence in enumerate(sentences):
         for name in (("words", sentence.words), *(("form", form) for form in _forms(sentence))):
-            parents[root(index)] = root(first.setdefault(name, index))
-    roots = [root(index) for index in range(len(sentences))]
+            groups.merge(index, first.setdefault(name, index))
+    roots = [groups[index] for index in range(len(sentences))]
     sizes = Counter(roots)
     return _numbered(
         ("alone", sentence.words) if sizes[own] > most else ("group", own)

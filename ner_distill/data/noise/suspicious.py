@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ner_distill.data.sentence import Sentence, Span, Unit
+from ner_distill.data.sentence import Sentence, Unit, covered
 
 SHOWN = 10
 """How many conflicts are given of each kind."""
@@ -53,11 +53,6 @@ class Suspect:
     reason: str
 
 
-def covered(spans: Iterable[Span]) -> set[int]:
-    """The words that lie in a span."""
-    return {word for span in spans for word in range(span.start, span.end)}
-
-
 def surface_counts(sentences: Iterable[Sentence]) -> dict[Surface, Counter[str]]:
     """For each surface how often it has which label."""
     counts: dict[Surface, Counter[str]] = defaultdict(Counter)
@@ -70,8 +65,8 @@ def surface_counts(sentences: Iterable[Sentence]) -> dict[Surface, Counter[str]]
 def conflicts(sentences: Iterable[Sentence], counts: dict[Surface, Counter[str]]) -> tuple[Conflict, ...]:
     """Surfaces with several labels, those with the most occurrences beside their commonest label first."""
     doubt = {surface: sum(labels.values()) - max(labels.values()) for surface, labels in counts.items()}
-    found = sorted((surface for surface, often in doubt.items() if often), key=lambda one: (-doubt[one], one))[:SHOWN]
-    return _placed(sentences, {surface: dict(counts[surface].most_common()) for surface in found})
+    doubtful = sorted((surface for surface in doubt if doubt[surface]), key=lambda surface: (-doubt[surface], surface))
+    return _placed(sentences, {surface: dict(counts[surface].most_common()) for surface in doubtful[:SHOWN]})
 
 
 def missed(sentences: Sequence[Sentence], counts: dict[Surface, Counter[str]]) -> tuple[Conflict, ...]:
@@ -81,8 +76,8 @@ def missed(sentences: Sequence[Sentence], counts: dict[Surface, Counter[str]]) -
     """
     wanted = {surface for surface, labels in counts.items() if sum(labels.values()) > 1 and len("".join(surface)) > 1}
     outside = Counter(surface for surface, _ in _outside(sentences, wanted))
-    found = sorted(outside, key=lambda surface: (-min(outside[surface], sum(counts[surface].values())), surface))
-    labels = {surface: {**dict(counts[surface].most_common()), "O": outside[surface]} for surface in found[:SHOWN]}
+    doubtful = sorted(outside, key=lambda surface: (-min(outside[surface], sum(counts[surface].values())), surface))
+    labels = {surface: {**dict(counts[surface].most_common()), "O": outside[surface]} for surface in doubtful[:SHOWN]}
     return _placed(sentences, labels)
 
 
@@ -100,9 +95,9 @@ def _outside(sentences: Iterable[Sentence], wanted: Collection[Surface]) -> Iter
                     yield surface, sentence.id
 
 
-def _placed(sentences: Iterable[Sentence], found: dict[Surface, dict[str, int]]) -> tuple[Conflict, ...]:
+def _placed(sentences: Iterable[Sentence], surfaces: dict[Surface, dict[str, int]]) -> tuple[Conflict, ...]:
     """Conflicts with the place of the rarest label; of labels that are equally rare the last."""
-    rarest = {surface: min(reversed(labels), key=labels.__getitem__) for surface, labels in found.items()}
+    rarest = {surface: min(reversed(labels), key=labels.__getitem__) for surface, labels in surfaces.items()}
     places: dict[Surface, str] = {}
     unlabelled = {surface for surface, label in rarest.items() if label == "O"}
     sentences = list(sentences)
@@ -113,7 +108,9 @@ def _placed(sentences: Iterable[Sentence], found: dict[Surface, dict[str, int]])
             surface = sentence.words[span.start : span.end]
             if rarest.get(surface) == span.label:
                 places.setdefault(surface, sentence.id)
-    return tuple(Conflict(_text(one), labels, rarest[one], places[one]) for one, labels in found.items())
+    return tuple(
+        Conflict(_text(surface), labels, rarest[surface], places[surface]) for surface, labels in surfaces.items()
+    )
 
 
 def twins(sentences: Iterable[Sentence], others: Iterable[Sentence] | None = None) -> tuple[Twin, ...]:

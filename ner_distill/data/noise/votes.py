@@ -1,4 +1,4 @@
-"""Votes of held-out models on the entities of labelled data: counted, weighed, and what becomes of the labels.
+"""Votes of out-of-fold predictions on the entities of labelled data, and what becomes of the labels.
 
 Source: k-fold voting after CrossWeigh (Wang et al., EMNLP 2019), whose weights of sentences are `weight`.
 """
@@ -24,14 +24,14 @@ indeed, and 85 to 97 % of the errors had one (docs/results.md); at 0.5 it was ev
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one model that was not trained on a sentence says of it.
+    """The out-of-fold prediction for a sentence: of one model that was not trained on it.
 
-    found:  the entities that it finds.
-    probs:  how probable it thinks spans with a type; one that is not there has probability 0.
-    doubts: how much its probabilities speak against what the data says of a span, see `doubts.py`; of one that is not
-            there nothing, 0.
-    labels: the types that it knows: of others it has no vote.
-    words:  of each word how probable it is that it is part of an entity; () where that was not asked.
+    found:  the predicted entities.
+    probs:  span → its probability; 0 for spans that are not there.
+    doubts: span → its label noise score (`doubts.py`): how much the probabilities speak against what the data says of
+            it; 0 for spans that are not there.
+    labels: the types that the model knows: of others it has no vote.
+    words:  of each word the probability that it is part of an entity; () where that was not asked.
     """
 
     found: frozenset[Span]
@@ -43,15 +43,17 @@ class Prediction:
 
 @dataclass(frozen=True)
 class VotedEntity:
-    """An entity of the data (given), or one that only models found, and what they say of it.
+    """An entity of the data (given), or one that only models predict, with their votes.
 
-    votes:     models that found exactly this span and type.
+    votes:     models that predict exactly this span and type.
     of:        models that were asked: one of each repeat, less those that do not know the type.
     prob:      the mean of their probabilities of exactly this span and type; 0 where none was asked.
-    suspicion: 0 to 1, how much is said against the data: the mean of the share of votes against it (those that a given
-               entity did not get, those that another one got) and of the models' mean doubt; 0 where none was asked.
-    instead:   what most models (`Rules.min_votes` of them) find where a given entity stands that they do not find:
-               entities, or () for nothing; None where they agree on neither.
+    suspicion: 0 to 1, that the data is wrong about it: the mean of the share of votes against the data (those that a
+               given entity did not get, those that another one got) and of the mean label noise score; 0 where none
+               was asked.
+    decision:  what becomes of it.
+    instead:   for a given entity that is outvoted, the entities that most models (`Rules.min_votes` of them) predict
+               in its place, () for none; None where they agree on neither.
     """
 
     span: Span
@@ -81,12 +83,12 @@ class VotedEntity:
 class Rules:
     """When the votes outweigh a label, and what is then done.
 
-    action:     "drop": the entity is removed. "mask": its words count in no loss. "relabel": what most models find
+    action:     "drop": the entity is removed. "mask": its words count in no loss. "relabel": what most models predict
                 stands instead, missed entities are added, and where models do not agree the words are masked. "weight":
                 the whole sentence counts ε^(missing votes) of its most doubtful entity. "keep": nothing is changed.
-    min_votes:  a given entity with so many votes stays as it is, one that is not given needs so many to be added.
-                Where fewer models were asked, all of these. 0: more than half of those that were asked.
-    threshold:  and its suspicion must be at least this; `thresholds` has other values for some types.
+    min_votes:  a given entity with so many votes stays as it is, another one needs so many to be added. Where fewer
+                models were asked, all of these. 0: more than half of those that were asked.
+    threshold:  the least suspicion at which a label is outvoted; `thresholds` has other values for some types.
     epsilon:    ε.
     """
 
@@ -96,17 +98,17 @@ class Rules:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     epsilon: float = 0.7
 
-    def check(self, most: int, labels: Sequence[str], option: str = "`repeats`") -> None:
+    def check(self, most: int, labels: Sequence[str], setting: str = "`repeats`") -> None:
         """Raises ConfigError, with all problems, for rules that no vote could ever meet, and for unknown types.
 
-        most: votes that an entity can get, which `option` says.
+        most: votes that an entity can get; setting: the one that says so.
         """
         problems = []
         if self.action not in ACTIONS:
             problems.append(f"`action` {self.action}: expected {', '.join(ACTIONS)}")
         if not 0 <= self.min_votes <= most:
             problems.append(
-                f"`min_votes` {self.min_votes}: expected 0 to {most}; an entity gets {most} votes at most ({option}), "
+                f"`min_votes` {self.min_votes}: expected 0 to {most}; an entity gets {most} votes at most ({setting}), "
                 "so that more can never be reached"
             )
         for name, value in {"": self.threshold, **self.thresholds}.items():
@@ -124,7 +126,7 @@ class Rules:
         return votes >= (min(self.min_votes, of) if self.min_votes else of // 2 + 1)
 
     def doubts(self, entity: VotedEntity) -> bool:
-        """Is the suspicion of this entity above what is tolerated, and does somebody say so?"""
+        """Was somebody asked about this entity, and does its suspicion reach the threshold?"""
         return entity.of > 0 and entity.suspicion >= self.thresholds.get(entity.span.label, self.threshold)
 
     def outvoted(self, entity: VotedEntity) -> bool:
@@ -135,9 +137,10 @@ class Rules:
 def by_sentence(
     sentences: Sequence[Sentence], predictions: Iterable[Mapping[str, Prediction]], repeats: int | None
 ) -> list[list[Prediction]]:
-    """For each sentence what the models say that did not see it, by its id: one of each repeat, or any number (None).
+    """The out-of-fold predictions of each sentence.
 
-    predictions: of each repeat and fold, id → prediction of a held-out sentence.
+    predictions: of each repeat and fold, sentence id → prediction.
+    repeats:     how many each sentence must have: one of each repeat; None: any number.
     Raises DataError where a sentence has more or fewer: then they are of other data.
     """
     found: dict[str, list[Prediction]] = {sentence.id: [] for sentence in sentences}
@@ -159,10 +162,10 @@ def by_sentence(
 def count_votes(
     sentence: Sentence, predictions: Sequence[Prediction], *, on_given: bool = True
 ) -> tuple[VotedEntity, ...]:
-    """The entities of a sentence and what was found in it, sorted, with their votes.
+    """The given and the predicted entities of a sentence, sorted, with their votes.
 
-    predictions: of models that were not trained on it, one of each repeat.
-    on_given:    have they a vote on its entities? Not where they were trained on these.
+    predictions: out-of-fold, one of each repeat.
+    on_given:    do the models vote on given entities? Not where they were trained on these.
     """
     given = set(sentence.spans or ())
     entities = []
@@ -186,36 +189,48 @@ def decide(
     *,
     nested: bool,
 ) -> tuple[Sentence, tuple[VotedEntity, ...]]:
-    """What becomes of a sentence, and its entities with what was decided.
+    """The sentence as the rules change it, and its entities with the decisions.
 
     entities, predictions: see `count_votes`.
-    nested: may entities overlap? Otherwise none is added across one that stays.
+    nested: entities may overlap; otherwise none is added across one that stays.
     """
     voted = [
-        replace(one, instead=_instead(one, entities, predictions, rules)) if one.given and rules.outvoted(one) else one
-        for one in entities
+        replace(entity, instead=_instead(entity, entities, predictions, rules))
+        if entity.given and rules.outvoted(entity)
+        else entity
+        for entity in entities
     ]
     if rules.action == "keep":
         return sentence, tuple(voted)
     if rules.action == "weight":
         return _weighed(sentence, voted, rules)
-    outvoted = [one for one in voted if one.given and rules.outvoted(one)]
-    right = [one.span for one in voted if one.given and not one.of]  # nobody was asked: what contradicts it is wrong
-    missed = [one for one in voted if not one.given and rules.outvoted(one) and not _touches(one.span, right)]
-    stays = {one.span for one in voted if one.given} - {one.span for one in outvoted}
+    outvoted = [entity for entity in voted if entity.given and rules.outvoted(entity)]
+    unasked = [entity.span for entity in voted if entity.given and not entity.of]  # what contradicts them is wrong
+    missed = [
+        entity for entity in voted if not entity.given and rules.outvoted(entity) and not _touches(entity.span, unasked)
+    ]
+    stays = {entity.span for entity in voted if entity.given} - {entity.span for entity in outvoted}
     if rules.action != "relabel":
-        decisions: dict[Span, Decision] = {one.span: rules.action for one in outvoted}
+        decisions: dict[Span, Decision] = {entity.span: rules.action for entity in outvoted}
         if rules.action == "mask":
-            decisions |= {one.span: "mask" for one in missed}
+            decisions |= {entity.span: "mask" for entity in missed}
         return _changed(sentence, stays, decisions), _decided(voted, decisions)
-    decisions = {one.span: _relabelled(one) for one in outvoted}
+    decisions = {entity.span: _relabelled(entity) for entity in outvoted}
     added = _place_instead(outvoted, decisions, stays, nested=nested)
-    for one in sorted(missed, key=lambda one: (-one.votes, -one.prob, one.span)):  # of rivals the one with more votes
-        blocked = stays | added | {span for span, decision in decisions.items() if decision == "mask"}
-        if one.span not in added and (nested or not _touches(one.span, blocked)):
-            decisions[one.span] = "add"
-            added.add(one.span)
+    for entity in sorted(missed, key=_precedence):
+        if entity.span not in added and (nested or not _touches(entity.span, stays | added | _masked(decisions))):
+            decisions[entity.span] = "add"
+            added.add(entity.span)
     return _changed(sentence, stays | added, decisions), _decided(voted, decisions)
+
+
+def _precedence(entity: VotedEntity) -> tuple[int, float, Span]:
+    """Of rivals the one with more votes comes first."""
+    return -entity.votes, -entity.prob, entity.span
+
+
+def _masked(decisions: Mapping[Span, Decision]) -> set[Span]:
+    return {span for span, decision in decisions.items() if decision == "mask"}
 
 
 def _relabelled(entity: VotedEntity) -> Decision:
@@ -229,64 +244,61 @@ def _place_instead(
 ) -> set[Span]:
     """What stands instead of relabelled entities, the most suspicious first; decisions change where it has no room."""
     added: set[Span] = set()
-    for one in sorted(outvoted, key=lambda one: (-one.suspicion, one.span)):
-        if decisions[one.span] != "relabel":
+    for entity in sorted(outvoted, key=lambda entity: (-entity.suspicion, entity.span)):
+        if decisions[entity.span] != "relabel":
             continue
-        new = set(one.instead or ()) - added
-        masked = {span for span, decision in decisions.items() if decision == "mask"}
-        if nested or not any(_touches(span, stays | added | masked) for span in new):
+        new = set(entity.instead or ()) - added
+        taken = stays | added | _masked(decisions)
+        if nested or not any(_touches(span, taken) for span in new):
             added |= new
         else:  # to mask what touches an entity that was put here would mask that as well
-            decisions[one.span] = "drop" if _touches(one.span, added) else "mask"
+            decisions[entity.span] = "drop" if _touches(entity.span, added) else "mask"
     return added
 
 
 def _instead(
     entity: VotedEntity, entities: Sequence[VotedEntity], predictions: Sequence[Prediction], rules: Rules
 ) -> tuple[Span, ...] | None:
-    """What most models find in the place of an outvoted entity: see `VotedEntity.instead`."""
-    rivals = sorted(
-        (
-            one
-            for one in entities
-            if not one.given and one.span.overlaps(entity.span) and rules.enough(one.votes, one.of)
-        ),
-        key=lambda one: (-one.votes, -one.prob, one.span),
-    )
-    chosen = disjoint(rival.span for rival in rivals)
+    """What most models predict in the place of an outvoted entity: see `VotedEntity.instead`."""
+    rivals = [
+        other
+        for other in sorted(entities, key=_precedence)
+        if not other.given and other.span.overlaps(entity.span) and rules.enough(other.votes, other.of)
+    ]
     nothing = sum(not _touches(entity.span, prediction.found) for prediction in predictions)
     # as many may see nothing as see something: then what is seen wins only where more see it
-    if rules.enough(nothing, len(predictions)) and nothing >= max((one.votes for one in rivals), default=0):
+    if rules.enough(nothing, len(predictions)) and nothing >= max((rival.votes for rival in rivals), default=0):
         return ()
-    return chosen or None
+    return disjoint(rival.span for rival in rivals) or None
 
 
 def _weighed(
     sentence: Sentence, entities: Sequence[VotedEntity], rules: Rules
 ) -> tuple[Sentence, tuple[VotedEntity, ...]]:
     """Missing votes are those that a given entity did not get, and those that an entity got that is not given."""
-    doubted = [one for one in entities if rules.doubts(one)]
-    missing = max((one.of - one.votes if one.given else one.votes for one in doubted), default=0)
-    decisions: dict[Span, Decision] = {one.span: "weight" for one in doubted}
-    weighed = replace(sentence, weight=sentence.weight * rules.epsilon**missing) if missing else sentence
-    return weighed, _decided(entities, decisions if missing else {})
+    doubted = [entity for entity in entities if rules.doubts(entity)]
+    missing = max((entity.of - entity.votes if entity.given else entity.votes for entity in doubted), default=0)
+    if not missing:
+        return sentence, _decided(entities, {})
+    weighed = replace(sentence, weight=sentence.weight * rules.epsilon**missing)
+    return weighed, _decided(entities, {entity.span: "weight" for entity in doubted})
 
 
 def _changed(sentence: Sentence, spans: set[Span], decisions: Mapping[Span, Decision]) -> Sentence:
     """The sentence with these entities and those that are masked; the words of these count in no loss."""
     if not decisions:
         return sentence
-    masked = {span for span, decision in decisions.items() if decision == "mask"}
+    masked = _masked(decisions)
     kept = spans | (masked & set(sentence.spans or ()))
-    keep = list(sentence.keep or (True,) * len(sentence.words))
+    keep = list(sentence.counted)
     for span in masked:
         keep[span.start : span.end] = [False] * (span.end - span.start)
-    whole = whole_entities(kept, keep)[0]
+    whole, _ = whole_entities(kept, keep)
     return replace(sentence, spans=tuple(sorted(kept)), keep=None if all(whole) else whole)
 
 
 def _decided(entities: Iterable[VotedEntity], decisions: Mapping[Span, Decision]) -> tuple[VotedEntity, ...]:
-    return tuple(replace(one, decision=decisions.get(one.span, "keep")) for one in entities)
+    return tuple(replace(entity, decision=decisions.get(entity.span, "keep")) for entity in entities)
 
 
 def _touches(span: Span, others: Iterable[Span]) -> bool:

@@ -74,8 +74,8 @@ class StoreHeader(_Frozen):
         mine, its = _comparable(self), _comparable(other)
         return [
             f"{name}: the store has {mine.get(name, 'nothing')}, this run has {its.get(name, 'nothing')}"
-            for name in [*mine, *(name for name in its if name not in mine)]
-            if name not in mine or name not in its or mine[name] != its[name]
+            for name in dict.fromkeys([*mine, *its])
+            if mine.get(name, "nothing") != its.get(name, "nothing")
         ]
 
 

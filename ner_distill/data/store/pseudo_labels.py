@@ -23,7 +23,7 @@ def labelled_row(row: SoftRow, tagset: TagSet, *, weight: float = 1.0) -> Senten
         spans = [span for span, _ in decode_probs(row.probs, tagset)]
     else:
         likely = row.spans[row.spans["score"] > LIKELY]
-        spans = [Span(int(one["start"]), int(one["end"]), tagset.labels[int(one["label"])]) for one in likely]
+        spans = [Span(start, end, tagset.labels[label]) for start, end, label, _ in likely.tolist()]
     keep, _ = whole_entities(spans, row.keep.tolist())
     if not any(keep):
         return None

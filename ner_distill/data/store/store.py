@@ -5,10 +5,9 @@ A store is a directory: `manifest.json` and Parquet shards (docs/formats.md). `w
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ner_distill.data.sentence import Unit
-from ner_distill.data.store.columns import Columns, SoftBlock, SoftRow
+from ner_distill.data.store.columns import SoftBlock, SoftRow
 from ner_distill.data.store.manifest import Manifest, ShardEntry, read_manifest
 from ner_distill.data.store.parquet import read_columns, read_lengths
 from ner_distill.data.tagset import TagSet
@@ -38,8 +37,7 @@ class SoftLabelStore:
         self.path = path
         self.manifest = manifest
         self.tagset = TagSet(manifest.labels)
-        self._cached_shards = cached_shards
-        self._cache: OrderedDict[int, list[SoftBlock]] = OrderedDict()
+        self._cached = lru_cache(max(1, cached_shards))(self._read)
 
     @classmethod
     def open(
@@ -103,13 +101,7 @@ class SoftLabelStore:
 
         The arrays are shared with later callers and read-only. Raises RunError where the file is damaged.
         """
-        if position in self._cache:
-            self._cache.move_to_end(position)
-            return self._cache[position]
-        blocks = self._cache[position] = self._read(self.manifest.shards[position]).to_blocks()
-        while len(self._cache) > max(1, self._cached_shards):
-            self._cache.popitem(last=False)
-        return blocks
+        return self._cached(position)
 
     def read_block(self, index: int) -> SoftBlock:
         """Block `index` of `blocks`. Fast where neighbouring calls stay within a few shards."""
@@ -126,13 +118,14 @@ class SoftLabelStore:
             yield from rows[start:]
             start = 0
 
-    def _read(self, entry: ShardEntry) -> Columns:
+    def _read(self, position: int) -> list[SoftBlock]:
+        entry = self.manifest.shards[position]
         with self._damage_of(entry):
             columns = read_columns(self.path / entry.name, len(self.tagset), spans=self.has_spans)
             found, expected = columns.sizes, (entry.rows, entry.words, entry.pairs, entry.spans)
             if found != expected:
                 raise ValueError(f"{(*found,)} rows, words, pairs and spans, the manifest says {expected}")
-        return columns
+        return columns.to_blocks()
 
     def _blocks_of(self, position: int) -> npt.NDArray[np.void]:
         """(blocks,) of dtype `BLOCK`, of one shard."""

@@ -67,7 +67,7 @@ class WordMasker:
     def inputs(
         self, sentences: Sequence[Sequence[str]], actions: Sequence[Actions], rngs: Sequence[Random]
     ) -> dict[str, Tensor]:
-        """See Masker; `masked` is flat in batch · words."""
+        """As of Masker; `masked` is flat in batch · words."""
         parts = zip(sentences, actions, rngs, strict=True)
         seen = [replaced(words, action, self.forms, rng) for words, action, rng in parts]
         inputs = self.featurizer.collate([self.featurizer.features(words) for words in seen])
@@ -96,7 +96,7 @@ class PieceMasker:
     def inputs(
         self, sentences: Sequence[Sequence[str]], actions: Sequence[Actions], rngs: Sequence[Random]
     ) -> dict[str, Tensor]:
-        """See Masker; `masked` is flat in windows · pieces. A piece in several windows is guessed in one."""
+        """As of Masker; `masked` is flat in windows · pieces. A piece in several windows is guessed in one."""
         features = [self.featurizer.features(words) for words in sentences]
         inputs = self.featurizer.collate(list(map(self._replaced, features, actions, rngs)))
         whole = self.featurizer.collate(features)["pieces"].flatten()
@@ -138,7 +138,6 @@ class PretrainData:
         self._batches: dict[int, list[list[int]]] = {}
 
     def plan(self, epoch: int) -> list[tuple[int, list[int]]]:
-        """See TrainingData."""
         if self.planned is None:
             return [(epoch, batch) for batch in self.batches(epoch)]
         places = self.planned(epoch, lambda round: len(self.batches(round)))
@@ -154,7 +153,6 @@ class PretrainData:
         return self._batches[round]
 
     def load(self, micro_batch: tuple[int, list[int]], epoch: int) -> Batch:
-        """See TrainingData."""
         return self.masked(TRAINING, *micro_batch)
 
     def held_out(self) -> list[list[int]]:
@@ -245,13 +243,11 @@ class MaskedObjective:
         self.weights = {"masked": 1.0} | ({"simcse": simcse} if simcse else {})
 
     def counts(self, batch: Batch) -> dict[str, float]:
-        """See Objective."""
         texts = batch.inputs.get("piece_mask", batch.mask)
         counts = {"masked": float(len(batch.inputs["targets"])), "simcse": float(len(texts))}
         return {name: counts[name] for name in self.weights}
 
     def sums(self, batch: Batch) -> dict[str, Tensor]:
-        """See Objective."""
         guesses = self.model(batch.inputs)
         sums = {"masked": masked_loss(guesses.logits, self.model.target(batch.inputs["targets"]))}
         if "simcse" in self.weights:

@@ -18,7 +18,7 @@ from ner_distill.data.features.words import WordFeaturizer
 from ner_distill.data.formats.readers import count_sentences, read_raw, resumable
 from ner_distill.data.formats.reading import unit_of_raw
 from ner_distill.data.lexicon.lexicon import Lexicon
-from ner_distill.data.sentence import Unit
+from ner_distill.data.sentence import Unit, separator
 from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import atomic_write_text, read_json, write_json
@@ -144,9 +144,9 @@ def _train(config: PretrainConfig, model: _Model, text: Text, lexicon: Lexicon |
     )
     loop = session.loop(task, epochs=ROUNDS if config.minutes else config.optim.epochs * text.rounds())
     minutes.done = lambda: (loop.progress.step, loop.progress.seconds)
-    result = loop.run(resume=session.resumes)
+    done = loop.run(resume=session.resumes)
     figures = development_figures(model.module, data)
-    metrics = {"kind": "pretrain", **figures, "steps": result.steps, "seconds": round(result.seconds, 1)}
+    metrics = {"kind": "pretrain", **figures, "steps": done.step, "seconds": round(done.seconds, 1)}
     session.finish(lambda out: _save(config, model, out), metrics)
     return Pretrained(figures["accuracy"], figures["perplexity"], session.main)
 
@@ -170,8 +170,8 @@ def _save(config: PretrainConfig, model: _Model, out: Path) -> None:
 def _lexicon(config: PretrainConfig, unit: Unit) -> Lexicon | None:
     if not config.mask.lexicon:
         return None
-    longest, separator = (8, "") if unit == "character" else (LONGEST, " ")
-    return Lexicon.read(config.mask.lexicon, max_length=longest, separator=separator, fold_case=unit == "word")[0]
+    longest, fold = (8, False) if unit == "character" else (LONGEST, True)
+    return Lexicon.read(config.mask.lexicon, max_length=longest, separator=separator(unit), fold_case=fold)[0]
 
 
 def _text(options: PretrainOptions, unit: Unit, session: Session) -> Text:

@@ -108,4 +108,4 @@ def test_json_lines_say_nothing_of_labels_that_all_count(tmp_path: Path) -> None
 def test_conll_counts_sentences_whose_keep_or_weight_it_cannot_hold(tmp_path: Path) -> None:
     plain, masked = Sentence("a", ("x",), ()), Sentence("b", ("x",), (), keep=(False,))
     written = write_conll([plain, masked, Sentence("c", ("x",), (), weight=0.5)], tmp_path / "out.conll")
-    assert written.carriers == 2
+    assert written.weights == 2

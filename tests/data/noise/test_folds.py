@@ -118,11 +118,6 @@ def test_the_document_of_an_id_is_what_stands_before_its_number(id: str, documen
     assert document_of(id) == document
 
 
-def test_another_key_names_other_documents() -> None:
-    for fold in make_folds(APART, 4, by="document", seed=1, key=lambda id: id[-1]):
-        assert {APART[index].id[-1] for index in fold.held_out}.isdisjoint(APART[index].id[-1] for index in fold.train)
-
-
 def test_fewer_documents_than_folds_is_an_error_that_says_what_a_document_is() -> None:
     sentences = [one("train.txt:1", "a b", "a"), one("train.txt:9", "c d", "c")]
     with pytest.raises(DataError, match=r"as many documents as folds \(5\), found 1 .*'train.txt:1'.*fewer `folds`"):
