@@ -196,6 +196,11 @@ class Chains:
         """(words, chains, tags): all paths that end in each tag at each word."""
         return prefix_scores(self.emissions, self.start, self.transitions)
 
+    def suffixes(self) -> Tensor:
+        """(words, chains, tags): all paths that begin in each tag at each word."""
+        backwards = prefix_scores(self.packing.reverse(self.emissions), self.end, self.transitions.t())
+        return self.packing.reverse(backwards)
+
     def log_z(self, prefixes: Tensor) -> Tensor:
         """(chains,): all whole paths."""
         return torch.logsumexp(self.packing.at_last(prefixes) + self.end, -1)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypedDict, Unpack
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -23,6 +23,8 @@ BLOCK = {"cpu": 2**19}
 """Numbers (sentences × spans × types or hidden units) that are computed at once: what caches hold; elsewhere `KEPT`."""
 KEPT = 2**24
 """Above so many numbers in all, blocks are computed again in the backward pass instead of kept for it."""
+READING_ENTROPY = 0.05
+"""λ: weight, within the reading-comprehension objective, of what keeps its distribution wide."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Block:
     allowed: Tensor
 
     def cut(self, table: Tensor) -> Tensor:
-        """The part of a table (..., words, words)."""
+        """The block's part of a table (..., words, words)."""
         return table[..., self.first, self.last]
 
 
@@ -42,21 +44,12 @@ Work = Callable[[Tensor, Block], tuple[Tensor, ...]]
 """The scores of a block (batch, types, first words, last words), lowest where there is no candidate → tensors."""
 
 
-class PointerOptions(TypedDict, total=False):
-    """What all pointers take."""
-
-    max_width: int
-    """Spans of more words are no candidates; 0 (the default) = any width."""
-    smoothing: float
-    """ε: gold is learned as 1 − ε, and the other candidates of a sentence share another ε in each type."""
-    reading: float
-    """Weight of the reading-comprehension objective, see `_reading_loss`; 0 (the default) = none."""
-    reading_entropy: float
-    """Weight, within that, of what keeps its distribution wide; 0.05 unless given."""
-
-
 class PointerHead(SpanHead):
-    """What all pointers share; form: what scores spans.
+    """What all pointers share. `form` scores spans, made with the options that are named nowhere else.
+
+    max_width: spans of more words are no candidates; 0 = any width.
+    smoothing: ε: gold is learned as 1 − ε, and the other candidates of a sentence share another ε in each type.
+    reading:   weight of the reading-comprehension objective, see `_reading_loss`; 0 = none.
 
     An entity is what scores above 0; nested ones come for free. Losses and marginals are computed for some first
     words at a time, above `KEPT` numbers once more in the backward pass, so that memory stays small.
@@ -65,27 +58,21 @@ class PointerHead(SpanHead):
 
     smooths = True
     learns_spans = True
+    form_type: ClassVar[type[ProductScores] | type[SharedProductScores] | type[AdditiveScores]]
 
     def __init__(
         self,
-        form: SpanScores,
+        dim: int,
+        types: int,
         *,
         max_width: int = 0,
         smoothing: float = 0.0,
         reading: float = 0.0,
-        reading_entropy: float = 0.05,
+        **form: Any,
     ) -> None:
         super().__init__()
-        if form.types < 1:
-            raise ValueError(f"types: expected at least 1, found {form.types}")
-        if not 0 <= smoothing < 1:
-            raise ValueError(f"smoothing: expected a number from 0 to below 1, found {smoothing}")
-        for name, value in (("max_width", max_width), ("reading", reading), ("reading_entropy", reading_entropy)):
-            if value < 0:
-                raise ValueError(f"{name}: expected 0 or more, found {value}")
-        self.form = form
-        self.max_width, self.smoothing = max_width, smoothing
-        self.reading, self.reading_entropy = reading, reading_entropy
+        self.form: SpanScores = self.form_type(dim, types, **form)
+        self.max_width, self.smoothing, self.reading = max_width, smoothing, reading
 
     def scores(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """(batch, types, words, words) float32 logits; the dtype's lowest number where there is no candidate."""
@@ -140,11 +127,9 @@ class PointerHead(SpanHead):
             return torch.stack(sums).sum()
 
     def span_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """The logistic function of the scores."""
         return self.scores(vectors, mask).sigmoid()
 
     def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """`spans.tag_log_probs` of the scores."""
         parts, allowed = self._prepared(vectors, mask)
         words = mask.shape[1]
         with _full_precision(vectors):
@@ -199,7 +184,7 @@ class PointerHead(SpanHead):
     def _reading_loss(self, parts: Parts, allowed: Tensor, gold: Spans) -> Tensor:
         """(batch, types) −Σ p · f1 + λ Σ p log p, p the softmax of all candidates; 0 for a type without gold.
 
-        f1(i, j): the best overlap F1, in words, of the span with a gold span of its type; λ: `reading_entropy`.
+        f1(i, j): the best overlap F1, in words, of the span with a gold span of its type; λ: `READING_ENTROPY`.
         """
         row, start, end, kind = gold.places.unbind(1)
         possible = allowed[row, start, end - 1].to(parts[0].dtype)
@@ -216,7 +201,7 @@ class PointerHead(SpanHead):
         totals, f1, score = (torch.stack(some) for some in self._over_blocks(parts, allowed, work))
         shares = totals.softmax(0)  # of all probability, by block
         total, f1, score = totals.logsumexp(0), (shares * f1).sum(0), (shares * score).sum(0)
-        return asked.view_as(f1) * (self.reading_entropy * (score - total) - f1)
+        return asked.view_as(f1) * (READING_ENTROPY * (score - total) - f1)
 
     def _prepared(self, vectors: Tensor, mask: Tensor) -> tuple[Parts, Tensor]:
         """The parts of the scores, and (batch, words, words) the candidates."""
@@ -245,26 +230,19 @@ class PointerHead(SpanHead):
 class GlobalPointerHead(PointerHead):
     """GlobalPointer: a query and a key per type; see `ProductScores`."""
 
-    def __init__(
-        self, dim: int, types: int, *, head_dim: int = 64, rotary: bool = True, **options: Unpack[PointerOptions]
-    ) -> None:
-        super().__init__(ProductScores(dim, types, head_dim=head_dim, rotary=rotary), **options)
+    form_type = ProductScores
 
 
 class EfficientPointerHead(PointerHead):
     """Efficient GlobalPointer: one query and key for all types; see `SharedProductScores`."""
 
-    def __init__(
-        self, dim: int, types: int, *, head_dim: int = 64, rotary: bool = True, **options: Unpack[PointerOptions]
-    ) -> None:
-        super().__init__(SharedProductScores(dim, types, head_dim=head_dim, rotary=rotary), **options)
+    form_type = SharedProductScores
 
 
 class AdditivePointerHead(PointerHead):
     """The form of TPLinker: a hidden layer over the two words; see `AdditiveScores`."""
 
-    def __init__(self, dim: int, types: int, *, head_dim: int = 64, **options: Unpack[PointerOptions]) -> None:
-        super().__init__(AdditiveScores(dim, types, hidden=head_dim), **options)
+    form_type = AdditiveScores
 
 
 def _bias(parts: Parts, allowed: Tensor) -> Tensor:
