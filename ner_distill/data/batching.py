@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,10 +54,10 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
-        moved: dict[str, Any] = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        moved |= {name: value.to(device, non_blocking=True) for name, value in moved.items() if torch.is_tensor(value)}
-        moved["inputs"] = {key: value.to(device, non_blocking=True) for key, value in self.inputs.items()}
-        return Batch(**moved)
+        inputs = {key: value.to(device, non_blocking=True) for key, value in self.inputs.items()}
+        tensors = {name: value for name, value in vars(self).items() if torch.is_tensor(value)}
+        moved = {name: value.to(device, non_blocking=True) for name, value in tensors.items()}
+        return dataclasses.replace(self, inputs=inputs, **moved)
 
 
 def plan_batches(sizes: Sequence[int], *, budget: int, seed: int | None, epoch: int = 0) -> list[list[int]]:
@@ -76,17 +75,14 @@ def plan_batches(sizes: Sequence[int], *, budget: int, seed: int | None, epoch: 
         blurred = lengths * rng.uniform(0.9, 1.1, len(lengths)) + rng.uniform(0, 2, len(lengths))
         order = np.argsort(-blurred, kind="stable")
     batches: list[list[int]] = []
-    current: list[int] = []
     longest = 0
     for index in order.tolist():
-        size = sizes[index]
-        if current and max(longest, size) * (len(current) + 1) > budget:
-            batches.append(current)
-            current, longest = [], 0
-        current.append(index)
-        longest = max(longest, size)
-    if current:
-        batches.append(current)
+        longest = max(longest, sizes[index])
+        if batches and longest * (len(batches[-1]) + 1) <= budget:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+            longest = sizes[index]
     if seed is not None:
         shuffled = np.random.default_rng([seed, epoch, 1]).permutation(len(batches))
         batches = [batches[index] for index in shuffled]

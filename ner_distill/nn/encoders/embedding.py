@@ -23,7 +23,6 @@ class WordDropout(nn.Module):
         self.rate = rate
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Ids (…) long → the same shape."""
         if not self.training or self.rate == 0:
             return ids
         chosen = (torch.rand(ids.shape, device=ids.device) < self.rate) & (ids != 0)
@@ -68,7 +67,6 @@ class GivenEmbedding(nn.Module):
         self.register_buffer("fixed", torch.zeros(learned.num_embeddings, dtype=torch.bool))
 
     def forward(self, ids: Tensor) -> Tensor:
-        """ids (…) long → (…, dim)."""
         return torch.where(self.fixed[ids][..., None], self.given[ids], self.learned(ids))
 
 

@@ -43,7 +43,6 @@ class LatticeLayers(nn.Module):
 
     @property
     def layers(self) -> nn.ModuleList:
-        """The transformer layers, lowest first."""
         return self.flat.layers
 
     def forward(self, vectors: Tensor, mask: Tensor, inputs: dict[str, Tensor]) -> Tensor:
