@@ -25,10 +25,6 @@ Loss = Callable[[], Tensor]
 Backward = Callable[[Tensor], None]
 Predict = Callable[[], tuple[Tensor, Tensor]]
 
-NO_PART = (
-    "adversarial training: the embeddings took no part in the loss; nothing to perturb. "
-    'Use adversarial.kind = "none" with this encoder'
-)
 XI = 0.1  # length of VAT's trial step (authors' code for text)
 
 
@@ -189,7 +185,10 @@ def _slopes(place: Perturbation, loss: Loss, moves: Sequence[Tensor]) -> list[Te
 
 def _known(points: Sequence[Tensor], slopes: Sequence[Tensor | None]) -> list[Tensor]:
     if all(slope is None for slope in slopes):
-        raise ConfigError(NO_PART)
+        raise ConfigError(
+            "adversarial training: the embeddings took no part in the loss; nothing to perturb. "
+            'Use adversarial.kind = "none" with this encoder'
+        )
     pairs = zip(points, slopes, strict=True)
     return [torch.zeros_like(point) if slope is None else slope for point, slope in pairs]
 

@@ -67,34 +67,31 @@ UNLABELLED = ("r_drop", "simcse", "vat")  # terms that ask no label
 
 
 class TeacherObjective:
-    """L_ner + w · L_sim (method: joint loss of the two tasks), what is learned beside them and what regularises them.
+    """The joint loss of the two tasks, L_ner + w · L_sim, and what is learned beside them or regularises them.
 
-    Each of these is a mean, a term with a weight of its own, and is there only where that is above 0:
+    Each term is a mean with a weight of its own, and is there only where that is above 0:
 
     `entities`    the head's loss, per word (token head) or per sentence (all others); the mean over all passes and
                   dropout samples.
     `similarity`  binary cross-entropy per pair, in the first pass.
     `smoothing`   label smoothing ε: the loss is (1 − ε) NLL + ε U, U = cross-entropy of each word to the even
-                  distribution. For a softmax that is the usual one. A CRF's targets are whole paths; there U is
-                  over the words' marginals, of the tags that are possible, and holds them off 0 and 1. A pointer
-                  smooths its own loss; then there is no such term.
+                  distribution over the tags that are possible; of a CRF that of the marginals. A pointer smooths its
+                  own loss; then there is no such term.
     `boundary`, `main_type`  the losses of the auxiliary heads (method 2.6).
     `r_drop`      KL(p ‖ q) + KL(q ‖ p) of each word's tags in two passes with other dropout, weight α / 4 (Liang et al.
-                  2021: α / 2 beside the SUM of two likelihoods; here their mean). For a CRF of the marginals: 0
-                  where two passes agree on every word, which is less than agreeing on every path. For a pointer the
-                  same of each span, entity or not.
+                  2021: α / 2 beside the SUM of two likelihoods; here their mean). For a CRF of the marginals, for a
+                  pointer of each span, entity or not.
     `simcse`      contrast of the mean word vectors of two passes, per sentence, see `contrast`.
     `mixup`       the likelihood of mixed word vectors beside (the source: instead of) the plain one, see `mixup_loss`.
     `vat`         see `Vat`; the only term of batches without tags.
 
     Labels count of the words that the batch keeps, times the weights of its sentences: in `entities`, `smoothing`,
     `boundary`, `main_type` and `mixup`. `r_drop`, `simcse` and `vat` ask no label and count all words alike.
-
-    What is summed over words but weighed against the likelihood (smoothing, r_drop, vat) is divided by what that is
-    divided by: per sentence for a CRF. So weights mean the same for both heads.
+    `smoothing`, `r_drop` and `vat`, sums over words, are divided by what the likelihood is divided by (of a CRF:
+    sentences), so that weights mean the same for all heads.
 
     R-Drop and SimCSE share a second pass of the encoder; nothing else needs one. Dropout samples, smoothing and mixup
-    cost passes of the head alone. Random numbers come from torch's generators.
+    cost passes of the head alone.
 
     Every term is a sum, so accumulated batches give the gradient of one big batch, with two exceptions: SimCSE compares
     the sentences of a micro-batch with each other, and mixup draws its sentences and one λ in each.

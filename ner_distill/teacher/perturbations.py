@@ -16,7 +16,10 @@ class Perturbation(ABC):
 
     @abstractmethod
     def at(self, moves: Sequence[Tensor] | None = None) -> AbstractContextManager[list[Tensor]]:
-        """A context in which what is perturbed stands at itself + moves; gives the tensors to take gradients by."""
+        """A context in which what is perturbed stands at itself + moves; None moves nothing.
+
+        It gives the moved tensors, by which gradients are taken, also of what is frozen.
+        """
 
     @abstractmethod
     def norms(self, tensor: Tensor) -> Tensor:
@@ -41,11 +44,7 @@ class OnVectors(Perturbation):
 
     @contextmanager
     def at(self, moves: Sequence[Tensor] | None = None) -> Iterator[list[Tensor]]:
-        """Inside, the embeddings give their vectors + `moves`, one for each call of any of them, in order.
-
-        moves: None moves nothing.
-        Yields: the moved vectors of each call so far; gradients are taken by these. Frozen embeddings have them too.
-        """
+        """One move for each call of an embedding, in order. Yields the moved vectors of each call so far."""
         points: list[Tensor] = []
 
         def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
@@ -80,11 +79,7 @@ class OnWeights(Perturbation):
 
     @contextmanager
     def at(self, moves: Sequence[Tensor] | None = None) -> Iterator[list[Tensor]]:
-        """Inside, the modules hold their matrices + `moves`, one for each of `matrices`.
-
-        moves: None moves nothing.
-        Yields: the moved matrices; gradients are taken by these. Frozen matrices have them too.
-        """
+        """One move for each of `matrices`."""
         each = [None] * len(self.matrices) if moves is None else moves
         points = {matrix: moved(matrix, move) for matrix, move in zip(self.matrices, each, strict=True)}
         originals = [table.weight for table in self.tables]

@@ -32,7 +32,7 @@ class WordDropout(nn.Module):
 class SpellingCnn(nn.Module):
     """Characters of a word → a vector: convolutions of several widths, max-pooled (Kim 2014)."""
 
-    def __init__(self, chars: int, *, dim: int, filters: int, widths: tuple[int, ...] = (2, 3, 4)) -> None:
+    def __init__(self, chars: int, *, filters: int, dim: int = 32, widths: tuple[int, ...] = (2, 3, 4)) -> None:
         super().__init__()
         self.embedding = nn.Embedding(chars, dim, padding_idx=0)
         self.convolutions = nn.ModuleList(nn.Conv1d(dim, filters, width, padding=width // 2) for width in widths)

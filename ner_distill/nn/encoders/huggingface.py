@@ -110,10 +110,7 @@ def build_classifier(config: PretrainedConfig, tags: tuple[str, ...]) -> PreTrai
 
 
 def load_classifier(directory: Path) -> PreTrainedModel:
-    """The token classifier of a directory with config.json and model.safetensors: fp32, evaluation mode.
-
-    Raises ConfigError where weights are missing, damaged or of another shape: nothing is left at random values.
-    """
+    """The token classifier of a directory: fp32, evaluation mode. Raises ConfigError where weights do not fit it."""
     model, missing = _load(AutoModelForTokenClassification, directory)
     _require_none(missing, directory)
     model.eval()
@@ -161,11 +158,10 @@ def position_limit(config: PretrainedConfig) -> int | None:
 
 
 def embedding_of(backbone: PreTrainedModel) -> nn.Embedding:
-    """The embedding of pieces."""
     embedding = backbone.get_input_embeddings()
     if not isinstance(embedding, nn.Embedding):
-        kind = type(embedding).__name__
-        raise ConfigError(f"{type(backbone).__name__}: expected an embedding of pieces, found {kind}")
+        found = type(embedding).__name__
+        raise ConfigError(f"{type(backbone).__name__}: expected an embedding of pieces, found {found}")
     return embedding
 
 
@@ -208,23 +204,17 @@ def _located(name: str | Path) -> str | Path:
     return text
 
 
-def _check_weights(directory: Path) -> None:
-    if any(directory.glob("*.safetensors")):
-        return
-    pickles = [name for name in PICKLES if (directory / name).exists()]
-    if pickles:
-        raise ConfigError(
-            f"{directory}: has its weights as {pickles[0]} only, which is not read because such a file can run code; "
-            "convert it to model.safetensors (load and save_pretrained, where you trust it)"
-        )
-    raise ConfigError(f"{directory}: no model.safetensors in this directory")
-
-
 def _load(kind: Any, name: str | Path) -> tuple[PreTrainedModel, list[str]]:
     """The model of a checkpoint, fp32, and the names of its weights that the checkpoint lacks."""
     config, where = load_config(name), _located(name)
-    if isinstance(where, Path):
-        _check_weights(where)
+    if isinstance(where, Path) and not any(where.glob("*.safetensors")):
+        pickles = [name for name in PICKLES if (where / name).exists()]
+        if pickles:
+            raise ConfigError(
+                f"{where}: has its weights as {pickles[0]} only, which is not read because such a file can run code; "
+                "convert it to model.safetensors (load and save_pretrained, where you trust it)"
+            )
+        raise ConfigError(f"{where}: no model.safetensors in this directory")
     with _explained(name):
         model, report = kind.from_pretrained(
             where,

@@ -35,7 +35,6 @@ class LatticeLayers(nn.Module):
         nn.init.zeros_(learned.weight[0])
         self.words: AnyEmbedding = learned
         self.projection = nn.Linear(word_dim, flat.dim)
-        # On a pretrained encoder the sources' order: norm, then dropout. From scratch the embeddings are dropped out.
         norms = [nn.Sequential(nn.LayerNorm(flat.dim), nn.Dropout(dropout)) if normed else nn.Identity() for _ in "cw"]
         self.char_norm, self.word_norm = norms
         self.dropout = nn.Identity() if normed else nn.Dropout(dropout)

@@ -218,11 +218,6 @@ class Chains:
         last = tags.gather(0, self.packing.last[None])[0]
         return emitted + stepped + self.start.index_select(0, tags[0]) + self.end.index_select(0, last)
 
-    def best(self) -> Tensor:
-        """(chains, words) the tags of each chain's best path, 0 where there is no word."""
-        scores = self.packing.unpack(self.emissions)
-        return best_path(scores, self.start, self.end, self.transitions, self.packing.mask)
-
 
 def best_path(emissions: Tensor, start: Tensor, end: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
     """Viterbi: the tags of the path with the greatest sum of scores; the lowest ids where paths tie at a word.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ner_distill.nn.heads.base import Projection, SpanHead, weighted_sum
-from ner_distill.nn.heads.chain import Chains, Packing, working_dtype
+from ner_distill.nn.heads.chain import Chains, Packing, best_path, working_dtype
 from ner_distill.nn.heads.crf import ChainHead
 from ner_distill.nn.spans import Spans, candidates, check_fit
 
@@ -95,7 +95,9 @@ class CrfPerTypeHead(ChainHead, SpanHead):
             return Spans(mask.new_zeros(0, 4, dtype=torch.long)), logits.new_zeros(0)
         with torch.autocast(vectors.device.type, enabled=False):
             chains = self._chains(logits, mask)
-            chain, first, last = entities_of(chains.best()).unbind(1)
+            packing, transitions = chains.packing, (chains.start, chains.end, chains.transitions)
+            tags = best_path(packing.unpack(chains.emissions), *transitions, packing.mask)
+            chain, first, last = entities_of(tags).unbind(1)
             probs = PlaceScores.of(chains).at(chain, first, last).exp()
         row, kind, words = chain // self.types, chain % self.types, mask.shape[1]
         order = (((row * words + first) * words + last) * self.types + kind).argsort()

@@ -206,7 +206,7 @@ SENTENCES = [["Peter", "lives", "in", "Brussels", "."], [], ["unbelievable", "åŒ
 def scratch() -> tuple[WordFeaturizer, nn.Module]:
     featurizer = WordFeaturizer.counted([*SENTENCES, *QUESTIONS] * 3, "word")
     sizes = {name: len(vocab) for name, vocab in featurizer.vocabs.items()}
-    embedding = WordEmbedding(sizes["words"], dim=6, chars=sizes["chars"], char_dim=5, char_filters=4)
+    embedding = WordEmbedding(sizes["words"], dim=6, chars=sizes["chars"], char_filters=4)
     return featurizer, ScratchEncoder(embedding, hidden=8, layers=2, heads=2).double().eval()
 
 
