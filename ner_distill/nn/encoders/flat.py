@@ -97,15 +97,15 @@ class FlatAttention(nn.Module):
     def _of_words(self, query: Tensor, parts: Sequence[Tensor], lattice: Lattice) -> Tensor:
         """query (heads, batch, words, dim / heads) → scores by their distances (heads, batch, words, elements)."""
         columns, first = lattice.columns(), 0
-        found = [query.new_empty(*query.shape[:2], 0, columns.shape[1])]
+        scores = [query.new_empty(*query.shape[:2], 0, columns.shape[1])]
         for width, heads in zip(lattice.widths[1:], lattice.heads[1:], strict=True):
             last = first + heads.shape[1]
             table = self._distances(parts, width, lattice).flatten(0, 1)
             by_distance = query[:, :, first:last].flatten(1, 2) @ table.permute(1, 2, 0)
             by_distance = by_distance.unflatten(1, (query.shape[1], heads.shape[1]))
-            found.append(by_distance.gather(-1, (columns[:, None] - heads[..., None]).expand(self.heads, -1, -1, -1)))
+            scores.append(by_distance.gather(-1, (columns[:, None] - heads[..., None]).expand(self.heads, -1, -1, -1)))
             first = last
-        return torch.cat(found, 2)
+        return torch.cat(scores, 2)
 
     def _distances(self, parts: Sequence[Tensor], width: int, lattice: Lattice) -> Tensor:
         """(classes, 2 · length - 1, heads, dim / heads): W_R R of queries of this width."""

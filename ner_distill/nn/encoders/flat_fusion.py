@@ -37,8 +37,8 @@ class Positions(nn.Module):
         if not self.tables:
             return (sinusoids(reach, self.dim, device=like.device).to(like.dtype),) * self.kinds
         rows = torch.arange(1 - reach, reach, device=like.device).clamp(-self.max_distance, self.max_distance)
-        found = [nn.functional.embedding(rows + self.max_distance, table) for table in self.tables]
-        return tuple(found * self.kinds if self.shared else found)
+        vectors = [nn.functional.embedding(rows + self.max_distance, table) for table in self.tables]
+        return tuple(vectors * self.kinds if self.shared else vectors)
 
 
 class SumFusion(nn.Module):

@@ -104,8 +104,9 @@ def build_classifier(config: PretrainedConfig, tags: tuple[str, ...]) -> PreTrai
         with quiet():
             model: PreTrainedModel = AutoModelForTokenClassification.from_config(config, dtype=torch.float32)
     except ValueError:
-        said = f"transformers has no token classifier for {config.model_type}; choose another encoder"
-        raise ConfigError(said) from None
+        raise ConfigError(
+            f"transformers has no token classifier for {config.model_type}; choose another encoder"
+        ) from None
     return model
 
 
@@ -167,13 +168,13 @@ def embedding_of(backbone: PreTrainedModel) -> nn.Embedding:
 
 def layers_of(backbone: nn.Module) -> nn.ModuleList:
     """The transformer layers, lowest first: the longest module list that lies in no other."""
-    found: dict[str, nn.ModuleList] = {}
+    lists: dict[str, nn.ModuleList] = {}
     for name, module in backbone.named_modules():
-        if isinstance(module, nn.ModuleList) and not any(name.startswith(f"{outer}.") for outer in found):
-            found[name] = module
-    if not found:
+        if isinstance(module, nn.ModuleList) and not any(name.startswith(f"{outer}.") for outer in lists):
+            lists[name] = module
+    if not lists:
         raise ConfigError(f"{type(backbone).__name__}: no list of layers found; this encoder is not supported")
-    return max(found.values(), key=len)
+    return max(lists.values(), key=len)
 
 
 def _stripped(backbone: PreTrainedModel) -> PreTrainedModel:
@@ -262,8 +263,8 @@ def _explained(name: str | Path) -> Iterator[None]:
     except SafetensorError as error:
         raise ConfigError(f"{name}: model.safetensors is damaged ({error}); get it again") from None
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        said = " ".join(str(error).split())[:300].rstrip(".")
+        reason = " ".join(str(error).split())[:300].rstrip(".")
         raise ConfigError(
-            f"{name}: could not be loaded: {said}. Expected an id that the Hugging Face hub or its cache "
+            f"{name}: could not be loaded: {reason}. Expected an id that the Hugging Face hub or its cache "
             "has (offline: the cache only; HF_HUB_OFFLINE=1 saves its retries), or a directory"
         ) from None

@@ -53,8 +53,8 @@ class LatticeLayers(nn.Module):
         for key, values in inputs.items():
             if key.startswith(PREFIX):
                 ids, heads = values.unbind(1)
-                found = self.word_norm(self.projection(self.dropout(self.words(self.forget(ids)))))
-                groups.append(WordGroup(int(key.removeprefix(PREFIX)), found, heads, ids != 0))
+                words = self.word_norm(self.projection(self.dropout(self.words(self.forget(ids)))))
+                groups.append(WordGroup(int(key.removeprefix(PREFIX)), words, heads, ids != 0))
         encoded: Tensor = self.flat(self.char_norm(vectors), mask, groups)
         return encoded
 

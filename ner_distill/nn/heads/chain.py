@@ -247,6 +247,6 @@ def best_path(emissions: Tensor, start: Tensor, end: Tensor, transitions: Tensor
     for word in range(len(packed) - 1, 0, -1):
         count = reaching[word]
         tags[word - 1, :count] = (scores[word - 1, :count] + incoming[tags[word, :count]]).argmax(-1)
-    found = torch.empty_like(mask, dtype=torch.long)
-    found[order] = packing.unpack(tags)
-    return found
+    path = torch.empty_like(mask, dtype=torch.long)
+    path[order] = packing.unpack(tags)
+    return path

@@ -119,8 +119,8 @@ class PointerHead(SpanHead):
         with _full_precision(first):
 
             def work(scores: Tensor, _: Block) -> tuple[Tensor, ...]:
-                one, other = scores.chunk(2)  # equal where there is no candidate
-                return (((one.sigmoid() - other.sigmoid()) * (one - other)).sum(),)
+                s, t = scores.chunk(2)  # equal where there is no candidate
+                return (((s.sigmoid() - t.sigmoid()) * (s - t)).sum(),)
 
             (sums,) = self._over_blocks(parts, allowed, work)
             return torch.stack(sums).sum()
@@ -152,11 +152,11 @@ class PointerHead(SpanHead):
         with _full_precision(vectors):
 
             def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
-                some, values = spans.spans_above(scores, least)
+                likely, values = spans.spans_above(scores, least)
                 start = block.first.start
-                return some.places + torch.tensor([0, start, start, 0], device=scores.device), values.sigmoid()
+                return likely.places + torch.tensor([0, start, start, 0], device=scores.device), values.sigmoid()
 
-            places, probs = (torch.cat(some) for some in self._over_blocks(parts, allowed, work))
+            places, probs = (torch.cat(blocks) for blocks in self._over_blocks(parts, allowed, work))
             order = places[:, 0].argsort(stable=True)  # blocks are in the order of first words already
             return Spans(places[order]), probs[order]
 
@@ -164,7 +164,7 @@ class PointerHead(SpanHead):
         def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
             return sparse_terms(scores, gold, block.first.start)
 
-        rest, at_gold = (torch.stack(some) for some in self._over_blocks(parts, allowed, work))
+        rest, at_gold = (torch.stack(blocks) for blocks in self._over_blocks(parts, allowed, work))
         of_gold = gold_loss(at_gold.sum(0), gold, allowed, self.form.types)
         of_rest = functional.softplus(rest.logsumexp(0))
         return weighted_sum(of_gold, weight) + weighted_sum(of_rest, weight)
@@ -197,7 +197,7 @@ class PointerHead(SpanHead):
             plain = scores.masked_fill(~block.allowed[:, None], 0).flatten(2)
             return spans.log_sum_exp_of_table(scores), (within * overlaps.flatten(2)).sum(-1), (within * plain).sum(-1)
 
-        totals, f1, score = (torch.stack(some) for some in self._over_blocks(parts, allowed, work))
+        totals, f1, score = (torch.stack(blocks) for blocks in self._over_blocks(parts, allowed, work))
         shares = totals.softmax(0)  # of all probability, by block
         total, f1, score = totals.logsumexp(0), (shares * f1).sum(0), (shares * score).sum(0)
         return asked.view_as(f1) * (READING_ENTROPY * (score - total) - f1)

@@ -49,9 +49,9 @@ class ProductScores(SpanScores):
         """Queries and keys, turned and divided by the root of √d: (batch, types, words, head_dim) each."""
         both = (_projected(part, vectors).unflatten(-1, (self.types, -1)) for part in (self.query, self.key))
         scale = self.head_dim**-0.25
-        placed = (turned(one, scale=scale) if self.rotary else one * scale for one in both)
+        placed = (turned(part, scale=scale) if self.rotary else part * scale for part in both)
         # One copy here saves one for every block: a product of matrices wants types beside the batch.
-        query, key = (one.transpose(1, 2).contiguous() for one in placed)
+        query, key = (part.transpose(1, 2).contiguous() for part in placed)
         return query, key
 
     def block(self, parts: Parts, bias: Tensor, first: slice, last: slice) -> Tensor:
