@@ -12,13 +12,13 @@ from ner_distill.console import Reporter
 from ner_distill.data.features.gazetteers import LONGEST
 from ner_distill.data.formats.readers import count_sentences, read_raw
 from ner_distill.data.lexicon.dictionaries import Dictionaries, parse_dictionaries
-from ner_distill.data.sentence import Sentence, separator
+from ner_distill.data.sentence import ScoredSpan, Sentence, separator
 from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import atomic_write_text, write_json
 from ner_distill.options.labels import GrowOptions
 from ner_distill.runs.build import load_run
-from ner_distill.runtime.inference import ScoredSpan, best_device, predict_sentences
+from ner_distill.runtime.inference import best_device, predict_sentences
 
 DICTIONARIES = OutputKind("grow-dictionary", "dictionaries", (), can_resume=False, can_overwrite=False)
 Forms = dict[str, Counter[str]]
