@@ -17,9 +17,20 @@ TORCH_SEED = 67280421310721
 
 SMALL = (
     "encoder.hidden=32", "encoder.heads=4", "encoder.word_dim=16", "encoder.char_filters=8", "encoder.bigram_dim=8",
-    "optim.lr=1e-2", "optim.batch_words=128",
+    "encoder.unknown=0.05", "encoder.dropout=0.1", "encoder.embedding_dropout=0.1", "optim.lr=1e-2",
+    "optim.batch_words=64",
 )  # fmt: skip
 """A scratch encoder that is trained in a second."""
+
+CORPORA = {
+    "en": ("data/en-train.conll", "data/en-dev.conll"),
+    "zh": ("data/zh-train.conll", "data/zh-dev.conll"),
+    "nested": ("data/nested-train.jsonl", "data/nested-dev.jsonl"),
+    "weighted": ("data/weighted.jsonl", "data/en-dev.conll"),
+    "lies": ("data/en-lies.conll", "data/en-dev.conll"),
+    "dictionary": ("dictionary-labels/labelled.jsonl", "data/en-dev.conll"),
+}
+"""Name → training and development file."""
 
 
 class CommandError(Exception):
@@ -71,23 +82,34 @@ class Shell:
 
     # ---- what most cases do
 
-    def teacher(self, corpus: str, *keys: str, epochs: int = 2, small: bool = True, more: Sequence[str] = ()) -> str:
-        """Train a teacher on `data/CORPUS-train.*`. Returns its run."""
-        train, dev = files_of(corpus)
-        out = self.at("teacher")
-        settings = [*(SMALL if small else ()), f"optim.epochs={epochs}", *keys]
-        self.run("train-teacher", "--train", train, "--dev", dev, "--out", out, *more, keys=settings)
-        return out
+    def small(self, *keys: str, epochs: int) -> list[str]:
+        """Settings of a small scratch encoder and so many epochs, and then these."""
+        return [*SMALL, f"optim.epochs={epochs}", *keys]
+
+    def teacher(
+        self,
+        corpus: str,
+        *keys: str,
+        epochs: int = 3,
+        small: bool = True,
+        out: str = "teacher",
+        more: Sequence[str] = (),
+    ) -> str:
+        """Train a teacher on a corpus. Returns its run."""
+        train, dev = CORPORA[corpus]
+        run = self.at(out)
+        settings = self.small(*keys, epochs=epochs) if small else [f"optim.epochs={epochs}", *keys]
+        self.run("train-teacher", "--train", train, "--dev", dev, "--out", run, *more, keys=settings)
+        return run
 
     def student(
-        self, soft: str | None, corpus: str, *keys: str, epochs: int = 2, small: bool = True, gold: str = ""
+        self, soft: str | None, corpus: str, *keys: str, epochs: int = 12, small: bool = True, gold: str = ""
     ) -> str:
-        """Train a student on a store, or on gold alone. Returns its run."""
-        _, dev = files_of(corpus)
+        """Train a student on a store, on gold, or on both. Returns its run."""
         out = self.at("student")
         given = [*(("--soft", soft) if soft else ()), *(("--gold", gold) if gold else ())]
-        settings = [*(SMALL if small else ()), f"optim.epochs={epochs}", *keys]
-        self.run("train-student", *given, "--dev", dev, "--out", out, keys=settings)
+        settings = self.small(*keys, epochs=epochs) if small else [f"optim.epochs={epochs}", *keys]
+        self.run("train-student", *given, "--dev", CORPORA[corpus][1], "--out", out, keys=settings)
         return out
 
     def label(self, *teachers: str, text: str, out: str = "soft", more: Sequence[str] = ()) -> str:
@@ -99,16 +121,9 @@ class Shell:
 
     def use(self, run: str, corpus: str) -> None:
         """Score a model, and let it predict."""
-        _, dev = files_of(corpus)
-        self.run("evaluate", "--model", run, "--data", dev, "--json", self.at("scores.json"))
-        self.run("predict", "--model", run, "--text", f"data/{corpus[:2]}-raw.txt", "--format", "jsonl")
-
-
-def files_of(corpus: str) -> tuple[str, str]:
-    """Training and development file of a corpus."""
-    if corpus == "en-nested":
-        return "data/nested-train.jsonl", "data/nested-dev.jsonl"
-    return f"data/{corpus}-train.conll", f"data/{corpus}-dev.conll"
+        self.run("evaluate", "--model", run, "--data", CORPORA[corpus][1], "--json", self.at("scores.json"))
+        text = "data/zh-raw.txt" if corpus == "zh" else "data/en-raw.txt"
+        self.run("predict", "--model", run, "--text", text, "--format", "jsonl")
 
 
 def table_of_comparison(text: str) -> str:
