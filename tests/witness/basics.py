@@ -25,7 +25,7 @@ def sample_of_another_seed(sh: Shell) -> None:
 
 @case(first=True)
 def checkpoints(sh: Shell) -> None:
-    """No command of the package: that hashes differ here means that other libraries are installed."""
+    """No command of the package: where this alone differs, other libraries are installed."""
     labelled = [" ".join(words) for words, _ in generated.read_conll(Path("data/en-train.conll"))]
     raw = [line for name in ("en", "es", "zh") for line in Path(f"data/{name}-raw.txt").read_text("utf-8").splitlines()]
     texts = labelled + raw

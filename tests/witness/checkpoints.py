@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
 
 def bert(directory: Path, texts: Sequence[str], *, layers: int = 3, cased: bool = True) -> None:
-    """A BERT of random weights with a WordPiece vocabulary trained on the texts."""
+    """A BERT of random weights with a WordPiece vocabulary of the texts."""
     import torch
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    pieces = _pieces([text if cased else text.lower() for text in texts])
+    vocab = {piece: number for number, piece in enumerate([*SPECIALS, *pieces])}
+    tokenizer = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=not cased)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=700, special_tokens=specials, show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
@@ -29,6 +32,19 @@ def bert(directory: Path, texts: Sequence[str], *, layers: int = 3, cased: bool 
     shape = {"num_hidden_layers": layers, "hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64}
     config = BertConfig(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=128, **shape)
     BertModel(config).save_pretrained(directory)
+
+
+def _pieces(texts: Sequence[str]) -> list[str]:
+    """Characters, frequent words, beginnings and ends: tokenizers trains other WordPiece vocabularies every time."""
+    words = Counter(word for text in texts for word in re.findall(r"\w+|[^\w\s]", text))
+    counts = Counter[str]()
+    for word, count in words.items():
+        counts.update({word: count, word[:3]: count, f"##{word[3:]}": count if len(word) > 3 else 0})
+    frequent = sorted(counts, key=lambda piece: (-counts[piece], piece))[:400]
+    letters = sorted({char for word in words for char in word})
+    return [
+        piece for piece in dict.fromkeys([*letters, *(f"##{char}" for char in letters), *frequent]) if piece != "##"
+    ]
 
 
 def roberta(directory: Path, texts: Sequence[str]) -> None:

@@ -21,7 +21,9 @@ from safetensors.torch import load_file
 VARYING = frozenset({"seconds", "seconds_per_epoch", "peak_mib", "gpu_mib", "minutes"})
 """Times and memory: the only figures that differ between two runs of the same program."""
 
-ORIGIN = frozenset({"sha256", "size", "held_out", "fingerprint", "settings", "config", "inputs", "rules"})
+ORIGIN = frozenset(
+    {"sha256", "size", "held_out", "fingerprint", "settings", "config", "inputs", "rules", "transformers_version"}
+)
 """Where something came from, and how it was asked for."""
 
 STORE = ("labels", "tags", "unit", "span_floor", "shards", "complete", "summary")
@@ -135,6 +137,8 @@ _READERS: dict[str, Callable[[Path], str]] = {
     "features.msgpack": _bytes,
     "manifest.json": _manifest,
     "metrics.jsonl": _figure_lines,
+    "tokenizer.json": _figures,  # this and the next of transformers
+    "config.json": _figures,
     **dict.fromkeys(
         ("metrics.json", "scores.json", "predictions.json", "summary.json", "comparison.json", "round.json"), _figures
     ),

@@ -88,7 +88,7 @@ SPAN_HEADS = {
     ),
     "mrc": ("head.kind=mrc",),
     "mrc-questions": ("head.kind=mrc", "head.questions=data/questions.toml", "similarity.weight=0"),
-    "mrc-all": ("head.kind=mrc", "adversarial.kind=fgm", "similarity.encoder=separate", *ALL_OF_IT),
+    "mrc-all": ("head.kind=mrc", "optim.epochs=2", "adversarial.kind=fgm", "similarity.encoder=separate", *ALL_OF_IT),
     "pointer-in-windows": ("head.kind=global-pointer", "encoder.max_pieces=8"),
 }  # fmt: skip
 
