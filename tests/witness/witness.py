@@ -11,7 +11,15 @@ here but `ner_distill.cli.main`, so that everything else may move.
 The hashes depend on the machine (its processor decides how sums are added up) and on the versions of the libraries:
 those of one commit are compared with those of another on the same machine and in the same environment. That is why
 this is no part of `make test`. Record the commit to compare with first (`--out`), twice if in doubt, then run
-`--against` it. Each case runs on one thread of the CPU.
+`--against` it. Each case runs on one thread of the CPU; all of them take some twelve minutes of a processor.
+
+What modules are called does not count. The order in which they are made and registered does: it decides the random
+numbers that each begins with, and the order in which the norm of all gradients is added up. So does the order of what
+is drawn at random. A difference in the last digits that comes from nothing else is a change all the same.
+
+What varies between two runs and is left out: seconds and memory (metrics, comparisons, the table of `compare`), and
+the page of `review`, which only has to be there. WordPiece vocabularies that tokenizers trains differ from run to run:
+those of the checkpoints here are counted instead.
 """
 
 from __future__ import annotations
@@ -212,6 +220,11 @@ def compared(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mappin
             yield f"{name}: only {'before' if name in before else 'now'}"
             continue
         old, new = before[name], after[name]
+        if "failed" in {**old, **new}:
+            if old != new:
+                said = [parts.get("failed", "done") for parts in (old, new)]
+                yield f"{name}: {said[0]} before, {said[1]} now"
+            continue
         for part in sorted({*old, *new}):
             if old.get(part) != new.get(part):
                 yield f"{name}: {part}: {old.get(part, 'not there')} before, {new.get(part, 'not there')} now"
