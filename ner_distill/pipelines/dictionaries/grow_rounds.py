@@ -19,9 +19,9 @@ from typing import Any
 from ner_distill.config import PuConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_raw, resumable
-from ner_distill.data.formats.reading import read_labelled, unit_of_raw
+from ner_distill.data.formats.reading import unit_of_raw
 from ner_distill.data.lexicon.dictionaries import Dictionaries, parse_dictionaries
-from ner_distill.data.sentence import Sentence, Unit, labels_of
+from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.files import read_json, write_json
@@ -35,7 +35,7 @@ from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import load_run
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
-from ner_distill.training.development import check_development_labels
+from ner_distill.training.reading import read_development
 from ner_distill.training.rounds import Rounds, do_rounds
 from ner_distill.training.workers import require_one_process
 
@@ -195,8 +195,7 @@ def _read(config: TeacherConfig, options: GrowOptions, lists: dict[str, list[Pat
         raise ConfigError(f"loss.prior: no type {unknown[0]!r}; the dictionaries have {', '.join(labels)}")
     unit = info.unit if info else unit_of_raw(text, options.format, "auto")
     quiet = Reporter(quiet=True)  # each training says again what is odd
-    development, _ = read_labelled(options.dev, "`dev`", ReadOptions(), quiet, unit=unit, keep_nested=True)
-    check_development_labels(labels, labels_of(development), quiet)
+    development = read_development(options.dev, unit, labels, ReadOptions(), quiet)
     dictionaries, _ = Dictionaries.read(lists, unit=unit)
     missing = set(lists)
     for sentence in read_raw(list(text), format=options.format, unit=unit):

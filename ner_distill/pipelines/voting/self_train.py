@@ -41,7 +41,7 @@ from ner_distill.runs.heads import finds_spans
 from ner_distill.runs.info import fold_teachers
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
-from ner_distill.training.development import check_development_labels
+from ner_distill.training.reading import read_development
 from ner_distill.training.rounds import Rounds, do_rounds
 from ner_distill.training.workers import require_one_process
 
@@ -87,10 +87,9 @@ def self_train(
     SELF_TRAINING.check(out, resume=options.resume, overwrite=options.overwrite)
     reading = options.reading()
     labelled, unit = read_labelled(options.train, "`train`", reading, reporter, keep_nested=finds_spans(config.head))
-    development, _ = read_labelled(options.dev, "`dev`", reading, reporter, unit=unit, keep_nested=True)
     if not labels_of(labelled):
         raise DataError("`train`: no entity in any sentence; there is nothing to learn")
-    check_development_labels(labels_of(labelled), labels_of(development), reporter)
+    development = read_development(options.dev, unit, labels_of(labelled), reading, reporter)
     Rules(cast(Action, options.action)).check(1, labels_of(labelled))
     make_folds(labelled, options.folds, seed=config.seed)
     if not options.resume:
