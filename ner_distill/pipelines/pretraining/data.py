@@ -1,4 +1,4 @@
-"""Batches of masked words, how much is read in a round, and what a model is asked of them.
+"""Batches of masked words, how much is read in a round, and the loss and figures of a model on them.
 
 An epoch of the loop is a ROUND of the text (`pretrain_text.py`), or in a training of so many minutes a part of the
 sequence of all rounds.
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from torch import Tensor
 
 from ner_distill.config import PretrainConfig
@@ -28,7 +29,7 @@ from ner_distill.files import atomic_write_text
 from ner_distill.nn.losses import contrast
 from ner_distill.nn.masked_lm import KNOWN, MaskedPieces, MaskedWords, masked_loss
 from ner_distill.pipelines.pretraining.text import Text
-from ner_distill.training.processes import Accelerator, sum_over_processes
+from ner_distill.training.processes import sum_over_processes
 
 SAMPLED = 500  # sentences that say how much the encoder computes for a word
 COUNTED = 1_000_000  # sentences, spread evenly, on which vocabularies are counted
@@ -67,7 +68,7 @@ class WordMasker:
     def inputs(
         self, sentences: Sequence[Sequence[str]], actions: Sequence[Actions], rngs: Sequence[Random]
     ) -> dict[str, Tensor]:
-        """As of Masker; `masked` is flat in batch · words."""
+        """See Masker. `masked` is flat in batch · words."""
         parts = zip(sentences, actions, rngs, strict=True)
         seen = [replaced(words, action, self.forms, rng) for words, action, rng in parts]
         inputs = self.featurizer.collate([self.featurizer.features(words) for words in seen])
@@ -96,7 +97,7 @@ class PieceMasker:
     def inputs(
         self, sentences: Sequence[Sequence[str]], actions: Sequence[Actions], rngs: Sequence[Random]
     ) -> dict[str, Tensor]:
-        """As of Masker; `masked` is flat in windows · pieces. A piece in several windows is guessed in one."""
+        """See Masker. `masked` is flat in windows · pieces. A piece in several windows is guessed in one."""
         features = [self.featurizer.features(words) for words in sentences]
         inputs = self.featurizer.collate(list(map(self._replaced, features, actions, rngs)))
         whole = self.featurizer.collate(features)["pieces"].flatten()
@@ -144,7 +145,6 @@ class PretrainData:
         return [(round, self.batches(round)[index]) for round, index in places]
 
     def batches(self, round: int) -> list[list[int]]:
-        """The batches of a round, in the order in which they are read."""
         if round not in self._batches:
             numbers = self.text.sentences(round, self.seed)
             lengths = self.text.lengths(numbers)
@@ -156,7 +156,6 @@ class PretrainData:
         return self.masked(TRAINING, *micro_batch)
 
     def held_out(self) -> list[list[int]]:
-        """The batches of held-out sentences."""
         numbers = self.text.held_out
         plan = plan_batches(self.text.lengths(numbers), budget=self.budget, seed=None)
         return [[numbers[index] for index in batch] for batch in plan]
@@ -190,7 +189,7 @@ class Minutes:
         self.planned: list[list[int]] = json.loads(file.read_text("utf-8")) if minutes and file.exists() else []
 
     def places(self, epoch: int, batches: Callable[[int], int]) -> list[tuple[int, int]]:
-        """See Planned. Called by all processes together."""
+        """See Planned. All processes call it together."""
         if epoch == len(self.planned):
             start = self._walk(self.planned[-1], batches)[1] if self.planned else (0, 0)
             wanted = self._steps(epoch) if epoch else FIRST_STEPS
@@ -209,13 +208,13 @@ class Minutes:
         return max(1, int(left * speed))
 
     def timed(self, evaluate: Callable[[Any], dict[str, float]]) -> Callable[[Any], dict[str, float]]:
-        """The same, its time noted."""
+        """Returns `evaluate`, which now also measures its time."""
 
         def figures(model: Any) -> dict[str, float]:
             before = time.monotonic()
-            found = evaluate(model)
+            scores = evaluate(model)
             self.evaluation = time.monotonic() - before
-            return found
+            return scores
 
         return figures
 
