@@ -37,7 +37,6 @@ class StudentData:
     inputs: Inputs
 
     def words(self) -> Iterator[Sequence[str]]:
-        """The words of the store, read shard by shard, and of the gold sentences."""
         if self.store is not None:
             yield from (row.words for row in self.store.iter_rows())
         yield from (sentence.words for sentence in self.gold)

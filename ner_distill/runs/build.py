@@ -69,7 +69,6 @@ class Built(Generic[Model]):
 
     @property
     def base(self) -> Featurizer[Any]:
-        """The featurizer of the encoder itself."""
         return self.featurizer.innermost()
 
     @property

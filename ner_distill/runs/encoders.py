@@ -81,7 +81,6 @@ def scratch(
     knowledge: Sequence[WordKnowledge] = (),
     lattice: LatticeLayers | None = None,
 ) -> ScratchEncoder:
-    """The scratch encoder for these vocabularies, with fresh weights."""
     sizes = {name: len(vocab) for name, vocab in featurizer.vocabs.items()}
     embedding = WordEmbedding(
         sizes["words"],
@@ -166,7 +165,6 @@ def new_scratch_encoders(
 def new_pretrained_encoders(
     config: sections.PretrainedEncoderConfig, known: Knowledge, number: int
 ) -> tuple[PieceFeaturizer, list[Encoder]]:
-    """Encoders with the weights of a checkpoint, and their featurizer."""
     from ner_distill.nn.encoders.huggingface import load_backbone
 
     backbones = [load_backbone(config.name) for _ in range(number)]
@@ -198,7 +196,6 @@ def pretrained_with(config: sections.PretrainedEncoderConfig, backbone: PreTrain
 def _start_vectors(
     features: sections.FeaturesConfig, embedding: WordEmbedding, featurizer: WordFeaturizer, reporter: Reporter
 ) -> None:
-    """Begin words and bigrams at the vectors that `[features]` names."""
     tables = (
         ("char_vectors", features.char_vectors, "words", embedding.words),
         ("bigram_vectors", features.bigram_vectors, "bigrams", embedding.bigrams),
@@ -233,7 +230,6 @@ def _modules_of(known: Knowledge) -> list[WordKnowledge]:
 
 
 def _lattice_of(known: Knowledge, encoder: sections.EncoderConfig, dim: int) -> LatticeLayers | None:
-    """The FLAT layers over vectors of this width, where `[lattice]` asks for them."""
     lattice = known.lattice
     if not isinstance(lattice, sections.FlatConfig):
         return None

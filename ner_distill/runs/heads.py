@@ -89,7 +89,6 @@ def auxiliary_heads(config: sections.HeadConfig, dim: int, tagset: TagSet) -> di
 
 
 def questions_of(config: sections.HeadConfig, tagset: TagSet, unit: Unit) -> dict[str, str] | None:
-    """A question for each type, in the order of the labels; None where the head asks none."""
     if not isinstance(config, sections.MrcConfig):
         return None
     if config.questions:
@@ -98,7 +97,6 @@ def questions_of(config: sections.HeadConfig, tagset: TagSet, unit: Unit) -> dic
 
 
 def load_questions(config: sections.HeadConfig, tagset: TagSet, directory: Path) -> dict[str, str] | None:
-    """The questions of a run. Raises RunError naming the file."""
     if not isinstance(config, sections.MrcConfig):
         return None
     path = directory / QUESTIONS

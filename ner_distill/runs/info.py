@@ -81,7 +81,6 @@ def read_info(directory: Path) -> RunInfo:
 
 
 def write_config(directory: Path, config: RunConfig) -> None:
-    """Write the resolved configuration."""
     atomic_write_text(directory / "config.toml", tomli_w.dumps(config.model_dump()))
 
 

@@ -36,8 +36,6 @@ Words = Iterable[Sequence[str]]
 
 
 class Together:
-    """Several matchers as one."""
-
     def __init__(self, matchers: Sequence[Matcher]) -> None:
         self.matchers = matchers
 
@@ -89,7 +87,6 @@ class Knowledge:
 
 
 def _files_of(lattice: sections.LatticeConfig, features: sections.FeaturesConfig) -> list[str]:
-    """The files and directories that decide what a teacher knows."""
     named = lattice.model_dump()  # of each kind those keys that it has
     lists = [file for files in features.gazetteers.values() for file in files]
     single = (named.get("vectors"), features.char_vectors, features.bigram_vectors)
@@ -167,14 +164,13 @@ def _spellings(features: sections.FeaturesConfig) -> list[SpellingKind]:
 
 
 def matcher_of(run: Path) -> Matcher:
-    """What a teacher's run finds words with. Raises ConfigError where it has nothing of the kind."""
+    """The matcher of a teacher's run. Raises ConfigError where it has nothing of the kind."""
     info = read_info(run)
-    matcher = None
     if info.kind == "teacher":
         matcher = load_knowledge(read_config(run, TeacherConfig), info.unit, run).matcher
-    if matcher is None:
-        raise ConfigError(f"{run}: {NO_WORDS}")
-    return matcher
+        if matcher is not None:
+            return matcher
+    raise ConfigError(f"{run}: {NO_WORDS}")
 
 
 def _read_lexicon(lattice: sections.LexiconConfig, unit: Unit, reporter: Reporter) -> Lexicon | None:

@@ -23,11 +23,9 @@ class Record(Protocol):
 
     def write(self, directory: Path) -> None:
         """Write it into a directory that was just made."""
-        ...
 
     def require_same(self, directory: Path) -> None:
         """Raise NerDistillError where the directory was begun with something else."""
-        ...
 
 
 def open_directory(

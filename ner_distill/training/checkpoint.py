@@ -126,7 +126,6 @@ def _all_or_nothing(directory: Path, main: bool) -> Iterator[None]:
 
 
 def checkpoints(directory: Path) -> list[Path]:
-    """Whole checkpoints, oldest first."""
     return sorted(path for path in directory.glob("step-*") if NAME.fullmatch(path.name))
 
 

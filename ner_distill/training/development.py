@@ -41,7 +41,6 @@ class DevelopmentSet:
         return score(self.gold, self._counting(predicted), self.tagset.labels)
 
     def _counting(self, spans: Sequence[Sequence[Span]]) -> list[Sequence[Span]]:
-        """The spans of each sentence of which every word counts."""
         if self.keep is None:
             return list(spans)
         return [

@@ -51,19 +51,15 @@ class Objective(Protocol):
 
         A term that is not named is not of this batch's kind; one of 0 is, and has nothing to say.
         """
-        ...
 
     def sums(self, batch: Batch) -> dict[str, Tensor]:
         """Each term summed over the batch: scalars with gradient."""
-        ...
 
 
 class TrainingData(Protocol):
     """Batches that are a function of the epoch alone."""
 
-    def plan(self, epoch: int) -> Sequence[Any]:
-        """The micro-batches of an epoch, each as whatever `load` understands."""
-        ...
+    def plan(self, epoch: int) -> Sequence[Any]: ...
 
     def load(self, micro_batch: Any, epoch: int) -> Batch: ...
 
@@ -73,7 +69,6 @@ class Adversary(Protocol):
 
     def backward(self, loss: Callable[[], Tensor], backward: Callable[[Tensor], None]) -> Tensor:
         """The plain loss, detached, after all passes."""
-        ...
 
 
 class PlainPass:
@@ -92,11 +87,9 @@ class Weighting(Protocol):
 
     def weights(self, given: dict[str, float]) -> dict[str, float]:
         """The objective's weights → those of the coming step."""
-        ...
 
     def after_step(self, means: dict[str, float]) -> None:
         """Take in the mean of each term that occurred in a step, over all its micro-batches and processes."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -261,7 +254,6 @@ class Fit:
         return {name: sums[name] / max(sums["batches"], 1.0) for name in names}
 
     def _sums(self, own: Mapping[str, float]) -> dict[str, float]:
-        """Add up named numbers over the processes."""
         numbers = torch.tensor(list(own.values()), dtype=torch.float64)
         return dict(zip(own, sum_over_processes(self.accelerator, numbers).tolist(), strict=True))
 

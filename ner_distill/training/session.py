@@ -86,7 +86,6 @@ class Session:
         self.reporter.log_to(self.out / "log.txt")
 
     def loop(self, task: TrainingTask, *, epochs: int | None = None) -> Fit:
-        """The loop of a training. epochs: where they are not those of the configuration."""
         optim = self.config.optim if epochs is None else self.config.optim.model_copy(update={"epochs": epochs})
         return Fit(task, optim, self.out, seed=self.config.seed, reporter=self.reporter, accelerator=self.accelerator)
 

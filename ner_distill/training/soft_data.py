@@ -103,7 +103,6 @@ def soft_batch(blocks: Sequence[SoftBlock], featurizer: Featurizer[Any], *, span
 
 
 def _span_probs(rows: Sequence[SoftRow], probs: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """(batch, types, words, words): see `Batch.span_probs`."""
     stored = [row.spans for row in rows if row.spans is not None]
     if not stored:
         return span_probs_of_tags(probs.log(), mask)

@@ -81,7 +81,6 @@ def compare(
 def _do(
     jobs: Sequence[Job], runner: Runner, write: Callable[[Sequence[Run]], Comparison], reporter: Reporter
 ) -> Comparison:
-    """Do all jobs that are not finished, writing after each."""
     done = [_outcome(job) for job in jobs if job.finished]
     left = [(number, job) for number, job in enumerate(jobs, start=1) if not job.finished]
     if done:

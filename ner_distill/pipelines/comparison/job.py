@@ -47,7 +47,6 @@ class Job:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
         measured = self.measured()
         return self.trained and "peak_mib" in measured and ("test" in measured or not self.options.test)
 

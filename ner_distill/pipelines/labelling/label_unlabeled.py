@@ -120,7 +120,6 @@ def fingerprint(run: Path) -> str:
 def _header(
     paths: Sequence[Path], teachers: Sequence[Built[Teacher]], labeller: Labeller, options: LabelUnlabeledOptions
 ) -> StoreHeader:
-    """Returns what decides the rows of the store."""
     similarities = [teacher.model.similarity for teacher in teachers if teacher.model.similarity is not None]
     settled = labeller.options
     settings: dict[str, Any] = {

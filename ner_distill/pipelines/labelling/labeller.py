@@ -161,7 +161,6 @@ class Labeller:
         return pairs
 
     def _entities(self, model: Teacher, encoded: torch.Tensor, mask: torch.Tensor) -> list[set[Span]]:
-        """Returns the entities that one teacher predicts for each sentence."""
         head = model.tagger.head
         if isinstance(head, SpanHead):
             return self._by_sentence(head.find(encoded, mask)[0], len(mask))
@@ -199,7 +198,6 @@ class Labeller:
 
 
 def _row_spans(spans: Spans, scores: torch.Tensor) -> RowSpans:
-    """Returns spans and their probabilities as the store has them."""
     row, start, end, label = spans.places.cpu().numpy().T
     values = np.empty(len(row), SPAN)
     values["start"], values["end"], values["label"] = start, end, label

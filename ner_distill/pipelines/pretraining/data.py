@@ -51,7 +51,6 @@ class Masker(Protocol):
         self, sentences: Sequence[Sequence[str]], actions: Sequence[Actions], rngs: Sequence[Random]
     ) -> dict[str, Tensor]:
         """`collate` of the masked sentences, and masked (masked,) long, targets (masked,) long."""
-        ...
 
 
 class WordMasker:
@@ -59,10 +58,8 @@ class WordMasker:
 
     def __init__(self, featurizer: WordFeaturizer) -> None:
         """Raises DataError where the vocabulary is empty."""
-        self.featurizer = featurizer
-        self.vocab = featurizer.vocabs["words"]
-        self.forms = self.vocab.forms
-        if not self.forms:
+        self.featurizer, self.vocab = featurizer, featurizer.vocabs["words"]
+        if not self.vocab.forms:
             raise DataError("`text`: no word occurs encoder.min_count times; give more text or lower it")
 
     def inputs(
@@ -70,16 +67,16 @@ class WordMasker:
     ) -> dict[str, Tensor]:
         """See Masker. `masked` is flat in batch · words."""
         parts = zip(sentences, actions, rngs, strict=True)
-        seen = [replaced(words, action, self.forms, rng) for words, action, rng in parts]
+        seen = [replaced(words, action, self.vocab.forms, rng) for words, action, rng in parts]
         inputs = self.featurizer.collate([self.featurizer.features(words) for words in seen])
-        width = inputs["words"].shape[1]
         masked, targets = [], []
         for row, (words, action) in enumerate(zip(sentences, actions, strict=True)):
-            places = np.flatnonzero(action != LEFT)
-            ids = np.array([self.vocab.id(normal(words[place])) for place in places.tolist()], dtype=np.int64)
-            masked.append(row * width + places[ids >= KNOWN])
-            targets.append(ids[ids >= KNOWN])
-        return inputs | {"masked": _long(masked), "targets": _long(targets)}
+            for place in np.flatnonzero(action != LEFT).tolist():
+                if (target := self.vocab.id(normal(words[place]))) >= KNOWN:
+                    masked.append(row * inputs["words"].shape[1] + place)
+                    targets.append(target)
+        guessed = {"masked": masked, "targets": targets}
+        return inputs | {name: torch.tensor(values, dtype=torch.long) for name, values in guessed.items()}
 
 
 class PieceMasker:
@@ -146,18 +143,17 @@ class PretrainData:
 
     def batches(self, round: int) -> list[list[int]]:
         if round not in self._batches:
-            numbers = self.text.sentences(round, self.seed)
-            lengths = self.text.lengths(numbers)
-            plan = plan_batches(lengths, budget=self.budget, seed=self.seed, epoch=round)
-            self._batches = {round: [[numbers[index] for index in batch] for batch in plan]}
+            self._batches = {round: self._in_batches(self.text.sentences(round, self.seed), self.seed, round)}
         return self._batches[round]
 
     def load(self, micro_batch: tuple[int, list[int]], epoch: int) -> Batch:
         return self.masked(TRAINING, *micro_batch)
 
     def held_out(self) -> list[list[int]]:
-        numbers = self.text.held_out
-        plan = plan_batches(self.text.lengths(numbers), budget=self.budget, seed=None)
+        return self._in_batches(self.text.held_out, None)
+
+    def _in_batches(self, numbers: Sequence[int], seed: int | None, round: int = 0) -> list[list[int]]:
+        plan = plan_batches(self.text.lengths(numbers), budget=self.budget, seed=seed, epoch=round)
         return [[numbers[index] for index in batch] for batch in plan]
 
     def masked(self, role: int, round: int, numbers: Sequence[int]) -> Batch:
@@ -273,7 +269,3 @@ def development_figures(model: MaskedWords | MaskedPieces, data: PretrainData) -
         total += len(targets)
     mean = loss / max(total, 1.0)
     return {"score": -mean, "accuracy": right / max(total, 1.0), "perplexity": math.exp(min(mean, 700.0))}
-
-
-def _long(parts: Sequence[Any]) -> Tensor:
-    return torch.from_numpy(np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64))

@@ -189,7 +189,6 @@ def _piece_model(config: PretrainedEncoderConfig, seed: int) -> _Model:
 
 
 def _word_model(config: PretrainConfig, unit: Unit, text: Text, session: Session) -> _Model:
-    """A scratch encoder for the words of the text, or of the directory where it starts."""
     shape, out = config.encoder, session.out
     assert isinstance(shape, ScratchEncoderConfig)
     if (out / VOCABULARY).is_file():  # of the training that is resumed
