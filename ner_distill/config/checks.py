@@ -127,6 +127,7 @@ def _pu_conflicts(config: TeacherConfig) -> Iterator[str]:
 
 def _student_conflicts(config: StudentConfig) -> Iterator[str]:
     encoder, head, init, distill = config.encoder, config.head, config.init, config.distill
+    saved = "a student on a pretrained encoder is saved for transformers"
     if head.kind in ("crf-per-type", "mrc"):
         yield f'head.kind = "{head.kind}" costs a chain or a pass for each type; a student has tags or a pointer'
     for key in _changed(head, "label_smoothing", "dropout_samples", "task_weighting", "boundary_weight", "main_type"):
@@ -139,15 +140,12 @@ def _student_conflicts(config: StudentConfig) -> Iterator[str]:
     if bool(init.teacher) != bool(init.layers):
         yield "init.teacher and init.layers go together: whose layers, and which"
     if config.pretrained and head.kind != "token":
-        yield (
-            f'a student on a pretrained encoder is saved for transformers, which has no head "{head.kind}": '
-            'head.kind must be "token"'
-        )
+        yield f'{saved}, which has no head "{head.kind}": head.kind must be "token"'
     if isinstance(encoder, sections.PretrainedEncoderConfig):
         if init.teacher:
             yield f'init.teacher copies an encoder; leave encoder.name out, found "{encoder.name}"'
         if _changed(encoder, "pooling", "layer_mix"):
-            yield 'a student on a pretrained encoder is saved for transformers: pooling must be "first", layer_mix false'
+            yield f'{saved}: pooling must be "first", layer_mix false'
         yield from _freeze_conflicts(config.optim, pretrained=True)
     else:
         if init.teacher and encoder.start:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pydantic
-from pydantic import Field
 
 from ner_distill.config import sections
 from ner_distill.config.variants import chosen
@@ -34,9 +33,7 @@ class RunConfig(sections.Section):
     @classmethod
     def completed(cls, data: Mapping[str, Any]) -> dict[str, Any]:
         """The data with a value for every "auto", and with the defaults that this training has."""
-        data = {
-            key: value.model_dump() if isinstance(value, sections.Section) else value for key, value in data.items()
-        }
+        data = {name: dict(value) if isinstance(value, sections.Section) else value for name, value in data.items()}
         complete, pu = dict(data), cls.value(data, "loss", "kind") == "pu"
         for name, values in cls.auto[cls.situation(data)].items():
             if isinstance(table := data.get(name, {}), Mapping):
