@@ -12,6 +12,7 @@ from itertools import accumulate
 from pathlib import Path
 
 import torch
+from ner_distill.runs.runs import RunInfo
 from transformers import AutoTokenizer, BertForTokenClassification
 
 from benchmarks.checkpoints import bert
@@ -20,7 +21,6 @@ from ner_distill.data.formats.segment import segment
 from ner_distill.nn.encoders.huggingface import quiet
 from ner_distill.runs import runs
 from ner_distill.runs.build import new_teacher, save_run
-from ner_distill.runs.runs import RunInfo
 
 INFO = RunInfo("teacher", "word", ("PER", "LOC", "ORG", "MISC"))
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
