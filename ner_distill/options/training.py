@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ner_distill.options.declare import Options, option, required
+from ner_distill.options.declare import option, required
 from ner_distill.options.shared import (
     Action,
     Dev,
@@ -17,6 +17,7 @@ from ner_distill.options.shared import (
     RawText,
     ReadOptions,
     Resume,
+    Settings,
     Training,
     Unit,
 )
@@ -40,8 +41,8 @@ class PretrainOptions(RawText, Unit, Output):
     """Options of `pretrain`."""
 
 
-class PretrainSettings(Options):
-    """Options of `pretrain` that stand for keys of its configuration."""
+class PretrainSettings(Settings):
+    """The configuration of `pretrain`: two of its keys are options as well."""
 
     encoder: str | None = option(
         None, "scratch (default), a Hugging Face encoder, or a directory to go on from.", "NAME"
