@@ -86,7 +86,7 @@ class LabelDictionaryOptions(Dictionaries, RawText, Unit, Overwrite):
     """Options of `label-dictionary`."""
 
     out: Path = required("JSON Lines file to write.", "FILE")
-    conflicts: Literal["drop", "mask", "first"] = option(
+    conflicts: Literal["drop", "first", "mask"] = option(
         "drop",
         "What a name under two types says: drop (nothing), mask (its words count in no loss), first (type).",
         "RULE",
