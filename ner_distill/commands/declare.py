@@ -38,6 +38,7 @@ def command(commands: typer.Typer, name: str, *, short_help: str) -> Callable[[C
         parameters.sort(key=lambda parameter: parameter.default is not parameter.empty)  # what must be given first
 
         def run(**values: Any) -> None:
+            values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
             options = {}
             for key, kind in kinds.items():
                 options[key] = kind(**{field.name: values[field.name] for field in fields_of(kind)})

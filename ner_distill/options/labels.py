@@ -27,15 +27,15 @@ class VoteOptions(ReadOptions, Output, Jobs):
     """Options of `vote-labels`."""
 
     train: Files = required("Labelled sentences to check. Repeatable.", "FILE")
-    folds: int | None = option(None, "Parts; each is judged by a model that saw the others; 5.", "K", least=2)
-    repeats: int | None = option(None, "Other splits: each label is judged so many times; 2.", "R", least=1)
+    folds: int = option(5, "Parts; each is judged by a model that saw the others.", "K", least=2)
+    repeats: int = option(2, "Other splits: each label is judged so many times.", "R", least=1)
     by: Literal["sentence", "document", "entity"] = option(
         "sentence", "What stays together: sentence, document (of the id), entity (its words).", "WHAT"
     )
     bags: int = option(
         0, "PU bagging in place of folds: the labels are right, T models look for what is missing.", "T", least=0
     )
-    bag_share: float | None = option(None, "Sentences drawn for a bag, with replacement, of all; 0.5.", "S")
+    bag_share: float = option(0.5, "Sentences drawn for a bag, with replacement, of all.", "S")
     action: Action = option(
         "mask",
         "What happens to outvoted labels: drop, mask, relabel, weight (of the sentence), or keep (nothing).",
