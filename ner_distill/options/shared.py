@@ -125,7 +125,12 @@ class RawText(Format):
 class Unit(Options):
     """How raw text is cut into words."""
 
-    unit: str = option("auto", help="What a word is: word, character (Chinese) or auto.", metavar="NAME")
+    unit: str = option(
+        "auto",
+        help="What a word is: word, character (Chinese) or auto.",
+        metavar="NAME",
+        choices=("auto", "word", "character"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

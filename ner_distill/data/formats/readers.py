@@ -44,11 +44,9 @@ class _Source:
         return FORMATS[self.format].chinese
 
     def rows(self, *, tag_column: int = -1, bare_words: bool = False) -> Iterator[Row]:
-        """Its rows; bare_words: without labels."""
         return FORMATS[self.format].rows(self.path, RowOptions(tag_column, bare_words))
 
     def id_of(self, row: Row) -> str:
-        """The id that the file gives, else `name:line`."""
         return row.id if row.id is not None else f"{self.name}:{row.line}"
 
 
