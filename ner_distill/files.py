@@ -69,6 +69,16 @@ def write_json(path: Path, data: Any, *, advice: str = "") -> None:
     atomic_write_text(path, json.dumps(data, ensure_ascii=False, indent=1) + "\n", advice=advice)
 
 
+def read_json(path: Path, missing: str) -> Any:
+    """Returns what a JSON file of a run holds. Raises RunError naming it; `missing` says what its absence means."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunError(f"{path}: not found; {missing}") from None
+    except (ValueError, OSError) as error:
+        raise RunError(f"{path}: cannot be read as JSON ({error}); the run is damaged") from None
+
+
 def write_error(path: Path, error: OSError, *, advice: str = "") -> NerDistillError:
     """The error to raise where writing `path` failed with `error`."""
     if error.errno in _FULL:

@@ -93,7 +93,7 @@ def plan_batches(sizes: Sequence[int], *, budget: int, seed: int | None, epoch: 
     return batches
 
 
-def pad_rows(rows: Sequence[Sequence[int]], width: int) -> Tensor:
+def pad_rows(rows: Sequence[Sequence[int] | npt.NDArray[Any]], width: int) -> Tensor:
     """(rows, width) long, zeros at the end."""
     padded = np.zeros((len(rows), width), dtype=np.int64)
     for index, row in enumerate(rows):

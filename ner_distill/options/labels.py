@@ -118,6 +118,7 @@ class LabelDictionaryOptions(Dictionaries, RawText, Unit, Overwrite):
         "drop",
         help="What a name under two types says: drop (nothing), mask (its words count in no loss), first (type).",
         metavar="RULE",
+        choices=("drop", "mask", "first"),
     )
     fold_case: bool = option(False, help="Match without regard to case.")
 

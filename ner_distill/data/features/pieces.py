@@ -14,9 +14,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ner_distill.data.batching import pad_rows
 from ner_distill.data.features.base import Featurizer
 from ner_distill.data.features.windows import Window
 from ner_distill.errors import ConfigError, RunError
+from ner_distill.files import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -148,16 +150,8 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
                     batch · words for the pieces that belong to none (special, padding, another window's).
         """
         length = max((len(features.lengths) for features in batch), default=0)
-        mask = np.zeros((len(batch), length), dtype=np.bool_)
-        word_pieces = np.zeros((len(batch), length), dtype=np.int64)
-        for row, features in enumerate(batch):
-            mask[row, : len(features.lengths)] = True
-            word_pieces[row, : len(features.lengths)] = features.lengths
-        return {
-            "mask": torch.from_numpy(mask),
-            "word_pieces": torch.from_numpy(word_pieces),
-            **self._rows(batch, length),
-        }
+        word_pieces = pad_rows([features.lengths for features in batch], length)
+        return {"mask": word_pieces > 0, "word_pieces": word_pieces, **self._rows(batch, length)}
 
     def _rows(self, batch: Sequence[PieceFeatures], length: int) -> dict[str, Tensor]:
         """The part of `collate` that knows of windows."""
@@ -186,7 +180,6 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     def save(self, directory: Path) -> None:
-        """Write the tokenizer's files and the windows' sizes into a run."""
         self.tokenizer.save_pretrained(directory)
         sizes = {"max_pieces": self.limit, "overlap": self.overlap}
         (directory / FILE).write_text(json.dumps(sizes), "utf-8")
@@ -195,12 +188,10 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
     def load(cls, directory: Path, tokenizer: PreTrainedTokenizerFast) -> PieceFeaturizer:
         """What `save` wrote, with the tokenizer loaded from the same directory. Raises RunError naming the file."""
         path = directory / FILE
+        sizes = read_json(path, "is this a run of ner-distill with a pretrained encoder?")
         try:
-            sizes = json.loads(path.read_text("utf-8"))
             return cls(tokenizer, max_pieces=sizes["max_pieces"], overlap=sizes["overlap"])
-        except FileNotFoundError:
-            raise RunError(f"{path}: not found; is this a run of ner-distill with a pretrained encoder?") from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise RunError(f"{path}: expected max_pieces and overlap ({error}); the run is damaged") from None
 
 

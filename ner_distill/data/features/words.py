@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ner_distill.data.batching import pad_rows
 from ner_distill.data.features.base import Featurizer
 from ner_distill.data.features.vocab import PADDING, Vocab, read_vocabs, write_vocabs
 from ner_distill.data.features.windows import cut_windows, index_windows
@@ -21,6 +22,7 @@ from ner_distill.data.sentence import Unit
 FILE = "vocabulary.json"
 EDGE = "\u0002"  # stands for the border of a word or sentence in character and bigram features
 FORMS_KEPT = 40_000
+MAX_CHARS = 24  # of a word's spelling
 Ids = npt.NDArray[np.int64]
 
 
@@ -41,11 +43,10 @@ class WordFeaturizer(Featurizer[WordFeatures]):
     character i with i + 1 and with i - 1.
     """
 
-    def __init__(self, unit: Unit, vocabs: dict[str, Vocab], *, max_words: int = 512, max_chars: int = 24) -> None:
+    def __init__(self, unit: Unit, vocabs: dict[str, Vocab], *, max_words: int = 512) -> None:
         self.unit = unit
         self.vocabs = vocabs
         self.max_words = max_words
-        self.max_chars = max_chars
         self._spellings: dict[str, list[int]] = {}
         self._word_ids: dict[str, int] = {}
         self._pair_ids: dict[tuple[str, str], int] = {}
@@ -115,13 +116,12 @@ class WordFeaturizer(Featurizer[WordFeatures]):
         spellings (forms, chars) long and forms (batch, words) long, the row of each word's spelling;
         for sentences beyond `max_words` also what `index_windows` gives.
         """
-        length = max((len(features.words) for features in batch), default=0)
-        words = np.full((len(batch), length), PADDING, dtype=np.int64)
-        mask = np.zeros((len(batch), length), dtype=np.bool_)
-        for row, features in enumerate(batch):
-            words[row, : len(features.words)] = features.words
-            mask[row, : len(features.words)] = True
-        inputs = {"words": torch.from_numpy(words), "mask": torch.from_numpy(mask)}
+        lengths = [len(features.words) for features in batch]
+        length = max(lengths, default=0)
+        inputs = {
+            "words": pad_rows([features.words for features in batch], length),
+            "mask": torch.arange(length) < torch.tensor(lengths, dtype=torch.long)[:, None],
+        }
         if "bigrams" in self.vocabs:
             bigrams = np.full((len(batch), 2, length), PADDING, dtype=np.int64)
             for row, features in enumerate(batch):
@@ -131,42 +131,32 @@ class WordFeaturizer(Featurizer[WordFeatures]):
         if "chars" in self.vocabs:
             inputs |= self._spell(batch, length)
         if length > self.max_words:
-            windows = index_windows([len(features.words) for features in batch], length, self.max_words)
+            windows = index_windows(lengths, length, self.max_words)
             inputs |= {name: torch.from_numpy(values) for name, values in windows.items()}
         return inputs
 
     def _spell(self, batch: Sequence[WordFeatures], length: int) -> dict[str, Tensor]:
         rows: dict[str, int] = {EDGE: 0}
-        forms = np.zeros((len(batch), length), dtype=np.int64)
-        for row, features in enumerate(batch):
-            forms[row, : len(features.forms)] = [rows.setdefault(form, len(rows)) for form in features.forms]
+        forms = [[rows.setdefault(form, len(rows)) for form in features.forms] for features in batch]
         if len(self._spellings) > FORMS_KEPT:
             self._spellings.clear()
         spelled = [self._spelling(form) for form in rows]
-        width = max(len(ids) for ids in spelled)
-        spellings = np.full((len(spelled), width), PADDING, dtype=np.int64)
-        for row, ids in enumerate(spelled):
-            spellings[row, : len(ids)] = ids
-        return {"spellings": torch.from_numpy(spellings), "forms": torch.from_numpy(forms)}
+        return {"spellings": pad_rows(spelled, max(map(len, spelled))), "forms": pad_rows(forms, length)}
 
     def _spelling(self, form: str) -> list[int]:
         """Characters between edges; of a long word its two ends, which carry case and inflection."""
-        ids = self._spellings.get(form)
-        if ids is None:
-            tail = self.max_chars // 2
-            cut = form if len(form) <= self.max_chars else form[: self.max_chars - tail] + form[len(form) - tail :]
-            chars = self.vocabs["chars"]
-            ids = self._spellings[form] = [chars.id(char) for char in (EDGE, *cut, EDGE)]
-        return ids
+        if form not in self._spellings:
+            cut = form if len(form) <= MAX_CHARS else form[: MAX_CHARS // 2] + form[-MAX_CHARS // 2 :]
+            self._spellings[form] = [self.vocabs["chars"].id(char) for char in (EDGE, *cut, EDGE)]
+        return self._spellings[form]
 
     def save(self, directory: Path) -> None:
-        """Write the vocabularies into a run."""
         write_vocabs(directory / FILE, self.vocabs)
 
     @classmethod
-    def load(cls, directory: Path, unit: Unit, *, max_words: int = 512, max_chars: int = 24) -> WordFeaturizer:
-        """Read what `save` wrote; the limits are the caller's. Raises RunError naming the file."""
-        return cls(unit, read_vocabs(directory / FILE, "words"), max_words=max_words, max_chars=max_chars)
+    def load(cls, directory: Path, unit: Unit, *, max_words: int = 512) -> WordFeaturizer:
+        """Read what `save` wrote; the limit is the caller's. Raises RunError naming the file."""
+        return cls(unit, read_vocabs(directory / FILE, "words"), max_words=max_words)
 
 
 def normal(word: str) -> str:

@@ -100,8 +100,8 @@ def test_a_type_may_have_a_name_that_no_file_can_have(write, tmp_path):
     ("content", "problem"),
     [
         (None, "not found"),
-        ("{", "not valid JSON"),
-        (b"\xff", "not valid JSON"),
+        ("{", "cannot be read as JSON"),
+        (b"\xff", "cannot be read as JSON"),
         ("{}", "expected a list of types"),
         ('["LOC", "LOC"]', "expected different types"),
     ],
