@@ -20,7 +20,7 @@ from ner_distill.data.formats.segment import segment
 from ner_distill.data.sentence import Sentence
 from ner_distill.runs.adversary import new_adversary, new_vat
 from ner_distill.runs.build import new_teacher
-from ner_distill.teacher.model import Teacher, TeacherObjective
+from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
 from ner_distill.training.fit import PlainPass
 from ner_distill.training.labelled import LabelledData
 
@@ -42,7 +42,7 @@ class Case:
         sentences = [Sentence(str(number), one, ()) for number, one in enumerate(words)]
         data = LabelledData(sentences, built.featurizer, INFO.tagset, budget=budget, seed=13)
         self.batches = [data.load(one, 0) for one in data.plan(0)[:batches]]
-        self.objective = TeacherObjective(self.teacher, similarity_weight=0.0)
+        self.objective = TeacherObjective(self.teacher, TermWeights(similarity=0.0))
         self.embeddings = [self.teacher.tagger.encoder.embedding_layer()]
 
     def passes(self, kind: str, on: str, steps: int) -> None:

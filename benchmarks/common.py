@@ -18,9 +18,8 @@ from benchmarks.checkpoints import bert
 from ner_distill.config import TeacherConfig
 from ner_distill.data.formats.segment import segment
 from ner_distill.nn.encoders.huggingface import quiet
-from ner_distill.runs import runs
 from ner_distill.runs.build import new_teacher, save_run
-from ner_distill.runs.runs import RunInfo
+from ner_distill.runs.info import RunInfo, write_config, write_info
 
 INFO = RunInfo("teacher", "word", ("PER", "LOC", "ORG", "MISC"))
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
@@ -88,8 +87,8 @@ def scratch_teacher(directory: Path, lines: Sequence[str], *, hidden: int, heads
 
 def _saved(directory: Path, config: TeacherConfig, sentences: Sequence[tuple[str, ...]]) -> Path:
     directory.mkdir(parents=True)
-    runs.write_info(directory, INFO)
-    runs.write_config(directory, config)
+    write_info(directory, INFO)
+    write_config(directory, config)
     save_run(new_teacher(config, INFO, sentences), directory)
     return directory
 

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ner_distill.config import StudentConfig, TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.options import ReadOptions
+from ner_distill.options.training import StudentOptions, TeacherOptions
 from ner_distill.pipelines.evaluate import read_gold
 from ner_distill.pipelines.train_student import train_student as run_student
 from ner_distill.pipelines.train_teacher import train_teacher as run_teacher
@@ -48,15 +50,16 @@ def voting(train: Path, out: Path, given: argparse.Namespace, *, seed: int, **op
 def train_teacher(run: Path, train: Path, dev: Path, settings: Sequence[str], *, flatten: str | None = None) -> Path:
     """The run of a teacher, trained where it is not finished."""
     if not is_finished(run):
-        reading = ReadOptions(flatten=flatten)
-        run_teacher([train], [dev], run, settings=settings, reading=reading, overwrite=run.exists())
+        options = TeacherOptions(train=[train], dev=[dev], out=run, flatten=flatten, overwrite=run.exists())
+        run_teacher(load_config(TeacherConfig, None, settings), options)
     return run
 
 
 def train_student(run: Path, soft: Path | None, dev: Path, gold: Sequence[Path], settings: Sequence[str]) -> Path:
     """The run of a student, trained where it is not finished."""
     if not is_finished(run):
-        run_student(soft, [dev], run, gold=gold, settings=settings, overwrite=run.exists())
+        options = StudentOptions(soft=soft, gold=gold, dev=[dev], out=run, overwrite=run.exists())
+        run_student(load_config(StudentConfig, None, settings), options)
     return run
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,14 @@ def _fixed_seeds() -> None:
         numpy.random.seed(13)
     if torch := sys.modules.get("torch"):
         torch.manual_seed(13)
+
+
+@pytest.fixture(autouse=True)
+def _settings_in_backticks() -> Iterator[None]:
+    """What a test of the command line sets for its process does not outlive it."""
+    yield
+    if console := sys.modules.get("ner_distill.console"):
+        console.Reporter.spell = str
 
 
 @pytest.fixture(scope="session")

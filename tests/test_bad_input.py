@@ -275,7 +275,7 @@ def test_overwrite_removes_no_run_in_place_of_a_store(world: World, tmp_path: Pa
 
 def test_overwrite_removes_no_store_in_place_of_a_run(world: World, tmp_path: Path) -> None:
     shutil.copytree(world.soft, tmp_path / "out")
-    assert "not a run of ner-distill" in refused(tmp_path, *training(world, tmp_path / "out"), "--overwrite")
+    assert "that train-teacher did not make" in refused(tmp_path, *training(world, tmp_path / "out"), "--overwrite")
 
 
 def test_first_run_after_a_mistake_needs_no_flag(world: World, tmp_path: Path) -> None:
@@ -332,7 +332,7 @@ def test_resume_with_other_files_is_refused(world: World, tmp_path: Path, monkey
     message = refused(
         tmp_path, *training(world, tmp_path / "out", train=other), *settings("optim.epochs=3"), "--resume"
     )
-    assert "--train files are not those" in message
+    assert "the files of --train are not those" in message
 
 
 def test_resume_of_a_finished_training_says_so(world: World, tmp_path: Path) -> None:
@@ -344,13 +344,13 @@ def test_resume_of_a_finished_training_says_so(world: World, tmp_path: Path) -> 
 
 
 def test_resume_of_nothing_is_refused(world: World, tmp_path: Path) -> None:
-    assert "no run to resume here" in refused(tmp_path, *training(world, tmp_path / "out"), "--resume")
+    assert "there is no run to go on with" in refused(tmp_path, *training(world, tmp_path / "out"), "--resume")
 
 
 def test_resume_of_a_run_of_the_other_kind_is_refused(world: World, tmp_path: Path) -> None:
     shutil.copytree(world.student, tmp_path / "out")
     message = refused(tmp_path, *training(world, tmp_path / "out"), "--resume")
-    assert "is the run of a student: train-student --resume goes on with it" in message
+    assert "is the run of a student; train-student can go on with it" in message
 
 
 def test_store_is_not_resumed_with_another_teacher(world: World, tmp_path: Path) -> None:

@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Span
-from ner_distill.options import ReadOptions
+from ner_distill.options.models import EvaluateOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.evaluate import evaluate
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import Built, load_run
 from ner_distill.runtime.inference import predict_spans
-from ner_distill.training.labelled import Trained
+from ner_distill.training.session import Trained
 from tests import corpora, nested
 
 QUIET = Reporter(quiet=True)
@@ -36,14 +38,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(data: Path, out: Path, *keys: str, flatten: str | None = None) -> Trained:
-    return train_teacher(
-        [data / "train.jsonl"],
-        [data / "dev.jsonl"],
-        out,
-        settings=[*corpora.SMALL, *keys],
-        reading=ReadOptions(flatten=flatten),
-        reporter=QUIET,
-    )
+    options = TeacherOptions(train=[data / "train.jsonl"], dev=[data / "dev.jsonl"], out=out, flatten=flatten)
+    return train_teacher(load_config(TeacherConfig, None, [*corpora.SMALL, *keys]), options, QUIET)
 
 
 Runs = Callable[[str], tuple[Path, Trained]]
@@ -85,7 +81,7 @@ def test_a_run_that_is_loaded_again_answers_as_the_model_that_was_trained(traine
 @pytest.mark.parametrize("kind", EPOCHS)
 def test_evaluation_counts_every_nested_entity(trained: Runs, data: Path, kind: str) -> None:
     directory, _ = trained(kind)
-    scores = evaluate(directory, [data / "dev.jsonl"], reporter=QUIET)
+    scores = evaluate(EvaluateOptions(model=directory, data=[data / "dev.jsonl"]), QUIET)
     found = predictions(load_run(directory))
     assert scores.micro.support == sum(map(len, GOLD))
     assert scores.micro.predicted == sum(map(len, found))

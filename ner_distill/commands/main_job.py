@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import typer
 
 from ner_distill.commands.common import console_for_results, print_scores
@@ -34,23 +32,28 @@ def train_teacher(options: TeacherOptions, settings: Settings) -> None:
 
     Example: ner-distill train-teacher --train train.conll --dev dev.conll --out runs/teacher
     """
+    from ner_distill.config import TeacherConfig, load_config
     from ner_distill.pipelines.train_teacher import train_teacher as run
     from ner_distill.pipelines.voting.train_voted import train_voted
 
     if options.folds == 0 and (options.action, options.jobs) != ("mask", 1):
         raise ConfigError("`action` and `jobs` are of the voting: give `folds` as well")
-    given: dict[str, Any] = {
-        "config_file": settings.config,
-        "settings": settings.set,
-        "resume": options.resume,
-        "overwrite": options.overwrite,
-        "reading": options.reading(),
-    }
     if options.folds:
-        given |= {"folds": options.folds, "action": options.action, "jobs": options.jobs}
-        trained = train_voted(options.train, options.dev, options.out, **given)
+        trained = train_voted(
+            options.train,
+            options.dev,
+            options.out,
+            folds=options.folds,
+            action=options.action,
+            jobs=options.jobs,
+            config_file=settings.config,
+            settings=settings.set,
+            resume=options.resume,
+            overwrite=options.overwrite,
+            reading=options.reading(),
+        )
     else:
-        trained = run(options.train, options.dev, options.out, **given)
+        trained = run(load_config(TeacherConfig, settings.config, settings.set), options)
     if trained.main:
         print_scores(trained.scores, f"teacher on {', '.join(map(str, options.dev))}")
 
@@ -105,19 +108,10 @@ def train_student(options: StudentOptions, settings: Settings) -> None:
 
     Example: ner-distill train-student --soft runs/soft --dev dev.conll --out runs/student
     """
+    from ner_distill.config import StudentConfig, load_config
     from ner_distill.pipelines.train_student import train_student as run
 
-    trained = run(
-        options.soft,
-        options.dev,
-        options.out,
-        gold=options.gold,
-        config_file=settings.config,
-        settings=settings.set,
-        resume=options.resume,
-        overwrite=options.overwrite,
-        reading=options.reading(),
-    )
+    trained = run(load_config(StudentConfig, settings.config, settings.set), options)
     if trained.main:
         print_scores(trained.scores, f"student on {', '.join(map(str, options.dev))}")
 
@@ -133,7 +127,7 @@ def evaluate(options: EvaluateOptions) -> None:
     """
     from ner_distill.pipelines.evaluate import evaluate as run
 
-    scores = run(options.model, options.data, json=options.json, reading=options.reading())
+    scores = run(options)
     print_scores(scores, f"{options.model} on {', '.join(map(str, options.data))}")
 
 

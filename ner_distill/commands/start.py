@@ -48,5 +48,4 @@ def quickstart(options: QuickstartOptions) -> None:
     from ner_distill.pipelines.quickstart import quickstart as run
     from ner_distill.views.quickstart import render
 
-    rows = run(options.directory, seed=options.seed, overwrite=options.overwrite)
-    console_for_results().print(render(rows))
+    console_for_results().print(render(run(options)))

@@ -97,20 +97,12 @@ def pretrain(options: PretrainOptions, own: PretrainSettings, settings: Settings
 
     Example: ner-distill pretrain --text raw.txt --out runs/encoder --minutes 20
     """
+    from ner_distill.config import PretrainConfig, load_config
     from ner_distill.pipelines.pretraining.pretrain import pretrain as run
 
     keys = [f"encoder.name={json.dumps(own.encoder, ensure_ascii=False)}"] if own.encoder is not None else []
     keys += [f"minutes={own.minutes}"] if own.minutes is not None else []
-    trained = run(
-        options.text,
-        options.out,
-        config_file=settings.config,
-        settings=[*settings.set, *keys],
-        format=options.format,
-        unit=options.unit,
-        resume=options.resume,
-        overwrite=options.overwrite,
-    )
+    trained = run(load_config(PretrainConfig, settings.config, [*settings.set, *keys]), options)
     if trained.main:
         typer.echo(
             f"{options.out}: guesses {trained.accuracy:.1%} of masked words (perplexity {trained.perplexity:,.1f}); "
@@ -124,7 +116,6 @@ def train_segmenter(options: SegmenterOptions) -> None:
 
     Example: ner-distill train-segmenter --train segmented.txt --out runs/segmenter
     """
-    from ner_distill.console import Reporter
     from ner_distill.pipelines.train_segmenter import train_segmenter as run
 
-    run(options.train, options.out, overwrite=options.overwrite, reporter=Reporter())
+    run(options)

@@ -7,16 +7,18 @@ batch. That is what lets a resumed training repeat exactly what it would have do
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+T = TypeVar("T")
 Array = npt.NDArray[np.int64]
+Numbers = Sequence[int] | npt.NDArray[np.signedinteger[Any]]
 
 
 @dataclass(frozen=True)
@@ -72,28 +74,54 @@ def plan_batches(sizes: Sequence[int], *, budget: int, seed: int | None, epoch: 
     if seed is None:
         order = np.argsort(-lengths, kind="stable")
     else:
-        rng = np.random.default_rng([seed, epoch, 0])
-        blurred = lengths * rng.uniform(0.9, 1.1, len(lengths)) + rng.uniform(0, 2, len(lengths))
-        order = np.argsort(-blurred, kind="stable")
-    batches: list[list[int]] = []
-    current: list[int] = []
-    longest = 0
-    for index in order.tolist():
-        size = sizes[index]
-        if current and max(longest, size) * (len(current) + 1) > budget:
-            batches.append(current)
-            current, longest = [], 0
-        current.append(index)
-        longest = max(longest, size)
-    if current:
-        batches.append(current)
+        order = np.argsort(-blurred(lengths, np.random.default_rng([seed, epoch, 0])), kind="stable")
+    batches = fill_batches(order.tolist(), sizes, budget)
     if seed is not None:
         shuffled = np.random.default_rng([seed, epoch, 1]).permutation(len(batches))
         batches = [batches[index] for index in shuffled]
     return batches
 
 
-def pad_rows(rows: Sequence[Sequence[int] | npt.NDArray[Any]], width: int) -> Tensor:
+def blurred(lengths: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Lengths changed a little at random, to sort by: what is of like length then meets others in each epoch."""
+    changed: npt.NDArray[np.float64] = lengths * rng.uniform(0.9, 1.1, len(lengths)) + rng.uniform(0, 2, len(lengths))
+    return changed
+
+
+def fill_batches(order: Iterable[int], lengths: Numbers, budget: float, rows: Numbers | None = None) -> list[list[int]]:
+    """Items in this order → batches of at most `budget` words, padding included; a larger item is alone.
+
+    lengths: of the longest row of each item. rows: how many rows it has; None: one each.
+    """
+    batches: list[list[int]] = []
+    held = longest = 0
+    for index in order:
+        more, length = 1 if rows is None else int(rows[index]), int(lengths[index])
+        if not batches or max(longest, length) * (held + more) > budget:
+            batches.append([])
+            held = longest = 0
+        batches[-1].append(index)
+        held, longest = held + more, max(longest, length)
+    return batches
+
+
+def interleaved(first: Sequence[T], second: Sequence[T]) -> list[T]:
+    """Both in their order, the second spread evenly between the first, which begin."""
+    placed = [(index / len(first), item) for index, item in enumerate(first)]
+    placed += [((index + 0.5) / len(second), item) for index, item in enumerate(second)]
+    return [item for _, item in sorted(placed, key=lambda pair: pair[0])]
+
+
+def units_per_word(sentences: Iterable[Sequence[str]], featurizer: Any) -> float:
+    """What an encoder computes for a word on average, in these sentences."""
+    words = units = 0
+    for sentence in sentences:
+        words += len(sentence)
+        units += featurizer.size(featurizer.features(sentence))
+    return max(units / max(words, 1), 1e-3)
+
+
+def pad_rows(rows: Sequence[Numbers], width: int) -> Tensor:
     """(rows, width) long, zeros at the end."""
     padded = np.zeros((len(rows), width), dtype=np.int64)
     for index, row in enumerate(rows):

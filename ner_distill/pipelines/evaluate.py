@@ -12,28 +12,22 @@ from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.errors import ConfigError
 from ner_distill.files import write_json
 from ner_distill.options import ReadOptions
+from ner_distill.options.models import EvaluateOptions
 from ner_distill.runs.build import AnyBuilt, load_run
 from ner_distill.runtime.inference import best_device
-from ner_distill.training.labelled import DevelopmentSet
+from ner_distill.training.development import DevelopmentSet
 
 
-def evaluate(
-    model: Path,
-    data: Sequence[str | Path],
-    *,
-    json: Path | None = None,
-    reading: ReadOptions | None = None,
-    reporter: Reporter | None = None,
-) -> Scores:
+def evaluate(options: EvaluateOptions, reporter: Reporter | None = None) -> Scores:
     """Score the model of a run; with `json` also write the figures. Raises NerDistillError for wrong input."""
-    reporter = reporter or Reporter()
+    reporter, json = reporter or Reporter(), options.json
     if json is not None and not json.absolute().parent.is_dir():
-        raise ConfigError(f"--json {json}: no such directory as {json.absolute().parent}; make it first")
-    built = load_run(model)
+        raise ConfigError(f"`json` {json}: no such directory as {json.absolute().parent}; make it first")
+    built = load_run(options.model)
     built.model.to(best_device())
-    corpus = read_gold(data, reading or ReadOptions(), reporter, unit=built.info.unit)
+    corpus = read_gold(options.data, options.reading(), reporter, unit=built.info.unit)
     gold = DevelopmentSet(corpus, built.featurizer, built.info.tagset)
-    gold.say_left_out("--data", reporter)
+    gold.say_left_out("`data`", reporter)
     unseen = sorted({span.label for spans in gold.gold for span in spans}.difference(built.info.labels))
     if unseen:
         reporter.warn(f"the model does not know {', '.join(unseen)}: each of these entities counts as missed")
@@ -45,7 +39,7 @@ def evaluate(
 
 def read_gold(data: Sequence[str | Path], reading: ReadOptions, reporter: Reporter, *, unit: Unit) -> list[Sentence]:
     """Labelled sentences to score on, their texts cut into the model's `unit`; entities that overlap all count."""
-    return read_labelled(data, "--data", reading, reporter, unit=unit, keep_nested=True)[0]
+    return read_labelled(data, "`data`", reading, reporter, unit=unit, keep_nested=True)[0]
 
 
 def score_model(built: AnyBuilt, sentences: Sequence[Sentence]) -> Scores:

@@ -7,17 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ner_distill.config import StudentConfig, TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.sample.corpus import write_sample
 from ner_distill.data.sentence import Sentence
+from ner_distill.directories import OutputKind
 from ner_distill.options import ReadOptions
+from ner_distill.options.start import QuickstartOptions
+from ner_distill.options.training import StudentOptions, TeacherOptions
 from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.train_student import train_student
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import WEIGHTS, AnyBuilt, load_run
-from ner_distill.runs.runs import open_workspace
 from ner_distill.runtime.inference import parameters_of, predict_spans
+
+MARK = ".ner-distill-workspace"
+WORKSPACE = OutputKind("quickstart", "workspace", (MARK,), can_resume=False)
 
 
 @dataclass(frozen=True)
@@ -31,33 +37,29 @@ class Row:
     sentences_per_second: float
 
 
-def quickstart(directory: Path, *, seed: int = 13, overwrite: bool = False) -> list[Row]:
+def quickstart(options: QuickstartOptions) -> list[Row]:
     """English labels and raw Spanish → a small Spanish model, compared with its teacher and with no teacher.
 
     Raises RunError where the directory holds something and `overwrite` is not given.
     """
-    reporter = Reporter()
-    open_workspace(directory, overwrite=overwrite)
+    reporter, directory, seed = Reporter(), options.directory, options.seed
+    WORKSPACE.make(directory, overwrite=options.overwrite)
+    (directory / MARK).touch()
     sample = directory / "sample"
     write_sample(sample, seed=seed)
     english, spanish = sample / "en", sample / "es"
-    settings = [f"seed={seed}"]
+    gold, dev = [english / "train.conll"], [english / "dev.conll"]
+    config = load_config(TeacherConfig, None, [f"seed={seed}", "optim.epochs=12"])
+    small = load_config(StudentConfig, None, [f"seed={seed}", "optim.epochs=10"])
 
     reporter.info("1/4 training a teacher on labelled English")
-    train_teacher(
-        [english / "train.conll"],
-        [english / "dev.conll"],
-        directory / "teacher",
-        settings=[*settings, "optim.epochs=12"],
-    )
+    train_teacher(config, TeacherOptions(train=gold, dev=dev, out=directory / "teacher"))
     reporter.info("2/4 labelling raw Spanish")
     label_unlabeled([directory / "teacher"], [spanish / "raw.txt"], directory / "soft", reporter=reporter)
     reporter.info("3/4 training a student on the soft labels of the Spanish text and on the labelled English")
-    gold = [english / "train.conll"]
-    student = [*settings, "optim.epochs=10"]
-    train_student(directory / "soft", [english / "dev.conll"], directory / "student", gold=gold, settings=student)
+    train_student(small, StudentOptions(soft=directory / "soft", gold=gold, dev=dev, out=directory / "student"))
     reporter.info("4/4 training the same student without the soft labels, on the labelled English alone")
-    train_student(None, [english / "dev.conll"], directory / "student-without", gold=gold, settings=student)
+    train_student(small, StudentOptions(gold=gold, dev=dev, out=directory / "student-without"))
     names = {"teacher": "teacher", "student": "student, from soft labels", "student-without": "student, without them"}
     return [measure(name, directory / run, spanish / "test.conll") for run, name in names.items()]
 

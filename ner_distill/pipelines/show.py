@@ -120,8 +120,8 @@ def _possible_spans(row: SoftRow, labels: tuple[str, ...]) -> list[ScoredSpan]:
 
 
 def _matcher(run: Path, unit: Unit) -> Matcher:
+    from ner_distill.runs.info import read_info
     from ner_distill.runs.knowledge import matcher_of
-    from ner_distill.runs.runs import read_info
 
     if (other := read_info(run).unit) != unit:
         raise ConfigError(f"`lattice` {run}: reads {other}s; expected a teacher of {unit}s, as the store's is")

@@ -15,9 +15,14 @@ from pathlib import Path
 from ner_distill.console import Progress, Reporter
 from ner_distill.data.formats.lines import check_file, lines_of
 from ner_distill.data.lexicon import segmenters
+from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, DataError, RunError, TrainingError
 from ner_distill.files import write_error
+from ner_distill.options.training import SegmenterOptions
 
+SEGMENTER = OutputKind(
+    "train-segmenter", "segmenter", (segmenters.FEATURES, segmenters.WEIGHTS), contents="", can_resume=False
+)
 ITERATIONS = 20
 _LEAST = 10  # below this many sentences the library divides by zero
 _HELD_OUT = 20  # one sentence of so many is scored and not learned from
@@ -26,18 +31,21 @@ _SCORE = re.compile(r"iter\d+ .*f-score=([\d.]+)%")
 
 
 def train_segmenter(
-    train: Sequence[Path], out: Path, *, overwrite: bool = False, reporter: Reporter, iterations: int = ITERATIONS
+    options: SegmenterOptions, reporter: Reporter | None = None, *, iterations: int = ITERATIONS
 ) -> None:
     """Train a segmenter on text and write its directory, whole or not at all; the same text gives the same model.
 
-    train: UTF-8, a sentence a line, words separated by white space.
     The text is held in memory several times over, and its features need temporary disk space: some 0.3 kB a character.
     Raises DataError where the text is empty, too little or not segmented, RunError where `out` exists and is no
     segmenter, or `overwrite` is off, or it is the working directory, TrainingError where the disk is full.
     """
-    named, out = out, out.resolve()
-    _check_out(named, overwrite=overwrite)
-    sentences = _sentences(train)
+    reporter, named, out = reporter or Reporter(), options.out, options.out.resolve()
+    if out == Path.cwd():
+        raise RunError(
+            f"{named}: is the working directory, which cannot be replaced; name a directory in it, such as segmenter"
+        )
+    SEGMENTER.check(named, overwrite=options.overwrite)
+    sentences = _sentences(options.train)
     # Beside its place, so that it can be renamed into it.
     workshop = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
@@ -55,24 +63,7 @@ def train_segmenter(
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
     setting = shlex.quote(f"lattice.segmenter_model={named}")
-    reporter.info(f"wrote {named}; to use it: --set lattice.segmenter=pkuseg --set {setting}")
-
-
-def _check_out(out: Path, *, overwrite: bool) -> None:
-    """Raises RunError where something is in the way."""
-    if out.resolve() == Path.cwd():
-        raise RunError(
-            f"{out}: is the working directory, which cannot be replaced; name a directory in it: --out segmenter"
-        )
-    if out.exists() and not out.is_dir():
-        raise RunError(f"{out}: is a file; expected the name of a directory to write the segmenter into")
-    if not out.is_dir() or not any(out.iterdir()):
-        return
-    if not overwrite:
-        raise RunError(f"{out}: exists and is not empty. Replace it (--overwrite) or choose another --out")
-    names = {path.name for path in out.iterdir()}
-    if not names <= {segmenters.FEATURES, segmenters.WEIGHTS} or not segmenters.complete(out):
-        raise RunError(f"{out}: holds something that train-segmenter did not write; --overwrite does not remove that")
+    reporter.info(f"wrote {named}; to use it: `set` lattice.segmenter=pkuseg `set` {setting}")
 
 
 def _sentences(paths: Sequence[Path]) -> list[list[str]]:

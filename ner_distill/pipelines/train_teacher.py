@@ -2,157 +2,162 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from torch import nn
-
-from ner_distill.config import MrcConfig, PuConfig, TeacherConfig, VatConfig, load_config
+from ner_distill.config import MrcConfig, PuConfig, TeacherConfig, VatConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import flattened, read_labelled
 from ner_distill.data.sentence import Sentence, Unit, labels_of
+from ner_distill.directories import Resume
 from ner_distill.errors import DataError
-from ner_distill.nn.encoders.base import Encoder
 from ner_distill.nn.heads import PuHead
-from ner_distill.options import ReadOptions
-from ner_distill.runs import runs
+from ner_distill.options import Files, ReadOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.runs.adversary import new_adversary, new_vat
 from ner_distill.runs.build import Built, new_teacher
 from ner_distill.runs.heads import check_entities, finds_spans
+from ner_distill.runs.info import TEACHER_RUN, RunInfo
 from ner_distill.runs.knowledge import inputs_of
-from ner_distill.runs.runs import RunInfo
-from ner_distill.teacher.model import Teacher, TeacherObjective
+from ner_distill.runs.record import Inputs, RunRecord, fingerprints
+from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
 from ner_distill.teacher.regularize import LogSum
-from ner_distill.training.fit import Fit
-from ner_distill.training.labelled import (
-    DevelopmentSet,
-    LabelledData,
-    Trained,
-    check_development_labels,
-    finish_run,
-    finished_run,
-    fit_settings,
-    parameter_groups,
-    require_device,
-    tagger_of,
-)
-from ner_distill.training.processes import make_accelerator
+from ner_distill.training.development import DevelopmentSet, check_development_labels
+from ner_distill.training.fit import TrainingTask
+from ner_distill.training.labelled import LabelledData
+from ner_distill.training.optim import parameter_groups
 from ner_distill.training.pu import pu_rates
-from ner_distill.training.raw_data import WithRawText, Words, read_sample
+from ner_distill.training.raw_data import WithRawText, read_sample
+from ner_distill.training.session import Session, Trained
 
 TASKS = ("similarity", "boundary", "main_type")  # beside the entities
 
 
+@dataclass(frozen=True)
+class TeacherData:
+    """What a teacher learns from, read and checked.
+
+    info:       what the run will be.
+    sentences:  with the entities that its head can learn.
+    dev:        the files of the development set.
+    left_out:   what the head cannot learn, counted.
+    """
+
+    info: RunInfo
+    sentences: Sequence[Sentence]
+    development: Sequence[Sentence]
+    dev: Files
+    inputs: Inputs
+    left_out: Mapping[str, int]
+
+
 def train_teacher(
-    train: Sequence[str | Path],
-    dev: Sequence[str | Path],
-    out: Path,
+    config: TeacherConfig,
+    options: TeacherOptions,
+    reporter: Reporter | None = None,
     *,
-    config_file: Path | None = None,
-    settings: Sequence[str] = (),
     unit: Unit | str = "auto",
     labels: Sequence[str] = (),
-    beside: Sequence[str] = (),
-    resume: bool = False,
-    overwrite: bool = False,
-    reading: ReadOptions | None = None,
-    train_reading: ReadOptions | None = None,
-    reporter: Reporter | None = None,
+    dev_reading: ReadOptions | None = None,
+    resume: Resume | None = None,
 ) -> Trained:
     """Train a teacher and write its run directory.
 
-    unit:   what a word is, where files hold words that were cut already: as `read_labelled` said of the texts.
-    labels: types that it knows besides those of the training data: of a part of data, those of the whole.
-    beside: names in `out` that are not this run's, and that are left as they are.
-    train_reading: how the training files are read, where that is not how the others are.
+    unit, labels, dev_reading: as of `read_teacher_data`. resume: in place of what `options` says of it.
 
     Raises NerDistillError for wrong input, and TrainingError where training could not go on; then a checkpoint
     is kept and `resume` continues.
     """
-    config = load_config(TeacherConfig, config_file, settings)
-    require_device(config.optim.precision)
-    accelerator = make_accelerator(config.optim.precision)
-    if accelerator.is_main_process:
-        runs.check_out(out, resume=resume, overwrite=overwrite, beside=beside)
-    reporter = reporter or Reporter(quiet=not accelerator.is_main_process)
-    reading = reading or ReadOptions()
-    train_reading = train_reading or reading
-    sentences, unit = read_labelled(train, "--train", train_reading, reporter, unit=unit, keep_nested=True)
+    session = Session(TEACHER_RUN, options, config, reporter, resume=resume)
+    data = read_teacher_data(config, options, session.reporter, unit=unit, labels=labels, dev_reading=dev_reading)
+    return train_on(config, data, session)
+
+
+def read_teacher_data(
+    config: TeacherConfig,
+    options: TeacherOptions,
+    reporter: Reporter,
+    *,
+    unit: Unit | str = "auto",
+    labels: Sequence[str] = (),
+    dev_reading: ReadOptions | None = None,
+) -> TeacherData:
+    """Read the training and the development files. Raises NerDistillError for what no teacher can be trained on.
+
+    unit:   what a word is, where files hold words that were cut already: as `read_labelled` said of the texts.
+    labels: types that it knows besides those of the training data: of a part of data, those of the whole.
+    dev_reading: how the development files are read, where that is not how the training files are.
+    """
+    reading = options.reading()
+    sentences, unit = read_labelled(options.train, "`train`", reading, reporter, unit=unit, keep_nested=True)
     # whatever flattening leaves: as with any other head
     info = RunInfo("teacher", unit, tuple(sorted({*labels_of(sentences), *labels})))
     if not finds_spans(config.head):
-        sentences = flattened(sentences, "--train", train_reading, reporter)
-    unsaid = check_entities(config.head, sentences, "--train", reporter)
-    development, _ = read_labelled(dev, "--dev", reading, reporter, unit=unit, keep_nested=True)
+        sentences = flattened(sentences, "`train`", reading, reporter)
+    left_out = check_entities(config.head, sentences, "`train`", reporter)
+    development, _ = read_labelled(options.dev, "`dev`", dev_reading or reading, reporter, unit=unit, keep_nested=True)
     if not info.labels:
-        raise DataError("--train: no entity in any sentence; there is nothing to learn")
+        raise DataError("`train`: no entity in any sentence; there is nothing to learn")
     check_development_labels(info.labels, labels_of(development), reporter)
-    inputs = {"train": runs.fingerprints(train), "dev": runs.fingerprints(dev), **inputs_of(config)}
-    if resume:
-        runs.require_same(out, config, info, inputs)
-        if (out / "metrics.json").exists():
-            return finished_run(out, development, accelerator, reporter)
+    inputs = {"train": fingerprints(options.train), "dev": fingerprints(options.dev), **inputs_of(config)}
+    return TeacherData(info, sentences, development, options.dev, inputs, left_out)
 
-    raw = _raw_text(config, unit, reporter)
+
+def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trained:
+    """Train a teacher on what was read, or go on with it. Raises as `train_teacher` does."""
+    record, reporter = RunRecord(config, data.info, data.inputs), session.reporter
+    if session.finished(record):
+        return session.trained(data.development)
+    raw = _raw_text(config, data.info.unit, reporter)
     rates = None
     if isinstance(config.loss, PuConfig):
-        rates = pu_rates(config.loss, info.labels, sentences, development, reporter)
-    built = new_teacher(config, info, [sentence.words for sentence in sentences], reporter)
+        rates = pu_rates(config.loss, data.info.labels, data.sentences, data.development, reporter)
+    built = new_teacher(config, data.info, [sentence.words for sentence in data.sentences], reporter)
     if rates is not None and isinstance(built.tagger.head, PuHead):
         built.tagger.head.set_rates(*rates)
-    # only now: whatever was wrong with the input, nothing has been made or replaced
-    if accelerator.is_main_process and not resume:
-        runs.begin(out, config, info, inputs, overwrite=overwrite, beside=beside)
-    accelerator.wait_for_everyone()
-    reporter.log_to(out / "log.txt")
+    session.begin(record)
     teacher = built.model
     reporter.info(
-        f"training on {len(sentences):,} sentences, {sum(len(s.words) for s in sentences):,} words, "
-        f"{len(info.labels)} types; {sum(p.numel() for p in teacher.parameters()):,} parameters; {accelerator.device}"
+        f"training on {len(data.sentences):,} sentences, {sum(len(s.words) for s in data.sentences):,} words, "
+        f"{len(data.info.labels)} types; {sum(p.numel() for p in teacher.parameters()):,} parameters; {session.device}"
     )
-    data = _data(config, built, sentences, raw, reporter)
-    dev_set = DevelopmentSet(development, built.featurizer, info.tagset)
-    dev_set.say_left_out("--dev", reporter)
-    counts = {**built.featurizer.counts, **unsaid}  # raw text is no matter of what the metrics say
+    batches = _batches(config, built, data.sentences, raw, reporter)
+    dev_set = DevelopmentSet(data.development, built.featurizer, data.info.tagset, data.dev)
+    dev_set.say_left_out("`dev`", reporter)
+    counts = {**built.featurizer.counts, **data.left_out}  # before raw text, which is no matter of it
     encoders = [encoder for encoder in (teacher.tagger.encoder, teacher.evaluator) if encoder is not None]
-    fit = Fit(
+    embeddings = [encoder.embedding_layer() for encoder in encoders]
+    terms, vat = _terms(config, data.info.labels), new_vat(config.adversarial, embeddings)
+    task = TrainingTask(
         teacher,
-        _objective(config, teacher, encoders, info.labels),
-        data,
+        TeacherObjective(teacher, terms, vat=vat),
+        batches,
         parameter_groups(teacher, encoders, config.optim, layer_decay=config.optim.layer_decay),
-        dev_set.evaluate(tagger_of),
-        settings=fit_settings(config.optim, config.seed),
-        directory=out,
-        reporter=reporter,
-        adversary=new_adversary(config.adversarial, _embeddings(encoders)),
-        accelerator=accelerator,
+        dev_set.figures,
         frozen=[encoder.innermost() for encoder in encoders],
+        adversary=new_adversary(config.adversarial, embeddings),
         weighting=LogSum(TASKS) if config.head.task_weighting == "log-sum" else None,
     )
-    result = fit.run(resume=resume)
-    scores = dev_set.scores(teacher.tagger)
-    finish_run(built, scores, result, out, dev, accelerator, counts=counts)
-    return Trained(built, scores, accelerator.is_main_process)
+    return session.train(built, task, dev_set, lambda: counts)
 
 
-def _raw_text(config: TeacherConfig, unit: Unit, reporter: Reporter) -> list[Words]:
-    if not isinstance(config.adversarial, VatConfig) or not config.adversarial.raw_text:
+def _raw_text(config: TeacherConfig, unit: Unit, reporter: Reporter) -> list[tuple[str, ...]]:
+    files = config.adversarial.raw_text if isinstance(config.adversarial, VatConfig) else ()
+    if not files:
         return []
-    return read_sample(
-        config.adversarial.raw_text, unit, longest=config.optim.batch_words, seed=config.seed, reporter=reporter
-    )
+    return read_sample(files, unit, longest=config.optim.batch_words, seed=config.seed, reporter=reporter)
 
 
-def _data(
+def _batches(
     config: TeacherConfig,
     built: Built[Teacher],
     sentences: Sequence[Sentence],
-    raw: Sequence[Words],
+    raw: Sequence[tuple[str, ...]],
     reporter: Reporter,
 ) -> LabelledData | WithRawText:
     budget = config.optim.batch_words
-    # a sentence is read once for each question; a step has as many sentences as with other heads
     if isinstance(config.head, MrcConfig):
+        # reads a sentence once for each question; a step has as many as with other heads
         budget *= len(built.info.labels)
     labelled = LabelledData(
         sentences,
@@ -164,31 +169,20 @@ def _data(
         pair_target=config.similarity.target,
     )
     if labelled.partly_kept:
-        reporter.warn(f"--train: {labelled.partly_kept:,} entities of which not every word is kept: none of it counts")
+        reporter.warn(f"`train`: {labelled.partly_kept:,} entities of which not every word is kept: none of it counts")
     if not raw:
         return labelled
     return WithRawText(labelled, raw, built.featurizer, budget=budget, seed=config.seed)
 
 
-def _embeddings(encoders: Sequence[Encoder]) -> list[nn.Module]:
-    return [encoder.embedding_layer() for encoder in encoders]
-
-
-def _objective(
-    config: TeacherConfig, teacher: Teacher, encoders: Sequence[Encoder], labels: Sequence[str]
-) -> TeacherObjective:
-    regularize = config.regularize
-    return TeacherObjective(
-        teacher,
-        similarity_weight=config.similarity.weight,
-        r_drop=regularize.r_drop,
-        simcse=regularize.simcse,
-        mixup=regularize.mixup,
-        mixup_beta=regularize.mixup_beta,
-        label_smoothing=config.head.label_smoothing,
-        dropout_samples=config.head.dropout_samples,
-        boundary=config.head.boundary_weight,
-        main_type=config.head.main_type_weight,
-        main_label=labels.index(config.head.main_type) if config.head.main_type else 0,
-        vat=new_vat(config.adversarial, _embeddings(encoders)),
+def _terms(config: TeacherConfig, labels: Sequence[str]) -> TermWeights:
+    head = config.head
+    return TermWeights(
+        similarity=config.similarity.weight,
+        **config.regularize.model_dump(),
+        label_smoothing=head.label_smoothing,
+        dropout_samples=head.dropout_samples,
+        boundary=head.boundary_weight,
+        main_type=head.main_type_weight,
+        main_label=labels.index(head.main_type) if head.main_type else 0,
     )

@@ -26,7 +26,6 @@ from ner_distill.nn.encoders.questions import QuestionEncoder
 from ner_distill.nn.heads.token import TokenHead
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
-from ner_distill.runs import runs
 from ner_distill.runs.encoders import (
     count_words,
     new_pretrained_encoders,
@@ -37,8 +36,8 @@ from ner_distill.runs.encoders import (
     start_encoder,
 )
 from ner_distill.runs.heads import auxiliary_heads, load_questions, new_head, questions_of, save_questions
+from ner_distill.runs.info import RunInfo, read_config, read_info
 from ner_distill.runs.knowledge import Knowledge, load_knowledge, read_knowledge
-from ner_distill.runs.runs import RunInfo
 from ner_distill.runs.weights import load_weights, save_weights
 from ner_distill.student.model import Student
 from ner_distill.teacher.model import Teacher
@@ -253,11 +252,11 @@ def load_teacher(directory: Path) -> Built[Teacher]:
 def _info(directory: Path) -> RunInfo:
     if not directory.is_dir():
         raise RunError(f"{directory}: no such directory; expected a run that train-teacher or train-student wrote")
-    return runs.read_info(directory)
+    return read_info(directory)
 
 
 def _load_teacher(directory: Path, info: RunInfo) -> Built[Teacher]:
-    config = runs.read_config(directory, TeacherConfig)
+    config = read_config(directory, TeacherConfig)
     questions = load_questions(config.head, info.tagset, directory)
     known = load_knowledge(config, info.unit, directory)
     base: Featurizer[Any]
@@ -281,7 +280,7 @@ def _load_teacher(directory: Path, info: RunInfo) -> Built[Teacher]:
 
 
 def _load_student(directory: Path, info: RunInfo) -> Built[Student]:
-    config = runs.read_config(directory, StudentConfig)
+    config = read_config(directory, StudentConfig)
     if isinstance(config.encoder, sections.PretrainedEncoderConfig) or config.init.teacher:
         from ner_distill.nn.encoders.huggingface import load_tokenizer
         from ner_distill.student.hf import load_token_classifier, tags_of

@@ -12,9 +12,8 @@ from ner_distill.data.features.questions import default_questions, read_question
 from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError, did_you_mean
-from ner_distill.files import write_json
+from ner_distill.files import read_json, write_json
 from ner_distill.nn.heads import HEADS, AnyHead, PuHead, SpanHead, Tags
-from ner_distill.runs import runs
 
 QUESTIONS = "questions.json"
 
@@ -110,7 +109,7 @@ def load_questions(config: sections.HeadConfig, tagset: TagSet, directory: Path)
     if not isinstance(config, sections.MrcConfig):
         return None
     path = directory / QUESTIONS
-    questions = runs.read_json(path, "the run is damaged")
+    questions = read_json(path, "the run is damaged")
     if not isinstance(questions, dict) or tuple(questions) != tagset.labels:
         wanted = ", ".join(tagset.labels)
         raise RunError(f"{path}: expected a question for each of {wanted}, in this order; the run is damaged")

@@ -25,7 +25,8 @@ from ner_distill.data.lexicon.segmenters import Segmenter
 from ner_distill.data.lexicon.vectors import WordVectors, read_vectors
 from ner_distill.data.sentence import Unit, separator
 from ner_distill.errors import ConfigError, DataError
-from ner_distill.runs import runs
+from ner_distill.runs.info import read_config, read_info
+from ner_distill.runs.record import fingerprints
 
 DIRECTORY = "knowledge"
 NO_WORDS = "has no lexicon and no segmenter; expected a teacher trained with [lattice]"
@@ -110,7 +111,7 @@ def inputs_of(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str,
             found["head.questions"] = list(filter(None, [config.head.questions]))
         if isinstance(config.adversarial, sections.VatConfig):
             found["adversarial.raw_text"] = config.adversarial.raw_text
-    return {key: runs.fingerprints(files) for key, files in found.items() if files}
+    return {key: fingerprints(files) for key, files in found.items() if files}
 
 
 def start_files(directory: str) -> list[Path]:
@@ -173,10 +174,10 @@ def _spellings(features: sections.FeaturesConfig) -> list[SpellingKind]:
 
 def matcher_of(run: Path) -> Matcher:
     """What a teacher's run finds words with. Raises ConfigError where it has nothing of the kind."""
-    info = runs.read_info(run)
+    info = read_info(run)
     matcher = None
     if info.kind == "teacher":
-        matcher = load_knowledge(runs.read_config(run, TeacherConfig), info.unit, run).matcher
+        matcher = load_knowledge(read_config(run, TeacherConfig), info.unit, run).matcher
     if matcher is None:
         raise ConfigError(f"{run}: {NO_WORDS}")
     return matcher

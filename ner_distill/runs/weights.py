@@ -11,7 +11,7 @@ from torch import Tensor
 from ner_distill.errors import RunError
 from ner_distill.files import atomic_write_bytes
 
-KEPT = "What was saved before is kept: free some space and go on with the same command and --resume"
+KEPT = "What was saved before is kept: free some space and go on with the same command and `resume`"
 
 
 def save_weights(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -31,7 +31,7 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except FileNotFoundError:
         raise RunError(
-            f"{path}: not found; the training did not finish (go on with --resume) or this is no run"
+            f"{path}: not found; the training did not finish (go on with `resume`) or this is no run"
         ) from None
     except (SafetensorError, OSError) as error:
         raise RunError(f"{path}: not a whole safetensors file ({error}); restore it or train again") from None

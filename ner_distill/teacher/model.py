@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +64,40 @@ class Teacher(nn.Module):
         return similarity
 
 
+@dataclass(frozen=True)
+class TermWeights:
+    """How much each term of a teacher's loss weighs, and how it is made; see `TeacherObjective`.
+
+    r_drop:          α of that. simcse, mixup, boundary, main_type, vat: plain weights.
+    mixup_beta:      both parameters of the distribution of λ.
+    label_smoothing: ε, below 1.
+    dropout_samples: how many dropouts of one encoding the head reads; their losses are averaged.
+    main_label:      the number of the main type.
+
+    Raises ValueError for a number that makes no sense.
+    """
+
+    similarity: float
+    r_drop: float = 0.0
+    simcse: float = 0.0
+    mixup: float = 0.0
+    mixup_beta: float = 0.5
+    label_smoothing: float = 0.0
+    dropout_samples: int = 1
+    boundary: float = 0.0
+    main_type: float = 0.0
+    main_label: int = 0
+    vat: float = 1.0
+
+    def __post_init__(self) -> None:
+        positive = min(self.r_drop, self.simcse, self.mixup) >= 0 and self.mixup_beta > 0 and self.dropout_samples >= 1
+        if not positive or not 0 <= self.label_smoothing < 1:
+            raise ValueError(
+                "expected label_smoothing in [0, 1), dropout_samples of 1 or more, mixup_beta above 0 and no weight "
+                f"below 0, found {self}"
+            )
+
+
 UNLABELLED = ("r_drop", "simcse", "vat")  # terms that ask no label
 
 
@@ -100,51 +135,22 @@ class TeacherObjective:
     the sentences of a micro-batch with each other, and mixup draws its sentences and one λ in each.
     """
 
-    def __init__(
-        self,
-        teacher: Teacher,
-        *,
-        similarity_weight: float,
-        r_drop: float = 0.0,
-        simcse: float = 0.0,
-        mixup: float = 0.0,
-        mixup_beta: float = 0.5,
-        label_smoothing: float = 0.0,
-        dropout_samples: int = 1,
-        boundary: float = 0.0,
-        main_type: float = 0.0,
-        main_label: int = 0,
-        vat: Vat | None = None,
-        vat_weight: float = 1.0,
-    ) -> None:
-        """r_drop: α. simcse, mixup, boundary, main_type, vat_weight: weights. mixup_beta: both parameters of λ's
-        distribution. main_label: the number of the main type.
-
-        label_smoothing: ε, below 1. dropout_samples: the head reads so many dropouts of one encoding, losses averaged.
-        Raises ValueError for a number that makes no sense.
-        """
-        if not 0 <= label_smoothing < 1 or dropout_samples < 1 or mixup_beta <= 0 or min(r_drop, simcse, mixup) < 0:
-            raise ValueError(
-                "expected label_smoothing in [0, 1), dropout_samples of 1 or more, mixup_beta above 0 and no weight "
-                f"below 0, found {label_smoothing=}, {dropout_samples=}, {mixup_beta=}, {r_drop=}, {simcse=}, {mixup=}"
-            )
-        self.teacher = teacher
-        self.dropout_samples, self.mixup_beta, self.vat = dropout_samples, mixup_beta, vat
-        self.main_label = main_label
-        smoothing = 0.0 if teacher.tagger.head.smooths else label_smoothing
+    def __init__(self, teacher: Teacher, terms: TermWeights, *, vat: Vat | None = None) -> None:
+        self.teacher, self.terms, self.vat = teacher, terms, vat
+        smoothing = 0.0 if teacher.tagger.head.smooths else terms.label_smoothing
         weights = {
             "entities": 1.0 - smoothing,
-            "similarity": similarity_weight if teacher.similarity is not None else 0.0,
-            "boundary": boundary,
-            "main_type": main_type,
+            "similarity": terms.similarity if teacher.similarity is not None else 0.0,
+            "boundary": terms.boundary,
+            "main_type": terms.main_type,
             "smoothing": smoothing,
-            "r_drop": r_drop / 4,
-            "simcse": simcse,
-            "mixup": mixup,
-            "vat": vat_weight if vat is not None else 0.0,
+            "r_drop": terms.r_drop / 4,
+            "simcse": terms.simcse,
+            "mixup": terms.mixup,
+            "vat": terms.vat if vat is not None else 0.0,
         }
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
-        self.passes = 2 if r_drop > 0 or simcse > 0 else 1
+        self.passes = 2 if terms.r_drop > 0 or terms.simcse > 0 else 1
 
     def counts(self, batch: Batch) -> dict[str, float]:
         """What the head's likelihood is of (words or sentences), pairs, and for SimCSE sentences."""
@@ -169,7 +175,7 @@ class TeacherObjective:
             assert self.vat is not None
             return {"vat": self._vat(batch)}
         tagger, mask = self.teacher.tagger, batch.mask
-        passes = [tagger.vectors(batch.inputs, samples=self.dropout_samples) for _ in range(self.passes)]
+        passes = [tagger.vectors(batch.inputs, samples=self.terms.dropout_samples) for _ in range(self.passes)]
         own = [vectors[: len(mask)] for vectors in passes]  # the first samples
         sums = self._likelihoods(torch.cat(passes), batch)
         if "similarity" in self.weights and batch.pairs is not None:
@@ -180,7 +186,7 @@ class TeacherObjective:
             sums["simcse"] = contrast(first, second, mask.any(1))
         if "mixup" in self.weights:
             gold = Gold(batch.tags, spans_of(batch), batch.weight)
-            sums["mixup"] = mixup_loss(tagger.head, own[0], mask, gold, kept=batch.kept, beta=self.mixup_beta)
+            sums["mixup"] = mixup_loss(tagger.head, own[0], mask, gold, kept=batch.kept, beta=self.terms.mixup_beta)
         if "vat" in self.weights:
             sums["vat"] = self._vat(batch)
         return sums
@@ -188,7 +194,7 @@ class TeacherObjective:
     def _likelihoods(self, vectors: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The terms of the head. vectors: (passes · samples · batch, words, dim)."""
         assert batch.tags is not None
-        head, draws = self.teacher.tagger.head, self.passes * self.dropout_samples
+        head, draws = self.teacher.tagger.head, self.passes * self.terms.dropout_samples
         mask, kept = (words.repeat(draws, 1) for words in (batch.mask, batch.kept))
         gold, half = Gold(batch.tags, spans_of(batch), batch.weight).repeat(draws), mask.chunk(2)[0]
         sums = {"entities": head.gold_loss(vectors, kept, gold) / draws}
@@ -197,7 +203,7 @@ class TeacherObjective:
             first, second = vectors.chunk(2)
             disagreement = head.disagreement(first, second, half)
             if disagreement is not None:
-                sums["r_drop"] = disagreement / self.dropout_samples
+                sums["r_drop"] = disagreement / self.terms.dropout_samples
                 asked -= {"r_drop"}
         if not asked:
             return sums
@@ -205,7 +211,7 @@ class TeacherObjective:
         if "smoothing" in asked:
             sums["smoothing"] = weighted_sum(uniform_cross_entropy(log_probs).where(kept, 0), gold.weight) / draws
         if "r_drop" in asked:
-            sums["r_drop"] = symmetric_kl(*log_probs.chunk(2)).where(half, 0).sum() / self.dropout_samples
+            sums["r_drop"] = symmetric_kl(*log_probs.chunk(2)).where(half, 0).sum() / self.terms.dropout_samples
         return sums
 
     def _auxiliary(self, vectors: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -213,7 +219,7 @@ class TeacherObjective:
         assert batch.tags is not None
         sums, places = {}, spans_of(batch).places
         for name, head in self.teacher.auxiliary.items():
-            label = None if name == "boundary" else self.main_label
+            label = None if name == "boundary" else self.terms.main_label
             of_type = batch.tags > 0 if label is None else (batch.tags + 1) // 2 == label + 1
             tags = (2 - batch.tags % 2) * of_type
             chosen = places if label is None else places[places[:, 3] == label]

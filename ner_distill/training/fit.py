@@ -24,6 +24,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from ner_distill.config import OptimConfig
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch
 from ner_distill.errors import RunError, TrainingError
@@ -81,7 +82,6 @@ class PlainPass:
     """No adversary: one pass."""
 
     def backward(self, loss: Callable[[], Tensor], backward: Callable[[Tensor], None]) -> Tensor:
-        """See Adversary."""
         value = loss()
         backward(value)
         return value.detach()
@@ -102,30 +102,23 @@ class Weighting(Protocol):
 
 
 @dataclass(frozen=True)
-class FitSettings:
-    """Plain numbers of the loop; their meaning is that of the keys of `[optim]`."""
+class TrainingTask:
+    """What a loop trains, on what, and how.
 
-    epochs: int
-    seed: int = 13
-    accumulate: int = 1
-    clip: float = 0.0
-    warmup: float = 0.1
-    patience: int = 0
-    swa: bool = False
-    swa_start: float = 0.7
-    precision: str = "fp32"
-    checkpoint_minutes: float = 2.0
-    freeze_epochs: int = 0
+    groups:    AdamW parameter groups, each with `params`, `lr` and maybe `weight_decay`.
+    evaluate:  called with a model after each epoch; its "score" decides which weights are the best.
+    frozen:    parts of the model that nothing changes in the first `freeze_epochs` epochs, weight decay neither.
+    weighting: None leaves the objective's weights as they are.
+    """
 
-
-@dataclass(frozen=True)
-class FitResult:
-    """What came out: the best development score, its epoch (from 0), the steps, and the seconds of training."""
-
-    score: float
-    epoch: int
-    steps: int
-    seconds: float
+    model: nn.Module
+    objective: Objective
+    data: TrainingData
+    groups: Sequence[dict[str, Any]]
+    evaluate: Callable[[nn.Module], dict[str, float]]
+    frozen: Sequence[nn.Module] = ()
+    adversary: Adversary | None = None
+    weighting: Weighting | None = None
 
 
 class Fit:
@@ -133,51 +126,39 @@ class Fit:
 
     def __init__(
         self,
-        model: nn.Module,
-        objective: Objective,
-        data: TrainingData,
-        groups: Sequence[dict[str, Any]],
-        evaluate: Callable[[nn.Module], dict[str, float]],
-        *,
-        settings: FitSettings,
+        task: TrainingTask,
+        optim: OptimConfig,
         directory: Path,
+        *,
+        seed: int,
         reporter: Reporter,
-        adversary: Adversary | None = None,
         accelerator: Accelerator | None = None,
-        frozen: Sequence[nn.Module] = (),
-        weighting: Weighting | None = None,
     ) -> None:
-        """groups: AdamW parameter groups, each with `params`, `lr` and maybe `weight_decay`.
-
-        evaluate: called with a model after each epoch; its "score" decides which weights are the best.
-        frozen: parts of the model that nothing changes in the first `freeze_epochs` epochs, weight decay neither.
-        weighting: None leaves the objective's weights as they are.
-        """
-        self.accelerator = accelerator or make_accelerator(settings.precision)
-        self.model = model.to(self.accelerator.device)
+        self.accelerator = accelerator or make_accelerator(optim.precision)
+        self.model = task.model.to(self.accelerator.device)
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        self.objective, self.data, self.evaluate = objective, data, evaluate
-        self.settings, self.reporter = settings, reporter
+        self.objective, self.data, self.evaluate = task.objective, task.data, task.evaluate
+        self.settings, self.seed, self.reporter = optim, seed, reporter
         self.checkpoints = directory / "checkpoints"
         self.directory = directory
-        self.adversary = adversary or PlainPass()
-        self.frozen = [parameter for part in frozen for parameter in part.parameters() if parameter.requires_grad]
-        self.weighting = weighting
-        self.optimizer = torch.optim.AdamW(groups, fused=True)
+        self.adversary = task.adversary or PlainPass()
+        self.frozen = [parameter for part in task.frozen for parameter in part.parameters() if parameter.requires_grad]
+        self.weighting = task.weighting
+        self.optimizer = torch.optim.AdamW(task.groups, fused=True)
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.average = torch.optim.swa_utils.AveragedModel(self.model) if settings.swa else None
+        self.average = torch.optim.swa_utils.AveragedModel(self.model) if optim.swa else None
         self.progress = Progress()
         self._ticked = time.monotonic()
 
     # ---- the loop
 
-    def run(self, *, resume: bool = False) -> FitResult:
-        """Train to the end and leave the best weights in the model.
+    def run(self, *, resume: bool = False) -> Progress:
+        """Train to the end and leave the best weights in the model; returns where it stands then.
 
         Raises TrainingError where the loss is no longer a number, where the disk is full, or on Ctrl-C or SIGTERM
         (after saving); RunError where what `resume` should go on from is damaged or does not fit.
         """
-        torch.manual_seed(self.settings.seed + 7919 * self.accelerator.process_index)
+        torch.manual_seed(self.seed + 7919 * self.accelerator.process_index)
         if resume:
             self._restore()
         self.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -191,8 +172,7 @@ class Fit:
                 self._after_epoch(records)
         self._load_best()
         self._freeze(False)
-        done = self.progress
-        return FitResult(done.best_score, done.best_epoch, done.step, done.seconds)
+        return self.progress
 
     def _epoch(self, loader: ThreadPoolExecutor, signals: StopSignals) -> None:
         progress, world = self.progress, self.accelerator.num_processes
@@ -218,7 +198,7 @@ class Fit:
                     self._save()
                     raise TrainingError(
                         f"stopped by signal after step {progress.step}; everything is saved in {self.checkpoints}. "
-                        "Go on with the same command and --resume"
+                        "Go on with the same command and `resume`"
                     )
                 # a clock decides when to save, so only one process may ask it
                 due = 60 * self.settings.checkpoint_minutes

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator as Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 

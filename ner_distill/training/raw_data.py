@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ner_distill.console import Reporter
-from ner_distill.data.batching import Batch, plan_batches
+from ner_distill.data.batching import Batch, interleaved, plan_batches
 from ner_distill.data.features.base import Featurizer
 from ner_distill.data.formats.readers import read_raw
 from ner_distill.data.sentence import Unit
@@ -70,13 +70,7 @@ class WithRawText:
     """
 
     def __init__(
-        self,
-        labelled: LabelledData,
-        sentences: Sequence[Words],
-        featurizer: Featurizer[Any],
-        *,
-        budget: int,
-        seed: int,
+        self, labelled: LabelledData, sentences: Sequence[Words], featurizer: Featurizer[Any], *, budget: int, seed: int
     ) -> None:
         self.labelled, self.featurizer = labelled, featurizer
         self.budget, self.seed = budget, seed
@@ -88,16 +82,14 @@ class WithRawText:
         self._features: dict[int, Any] = {}  # of the epoch that was planned
 
     def plan(self, epoch: int) -> list[Planned]:
-        """See TrainingData. The first is a labelled one: what weighs terms by the steps before knows them all then."""
+        """The micro-batches of an epoch. The first is a labelled one: it has all terms, as a `Weighting` needs."""
         chosen = self.numbers(epoch)
         self._features = {number: self.featurizer.features(self.sentences[number]) for number in chosen}
         sizes = [self.featurizer.size(self._features[number]) for number in chosen]
         batches = plan_batches(sizes, budget=self.budget, seed=self.seed, epoch=epoch)
         labelled = [Planned(batch, raw=False) for batch in self.labelled.plan(epoch)]
         raw = [Planned([chosen[index] for index in batch], raw=True) for batch in batches]
-        placed = [(place / len(labelled), one) for place, one in enumerate(labelled)]
-        placed += [((place + 0.5) / len(raw), one) for place, one in enumerate(raw)]
-        return [one for _, one in sorted(placed, key=lambda pair: pair[0])]
+        return interleaved(labelled, raw)
 
     def numbers(self, epoch: int) -> list[int]:
         """The raw sentences of an epoch: those that begin in its stretch of the text, which is read as a circle."""
@@ -108,7 +100,7 @@ class WithRawText:
         return [int(number) for number in np.flatnonzero(since < stretch)]
 
     def load(self, micro_batch: Planned, epoch: int) -> Batch:
-        """See TrainingData; of the epoch that was planned."""
+        """One micro-batch of the epoch that was planned."""
         if not micro_batch.raw:
             return self.labelled.load(micro_batch.numbers, epoch)
         inputs = self.featurizer.collate([self._features[number] for number in micro_batch.numbers])

@@ -11,6 +11,7 @@ import spacy_pkuseg
 from ner_distill.console import Reporter
 from ner_distill.data.lexicon.segmenters import FEATURES, WEIGHTS, Segmenter
 from ner_distill.errors import DataError, RunError
+from ner_distill.options.training import SegmenterOptions
 from ner_distill.pipelines.train_segmenter import train_segmenter
 
 QUIET = Reporter(quiet=True)
@@ -28,7 +29,7 @@ def write(path: Path, content: str) -> Path:
 
 
 def train(text: Path, out: Path, *, overwrite: bool = False) -> None:
-    train_segmenter([text], out, overwrite=overwrite, reporter=QUIET, iterations=3)
+    train_segmenter(SegmenterOptions(train=[text], out=out, overwrite=overwrite), QUIET, iterations=3)
 
 
 def test_the_model_cuts_sentences_that_it_was_not_trained_on(text: Path, tmp_path: Path) -> None:
@@ -64,7 +65,7 @@ def test_nothing_is_printed_to_stdout(text: Path, tmp_path: Path, capfd: pytest.
 def test_the_report_counts_iterations_and_scores_the_model(
     text: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    train_segmenter([text], tmp_path / "model", reporter=Reporter(), iterations=3)
+    train_segmenter(SegmenterOptions(train=[text], out=tmp_path / "model"), iterations=3)
     out, messages = capfd.readouterr()
     assert out == ""
     assert "training the segmenter: 3 / 3 iterations" in messages
@@ -73,7 +74,7 @@ def test_the_report_counts_iterations_and_scores_the_model(
 
 def test_one_sentence_in_twenty_is_scored_and_not_learned(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     text = write(tmp_path / "text.txt", "我 在 北京\n" * 400)
-    train_segmenter([text], tmp_path / "model", reporter=Reporter(), iterations=1)
+    train_segmenter(SegmenterOptions(train=[text], out=tmp_path / "model"), iterations=1)
     assert "380 sentences to learn from, 20 to score" in capfd.readouterr().err
 
 
@@ -114,7 +115,7 @@ def test_text_that_is_not_utf8_is_refused_by_line(tmp_path: Path) -> None:
 
 def test_a_model_is_not_replaced_unless_asked(text: Path, tmp_path: Path) -> None:
     train(text, tmp_path / "model")
-    with pytest.raises(RunError, match=r"exists and is not empty.*--overwrite"):
+    with pytest.raises(RunError, match=r"exists and is not empty.*`overwrite`"):
         train(text, tmp_path / "model")
 
 
@@ -129,7 +130,7 @@ def test_overwrite_does_not_remove_what_is_no_model(text: Path, tmp_path: Path) 
     out = tmp_path / "thesis"
     out.mkdir()
     write(out / "chapter.txt", "work of years")
-    with pytest.raises(RunError, match="--overwrite does not remove that"):
+    with pytest.raises(RunError, match="`overwrite` does not remove that"):
         train(text, out, overwrite=True)
     assert (out / "chapter.txt").read_text() == "work of years"
 
@@ -146,7 +147,7 @@ def test_the_working_directory_is_refused(
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    with pytest.raises(RunError, match="is the working directory.*--out segmenter"):
+    with pytest.raises(RunError, match="is the working directory.*such as segmenter"):
         train(text, Path.cwd() if absolute else Path("."))
 
 
@@ -162,9 +163,9 @@ def test_a_model_is_written_where_a_relative_path_leads(
 
 
 def test_the_last_line_says_how_to_use_the_model(text: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    train_segmenter([text], tmp_path / "my model", reporter=Reporter(), iterations=1)
+    train_segmenter(SegmenterOptions(train=[text], out=tmp_path / "my model"), iterations=1)
     last = capfd.readouterr().err.replace("\n", " ").rstrip()
-    assert last.endswith(f"--set lattice.segmenter=pkuseg --set 'lattice.segmenter_model={tmp_path / 'my model'}'")
+    assert last.endswith(f"`set` lattice.segmenter=pkuseg `set` 'lattice.segmenter_model={tmp_path / 'my model'}'")
 
 
 def test_a_file_in_the_way_is_refused(text: Path) -> None:

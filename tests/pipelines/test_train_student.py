@@ -11,10 +11,9 @@ from ner_distill.data.features.words import WordFeaturizer
 from ner_distill.data.store.columns import SPAN, SoftBlock, SoftRow
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.tagset import TagSet
-from ner_distill.pipelines.train_student import SoftData
 from ner_distill.runs.build import load_run
 from ner_distill.training.labelled import LabelledData
-from ner_distill.training.soft_batch import soft_batch
+from ner_distill.training.soft_data import SoftData, soft_batch
 from tests import corpora
 from tests.commands import Done, ok, settings
 from tests.world import World

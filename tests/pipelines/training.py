@@ -11,7 +11,6 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,20 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ner_distill.config import OptimConfig
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch
 from ner_distill.nn.heads import TokenHead
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
-from ner_distill.teacher.model import Teacher, TeacherObjective
+from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
 from ner_distill.training import checkpoint
-from ner_distill.training.fit import Fit, FitSettings
+from ner_distill.training.fit import Fit, TrainingTask
 
 LENGTHS = (2, 5, 3, 1, 4, 6, 2, 3)
 UNEQUAL = ((0,), (1, 2), (4, 5, 6, 7), (0, 3), (3,))
 TAGS = 3
+PLAIN = OptimConfig(epochs=1, clip=0.0)
 EVERY_STEP = 1e-9  # minutes between checkpoints
 
 
@@ -107,17 +108,15 @@ def new_fit(
     **settings: Any,
 ) -> Fit:
     teacher = model or new_teacher(dropout=settings.pop("dropout", 0.0))
-    return Fit(
+    task = TrainingTask(
         teacher,
-        TeacherObjective(teacher, similarity_weight=0.5),
+        TeacherObjective(teacher, TermWeights(similarity=0.5)),
         Data(plan),
         [{"params": list(teacher.parameters()), "lr": lr, "weight_decay": 0.01}],
         evaluate,
-        settings=replace(FitSettings(epochs=1), **settings),
-        directory=directory,
-        reporter=Reporter(quiet=True),
         adversary=adversary,
     )
+    return Fit(task, PLAIN.model_copy(update=settings), directory, seed=13, reporter=Reporter(quiet=True))
 
 
 # Dropout and weight averaging: the hardest to resume.

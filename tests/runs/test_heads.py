@@ -14,18 +14,18 @@ import pytest
 import torch
 from torch import nn
 
-from ner_distill.config import HeadConfig, TeacherConfig
+from ner_distill.config import HeadConfig, TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.nn.heads import HEADS, Head, PointerHead, SpanHead, Spans
-from ner_distill.options import ReadOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import Built, load_run
 from ner_distill.runs.heads import auxiliary_heads, check_entities, finds_spans, new_head
-from ner_distill.training.labelled import Trained
+from ner_distill.training.session import Trained
 from tests import corpora, nested
 
 KINDS = [kind for kind in HEADS if kind != "pu"]  # that is a kind of loss
@@ -50,14 +50,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train(data: Path, out: Path, *keys: str, flatten: str | None = None) -> tuple[Trained, str]:
     """One epoch, and what was said."""
     said = io.StringIO()
-    done = train_teacher(
-        [data / "train.jsonl"],
-        [data / "dev.jsonl"],
-        out,
-        settings=[*corpora.SMALL, "optim.epochs=1", "similarity.weight=0.0", *keys],
-        reading=ReadOptions(flatten=flatten),
-        reporter=Reporter(stream=said),
-    )
+    config = load_config(TeacherConfig, None, [*corpora.SMALL, "optim.epochs=1", "similarity.weight=0.0", *keys])
+    options = TeacherOptions(train=[data / "train.jsonl"], dev=[data / "dev.jsonl"], out=out, flatten=flatten)
+    done = train_teacher(config, options, Reporter(stream=said))
     return done, said.getvalue()
 
 
@@ -158,13 +153,13 @@ def test_a_training_warns_of_entities_that_are_too_long(tmp_path: Path) -> None:
     write_jsonl([NESTED], tmp_path / "train.jsonl")
     write_jsonl([NESTED], tmp_path / "dev.jsonl")
     _, said = train(tmp_path, tmp_path / "run", "head.kind=global-pointer", "head.max_span=2")
-    assert "warning: --train: 3 of 4 entities are longer than head.max_span = 2" in said
+    assert "warning: `train`: 3 of 4 entities are longer than head.max_span = 2" in said
     assert "3 of 4 entities" in (tmp_path / "run" / "log.txt").read_text()
 
 
 @pytest.mark.parametrize("kind", ["crf", "token"])
 def test_nested_entities_are_refused_for_a_flat_head_with_both_ways_out(data: Path, tmp_path: Path, kind: str) -> None:
-    with pytest.raises(DataError, match=r"--train: sentence s\d+ has entities that overlap") as raised:
+    with pytest.raises(DataError, match=r"`train`: sentence s\d+ has entities that overlap") as raised:
         train(data, tmp_path / "run", f"head.kind={kind}")
     assert "`flatten` longest" in str(raised.value)
     assert 'head.kind = "global-pointer"' in str(raised.value)
@@ -175,7 +170,7 @@ def test_nested_entities_are_refused_for_a_flat_head_with_both_ways_out(data: Pa
 def test_flatten_says_how_many_entities_it_left_out(data: Path, tmp_path: Path, flatten: str) -> None:
     _, said = train(data, tmp_path / "run", flatten=flatten)
     kept = "shorter" if flatten == "shortest" else "longer"
-    assert f"warning: --train: {overlaps(nested.sentences(12, seed=1))} entities that overlap a {kept} one" in said
+    assert f"warning: `train`: {overlaps(nested.sentences(12, seed=1))} entities that overlap a {kept} one" in said
 
 
 @pytest.mark.parametrize("kind", ["crf", "global-pointer"])

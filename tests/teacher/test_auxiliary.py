@@ -16,7 +16,7 @@ from ner_distill.data.sentence import Span, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.nn.heads import HEADS, CrfPerTypeHead, GlobalPointerHead, MrcHead, SpanHead, Spans, TagHead
 from ner_distill.nn.tagger import Tagger
-from ner_distill.teacher.model import Teacher, TeacherObjective
+from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
 from tests.pointers import TinyPointer
 
 LABELS = ("LOC", "ORG", "PER")
@@ -93,7 +93,7 @@ def both(kind: str) -> dict[str, nn.Module]:
 
 def objective_of(teacher: Teacher, **settings: Any) -> TeacherObjective:
     settings = {"boundary": 0.5, "main_type": 0.25, "main_label": ORG} | settings
-    return TeacherObjective(teacher, similarity_weight=0.5, **settings)
+    return TeacherObjective(teacher, TermWeights(similarity=0.5, **settings))
 
 
 def asked(recorder: type[Recorder], kind: str) -> tuple[Any, Any]:
@@ -222,7 +222,7 @@ def test_r_drop_of_a_pointer_is_the_divergence_of_every_span_by_hand() -> None:
     torch.manual_seed(5)
     head = GlobalPointerHead(DIM, len(LABELS), head_dim=4)
     teacher = Teacher(Tagger(TwoPasses(), head), None)
-    objective = TeacherObjective(teacher, similarity_weight=0.5, r_drop=2.0)
+    objective = TeacherObjective(teacher, TermWeights(similarity=0.5, r_drop=2.0))
     found = objective.sums(batch())
     first, second = (head.scores(teacher.tagger.encoder(batch().inputs), MASK) for _ in range(2))
     wanted = 0.0
@@ -246,7 +246,7 @@ def test_mixup_of_spans_equals_mixing_sentence_by_sentence(kind: str, seed: int)
     teacher = teacher_of(kind)
     head = cast(Any, teacher.tagger.head)
     torch.manual_seed(seed)
-    found = TeacherObjective(teacher, similarity_weight=0.5, mixup=0.3, mixup_beta=0.7).sums(batch())["mixup"]
+    found = TeacherObjective(teacher, TermWeights(similarity=0.5, mixup=0.3, mixup_beta=0.7)).sums(batch())["mixup"]
     torch.manual_seed(seed)
     share = Beta(0.7, 0.7).sample().item()
     order = torch.randperm(3).tolist()
@@ -278,7 +278,7 @@ def test_dropout_samples_of_a_span_head_are_averaged_with_the_gold_of_each() -> 
     head = TinyPointer(DIM, len(LABELS))
     teacher = Teacher(Tagger(Encoder(), head, dropout=0.4), None)
     torch.manual_seed(2)
-    found = TeacherObjective(teacher, similarity_weight=0.5, dropout_samples=3).sums(batch())["entities"]
+    found = TeacherObjective(teacher, TermWeights(similarity=0.5, dropout_samples=3)).sums(batch())["entities"]
     torch.manual_seed(2)
     vectors = teacher.tagger.vectors(batch().inputs, samples=3).chunk(3)
     gold = Spans(cast(Tensor, batch().spans))
@@ -291,7 +291,7 @@ def test_what_is_summed_over_words_is_averaged_over_them_where_the_loss_of_an_mr
     torch.manual_seed(0)
     head = MrcHead(8, 2)
     tagger = Tagger(nn.Identity(), head)
-    objective = TeacherObjective(Teacher(tagger, None), similarity_weight=0.0, label_smoothing=0.1, r_drop=1.0)
+    objective = TeacherObjective(Teacher(tagger, None), TermWeights(similarity=0.0, label_smoothing=0.1, r_drop=1.0))
     mask = torch.tensor([[True] * 5, [True, True, True, False, False]])
     batch = Batch({}, mask, tags=torch.zeros(2, 5, dtype=torch.long), spans=torch.zeros(0, 4, dtype=torch.long))
     assert objective.counts(batch) == {"entities": 2.0, "smoothing": 8.0, "r_drop": 8.0}

@@ -16,7 +16,7 @@ from ner_distill.nn.losses import contrast, mean_vectors, symmetric_kl, uniform_
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
 from ner_distill.teacher.adversarial import PLACES, Vat
-from ner_distill.teacher.model import Teacher, TeacherObjective
+from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
 from ner_distill.teacher.regularize import LogSum, mixup_loss
 from tests.pipelines.training import UNEQUAL, Encoder, make_batch, new_fit, watch_gradients
 
@@ -58,7 +58,7 @@ def batch_of(sentences: tuple[int, ...] = (1, 2, 4)) -> Batch:
 
 
 def objective_of(teacher: Teacher, **settings: float) -> TeacherObjective:
-    return TeacherObjective(teacher, similarity_weight=0.5, **settings)
+    return TeacherObjective(teacher, TermWeights(similarity=0.5, **settings))
 
 
 def log_probs(*, seed: int) -> Tensor:
@@ -318,7 +318,7 @@ def test_a_number_that_makes_no_sense_is_refused(name, value):
 def test_raw_text_has_the_term_of_vat_alone():
     teacher = new_teacher(encoder=Encoder)
     vat = Vat(PLACES["vectors"]([teacher.tagger.encoder.embedding]), epsilon=1.0)
-    objective = TeacherObjective(teacher, similarity_weight=0.5, vat=vat, vat_weight=0.3)
+    objective = TeacherObjective(teacher, TermWeights(similarity=0.5, vat=0.3), vat=vat)
     batch = batch_of()
     raw = Batch(batch.inputs, batch.mask)
     assert objective.counts(raw) == {"vat": 12.0}

@@ -12,7 +12,7 @@ from ner_distill.data.tagset import TagSet
 from ner_distill.nn.heads import HEADS
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
-from ner_distill.teacher.model import Teacher, TeacherObjective
+from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
 
 TAGSET = TagSet(("LOC",))
 MASK = torch.tensor([[True, True, True], [True, True, False]])
@@ -53,7 +53,7 @@ def gradients(module):
 
 def test_the_two_sums_are_those_computed_word_by_word_and_pair_by_pair():
     teacher = new_teacher()
-    sums = TeacherObjective(teacher, similarity_weight=0.5).sums(batch_of())
+    sums = TeacherObjective(teacher, TermWeights(similarity=0.5)).sums(batch_of())
     vectors = teacher.tagger.encoder(INPUTS)
     entities = 0.0
     for row, word in MASK.nonzero().tolist():
@@ -70,29 +70,30 @@ def test_the_two_sums_are_those_computed_word_by_word_and_pair_by_pair():
 
 @pytest.mark.parametrize(("kind", "count"), [("token", 5.0), ("crf", 2.0)])
 def test_counts_are_words_or_sentences_and_pairs(kind, count):
-    counts = TeacherObjective(new_teacher(kind), similarity_weight=0.5).counts(batch_of())
+    counts = TeacherObjective(new_teacher(kind), TermWeights(similarity=0.5)).counts(batch_of())
     assert counts == {"entities": count, "similarity": 3.0}
 
 
 def test_the_weight_is_that_of_the_similarity():
-    assert TeacherObjective(new_teacher(), similarity_weight=0.3).weights == {"entities": 1.0, "similarity": 0.3}
+    assert TeacherObjective(new_teacher(), TermWeights(similarity=0.3)).weights == {"entities": 1.0, "similarity": 0.3}
 
 
 @pytest.mark.parametrize("settings", [{"weight": 0.0, "similarity": True}, {"weight": 0.5, "similarity": False}])
 def test_without_the_second_task_only_entities_count(settings):
-    objective = TeacherObjective(new_teacher(similarity=settings["similarity"]), similarity_weight=settings["weight"])
+    terms = TermWeights(similarity=settings["weight"])
+    objective = TeacherObjective(new_teacher(similarity=settings["similarity"]), terms)
     assert objective.weights == {"entities": 1.0}
     assert set(objective.sums(batch_of())) == set(objective.counts(batch_of())) == {"entities"}
 
 
 def test_a_batch_without_pairs_trains_entities_alone():
-    objective = TeacherObjective(new_teacher(), similarity_weight=0.5)
+    objective = TeacherObjective(new_teacher(), TermWeights(similarity=0.5))
     assert set(objective.sums(batch_of(pairs=False))) == {"entities"}
     assert objective.counts(batch_of(pairs=False))["similarity"] == 0
 
 
 def test_padding_changes_no_sum():
-    objective = TeacherObjective(new_teacher("crf"), similarity_weight=0.5)
+    objective = TeacherObjective(new_teacher("crf"), TermWeights(similarity=0.5))
     pad = torch.nn.functional.pad
     mask = pad(MASK, (0, 2))
     wide = Batch(
@@ -118,7 +119,8 @@ def test_with_every_regulariser_off_sums_and_random_draws_are_those_of_one_plain
     drawn = torch.rand(3)
     torch.manual_seed(3)
     sums = TeacherObjective(
-        teacher, similarity_weight=0.5, r_drop=0.0, simcse=0.0, mixup=0.0, label_smoothing=0.0, dropout_samples=1
+        teacher,
+        TermWeights(similarity=0.5, r_drop=0.0, simcse=0.0, mixup=0.0, label_smoothing=0.0, dropout_samples=1),
     ).sums(batch)
     torch.testing.assert_close(sums, {"entities": entities, "similarity": alike}, rtol=0, atol=0)
     assert torch.equal(torch.rand(3), drawn)
@@ -134,14 +136,14 @@ ALL = {"r_drop": 1.0, "simcse": 1.0, "mixup": 1.0, "label_smoothing": 0.1}
 @pytest.mark.parametrize("kind", ["token", "crf"])
 def test_entities_are_the_heads_loss_of_kept_words_times_the_weights(kind):
     teacher = new_teacher(kind)
-    sums = TeacherObjective(teacher, similarity_weight=0).sums(replace(batch_of(), keep=KEEP, weight=WEIGHT))
+    sums = TeacherObjective(teacher, TermWeights(similarity=0)).sums(replace(batch_of(), keep=KEEP, weight=WEIGHT))
     vectors = teacher.tagger.encoder(INPUTS)
     torch.testing.assert_close(sums["entities"], teacher.tagger.head.loss(vectors, MASK & KEEP, TAGS, WEIGHT))
 
 
 @pytest.mark.parametrize("kind", ["token", "crf"])
 def test_the_tag_of_a_word_that_is_not_kept_changes_no_term(kind):
-    objective = TeacherObjective(new_teacher(kind), similarity_weight=0.5, **ALL)
+    objective = TeacherObjective(new_teacher(kind), TermWeights(similarity=0.5, **ALL))
     sums = []
     for tag in (0, 1):
         tags = TAGS.clone()
@@ -152,7 +154,7 @@ def test_the_tag_of_a_word_that_is_not_kept_changes_no_term(kind):
 
 
 def test_counts_of_terms_with_labels_are_of_kept_words_and_know_no_weights():
-    objective = TeacherObjective(new_teacher(), similarity_weight=0.5, **ALL)
+    objective = TeacherObjective(new_teacher(), TermWeights(similarity=0.5, **ALL))
     counts = objective.counts(replace(batch_of(), keep=KEEP, weight=WEIGHT))
     assert counts == {
         "entities": 4.0, "similarity": 3.0, "smoothing": 4.0, "mixup": 4.0, "r_drop": 5.0, "simcse": 2.0,
@@ -161,7 +163,7 @@ def test_counts_of_terms_with_labels_are_of_kept_words_and_know_no_weights():
 
 @pytest.mark.parametrize("kind", ["token", "crf"])
 def test_keeping_all_words_with_weight_one_changes_no_term(kind):
-    objective, sums = TeacherObjective(new_teacher(kind), similarity_weight=0.5, **ALL), []
+    objective, sums = TeacherObjective(new_teacher(kind), TermWeights(similarity=0.5, **ALL)), []
     for batch in (batch_of(), replace(batch_of(), keep=MASK, weight=torch.ones(2))):
         torch.manual_seed(1)
         sums.append(objective.sums(batch))
@@ -170,7 +172,7 @@ def test_keeping_all_words_with_weight_one_changes_no_term(kind):
 
 def test_mixup_gives_each_likelihood_the_weight_of_its_own_sentence():
     teacher = new_teacher()
-    objective = TeacherObjective(teacher, similarity_weight=0, mixup=1.0)
+    objective = TeacherObjective(teacher, TermWeights(similarity=0, mixup=1.0))
     found = []
     for weight in ([1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [3.0, 0.5]):
         torch.manual_seed(1)
@@ -184,20 +186,20 @@ def test_mixup_gives_each_likelihood_the_weight_of_its_own_sentence():
 
 def test_a_shared_encoder_learns_from_both_tasks():
     teacher = new_teacher()
-    sums = TeacherObjective(teacher, similarity_weight=0.5).sums(batch_of())
+    sums = TeacherObjective(teacher, TermWeights(similarity=0.5)).sums(batch_of())
     sums["similarity"].backward()
     assert gradients(teacher) == {"tagger.encoder.embedding.weight", "similarity.scale", "similarity.shift"}
 
 
 def test_a_separate_evaluator_keeps_the_similarity_away_from_the_tagger():
     teacher = new_teacher(separate=True)
-    TeacherObjective(teacher, similarity_weight=0.5).sums(batch_of())["similarity"].backward()
+    TeacherObjective(teacher, TermWeights(similarity=0.5)).sums(batch_of())["similarity"].backward()
     assert gradients(teacher) == {"evaluator.embedding.weight", "similarity.scale", "similarity.shift"}
 
 
 def test_a_separate_evaluator_learns_nothing_from_the_entities():
     teacher = new_teacher(separate=True)
-    TeacherObjective(teacher, similarity_weight=0.5).sums(batch_of())["entities"].backward()
+    TeacherObjective(teacher, TermWeights(similarity=0.5)).sums(batch_of())["entities"].backward()
     assert gradients(teacher.tagger) == {name for name, _ in teacher.tagger.named_parameters()}
     assert gradients(teacher.evaluator) == gradients(teacher.similarity) == set()
 
@@ -232,7 +234,7 @@ def test_compare_gives_the_similarity_that_was_trained():
     teacher = new_teacher()
     vectors, _ = teacher(INPUTS)
     wanted = torch.nn.functional.binary_cross_entropy(teacher.compare(vectors, PAIRS), TARGETS, reduction="sum")
-    sums = TeacherObjective(teacher, similarity_weight=0.5).sums(batch_of())
+    sums = TeacherObjective(teacher, TermWeights(similarity=0.5)).sums(batch_of())
     torch.testing.assert_close(sums["similarity"], wanted)
 
 
@@ -249,9 +251,9 @@ def test_a_pair_weighs_what_the_less_trusted_of_its_sentences_does():
     for number in range(len(batch.pairs)):
         own = slice(number, number + 1)
         one = replace(plain, pairs=batch.pairs[own], pair_targets=batch.pair_targets[own])
-        each.append(TeacherObjective(teacher, similarity_weight=0.5).sums(one)["similarity"])
+        each.append(TeacherObjective(teacher, TermWeights(similarity=0.5)).sums(one)["similarity"])
     weight = torch.tensor([0.5, 0.25, 1.0])[: len(batch.mask)]
-    found = TeacherObjective(teacher, similarity_weight=0.5).sums(replace(plain, weight=weight))["similarity"]
+    found = TeacherObjective(teacher, TermWeights(similarity=0.5)).sums(replace(plain, weight=weight))["similarity"]
     rows = batch.pairs // batch.mask.shape[1]
     expected = sum(min(weight[one], weight[other]) * loss for (one, other), loss in zip(rows, each, strict=True))
     torch.testing.assert_close(found, expected)

@@ -65,7 +65,7 @@ def test_weights_may_be_read_by_whom_an_ordinary_file_may_be_read(tmp_path):
 
 
 def test_weights_that_are_missing_are_named(tmp_path):
-    with pytest.raises(RunError, match=r"none\.safetensors: not found.*--resume"):
+    with pytest.raises(RunError, match=r"none\.safetensors: not found.*`resume`"):
         load_weights(tmp_path / "none.safetensors")
 
 
@@ -222,7 +222,7 @@ def test_a_disk_that_fills_up_amid_a_checkpoint_leaves_the_one_before_and_nothin
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", fill_up)
-    with pytest.raises(TrainingError, match="the disk is full.*saved before is kept.*--resume"):
+    with pytest.raises(TrainingError, match="the disk is full.*saved before is kept.*`resume`"):
         save(tmp_path, 2, value=2)
     assert [path.name for path in tmp_path.iterdir()] == ["step-000000001-epoch-0000"]
     assert load_weights(checkpoints(tmp_path)[0] / "model.safetensors")["weight"].unique().tolist() == [1]
@@ -233,7 +233,7 @@ def test_a_disk_with_no_room_for_a_directory_gives_a_clear_error(tmp_path, monke
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.mkdir", full)
-    with pytest.raises(TrainingError, match=r"step-000000002.*the disk is full.*--resume"):
+    with pytest.raises(TrainingError, match=r"step-000000002.*the disk is full.*`resume`"):
         save(tmp_path, 2)
 
 

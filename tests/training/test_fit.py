@@ -15,14 +15,15 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from ner_distill.config import OptimConfig
 from ner_distill.console import Reporter
 from ner_distill.errors import RunError, TrainingError
 from ner_distill.teacher.adversarial import Fgm
-from ner_distill.teacher.model import TeacherObjective
+from ner_distill.teacher.model import TeacherObjective, TermWeights
 from ner_distill.teacher.perturbations import OnVectors
 from ner_distill.teacher.regularize import LogSum
 from ner_distill.training.checkpoint import checkpoints
-from ner_distill.training.fit import Fit, FitSettings, rate_factor
+from ner_distill.training.fit import Fit, TrainingTask, rate_factor
 from ner_distill.training.processes import make_accelerator
 from ner_distill.training.records import Records
 from tests.pipelines.training import (
@@ -189,7 +190,7 @@ def assert_went_on_as_if_nothing_happened(directory, fit, uninterrupted):
     weights, lines, result, _ = uninterrupted
     again = fit.run(resume=True)
     assert_same(fit.model.state_dict(), weights)
-    assert (again.score, again.epoch, again.steps) == (result.score, result.epoch, result.steps)
+    assert (again.best_score, again.best_epoch, again.step) == (result.best_score, result.best_epoch, result.step)
     without_time = [{**line, "seconds": 0} for line in lines]
     assert [{**line, "seconds": 0} for line in lines_of(directory)] == without_time
 
@@ -214,7 +215,7 @@ def test_a_signal_saves_and_says_how_to_resume(tmp_path, uninterrupted, number):
         return sums(batch)
 
     fit.objective.sums = interrupted
-    with pytest.raises(TrainingError, match="after step 8.*--resume"):
+    with pytest.raises(TrainingError, match="after step 8.*`resume`"):
         fit.run()
     assert_went_on_as_if_nothing_happened(tmp_path, new_fit(tmp_path, **RESUMABLE), uninterrupted)
 
@@ -280,7 +281,7 @@ def test_a_full_disk_stops_with_a_clear_error_and_the_checkpoint_before_stays(tm
     fit = new_fit(tmp_path, checkpoint_minutes=EVERY_STEP, **RESUMABLE)
     fsync = os.fsync
     monkeypatch.setattr(os, "fsync", lambda handle: full_disk() if fit.progress.step == 5 else fsync(handle))
-    with pytest.raises(TrainingError, match=r"safetensors.*the disk is full.*--resume"):
+    with pytest.raises(TrainingError, match=r"safetensors.*the disk is full.*`resume`"):
         fit.run()
     monkeypatch.undo()
     assert [path.name for path in (tmp_path / "checkpoints").glob("step-*")] == ["step-000000004-epoch-0001"]
@@ -290,7 +291,7 @@ def test_a_full_disk_stops_with_a_clear_error_and_the_checkpoint_before_stays(tm
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_disk_under_the_metrics_gives_a_clear_error(tmp_path):
     (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
-    with pytest.raises(TrainingError, match=r"metrics\.jsonl.*the disk is full.*--resume"):
+    with pytest.raises(TrainingError, match=r"metrics\.jsonl.*the disk is full.*`resume`"):
         new_fit(tmp_path).run()
 
 
@@ -354,7 +355,7 @@ def test_patience_stops_and_the_best_weights_are_restored(tmp_path):
     fit = new_fit(tmp_path, epochs=9, patience=2, evaluate=scripted([0.5, 0.6, 0.4, 0.5, 0.9], seen))
     result = fit.run()
     assert len(seen) == 4
-    assert (result.score, result.epoch, result.steps) == (0.6, 1, 20)
+    assert (result.best_score, result.best_epoch, result.step) == (0.6, 1, 20)
     assert_same(fit.model.state_dict(), seen[1])
     assert not torch.equal(seen[1]["tagger.head.project.weight"], seen[3]["tagger.head.project.weight"])
     assert not fit.model.training
@@ -364,7 +365,7 @@ def test_of_equal_scores_the_later_weights_are_kept_and_patience_runs_on(tmp_pat
     seen = []
     fit = new_fit(tmp_path, epochs=9, patience=2, evaluate=scripted([0.0, 0.0, 0.0, 0.9], seen))
     result = fit.run()
-    assert (len(seen), result.score, result.epoch) == (3, 0.0, 2)
+    assert (len(seen), result.best_score, result.best_epoch) == (3, 0.0, 2)
     assert_same(fit.model.state_dict(), seen[2])
 
 
@@ -374,7 +375,7 @@ def test_patience_goes_on_counting_after_a_resume(tmp_path):
     with pytest.raises(StopIteration):
         first.run()
     second = new_fit(tmp_path, epochs=9, patience=3, evaluate=scripted([0.4, 0.4, 0.9], seen))
-    assert second.run(resume=True).epoch == 0
+    assert second.run(resume=True).best_epoch == 0
     assert_same(second.model.state_dict(), seen[0])
 
 
@@ -468,17 +469,15 @@ def test_the_head_learns_while_the_encoder_is_frozen_and_no_gradient_of_the_enco
 def test_freezing_leaves_frozen_what_was_frozen_and_the_rest_free(tmp_path):
     teacher = new_teacher()
     teacher.tagger.encoder.embedding.weight.requires_grad_(False)
-    fit = Fit(
+    task = TrainingTask(
         teacher,
-        TeacherObjective(teacher, similarity_weight=0.5),
+        TeacherObjective(teacher, TermWeights(similarity=0.5)),
         Data(),
         [{"params": [parameter for parameter in teacher.parameters() if parameter.requires_grad], "lr": 0.1}],
         score_of,
-        settings=FitSettings(epochs=2, freeze_epochs=1),
-        directory=tmp_path,
-        reporter=Reporter(quiet=True),
         frozen=[teacher.tagger.encoder],
     )
+    fit = Fit(task, OptimConfig(epochs=2, freeze_epochs=1), tmp_path, seed=13, reporter=Reporter(quiet=True))
     fit.run()
     fixed = {name for name, parameter in teacher.named_parameters() if not parameter.requires_grad}
     assert fixed == {"tagger.encoder.embedding.weight"}
@@ -507,7 +506,7 @@ def test_a_training_stopped_before_or_after_the_thaw_goes_on_bit_for_bit(tmp_pat
         return sums(batch)
 
     first.objective.sums = interrupted
-    with pytest.raises(TrainingError, match="--resume"):
+    with pytest.raises(TrainingError, match="`resume`"):
         first.run()
     assert first.progress.step < whole.progress.step
     second.run(resume=True)

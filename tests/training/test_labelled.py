@@ -16,8 +16,9 @@ from ner_distill.data.features.words import WordFeaturizer
 from ner_distill.data.metrics import Scores, score
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.tagset import TagSet
-from ner_distill.training import labelled
-from ner_distill.training.labelled import DevelopmentSet, LabelledData
+from ner_distill.training import development
+from ner_distill.training.development import DevelopmentSet
+from ner_distill.training.labelled import LabelledData
 
 LONG = Sentence("a", ("Ana", "López", "visits", "Rome"), (Span(0, 2, "PER"), Span(3, 4, "LOC")))
 SHORT = Sentence("b", ("Rome", "calls", "Ana"), (Span(0, 1, "LOC"), Span(2, 3, "PER")))
@@ -79,7 +80,7 @@ class Development:
         self.data = DevelopmentSet(sentences, featurizer, TagSet(("LOC", "PER")))
 
     def scores(self, found: Sequence[Sequence[Span]]) -> Scores:
-        self.monkeypatch.setattr(labelled, "predict_spans", lambda *_: found)
+        self.monkeypatch.setattr(development, "predict_spans", lambda *_: found)
         return self.data.scores(None)  # type: ignore[arg-type]
 
     def counts(self, found: Sequence[Sequence[Span]]) -> tuple[int, int, int]:
@@ -95,16 +96,16 @@ def _masked(sentence: Sentence, keep: str | None) -> Sentence:
 @pytest.mark.parametrize("keep", [(None, None), ("++++", None)])
 def test_figures_are_the_same_where_nothing_is_masked(monkeypatch: pytest.MonkeyPatch, keep: Any) -> None:
     found = [[Span(0, 1, "PER"), Span(3, 4, "LOC")], [Span(0, 1, "PER")]]
-    development = Development(monkeypatch, *keep)
-    assert development.scores(found) == score(RIGHT, found, ("LOC", "PER"))
-    assert development.data.left_out == 0
+    scored = Development(monkeypatch, *keep)
+    assert scored.scores(found) == score(RIGHT, found, ("LOC", "PER"))
+    assert scored.data.left_out == 0
 
 
 @pytest.mark.parametrize("keep", ["--++", "+-++", "-+++"])
 def test_a_gold_entity_that_is_not_wholly_kept_is_left_out(monkeypatch: pytest.MonkeyPatch, keep: str) -> None:
-    development = Development(monkeypatch, keep, None)
-    assert development.counts([[], []]) == (0, 3, 0)
-    assert development.data.left_out == 1
+    scored = Development(monkeypatch, keep, None)
+    assert scored.counts([[], []]) == (0, 3, 0)
+    assert scored.data.left_out == 1
 
 
 @pytest.mark.parametrize(
@@ -115,9 +116,9 @@ def test_what_is_found_on_a_masked_word_is_neither_right_nor_wrong(monkeypatch: 
 
 
 def test_what_is_found_on_a_masked_word_without_an_entity_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    development = Development(monkeypatch, "++-+", None)
-    assert development.counts([[Span(2, 3, "LOC")], []]) == (0, 4, 0)
-    assert development.data.left_out == 0
+    scored = Development(monkeypatch, "++-+", None)
+    assert scored.counts([[Span(2, 3, "LOC")], []]) == (0, 4, 0)
+    assert scored.data.left_out == 0
 
 
 def test_entities_that_overlap_a_masked_one_are_left_out_as_in_training() -> None:

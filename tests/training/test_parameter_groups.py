@@ -12,7 +12,7 @@ from ner_distill.nn.heads import HEADS
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
 from ner_distill.teacher.model import Teacher
-from ner_distill.training.labelled import parameter_groups
+from ner_distill.training.optim import parameter_groups
 
 TAGSET = TagSet(("LOC",))
 OPTIM = OptimConfig(lr=1e-3, head_lr=5e-3, crf_lr=2e-2, weight_decay=0.01)

@@ -16,6 +16,7 @@ from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError
 from ner_distill.nn.heads.pu import PuHead
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import load_run
@@ -123,7 +124,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_jsonl(half, root / "train.jsonl")
     corpora.write_all(root, train=1, dev=20, raw=12)
     settings = [*corpora.SMALL, "optim.epochs=8", "loss.kind=pu", "loss.prior_from=dev"]
-    train_teacher([root / "train.jsonl"], [root / "dev.conll"], root / "teacher", settings=settings)
+    options = TeacherOptions(train=[root / "train.jsonl"], dev=[root / "dev.conll"], out=root / "teacher")
+    train_teacher(load_config(TeacherConfig, None, settings), options)
     return root
 
 

@@ -13,12 +13,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch
 from ner_distill.data.features.questions import CUT
 from ner_distill.data.sentence import Sentence
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import DataError, RunError, TrainingError
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.training.fit import Fit
 from ner_distill.training.labelled import LabelledData
@@ -186,9 +188,8 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train(data: Path, out: Path, *keys: str, raw: Path | None = None, resume: bool = False) -> Path:
     vat = ["adversarial.kind=vat", *([f'adversarial.raw_text="{raw}"'] if raw else [])]
     keys = (*corpora.SMALL, "optim.epochs=2", "optim.batch_words=60", *vat, *keys)
-    train_teacher(
-        [data / "train.conll"], [data / "dev.conll"], out, settings=keys, resume=resume, reporter=Reporter(quiet=True)
-    )
+    options = TeacherOptions(train=[data / "train.conll"], dev=[data / "dev.conll"], out=out, resume=resume)
+    train_teacher(load_config(TeacherConfig, None, keys), options, Reporter(quiet=True))
     return out
 
 

@@ -21,14 +21,16 @@ from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import flattened, read_labelled
 from ner_distill.data.sentence import labels_of
+from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
-from ner_distill.files import write_error, write_json
+from ner_distill.files import read_json, write_json
 from ner_distill.options import ReadOptions
 from ner_distill.pipelines.comparison.figures import FILE, FORMAT, Comparison, Run
 from ner_distill.pipelines.comparison.job import Job, Runner, run_in_process
-from ner_distill.runs import runs
-from ner_distill.runs.runs import RunInfo
+from ner_distill.runs.info import RunInfo, write_config
+from ner_distill.runs.record import RunRecord, fingerprints, require_same_files, require_same_values
 
+COMPARISON = OutputKind("compare", "comparison", (FILE,), can_overwrite=False)
 FIRST_SEED = 13
 Files = Sequence[str | Path]
 
@@ -77,11 +79,11 @@ def compare(
         write_json(out / FILE, record | comparison.to_json())
         return comparison
 
-    _make(out)
+    make_directory(out)
     write([_outcome(job) for job in jobs if job.finished])  # first: by this file --resume knows the directory
     for name, config in chosen.items():
-        _make(out / name)
-        runs.write_config(out / name, config)
+        make_directory(out / name)
+        write_config(out / name, config)
     return _do(jobs, runner, write, reporter)
 
 
@@ -179,7 +181,7 @@ def _read_data(
     What is odd in them is not: each training says it again.
     """
     from ner_distill.runs.heads import finds_spans
-    from ner_distill.training.labelled import check_development_labels
+    from ner_distill.training.development import check_development_labels
 
     files = {"train": train, "dev": dev} | ({"test": test} if test else {})
     if "-" in (str(path) for paths in files.values() for path in paths):
@@ -195,30 +197,23 @@ def _read_data(
     check_development_labels(info.labels, labels_of(development), quiet)
     if test:
         read_labelled(test, "--test", reading, quiet, unit=unit, keep_nested=True)
-    return info, {role: runs.fingerprints(paths) for role, paths in files.items()}
+    return info, {role: fingerprints(paths) for role, paths in files.items()}
 
 
 def _check_out(out: Path, inputs: dict[str, Any], reading: ReadOptions, *, resume: bool) -> dict[str, Any]:
     """The hashes of all files that the directory is about, those of an earlier --test included; changes nothing."""
+    COMPARISON.check(out, resume=resume)
     if not resume:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise RunError(f"{out}: exists and is not empty. Go on with it (--resume) or choose another --out")
         return inputs
     path = out / FILE
-    before = runs.read_json(path, "there is no comparison to go on with; leave --resume out")
+    before = read_json(path, "the comparison is damaged")
     try:
-        known, options = before["inputs"], before["reading"]
-        contents = {role: [(file["size"], file["sha256"]) for file in files] for role, files in known.items()}
-    except (KeyError, TypeError):
-        raise RunError(f"{path}: expected sizes and hashes of the data files; the directory is damaged") from None
-    for role, files in inputs.items():
-        if role in contents and contents[role] != [(file["size"], file["sha256"]) for file in files]:
-            raise RunError(
-                f"--{role}: not the files that {out} was begun with (see {path}), and figures on other data do not "
-                "compare; give the same files or another --out"
-            )
-    if options != asdict(reading):
-        raise RunError(f"{out}: its files were read with {options}, now with {asdict(reading)}; give the same options")
+        known, options = dict(before["inputs"]), dict(before["reading"])
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"{path}: expected the data files and how they are read; the comparison is damaged") from None
+    both = known.keys() & inputs.keys()  # there may be --test files now, or none
+    require_same_files(path, {role: known[role] for role in both}, {role: inputs[role] for role in both})
+    require_same_values(options, asdict(reading), COMPARISON.noun)
     return {**known, **inputs}
 
 
@@ -238,7 +233,7 @@ def _check_begun(
             if job.name not in own:
                 own[job.name] = inputs_of(config)
             expected = {"train": inputs["train"], "dev": inputs["dev"], **own[job.name]}
-            runs.require_same(job.directory, config, info, expected)
+            RunRecord(config, info, expected).require_same(job.directory)
         except NerDistillError as error:
             problems += [f"{job.directory}: {problem}" for problem in _problems(error)]
     if problems:
@@ -253,13 +248,6 @@ def _outcome(job: Job, error: str | None = None) -> Run:
         return Run(job.name, job.seed, error=error) if error else Run(job.name, job.seed, job.figures())
     except NerDistillError as damage:
         return Run(job.name, job.seed, error=str(damage))
-
-
-def _make(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(directory, error) from error
 
 
 def _say(title: str, run: Run, reporter: Reporter) -> None:

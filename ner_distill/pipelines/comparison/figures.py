@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ner_distill.errors import RunError
-from ner_distill.runs.runs import read_json
+from ner_distill.files import read_json
 
 FORMAT = 1
 FILE = "comparison.json"

@@ -10,11 +10,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ner_distill.config import TeacherConfig, load_config
+from ner_distill.data.metrics import Scores
 from ner_distill.errors import RunError
-from ner_distill.files import write_json
+from ner_distill.files import read_json, write_json
 from ner_distill.options import ReadOptions
+from ner_distill.options.models import EvaluateOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.comparison.figures import Figures
-from ner_distill.runs import runs
+from ner_distill.runs.info import TEACHER_RUN
 from ner_distill.training.child import run_child, serve
 
 
@@ -43,12 +47,12 @@ class Job:
     @property
     def begun(self) -> bool:
         """Is there a run to go on with?"""
-        return (self.directory / "config.toml").is_file() and (self.directory / "labels.json").is_file()
+        return TEACHER_RUN.state(self.directory) != "absent"
 
     @property
     def trained(self) -> bool:
         """Is only the scoring left to do, if anything?"""
-        return self.begun and (self.directory / "metrics.json").is_file()
+        return TEACHER_RUN.state(self.directory) == "finished"
 
     @property
     def finished(self) -> bool:
@@ -58,11 +62,11 @@ class Job:
     def measured(self) -> dict[str, Any]:
         """What its process noted beside the run; empty before it did."""
         path = self.directory / "measured.json"
-        return dict(runs.read_json(path, "")) if path.is_file() else {}
+        return dict(read_json(path, "")) if path.is_file() else {}
 
     def figures(self) -> Figures:
         """What a finished run came to. Raises RunError where it is damaged."""
-        metrics, measured = runs.read_json(self.directory / "metrics.json", "the run is damaged"), self.measured()
+        metrics, measured = read_json(self.directory / "metrics.json", "the run is damaged"), self.measured()
         try:
             return Figures(
                 dev=metrics["dev"]["micro"]["f1"],
@@ -100,24 +104,27 @@ def do_job(message: dict[str, Any]) -> None:
 
 
 def _train_and_measure(job: Job) -> None:
-    from ner_distill.pipelines.evaluate import evaluate
     from ner_distill.pipelines.train_teacher import train_teacher
 
     directory = job.directory
     measured = job.measured()
     if not job.trained:
-        if not job.begun:  # what a process leaves that is killed as it makes the directory
-            (directory / "config.toml").unlink(missing_ok=True)
-        seed, begun = [f"seed={job.seed}"], job.begun
-        train_teacher(
-            job.train, job.dev, directory, config_file=job.config, settings=seed, resume=begun, reading=job.reading
-        )
+        config = load_config(TeacherConfig, job.config, [f"seed={job.seed}"])
+        options = TeacherOptions(train=job.train, dev=job.dev, out=directory, **asdict(job.reading))
+        train_teacher(config, options, resume="auto")
         measured = {"peak_mib": peak_mib(), "gpu_mib": gpu_mib()}
     measured.setdefault("peak_mib", None)  # killed between the last line of training and the measuring: not known
     measured.setdefault("gpu_mib", None)
     _note(directory, measured)
     if job.test and "test" not in measured:
-        _note(directory, measured | {"test": evaluate(directory, job.test, reading=job.reading).to_json()})
+        _note(directory, measured | {"test": _scores(job).to_json()})
+
+
+def _scores(job: Job) -> Scores:
+    from ner_distill.pipelines.evaluate import evaluate
+
+    reading = {name: value for name, value in asdict(job.reading).items() if name != "flatten"}
+    return evaluate(EvaluateOptions(model=job.directory, data=job.test, **reading))
 
 
 def _note(directory: Path, measured: dict[str, Any]) -> None:

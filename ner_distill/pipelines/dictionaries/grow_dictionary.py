@@ -13,11 +13,13 @@ from ner_distill.data.formats.readers import count_sentences, read_raw
 from ner_distill.data.lexicon.dictionaries import Dictionaries, parse_dictionaries
 from ner_distill.data.lexicon.lexicon import LONGEST_NAME
 from ner_distill.data.sentence import Sentence, separator
-from ner_distill.errors import ConfigError, DataError, RunError
-from ner_distill.files import atomic_write_text, write_error, write_json
+from ner_distill.directories import OutputKind, make_directory
+from ner_distill.errors import ConfigError, DataError
+from ner_distill.files import atomic_write_text, write_json
 from ner_distill.runs.build import load_run
 from ner_distill.runtime.inference import ScoredSpan, best_device, predict_sentences
 
+DICTIONARIES = OutputKind("grow-dictionary", "dictionaries", (), can_resume=False, can_overwrite=False)
 Forms = dict[str, Counter[str]]
 
 
@@ -57,8 +59,7 @@ def grow_dictionary(
     """
     reporter = reporter or Reporter()
     files = parse_dictionaries(dictionary)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(f"{out}: exists and is not empty; dictionaries are never overwritten, choose another --out")
+    DICTIONARIES.check(out)
     built = load_run(model)
     unit, labels = built.info.unit, built.info.labels
     if strange := [label for label in files if label not in labels]:
@@ -111,10 +112,7 @@ def _count(found: Forms, answers: Iterable[tuple[Sentence, Sequence[ScoredSpan]]
 
 def _write(out: Path, growth: Growth, dictionaries: Dictionaries, about: Mapping[str, object], min_count: int) -> None:
     """One file a type, and the summary last."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(out, error) from error
+    make_directory(out)
     names = {}
     for label, added in growth.added.items():
         if forms := [*dictionaries.entries.get(label, ()), *added]:

@@ -23,20 +23,26 @@ from ner_distill.data.formats.readers import read_raw, resumable
 from ner_distill.data.formats.reading import read_labelled, unit_of_raw
 from ner_distill.data.lexicon.dictionaries import Dictionaries, parse_dictionaries
 from ner_distill.data.sentence import Sentence, Unit, labels_of
+from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, DataError, RunError
-from ner_distill.files import write_json
+from ner_distill.files import read_json, write_json
 from ner_distill.options import ReadOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.dictionaries.grow_dictionary import grow_dictionary
 from ner_distill.pipelines.dictionaries.label_dictionary import label_dictionary
 from ner_distill.pipelines.evaluate import score_model
 from ner_distill.pipelines.train_teacher import train_teacher
-from ner_distill.runs import runs
-from ner_distill.runs.begun import Kind, make_directory, open_directory
 from ner_distill.runs.build import load_run
 from ner_distill.runs.knowledge import inputs_of
-from ner_distill.training.labelled import check_development_labels
+from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
+from ner_distill.training.development import check_development_labels
 
-GROWING = Kind("grow-dictionary --rounds", "growing", "growing.json", r"round-\d+")
+GROWING = OutputKind(
+    "grow-dictionary --rounds",
+    "growing",
+    ("growing.json",),
+    contents=r"config\.toml|log\.txt|summary\.json|round-\d+",
+)
 SETTINGS = ("loss.kind=pu",)
 """Of every teacher; what the user sets has the last word."""
 
@@ -105,20 +111,20 @@ def grow_rounds(
     config = load_config(TeacherConfig, config_file, settings)
     if rounds < 1:
         raise ConfigError(f"--rounds {rounds}: expected 1 or more")
-    if resume and overwrite:  # said before the text is read
-        raise ConfigError("--resume goes on with rounds, --overwrite removes them: give one of them")
+    GROWING.check(out, resume=resume, overwrite=overwrite)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("grow-dictionary --rounds has one process; start it without torchrun")
     files = parse_dictionaries(dictionary)
     unit, development = _read(text, files, dev, format, model, config)
-    inputs = {"text": runs.fingerprints(text), "dev": runs.fingerprints(dev), **inputs_of(config)}
-    inputs |= {f"dictionary {label}": runs.fingerprints(lists) for label, lists in files.items()}
-    inputs |= {"model": runs.fingerprints([model / "labels.json", model / "model.safetensors"])} if model else {}
+    inputs = {"text": fingerprints(text), "dev": fingerprints(dev), **inputs_of(config)}
+    inputs |= {f"dictionary {label}": fingerprints(lists) for label, lists in files.items()}
+    inputs |= {"model": fingerprints([model / "labels.json", model / "model.safetensors"])} if model else {}
     if resume:
         resumable([*text, *dev])
     # only now: whatever was wrong with the input, nothing has been made or replaced
     options = {"min_count": min_count, "format": format}
-    open_directory(GROWING, out, options, inputs, config, resume=resume, overwrite=overwrite)
+    record = RoundsRecord(GROWING, config, options, inputs)
+    open_directory(GROWING, out, record, resume=resume, overwrite=overwrite)
 
     done: list[Round] = []
     while len(done) < rounds and (not done or any(done[-1].added.values())):
@@ -163,7 +169,7 @@ class _Step:
         path = self.directory / "round.json"
         if not path.is_file():
             return None
-        data = runs.read_json(path, "this round is not finished")
+        data = read_json(path, "this round is not finished")
         try:
             forms, added = ({str(k): int(n) for k, n in data[key].items()} for key in ("forms", "added"))
             return Round(self.number, self.teacher, self.directory / "dictionaries", forms, added, float(data["f1"]))
@@ -185,20 +191,9 @@ class _Step:
         reporter: Reporter,
     ) -> float:
         """The teacher's F1; a training that was begun goes on."""
-        begun = all((self.teacher / name).is_file() for name in ("config.toml", "labels.json"))
-        if not begun:  # what a process leaves that is killed as it makes the directory
-            shutil.rmtree(self.teacher, ignore_errors=True)
-        trained = train_teacher(
-            [self.labelled],
-            dev,
-            self.teacher,
-            config_file=config_file,
-            settings=settings,
-            unit=unit,
-            resume=begun,
-            reporter=reporter,
-        )
-        return trained.scores.micro.f1
+        config = load_config(TeacherConfig, config_file, settings)
+        options = TeacherOptions(train=[self.labelled], dev=dev, out=self.teacher)
+        return train_teacher(config, options, reporter, unit=unit, resume="auto").scores.micro.f1
 
     def grow(
         self,
@@ -222,7 +217,7 @@ class _Step:
                 f"round {self.number}: {error}; look at {self.teacher}: its development F1 is {100 * f1:.2f}. More "
                 "epochs (optim.epochs) or priors that are known (loss.prior) may help"
             ) from None
-        before = runs.read_json(grown / "summary.json", "the round is not finished")["before"]
+        before = read_json(grown / "summary.json", "the round is not finished")["before"]
         forms = {label: before.get(label, 0) for label in growth.added}
         added = {label: len(new) for label, new in growth.added.items()}
         found = Round(self.number, self.teacher, grown, forms, added, f1)
@@ -235,7 +230,7 @@ def _lists(done: Sequence[Round], given: Sequence[str]) -> list[str]:
     if not done:
         return list(given)
     folder = done[-1].dictionaries
-    files = runs.read_json(folder / "summary.json", "these are no dictionaries of grow-dictionary")["files"]
+    files = read_json(folder / "summary.json", "these are no dictionaries of grow-dictionary")["files"]
     return [f"{label}={folder / name}" for label, name in files.items()]
 
 

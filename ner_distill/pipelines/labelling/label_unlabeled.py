@@ -25,10 +25,9 @@ from ner_distill.data.store.writer import StoreWriter
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import sha256_of
 from ner_distill.pipelines.labelling.labeller import Labeller, LabelOptions
-from ner_distill.runs import runs
 from ner_distill.runs.build import ENCODER, WEIGHTS, Built, load_teacher
-from ner_distill.runs.fold_teachers import fold_teachers
 from ner_distill.runs.heads import QUESTIONS
+from ner_distill.runs.info import fold_teachers, read_info
 from ner_distill.runs.knowledge import DIRECTORY as KNOWLEDGE
 from ner_distill.teacher.model import Teacher
 
@@ -99,7 +98,7 @@ def _voters(teachers: Sequence[Path], options: LabelOptions, reporter: Reporter)
     """The fold teachers of the one teacher, where votes are asked of it and it has some; else the teachers."""
     if options.min_votes == 1 or len(teachers) != 1:
         return teachers
-    runs.read_info(teachers[0])
+    read_info(teachers[0])
     folds = fold_teachers(teachers[0])
     if folds and not (teachers[0] / "metrics.json").is_file():
         raise ConfigError(f"--teacher {teachers[0]}: its training is not finished; go on with train-teacher --resume")

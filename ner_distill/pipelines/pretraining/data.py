@@ -15,11 +15,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 
-from ner_distill.data.batching import Batch, plan_batches
-from ner_distill.data.features.masking import HIDDEN, LEFT, RANDOM, Actions, Kind, choose, replaced, whole_words
+from ner_distill.config import PretrainConfig
+from ner_distill.data.batching import Batch, plan_batches, units_per_word
+from ner_distill.data.features.masking import HIDDEN, LEFT, RANDOM, Actions, choose, replaced, whole_words
 from ner_distill.data.features.pieces import PieceFeatures, PieceFeaturizer
 from ner_distill.data.features.words import WordFeaturizer, normal
 from ner_distill.data.lexicon.lexicon import Matcher
@@ -28,8 +28,9 @@ from ner_distill.files import atomic_write_text
 from ner_distill.nn.losses import contrast
 from ner_distill.nn.masked_lm import KNOWN, MaskedPieces, MaskedWords, masked_loss
 from ner_distill.pipelines.pretraining.text import Text
-from ner_distill.training.processes import sum_over_processes
+from ner_distill.training.processes import Accelerator, sum_over_processes
 
+SAMPLED = 500  # sentences that say how much the encoder computes for a word
 COUNTED = 1_000_000  # sentences, spread evenly, on which vocabularies are counted
 TRAINING, DEVELOPMENT = 0, 1
 ROUNDS = 20  # of a training that lasts so many minutes
@@ -61,12 +62,12 @@ class WordMasker:
         self.vocab = featurizer.vocabs["words"]
         self.forms = self.vocab.forms
         if not self.forms:
-            raise DataError("--text: no word occurs encoder.min_count times; give more text or lower it")
+            raise DataError("`text`: no word occurs encoder.min_count times; give more text or lower it")
 
     def inputs(
         self, sentences: Sequence[Sequence[str]], actions: Sequence[Actions], rngs: Sequence[Random]
     ) -> dict[str, Tensor]:
-        """See Masker; `masked` is flat in batch · words."""
+        """As of Masker; `masked` is flat in batch · words."""
         parts = zip(sentences, actions, rngs, strict=True)
         seen = [replaced(words, action, self.forms, rng) for words, action, rng in parts]
         inputs = self.featurizer.collate([self.featurizer.features(words) for words in seen])
@@ -95,7 +96,7 @@ class PieceMasker:
     def inputs(
         self, sentences: Sequence[Sequence[str]], actions: Sequence[Actions], rngs: Sequence[Random]
     ) -> dict[str, Tensor]:
-        """See Masker; `masked` is flat in windows · pieces. A piece in several windows is guessed in one."""
+        """As of Masker; `masked` is flat in windows · pieces. A piece in several windows is guessed in one."""
         features = [self.featurizer.features(words) for words in sentences]
         inputs = self.featurizer.collate(list(map(self._replaced, features, actions, rngs)))
         whole = self.featurizer.collate(features)["pieces"].flatten()
@@ -124,22 +125,19 @@ class PretrainData:
         self,
         text: Text,
         masker: Masker,
-        *,
-        budget: int,
-        seed: int,
-        kind: Kind = "word",
-        share: float = 0.15,
+        config: PretrainConfig,
         matcher: Matcher | None = None,
         planned: Planned | None = None,
     ) -> None:
-        self.text, self.masker, self.seed, self.planned = text, masker, seed, planned
-        self.kind, self.share, self.matcher = kind, share, matcher
+        """matcher: finds whole words and phrases, which are masked together."""
+        self.text, self.masker, self.planned = text, masker, planned
+        self.seed, self.mask, self.matcher = config.seed, config.mask, matcher
         # the text counts words, the budget what the encoder computes
-        self.budget = max(1, round(budget / _units_per_word(text, masker.featurizer)))
+        units = units_per_word(text.spread(SAMPLED), masker.featurizer)
+        self.budget = max(1, round(config.optim.batch_words / units))
         self._batches: dict[int, list[list[int]]] = {}
 
     def plan(self, epoch: int) -> list[tuple[int, list[int]]]:
-        """See TrainingData."""
         if self.planned is None:
             return [(epoch, batch) for batch in self.batches(epoch)]
         places = self.planned(epoch, lambda round: len(self.batches(round)))
@@ -149,27 +147,26 @@ class PretrainData:
         """The batches of a round, in the order in which they are read."""
         if round not in self._batches:
             numbers = self.text.sentences(round, self.seed)
-            lengths = self.text.lengths[numbers].tolist()
+            lengths = self.text.lengths(numbers)
             plan = plan_batches(lengths, budget=self.budget, seed=self.seed, epoch=round)
             self._batches = {round: [[numbers[index] for index in batch] for batch in plan]}
         return self._batches[round]
 
     def load(self, micro_batch: tuple[int, list[int]], epoch: int) -> Batch:
-        """See TrainingData."""
         return self.masked(TRAINING, *micro_batch)
 
     def held_out(self) -> list[list[int]]:
         """The batches of held-out sentences."""
         numbers = self.text.held_out
-        plan = plan_batches(self.text.lengths[numbers].tolist(), budget=self.budget, seed=None)
+        plan = plan_batches(self.text.lengths(numbers), budget=self.budget, seed=None)
         return [[numbers[index] for index in batch] for batch in plan]
 
     def masked(self, role: int, round: int, numbers: Sequence[int]) -> Batch:
         """A batch with its masks; role: TRAINING or DEVELOPMENT."""
-        sentences = [self.text[number] for number in numbers]
+        sentences = self.text.read(numbers)
         rngs = [np.random.default_rng([self.seed, role, round, number]) for number in numbers]
         actions = [
-            choose(whole_words(words, self.matcher), rng, kind=self.kind, share=self.share)
+            choose(whole_words(words, self.matcher), rng, kind=self.mask.kind, share=self.mask.share)
             for words, rng in zip(sentences, rngs, strict=True)
         ]
         inputs = self.masker.inputs(sentences, actions, rngs)
@@ -246,13 +243,11 @@ class MaskedObjective:
         self.weights = {"masked": 1.0} | ({"simcse": simcse} if simcse else {})
 
     def counts(self, batch: Batch) -> dict[str, float]:
-        """See Objective."""
         texts = batch.inputs.get("piece_mask", batch.mask)
         counts = {"masked": float(len(batch.inputs["targets"])), "simcse": float(len(texts))}
         return {name: counts[name] for name in self.weights}
 
     def sums(self, batch: Batch) -> dict[str, Tensor]:
-        """See Objective."""
         guesses = self.model(batch.inputs)
         sums = {"masked": masked_loss(guesses.logits, self.model.target(batch.inputs["targets"]))}
         if "simcse" in self.weights:
@@ -279,15 +274,6 @@ def development_figures(model: MaskedWords | MaskedPieces, data: PretrainData) -
         total += len(targets)
     mean = loss / max(total, 1.0)
     return {"score": -mean, "accuracy": right / max(total, 1.0), "perplexity": math.exp(min(mean, 700.0))}
-
-
-def _units_per_word(text: Text, featurizer: Any, *, sentences: int = 500) -> float:
-    """What the encoder computes for a word on average."""
-    words = units = 0
-    for sentence in text.spread(sentences):
-        words += len(sentence)
-        units += featurizer.size(featurizer.features(sentence))
-    return max(units / max(words, 1), 1e-3)
 
 
 def _long(parts: Sequence[Any]) -> Tensor:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import tomli_w
 import torch
-from accelerate import Accelerator
 from torch import nn
 
-from ner_distill.config import PretrainConfig, PretrainedEncoderConfig, ScratchEncoderConfig, load_config
+from ner_distill.config import PretrainConfig, PretrainedEncoderConfig, ScratchEncoderConfig
 from ner_distill.console import Reporter
 from ner_distill.data.features.words import FILE as VOCABULARY
 from ner_distill.data.features.words import WordFeaturizer
@@ -22,9 +19,11 @@ from ner_distill.data.formats.readers import count_sentences, read_raw, resumabl
 from ner_distill.data.formats.reading import unit_of_raw
 from ner_distill.data.lexicon.lexicon import Lexicon
 from ner_distill.data.sentence import Unit, separator
+from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.files import atomic_write_text, write_error
+from ner_distill.files import atomic_write_text, read_json, write_json
 from ner_distill.nn.masked_lm import MaskedPieces, MaskedWords
+from ner_distill.options.training import PretrainOptions
 from ner_distill.pipelines.pretraining.data import (
     COUNTED,
     ROUNDS,
@@ -36,19 +35,27 @@ from ner_distill.pipelines.pretraining.data import (
     development_figures,
 )
 from ner_distill.pipelines.pretraining.text import Text
-from ner_distill.runs import runs
 from ner_distill.runs.encoders import count_pieces, count_words, save_start, scratch, start_encoder
+from ner_distill.runs.info import write_config
 from ner_distill.runs.knowledge import LONGEST
-from ner_distill.training.fit import Fit
-from ner_distill.training.labelled import fit_settings, parameter_groups, require_device
-from ner_distill.training.processes import make_accelerator
+from ner_distill.runs.record import (
+    INPUTS,
+    Inputs,
+    fingerprints,
+    require_same_config,
+    require_same_inputs,
+)
+from ner_distill.training.fit import TrainingTask
+from ner_distill.training.optim import parameter_groups
+from ner_distill.training.session import Session
 
 MARK = "pretrain.json"
+PRETRAINING = OutputKind("pretrain", "pretraining", ("config.toml", MARK), "metrics.json")
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A finished pretraining: its figures on held-out sentences. main: is this the process that speaks for all?"""
+    """A finished pretraining: its figures on held-out sentences. main: whether this process speaks for all."""
 
     accuracy: float
     perplexity: float
@@ -57,111 +64,104 @@ class Pretrained:
 
 @dataclass(frozen=True)
 class _Model:
-    """What is trained, what feeds it, and what of it begins at a checkpoint (`optim.lr`; all else: `head_lr`)."""
+    """What is trained, what feeds it, and the parts that learn at `optim.lr`, as encoders do (others: `head_lr`)."""
 
     module: MaskedWords | MaskedPieces
     masker: WordMasker | PieceMasker
-    begun: list[nn.Module]
+    initialised: list[nn.Module]
 
 
-def pretrain(
-    text: Sequence[str | Path],
-    out: Path,
-    *,
-    config_file: Path | None = None,
-    settings: Sequence[str] = (),
-    format: str = "auto",
-    unit: str = "auto",
-    resume: bool = False,
-    overwrite: bool = False,
-    reporter: Reporter | None = None,
-) -> Pretrained:
+@dataclass(frozen=True)
+class PretrainRecord:
+    """What a pretraining is begun with. unit: what a word of the text is."""
+
+    config: PretrainConfig
+    unit: Unit
+    inputs: Inputs
+
+    def write(self, directory: Path) -> None:
+        """Write `config.toml`, `pretrain.json` and `inputs.json`."""
+        write_config(directory, self.config)
+        atomic_write_text(directory / MARK, json.dumps({"format": 1, "unit": self.unit}) + "\n")
+        write_json(directory / INPUTS, self.inputs)
+
+    def require_same(self, directory: Path) -> None:
+        """Raise NerDistillError where configuration, text or unit are not what the training began with."""
+        about = read_json(directory / MARK, "this is no pretraining")
+        if not isinstance(about, dict) or about.get("format") != 1 or about.get("unit") != self.unit:
+            raise RunError(
+                f"`resume`: {directory / MARK} says {about!r}, the text is now read by {self.unit}; a pretraining goes "
+                "on as it began (`unit`)"
+            )
+        require_same_config(directory, self.config, PRETRAINING.noun)
+        require_same_inputs(directory, self.inputs)
+
+
+def pretrain(config: PretrainConfig, options: PretrainOptions, reporter: Reporter | None = None) -> Pretrained:
     """Train an encoder on text and write its directory. Raises as `train_teacher` does.
 
     The directory of a scratch encoder has `encoder.toml`, vocabulary.json and model.safetensors; that of a pretrained
     one is a Hugging Face checkpoint. Either is what `encoder.name` of another training may name.
     """
-    config = load_config(PretrainConfig, config_file, settings)
-    require_device(config.optim.precision)
-    accelerator = make_accelerator(config.optim.precision)
-    reporter = reporter or Reporter(quiet=not accelerator.is_main_process)
-    if accelerator.is_main_process:
-        _check_out(out, resume=resume, overwrite=overwrite)
-    if resume:
-        resumable(text)
+    session = Session(PRETRAINING, options, config, reporter)
     encoder = config.encoder
-    begins = encoder.start if isinstance(encoder, ScratchEncoderConfig) else encoder.name
-    if begins and Path(begins).expanduser().resolve() == out.resolve():
-        raise ConfigError(f"--out {out}: is what the training begins at; choose another directory")
-    chosen = unit_of_raw(text, format, unit)
-    inputs = {"text": runs.fingerprints(text), "mask.lexicon": runs.fingerprints(config.mask.lexicon)}
-    if resume:
-        _require_same(out, config, chosen, inputs)
-        if (out / "metrics.json").exists():
-            reporter.info(f"{out}: this pretraining is finished; nothing to do")
-            figures = runs.read_json(out / "metrics.json", "the training did not finish")
-            return Pretrained(figures["accuracy"], figures["perplexity"], accelerator.is_main_process)
-    lexicon = _lexicon(config, chosen)
+    if session.resumes:
+        resumable(options.text)
+    start = encoder.start if isinstance(encoder, ScratchEncoderConfig) else encoder.name
+    if start and Path(start).expanduser().resolve() == options.out.resolve():
+        raise ConfigError(f"`out` {options.out}: is what the training begins at; choose another directory")
+    unit = unit_of_raw(options.text, options.format, options.unit)
+    inputs = {"text": fingerprints(options.text), "mask.lexicon": fingerprints(config.mask.lexicon)}
+    record = PretrainRecord(config, unit, inputs)
+    if session.finished(record):
+        figures = read_json(options.out / "metrics.json", "the training did not finish")
+        return Pretrained(figures["accuracy"], figures["perplexity"], session.main)
+    lexicon = _lexicon(config, unit)
     pieces = _piece_model(encoder, config.seed) if isinstance(encoder, PretrainedEncoderConfig) else None
     if isinstance(encoder, ScratchEncoderConfig) and encoder.start:
-        count_words(encoder, chosen, ())  # of another unit, or not there: before anything is made
-    if accelerator.is_main_process:
-        if not resume:
-            _begin(out, config, chosen, inputs, overwrite=overwrite)
-        reporter.log_to(out / "log.txt")
-        _write_text(text, out, format, chosen, reporter)
-    accelerator.wait_for_everyone()
-    stored = Text(out / "checkpoints" / "text")
-    model = pieces or _word_model(config, chosen, stored, out, accelerator, reporter)
-    reporter.info(
-        f"{len(stored):,} sentences, {int(stored.lengths.sum(dtype='int64')):,} words, {len(stored.held_out):,} "
-        f"sentences held out; {sum(p.numel() for p in model.module.parameters()):,} parameters; {accelerator.device}"
+        count_words(encoder, unit, ())  # of another unit, or not there: before anything is made
+    session.begin(record)
+    text = _text(options, unit, session)
+    model = pieces or _word_model(config, unit, text, session)
+    session.reporter.info(
+        f"{len(text):,} sentences, {text.words:,} words, {len(text.held_out):,} sentences held out; "
+        f"{sum(p.numel() for p in model.module.parameters()):,} parameters; {session.device}"
     )
-    return _fit(config, model, stored, lexicon, out, accelerator, reporter, resume=resume)
+    return _train(config, model, text, lexicon, session)
 
 
-def _fit(
-    config: PretrainConfig,
-    model: _Model,
-    text: Text,
-    lexicon: Lexicon | None,
-    out: Path,
-    accelerator: Accelerator,
-    reporter: Reporter,
-    *,
-    resume: bool,
-) -> Pretrained:
-    optim = config.optim
-    minutes = Minutes(out / "checkpoints" / "rounds.json", config.minutes, accelerator, optim.accumulate)
-    data = PretrainData(
-        text,
-        model.masker,
-        budget=optim.batch_words,
-        seed=config.seed,
-        kind=config.mask.kind,
-        share=config.mask.share,
-        matcher=lexicon,
-        planned=minutes.places if config.minutes else None,
+def _train(config: PretrainConfig, model: _Model, text: Text, lexicon: Lexicon | None, session: Session) -> Pretrained:
+    minutes = Minutes(
+        session.out / "checkpoints" / "rounds.json", config.minutes, session.accelerator, config.optim.accumulate
     )
-    epochs = ROUNDS if config.minutes else optim.epochs * text.rounds()
-    fit = Fit(
+    data = PretrainData(text, model.masker, config, lexicon, minutes.places if config.minutes else None)
+    task = TrainingTask(
         model.module,
         MaskedObjective(model.module, simcse=config.simcse),
         data,
-        parameter_groups(model.module, model.begun, optim),
+        parameter_groups(model.module, model.initialised, config.optim),
         minutes.timed(lambda module: development_figures(module, data)),
-        settings=fit_settings(optim.model_copy(update={"epochs": epochs}), config.seed),
-        directory=out,
-        reporter=reporter,
-        accelerator=accelerator,
     )
-    minutes.done = lambda: (fit.progress.step, fit.progress.seconds)
-    result = fit.run(resume=resume)
+    loop = session.loop(task, epochs=ROUNDS if config.minutes else config.optim.epochs * text.rounds())
+    minutes.done = lambda: (loop.progress.step, loop.progress.seconds)
+    done = loop.run(resume=session.resumes)
     figures = development_figures(model.module, data)
-    if accelerator.is_main_process:
-        _finish(config, model, out, {**figures, "steps": result.steps, "seconds": round(result.seconds, 1)})
-    accelerator.wait_for_everyone()
-    return Pretrained(figures["accuracy"], figures["perplexity"], accelerator.is_main_process)
+    metrics = {"kind": "pretrain", **figures, "steps": done.step, "seconds": round(done.seconds, 1)}
+    session.finish(lambda out: _save(config, model, out), metrics)
+    return Pretrained(figures["accuracy"], figures["perplexity"], session.main)
+
+
+def _save(config: PretrainConfig, model: _Model, out: Path) -> None:
+    """Write the encoder."""
+    if isinstance(model.module, MaskedWords):
+        assert isinstance(model.masker, WordMasker)
+        assert isinstance(config.encoder, ScratchEncoderConfig)
+        save_start(config.encoder, model.masker.featurizer.unit, model.module.encoder, out)
+    else:
+        from ner_distill.nn.encoders.huggingface import save_backbone
+
+        assert isinstance(model.masker, PieceMasker)
+        save_backbone(model.module.model, model.masker.featurizer.tokenizer, out)
 
 
 # ---- what it begins with
@@ -174,18 +174,21 @@ def _lexicon(config: PretrainConfig, unit: Unit) -> Lexicon | None:
     return Lexicon.read(config.mask.lexicon, max_length=longest, separator=separator(unit), fold_case=fold)[0]
 
 
-def _write_text(text: Sequence[str | Path], out: Path, format: str, unit: Unit, reporter: Reporter) -> None:
-    place = out / "checkpoints" / "text"
-    if place.is_dir():  # of the training that is resumed
-        return
-    with reporter.progress("reading", total=count_sentences(text, format=format), unit="sentences") as progress:
+def _text(options: PretrainOptions, unit: Unit, session: Session) -> Text:
+    """The sentences on disk, where the first process writes them, if a training that is resumed did not."""
+    directory, format = session.out / "checkpoints" / "text", options.format
+    if session.main and not directory.is_dir():
+        total = count_sentences(options.text, format=format)
+        with session.reporter.progress("reading", total=total, unit="sentences") as progress:
 
-        def words() -> Iterator[tuple[str, ...]]:
-            for sentence in read_raw(list(text), format=format, unit=unit):
-                yield sentence.words
-                progress.advance(1)
+            def words() -> Iterator[tuple[str, ...]]:
+                for sentence in read_raw(list(options.text), format=format, unit=unit):
+                    yield sentence.words
+                    progress.advance(1)
 
-        Text.write(place, words())
+            Text.write(directory, words())
+    session.accelerator.wait_for_everyone()
+    return Text(directory)
 
 
 def _piece_model(config: PretrainedEncoderConfig, seed: int) -> _Model:
@@ -199,83 +202,19 @@ def _piece_model(config: PretrainedEncoderConfig, seed: int) -> _Model:
     return _Model(module, PieceMasker(featurizer), [module if whole else model.base_model])
 
 
-def _word_model(
-    config: PretrainConfig, unit: Unit, text: Text, out: Path, accelerator: Accelerator, reporter: Reporter
-) -> _Model:
+def _word_model(config: PretrainConfig, unit: Unit, text: Text, session: Session) -> _Model:
     """A scratch encoder for the words of the text, or of the directory where it starts."""
-    shape = config.encoder
+    shape, out = config.encoder, session.out
     assert isinstance(shape, ScratchEncoderConfig)
     if (out / VOCABULARY).is_file():  # of the training that is resumed
         featurizer = WordFeaturizer.load(out, unit, max_words=shape.max_pieces)
     else:
         featurizer = count_words(shape, unit, text.spread(COUNTED))
     masker = WordMasker(featurizer)
-    if accelerator.is_main_process:
+    if session.main:
         featurizer.save(out)
     torch.manual_seed(config.seed)
     encoder = scratch(shape, featurizer)
-    start_encoder(shape, encoder, reporter)
+    start_encoder(shape, encoder, session.reporter)
     module = MaskedWords(encoder, words=len(masker.vocab), dim=shape.word_dim)
     return _Model(module, masker, [encoder])
-
-
-# ---- its directory
-
-
-def _check_out(out: Path, *, resume: bool, overwrite: bool) -> None:
-    """Raises RunError where something is in the way, or there is nothing to resume. Changes nothing."""
-    if resume and overwrite:
-        raise ConfigError("--resume goes on with a pretraining, --overwrite removes it: give one of them")
-    if out.exists() and not out.is_dir():
-        raise RunError(f"{out}: is a file; expected the name of a directory to write the encoder into")
-    ours = (out / MARK).is_file() and (out / "config.toml").is_file()
-    if resume and not ours:
-        raise RunError(f"{out}: no pretraining to resume here ({MARK} expected); leave --resume out")
-    if resume or not out.is_dir() or not any(out.iterdir()):
-        return
-    if not overwrite:
-        raise RunError(
-            f"{out}: exists and is not empty. Go on with it (--resume), replace it (--overwrite) "
-            "or choose another --out"
-        )
-    if not ours:
-        raise RunError(f"{out}: holds something that `pretrain` did not write; --overwrite does not remove that")
-
-
-def _begin(out: Path, config: PretrainConfig, unit: Unit, inputs: dict[str, Any], *, overwrite: bool) -> None:
-    try:
-        if overwrite and out.is_dir():
-            shutil.rmtree(out)
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(out, error) from error
-    atomic_write_text(out / "config.toml", tomli_w.dumps(config.model_dump()))
-    atomic_write_text(out / MARK, json.dumps({"format": 1, "unit": unit}) + "\n")
-    runs.check_inputs(out, inputs, resume=False)
-
-
-def _require_same(out: Path, config: PretrainConfig, unit: Unit, inputs: dict[str, Any]) -> None:
-    """On resume: raises NerDistillError where configuration, text or unit are not what the training began with."""
-    about = runs.read_json(out / MARK, "this is no pretraining")
-    if not isinstance(about, dict) or about.get("format") != 1 or about.get("unit") != unit:
-        raise RunError(
-            f"--resume: {out / MARK} says {about!r}, the text is now read by {unit}; a training goes on as "
-            "it began (--unit)"
-        )
-    runs.require_same_config(out, config)
-    runs.check_inputs(out, inputs, resume=True)
-
-
-def _finish(config: PretrainConfig, model: _Model, out: Path, figures: dict[str, Any]) -> None:
-    """Write the encoder and then `metrics.json`, the mark of a finished training; checkpoints are of no more use."""
-    if isinstance(model.module, MaskedWords):
-        assert isinstance(model.masker, WordMasker)
-        assert isinstance(config.encoder, ScratchEncoderConfig)
-        save_start(config.encoder, model.masker.featurizer.unit, model.module.encoder, out)
-    else:
-        from ner_distill.nn.encoders.huggingface import save_backbone
-
-        assert isinstance(model.masker, PieceMasker)
-        save_backbone(model.module.model, model.masker.featurizer.tokenizer, out)
-    atomic_write_text(out / "metrics.json", json.dumps({"kind": "pretrain", **figures}, indent=1) + "\n")
-    shutil.rmtree(out / "checkpoints", ignore_errors=True)

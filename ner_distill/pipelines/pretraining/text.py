@@ -1,22 +1,21 @@
 """The text that pretraining reads: of any size, on disk, shuffled a part at a time.
 
-It is segmented once into `checkpoints/text`: the words of each sentence as a JSON line, and two arrays that say where
-each line ends and how many words it has. All three are mapped into memory, not read; a ROUND is at most BLOCKS blocks
-of neighbouring sentences, drawn from all over the text, so that what is held of them is the same whatever the size of
-the text.
+It is segmented once into `checkpoints/text`, an Arrow file that is mapped into memory, not read. A ROUND is at most
+BLOCKS blocks of neighbouring sentences, drawn from all over the text, so that what is held of them is the same
+whatever the size of the text.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
-from typing import cast
 
 import numpy as np
+import pyarrow.compute
+from datasets import Dataset, Features, List, Value
+from datasets.arrow_writer import ArrowWriter
 
 from ner_distill.errors import DataError, RunError
 from ner_distill.files import write_error
@@ -25,7 +24,10 @@ BLOCK = 512  # neighbouring sentences that stay together
 BLOCKS = 128  # blocks of a round: 65,536 sentences
 # One sentence of 100 is kept for the development figure; of a small text more, of a large one no more than 500.
 HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT = 100, 20, 500
-WORDS, ENDS, LENGTHS = "words.jsonl", "ends.int64", "lengths.int32"
+FILE = "text.arrow"
+# not strings, as a word can hold half of a surrogate pair
+FEATURES = Features({"words": List(Value("binary")), "length": Value("int32")})
+TOGETHER = 1000  # sentences that are written or read at once
 
 
 class Text:
@@ -34,11 +36,10 @@ class Text:
     def __init__(self, directory: Path) -> None:
         """Map what `write` wrote. Raises RunError where it is not there or not whole."""
         try:
-            self._words = np.memmap(directory / WORDS, dtype=np.uint8, mode="r")
-            self._ends = np.memmap(directory / ENDS, dtype=np.int64, mode="r")
-            self.lengths = np.memmap(directory / LENGTHS, dtype=np.int32, mode="r")
+            self._sentences = Dataset.from_file(str(directory / FILE))
         except (OSError, ValueError) as error:
-            raise RunError(f"{directory}: cannot be read ({error}); remove {directory} and --resume again") from None
+            raise RunError(f"{directory}: cannot be read ({error}); remove {directory} and `resume` again") from None
+        self._lengths = self._sentences.select_columns("length")
         held_out = max(1, min(len(self) // 5, max(LEAST_HELD_OUT, min(MOST_HELD_OUT, len(self) // HELD_OUT))))
         self._stride = len(self) // held_out
         self.held_out = (np.arange(held_out) * self._stride).tolist()
@@ -51,21 +52,16 @@ class Text:
         """
         temporary = directory.with_name(f"{directory.name}.tmp")
         shutil.rmtree(temporary, ignore_errors=True)
-        number = end = 0
+        stream = iter(sentences)
         try:
             temporary.mkdir(parents=True)
-            names = (WORDS, ENDS, LENGTHS)
-            with ExitStack() as stack:
-                words, ends, lengths = (stack.enter_context((temporary / name).open("wb")) for name in names)
-                for sentence in sentences:
-                    line = json.dumps(sentence, ensure_ascii=False, separators=(",", ":")) + "\n"
-                    # as JSON can hold half of a surrogate pair
-                    end += words.write(line.encode("utf-8", "surrogatepass"))
-                    array("q", [end]).tofile(ends)
-                    array("i", [len(sentence)]).tofile(lengths)
-                    number += 1
+            with ArrowWriter(path=str(temporary / FILE), features=FEATURES) as writer:
+                while part := list(islice(stream, TOGETHER)):
+                    words = [[word.encode("utf-8", "surrogatepass") for word in sentence] for sentence in part]
+                    writer.write_batch({"words": words, "length": list(map(len, part))})
+                number, _ = writer.finalize()
             if number < 2:
-                raise DataError(f"--text: expected at least two sentences, found {number}; one is held out")
+                raise DataError(f"`text`: expected at least two sentences, found {number}; one is held out")
             temporary.rename(directory)
         except OSError as error:
             raise write_error(directory, error) from error
@@ -74,17 +70,28 @@ class Text:
 
     def __len__(self) -> int:
         """Sentences."""
-        return len(self._ends)
+        return len(self._sentences)
 
-    def __getitem__(self, number: int) -> list[str]:
-        """The words of a sentence."""
-        start = int(self._ends[number - 1]) if number else 0
-        line = self._words[start : int(self._ends[number])].tobytes()
-        return cast(list[str], json.loads(line.decode("utf-8", "surrogatepass")))
+    @property
+    def words(self) -> int:
+        """How many words all sentences have."""
+        total: int = pyarrow.compute.sum(self._lengths.data.column("length")).as_py()
+        return total
+
+    def lengths(self, numbers: Sequence[int]) -> list[int]:
+        """How many words these sentences have."""
+        return list(self._lengths[numbers]["length"])
+
+    def read(self, numbers: Sequence[int]) -> list[list[str]]:
+        """The words of these sentences."""
+        found = self._sentences[numbers]["words"]
+        return [[word.decode("utf-8", "surrogatepass") for word in words] for words in found]
 
     def spread(self, count: int) -> Iterator[list[str]]:
         """So many sentences, or all, spread evenly."""
-        return (self[number] for number in range(0, len(self), -(-len(self) // count)))
+        numbers = range(0, len(self), -(-len(self) // count))
+        for first in range(0, len(numbers), TOGETHER):
+            yield from self.read(numbers[first : first + TOGETHER])
 
     def rounds(self) -> int:
         """Rounds in which everything is read once."""

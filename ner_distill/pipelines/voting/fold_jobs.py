@@ -11,8 +11,8 @@ from typing import IO, Any
 
 from ner_distill.console import Reporter
 from ner_distill.errors import TrainingError
+from ner_distill.files import read_json
 from ner_distill.pipelines.voting.held_out import FoldTask, do_fold
-from ner_distill.runs import runs
 from ner_distill.training.child import run_child, serve
 
 
@@ -43,7 +43,7 @@ def run_folds(tasks: Sequence[FoldTask], jobs: int, reporter: Reporter) -> None:
 
 
 def _say(task: FoldTask, done: int, total: int, reporter: Reporter) -> None:
-    metrics: dict[str, Any] = runs.read_json(task.directory / "metrics.json", "the fold is damaged")
+    metrics: dict[str, Any] = read_json(task.directory / "metrics.json", "the fold is damaged")
     f1 = 100 * metrics["dev"]["micro"]["f1"]
     reporter.info(f"fold {done}/{total} (repeat {task.repeat}, fold {task.number}): F1 {f1:.1f} on its slice")
 

@@ -8,7 +8,6 @@ OUT/folds/r1-f2/              the run of the teacher, and predictions.json
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.batching import plan_batches
 from ner_distill.data.formats.readers import read_corpus
@@ -25,11 +25,10 @@ from ner_distill.data.noise.doubts import Probs, span_doubts, tag_doubts
 from ner_distill.data.noise.votes import Prediction
 from ner_distill.data.sentence import Sentence, Span, labels_of
 from ner_distill.errors import RunError
-from ner_distill.files import atomic_write_text, sha256_of, write_error
+from ner_distill.files import atomic_write_text, read_json, sha256_of, write_error
 from ner_distill.nn.heads import AnyHead, SpanHead
 from ner_distill.nn.spans import span_probs_of_tags, spans_above
-from ner_distill.options import ReadOptions
-from ner_distill.runs import runs
+from ner_distill.options.training import TeacherOptions
 from ner_distill.runs.build import AnyBuilt, load_run
 from ner_distill.runtime.inference import best_device, budget_of, find_entities
 
@@ -110,7 +109,7 @@ class FoldTask:
 
     def read(self) -> dict[str, Prediction]:
         """id → prediction. Raises RunError where the file is damaged."""
-        data = runs.read_json(self.predictions, "this fold is not finished")
+        data = read_json(self.predictions, "this fold is not finished")
         try:
             labels = frozenset(map(str, data["labels"]))
             words = data.get("words", {})
@@ -123,21 +122,12 @@ def do_fold(task: FoldTask, reporter: Reporter | None = None) -> None:
     """Train the teacher of a fold, or go on with it, and write its predictions. Raises NerDistillError."""
     from ner_distill.pipelines.train_teacher import train_teacher
 
-    begun = (task.directory / "config.toml").is_file() and (task.directory / "labels.json").is_file()
-    if not begun:  # what a process leaves that is killed as it makes the directory
-        shutil.rmtree(task.directory, ignore_errors=True)
-    train_teacher(
-        [task.data / "train.jsonl"],
-        [task.data / "dev.jsonl"],
-        task.directory,
-        config_file=Path(task.out) / "config.toml",
-        settings=[f"seed={task.seed}"],
-        unit=task.unit,
-        labels=task.labels,
-        resume=begun,
-        reading=ReadOptions(format="jsonl"),
-        reporter=reporter or Reporter(quiet=True),
+    config = load_config(TeacherConfig, Path(task.out) / "config.toml", [f"seed={task.seed}"])
+    options = TeacherOptions(
+        train=[task.data / "train.jsonl"], dev=[task.data / "dev.jsonl"], out=task.directory, format="jsonl"
     )
+    reporter = reporter or Reporter(quiet=True)
+    train_teacher(config, options, reporter, unit=task.unit, labels=task.labels, resume="auto")
     held_out = task.data / "held-out.jsonl"
     built = load_run(task.directory)
     sentences = read_corpus([held_out], format="jsonl").sentences

@@ -30,23 +30,25 @@ from ner_distill.data.noise.votes import Action, Rules
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.data.store.pseudo_labels import labelled_row, worth_training_on
 from ner_distill.data.store.store import SoftLabelStore
+from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, DataError
-from ner_distill.files import write_json
+from ner_distill.files import read_json, write_json
 from ner_distill.options import ReadOptions
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.labelling.labeller import LabelOptions
 from ner_distill.pipelines.voting.train_voted import train_voted
-from ner_distill.pipelines.voting.vote_labels import VOTES
-from ner_distill.runs import runs
-from ner_distill.runs.begun import Kind, open_directory
-from ner_distill.runs.fold_teachers import VOTING, fold_teachers
 from ner_distill.runs.heads import finds_spans
+from ner_distill.runs.info import fold_teachers
 from ner_distill.runs.knowledge import inputs_of
-from ner_distill.training.labelled import check_development_labels
+from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
+from ner_distill.training.development import check_development_labels
 
-SELF_TRAINING = Kind(
-    "self-train", "self-training", "self-training.json", r"labelled\.jsonl|dev\.jsonl|round-\d+(?:\.jsonl|\.soft)?"
-)  # fmt: skip
+SELF_TRAINING = OutputKind(
+    "self-train",
+    "self-training",
+    ("self-training.json",),
+    contents=r"config\.toml|log\.txt|summary\.json|labelled\.jsonl|dev\.jsonl|round-\d+(?:\.jsonl|\.soft)?",
+)
 JSON_LINES = ReadOptions(format="jsonl")
 OF_TEXT = ("min_votes", "min_confidence", "raw_weight", "limit")
 """Options that matter from the first sentence of the text on."""
@@ -144,7 +146,8 @@ def self_train(
     reporter, reading, options = reporter or Reporter(), reading or ReadOptions(), options or SelfOptions()
     config = load_config(TeacherConfig, config_file, settings)
     options.check()
-    _check(rounds, text, resume=resume, overwrite=overwrite)
+    _check(rounds, text)
+    SELF_TRAINING.check(out, resume=resume, overwrite=overwrite)
     labelled, unit = read_labelled(train, "--train", reading, reporter, keep_nested=finds_spans(config.head))
     development, _ = read_labelled(dev, "--dev", reading, reporter, unit=unit, keep_nested=True)
     if not labels_of(labelled):
@@ -155,14 +158,15 @@ def self_train(
     if not resume:
         _read_through(text, unit, options.limit)
     files = {"train": train, "dev": dev, "text": input_files(text)}
-    inputs = {**{role: runs.fingerprints(some) for role, some in files.items()}, **inputs_of(config)}
+    inputs = {**{role: fingerprints(some) for role, some in files.items()}, **inputs_of(config)}
     if resume:
         resumable([*train, *dev])
     # only now: whatever was wrong with the input, nothing has been made or replaced
     state = {**asdict(options), **asdict(reading)}
     begun = (out / "round-1.jsonl").exists()
     settled = {key: value for key, value in state.items() if begun or key not in OF_TEXT} if resume else state
-    open_directory(SELF_TRAINING, out, settled, inputs, config, resume=resume, overwrite=overwrite)
+    record = RoundsRecord(SELF_TRAINING, config, settled, inputs)
+    open_directory(SELF_TRAINING, out, record, resume=resume, overwrite=overwrite)
     if resume and not begun:
         _take_other_options(out, state)
     for name, sentences in (("labelled", labelled), ("dev", development)):
@@ -207,18 +211,16 @@ class _Step:
 
     def label(self, text: Sequence[str | Path], reporter: Reporter) -> None:
         """Let the fold teachers of the round before say what they find in the text."""
-        begun = (self.store / "manifest.json").is_file()
-        if begun and runs.read_json(self.store / "manifest.json", "the store is damaged").get("complete"):
+        manifest = self.store / "manifest.json"
+        if manifest.is_file() and read_json(manifest, "the store is damaged").get("complete"):
             return
-        if not begun:  # what a process leaves that is killed as it makes the directory
-            shutil.rmtree(self.store, ignore_errors=True)
         voters = fold_teachers(self.out / f"round-{self.number - 1}")
         asked = LabelOptions(
             pairs_per_sentence=0,
             min_votes=self.options.min_votes or len(voters),
             min_confidence=self.options.min_confidence,
         )
-        given: dict[str, Any] = {"limit": self.options.limit, "resume": begun, "reporter": reporter}
+        given: dict[str, Any] = {"limit": self.options.limit, "resume": True, "reporter": reporter}
         label_unlabeled(voters, text, self.store, options=asked, **given)
 
     def choose(self, labelled: Sequence[Sentence], development: Sequence[Sentence]) -> None:
@@ -260,24 +262,22 @@ class _Step:
             unit=unit,
             config_file=config_file,
             settings=settings,
-            resume=(self.run / VOTING / VOTES.state).is_file(),
+            resume="auto",
             reading=JSON_LINES,
             reporter=reporter,
         )
 
     def read(self) -> Round:
         """What the round came to."""
-        metrics = runs.read_json(self.run / "metrics.json", "the round is not finished")
+        metrics = read_json(self.run / "metrics.json", "the round is not finished")
         raw = read_corpus([self.chosen], format="jsonl").sentences if self.number else []
         entities = Counter(span.label for sentence in raw for span in sentence.spans or ())
         return Round(self.number, self.run, metrics["dev"]["micro"]["f1"], len(raw), dict(sorted(entities.items())))
 
 
-def _check(rounds: int, text: Sequence[str | Path], *, resume: bool, overwrite: bool) -> None:
+def _check(rounds: int, text: Sequence[str | Path]) -> None:
     if rounds < 1:
         raise ConfigError(f"--rounds {rounds}: expected 1 or more")
-    if resume and overwrite:  # said before files are read
-        raise ConfigError("--resume goes on with rounds, --overwrite removes them: give one of them")
     if "-" in map(str, text):
         raise ConfigError("--text -: standard input is read once, and every round reads the text: give files")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -295,8 +295,8 @@ def _read_through(text: Sequence[str | Path], unit: Unit, limit: int) -> None:
 
 def _take_other_options(out: Path, state: dict[str, Any]) -> None:
     """Before any sentence of the text is trained on, it may be labelled in another way."""
-    path = out / SELF_TRAINING.state
-    before = runs.read_json(path, "the self-training is damaged")
+    path = out / SELF_TRAINING.record[0]
+    before = read_json(path, "the self-training is damaged")
     if before["options"] != state:
         shutil.rmtree(out / "round-1.soft", ignore_errors=True)
         write_json(path, {**before, "options": state})

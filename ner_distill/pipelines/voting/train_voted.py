@@ -7,6 +7,7 @@ OUT/          the run of the teacher, trained on OUT/voting/cleaned.jsonl
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ner_distill.config import TeacherConfig, load_config
@@ -14,14 +15,19 @@ from ner_distill.console import Reporter
 from ner_distill.data.formats.lines import STDIN
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.sentence import Unit, labels_of
+from ner_distill.directories import Resume
 from ner_distill.errors import ConfigError
+from ner_distill.files import read_json
 from ner_distill.options import ReadOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.train_teacher import train_teacher
-from ner_distill.pipelines.voting.vote_labels import vote_labels
-from ner_distill.runs import runs
-from ner_distill.runs.fold_teachers import VOTING
-from ner_distill.training.labelled import Trained, check_development_labels
+from ner_distill.pipelines.voting.vote_labels import VOTES, vote_labels
+from ner_distill.runs.info import TEACHER_RUN, VOTING
+from ner_distill.training.development import check_development_labels
 from ner_distill.training.processes import make_accelerator
+from ner_distill.training.session import Trained
+
+RUN = replace(TEACHER_RUN, beside=(VOTING,))
 
 
 def train_voted(
@@ -35,7 +41,7 @@ def train_voted(
     unit: Unit | str = "auto",
     config_file: Path | None = None,
     settings: Sequence[str] = (),
-    resume: bool = False,
+    resume: Resume = False,
     overwrite: bool = False,
     reading: ReadOptions | None = None,
     reporter: Reporter | None = None,
@@ -49,7 +55,7 @@ def train_voted(
     training could not go on.
     """
     reporter, reading, voting = reporter or Reporter(), reading or ReadOptions(), out / VOTING
-    load_config(TeacherConfig, config_file, settings)  # what is wrong with it is said before files are read
+    config = load_config(TeacherConfig, config_file, settings)  # what is wrong with it is said before files are read
     if STDIN in map(str, [*train, *dev]):
         raise ConfigError("--folds: standard input is read once, and these files are read for the folds and again: -")
     if make_accelerator().num_processes > 1:
@@ -57,20 +63,18 @@ def train_voted(
             "--folds: folds are trained one by one, or with --jobs; run this without torchrun, or vote-labels first "
             "and then train-teacher on its cleaned.jsonl"
         )
-    begun = (out / "labels.json").is_file() and (out / "config.toml").is_file()
+    resume, begun = VOTES.resumes(voting, resume), RUN.state(out) != "absent"
     if resume and begun:
         _require_same_action(voting, action)
     if not resume or begun:
-        runs.check_out(out, resume=resume, overwrite=overwrite, beside=(VOTING,))
+        RUN.check(out, resume=resume, overwrite=overwrite)
     sentences, unit = read_labelled(train, "--train", reading, Reporter(quiet=True), unit=unit, keep_nested=True)
     development, _ = read_labelled(dev, "--dev", reading, Reporter(quiet=True), unit=unit, keep_nested=True)
     check_development_labels(labels_of(sentences), labels_of(development), Reporter(quiet=True))
 
     def opened() -> None:
         if overwrite:
-            runs.open_run(out, resume=False, overwrite=True, beside=(VOTING,))
-        if not begun:  # what a process leaves that is killed as it begins the run
-            (out / "config.toml").unlink(missing_ok=True)
+            RUN.make(out, overwrite=True)
 
     vote_labels(
         train,
@@ -88,25 +92,17 @@ def train_voted(
         reporter=reporter,
         opened=opened,
     )
+    options = TeacherOptions(
+        train=[voting / "cleaned.jsonl"], dev=dev, out=out, format="jsonl", flatten=reading.flatten
+    )
     return train_teacher(
-        [voting / "cleaned.jsonl"],
-        dev,
-        out,
-        config_file=config_file,
-        settings=settings,
-        unit=unit,
-        labels=labels_of(sentences),
-        beside=(VOTING,),
-        resume=begun and resume,
-        reading=reading,
-        train_reading=ReadOptions(format="jsonl", flatten=reading.flatten),
-        reporter=reporter,
+        config, options, reporter, unit=unit, labels=labels_of(sentences), dev_reading=reading, resume="auto"
     )
 
 
 def _require_same_action(voting: Path, action: str) -> None:
     """Raises ConfigError where the run was begun with what another action left of the labels."""
-    summary = runs.read_json(voting / "summary.json", "the voting of this run is damaged")
+    summary = read_json(voting / "summary.json", "the voting of this run is damaged")
     before = summary.get("rules", {}).get("action")
     if before != action:
         raise ConfigError(

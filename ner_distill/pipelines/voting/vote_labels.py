@@ -35,17 +35,22 @@ from ner_distill.data.noise.votes import (
     decide,
 )
 from ner_distill.data.sentence import Sentence, Unit, labels_of, separator, without_overlap
+from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import atomic_write_text, write_json
 from ner_distill.options import ReadOptions
 from ner_distill.pipelines.voting.fold_jobs import run_folds
 from ner_distill.pipelines.voting.held_out import FoldTask
-from ner_distill.runs import runs
-from ner_distill.runs.begun import Kind, open_directory
 from ner_distill.runs.heads import finds_spans
 from ner_distill.runs.knowledge import inputs_of
+from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
 
-VOTES = Kind("vote-labels", "voting", "voting.json", r"folds|cleaned\.jsonl|votes\.jsonl")
+VOTES = OutputKind(
+    "vote-labels",
+    "voting",
+    ("voting.json",),
+    contents=r"config\.toml|log\.txt|summary\.json|folds|cleaned\.jsonl|votes\.jsonl",
+)
 DEVELOPMENT = 0.1
 """Share of a fold's training part that chooses its best epoch."""
 EXAMPLES = 20
@@ -140,12 +145,12 @@ def vote_labels(
         splits = [make_folds(sentences, folds, by=cast(By, by), seed=config.seed + repeat) for repeat in range(repeats)]
         given = {"folds": folds, "repeats": repeats, "by": by}
     given |= {"fast": fast, **asdict(reading)}
-    files = {"train": runs.fingerprints(train), **inputs_of(config)}
+    files = {"train": fingerprints(train), **inputs_of(config)}
     parts = _parts(out, sentences, splits, config.seed, unit, bags=bool(bags))
     _check_types(parts, config)  # whatever is wrong is said before anything is made or replaced
     if resume:
         resumable(train)
-    open_directory(VOTES, out, given, files, config, resume=resume, overwrite=overwrite)
+    open_directory(VOTES, out, RoundsRecord(VOTES, config, given, files), resume=resume, overwrite=overwrite)
     opened()
     reporter.log_to(out / "log.txt")
     if not bags:

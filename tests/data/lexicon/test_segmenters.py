@@ -20,6 +20,7 @@ from ner_distill.data.features.soft_lexicon import Softword
 from ner_distill.data.lexicon.lexicon import Match
 from ner_distill.data.lexicon.segmenters import FEATURES, WEIGHTS, Segmenter
 from ner_distill.errors import ConfigError, RunError
+from ner_distill.options.training import SegmenterOptions
 from ner_distill.pipelines.train_segmenter import train_segmenter
 
 WORDS = ("肾盂", "膀胱", "输尿管", "结石", "及", "、", "。", "在", "IBM", "２")
@@ -36,7 +37,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that knows the words of `WORDS`; to be read, not changed."""
     place = tmp_path_factory.mktemp("segmenter")
     (place / "text.txt").write_text(segmented(80), encoding="utf-8")
-    train_segmenter([place / "text.txt"], place / "model", reporter=Reporter(quiet=True), iterations=5)
+    train_segmenter(
+        SegmenterOptions(train=[place / "text.txt"], out=place / "model"), Reporter(quiet=True), iterations=5
+    )
     return place / "model"
 
 

@@ -21,13 +21,15 @@ from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
 from ner_distill.options import ReadOptions
+from ner_distill.options.models import EvaluateOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.comparison.compare import compare
 from ner_distill.pipelines.comparison.figures import Comparison, Figures, Run, Spread, read_comparison
 from ner_distill.pipelines.comparison.job import Job, run_in_process
 from ner_distill.pipelines.evaluate import evaluate
 from ner_distill.pipelines.train_teacher import train_teacher
-from ner_distill.runs import runs
-from ner_distill.runs.runs import RunInfo
+from ner_distill.runs.info import TEACHER_RUN, RunInfo, read_config
+from ner_distill.runs.record import RunRecord, fingerprints, open_directory
 from ner_distill.views.comparison import render
 from tests import corpora
 
@@ -59,9 +61,10 @@ class Pretend:
         if job.name in self.errors:
             return self.errors[job.name]
         config = load_config(TeacherConfig, job.config, [f"seed={job.seed}"])
-        files = {"train": runs.fingerprints(job.train), "dev": runs.fingerprints(job.dev)}
+        files = {"train": fingerprints(job.train), "dev": fingerprints(job.dev)}
         if not job.begun:
-            runs.begin(job.directory, config, RunInfo("teacher", "word", corpora.LABELS), files, overwrite=False)
+            record = RunRecord(config, RunInfo("teacher", "word", corpora.LABELS), files)
+            open_directory(TEACHER_RUN, job.directory, record)
         figures = self.figures(job)
         metrics = {"dev": {"micro": {"f1": figures.dev}}, "seconds": figures.seconds, "parameters": figures.parameters}
         measured: dict[str, Any] = {"peak_mib": figures.peak_mib, "gpu_mib": figures.gpu_mib}
@@ -108,15 +111,16 @@ def test_a_process_gives_the_weights_that_train_teacher_gives(
     real: tuple[Path, Comparison], data: Path, tmp_path: Path
 ) -> None:
     settings = [*corpora.SMALL, "optim.epochs=2", "seed=14"]
-    files = ([data / "train.conll"], [data / "dev.conll"])
-    train_teacher(*files, tmp_path / "run", config_file=data / "plain.toml", settings=settings, reporter=QUIET)
+    options = TeacherOptions(train=[data / "train.conll"], dev=[data / "dev.conll"], out=tmp_path / "run")
+    train_teacher(load_config(TeacherConfig, data / "plain.toml", settings), options, QUIET)
     weights = (real[0] / "plain" / "seed-14" / "model.safetensors").read_bytes()
     assert weights == (tmp_path / "run" / "model.safetensors").read_bytes()
 
 
 def test_f1_is_that_of_evaluate(real: tuple[Path, Comparison], data: Path) -> None:
     figures, directory = figures_of(real[1], "plain"), real[0] / "plain" / "seed-14"
-    scores = [evaluate(directory, [data / file], reporter=QUIET).micro.f1 for file in ("dev.conll", "test.conll")]
+    files = ("dev.conll", "test.conll")
+    scores = [evaluate(EvaluateOptions(model=directory, data=[data / file]), QUIET).micro.f1 for file in files]
     assert [figures.dev, figures.test] == scores
 
 
@@ -179,7 +183,7 @@ def test_every_configuration_runs_with_every_seed_from_13_on(data: Path, tmp_pat
 
 def test_a_run_trains_with_its_seed_whatever_the_file_says(data: Path, tmp_path: Path) -> None:
     run(data, tmp_path / "out", "plain", seeds=[5])
-    config = runs.read_config(tmp_path / "out" / "plain" / "seed-5", TeacherConfig)
+    config = read_config(tmp_path / "out" / "plain" / "seed-5", TeacherConfig)
     assert (config.seed, config.encoder.hidden) == (5, 32)
 
 
@@ -206,7 +210,7 @@ def test_a_file_changed_after_the_start_changes_no_run(data: Path, tmp_path: Pat
         return PRETENDED
 
     compare([file], [data / "train.conll"], [data / "dev.conll"], out=tmp_path / "out", runner=Pretend(meddle))
-    read = [runs.read_config(tmp_path / "out" / "own" / f"seed-{seed}", TeacherConfig) for seed in (13, 14, 15)]
+    read = [read_config(tmp_path / "out" / "own" / f"seed-{seed}", TeacherConfig) for seed in (13, 14, 15)]
     assert [config.encoder.hidden for config in read] == [32, 32, 32]
 
 
@@ -332,7 +336,7 @@ def test_nothing_to_compare_is_refused(data: Path, tmp_path: Path) -> None:
 def test_labels_of_no_training_sentence_are_refused(data: Path, tmp_path: Path) -> None:
     other = corpora.write_conll(tmp_path / "dev.conll", [Sentence("a", ("Oslo",), (Span(0, 1, "GPE"),))])
     pretend = Pretend()
-    with pytest.raises(DataError, match="--dev: its labels \\(GPE\\) are none of those"):
+    with pytest.raises(DataError, match="`dev`: its labels \\(GPE\\) are none of those"):
         compare([data / "plain.toml"], [data / "train.conll"], [other], out=tmp_path / "out", runner=pretend)
     assert pretend.jobs == []
 
@@ -344,7 +348,7 @@ def test_a_broken_test_file_is_found_before_anything_runs(data: Path, tmp_path: 
 
 def test_a_directory_that_holds_something_is_refused_without_resume(data: Path, tmp_path: Path) -> None:
     run(data, tmp_path / "out", "plain")
-    assert "--resume" in refused(RunError, data, tmp_path / "out", "plain")
+    assert "`resume`" in refused(RunError, data, tmp_path / "out", "plain")
 
 
 def test_resume_without_a_comparison_is_refused(data: Path, tmp_path: Path) -> None:
@@ -358,21 +362,21 @@ def test_resume_with_other_data_is_refused(data: Path, tmp_path: Path, role: str
     configs = [data / "plain.toml"]
     compare(configs, **files, out=tmp_path / "out", runner=Pretend(), reporter=QUIET)
     files[role] = [corpora.write_conll(tmp_path / "other.conll", corpora.sentences(5, seed=9))]
-    with pytest.raises(RunError, match=f"--{role}: not the files"):
+    with pytest.raises(RunError, match=f"the files of `{role}` are not those"):
         compare(configs, **files, out=tmp_path / "out", resume=True, runner=Pretend(), reporter=QUIET)
 
 
 def test_resume_with_files_read_otherwise_is_refused(data: Path, tmp_path: Path) -> None:
     run(data, tmp_path / "out", "plain")
-    message = refused(RunError, data, tmp_path / "out", "plain", resume=True, reading=ReadOptions(scheme="iob1"))
-    assert "'scheme': 'iob1'" in message
+    message = refused(ConfigError, data, tmp_path / "out", "plain", resume=True, reading=ReadOptions(scheme="iob1"))
+    assert "scheme was 'auto', now 'iob1'" in message
 
 
 def test_resume_with_a_changed_configuration_names_run_and_key(data: Path, tmp_path: Path) -> None:
     run(data, tmp_path / "out", "plain", seeds=1)
     settings = ["encoder.hidden=64"]
     message = refused(ConfigError, data, tmp_path / "out", "plain", seeds=1, settings=settings, resume=True)
-    assert message.startswith(f"{tmp_path / 'out' / 'plain' / 'seed-13'}: --resume: encoder.hidden was 32, now 64")
+    assert message.startswith(f"{tmp_path / 'out' / 'plain' / 'seed-13'}: `resume`: encoder.hidden was 32, now 64")
 
 
 def test_a_run_cannot_be_one_of_several_processes_of_torchrun(

@@ -99,7 +99,7 @@ def test_grown_dictionaries_can_be_read_again(world: World, people: Path, tmp_pa
 
 def test_dictionaries_are_never_overwritten(world: World, people: Path, tmp_path: Path) -> None:
     (tmp_path / "PER.txt").write_text("mine", "utf-8")
-    with pytest.raises(RunError, match="never overwritten"):
+    with pytest.raises(RunError, match="is not empty; choose another directory"):
         grow_dictionary(world.student, [world.raw], [f"PER={people}"], tmp_path)
 
 

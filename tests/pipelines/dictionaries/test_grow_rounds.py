@@ -14,7 +14,7 @@ from ner_distill.errors import ConfigError, NerDistillError, RunError, TrainingE
 from ner_distill.pipelines.dictionaries import grow_rounds as module
 from ner_distill.pipelines.dictionaries.grow_rounds import Round, Rounds, grow_rounds
 from ner_distill.pipelines.dictionaries.label_dictionary import label_dictionary
-from ner_distill.runs.runs import read_config
+from ner_distill.runs.info import read_config
 from tests import corpora
 from tests.commands import ok, run, settings, snapshot
 from tests.world import World
@@ -157,18 +157,18 @@ def test_a_training_that_fails_leaves_what_is_finished(
 
 def test_resuming_with_other_settings_or_files_is_refused(corpus: Setting, copy: Path, tmp_path: Path) -> None:
     before = snapshot(copy)
-    with pytest.raises(ConfigError, match=r"--resume: optim\.epochs was 4, now 5"):
+    with pytest.raises(ConfigError, match=r"`resume`: optim\.epochs was 4, now 5"):
         corpus.grow(copy, resume=True, settings=[*SETTINGS, "optim.epochs=5"])
-    with pytest.raises(ConfigError, match=r"--resume: min_count was 2, now 3"):
+    with pytest.raises(ConfigError, match=r"`resume`: min_count was 2, now 3"):
         corpus.grow(copy, resume=True, min_count=3)
     (tmp_path / "PER.txt").write_text("Peter\n", "utf-8")
-    with pytest.raises(RunError, match=r"--resume: the files of --dictionary PER are not those"):
+    with pytest.raises(RunError, match=r"`resume`: the files of `dictionary` PER are not those"):
         corpus.grow(copy, resume=True, dictionary=[f"PER={tmp_path / 'PER.txt'}", *corpus.lists[1:]])
     assert snapshot(copy) == before
 
 
 def test_nothing_is_overwritten_unasked_and_nothing_foreign_ever(corpus: Setting, copy: Path) -> None:
-    with pytest.raises(RunError, match=r"--resume.*--overwrite"):
+    with pytest.raises(RunError, match=r"`resume`.*`overwrite`"):
         corpus.grow(copy)
     (copy / "mine.txt").write_text("x")
     with pytest.raises(RunError, match=r"holds mine\.txt that grow-dictionary --rounds did not make"):

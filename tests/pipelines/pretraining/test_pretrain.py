@@ -24,6 +24,7 @@ from ner_distill.data.sentence import Unit
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
 from ner_distill.nn.encoders.huggingface import load_backbone, load_tokenizer
 from ner_distill.nn.masked_lm import MaskedWords
+from ner_distill.options.training import PretrainOptions, TeacherOptions
 from ner_distill.pipelines.pretraining.data import (
     ROUNDS,
     TRAINING,
@@ -37,7 +38,7 @@ from ner_distill.pipelines.pretraining.pretrain import Pretrained, pretrain
 from ner_distill.pipelines.pretraining.text import Text
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import load_run, new_student, new_teacher
-from ner_distill.runs.runs import RunInfo
+from ner_distill.runs.info import RunInfo
 from ner_distill.training.fit import Fit
 from ner_distill.training.processes import make_accelerator
 from tests import checkpoints, corpora
@@ -65,7 +66,9 @@ def alphabet(path: Path, count: int = 300) -> Path:
 
 def run(files: Path | Sequence[Path], out: Path, *settings: str, **options: Any) -> Pretrained:
     files = [files] if isinstance(files, Path) else files
-    return pretrain(files, out, settings=settings or TINY, reporter=QUIET, **options)
+    return pretrain(
+        load_config(PretrainConfig, None, settings or TINY), PretrainOptions(text=files, out=out, **options), QUIET
+    )
 
 
 def lines_of(out: Path) -> list[dict[str, Any]]:
@@ -96,6 +99,10 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # ---- the text on disk
 
 
+def config_of(*, budget: int, seed: int = 1) -> PretrainConfig:
+    return load_config(PretrainConfig, None, [f"seed={seed}", f"optim.batch_words={budget}"])
+
+
 def stored(directory: Path, sentences: Sequence[Sequence[str]]) -> Text:
     Text.write(directory, sentences)
     return Text(directory)
@@ -104,8 +111,8 @@ def stored(directory: Path, sentences: Sequence[Sequence[str]]) -> Text:
 def test_stored_sentences_come_back_whatever_is_in_their_words(tmp_path: Path) -> None:
     sentences = [["a", "b c", '"', "\n"], ["北", "\ud800", ""], ["x" * 300]]
     found = stored(tmp_path / "text", sentences)
-    assert [found[number] for number in range(len(found))] == sentences
-    assert found.lengths.tolist() == [4, 3, 1]
+    assert found.read(range(len(found))) == sentences
+    assert found.lengths([0, 1, 2]) == [4, 3, 1]
 
 
 def test_the_rounds_of_a_pass_hold_every_sentence_once_but_those_held_out(
@@ -122,7 +129,7 @@ def test_the_rounds_of_a_pass_hold_every_sentence_once_but_those_held_out(
 
 def test_rounds_are_shuffled_and_another_pass_otherwise(tmp_path: Path) -> None:
     found = stored(tmp_path / "text", [["a"]] * 2000)
-    data = PretrainData(found, masker_of([["a"]], "word"), budget=10, seed=1)
+    data = PretrainData(found, masker_of([["a"]], "word"), config_of(budget=10))
     first, second = data.plan(0), data.plan(1)
     assert [numbers for _, numbers in first] != [numbers for _, numbers in second]
     assert data.plan(0) == first
@@ -209,7 +216,7 @@ def test_masks_depend_on_seed_round_and_sentence_alone(tmp_path: Path) -> None:
     sentences = [[str(number), *"abcdefghijklmnopqrstuvwxyz"] for number in range(40)]
     found = stored(tmp_path / "text", sentences)
     masker = masker_of(sentences, "word")
-    data, again, other = (PretrainData(found, masker, budget=200, seed=seed) for seed in (1, 1, 2))
+    data, again, other = (PretrainData(found, masker, config_of(budget=200, seed=seed)) for seed in (1, 1, 2))
     targets = [one.masked(TRAINING, 0, [3, 4]).inputs["targets"].tolist() for one in (data, again, other)]
     assert targets[0] == targets[1] != targets[2]
     assert data.masked(TRAINING, 1, [3, 4]).inputs["targets"].tolist() != targets[0]
@@ -298,8 +305,8 @@ def test_other_objectives_train_too(tmp_path: Path, settings: tuple[str, ...]) -
 
 def test_simcse_tells_the_sentences_of_a_batch_apart(tmp_path: Path) -> None:
     found = stored(tmp_path / "text", [list("abcdef"), list("ghijkl"), list("mnopqr")] * 2)
-    masker = masker_of([found[number] for number in range(3)], "word")
-    batch = PretrainData(found, masker, budget=99, seed=1).masked(TRAINING, 0, [0, 1, 2])
+    masker = masker_of(found.read(range(3)), "word")
+    batch = PretrainData(found, masker, config_of(budget=99)).masked(TRAINING, 0, [0, 1, 2])
     objective = MaskedObjective(model_of(masker).eval(), simcse=0.5)
     assert objective.counts(batch)["simcse"] == 3
     # without dropout both passes are the same: the partner is as near as can be
@@ -381,7 +388,7 @@ def test_resuming_a_finished_pretraining_does_nothing(english: Path) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "other", "message"),
-    [((*TINY, "seed=1"), False, "seed was 13, now 1"), (TINY, True, "--text files are not those")],
+    [((*TINY, "seed=1"), False, "seed was 13, now 1"), (TINY, True, "the files of `text` are not those")],
 )
 def test_resume_refuses_another_configuration_or_text(
     english: Path, tmp_path: Path, settings: tuple[str, ...], other: bool, message: str
@@ -398,7 +405,8 @@ def teach(root: Path, *settings: str, chinese: bool = False) -> Path:
     """A teacher's run on a tiny corpus."""
     corpora.write_all(root, train=30, dev=10, chinese=chinese)
     changes = ("optim.batch_words=128", "optim.lr=1e-2", "optim.epochs=2", *settings)
-    train_teacher([root / "train.conll"], [root / "dev.conll"], root / "teacher", settings=changes, reporter=QUIET)
+    options = TeacherOptions(train=[root / "train.conll"], dev=[root / "dev.conll"], out=root / "teacher")
+    train_teacher(load_config(TeacherConfig, None, changes), options, QUIET)
     return root / "teacher"
 
 
@@ -574,8 +582,8 @@ def test_vectors_of_two_origins_are_refused(english: Path) -> None:
     ("options", "error", "message"),
     [
         ({}, RunError, "is not empty"),
-        ({"overwrite": True}, RunError, "did not write"),
-        ({"resume": True}, RunError, "no pretraining to resume"),
+        ({"overwrite": True}, RunError, "did not make"),
+        ({"resume": True}, RunError, "no pretraining to go on with"),
         ({"resume": True, "overwrite": True}, ConfigError, "give one of them"),
     ],
 )
@@ -620,7 +628,7 @@ def test_options_that_are_not_known_are_refused(tmp_path: Path, options: dict[st
 
 def test_standard_input_of_an_unknown_unit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="`unit` word or `unit` character"):
-        pretrain(["-"], tmp_path / "out", reporter=QUIET)
+        pretrain(load_config(PretrainConfig, None), PretrainOptions(text=["-"], out=tmp_path / "out"), QUIET)
 
 
 def test_a_missing_text_is_refused_before_anything_is_made(tmp_path: Path) -> None:

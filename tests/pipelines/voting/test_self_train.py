@@ -17,7 +17,7 @@ from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
 from ner_distill.pipelines.voting import self_train as module
 from ner_distill.pipelines.voting.self_train import SelfOptions, self_train
 from ner_distill.runs.build import load_run
-from ner_distill.runs.fold_teachers import fold_teachers
+from ner_distill.runs.info import fold_teachers
 from tests import corpora
 from tests.commands import ok, run, settings
 
@@ -173,9 +173,9 @@ def test_half_a_store_is_gone_on_with(copy: Path, files: dict[str, Path]) -> Non
 @pytest.mark.parametrize(
     ("changes", "error", "said"),
     [
-        ({"options": SelfOptions(folds=3, raw_weight=0.5)}, ConfigError, "--resume: folds was 2, now 3"),
-        ({"settings": (*LEARNS, "seed=5")}, ConfigError, "--resume: seed was 13, now 5"),
-        ({"overwrite": True}, ConfigError, "--resume goes on with rounds, --overwrite removes them"),
+        ({"options": SelfOptions(folds=3, raw_weight=0.5)}, ConfigError, "`resume`: folds was 2, now 3"),
+        ({"settings": (*LEARNS, "seed=5")}, ConfigError, "`resume`: seed was 13, now 5"),
+        ({"overwrite": True}, ConfigError, "`resume` goes on with a self-training, `overwrite` removes it"),
     ],
 )
 def test_what_began_otherwise_is_not_gone_on_with(
@@ -187,7 +187,7 @@ def test_what_began_otherwise_is_not_gone_on_with(
 
 def test_resume_with_other_text_is_refused(copy: Path, files: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("Peter sings .\n")
-    with pytest.raises(RunError, match="the files of --text are not those"):
+    with pytest.raises(RunError, match="the files of `text` are not those"):
         again({**files, "text": tmp_path / "other.txt"}, copy, resume=True)
 
 
@@ -238,7 +238,7 @@ def test_standard_input_is_refused(files: dict[str, Path], tmp_path: Path) -> No
 
 def test_development_data_of_other_types_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "dev.conll").write_text("Zorn\tB-KING\n\n", "utf-8")
-    with pytest.raises(DataError, match=r"--dev: its labels \(KING\) are none of those"):
+    with pytest.raises(DataError, match=r"`dev`: its labels \(KING\) are none of those"):
         again({**files, "dev": tmp_path / "dev.conll"}, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -253,7 +253,7 @@ def test_text_on_which_the_teachers_agree_on_nothing_is_an_error(files: dict[str
     # the advice that it gives can be taken: other options of the text, with the round that is there
     with pytest.raises(NerDistillError, match="agree on no entity"):
         again({**files, "text": text}, tmp_path / "out", resume=True, options=SelfOptions(2, raw_weight=0.1), **given)
-    with pytest.raises(ConfigError, match="--resume: folds was 2, now 3"):
+    with pytest.raises(ConfigError, match="`resume`: folds was 2, now 3"):
         again({**files, "text": text}, tmp_path / "out", resume=True, options=SelfOptions(3, raw_weight=0.1), **given)
 
 

@@ -22,7 +22,7 @@ from ner_distill.pipelines.labelling.label_unlabeled import fingerprint, label_u
 from ner_distill.pipelines.labelling.labeller import LabelOptions
 from ner_distill.pipelines.voting import fold_jobs, train_voted
 from ner_distill.runs.build import load_run
-from ner_distill.runs.fold_teachers import fold_teachers
+from ner_distill.runs.info import fold_teachers
 from ner_distill.runtime.inference import find_entities
 from tests import corpora
 from tests.commands import ok, run, settings
@@ -193,7 +193,7 @@ def test_resume_does_the_missing_fold_again_alone(copy: dict[str, Path], monkeyp
 
 def test_resume_with_other_data_is_refused(copy: dict[str, Path], tmp_path: Path) -> None:
     write_conll(SENTENCES[:-1], tmp_path / "other.conll")
-    with pytest.raises(RunError, match="the files of --train are not those"):
+    with pytest.raises(RunError, match="the files of `train` are not those"):
         again({**copy, "train": tmp_path / "other.conll"}, resume=True)
 
 
@@ -254,7 +254,7 @@ def test_overwrite_replaces_run_and_voting(copy: dict[str, Path]) -> None:
 def test_a_run_is_not_replaced_for_input_that_is_wrong(copy: dict[str, Path], tmp_path: Path) -> None:
     before = (copy["run"] / "model.safetensors").read_bytes()
     (tmp_path / "dev.conll").write_text("Zorn\tB-KING\n\n", "utf-8")
-    with pytest.raises(DataError, match=r"--dev: its labels \(KING\) are none of those"):
+    with pytest.raises(DataError, match=r"`dev`: its labels \(KING\) are none of those"):
         again({**copy, "dev": tmp_path / "dev.conll"}, overwrite=True)
     with pytest.raises(ConfigError, match="`action` burn"):
         again(copy, overwrite=True, action="burn")

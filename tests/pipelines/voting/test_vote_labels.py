@@ -221,7 +221,7 @@ def test_folds_of_other_settings_are_refused(changes: dict[str, Any], said: str,
 
 def test_votes_of_other_data_are_refused(copy: Voted, tmp_path: Path) -> None:
     other = Voted(write(tmp_path / "other.jsonl", SENTENCES[:-1]), copy.out)
-    with pytest.raises(RunError, match="the files of --train are not those"):
+    with pytest.raises(RunError, match="the files of `train` are not those"):
         other.again()
 
 

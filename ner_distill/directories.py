@@ -1,0 +1,115 @@
+"""Output directories: the one way to make, resume and refuse them.
+
+Every command that writes a directory describes it as an `OutputKind`. Such a directory is `absent` until the files
+that record what it was begun with are there, then `begun`, and at last `finished`.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ner_distill.errors import ConfigError, RunError
+from ner_distill.files import temporary_files, write_error
+
+State = Literal["absent", "begun", "finished"]
+Resume = bool | Literal["auto"]
+"""Go on with what is there. "auto": if it was begun, else begin; for directories inside one that a command made."""
+
+
+@dataclass(frozen=True)
+class OutputKind:
+    """The directories that a command writes.
+
+    command:    its name, for messages. noun: what it writes: "voting", say.
+    record:     the files that say what a directory was begun with; all of them are there once it is.
+    last:       the file that is written last; "" where a directory is never finished for good.
+    contents:   the pattern of the other names that the command makes, and may remove again; None: all names.
+    beside:     names in the directory that are left as they are and do not count.
+    can_resume, can_overwrite: whether the command has these settings.
+    recognised: looks into the record: is this really of this kind?
+    """
+
+    command: str
+    noun: str
+    record: tuple[str, ...]
+    last: str = ""
+    contents: str | None = None
+    beside: tuple[str, ...] = ()
+    can_resume: bool = True
+    can_overwrite: bool = True
+    recognised: Callable[[Path], bool] = lambda directory: True
+
+    def state(self, directory: Path) -> State:
+        if not all((directory / name).is_file() for name in self.record):
+            return "absent"
+        return "finished" if self.last and (directory / self.last).is_file() else "begun"
+
+    def resumes(self, directory: Path, resume: Resume) -> bool:
+        """Returns whether a training with this setting goes on with what is there."""
+        return self.state(directory) != "absent" if resume == "auto" else resume
+
+    def check(self, directory: Path, *, resume: Resume = False, overwrite: bool = False) -> None:
+        """Raise NerDistillError where `make`, or resuming, would have to be refused. Changes nothing."""
+        if resume and overwrite:
+            raise ConfigError(f"`resume` goes on with a {self.noun}, `overwrite` removes it: give one of them")
+        if directory.exists() and not directory.is_dir():
+            raise RunError(f"{directory}: is a file; expected the name of a directory to write the {self.noun} into")
+        if resume is True and (missing := [name for name in self.record if not (directory / name).is_file()]):
+            raise RunError(
+                f"{directory / missing[0]}: not found; there is no {self.noun} to go on with; leave `resume` out"
+            )
+        names = sorted(path.name for path in self._entries(directory))
+        if resume or not names:
+            return
+        if not overwrite:
+            ways = ["go on with it (`resume`)"] * self.can_resume + ["replace it (`overwrite`)"] * self.can_overwrite
+            raise RunError(
+                f"{directory}: exists and is not empty; {', '.join(ways)}{' or ' * bool(ways)}choose another directory"
+            )
+        if self.state(directory) != "absent" and self.recognised(directory):
+            names = [name for name in names if not self._makes(name)]
+        if names:
+            raise RunError(
+                f"{directory}: holds {', '.join(names[:5])} that {self.command} did not make; `overwrite` does not "
+                "remove that"
+            )
+
+    def make(self, directory: Path, *, resume: Resume = False, overwrite: bool = False) -> None:
+        """Make the directory, or empty it. Raises as `check` does, and where it cannot be made.
+
+        resume: "auto" keeps what is in a directory that was not begun yet.
+        """
+        self.check(directory, resume=resume, overwrite=overwrite)
+        try:
+            for entry in self._entries(directory) if overwrite else ():
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+            directory.mkdir(parents=True, exist_ok=True)
+            for left in temporary_files(directory):
+                left.unlink(missing_ok=True)
+        except OSError as error:
+            raise write_error(directory, error) from error
+
+    def _entries(self, directory: Path) -> list[Path]:
+        """Everything in the directory that counts; what interrupted writers left does not."""
+        if not directory.is_dir():
+            return []
+        left = temporary_files(directory)
+        return [entry for entry in directory.iterdir() if entry.name not in self.beside and entry not in left]
+
+    def _makes(self, name: str) -> bool:
+        return (
+            self.contents is None or name in (*self.record, self.last) or re.fullmatch(self.contents, name) is not None
+        )
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory and those above it. Raises NerDistillError where that is not possible."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(directory, error) from error

@@ -1,0 +1,117 @@
+"""What a run directory says of itself; reading it runs nothing.
+
+config.toml        the whole resolved configuration
+labels.json        what the run is: teacher or student, labels in order, unit, format version
+inputs.json        the files it was trained on, with sizes and hashes
+model.safetensors  weights; tokenizer or vocabulary files beside it (a pretrained teacher's under encoder/)
+metrics.json       final figures;  metrics.jsonl, tensorboard/  the figures of every epoch
+checkpoints/       what resuming goes on from;  log.txt  what was said
+voting/            of a teacher that was trained with folds: their voting, with the fold teachers
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+
+from ner_distill.config import Config, RunConfig, parse_config
+from ner_distill.data.sentence import Unit
+from ner_distill.data.tagset import TagSet
+from ner_distill.directories import OutputKind
+from ner_distill.errors import RunError
+from ner_distill.files import atomic_write_text, read_json, write_json
+
+FORMAT = 1
+VOTING = "voting"
+Kind = Literal["teacher", "student"]
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What `labels.json` says."""
+
+    kind: Kind
+    unit: Unit
+    labels: tuple[str, ...]
+
+    @property
+    def tagset(self) -> TagSet:
+        return TagSet(self.labels)
+
+
+def is_run(directory: Path) -> bool:
+    """Returns whether a run is here: others have a `labels.json` as well."""
+    try:
+        read_info(directory)
+    except RunError:
+        return False
+    return True
+
+
+TEACHER_RUN, STUDENT_RUN = (
+    OutputKind(f"train-{kind}", "run", ("config.toml", "labels.json"), "metrics.json", recognised=is_run)
+    for kind in ("teacher", "student")
+)
+
+
+def write_info(directory: Path, info: RunInfo) -> None:
+    """Write `labels.json`."""
+    data = {"format": FORMAT, "kind": info.kind, "unit": info.unit, "labels": info.labels}
+    write_json(directory / "labels.json", data)
+
+
+def read_info(directory: Path) -> RunInfo:
+    """Read `labels.json`. Raises RunError where this is no run or one of a newer format."""
+    path = directory / "labels.json"
+    data = read_json(path, "this is not a run of ner-distill")
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        found = data.get("format") if isinstance(data, dict) else data
+        raise RunError(f"{path}: expected a run of format {FORMAT}, found {found!r}")
+    kind, unit, labels = data.get("kind"), data.get("unit"), data.get("labels")
+    if kind not in ("teacher", "student") or unit not in ("word", "character"):
+        raise RunError(
+            f"{path}: expected kind teacher or student and unit word or character, found {kind!r} and {unit!r}"
+        )
+    if not isinstance(labels, list) or not labels or not all(isinstance(label, str) and label for label in labels):
+        raise RunError(f"{path}: expected a list of labels, found {labels!r}")
+    return RunInfo(kind, unit, tuple(labels))
+
+
+def write_config(directory: Path, config: RunConfig) -> None:
+    """Write the resolved configuration as TOML."""
+    atomic_write_text(directory / "config.toml", tomli_w.dumps(config.model_dump()))
+
+
+def read_config(directory: Path, kind: type[Config]) -> Config:
+    """The configuration of a run, checked as any file is."""
+    path = directory / "config.toml"
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path}: not found; this is not a run of ner-distill") from None
+    except (ValueError, OSError) as error:
+        raise RunError(f"{path}: cannot be read ({error}); the run is damaged") from None
+    return parse_config(kind, data, str(path))
+
+
+def config_changes(directory: Path, config: RunConfig) -> list[str]:
+    """What differs from the configuration of a run: `optim.lr was 0.1, now 0.2`, a line for each key."""
+    old = _flat(read_config(directory, type(config)).model_dump())
+    new = _flat(config.model_dump())
+    return [f"{key} was {old.get(key)!r}, now {value!r}" for key, value in new.items() if old.get(key) != value]
+
+
+def fold_teachers(run: Path) -> list[Path]:
+    """The runs of the fold teachers that were kept in the run of a teacher; [] where it has none."""
+    return sorted(path.parent for path in (run / VOTING / "folds").glob("r*-f*/predictions.json"))
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat

@@ -1,0 +1,176 @@
+"""What a directory was begun with: written when it begins, compared when it is resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ner_distill.config import RunConfig, StudentConfig, TeacherConfig
+from ner_distill.directories import OutputKind, Resume
+from ner_distill.errors import ConfigError, RunError
+from ner_distill.files import read_json, sha256_of, write_json
+from ner_distill.runs.info import (
+    RunInfo,
+    config_changes,
+    read_info,
+    write_config,
+    write_info,
+)
+
+Inputs = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Role of files → name, size and hash of each: see `fingerprints`."""
+INPUTS = "inputs.json"
+
+
+class Record(Protocol):
+    """What a directory is begun with."""
+
+    def write(self, directory: Path) -> None:
+        """Write it into a directory that was just made; the file that marks a directory as begun comes last."""
+        ...
+
+    def require_same(self, directory: Path) -> None:
+        """Raise NerDistillError where the directory was begun with something else."""
+        ...
+
+
+def open_directory(
+    kind: OutputKind, directory: Path, record: Record, *, resume: Resume = False, overwrite: bool = False
+) -> None:
+    """Make a directory and write what it is begun with, or compare with that where it is resumed.
+
+    Raises NerDistillError as `OutputKind.check` does, and where what is resumed began otherwise.
+    """
+    if kind.resumes(directory, resume):
+        kind.check(directory, resume=resume, overwrite=overwrite)
+        record.require_same(directory)
+        return
+    kind.make(directory, resume=resume, overwrite=overwrite)
+    record.write(directory)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What the run of a teacher or a student is begun with."""
+
+    config: TeacherConfig | StudentConfig
+    info: RunInfo
+    inputs: Inputs
+
+    def write(self, directory: Path) -> None:
+        """Write `config.toml`, `labels.json` and `inputs.json`."""
+        write_config(directory, self.config)
+        write_info(directory, self.info)
+        write_json(directory / INPUTS, self.inputs)
+
+    def require_same(self, directory: Path) -> None:
+        """Raise NerDistillError where kind, configuration, inputs or labels are not what the run began with."""
+        known, info = read_info(directory), self.info
+        if known.kind != info.kind:
+            raise RunError(f"{directory}: is the run of a {known.kind}; train-{known.kind} can go on with it")
+        require_same_config(directory, self.config)
+        require_same_inputs(directory, self.inputs)
+        if known != info:
+            raise RunError(
+                f"`resume`: {directory} began with the labels {', '.join(known.labels)} ({known.unit}), now they are "
+                f"{', '.join(info.labels)} ({info.unit}); read the files as then (`format`, `scheme`, `tag_column`)"
+            )
+
+
+@dataclass(frozen=True)
+class RoundsRecord:
+    """What a command of many trainings is begun with, in the one file that its kind of directory names.
+
+    config: of all teachers. options: what else has to stay as it is.
+    """
+
+    kind: OutputKind
+    config: TeacherConfig
+    options: Mapping[str, Any]
+    inputs: Inputs
+
+    @property
+    def format(self) -> str:
+        return f"ner-distill/{self.kind.record[0].removesuffix('.json')}/1"
+
+    def write(self, directory: Path) -> None:
+        """Write that file and `config.toml`."""
+        state = {"format": self.format, "options": dict(self.options), "inputs": dict(self.inputs)}
+        write_json(directory / self.kind.record[0], state)
+        write_config(directory, self.config)
+
+    def require_same(self, directory: Path) -> None:
+        """Raise NerDistillError where options, inputs or configuration are not those of the beginning."""
+        path = directory / self.kind.record[0]
+        before = read_json(path, f"there is no {self.kind.noun} to go on with")
+        if not isinstance(before, dict) or before.get("format") != self.format:
+            raise RunError(
+                f"{path}: is not what {self.kind.command} wrote, or of another version; choose another directory"
+            )
+        old = before.get("options")
+        if not isinstance(old, dict):
+            raise RunError(f"{path}: is damaged; choose another directory")
+        require_same_files(path, before.get("inputs"), self.inputs)
+        require_same_values(old, self.options, self.kind.noun)
+        if (directory / "config.toml").exists():
+            require_same_config(directory, self.config, self.kind.noun)
+        else:  # killed between the two files
+            write_config(directory, self.config)
+
+
+def fingerprints(paths: Sequence[Path | str]) -> list[dict[str, Any]]:
+    """Name, size and hash of input files (of all files in a directory; only the name of what is no file)."""
+    found: list[dict[str, Any]] = []
+    for path in map(Path, paths):
+        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        for file in files:
+            size, digest = (file.stat().st_size, sha256_of(file)) if file.is_file() else (None, None)
+            found.append({"name": str(file), "size": size, "sha256": digest})
+    return found
+
+
+def require_same_config(directory: Path, config: RunConfig, noun: str = "run") -> None:
+    """Raise ConfigError listing each key whose value is not what `config.toml` says."""
+    if changes := config_changes(directory, config):
+        _refuse_changes(changes, noun)
+
+
+def require_same_values(before: Mapping[str, Any], values: Mapping[str, Any], noun: str) -> None:
+    """Raise ConfigError listing each of the values that was another."""
+    changes = [f"{key} was {before.get(key)!r}, now {new!r}" for key, new in values.items() if before.get(key) != new]
+    _refuse_changes(changes, noun)
+
+
+def _refuse_changes(changes: Sequence[str], noun: str) -> None:
+    if changes:
+        raise ConfigError.of([f"`resume`: {change}; a {noun} goes on as it began" for change in changes])
+
+
+def require_same_inputs(directory: Path, inputs: Inputs) -> None:
+    """Compare with `inputs.json`; a run that was killed before it was written gets it now."""
+    path = directory / INPUTS
+    if path.exists():
+        require_same_files(path, read_json(path, "the run is damaged"), inputs)
+    else:
+        write_json(path, inputs)
+
+
+def require_same_files(path: Path, before: Any, inputs: Inputs) -> None:
+    """Raise RunError naming the roles whose files are not those of before; `path` is where these are written."""
+    try:
+        old, new = (
+            {role: [(file["size"], file["sha256"]) for file in files] for role, files in roles.items()}
+            for roles in (before, inputs)
+        )
+    except (KeyError, TypeError, AttributeError):
+        raise RunError(f"{path}: expected sizes and hashes of the input files; {path.parent} is damaged") from None
+    if changed := [role for role in {**old, **new} if old.get(role) != new.get(role)]:
+        named = ", ".join(role if "." in role or role == "knowledge" else _in_backticks(role) for role in changed)
+        raise RunError(f"`resume`: the files of {named} are not those that {path.parent} began with; see {path}")
+
+
+def _in_backticks(role: str) -> str:
+    name, space, rest = role.partition(" ")  # `dictionary` PER
+    return f"`{name}`{space}{rest}"

@@ -1,0 +1,43 @@
+"""Which parameters learn at which rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from ner_distill.config import OptimConfig
+from ner_distill.nn.encoders.base import Encoder
+from ner_distill.nn.heads import Head
+
+
+def parameter_groups(
+    model: nn.Module, encoders: Sequence[nn.Module], optim: OptimConfig, *, layer_decay: float = 1.0
+) -> list[dict[str, Any]]:
+    """AdamW groups: encoders at `lr`, a CRF's transitions at `crf_lr`, all else at `head_lr`.
+
+    What stands on a pretrained encoder (lattice layers, features) is new, as the head is.
+    layer_decay: the encoder's top layer has `lr`, each one below this times the rate of the one above, the
+        embeddings the lowest (Howard and Ruder 2018).
+
+    Weight decay only where a matrix is: not on biases, norms and single numbers.
+    """
+    inside = {}
+    for encoder in encoders:
+        base = encoder.innermost() if isinstance(encoder, Encoder) else encoder
+        inside.update(dict.fromkeys(map(id, base.parameters()), optim.lr))
+        layers = base.layer_groups() if isinstance(base, Encoder) and layer_decay != 1 else []
+        for depth, layer in enumerate(reversed(layers)):
+            inside.update(dict.fromkeys(map(id, layer), optim.lr * layer_decay**depth))
+    heads = (module for module in model.modules() if isinstance(module, Head))
+    transitions = {id(parameter) for head in heads for parameter in head.transition_parameters()}
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        transition = id(parameter) in transitions
+        rate = inside.get(id(parameter), optim.crf_lr if transition else optim.head_lr)
+        decay = optim.weight_decay if parameter.dim() > 1 and not transition and "bias" not in name else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    return [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()]

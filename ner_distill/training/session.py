@@ -1,0 +1,126 @@
+"""What every training does around its loop: device, directory, reporter, log, the loop itself, and its last files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ner_distill.config import PretrainConfig, StudentConfig, TeacherConfig
+from ner_distill.console import Reporter
+from ner_distill.data.metrics import Scores
+from ner_distill.data.sentence import Sentence
+from ner_distill.directories import OutputKind, Resume
+from ner_distill.errors import ConfigError
+from ner_distill.files import write_json
+from ner_distill.options import Output
+from ner_distill.runs.build import AnyBuilt, load_run, save_run
+from ner_distill.runs.record import Record, open_directory
+from ner_distill.runtime.inference import best_device, has_bf16
+from ner_distill.training.development import DevelopmentSet
+from ner_distill.training.fit import Fit, TrainingTask
+from ner_distill.training.processes import make_accelerator
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training of a teacher or a student. main: whether this process speaks for all."""
+
+    built: AnyBuilt
+    scores: Scores
+    main: bool = True
+
+
+class Session:
+    """One training in its directory.
+
+    A pipeline opens it, reads its data, asks `finished`, builds its model, calls `begin`, trains and finishes.
+    """
+
+    def __init__(
+        self,
+        kind: OutputKind,
+        output: Output,
+        config: TeacherConfig | StudentConfig | PretrainConfig,
+        reporter: Reporter | None = None,
+        *,
+        resume: Resume | None = None,
+    ) -> None:
+        """resume: in place of what `output` says of it.
+
+        Raises ConfigError for a device that cannot do what is asked, NerDistillError as `OutputKind.check` does.
+        """
+        optim = config.optim
+        if optim.precision == "bf16" and torch.cuda.is_available() and not has_bf16(best_device()):
+            raise ConfigError('optim.precision: "bf16" is not supported by this GPU; use "fp32"')
+        self.kind, self.out, self.config = kind, output.out, config
+        self.accelerator = make_accelerator(optim.precision)
+        self.main: bool = self.accelerator.is_main_process
+        self.device: torch.device = self.accelerator.device
+        self.reporter = reporter or Reporter(quiet=not self.main)
+        self._resume = output.resume if resume is None else resume
+        self._overwrite = output.overwrite
+        if self.main:
+            kind.check(self.out, resume=self._resume, overwrite=self._overwrite)
+        self.resumes = kind.resumes(self.out, self._resume)
+
+    def finished(self, record: Record) -> bool:
+        """Whether the training that is resumed has come to its end. Raises as `Record.require_same` does."""
+        if not self.resumes:
+            return False
+        record.require_same(self.out)
+        if self.kind.state(self.out) != "finished":
+            return False
+        self.reporter.info(f"{self.out}: this training is finished; nothing to do")
+        return True
+
+    def begin(self, record: Record) -> None:
+        """Make the directory of a new training, and log into it. Until then nothing has been made or replaced."""
+        if self.main and not self.resumes:
+            open_directory(self.kind, self.out, record, resume=self._resume, overwrite=self._overwrite)
+        self.accelerator.wait_for_everyone()
+        self.reporter.log_to(self.out / "log.txt")
+
+    def loop(self, task: TrainingTask, *, epochs: int | None = None) -> Fit:
+        """The loop of a training. epochs: where they are not those of the configuration."""
+        optim = self.config.optim if epochs is None else self.config.optim.model_copy(update={"epochs": epochs})
+        return Fit(task, optim, self.out, seed=self.config.seed, reporter=self.reporter, accelerator=self.accelerator)
+
+    def finish(self, save: Callable[[Path], None], metrics: Mapping[str, Any]) -> None:
+        """Write the model and then `metrics.json`, the mark of a finished training; checkpoints are of no more use."""
+        if self.main:
+            save(self.out)
+            write_json(self.out / "metrics.json", metrics)
+            shutil.rmtree(self.out / "checkpoints", ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+
+    # ---- of a teacher or a student
+
+    def trained(self, development: Sequence[Sentence]) -> Trained:
+        """The model of a finished run, and its scores."""
+        built = load_run(self.out)
+        dev_set = DevelopmentSet(development, built.featurizer, built.info.tagset)
+        return Trained(built, dev_set.scores(built.tagger), self.main)
+
+    def train(
+        self, built: AnyBuilt, task: TrainingTask, dev_set: DevelopmentSet, counts: Callable[[], Mapping[str, int]]
+    ) -> Trained:
+        """Train to the end, write the run and score it. counts: what the featurizer could not take as it was."""
+        done = self.loop(task).run(resume=self.resumes)
+        scores = dev_set.scores(built.tagger)
+        metrics = {
+            "kind": built.info.kind,
+            "parameters": sum(parameter.numel() for parameter in built.tagger.parameters()),
+            "checkpoint_chosen_on": [str(path) for path in dev_set.files],
+            "best_epoch": done.best_epoch + 1,
+            "steps": done.step,
+            "seconds": round(done.seconds, 1),
+            "counts": dict(counts()),
+            "dev": scores.to_json(),
+        }
+        self.finish(lambda out: save_run(built, out), metrics)
+        return Trained(built, scores, self.main)

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from ner_distill.config import TeacherConfig, load_config
+from ner_distill.directories import OutputKind
+from ner_distill.errors import ConfigError, RunError
+from ner_distill.runs.info import TEACHER_RUN, RunInfo, write_config, write_info
+
+KIND = OutputKind("brew", "potion", ("recipe.json",), "label.txt", contents=r"herb-\d+")
+
+
+def make_run(directory):
+    directory.mkdir(parents=True, exist_ok=True)
+    write_config(directory, load_config(TeacherConfig, None))
+    write_info(directory, RunInfo("teacher", "character", ("LOC", "机构")))
+    (directory / "model.safetensors").write_bytes(b"weights")
+    return directory
+
+
+def tree(directory):
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_new_run_makes_its_directory_and_those_above(tmp_path, overwrite):
+    TEACHER_RUN.make(tmp_path / "a" / "b", overwrite=overwrite)
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_an_empty_directory_is_taken(tmp_path):
+    TEACHER_RUN.make(tmp_path)
+    assert tmp_path.is_dir()
+
+
+def test_a_run_is_not_overwritten_unasked(tmp_path):
+    before = tree(make_run(tmp_path))
+    with pytest.raises(RunError, match=r"not empty.*`resume`.*`overwrite`.*another directory"):
+        TEACHER_RUN.make(tmp_path)
+    assert tree(tmp_path) == before
+
+
+def test_overwrite_removes_a_run_and_all_in_it(tmp_path):
+    make_run(tmp_path / "run")
+    (tmp_path / "beside").touch()
+    TEACHER_RUN.make(tmp_path / "run", overwrite=True)
+    assert list((tmp_path / "run").iterdir()) == []
+    assert (tmp_path / "beside").exists()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"thesis.txt": "years of work"},
+        {"config.toml": "", "thesis.txt": ""},
+        {"labels.json": '{"0": "cat"}', "config.toml": "[tool]"},
+        {"labels.json": '["cat"]', "config.toml": ""},
+        {"labels.json": '{"format": 1, "kind": "teacher", "unit": "word", "labels": ["LOC"]}'},
+    ],
+    ids=["other-files", "a-config", "labels-of-another-program", "a-list-of-labels", "no-config"],
+)
+def test_overwrite_does_not_remove_what_is_no_run(tmp_path, files):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    before = tree(tmp_path)
+    with pytest.raises(RunError, match="did not make; `overwrite` does not remove"):
+        TEACHER_RUN.make(tmp_path, overwrite=True)
+    assert tree(tmp_path) == before
+
+
+def test_checking_changes_nothing(tmp_path):
+    before = tree(make_run(tmp_path / "run"))
+    TEACHER_RUN.check(tmp_path / "run", overwrite=True)
+    TEACHER_RUN.check(tmp_path / "new")
+    assert tree(tmp_path / "run") == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_resume_enters_a_run_as_it_is(tmp_path):
+    before = tree(make_run(tmp_path))
+    TEACHER_RUN.check(tmp_path, resume=True)
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("files", [None, {}, {"config.toml": ""}, {"labels.json": "{}"}])
+def test_resume_needs_a_run(tmp_path, files):
+    directory = tmp_path / "run"
+    if files is not None:
+        directory.mkdir()
+        for name, text in files.items():
+            (directory / name).write_text(text)
+    with pytest.raises(RunError, match="there is no run to go on with"):
+        TEACHER_RUN.check(directory, resume=True)
+
+
+def test_resume_and_overwrite_exclude_each_other(tmp_path):
+    before = tree(make_run(tmp_path))
+    with pytest.raises(ConfigError, match="give one of them"):
+        TEACHER_RUN.check(tmp_path, resume=True, overwrite=True)
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("flag", ["resume", "overwrite", None])
+def test_a_file_is_no_place_for_a_run(tmp_path, flag):
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(RunError, match="file: is a file"):
+        TEACHER_RUN.make(tmp_path / "file", resume=flag == "resume", overwrite=flag == "overwrite")
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="file/run: cannot be written"):
+        TEACHER_RUN.make(tmp_path / "file" / "run")
+
+
+def test_a_directory_is_absent_then_begun_then_finished(tmp_path):
+    assert KIND.state(tmp_path / "out") == KIND.state(tmp_path) == "absent"
+    (tmp_path / "recipe.json").touch()
+    assert KIND.state(tmp_path) == "begun"
+    (tmp_path / "label.txt").touch()
+    assert KIND.state(tmp_path) == "finished"
+
+
+def test_auto_resumes_what_was_begun_and_makes_what_was_not(tmp_path):
+    (tmp_path / "half").touch()
+    (tmp_path / ".recipe.json.123.tmp").touch()
+    assert not KIND.resumes(tmp_path, "auto")
+    KIND.make(tmp_path, resume="auto")
+    assert [path.name for path in tmp_path.iterdir()] == ["half"]
+    (tmp_path / "recipe.json").touch()
+    assert KIND.resumes(tmp_path, "auto")
+
+
+def test_overwrite_removes_no_name_that_the_command_does_not_make(tmp_path):
+    for name in ("recipe.json", "label.txt", "herb-1", "herb-x"):
+        (tmp_path / name).touch()
+    with pytest.raises(RunError, match=r"holds herb-x that brew did not make; `overwrite` does not remove that"):
+        KIND.make(tmp_path, overwrite=True)
+    assert len(list(tmp_path.iterdir())) == 4
+    (tmp_path / "herb-x").unlink()
+    KIND.make(tmp_path, overwrite=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_lies_beside_does_not_count_and_stays(tmp_path):
+    kind = dataclasses.replace(KIND, beside=("cellar",))
+    (tmp_path / "cellar").mkdir()
+    kind.make(tmp_path)
+    (tmp_path / "recipe.json").touch()
+    kind.make(tmp_path, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["cellar"]
+
+
+@pytest.mark.parametrize(
+    ("options", "ways"),
+    [
+        ({}, r"go on with it \(`resume`\), replace it \(`overwrite`\) or choose another directory"),
+        ({"can_resume": False}, r"empty; replace it \(`overwrite`\) or choose another directory"),
+        ({"can_resume": False, "can_overwrite": False}, r"empty; choose another directory"),
+    ],
+)
+def test_only_what_the_command_can_do_is_offered(tmp_path, options, ways):
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(RunError, match=ways):
+        dataclasses.replace(KIND, **options).check(tmp_path)
