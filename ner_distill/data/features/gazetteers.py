@@ -32,15 +32,13 @@ class Gazetteers(Source[Marks]):
         self.marks = 2 * len(self.lexicons)
 
     @classmethod
-    def read(
-        cls, lists: Mapping[str, Sequence[Path]], separator: str, *, fold_case: bool = False
-    ) -> tuple[Gazetteers, dict[str, dict[str, int]]]:
+    def read(cls, lists: Mapping[str, Sequence[Path]], separator: str) -> tuple[Gazetteers, dict[str, dict[str, int]]]:
         """The lists of files, and of each type how many "entries" it has and how many lines were cleaned, by reason.
 
         separator: between the words of an entry, "" for Chinese characters, " " where words are words.
         Otherwise see `read_names`.
         """
-        lexicons, counts = read_names(lists, separator, "gazetteer", fold_case=fold_case)
+        lexicons, counts = read_names(lists, separator, "gazetteer")
         return cls(lexicons), counts
 
     def features(self, words: Sequence[str]) -> Marks:

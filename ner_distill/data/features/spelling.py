@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
@@ -43,7 +44,7 @@ class Spelling(Source[tuple[str, ...]]):
         self.name = kind
         self.vocab = vocab
         self._symbols = _SPELLERS[kind]()
-        self._known: dict[str, list[int]] = {}
+        self._ids_of = lru_cache(FORMS_KEPT)(self._ids)
 
     @classmethod
     def counted(cls, kind: SpellingKind, sentences: Iterable[Sequence[str]], *, min_count: int = 2) -> Spelling:
@@ -66,11 +67,9 @@ class Spelling(Source[tuple[str, ...]]):
         NAME_spellings (forms, symbols) long, 0 = padding, row 0 all padding; NAME_forms (batch, length)
         long: the row of each word's spelling, 0 at padding.
         """
-        if len(self._known) > FORMS_KEPT:
-            self._known.clear()
         rows: dict[str, int] = {}
         forms = [[rows.setdefault(word, len(rows) + 1) for word in words] for words in batch]
-        spelled = [[], *map(self._ids, rows)]
+        spelled = [[], *map(self._ids_of, rows)]
         return {
             f"{self.name}_spellings": pad_rows(spelled, max(1, *map(len, spelled))),
             f"{self.name}_forms": pad_rows(forms, length),
@@ -78,10 +77,8 @@ class Spelling(Source[tuple[str, ...]]):
 
     def _ids(self, word: str) -> list[int]:
         """Symbols between edges; of more than MAX_SYMBOLS the first."""
-        if word not in self._known:
-            symbols = _spell(word, self._symbols)[:MAX_SYMBOLS]
-            self._known[word] = [self.vocab.id(symbol) for symbol in (EDGE, *symbols, EDGE)]
-        return self._known[word]
+        symbols = _spell(word, self._symbols)[:MAX_SYMBOLS]
+        return [self.vocab.id(symbol) for symbol in (EDGE, *symbols, EDGE)]
 
     def save(self, directory: Path) -> None:
         write_vocabs(directory / f"{self.name}.json", {"symbols": self.vocab})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -47,9 +48,9 @@ class WordFeaturizer(Featurizer[WordFeatures]):
         self.unit = unit
         self.vocabs = vocabs
         self.max_words = max_words
-        self._spellings: dict[str, list[int]] = {}
-        self._word_ids: dict[str, int] = {}
-        self._pair_ids: dict[tuple[str, str], int] = {}
+        remembering = lru_cache(FORMS_KEPT)
+        self._word_id, self._pair_id = remembering(self._word), remembering(self._pair)
+        self._spelling_of = remembering(self._spelling)
 
     @classmethod
     def counted(
@@ -70,7 +71,8 @@ class WordFeaturizer(Featurizer[WordFeatures]):
                 chars.update("".join(sentence))
                 chars[EDGE] += 2 * len(sentence)
             elif bigrams:
-                pairs.update(_bigrams(sentence))
+                padded = [EDGE, *map(normal, sentence), EDGE]
+                pairs.update(first + second for first, second in pairwise(padded))
         vocabs = {"words": Vocab.of_counts(words, min_count=min_count, limit=max_forms)}
         if chars:
             vocabs["chars"] = Vocab.of_counts(chars, min_count=3)
@@ -79,33 +81,23 @@ class WordFeaturizer(Featurizer[WordFeatures]):
         return cls(unit, vocabs, max_words=max_words)
 
     def features(self, words: Sequence[str]) -> WordFeatures:
-        if len(self._word_ids) > FORMS_KEPT:
-            self._word_ids.clear()
-        known = self._word_ids
-        for word in words:
-            if word not in known:
-                known[word] = self.vocabs["words"].id(normal(word))
-        ids = np.fromiter((known[word] for word in words), dtype=np.int64, count=len(words))
-        bigrams = self._pairs(words) if "bigrams" in self.vocabs else None
+        ids = np.fromiter(map(self._word_id, words), np.int64, len(words))
+        bigrams = None
+        if "bigrams" in self.vocabs:
+            pairs = np.fromiter(map(self._pair_id, pairwise((EDGE, *words, EDGE))), np.int64, len(words) + 1)
+            bigrams = np.stack([pairs[1:], pairs[:-1]])  # with the next word and with the one before
         return WordFeatures(ids, bigrams, tuple(words) if "chars" in self.vocabs else ())
 
-    def _pairs(self, words: Sequence[str]) -> Ids:
-        """(2, words): each word's bigram with the next word and with the one before."""
-        if len(self._pair_ids) > FORMS_KEPT:
-            self._pair_ids.clear()
-        known = self._pair_ids
-        pairs = list(pairwise((EDGE, *words, EDGE)))
-        for pair in pairs:
-            if pair not in known:
-                known[pair] = self.vocabs["bigrams"].id(normal(pair[0]) + normal(pair[1]))
-        ids = np.fromiter((known[pair] for pair in pairs), dtype=np.int64, count=len(pairs))
-        return np.stack([ids[1:], ids[:-1]])
+    def _word(self, word: str) -> int:
+        return self.vocabs["words"].id(normal(word))
+
+    def _pair(self, pair: tuple[str, str]) -> int:
+        return self.vocabs["bigrams"].id(normal(pair[0]) + normal(pair[1]))
 
     def in_windows(self, features: WordFeatures) -> bool:
         return len(features.words) > self.max_words
 
     def size(self, features: WordFeatures) -> int:
-        """Words, overlaps of windows included."""
         length = len(features.words)
         return len(cut_windows(length, self.max_words)) * self.max_words if self.in_windows(features) else length
 
@@ -131,24 +123,19 @@ class WordFeaturizer(Featurizer[WordFeatures]):
         if "chars" in self.vocabs:
             inputs |= self._spell(batch, length)
         if length > self.max_words:
-            windows = index_windows(lengths, length, self.max_words)
-            inputs |= {name: torch.from_numpy(values) for name, values in windows.items()}
+            inputs |= index_windows(lengths, length, self.max_words)
         return inputs
 
     def _spell(self, batch: Sequence[WordFeatures], length: int) -> dict[str, Tensor]:
         rows: dict[str, int] = {EDGE: 0}
         forms = [[rows.setdefault(form, len(rows)) for form in features.forms] for features in batch]
-        if len(self._spellings) > FORMS_KEPT:
-            self._spellings.clear()
-        spelled = [self._spelling(form) for form in rows]
+        spelled = [self._spelling_of(form) for form in rows]
         return {"spellings": pad_rows(spelled, max(map(len, spelled))), "forms": pad_rows(forms, length)}
 
     def _spelling(self, form: str) -> list[int]:
         """Characters between edges; of a long word its two ends, which carry case and inflection."""
-        if form not in self._spellings:
-            cut = form if len(form) <= MAX_CHARS else form[: MAX_CHARS // 2] + form[-MAX_CHARS // 2 :]
-            self._spellings[form] = [self.vocabs["chars"].id(char) for char in (EDGE, *cut, EDGE)]
-        return self._spellings[form]
+        cut = form if len(form) <= MAX_CHARS else form[: MAX_CHARS // 2] + form[-MAX_CHARS // 2 :]
+        return [self.vocabs["chars"].id(char) for char in (EDGE, *cut, EDGE)]
 
     def save(self, directory: Path) -> None:
         write_vocabs(directory / FILE, self.vocabs)
@@ -163,9 +150,3 @@ def normal(word: str) -> str:
     """The form under which a word is counted: lower case, every digit a 0."""
     lower = word.lower()
     return "".join("0" if char.isdigit() else char for char in lower) if any(map(str.isdigit, lower)) else lower
-
-
-def _bigrams(words: Sequence[str]) -> list[str]:
-    """words + 1 bigrams: of the edge with the first word, ..., of the last word with the edge."""
-    padded = [EDGE, *(normal(word) for word in words), EDGE]
-    return [first + second for first, second in pairwise(padded)]

@@ -129,8 +129,6 @@ def parse_dictionaries(options: Sequence[str]) -> dict[str, list[Path]]:
     return files
 
 
-def common_words(counts: Mapping[str, Counter[str]], *, most: int = 3) -> dict[str, list[tuple[str, int]]]:
-    """Of each type the forms found most often: what a dictionary gets wrong is mostly there."""
-    return {
-        label: sorted(forms.items(), key=lambda item: (-item[1], item[0]))[:most] for label, forms in counts.items()
-    }
+def common_words(counts: Mapping[str, Counter[str]]) -> dict[str, list[tuple[str, int]]]:
+    """Of each type the three forms found most often: what a dictionary gets wrong is mostly there."""
+    return {label: sorted(forms.items(), key=lambda item: (-item[1], item[0]))[:3] for label, forms in counts.items()}

@@ -201,7 +201,7 @@ class Lexicon:
 
 
 def read_names(
-    files: Mapping[str, Sequence[str | Path]], separator: str, what: str, *, fold_case: bool = False
+    files: Mapping[str, Sequence[str | Path]], separator: str, what: str
 ) -> tuple[dict[str, Lexicon], dict[str, dict[str, int]]]:
     """Lists of names by type, and of each type how many "entries" it has and how many lines were cleaned, by reason.
 
@@ -213,12 +213,7 @@ def read_names(
     for label, paths in files.items():
         try:
             lexicons[label], cleaned = Lexicon.read(
-                paths,
-                min_length=1,
-                max_length=LONGEST_NAME,
-                separator=separator,
-                fold_case=fold_case,
-                frequencies=False,
+                paths, min_length=1, max_length=LONGEST_NAME, separator=separator, frequencies=False
             )
         except DataError as error:
             raise DataError(f"{error} (the {what} of the type {label})") from None
