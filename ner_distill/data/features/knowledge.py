@@ -11,7 +11,7 @@ from ner_distill.data.features.base import Featurizer, Source
 
 
 class KnowledgeFeaturizer(Featurizer[tuple[Any, ...]]):
-    """An encoder's featurizer and the sources beside it; features are those of the encoder, then those of each source."""
+    """An encoder's featurizer and the sources beside it: the features of the encoder, then of each source."""
 
     def __init__(self, base: Featurizer[Any], sources: Mapping[str, Source[Any]]) -> None:
         self.base, self.sources = base, dict(sources)

@@ -36,11 +36,6 @@ def test_in_chinese_text_entries_are_found_character_by_character(write):
     assert marks.astype(int).tolist() == [[0, 0], [1, 0], [0, 1], [0, 1]]
 
 
-def test_case_may_be_ignored(write):
-    path = write("place.txt", "york\n")
-    assert Gazetteers.read({"LOC": [path]}, " ", fold_case=True)[0].features(["YORK"])[0, 0]
-
-
 @pytest.mark.parametrize(("separator", "words"), [("", ["波", "音", "7", "4", "7"]), (" ", ["波音", "747"])])
 def test_an_entry_may_end_in_a_number(write, separator, words):
     gazetteers, _ = Gazetteers.read({"X": [write("planes.txt", "波音 747\n")]}, separator)
