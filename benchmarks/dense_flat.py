@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from ner_distill.nn.encoders.flat import FlatAttention, FlatTransformer, Positions, WordGroup
+from ner_distill.nn.encoders.flat import FlatAttention, FlatTransformer, WordGroup
+from ner_distill.nn.encoders.flat_fusion import Positions
 from ner_distill.nn.encoders.relative import RelativeLayer
 
 

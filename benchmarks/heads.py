@@ -28,10 +28,10 @@ from ner_distill.config import TeacherConfig
 from ner_distill.data.batching import Batch
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.pipelines.evaluate import score_model
-from ner_distill.runs import runs
 from ner_distill.runs.build import load_run
+from ner_distill.runs.info import read_config
 from ner_distill.runtime.inference import predict_spans
-from ner_distill.teacher.model import Teacher, TeacherObjective
+from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
 from ner_distill.training.labelled import LabelledData
 
 HEADS = (
@@ -125,11 +125,11 @@ def cost(heads: Sequence[str], seed: int, out: Path, rounds: int) -> None:
         run = out / f"{head}-{seed}"
         built = load_run(run)
         teacher = cast(Teacher, built.model).train()
-        budget = runs.read_config(run, TeacherConfig).optim.batch_words
+        budget = read_config(run, TeacherConfig).optim.batch_words
         assert isinstance(budget, int)
         data = LabelledData(sentences, built.featurizer, built.info.tagset, budget=budget, seed=13)
         batches = [data.load(one, 0) for one in data.plan(0)[:BATCHES]]
-        objective = TeacherObjective(teacher, similarity_weight=0.0)
+        objective = TeacherObjective(teacher, TermWeights(similarity=0.0))
         steps[head] = partial(seconds, partial(_step, objective, teacher, batches), "cpu")
     times = alternately(steps, rounds)
     for head, measured in times.items():

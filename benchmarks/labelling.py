@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import torch
@@ -20,19 +21,19 @@ from transformers import pipeline
 
 from benchmarks import common
 from ner_distill.console import Reporter
+from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.pipelines.labelling import label_unlabeled as labelling
-from ner_distill.pipelines.labelling.labeller import LabelOptions
 from ner_distill.runs.build import load_teacher
 
 
-def ours(run: Path, text: Path, options: LabelOptions, clock: str) -> Callable[[], float]:
+def ours(run: Path, text: Path, options: dict[str, Any], clock: str) -> Callable[[], float]:
     """Seconds of a whole labelling, the teacher loaded before."""
 
     def measured() -> float:
         built = load_teacher(run)
         with tempfile.TemporaryDirectory() as place, patch.object(labelling, "load_teacher", lambda _: built):
-            store, reporter = Path(place) / "store", Reporter(quiet=True)
-            label = partial(labelling.label_unlabeled, [run], [text], store, options=options, reporter=reporter)
+            own = LabelUnlabeledOptions(teacher=[run], text=[text], out=Path(place) / "store", **options)
+            label = partial(labelling.label_unlabeled, own, Reporter(quiet=True))
             return common.seconds(label, clock)
 
     return measured
@@ -50,12 +51,12 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch-words", type=int, default=0, help="0: what suits the device")
-    parser.add_argument("--precision", default=LabelOptions.precision)
+    parser.add_argument("--precision", default=LabelUnlabeledOptions.precision)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     lines = common.lines_of(given.text, given.lines)
     words = common.words_of(lines)
-    options = LabelOptions(batch_words=given.batch_words, precision=given.precision)
+    options = {"batch_words": given.batch_words, "precision": given.precision}
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         text = place / "text.txt"

@@ -20,12 +20,12 @@ LABEL = """
 import sys, torch
 from pathlib import Path
 from ner_distill.console import Reporter
+from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
-from ner_distill.pipelines.labelling.labeller import LabelOptions
 teacher, text, out, threads = sys.argv[1:]
 torch.set_num_threads(int(threads))
-options = LabelOptions(batch_words=0)
-label_unlabeled([Path(teacher)], [text], Path(out), options=options, reporter=Reporter(quiet=True))
+options = LabelUnlabeledOptions(teacher=[Path(teacher)], text=[text], out=Path(out))
+label_unlabeled(options, Reporter(quiet=True))
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 

@@ -272,7 +272,7 @@ def main() -> None:
 
     def vote(action: str) -> Voting:
         return trainings.voting(
-            out / "noisy.jsonl", out / "votes", given, seed=given.seed, action=action, threshold=given.threshold
+            out / "noisy.jsonl", out / "votes", given, seed=given.seed, action=action, threshold=[str(given.threshold)]
         )
 
     voting = vote("relabel")

@@ -17,7 +17,6 @@ from pathlib import Path
 from benchmarks import trainings
 from ner_distill.data.noise.votes import ACTIONS
 from ner_distill.pipelines.evaluate import score_model
-from ner_distill.pipelines.voting.vote_labels import parse_thresholds
 from ner_distill.runs.build import load_run
 
 WAYS = ("as-is", *ACTIONS, "gold")
@@ -40,11 +39,9 @@ class Bench:
         if way in ("as-is", "gold"):
             return self.pseudo if way == "as-is" else self.gold
         options, out = self.options, self.out / "votes"
-        general, thresholds = parse_thresholds(options.threshold)
         trainings.voting(
-            self.pseudo, out, options, seed=13, action=way, threshold=general, thresholds=thresholds,
-            min_votes=options.min_votes,
-        )  # fmt: skip
+            self.pseudo, out, options, seed=13, action=way, threshold=options.threshold, min_votes=options.min_votes
+        )
         cleaned = self.out / f"{way}{options.mark}.jsonl"
         shutil.copy(out / "cleaned.jsonl", cleaned)
         return cleaned

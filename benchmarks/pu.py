@@ -20,10 +20,12 @@ import itertools
 from pathlib import Path
 
 from benchmarks import trainings
+from ner_distill.config import TeacherConfig, load_config
 from ner_distill.data.lexicon.dictionaries import Dictionaries
 from ner_distill.data.metrics import Counts, score
 from ner_distill.data.sentence import labels_of
-from ner_distill.pipelines.dictionaries.grow_rounds import grow_rounds
+from ner_distill.options.labels import GrowOptions
+from ner_distill.pipelines.dictionaries.grow_rounds import SETTINGS, grow_rounds
 from ner_distill.pipelines.evaluate import score_model
 from ner_distill.runs.build import load_run
 
@@ -78,18 +80,18 @@ class Bench:
         if way == "pu":
             return run
         out = self.out / f"adaptive-{seed}"
-        grown = grow_rounds(
-            [self.train],
-            _options(self.lists),
-            [self.dev],
-            out,
+        options = GrowOptions(
+            text=[self.train],
+            dictionary=_options(self.lists),
+            dev=[self.dev],
+            out=out,
             rounds=1 + self.rounds,  # nothing is trained in the first
             model=run,
             min_count=self.min_count,
-            settings=[f"seed={seed}", *pu, *self.settings],
             resume=(out / "growing.json").exists(),
         )
-        return grown.best.teacher
+        config = load_config(TeacherConfig, None, [*SETTINGS, f"seed={seed}", *pu, *self.settings])
+        return grow_rounds(config, options).best.teacher
 
     def counts(self, way: str, seed: int) -> Counts:
         """What a way finds in the test sentences."""

@@ -26,9 +26,9 @@ from benchmarks import trainings
 from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.options import ReadOptions
+from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.pipelines.evaluate import score_model
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
-from ner_distill.pipelines.labelling.labeller import LabelOptions
 from ner_distill.pipelines.quickstart import seconds_to_tag
 from ner_distill.runs.build import load_run
 from ner_distill.runtime.inference import parameters_of
@@ -77,10 +77,9 @@ class Bench:
     def store(self, name: str, teacher: Path, text: Sequence[str]) -> Path:
         """The teacher's answer on the words of these files."""
         store = self.out / name
-        label_unlabeled(
-            [teacher], [self.data / file for file in text], store,
-            options=LabelOptions(seed=self.seed), resume=store.exists(),
-        )  # fmt: skip
+        files = [self.data / file for file in text]
+        options = LabelUnlabeledOptions(teacher=[teacher], text=files, out=store, resume=store.exists())
+        label_unlabeled(options, seed=self.seed)
         return store
 
     def student(

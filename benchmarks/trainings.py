@@ -13,11 +13,12 @@ from ner_distill.config import StudentConfig, TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.options import ReadOptions
+from ner_distill.options.labels import VoteOptions
 from ner_distill.options.training import StudentOptions, TeacherOptions
 from ner_distill.pipelines.evaluate import read_gold
 from ner_distill.pipelines.train_student import train_student as run_student
 from ner_distill.pipelines.train_teacher import train_teacher as run_teacher
-from ner_distill.pipelines.voting.vote_labels import Voting, vote_labels
+from ner_distill.pipelines.voting.vote_labels import Voting, vote_labels, voting_config
 
 
 def arguments(description: str | None, out: str, *, seeds: Sequence[int] = (1, 2, 3)) -> argparse.ArgumentParser:
@@ -41,10 +42,17 @@ def add_voting_arguments(parser: argparse.ArgumentParser) -> None:
 
 def voting(train: Path, out: Path, given: argparse.Namespace, *, seed: int, **options: Any) -> Voting:
     """The voting of these options and those of `add_voting_arguments`; finished folds are used again."""
-    return vote_labels(
-        [train], out, folds=given.folds, repeats=given.repeats, jobs=given.jobs, fast=not given.full,
-        settings=[f"seed={seed}", *given.settings], resume=(out / "voting.json").is_file(), **options,
-    )  # fmt: skip
+    vote = VoteOptions(
+        train=[train],
+        out=out,
+        folds=given.folds,
+        repeats=given.repeats,
+        jobs=given.jobs,
+        fast=not given.full,
+        resume=(out / "voting.json").is_file(),
+        **options,
+    )
+    return vote_labels(voting_config(None, [f"seed={seed}", *given.settings], fast=vote.fast), vote)
 
 
 def train_teacher(run: Path, train: Path, dev: Path, settings: Sequence[str], *, flatten: str | None = None) -> Path:

@@ -53,7 +53,7 @@ def test_commands_are_those_of_the_documentation() -> None:
 
 def test_defaults_of_the_command_line_are_those_of_the_library() -> None:
     from ner_distill.options import ReadOptions
-    from ner_distill.pipelines.labelling.labeller import LabelOptions
+    from ner_distill.options.models import LabelOptions
 
     for name, options in (("label-unlabeled", LabelOptions()), ("train-teacher", ReadOptions())):
         shown = {parameter.name: parameter.default for parameter in COMMANDS[name].params}

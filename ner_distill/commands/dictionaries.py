@@ -24,16 +24,7 @@ def label_dictionary(options: LabelDictionaryOptions) -> None:
     """
     from ner_distill.pipelines.dictionaries.label_dictionary import label_dictionary as run
 
-    matched = run(
-        options.dictionary,
-        options.text,
-        options.out,
-        conflicts=options.conflicts,
-        fold_case=options.fold_case,
-        unit=options.unit,
-        format=options.format,
-        overwrite=options.overwrite,
-    )
+    matched = run(options)
     typer.echo(f"{options.out}: {matched.summary()}")
 
 
@@ -52,25 +43,13 @@ def grow_dictionary(options: GrowOptions, settings: Settings) -> None:
     Example: ner-distill grow-dictionary --rounds 5 --dev dev.conll --text raw.txt --dictionary PER=people.txt --out new
     """
     if options.rounds is not None:
-        from ner_distill.pipelines.dictionaries.grow_rounds import grow_rounds
-        from ner_distill.views.grow_rounds import render, verdict
+        from ner_distill.config import TeacherConfig, load_config
+        from ner_distill.pipelines.dictionaries.grow_rounds import SETTINGS, grow_rounds
+        from ner_distill.views.rounds import growth_table, growth_verdict
 
-        rounds = grow_rounds(
-            options.text,
-            options.dictionary,
-            options.dev,
-            options.out,
-            rounds=options.rounds,
-            model=options.model,
-            min_count=options.min_count,
-            config_file=settings.config,
-            settings=settings.set,
-            format=options.format,
-            resume=options.resume,
-            overwrite=options.overwrite,
-        )
-        console_for_results().print(render(rounds))
-        typer.echo(verdict(rounds))
+        done = grow_rounds(load_config(TeacherConfig, settings.config, [*SETTINGS, *settings.set]), options)
+        console_for_results().print(growth_table(done))
+        typer.echo(growth_verdict(done))
         return
     of_rounds = {
         "dev": options.dev,
@@ -81,18 +60,9 @@ def grow_dictionary(options: GrowOptions, settings: Settings) -> None:
     }
     if alone := [f"`{name}`" for name, value in of_rounds.items() if value]:
         raise ConfigError(f"{', '.join(alone)}: for the teachers of several rounds; give --rounds N as well")
-    if options.model is None:
-        raise ConfigError("give --model RUN to grow by what it finds, or --rounds N and --dev FILE to train teachers")
     from ner_distill.pipelines.dictionaries.grow_dictionary import grow_dictionary as run
 
-    growth = run(
-        options.model,
-        options.text,
-        options.dictionary,
-        options.out,
-        min_count=options.min_count,
-        format=options.format,
-    )
+    growth = run(options)
     added = ", ".join(f"{label} {len(forms):,}" for label, forms in growth.added.items())
     typer.echo(
         f"{options.out}: new names: {added}; not added: {growth.rare:,} found too rarely, "

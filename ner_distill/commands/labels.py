@@ -6,7 +6,6 @@ import typer
 
 from ner_distill.commands.common import console_for_results
 from ner_distill.commands.declare import command, group
-from ner_distill.errors import ConfigError
 from ner_distill.options import Settings
 from ner_distill.options.labels import ApplyReviewOptions, ReviewOptions, SelfTrainOptions, VoteOptions
 
@@ -29,37 +28,11 @@ def vote_labels(options: VoteOptions, settings: Settings) -> None:
 
     Example: ner-distill vote-labels --train train.conll --out runs/votes
     """
-    from ner_distill.pipelines.voting.vote_labels import parse_thresholds
     from ner_distill.pipelines.voting.vote_labels import vote_labels as run
+    from ner_distill.pipelines.voting.vote_labels import voting_config
     from ner_distill.views.vote_labels import render
 
-    general, thresholds = parse_thresholds(options.threshold)
-    if options.bags and (options.folds or options.repeats):
-        raise ConfigError("`bags` takes the place of `folds` and `repeats`: leave these out")
-    if options.bag_share is not None and not options.bags:
-        raise ConfigError("`bag_share` is about `bags`: give that as well")
-    voting = run(
-        options.train,
-        options.out,
-        folds=options.folds or 5,
-        repeats=options.repeats or 2,
-        by=options.by,
-        bags=options.bags,
-        bag_share=0.5 if options.bag_share is None else options.bag_share,
-        action=options.action,
-        threshold=general,
-        thresholds=thresholds,
-        min_votes=options.min_votes,
-        epsilon=options.epsilon,
-        config_file=settings.config,
-        settings=settings.set,
-        fast=options.fast,
-        jobs=options.jobs,
-        discard_folds=options.discard_folds,
-        resume=options.resume,
-        overwrite=options.overwrite,
-        reading=options.reading(),
-    )
+    voting = run(voting_config(settings.config, settings.set, fast=options.fast), options)
     console_for_results().print(render(voting))
     out = options.out
     typer.echo(f"{out}/cleaned.jsonl: train on it; look at the votes: ner-distill review {out} --out review.html")
@@ -75,17 +48,12 @@ def review(options: ReviewOptions) -> None:
 
     Example: ner-distill review runs/votes --out review.html
     """
+    from ner_distill.files import atomic_write_text
     from ner_distill.pipelines.voting.review import review as run
+    from ner_distill.views.review import page_of
 
-    made = run(
-        options.votes,
-        options.out,
-        limit=options.limit,
-        min_suspicion=options.min_suspicion,
-        data=options.data,
-        reading=options.reading(),
-        overwrite=options.overwrite,
-    )
+    made = run(options)
+    atomic_write_text(options.out, page_of(made.content))
     left_out = f", {made.left_out:,} less suspicious ones left out" if made.left_out else ""
     typer.echo(
         f"{options.out}: {made.shown:,} entities in {made.sentences:,} sentences{left_out}; open it in a browser, "
@@ -105,14 +73,7 @@ def apply_review(options: ApplyReviewOptions) -> None:
     from ner_distill.pipelines.voting.apply_review import apply_review as run
     from ner_distill.pipelines.voting.apply_review import summary
 
-    applied = run(
-        options.decisions,
-        options.data,
-        options.out,
-        skip_changed=options.skip_changed,
-        overwrite=options.overwrite,
-        reading=options.reading(),
-    )
+    applied = run(options)
     typer.echo(f"{options.out}: {summary(applied)}")
 
 
@@ -128,30 +89,10 @@ def self_train(options: SelfTrainOptions, settings: Settings) -> None:
 
     Example: ner-distill self-train --train train.conll --dev dev.conll --text raw.txt --out runs/self
     """
-    from ner_distill.pipelines.voting.self_train import SelfOptions
+    from ner_distill.config import TeacherConfig, load_config
     from ner_distill.pipelines.voting.self_train import self_train as run
-    from ner_distill.views.self_train import render, verdict
+    from ner_distill.views.rounds import self_training_table, self_training_verdict
 
-    trained = run(
-        options.train,
-        options.dev,
-        options.text,
-        options.out,
-        rounds=options.rounds,
-        options=SelfOptions(
-            options.folds,
-            options.min_votes,
-            options.min_confidence,
-            options.raw_weight,
-            options.limit,
-            options.action,
-        ),
-        jobs=options.jobs,
-        config_file=settings.config,
-        settings=settings.set,
-        resume=options.resume,
-        overwrite=options.overwrite,
-        reading=options.reading(),
-    )
-    console_for_results().print(render(trained))
-    typer.echo(verdict(trained))
+    done = run(load_config(TeacherConfig, settings.config, settings.set), options)
+    console_for_results().print(self_training_table(done))
+    typer.echo(self_training_verdict(done))

@@ -38,22 +38,8 @@ def train_teacher(options: TeacherOptions, settings: Settings) -> None:
 
     if options.folds == 0 and (options.action, options.jobs) != ("mask", 1):
         raise ConfigError("`action` and `jobs` are of the voting: give `folds` as well")
-    if options.folds:
-        trained = train_voted(
-            options.train,
-            options.dev,
-            options.out,
-            folds=options.folds,
-            action=options.action,
-            jobs=options.jobs,
-            config_file=settings.config,
-            settings=settings.set,
-            resume=options.resume,
-            overwrite=options.overwrite,
-            reading=options.reading(),
-        )
-    else:
-        trained = run(load_config(TeacherConfig, settings.config, settings.set), options)
+    config = load_config(TeacherConfig, settings.config, settings.set)
+    trained = train_voted(config, options) if options.folds else run(config, options)
     if trained.main:
         print_scores(trained.scores, f"teacher on {', '.join(map(str, options.dev))}")
 
@@ -69,26 +55,8 @@ def label_unlabeled(options: LabelUnlabeledOptions) -> None:
     Example: ner-distill label-unlabeled --teacher runs/teacher --text raw.txt --out runs/soft
     """
     from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled as run
-    from ner_distill.pipelines.labelling.labeller import LabelOptions
 
-    manifest = run(
-        options.teacher,
-        options.text,
-        options.out,
-        options=LabelOptions(
-            pairs_per_sentence=options.pairs_per_sentence,
-            min_votes=options.min_votes,
-            min_confidence=options.min_confidence,
-            span_floor=options.span_floor,
-            shard_size=options.shard_size,
-            batch_words=options.batch_words,
-            precision=options.precision,
-        ),
-        format=options.format,
-        limit=options.limit,
-        resume=options.resume,
-        overwrite=options.overwrite,
-    )
+    manifest = run(options)
     rows, words = sum(shard.rows for shard in manifest.shards), sum(shard.words for shard in manifest.shards)
     kept = sum(shard.kept for shard in manifest.shards)
     typer.echo(

@@ -60,6 +60,7 @@ def compare(options: CompareOptions) -> None:
     Example: ner-distill compare --variant plain: --variant fgm:adversarial.kind=fgm --train train.conll --dev dev.conll
     """
     from ner_distill.pipelines.comparison.compare import compare as run
+    from ner_distill.pipelines.comparison.configurations import read_configurations
     from ner_distill.pipelines.comparison.figures import read_comparison
     from ner_distill.views.comparison import render
 
@@ -68,18 +69,7 @@ def compare(options: CompareOptions) -> None:
         return
     if not options.train or not options.dev:
         raise ConfigError("expected `train` and `dev` with the configurations to compare")
-    comparison = run(
-        options.configs,
-        options.train,
-        options.dev,
-        out=options.out,
-        test=options.test,
-        seeds=options.seeds,
-        variants=options.variant,
-        settings=options.set,
-        resume=options.resume,
-        reading=options.reading(),
-    )
+    comparison = run(read_configurations(options), options)
     console_for_results().print(render(comparison))
     if comparison.failed:
         raise typer.Exit(1)

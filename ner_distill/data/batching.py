@@ -57,10 +57,10 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
-        moved: dict[str, Any] = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        moved |= {name: value.to(device, non_blocking=True) for name, value in moved.items() if torch.is_tensor(value)}
-        moved["inputs"] = {key: value.to(device, non_blocking=True) for key, value in self.inputs.items()}
-        return Batch(**moved)
+        inputs = {key: value.to(device, non_blocking=True) for key, value in self.inputs.items()}
+        tensors = {name: value for name, value in vars(self).items() if torch.is_tensor(value)}
+        moved = {name: value.to(device, non_blocking=True) for name, value in tensors.items()}
+        return dataclasses.replace(self, inputs=inputs, **moved)
 
 
 def plan_batches(sizes: Sequence[int], *, budget: int, seed: int | None, epoch: int = 0) -> list[list[int]]:

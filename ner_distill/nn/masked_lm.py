@@ -52,9 +52,9 @@ class MaskedWords(nn.Module):
         return Guesses(functional.linear(hidden, forms, self.bias), mean_vectors(vectors, inputs["mask"]))
 
     @staticmethod
-    def target(targets: Tensor) -> Tensor:
-        """Word ids → rows of the logits."""
-        return targets - KNOWN
+    def target(words: Tensor) -> Tensor:
+        """The rows of the logits of these word ids."""
+        return words - KNOWN
 
 
 class MaskedPieces(nn.Module):
@@ -93,9 +93,9 @@ class MaskedPieces(nn.Module):
         return output
 
     @staticmethod
-    def target(targets: Tensor) -> Tensor:
-        """Piece ids are the rows of the logits."""
-        return targets
+    def target(pieces: Tensor) -> Tensor:
+        """The piece ids themselves: each piece has a row of the logits."""
+        return pieces
 
 
 def masked_loss(logits: Tensor, targets: Tensor) -> Tensor:

@@ -14,12 +14,10 @@ class PairSimilarity(nn.Module):
     a = 5 and b = 0 on.
     """
 
-    def __init__(self, *, learned: bool = True, scale: float = 5.0, shift: float = 0.0) -> None:
+    def __init__(self, *, learned: bool = True) -> None:
         super().__init__()
-        if not learned:
-            scale, shift = 1.0, 0.0
-        self.scale = nn.Parameter(torch.tensor(scale), requires_grad=learned)
-        self.shift = nn.Parameter(torch.tensor(shift), requires_grad=learned)
+        self.scale = nn.Parameter(torch.tensor(5.0 if learned else 1.0), requires_grad=learned)
+        self.shift = nn.Parameter(torch.tensor(0.0), requires_grad=learned)
 
     def forward(self, vectors: Tensor, pairs: Tensor) -> Tensor:
         """Similarity LOGITS of pairs (the sigmoid of these is s), float32.
@@ -29,10 +27,7 @@ class PairSimilarity(nn.Module):
         Returns: (pairs,); empty where there are no pairs.
         """
         flat = vectors.flatten(0, 1).float()
-        return self.of_cosine(functional.cosine_similarity(flat[pairs[:, 0]], flat[pairs[:, 1]], dim=-1))
-
-    def of_cosine(self, cosine: Tensor) -> Tensor:
-        """a · cos + b."""
+        cosine = functional.cosine_similarity(flat[pairs[:, 0]], flat[pairs[:, 1]], dim=-1)
         return self.scale * cosine + self.shift
 
 

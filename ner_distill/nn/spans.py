@@ -36,10 +36,6 @@ class Spans:
         rows = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
         return Spans(torch.cat([rows[self.places[:, :1]], self.places[:, 1:]], 1))
 
-    def to(self, device: torch.device) -> Spans:
-        """The same on another device."""
-        return Spans(self.places.to(device, non_blocking=True))
-
 
 def candidates(mask: Tensor, *, max_width: int = 0) -> Tensor:
     """Which spans may be entities: i ≤ j, every word from i to j counted, no wider than max_width where that is > 0.

@@ -13,6 +13,7 @@ from ner_distill.data.sample.corpus import write_sample
 from ner_distill.data.sentence import Sentence
 from ner_distill.directories import OutputKind
 from ner_distill.options import ReadOptions
+from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.options.start import QuickstartOptions
 from ner_distill.options.training import StudentOptions, TeacherOptions
 from ner_distill.pipelines.evaluate import read_gold, score_model
@@ -55,7 +56,8 @@ def quickstart(options: QuickstartOptions) -> list[Row]:
     reporter.info("1/4 training a teacher on labelled English")
     train_teacher(config, TeacherOptions(train=gold, dev=dev, out=directory / "teacher"))
     reporter.info("2/4 labelling raw Spanish")
-    label_unlabeled([directory / "teacher"], [spanish / "raw.txt"], directory / "soft", reporter=reporter)
+    raw = LabelUnlabeledOptions(teacher=[directory / "teacher"], text=[spanish / "raw.txt"], out=directory / "soft")
+    label_unlabeled(raw, reporter)
     reporter.info("3/4 training a student on the soft labels of the Spanish text and on the labelled English")
     train_student(small, StudentOptions(soft=directory / "soft", gold=gold, dev=dev, out=directory / "student"))
     reporter.info("4/4 training the same student without the soft labels, on the labelled English alone")

@@ -13,7 +13,7 @@ from ner_distill.teacher.adversarial import PLACES, Fgm, FreeLb, Pgd, Vat
 def new_adversary(config: AdversarialConfig, embeddings: Sequence[nn.Module]) -> Fgm | Pgd | FreeLb | None:
     """What runs the passes of a micro-batch; None without one, and for VAT, which is a term of the loss (new_vat).
 
-    embeddings: see OnVectors, OnWeights. Raises ConfigError where there is none, or for steps that make no sense.
+    embeddings: see OnVectors, OnWeights. Raises ConfigError where there is none.
     """
     match config:
         case sections.FgmConfig():

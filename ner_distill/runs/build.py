@@ -190,7 +190,7 @@ def _hf_student(
     encoder = PretrainedEncoder(backbone)
     tagset = info.tagset
     # greedy, because that is how a pipeline of transformers reads the tags: both must say the same
-    head = TokenHead(encoder.dim, tagset.allowed_start(), tagset.allowed_transitions(), decode="greedy")
+    head = TokenHead(encoder.dim, tagset.allowed_start(), tagset.allowed_transitions(), greedy=True)
     shared = classifier_of(classifier)
     head.project.weight, head.project.bias = shared.weight, shared.bias
     featurizer = PieceFeaturizer(

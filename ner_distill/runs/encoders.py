@@ -189,10 +189,7 @@ def scratch_with(config: sections.ScratchEncoderConfig, featurizer: WordFeaturiz
 
 def pretrained_with(config: sections.PretrainedEncoderConfig, backbone: PreTrainedModel, known: Knowledge) -> Encoder:
     """A pretrained encoder, and on it what the teacher knows of words."""
-    from ner_distill.nn.encoders.huggingface import layers_of
-
-    mixed = min(4, len(layers_of(backbone)))
-    encoder = PretrainedEncoder(backbone, pooling=config.pooling, layer_mix=config.layer_mix, layers_to_mix=mixed)
+    encoder = PretrainedEncoder(backbone, pooling=config.pooling, layer_mix=config.layer_mix)
     if not known.sources:
         return encoder
     lattice = _lattice_of(known, config, encoder.dim)

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ner_distill.data.batching import plan_batches
 from ner_distill.data.features.base import Featurizer
-from ner_distill.data.sentence import Sentence, Span
+from ner_distill.data.sentence import ScoredSpan, Sentence, Span
 from ner_distill.data.tagset import TagSet
 from ner_distill.nn.heads import AnyHead, SpanHead
 from ner_distill.nn.tagger import Tagger
@@ -20,7 +20,6 @@ from ner_distill.runtime.onednn import fast_linear
 
 DECODED_TOGETHER = 32_768  # words, padding included
 F = TypeVar("F")
-ScoredSpan = tuple[Span, float]
 Encoded = tuple[list[int], Tensor, Tensor]  # indices, vectors (batch, words, dim), mask (batch, words)
 
 
@@ -46,9 +45,8 @@ def find_entities(
     with torch.inference_mode():
         group: list[Encoded] = []
         for indices in plan_batches(sizes, budget=budget or budget_of(device), seed=None):
-            inputs = {
-                key: value.to(device) for key, value in featurizer.collate([features[i] for i in indices]).items()
-            }
+            collated = featurizer.collate([features[index] for index in indices])
+            inputs = {key: value.to(device) for key, value in collated.items()}
             with fast_linear(device):  # not around decoding, whose many small steps it would only delay
                 group.append((indices, tagger.vectors(inputs), inputs["mask"]))
             if sum(mask.numel() for _, _, mask in group) >= together:
@@ -80,7 +78,8 @@ def _decode(
         chances = head.log_probs(vectors, mask).gather(-1, tags[..., None]).squeeze(-1).exp().tolist()
     for index, row, chance, length in zip(numbers, tags.tolist(), chances, mask.sum(1).tolist(), strict=True):
         results[index] = [
-            (span, _mean(chance[span.start : span.end]) if scores else 0.0) for span in tagset.decode(row[:length])
+            (span, sum(chance[span.start : span.end]) / (span.end - span.start) if scores else 0.0)
+            for span in tagset.decode(row[:length])
         ]
 
 
@@ -101,8 +100,8 @@ def predict_spans(
     tagger: Tagger, featurizer: Featurizer[F], tagset: TagSet, features: Sequence[F]
 ) -> list[tuple[Span, ...]]:
     """Entities without scores: what an evaluation needs."""
-    found = find_entities(tagger, featurizer, tagset, features, scores=False)
-    return [tuple(span for span, _ in entities) for entities in found]
+    entities = find_entities(tagger, featurizer, tagset, features, scores=False)
+    return [tuple(span for span, _ in of_sentence) for of_sentence in entities]
 
 
 def best_device() -> torch.device:
@@ -121,9 +120,4 @@ def budget_of(device: torch.device) -> int:
 
 
 def parameters_of(module: nn.Module) -> int:
-    """Number of weights."""
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

@@ -96,7 +96,7 @@ def save_token_classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizer
 
 
 def load_token_classifier(directory: Path) -> PreTrainedModel:
-    """What `save_token_classifier` wrote: fp32, evaluation mode. Raises RunError where it is missing or damaged."""
+    """What `save_token_classifier` wrote, in evaluation mode. Raises RunError where it is missing or damaged."""
     try:
         return load_classifier(directory)
     except ConfigError as error:

@@ -46,13 +46,13 @@ def _prefix(model: nn.Module) -> str:
 def _check_shapes(target: nn.Module, state: dict[str, Tensor]) -> None:
     problems = []
     for name, tensor in target.state_dict().items():
-        found = state.get(name)
-        if found is None:
+        given = state.get(name)
+        if given is None:
             problems.append(f"copy_layers: the source has no {name}: it is of another architecture")
-        elif found.shape != tensor.shape:
+        elif given.shape != tensor.shape:
             problems.append(
                 f"copy_layers: {name} has shape {tuple(tensor.shape)} in the student "
-                f"but {tuple(found.shape)} in the source"
+                f"but {tuple(given.shape)} in the source"
             )
     if problems:
         raise ConfigError.of(problems[:5])

@@ -86,14 +86,12 @@ class DistillationLoss:
         return (weight * pair_bce(student_logits, similarity)).sum()
 
     def _pair_gamma(self, probs: Tensor, pairs: Tensor, similarity: Tensor) -> Tensor:
-        """(pairs,)"""
         flat = probs.flatten(0, 1)
         cosine = functional.cosine_similarity(flat[pairs[:, 0]], flat[pairs[:, 1]], dim=-1)
         agreement = 1 - (torch.sigmoid(self.scale * cosine + self.shift) - similarity).abs()
         return _setting(self.gamma, agreement)
 
     def _word_gamma(self, probs: Tensor, pairs: Tensor, similarity: Tensor) -> Tensor:
-        """(batch, words)"""
         if self.gamma != "auto" or len(pairs) == 0:
             # a fixed γ holds for every word, in a pair or not
             return _setting(1.0 if self.gamma == "auto" else self.gamma, torch.ones_like(probs[..., 0]))

@@ -55,36 +55,32 @@ class StudentObjective:
         return {"soft": kept, "similarity": float(len(batch.pairs))}
 
     def sums(self, batch: Batch) -> dict[str, Tensor]:
-        """See the class; terms of weight 0 are left out."""
         vectors = self.student.tagger.vectors(batch.inputs)
         if batch.probs is None:
-            sums = {"gold": self._gold(vectors, batch)}
-        else:
-            assert batch.pairs is not None
-            assert batch.pair_targets is not None
-            with torch.autocast(vectors.device.type, enabled=False):
-                sums = {"soft": self._soft(vectors.float(), batch)}
-                if "similarity" in self.weights:
-                    logits = self.student.similarity(vectors, batch.pairs)
-                    sums["similarity"] = self.loss.similarity_term(logits, batch.probs, batch.pairs, batch.pair_targets)
-        return {name: value for name, value in sums.items() if name in self.weights}
-
-    def _gold(self, vectors: Tensor, batch: Batch) -> Tensor:
-        assert batch.tags is not None
-        spans = None if batch.spans is None else Spans(batch.spans)
-        return self.student.tagger.head.gold_loss(vectors, batch.kept, Gold(batch.tags, spans, batch.weight))
-
-    def _soft(self, vectors: Tensor, batch: Batch) -> Tensor:
-        assert batch.probs is not None
-        assert batch.keep is not None
+            assert batch.tags is not None
+            if "gold" not in self.weights:
+                return {}
+            spans = None if batch.spans is None else Spans(batch.spans)
+            gold = Gold(batch.tags, spans, batch.weight)
+            return {"gold": self.student.tagger.head.gold_loss(vectors, batch.kept, gold)}
         assert batch.pairs is not None
         assert batch.pair_targets is not None
-        head = self.student.tagger.head
+        with torch.autocast(vectors.device.type, enabled=False):
+            sums = {"soft": self._soft(vectors.float(), batch)}
+            if "similarity" in self.weights:
+                logits = self.student.similarity(vectors, batch.pairs)
+                sums["similarity"] = self.loss.similarity_term(logits, batch.probs, batch.pairs, batch.pair_targets)
+        return sums
+
+    def _soft(self, vectors: Tensor, batch: Batch) -> Tensor:
+        head, probs, keep = self.student.tagger.head, batch.probs, batch.keep
+        pairs, similarity = batch.pairs, batch.pair_targets
+        assert probs is not None
+        assert keep is not None
+        assert pairs is not None
+        assert similarity is not None
         if isinstance(head, SpanHead) and head.learns_spans:
             assert batch.span_probs is not None
-            weights = self.loss.sentence_weights(
-                batch.probs, batch.span_probs, batch.keep, batch.pairs, batch.pair_targets
-            )
-            return head.soft_loss(vectors, batch.keep, batch.span_probs, weights)
-        log_probs = head.log_probs(vectors, batch.mask)
-        return self.loss.words(log_probs, batch.probs, batch.keep, batch.pairs, batch.pair_targets)
+            weights = self.loss.sentence_weights(probs, batch.span_probs, keep, pairs, similarity)
+            return head.soft_loss(vectors, keep, batch.span_probs, weights)
+        return self.loss.words(head.log_probs(vectors, batch.mask), probs, keep, pairs, similarity)

@@ -10,8 +10,7 @@ plain gradient, and its second pass draws anew, as published code does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -26,10 +25,6 @@ Loss = Callable[[], Tensor]
 Backward = Callable[[Tensor], None]
 Predict = Callable[[], tuple[Tensor, Tensor]]
 
-NO_PART = (
-    "adversarial training: the embeddings took no part in the loss; nothing to perturb. "
-    'Use adversarial.kind = "none" with this encoder'
-)
 XI = 0.1  # length of VAT's trial step (authors' code for text)
 
 
@@ -54,37 +49,45 @@ class Fgm:
         return plain
 
 
-class Pgd:
+class Steps:
+    """Several steps of length α up the slopes, inside the ball of radius ε around 0."""
+
+    def __init__(self, place: Perturbation, *, epsilon: float = 1.0, alpha: float = 0.3, steps: int = 3) -> None:
+        """steps: K, 1 or more; for FreeLB 2 or more, as its first pass is the plain one."""
+        self.place = place
+        self.epsilon, self.alpha, self.steps = epsilon, alpha, steps
+
+    def climbed(self, moves: Sequence[Tensor] | None, slopes: Sequence[Tensor]) -> list[Tensor]:
+        """The moves after one more step, put back onto the ball where it leaves it; None = from 0."""
+        ends = _of_length(self.alpha, self.place, slopes)
+        if moves is not None:
+            ends = [move + step for move, step in zip(moves, ends, strict=True)]
+        return [end * (self.epsilon / self.place.norms(end).clamp(min=self.epsilon)).to(end.dtype) for end in ends]
+
+
+class Pgd(Steps):
     """Projected gradient descent: K times r ← Π_{‖r‖≤ε}(r + α g/‖g‖₂), from r = 0 (Madry et al. 2018).
 
     g is the gradient at the r before. Only the pass at the last r ADDS its gradient to the plain one; those before
     it compute no gradient but that by r. Cost: K + 1 passes, of which K − 1 are without weights' gradients.
     """
 
-    def __init__(self, place: Perturbation, *, epsilon: float = 1.0, alpha: float = 0.3, steps: int = 3) -> None:
-        """epsilon: radius of the ball. alpha: length of a step. steps: K, 1 or more; else ConfigError."""
-        if steps < 1:
-            raise ConfigError(f"adversarial.steps: expected 1 or more with pgd, found {steps}")
-        self.place = place
-        self.epsilon, self.alpha, self.steps = epsilon, alpha, steps
-
     def backward(self, loss: Loss, backward: Backward) -> Tensor:
-        """As Fgm.backward."""
         random = RandomState()
         plain, slopes = _full_pass(self.place, loss, backward)
         moves: list[Tensor] | None = None
         for _ in range(self.steps - 1):
-            moves = _climbed(self.place, moves, slopes, alpha=self.alpha, epsilon=self.epsilon)
+            moves = self.climbed(moves, slopes)
             random.restore()
             slopes = _slopes(self.place, loss, moves)
-        moves = _climbed(self.place, moves, slopes, alpha=self.alpha, epsilon=self.epsilon)
+        moves = self.climbed(moves, slopes)
         random.restore()
         with self.place.at(moves):
             backward(loss())
         return plain
 
 
-class FreeLb:
+class FreeLb(Steps):
     """FreeLB: the mean gradient over K passes, at r = 0 and after each step of PGD but the last (Zhu et al. 2020).
 
     The climb costs nothing: each pass gives the parameters' gradient and the next step at once (alg. 1). It starts at
@@ -92,18 +95,7 @@ class FreeLb:
     Cost: K passes.
     """
 
-    def __init__(self, place: Perturbation, *, epsilon: float = 1.0, alpha: float = 0.3, steps: int = 3) -> None:
-        """epsilon: radius of the ball. alpha: length of a step. steps: K, 2 or more; else ConfigError."""
-        if steps < 2:
-            raise ConfigError(
-                f"adversarial.steps: expected 2 or more with freelb, found {steps}; its first pass is the plain one"
-            )
-        self.place = place
-        self.epsilon, self.alpha, self.steps = epsilon, alpha, steps
-
     def backward(self, loss: Loss, backward: Backward) -> Tensor:
-        """As Fgm.backward."""
-
         def share(value: Tensor) -> None:
             backward(value / self.steps)
 
@@ -111,7 +103,7 @@ class FreeLb:
         plain, slopes = _full_pass(self.place, loss, share)
         moves: list[Tensor] | None = None
         for _ in range(self.steps - 1):
-            moves = _climbed(self.place, moves, slopes, alpha=self.alpha, epsilon=self.epsilon)
+            moves = self.climbed(moves, slopes)
             random.restore()
             _, slopes = _full_pass(self.place, loss, share, moves)
         return plain
@@ -141,7 +133,8 @@ class Vat:
         Raises ConfigError where no embedding took part in the prediction.
         """
         begin = RandomState()
-        with _full_precision():
+        device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+        with torch.autocast("cpu", enabled=False), torch.autocast(device.type, enabled=False):
             with torch.no_grad(), self.place.at() as points:
                 log_probs, _ = predict()
             probs = log_probs.exp()
@@ -165,7 +158,6 @@ class RandomState:
         self.on_device = self.device.get_rng_state() if self.device else None
 
     def restore(self) -> None:
-        """Draw from here again."""
         torch.set_rng_state(self.cpu)
         if self.device:
             self.device.set_rng_state(self.on_device)
@@ -193,7 +185,10 @@ def _slopes(place: Perturbation, loss: Loss, moves: Sequence[Tensor]) -> list[Te
 
 def _known(points: Sequence[Tensor], slopes: Sequence[Tensor | None]) -> list[Tensor]:
     if all(slope is None for slope in slopes):
-        raise ConfigError(NO_PART)
+        raise ConfigError(
+            "adversarial training: the embeddings took no part in the loss; nothing to perturb. "
+            'Use adversarial.kind = "none" with this encoder'
+        )
     pairs = zip(points, slopes, strict=True)
     return [torch.zeros_like(point) if slope is None else slope for point, slope in pairs]
 
@@ -203,30 +198,10 @@ def _of_length(length: float, place: Perturbation, tensors: Sequence[Tensor]) ->
     return [length * tensor / place.norms(tensor).clamp(min=1e-12).to(tensor.dtype) for tensor in tensors]
 
 
-def _climbed(
-    place: Perturbation, moves: Sequence[Tensor] | None, slopes: Sequence[Tensor], *, alpha: float, epsilon: float
-) -> list[Tensor]:
-    """One step of length α up the slopes, back onto the ball of radius ε where it leaves it; None = from 0."""
-    ends = _of_length(alpha, place, slopes)
-    if moves is not None:
-        ends = [move + step for move, step in zip(moves, ends, strict=True)]
-    return [end * (epsilon / place.norms(end).clamp(min=epsilon)).to(end.dtype) for end in ends]
-
-
 def _kl(predict: Predict, probs: Tensor) -> Tensor:
     log_probs, mask = predict()
     divergence = token_divergence(log_probs, probs, kind="kl")
     return divergence.where(mask, 0.0).sum()
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    with ExitStack() as stack:
-        stack.enter_context(torch.autocast("cpu", enabled=False))
-        accelerator = torch.accelerator.current_accelerator(check_available=True)
-        if accelerator is not None:
-            stack.enter_context(torch.autocast(accelerator.type, enabled=False))
-        yield
 
 
 PLACES: dict[On, Callable[[Sequence[nn.Module]], Perturbation]] = {"vectors": OnVectors, "weights": OnWeights}

@@ -68,13 +68,11 @@ class Teacher(nn.Module):
 class TermWeights:
     """How much each term of a teacher's loss weighs, and how it is made; see `TeacherObjective`.
 
-    r_drop:          α of that. simcse, mixup, boundary, main_type, vat: plain weights.
+    r_drop:          α of that. simcse, mixup, boundary, main_type: plain weights; that of VAT is 1.
     mixup_beta:      both parameters of the distribution of λ.
     label_smoothing: ε, below 1.
     dropout_samples: how many dropouts of one encoding the head reads; their losses are averaged.
     main_label:      the number of the main type.
-
-    Raises ValueError for a number that makes no sense.
     """
 
     similarity: float
@@ -87,49 +85,37 @@ class TermWeights:
     boundary: float = 0.0
     main_type: float = 0.0
     main_label: int = 0
-    vat: float = 1.0
-
-    def __post_init__(self) -> None:
-        positive = min(self.r_drop, self.simcse, self.mixup) >= 0 and self.mixup_beta > 0 and self.dropout_samples >= 1
-        if not positive or not 0 <= self.label_smoothing < 1:
-            raise ValueError(
-                "expected label_smoothing in [0, 1), dropout_samples of 1 or more, mixup_beta above 0 and no weight "
-                f"below 0, found {self}"
-            )
 
 
 UNLABELLED = ("r_drop", "simcse", "vat")  # terms that ask no label
 
 
 class TeacherObjective:
-    """L_ner + w · L_sim (method: joint loss of the two tasks), what is learned beside them and what regularises them.
+    """The joint loss of the two tasks, L_ner + w · L_sim, and what is learned beside them or regularises them.
 
-    Each of these is a mean, a term with a weight of its own, and is there only where that is above 0:
+    Each term is a mean with a weight of its own, and is there only where that is above 0:
 
     `entities`    the head's loss, per word (token head) or per sentence (all others); the mean over all passes and
                   dropout samples.
     `similarity`  binary cross-entropy per pair, in the first pass.
     `smoothing`   label smoothing ε: the loss is (1 − ε) NLL + ε U, U = cross-entropy of each word to the even
-                  distribution. For a softmax that is the usual one. A CRF's targets are whole paths; there U is
-                  over the words' marginals, of the tags that are possible, and holds them off 0 and 1. A pointer
-                  smooths its own loss; then there is no such term.
+                  distribution over the tags that are possible; of a CRF that of the marginals. A pointer smooths its
+                  own loss; then there is no such term.
     `boundary`, `main_type`  the losses of the auxiliary heads (method 2.6).
     `r_drop`      KL(p ‖ q) + KL(q ‖ p) of each word's tags in two passes with other dropout, weight α / 4 (Liang et al.
-                  2021: α / 2 beside the SUM of two likelihoods; here their mean). For a CRF of the marginals: 0
-                  where two passes agree on every word, which is less than agreeing on every path. For a pointer the
-                  same of each span, entity or not.
+                  2021: α / 2 beside the SUM of two likelihoods; here their mean). For a CRF of the marginals, for a
+                  pointer of each span, entity or not.
     `simcse`      contrast of the mean word vectors of two passes, per sentence, see `contrast`.
     `mixup`       the likelihood of mixed word vectors beside (the source: instead of) the plain one, see `mixup_loss`.
     `vat`         see `Vat`; the only term of batches without tags.
 
     Labels count of the words that the batch keeps, times the weights of its sentences: in `entities`, `smoothing`,
     `boundary`, `main_type` and `mixup`. `r_drop`, `simcse` and `vat` ask no label and count all words alike.
-
-    What is summed over words but weighed against the likelihood (smoothing, r_drop, vat) is divided by what that is
-    divided by: per sentence for a CRF. So weights mean the same for both heads.
+    `smoothing`, `r_drop` and `vat`, sums over words, are divided by what the likelihood is divided by (of a CRF:
+    sentences), so that weights mean the same for all heads.
 
     R-Drop and SimCSE share a second pass of the encoder; nothing else needs one. Dropout samples, smoothing and mixup
-    cost passes of the head alone. Random numbers come from torch's generators.
+    cost passes of the head alone.
 
     Every term is a sum, so accumulated batches give the gradient of one big batch, with two exceptions: SimCSE compares
     the sentences of a micro-batch with each other, and mixup draws its sentences and one λ in each.
@@ -147,7 +133,7 @@ class TeacherObjective:
             "r_drop": terms.r_drop / 4,
             "simcse": terms.simcse,
             "mixup": terms.mixup,
-            "vat": terms.vat if vat is not None else 0.0,
+            "vat": 1.0 if vat is not None else 0.0,
         }
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
         self.passes = 2 if terms.r_drop > 0 or terms.simcse > 0 else 1

@@ -16,7 +16,10 @@ class Perturbation(ABC):
 
     @abstractmethod
     def at(self, moves: Sequence[Tensor] | None = None) -> AbstractContextManager[list[Tensor]]:
-        """A context in which what is perturbed stands at itself + moves; gives the tensors to take gradients by."""
+        """A context in which what is perturbed stands at itself + moves; None moves nothing.
+
+        It gives the moved tensors, by which gradients are taken, also of what is frozen.
+        """
 
     @abstractmethod
     def norms(self, tensor: Tensor) -> Tensor:
@@ -37,15 +40,11 @@ class OnVectors(Perturbation):
         """
         if not embeddings:
             raise ConfigError("adversarial training: this model has no embedding to perturb")
-        self.embeddings = list({id(embedding): embedding for embedding in embeddings}.values())
+        self.embeddings = list(dict.fromkeys(embeddings))
 
     @contextmanager
     def at(self, moves: Sequence[Tensor] | None = None) -> Iterator[list[Tensor]]:
-        """Inside, the embeddings give their vectors + `moves`, one for each call of any of them, in order.
-
-        moves: None moves nothing.
-        Yields: the moved vectors of each call so far; gradients are taken by these. Frozen embeddings have them too.
-        """
+        """One move for each call of an embedding, in order. Yields the moved vectors of each call so far."""
         points: list[Tensor] = []
 
         def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
@@ -73,28 +72,21 @@ class OnWeights(Perturbation):
 
     def __init__(self, embeddings: Sequence[nn.Module]) -> None:
         """embeddings: modules in which every nn.Embedding is perturbed. Raises ConfigError where there is none."""
-        modules = (module for embedding in embeddings for module in embedding.modules())
-        tables = (module for module in modules if isinstance(module, nn.Embedding))
-        self.tables = list({id(table): table for table in tables}.values())
-        self.matrices = list({id(table.weight): table.weight for table in self.tables}.values())
+        self.tables = [module for module in nn.ModuleList(embeddings).modules() if isinstance(module, nn.Embedding)]
+        self.matrices = list(dict.fromkeys(table.weight for table in self.tables))
         if not self.matrices:
             raise ConfigError("adversarial training: this model has no embedding matrix to perturb")
 
     @contextmanager
     def at(self, moves: Sequence[Tensor] | None = None) -> Iterator[list[Tensor]]:
-        """Inside, the modules hold their matrices + `moves`, one for each of `matrices`.
-
-        moves: None moves nothing.
-        Yields: the moved matrices; gradients are taken by these. Frozen matrices have them too.
-        """
+        """One move for each of `matrices`."""
         each = [None] * len(self.matrices) if moves is None else moves
-        points = [moved(matrix, move) for matrix, move in zip(self.matrices, each, strict=True)]
-        point_of = {id(matrix): point for matrix, point in zip(self.matrices, points, strict=True)}
+        points = {matrix: moved(matrix, move) for matrix, move in zip(self.matrices, each, strict=True)}
         originals = [table.weight for table in self.tables]
         try:
             for table, original in zip(self.tables, originals, strict=True):
-                _put(table, point_of[id(original)])
-            yield points
+                _put(table, points[original])
+            yield list(points.values())
         finally:
             for table, original in zip(self.tables, originals, strict=True):
                 _put(table, original)

@@ -13,19 +13,14 @@ SMALLEST, LARGEST = 1e-7, 1e7  # what log-sum takes a task's loss for at least a
 NEWEST = 0.1  # share of the newest step in log-sum's running means
 
 
-def mixup_loss(
-    head: Head, vectors: Tensor, mask: Tensor, gold: Gold, *, kept: Tensor | None = None, beta: float
-) -> Tensor:
+def mixup_loss(head: Head, vectors: Tensor, mask: Tensor, gold: Gold, *, kept: Tensor, beta: float) -> Tensor:
     """λ L(y) + (1 − λ) L(y') over λ h + (1 − λ) h', where y' and h' are another sentence's of the batch; a scalar SUM.
 
     One λ ~ Beta(beta, beta) and one random order of the sentences for the whole batch, drawn from torch's generator of
-    the CPU. Sentences of unequal length: where only one of the two has a word, that word's vector stands unmixed. Each
-    of the two likelihoods counts its own sentence's words, so a path of tags is never cut, and the sum
-    counts as many words (sentences) as the batch has, whatever was drawn. The sources mix whole images, or vectors of
-    one shape; they say nothing of lengths.
+    the CPU. Where only one of the two sentences has a word, that word's vector stands unmixed (the sources say nothing
+    of lengths). Each of the two likelihoods counts its own sentence's words, so that a path of tags is never cut.
 
-    vectors: (batch, words, dim). mask: (batch, words) bool. kept: (batch, words) bool, the words whose labels count;
-    None = all of mask.
+    vectors: (batch, words, dim). mask: (batch, words) bool. kept: (batch, words) bool, the words whose labels count.
     Source: Zhang et al., ICLR 2018; mixed inside the network: Verma et al., ICML 2019.
     """
     share = torch.distributions.Beta(beta, beta).sample().item()
@@ -33,7 +28,6 @@ def mixup_loss(
     others, other_mask = vectors[order], mask[order]
     mixed = share * vectors + (1 - share) * others
     mixed = mixed.where(other_mask[..., None], vectors).where(mask[..., None], others)
-    kept = mask if kept is None else kept
     own = head.gold_loss(mixed, kept, gold)
     return share * own + (1 - share) * head.gold_loss(mixed, kept[order], gold.reordered(order))
 
@@ -41,13 +35,12 @@ def mixup_loss(
 class LogSum:
     """Task weighting: the sum of the LOGARITHMS of the tasks' losses instead of the sum of the losses.
 
-    The gradient of w · log L is w ∇L / L, so each term's weight is divided by its task's loss L: no task outweighs
-    another for having greater numbers. A step's own L is known only after its passes; the running mean of the
-    steps before stands for it (NEWEST, a tenth, is that of the latest), clipped to [1e-7, 1e7]. It is the same for all
-    micro-batches and processes of a step, so accumulation stays exact. The first step has the plain weights.
+    The gradient of w · log L is w ∇L / L, so each term's weight is divided by its task's loss L. A step's own L is
+    known only after its passes; the running mean of the steps before stands for it, clipped to [1e-7, 1e7]. It is the
+    same for all micro-batches and processes of a step, so accumulation stays exact. The first step has plain weights.
     """
 
-    def __init__(self, tasks: Collection[str] = ("similarity",)) -> None:
+    def __init__(self, tasks: Collection[str]) -> None:
         """tasks: the terms that are tasks of their own, with L = their mean.
 
         All others (the entities and what regularises them) are one task, with L = the weighted sum of their means.

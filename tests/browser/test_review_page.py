@@ -17,8 +17,8 @@ import pytest
 
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.sentence import Span
-from ner_distill.pipelines.voting.apply_review import apply_review
-from ner_distill.pipelines.voting.review import hash_of, review
+from ner_distill.pipelines.voting.review_files import hash_of
+from tests.pipelines.voting.test_review import apply_review, review
 
 pytest.importorskip("selenium", reason="needs selenium (pip install selenium)")
 from selenium import webdriver

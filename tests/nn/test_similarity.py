@@ -16,8 +16,9 @@ COSINES = {(0, 1): 24 / 25, (0, 2): -1.0, (3, 4): 0.0, (1, 3): 3 / 5, (4, 4): 1.
 
 @pytest.mark.parametrize(("pair", "cosine"), COSINES.items())
 def test_logit_of_a_pair_is_scaled_and_shifted_cosine(pair: tuple[int, int], cosine: float) -> None:
-    found = PairSimilarity(scale=4.0, shift=-0.5)(VECTORS, torch.tensor([pair]))
-    torch.testing.assert_close(found, torch.tensor([4.0 * cosine - 0.5]))
+    similarity = PairSimilarity()
+    similarity.load_state_dict({"scale": torch.tensor(4.0), "shift": torch.tensor(-0.5)})
+    torch.testing.assert_close(similarity(VECTORS, torch.tensor([pair])), torch.tensor([4.0 * cosine - 0.5]))
 
 
 def test_similarity_as_published_is_the_sigmoid_of_the_cosine() -> None:

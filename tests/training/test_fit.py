@@ -492,7 +492,7 @@ def test_a_training_stopped_before_or_after_the_thaw_goes_on_bit_for_bit(tmp_pat
 
     def training(directory):
         _, fit = encoders_at_the_ends_of_epochs(directory, **FREEZING)
-        fit.weighting = LogSum()
+        fit.weighting = LogSum(["similarity"])
         return fit
 
     whole, first, second = training(tmp_path / "whole"), training(tmp_path / "cut"), training(tmp_path / "cut")

@@ -16,6 +16,7 @@ from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError
 from ner_distill.nn.heads.pu import PuHead
+from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.train_teacher import train_teacher
@@ -137,7 +138,7 @@ def test_a_run_keeps_its_priors(run: Path) -> None:
 
 
 def test_the_store_of_a_pu_teacher_holds_distributions(run: Path) -> None:
-    label_unlabeled([run / "teacher"], [run / "raw.txt"], run / "soft")
+    label_unlabeled(LabelUnlabeledOptions(teacher=[run / "teacher"], text=[run / "raw.txt"], out=run / "soft"))
     for row in SoftLabelStore.open(run / "soft").iter_rows():
         sums = torch.tensor(row.probs).float().sum(-1)
         torch.testing.assert_close(sums, torch.ones_like(sums), atol=2e-2, rtol=0)

@@ -23,7 +23,6 @@ class WordDropout(nn.Module):
         self.rate = rate
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Ids (…) long → the same shape."""
         if not self.training or self.rate == 0:
             return ids
         chosen = (torch.rand(ids.shape, device=ids.device) < self.rate) & (ids != 0)
@@ -33,7 +32,7 @@ class WordDropout(nn.Module):
 class SpellingCnn(nn.Module):
     """Characters of a word → a vector: convolutions of several widths, max-pooled (Kim 2014)."""
 
-    def __init__(self, chars: int, *, dim: int, filters: int, widths: tuple[int, ...] = (2, 3, 4)) -> None:
+    def __init__(self, chars: int, *, filters: int, dim: int = 32, widths: tuple[int, ...] = (2, 3, 4)) -> None:
         super().__init__()
         self.embedding = nn.Embedding(chars, dim, padding_idx=0)
         self.convolutions = nn.ModuleList(nn.Conv1d(dim, filters, width, padding=width // 2) for width in widths)
@@ -68,7 +67,6 @@ class GivenEmbedding(nn.Module):
         self.register_buffer("fixed", torch.zeros(learned.num_embeddings, dtype=torch.bool))
 
     def forward(self, ids: Tensor) -> Tensor:
-        """ids (…) long → (…, dim)."""
         return torch.where(self.fixed[ids][..., None], self.given[ids], self.learned(ids))
 
 

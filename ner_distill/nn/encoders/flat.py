@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from ner_distill.nn.encoders.flat_attention import character_attention
-from ner_distill.nn.encoders.flat_fusion import Positions, fusion_of
+from ner_distill.nn.encoders.flat_fusion import Fusion, Positions, fusion_of
 from ner_distill.nn.encoders.relative import RelativeLayer
 
 
@@ -41,11 +41,6 @@ class Lattice(NamedTuple):
     heads: tuple[Tensor, ...]  # of each class, (batch or 1, elements) long
     tables: tuple[Tensor, ...]  # vectors of the distances that the fusion takes, see `Positions`
 
-    @property
-    def elements(self) -> int:
-        """Characters and words, with padding."""
-        return sum(heads.shape[1] for heads in self.heads)
-
     def columns(self) -> Tensor:
         """(batch or 1, elements) long: where scores by (class, distance) have each element, for a head at 0."""
         rows = 2 * self.length - 1
@@ -57,10 +52,8 @@ class Lattice(NamedTuple):
 class FlatAttention(nn.Module):
     """Multi-head attention over a lattice. `last`: only the characters ask, for only they are used after it."""
 
-    def __init__(self, dim: int, heads: int, *, fusion: str, scaled: bool, dropout: float, last: bool) -> None:
+    def __init__(self, dim: int, heads: int, *, fusion: Fusion, scaled: bool, dropout: float, last: bool) -> None:
         super().__init__()
-        if dim % heads:
-            raise ValueError(f"dim must be a multiple of heads, found {dim} and {heads}")
         self.heads = heads
         self.last = last
         self.kind = fusion
@@ -85,7 +78,7 @@ class FlatAttention(nn.Module):
         content = query + (self.scale * self.content_bias).to(query.dtype)
         query = query + (self.scale * self.distance_bias).to(query.dtype)
         parts, chars = self.fusion.parts(lattice.tables), lattice.length
-        distances = self._distances(parts, 0, lattice).unflatten(-1, (self.heads, -1)).permute(0, 2, 1, 3)
+        distances = self._distances(parts, 0, lattice).permute(0, 2, 1, 3)
         attended = character_attention(
             (content[:, :, :chars], query[:, :, :chars]),
             (key, value),
@@ -103,25 +96,27 @@ class FlatAttention(nn.Module):
 
     def _of_words(self, query: Tensor, parts: Sequence[Tensor], lattice: Lattice) -> Tensor:
         """query (heads, batch, words, dim / heads) → scores by their distances (heads, batch, words, elements)."""
-        found, first, columns = [query.new_empty(*query.shape[:2], 0, lattice.elements)], 0, lattice.columns()
+        columns, first = lattice.columns(), 0
+        scores = [query.new_empty(*query.shape[:2], 0, columns.shape[1])]
         for width, heads in zip(lattice.widths[1:], lattice.heads[1:], strict=True):
             last = first + heads.shape[1]
-            table = self._distances(parts, width, lattice).flatten(0, 1).unflatten(-1, (self.heads, -1))
+            table = self._distances(parts, width, lattice).flatten(0, 1)
             by_distance = query[:, :, first:last].flatten(1, 2) @ table.permute(1, 2, 0)
             by_distance = by_distance.unflatten(1, (query.shape[1], heads.shape[1]))
-            found.append(by_distance.gather(-1, (columns[:, None] - heads[..., None]).expand(self.heads, -1, -1, -1)))
+            scores.append(by_distance.gather(-1, (columns[:, None] - heads[..., None]).expand(self.heads, -1, -1, -1)))
             first = last
-        return torch.cat(found, 2)
+        return torch.cat(scores, 2)
 
     def _distances(self, parts: Sequence[Tensor], width: int, lattice: Lattice) -> Tensor:
-        """(classes, 2 · length - 1, dim): W_R R of queries of this width."""
-        result: Tensor = self.position(self.fusion(parts, width, lattice.widths, lattice.length))
-        return result
+        """(classes, 2 · length - 1, heads, dim / heads): W_R R of queries of this width."""
+        relative = self.position(self.fusion(parts, width, lattice.widths, lattice.length))
+        by_head: Tensor = relative.unflatten(-1, (self.heads, -1))
+        return by_head
 
     def _by_head(self, vectors: Tensor) -> Tensor:
         """(batch, elements, dim) → (heads, batch, elements, dim / heads)."""
-        result: Tensor = vectors.unflatten(-1, (self.heads, -1)).permute(2, 0, 1, 3)
-        return result
+        by_head: Tensor = vectors.unflatten(-1, (self.heads, -1)).permute(2, 0, 1, 3)
+        return by_head
 
 
 class FlatTransformer(nn.Module):
@@ -141,7 +136,7 @@ class FlatTransformer(nn.Module):
         heads: int,
         inner: int,
         dropout: float,
-        fusion: str = "ff",
+        fusion: Fusion = "ff",
         shared: bool = True,
         learned: bool = False,
         scaled: bool = True,

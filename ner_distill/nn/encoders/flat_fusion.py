@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from ner_distill.nn.encoders.relative import sinusoids
+
+Fusion = Literal["ff", "two", "attn", "gate"]
 
 
 class Positions(nn.Module):
@@ -34,8 +37,8 @@ class Positions(nn.Module):
         if not self.tables:
             return (sinusoids(reach, self.dim, device=like.device).to(like.dtype),) * self.kinds
         rows = torch.arange(1 - reach, reach, device=like.device).clamp(-self.max_distance, self.max_distance)
-        found = [nn.functional.embedding(rows + self.max_distance, table) for table in self.tables]
-        return tuple(found * self.kinds if self.shared else found)
+        vectors = [nn.functional.embedding(rows + self.max_distance, table) for table in self.tables]
+        return tuple(vectors * self.kinds if self.shared else vectors)
 
 
 class SumFusion(nn.Module):
@@ -72,7 +75,6 @@ class ChoiceFusion(nn.Module):
         return [*self.hidden.parts(tables), *(self.value(table) for table in tables)]
 
     def forward(self, parts: Sequence[Tensor], width: int, widths: Sequence[int], length: int) -> Tensor:
-        """As SumFusion."""
         choice = self.choice(self.hidden(parts[:4], width, widths, length)).unflatten(-1, (4, -1)).softmax(-2)
         chosen = [
             choice[..., distance, :] * _slices(part, distance, width, widths, length)
@@ -88,8 +90,7 @@ def _slices(part: Tensor, distance: int, width: int, widths: Sequence[int], leng
     return torch.stack([part[middle - rows - shift : middle + rows + 1 - shift] for shift in shifts])
 
 
-def fusion_of(kind: str, dim: int) -> SumFusion | ChoiceFusion:
-    """The fusion of this name."""
+def fusion_of(kind: Fusion, dim: int) -> SumFusion | ChoiceFusion:
     match kind:
         case "ff":
             return SumFusion(dim, range(4))
@@ -99,4 +100,3 @@ def fusion_of(kind: str, dim: int) -> SumFusion | ChoiceFusion:
             return ChoiceFusion(dim, 1)
         case "gate":
             return ChoiceFusion(dim, dim)
-    raise ValueError(f"fusion must be ff, two, attn or gate, found {kind!r}")

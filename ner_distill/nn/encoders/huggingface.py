@@ -104,16 +104,14 @@ def build_classifier(config: PretrainedConfig, tags: tuple[str, ...]) -> PreTrai
         with quiet():
             model: PreTrainedModel = AutoModelForTokenClassification.from_config(config, dtype=torch.float32)
     except ValueError:
-        said = f"transformers has no token classifier for {config.model_type}; choose another encoder"
-        raise ConfigError(said) from None
+        raise ConfigError(
+            f"transformers has no token classifier for {config.model_type}; choose another encoder"
+        ) from None
     return model
 
 
 def load_classifier(directory: Path) -> PreTrainedModel:
-    """The token classifier of a directory with config.json and model.safetensors: fp32, evaluation mode.
-
-    Raises ConfigError where weights are missing, damaged or of another shape: nothing is left at random values.
-    """
+    """The token classifier of a directory: fp32, evaluation mode. Raises ConfigError where weights do not fit it."""
     model, missing = _load(AutoModelForTokenClassification, directory)
     _require_none(missing, directory)
     model.eval()
@@ -161,23 +159,22 @@ def position_limit(config: PretrainedConfig) -> int | None:
 
 
 def embedding_of(backbone: PreTrainedModel) -> nn.Embedding:
-    """The embedding of pieces."""
     embedding = backbone.get_input_embeddings()
     if not isinstance(embedding, nn.Embedding):
-        kind = type(embedding).__name__
-        raise ConfigError(f"{type(backbone).__name__}: expected an embedding of pieces, found {kind}")
+        found = type(embedding).__name__
+        raise ConfigError(f"{type(backbone).__name__}: expected an embedding of pieces, found {found}")
     return embedding
 
 
 def layers_of(backbone: nn.Module) -> nn.ModuleList:
     """The transformer layers, lowest first: the longest module list that lies in no other."""
-    found: dict[str, nn.ModuleList] = {}
+    lists: dict[str, nn.ModuleList] = {}
     for name, module in backbone.named_modules():
-        if isinstance(module, nn.ModuleList) and not any(name.startswith(f"{outer}.") for outer in found):
-            found[name] = module
-    if not found:
+        if isinstance(module, nn.ModuleList) and not any(name.startswith(f"{outer}.") for outer in lists):
+            lists[name] = module
+    if not lists:
         raise ConfigError(f"{type(backbone).__name__}: no list of layers found; this encoder is not supported")
-    return max(found.values(), key=len)
+    return max(lists.values(), key=len)
 
 
 def _stripped(backbone: PreTrainedModel) -> PreTrainedModel:
@@ -208,23 +205,17 @@ def _located(name: str | Path) -> str | Path:
     return text
 
 
-def _check_weights(directory: Path) -> None:
-    if any(directory.glob("*.safetensors")):
-        return
-    pickles = [name for name in PICKLES if (directory / name).exists()]
-    if pickles:
-        raise ConfigError(
-            f"{directory}: has its weights as {pickles[0]} only, which is not read because such a file can run code; "
-            "convert it to model.safetensors (load and save_pretrained, where you trust it)"
-        )
-    raise ConfigError(f"{directory}: no model.safetensors in this directory")
-
-
 def _load(kind: Any, name: str | Path) -> tuple[PreTrainedModel, list[str]]:
     """The model of a checkpoint, fp32, and the names of its weights that the checkpoint lacks."""
     config, where = load_config(name), _located(name)
-    if isinstance(where, Path):
-        _check_weights(where)
+    if isinstance(where, Path) and not any(where.glob("*.safetensors")):
+        pickles = [name for name in PICKLES if (where / name).exists()]
+        if pickles:
+            raise ConfigError(
+                f"{where}: has its weights as {pickles[0]} only, which is not read because such a file can run code; "
+                "convert it to model.safetensors (load and save_pretrained, where you trust it)"
+            )
+        raise ConfigError(f"{where}: no model.safetensors in this directory")
     with _explained(name):
         model, report = kind.from_pretrained(
             where,
@@ -272,8 +263,8 @@ def _explained(name: str | Path) -> Iterator[None]:
     except SafetensorError as error:
         raise ConfigError(f"{name}: model.safetensors is damaged ({error}); get it again") from None
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        said = " ".join(str(error).split())[:300].rstrip(".")
+        reason = " ".join(str(error).split())[:300].rstrip(".")
         raise ConfigError(
-            f"{name}: could not be loaded: {said}. Expected an id that the Hugging Face hub or its cache "
+            f"{name}: could not be loaded: {reason}. Expected an id that the Hugging Face hub or its cache "
             "has (offline: the cache only; HF_HUB_OFFLINE=1 saves its retries), or a directory"
         ) from None

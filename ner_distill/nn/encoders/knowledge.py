@@ -62,13 +62,11 @@ class SpellingEmbedding(WordKnowledge):
     symbols: rows of the vocabulary. name: the source's, which its keys begin with.
     """
 
-    def __init__(
-        self, symbols: int, dim: int, *, name: str, widths: tuple[int, ...], symbol_dim: int = 32, filters: int = 32
-    ) -> None:
+    def __init__(self, symbols: int, dim: int, *, name: str, widths: tuple[int, ...]) -> None:
         super().__init__()
         self.name = name
         self.dim = dim
-        self.spelling = SpellingCnn(symbols, dim=symbol_dim, filters=filters, widths=widths)
+        self.spelling = SpellingCnn(symbols, filters=32, widths=widths)
         self.projection = nn.Linear(self.spelling.dim, dim, bias=False)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:

@@ -35,7 +35,6 @@ class LatticeLayers(nn.Module):
         nn.init.zeros_(learned.weight[0])
         self.words: AnyEmbedding = learned
         self.projection = nn.Linear(word_dim, flat.dim)
-        # On a pretrained encoder the sources' order: norm, then dropout. From scratch the embeddings are dropped out.
         norms = [nn.Sequential(nn.LayerNorm(flat.dim), nn.Dropout(dropout)) if normed else nn.Identity() for _ in "cw"]
         self.char_norm, self.word_norm = norms
         self.dropout = nn.Identity() if normed else nn.Dropout(dropout)
@@ -43,7 +42,6 @@ class LatticeLayers(nn.Module):
 
     @property
     def layers(self) -> nn.ModuleList:
-        """The transformer layers, lowest first."""
         return self.flat.layers
 
     def forward(self, vectors: Tensor, mask: Tensor, inputs: dict[str, Tensor]) -> Tensor:
@@ -55,8 +53,8 @@ class LatticeLayers(nn.Module):
         for key, values in inputs.items():
             if key.startswith(PREFIX):
                 ids, heads = values.unbind(1)
-                found = self.word_norm(self.projection(self.dropout(self.words(self.forget(ids)))))
-                groups.append(WordGroup(int(key.removeprefix(PREFIX)), found, heads, ids != 0))
+                words = self.word_norm(self.projection(self.dropout(self.words(self.forget(ids)))))
+                groups.append(WordGroup(int(key.removeprefix(PREFIX)), words, heads, ids != 0))
         encoded: Tensor = self.flat(self.char_norm(vectors), mask, groups)
         return encoded
 

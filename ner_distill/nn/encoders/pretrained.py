@@ -37,30 +37,17 @@ class PretrainedEncoder(Encoder):
 
     backbone: gives `last_hidden_state` (windows, pieces, dim).
     pooling:  a word is its `first` piece or the `mean` of its pieces.
-    layer_mix: mixes the last `layers_to_mix` layers instead of taking the last one.
+    layer_mix: mixes the last four layers (all, where there are fewer) instead of taking the last one.
     """
 
-    def __init__(
-        self,
-        backbone: PreTrainedModel,
-        *,
-        pooling: Pooling = "first",
-        layer_mix: bool = False,
-        layers_to_mix: int = 4,
-    ) -> None:
+    def __init__(self, backbone: PreTrainedModel, *, pooling: Pooling = "first", layer_mix: bool = False) -> None:
         super().__init__()
-        if pooling not in ("first", "mean"):
-            raise ValueError(f"pooling: expected 'first' or 'mean', found {pooling!r}")
-        layers = int(backbone.config.num_hidden_layers)
-        if layer_mix and not 1 <= layers_to_mix <= layers:
-            raise ValueError(f"layers_to_mix: expected 1 to {layers}, the encoder's layers, found {layers_to_mix}")
         self.backbone = backbone
         self.pooling = pooling
         self.dim = int(backbone.config.hidden_size)
-        self.mix = LayerMix(self.dim, layers=layers_to_mix) if layer_mix else None
+        self.mix = LayerMix(self.dim, layers=min(4, len(layers_of(backbone)))) if layer_mix else None
 
     def embedding_layer(self) -> nn.Module:
-        """The embedding of pieces."""
         return embedding_of(self.backbone)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:

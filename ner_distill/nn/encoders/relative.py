@@ -39,8 +39,6 @@ class RelativeAttention(nn.Module):
 
     def __init__(self, dim: int, heads: int, *, dropout: float = 0.0) -> None:
         super().__init__()
-        if dim % heads:
-            raise ValueError(f"dim must be a multiple of heads, found {dim} and {heads}")
         self.heads = heads
         self.qkv = nn.Linear(dim, 3 * dim)
         self.distance = nn.Linear(dim, dim, bias=False)
@@ -82,7 +80,7 @@ class RelativeLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, vectors: Tensor, mask: Tensor, positions: object) -> Tensor:
-        """Shapes, and what `positions` is, as in the attention; rows outside the mask are zero."""
+        """Shapes, and what `positions` is, as in the attention; rows outside the mask come out zero."""
         attended = self.attention(vectors, mask, positions)
         rows = attended.shape[1]
         vectors = self.attention_norm(vectors[:, :rows] + self.dropout(attended))
@@ -98,7 +96,7 @@ class RelativeTransformer(nn.Module):
         self.dim = dim
         self.layers = nn.ModuleList(RelativeLayer(dim, heads, inner=inner, dropout=dropout) for _ in range(layers))
 
-    def forward(self, vectors: Tensor, mask: Tensor, inputs: dict[str, Tensor] | None = None) -> Tensor:
+    def forward(self, vectors: Tensor, mask: Tensor, inputs: object = None) -> Tensor:
         """(batch, words, dim) with mask (batch, words) → (batch, words, dim), rows outside the mask zero.
 
         inputs: what layers of a lattice read besides; nothing here.

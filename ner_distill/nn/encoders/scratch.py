@@ -27,7 +27,6 @@ class WordEmbedding(nn.Module):
         *,
         dim: int,
         chars: int = 0,
-        char_dim: int = 32,
         char_filters: int = 50,
         bigrams: int = 0,
         bigram_dim: int = 64,
@@ -37,7 +36,7 @@ class WordEmbedding(nn.Module):
         super().__init__()
         self.forget = WordDropout(unknown)
         self.words: AnyEmbedding = nn.Embedding(words, dim, padding_idx=0)
-        self.spelling = SpellingCnn(chars, dim=char_dim, filters=char_filters) if chars else None
+        self.spelling = SpellingCnn(chars, filters=char_filters) if chars else None
         self.bigrams: AnyEmbedding | None = nn.Embedding(bigrams, bigram_dim, padding_idx=0) if bigrams else None
         self.knowledge = nn.ModuleList(knowledge)
         self.dim = dim + (self.spelling.dim if self.spelling else 0) + (2 * bigram_dim if bigrams else 0)

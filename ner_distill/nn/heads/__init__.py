@@ -24,11 +24,9 @@ HEADS: dict[str, type[TagHead] | type[SpanHead]] = {
 
 __all__ = [
     "HEADS",
-    "AdditivePointerHead",
     "AnyHead",
     "CrfHead",
     "CrfPerTypeHead",
-    "EfficientPointerHead",
     "GlobalPointerHead",
     "Gold",
     "Head",

@@ -185,22 +185,7 @@ class Projection(nn.Linear):
     """Word vectors → tag scores, in float32 or better whatever autocast and the dtype of the vectors say."""
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """(batch, words, dim) → (batch, words, tags)."""
         dtype = torch.promote_types(vectors.dtype, torch.float32)
         with torch.autocast(vectors.device.type, enabled=False):
             bias = None if self.bias is None else self.bias.to(dtype)
             return functional.linear(vectors.to(dtype), self.weight.to(dtype), bias)
-
-
-def forbidden_masks(
-    allowed_start: Sequence[bool], allowed_transitions: Sequence[Sequence[bool]]
-) -> tuple[Tensor, Tensor]:
-    """(tags,) and (tags, tags) bool, True = forbidden. Raises ValueError where the two do not fit."""
-    tags = len(allowed_start)
-    if tags == 0 or len(allowed_transitions) != tags or any(len(row) != tags for row in allowed_transitions):
-        sizes = [len(row) for row in allowed_transitions]
-        raise ValueError(
-            f"allowed_transitions: expected {tags} rows of {tags} (as allowed_start has {tags} tags, at least 1), "
-            f"found rows of {sizes}"
-        )
-    return ~torch.tensor(allowed_start, dtype=torch.bool), ~torch.tensor(allowed_transitions, dtype=torch.bool)

@@ -196,6 +196,11 @@ class Chains:
         """(words, chains, tags): all paths that end in each tag at each word."""
         return prefix_scores(self.emissions, self.start, self.transitions)
 
+    def suffixes(self) -> Tensor:
+        """(words, chains, tags): all paths that begin in each tag at each word."""
+        backwards = prefix_scores(self.packing.reverse(self.emissions), self.end, self.transitions.t())
+        return self.packing.reverse(backwards)
+
     def log_z(self, prefixes: Tensor) -> Tensor:
         """(chains,): all whole paths."""
         return torch.logsumexp(self.packing.at_last(prefixes) + self.end, -1)
@@ -212,11 +217,6 @@ class Chains:
         stepped = steps.masked_fill(~self.packing.counted[1:], 0).sum(0)
         last = tags.gather(0, self.packing.last[None])[0]
         return emitted + stepped + self.start.index_select(0, tags[0]) + self.end.index_select(0, last)
-
-    def best(self) -> Tensor:
-        """(chains, words) the tags of each chain's best path, 0 where there is no word."""
-        scores = self.packing.unpack(self.emissions)
-        return best_path(scores, self.start, self.end, self.transitions, self.packing.mask)
 
 
 def best_path(emissions: Tensor, start: Tensor, end: Tensor, transitions: Tensor, mask: Tensor) -> Tensor:
@@ -247,6 +247,6 @@ def best_path(emissions: Tensor, start: Tensor, end: Tensor, transitions: Tensor
     for word in range(len(packed) - 1, 0, -1):
         count = reaching[word]
         tags[word - 1, :count] = (scores[word - 1, :count] + incoming[tags[word, :count]]).argmax(-1)
-    found = torch.empty_like(mask, dtype=torch.long)
-    found[order] = packing.unpack(tags)
-    return found
+    path = torch.empty_like(mask, dtype=torch.long)
+    path[order] = packing.unpack(tags)
+    return path

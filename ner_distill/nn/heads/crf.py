@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ner_distill.nn.heads.base import Head, Projection, TagHead, forbidden_masks, weighted_sum
-from ner_distill.nn.heads.chain import Chains, Packing, best_path, prefix_scores, working_dtype
+from ner_distill.nn.heads.base import Head, Projection, TagHead, weighted_sum
+from ner_distill.nn.heads.chain import Chains, Packing, best_path, working_dtype
 
 
 class ChainHead(Head):
@@ -26,13 +26,12 @@ class ChainHead(Head):
     ) -> None:
         """Add the scores; what is not allowed has −inf in `transition_scores`. allowed_end: None = all tags."""
         tags = len(allowed_start)
-        forbidden_start, forbidden_transitions = forbidden_masks(allowed_start, allowed_transitions)
         self.start = nn.Parameter(torch.zeros(tags))
         self.end = nn.Parameter(torch.zeros(tags))
         self.transitions = nn.Parameter(torch.zeros(tags, tags))
-        self.register_buffer("forbidden_start", forbidden_start, persistent=False)
+        self.register_buffer("forbidden_start", ~torch.tensor(allowed_start), persistent=False)
         self.register_buffer("forbidden_end", ~torch.tensor(allowed_end or [True] * tags), persistent=False)
-        self.register_buffer("forbidden_transitions", forbidden_transitions, persistent=False)
+        self.register_buffer("forbidden_transitions", ~torch.tensor(allowed_transitions), persistent=False)
 
     def transition_scores(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
         """Start and end (tags,), and transitions (tags, tags) [previous][next]."""
@@ -72,13 +71,11 @@ class CrfHead(ChainHead, TagHead):
             return logits
         with torch.autocast(vectors.device.type, enabled=False):
             chains = self._chains(logits, mask)
-            packing, prefixes = chains.packing, chains.prefixes()
-            backwards = prefix_scores(packing.reverse(chains.emissions), chains.end, chains.transitions.t())
-            log_z = chains.log_z(prefixes)
+            prefixes, suffixes = chains.prefixes(), chains.suffixes()
             # both sums hold the word's own score
-            marginals = prefixes + packing.reverse(backwards) - chains.emissions - log_z[:, None]
+            marginals = prefixes + suffixes - chains.emissions - chains.log_z(prefixes)[:, None]
             impossible = marginals.detach() == -torch.inf
-            return packing.unpack(marginals.masked_fill(impossible, -torch.inf)).to(logits.dtype)
+            return chains.packing.unpack(marginals.masked_fill(impossible, -torch.inf)).to(logits.dtype)
 
     @torch.no_grad()
     def decode(self, vectors: Tensor, mask: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ner_distill.nn.heads.base import Projection, SpanHead, weighted_sum
-from ner_distill.nn.heads.chain import Chains, Packing, prefix_scores, working_dtype
+from ner_distill.nn.heads.chain import Chains, Packing, best_path, working_dtype
 from ner_distill.nn.heads.crf import ChainHead
 from ner_distill.nn.spans import Spans, candidates, check_fit
 
@@ -67,7 +67,7 @@ class CrfPerTypeHead(ChainHead, SpanHead):
             return logits.new_zeros(*mask.shape, 1 + 2 * self.types)
         with torch.autocast(vectors.device.type, enabled=False):
             chains = self._chains(logits, mask)
-            marginals = chains.packing.unpack(PathSums.of(chains).marginals()).unflatten(0, (-1, self.types))
+            marginals = chains.packing.unpack(log_marginals(chains)).unflatten(0, (-1, self.types))
             # The sum of two impossible tags has no gradient: they are made finite for it.
             inside = torch.logaddexp(*marginals[..., [I, E]].clamp_min(FORCED).unbind(-1))
             inside = inside.masked_fill((marginals[..., [I, E]].detach() == -torch.inf).all(-1), -torch.inf)
@@ -82,7 +82,7 @@ class CrfPerTypeHead(ChainHead, SpanHead):
         if not mask.shape[1]:
             return logits.new_zeros(mask.shape[0], self.types, 0, 0)
         with torch.autocast(vectors.device.type, enabled=False):
-            table = PathSums.of(self._chains(logits, mask)).places().table()
+            table = PlaceScores.of(self._chains(logits, mask)).table()
             whole = candidates(mask).repeat_interleave(self.types, 0)
             probs: Tensor = table.masked_fill(~whole, -torch.inf).exp().unflatten(0, (-1, self.types))
             return probs.to(logits.dtype)
@@ -95,8 +95,10 @@ class CrfPerTypeHead(ChainHead, SpanHead):
             return Spans(mask.new_zeros(0, 4, dtype=torch.long)), logits.new_zeros(0)
         with torch.autocast(vectors.device.type, enabled=False):
             chains = self._chains(logits, mask)
-            chain, first, last = entities_of(chains.best()).unbind(1)
-            probs = PathSums.of(chains).places().at(chain, first, last).exp()
+            packing, transitions = chains.packing, (chains.start, chains.end, chains.transitions)
+            tags = best_path(packing.unpack(chains.emissions), *transitions, packing.mask)
+            chain, first, last = entities_of(tags).unbind(1)
+            probs = PlaceScores.of(chains).at(chain, first, last).exp()
         row, kind, words = chain // self.types, chain % self.types, mask.shape[1]
         order = (((row * words + first) * words + last) * self.types + kind).argsort()
         places = torch.stack([row, first, last + 1, kind], 1)
@@ -114,45 +116,12 @@ class CrfPerTypeHead(ChainHead, SpanHead):
         return Chains(packing, packing.pack(scores), *self.transition_scores(dtype))
 
 
-@dataclass(frozen=True)
-class PathSums:
-    """Logs of sums over paths; both sums hold the word's own score. log_z: (chains,)."""
-
-    chains: Chains
-    prefixes: Tensor
-    suffixes: Tensor
-    log_z: Tensor
-
-    @classmethod
-    def of(cls, chains: Chains) -> PathSums:
-        """Forward–backward."""
-        packing = chains.packing
-        backwards = prefix_scores(packing.reverse(chains.emissions), chains.end, chains.transitions.t())
-        prefixes = chains.prefixes()
-        return cls(chains, prefixes, packing.reverse(backwards), chains.log_z(prefixes))
-
-    def marginals(self) -> Tensor:
-        """(words, chains, 4) the log of each tag's probability, −inf where no path has it."""
-        found = self.prefixes + self.suffixes - self.chains.emissions - self.log_z[:, None]
-        return found.masked_fill(found.detach() < FORCED / 2, -torch.inf)
-
-    def places(self) -> PlaceScores:
-        """Of an entity there is one way through its words, so that its probability is a product of few sums."""
-        packing, emissions, steps = self.chains.packing, self.chains.emissions, self.chains.transitions
-        before, after = self.prefixes[..., B], self.suffixes[..., E] - self.log_z
-        inner = emissions[..., I] + steps[I, I]
-        # A word that cannot be in an entity is in no candidate: without it the sums stay small, and so exact.
-        through = inner.masked_fill(inner <= FORCED / 2, 0).cumsum(0)
-        left = before - through + steps[B, I] - steps[I, I]
-        right = after + steps[I, E]
-        right = torch.cat([right[:1], right[1:] + through[:-1]])
-        pair = before[:-1] + steps[B, E] + after[1:]
-        pair = torch.cat([pair, before[:1].new_zeros(before[:1].shape)])
-        goes_on = torch.logsumexp(steps[B, [O, B]] + self.suffixes[1:][..., [O, B]], -1)
-        goes_on = torch.cat([goes_on, self.log_z.new_zeros(1, len(self.log_z))])
-        at_last = torch.arange(len(before), device=before.device)[:, None] == packing.last
-        single = before + torch.where(at_last, self.chains.end[B], goes_on) - self.log_z
-        return PlaceScores(*(packing.unpack(scores) for scores in (single, pair, left, right)))
+def log_marginals(chains: Chains) -> Tensor:
+    """(words, chains, 4) the log of each tag's probability, −inf where no path has it."""
+    suffixes, prefixes = chains.suffixes(), chains.prefixes()
+    # both sums hold the word's own score
+    logs = prefixes + suffixes - chains.emissions - chains.log_z(prefixes)[:, None]
+    return logs.masked_fill(logs.detach() < FORCED / 2, -torch.inf)
 
 
 @dataclass(frozen=True)
@@ -167,6 +136,27 @@ class PlaceScores:
     pair: Tensor
     left: Tensor
     right: Tensor
+
+    @classmethod
+    def of(cls, chains: Chains) -> PlaceScores:
+        """There is one way through the words of an entity, so that its probability is a product of few sums."""
+        packing, steps = chains.packing, chains.transitions
+        suffixes, prefixes = chains.suffixes(), chains.prefixes()
+        log_z = chains.log_z(prefixes)
+        before, after = prefixes[..., B], suffixes[..., E] - log_z
+        inner = chains.emissions[..., I] + steps[I, I]
+        # A word that cannot be in an entity is in no candidate: without it the sums stay small, and so exact.
+        through = inner.masked_fill(inner <= FORCED / 2, 0).cumsum(0)
+        left = before - through + steps[B, I] - steps[I, I]
+        right = after + steps[I, E]
+        right = torch.cat([right[:1], right[1:] + through[:-1]])
+        pair = before[:-1] + steps[B, E] + after[1:]
+        pair = torch.cat([pair, torch.zeros_like(before[:1])])
+        goes_on = torch.logsumexp(steps[B, [O, B]] + suffixes[1:][..., [O, B]], -1)
+        goes_on = torch.cat([goes_on, torch.zeros_like(log_z[None])])
+        at_last = torch.arange(len(before), device=before.device)[:, None] == packing.last
+        single = before + torch.where(at_last, chains.end[B], goes_on) - log_z
+        return cls(*(packing.unpack(scores) for scores in (single, pair, left, right)))
 
     def table(self) -> Tensor:
         """(chains, words, words): of all places at once, [first word][last word]; of no meaning below the diagonal."""

@@ -15,7 +15,6 @@ class MrcHead(SpanHead):
 
     dim:   of what `QuestionEncoder` gives: types · d, the readings side by side. What is learned is the same for all
            types: what tells them apart is their questions.
-    start_weight, end_weight, match_weight: of the parts of the loss.
 
     With s_i, e_j and m_ij = a_i + b_j (w · [h_i; h_j] in two halves) logits, a span's score is min(s_i, e_j, m_ij): it
     is above 0 exactly where the source finds an entity, where all three are; its probability is σ of the score.
@@ -24,14 +23,9 @@ class MrcHead(SpanHead):
     Source: Li et al., ACL 2020, "A Unified MRC Framework for Named Entity Recognition".
     """
 
-    def __init__(
-        self, dim: int, types: int, *, start_weight: float = 1.0, end_weight: float = 1.0, match_weight: float = 1.0
-    ) -> None:
+    def __init__(self, dim: int, types: int) -> None:
         super().__init__()
-        if dim % types:
-            raise ValueError(f"dim: expected a multiple of types = {types} (one reading for each), found {dim}")
         self.types = types
-        self.weights = start_weight, end_weight, match_weight
         self.starts = Projection(dim // types, 1)
         self.ends = Projection(dim // types, 1)
         self.match_first = Projection(dim // types, 1)
@@ -42,7 +36,7 @@ class MrcHead(SpanHead):
         return float(mask.sum())
 
     def loss(self, vectors: Tensor, mask: Tensor, gold: Spans, weight: Tensor | None = None) -> Tensor:
-        """Sum over sentences and types of a · CE_start + b · CE_end + c · BCE_match.
+        """Sum over sentences and types of CE_start + CE_end + BCE_match.
 
         CE_start and CE_end are binary, means over the counted words; BCE_match is the mean over the spans that begin
         at a gold or found start and end at a gold or found end, 0 where there is none.
@@ -55,11 +49,7 @@ class MrcHead(SpanHead):
         asked = possible & (first | (starts > 0))[..., None] & (last | (ends > 0))[..., None, :]
         counted = mask[:, None].expand_as(starts)
         parts = ((starts, first, counted), (ends, last, counted), (matches, wanted, asked))
-        losses = [
-            share * weighted_sum(_mean_cross_entropy(*part), weight)
-            for share, part in zip(self.weights, parts, strict=True)
-        ]
-        return torch.stack(losses).sum()
+        return torch.stack([weighted_sum(_mean_cross_entropy(*part), weight) for part in parts]).sum()
 
     def scores(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """(batch, types, words, words) float32 or better: min(s_i, e_j, m_ij); the lowest number where no candidate."""
@@ -68,11 +58,9 @@ class MrcHead(SpanHead):
         return masked(lowest, candidates(mask)[:, None])
 
     def span_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """σ of the score. Differentiable."""
         return self.scores(vectors, mask).sigmoid()
 
     def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """`tag_log_probs` of the scores."""
         return tag_log_probs(self.scores(vectors, mask), mask)
 
     @torch.no_grad()

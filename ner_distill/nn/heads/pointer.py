@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypedDict, Unpack
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,13 +16,14 @@ from torch.utils.checkpoint import checkpoint
 from ner_distill.nn import spans
 from ner_distill.nn.heads.base import SpanHead, weighted_sum
 from ner_distill.nn.heads.pointer_scores import AdditiveScores, Parts, ProductScores, SharedProductScores, SpanScores
-from ner_distill.nn.heads.pointer_terms import gold_loss, overlap_f1, sparse_terms
 from ner_distill.nn.spans import Spans
 
 BLOCK = {"cpu": 2**19}
 """Numbers (sentences × spans × types or hidden units) that are computed at once: what caches hold; elsewhere `KEPT`."""
 KEPT = 2**24
 """Above so many numbers in all, blocks are computed again in the backward pass instead of kept for it."""
+READING_ENTROPY = 0.05
+"""λ: weight, within the reading-comprehension objective, of what keeps its distribution wide."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Block:
     allowed: Tensor
 
     def cut(self, table: Tensor) -> Tensor:
-        """The part of a table (..., words, words)."""
+        """The block's part of a table (..., words, words)."""
         return table[..., self.first, self.last]
 
 
@@ -42,21 +43,12 @@ Work = Callable[[Tensor, Block], tuple[Tensor, ...]]
 """The scores of a block (batch, types, first words, last words), lowest where there is no candidate → tensors."""
 
 
-class PointerOptions(TypedDict, total=False):
-    """What all pointers take."""
-
-    max_width: int
-    """Spans of more words are no candidates; 0 (the default) = any width."""
-    smoothing: float
-    """ε: gold is learned as 1 − ε, and the other candidates of a sentence share another ε in each type."""
-    reading: float
-    """Weight of the reading-comprehension objective, see `_reading_loss`; 0 (the default) = none."""
-    reading_entropy: float
-    """Weight, within that, of what keeps its distribution wide; 0.05 unless given."""
-
-
 class PointerHead(SpanHead):
-    """What all pointers share; form: what scores spans.
+    """What all pointers share. `form` scores spans, made with the options that are named nowhere else.
+
+    max_width: spans of more words are no candidates; 0 = any width.
+    smoothing: ε: gold is learned as 1 − ε, and the other candidates of a sentence share another ε in each type.
+    reading:   weight of the reading-comprehension objective, see `_reading_loss`; 0 = none.
 
     An entity is what scores above 0; nested ones come for free. Losses and marginals are computed for some first
     words at a time, above `KEPT` numbers once more in the backward pass, so that memory stays small.
@@ -65,27 +57,21 @@ class PointerHead(SpanHead):
 
     smooths = True
     learns_spans = True
+    form_type: ClassVar[type[ProductScores] | type[SharedProductScores] | type[AdditiveScores]]
 
     def __init__(
         self,
-        form: SpanScores,
+        dim: int,
+        types: int,
         *,
         max_width: int = 0,
         smoothing: float = 0.0,
         reading: float = 0.0,
-        reading_entropy: float = 0.05,
+        **form: Any,
     ) -> None:
         super().__init__()
-        if form.types < 1:
-            raise ValueError(f"types: expected at least 1, found {form.types}")
-        if not 0 <= smoothing < 1:
-            raise ValueError(f"smoothing: expected a number from 0 to below 1, found {smoothing}")
-        for name, value in (("max_width", max_width), ("reading", reading), ("reading_entropy", reading_entropy)):
-            if value < 0:
-                raise ValueError(f"{name}: expected 0 or more, found {value}")
-        self.form = form
-        self.max_width, self.smoothing = max_width, smoothing
-        self.reading, self.reading_entropy = reading, reading_entropy
+        self.form: SpanScores = self.form_type(dim, types, **form)
+        self.max_width, self.smoothing, self.reading = max_width, smoothing, reading
 
     def scores(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """(batch, types, words, words) float32 logits; the dtype's lowest number where there is no candidate."""
@@ -133,18 +119,16 @@ class PointerHead(SpanHead):
         with _full_precision(first):
 
             def work(scores: Tensor, _: Block) -> tuple[Tensor, ...]:
-                one, other = scores.chunk(2)  # equal where there is no candidate
-                return (((one.sigmoid() - other.sigmoid()) * (one - other)).sum(),)
+                s, t = scores.chunk(2)  # equal where there is no candidate
+                return (((s.sigmoid() - t.sigmoid()) * (s - t)).sum(),)
 
             (sums,) = self._over_blocks(parts, allowed, work)
             return torch.stack(sums).sum()
 
     def span_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """The logistic function of the scores."""
         return self.scores(vectors, mask).sigmoid()
 
     def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """`spans.tag_log_probs` of the scores."""
         parts, allowed = self._prepared(vectors, mask)
         words = mask.shape[1]
         with _full_precision(vectors):
@@ -168,11 +152,11 @@ class PointerHead(SpanHead):
         with _full_precision(vectors):
 
             def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
-                some, values = spans.spans_above(scores, least)
+                likely, values = spans.spans_above(scores, least)
                 start = block.first.start
-                return some.places + torch.tensor([0, start, start, 0], device=scores.device), values.sigmoid()
+                return likely.places + torch.tensor([0, start, start, 0], device=scores.device), values.sigmoid()
 
-            places, probs = (torch.cat(some) for some in self._over_blocks(parts, allowed, work))
+            places, probs = (torch.cat(blocks) for blocks in self._over_blocks(parts, allowed, work))
             order = places[:, 0].argsort(stable=True)  # blocks are in the order of first words already
             return Spans(places[order]), probs[order]
 
@@ -180,7 +164,7 @@ class PointerHead(SpanHead):
         def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
             return sparse_terms(scores, gold, block.first.start)
 
-        rest, at_gold = (torch.stack(some) for some in self._over_blocks(parts, allowed, work))
+        rest, at_gold = (torch.stack(blocks) for blocks in self._over_blocks(parts, allowed, work))
         of_gold = gold_loss(at_gold.sum(0), gold, allowed, self.form.types)
         of_rest = functional.softplus(rest.logsumexp(0))
         return weighted_sum(of_gold, weight) + weighted_sum(of_rest, weight)
@@ -199,7 +183,7 @@ class PointerHead(SpanHead):
     def _reading_loss(self, parts: Parts, allowed: Tensor, gold: Spans) -> Tensor:
         """(batch, types) −Σ p · f1 + λ Σ p log p, p the softmax of all candidates; 0 for a type without gold.
 
-        f1(i, j): the best overlap F1, in words, of the span with a gold span of its type; λ: `reading_entropy`.
+        f1(i, j): the best overlap F1, in words, of the span with a gold span of its type; λ: `READING_ENTROPY`.
         """
         row, start, end, kind = gold.places.unbind(1)
         possible = allowed[row, start, end - 1].to(parts[0].dtype)
@@ -213,10 +197,10 @@ class PointerHead(SpanHead):
             plain = scores.masked_fill(~block.allowed[:, None], 0).flatten(2)
             return spans.log_sum_exp_of_table(scores), (within * overlaps.flatten(2)).sum(-1), (within * plain).sum(-1)
 
-        totals, f1, score = (torch.stack(some) for some in self._over_blocks(parts, allowed, work))
+        totals, f1, score = (torch.stack(blocks) for blocks in self._over_blocks(parts, allowed, work))
         shares = totals.softmax(0)  # of all probability, by block
         total, f1, score = totals.logsumexp(0), (shares * f1).sum(0), (shares * score).sum(0)
-        return asked.view_as(f1) * (self.reading_entropy * (score - total) - f1)
+        return asked.view_as(f1) * (READING_ENTROPY * (score - total) - f1)
 
     def _prepared(self, vectors: Tensor, mask: Tensor) -> tuple[Parts, Tensor]:
         """The parts of the scores, and (batch, words, words) the candidates."""
@@ -245,26 +229,19 @@ class PointerHead(SpanHead):
 class GlobalPointerHead(PointerHead):
     """GlobalPointer: a query and a key per type; see `ProductScores`."""
 
-    def __init__(
-        self, dim: int, types: int, *, head_dim: int = 64, rotary: bool = True, **options: Unpack[PointerOptions]
-    ) -> None:
-        super().__init__(ProductScores(dim, types, head_dim=head_dim, rotary=rotary), **options)
+    form_type = ProductScores
 
 
 class EfficientPointerHead(PointerHead):
     """Efficient GlobalPointer: one query and key for all types; see `SharedProductScores`."""
 
-    def __init__(
-        self, dim: int, types: int, *, head_dim: int = 64, rotary: bool = True, **options: Unpack[PointerOptions]
-    ) -> None:
-        super().__init__(SharedProductScores(dim, types, head_dim=head_dim, rotary=rotary), **options)
+    form_type = SharedProductScores
 
 
 class AdditivePointerHead(PointerHead):
     """The form of TPLinker: a hidden layer over the two words; see `AdditiveScores`."""
 
-    def __init__(self, dim: int, types: int, *, head_dim: int = 64, **options: Unpack[PointerOptions]) -> None:
-        super().__init__(AdditiveScores(dim, types, hidden=head_dim), **options)
+    form_type = AdditiveScores
 
 
 def _bias(parts: Parts, allowed: Tensor) -> Tensor:
@@ -274,3 +251,59 @@ def _bias(parts: Parts, allowed: Tensor) -> Tensor:
 
 def _full_precision(vectors: Tensor) -> torch.autocast:
     return torch.autocast(vectors.device.type, enabled=False)
+
+
+def sparse_terms(scores: Tensor, gold: Spans, first: int) -> tuple[Tensor, Tensor]:
+    """The parts of the loss of a block of spans, without a table of targets.
+
+    scores: (batch, types, rows, columns): row 0 and column 0 are word `first`. The lowest number where no candidate is.
+    Returns: (batch, types) the log of the sum over Q; (spans,) the scores of the gold spans in the block, 0 for others.
+    """
+    row, start, end, kind = gold.places.unbind(1)
+    start, last = start - first, end - 1 - first
+    types, rows, columns = scores.shape[1:]
+    if not scores.numel():
+        return spans.log_sum_exp_of_table(scores), scores.new_zeros(len(row))
+    inside = (start >= 0) & (start < rows) & (last < columns)
+    place = ((row * types + kind) * rows + start) * columns + last
+    at_gold = scores.flatten().index_select(0, place.masked_fill(~inside, 0))
+    # Added, as a mask takes longer; what is not of this block goes behind the table, so that nothing is asked of a GPU.
+    lowest = torch.finfo(scores.dtype).min
+    without = scores.new_zeros(scores.numel() + 1)
+    without[torch.where(inside & (at_gold.detach() > lowest), place, scores.numel())] = lowest
+    return spans.log_sum_exp_of_table(scores + without[:-1].view(scores.shape)), at_gold.masked_fill(~inside, 0)
+
+
+def gold_loss(at_gold: Tensor, gold: Spans, allowed: Tensor, types: int) -> Tensor:
+    """The other part: (batch, types) log(1 + Σ_P e^{−s}), from the scores (spans,) of the gold spans.
+
+    allowed: (batch, words, words) bool, candidates. Gold that is none, or that is given twice, is left out.
+    """
+    row, start, end, kind = gold.places.unbind(1)
+    group = row * types + kind
+    place = (group * allowed.shape[1] + start) * allowed.shape[2] + end - 1
+    twice = (place[:, None] == place).tril(-1).any(1)
+    logs = spans.masked(-at_gold, allowed[row, start, end - 1] & ~twice)
+    greatest = logs.new_zeros(len(allowed) * types).scatter_reduce(0, group, logs.detach(), "amax")
+    total = (-greatest).exp().index_add(0, group, (logs - greatest[group]).exp())
+    return (greatest + total.log()).view(len(allowed), types)
+
+
+@torch.no_grad()
+def overlap_f1(gold: Spans, weight: Tensor, shape: torch.Size, first: int) -> Tensor:
+    """For every span of a block the best overlap F1, counted in words, with a gold span of its sentence and type.
+
+    weight: (spans,) float: 1 for a gold span that counts, 0 for one that does not.
+    shape:  batch, types, rows, columns: row 0 and column 0 are word `first`.
+    Returns: that shape, in the dtype of the weights; 0 where there is no gold. What it is for i > j does not matter.
+    """
+    batch, types, rows, columns = shape
+    row, start, end, kind = gold.places.unbind(1)
+    i = first + torch.arange(rows, device=weight.device)[:, None]
+    j = first + torch.arange(columns, device=weight.device)
+    start, end = start[:, None, None], end[:, None, None]
+    common = (torch.minimum(j + 1, end) - torch.maximum(i, start)).clamp(min=0)
+    f1 = weight[:, None, None] * 2 * common / (j + 1 - i + end - start).clamp(min=1)
+    best = weight.new_zeros(batch * types, rows * columns)
+    index = (row * types + kind)[:, None].expand(-1, rows * columns)
+    return best.scatter_reduce_(0, index, f1.flatten(1), "amax").view(shape)

@@ -16,7 +16,7 @@ Parts = tuple[Tensor, ...]
 
 
 class SpanScores(nn.Module, ABC):
-    """A form of scoring."""
+    """A form of scoring: its constructor takes the width of word vectors, how many types, and options of its own."""
 
     types: int
     channels: int
@@ -40,7 +40,6 @@ class ProductScores(SpanScores):
 
     def __init__(self, dim: int, types: int, *, head_dim: int = 64, rotary: bool = True) -> None:
         super().__init__()
-        _check_head_dim(head_dim, rotary)
         self.types = self.channels = types
         self.head_dim, self.rotary = head_dim, rotary
         self.query = nn.Linear(dim, types * head_dim)
@@ -50,9 +49,9 @@ class ProductScores(SpanScores):
         """Queries and keys, turned and divided by the root of √d: (batch, types, words, head_dim) each."""
         both = (_projected(part, vectors).unflatten(-1, (self.types, -1)) for part in (self.query, self.key))
         scale = self.head_dim**-0.25
-        placed = (turned(one, scale=scale) if self.rotary else one * scale for one in both)
+        placed = (turned(part, scale=scale) if self.rotary else part * scale for part in both)
         # One copy here saves one for every block: a product of matrices wants types beside the batch.
-        query, key = (one.transpose(1, 2).contiguous() for one in placed)
+        query, key = (part.transpose(1, 2).contiguous() for part in placed)
         return query, key
 
     def block(self, parts: Parts, bias: Tensor, first: slice, last: slice) -> Tensor:
@@ -70,7 +69,6 @@ class SharedProductScores(SpanScores):
 
     def __init__(self, dim: int, types: int, *, head_dim: int = 64, rotary: bool = True) -> None:
         super().__init__()
-        _check_head_dim(head_dim, rotary)
         self.types = self.channels = types
         self.head_dim, self.rotary = head_dim, rotary
         self.project = nn.Linear(dim, 2 * head_dim)
@@ -94,18 +92,16 @@ class SharedProductScores(SpanScores):
 class AdditiveScores(SpanScores):
     """s(i, j) = w · tanh(W [h_i; h_j] + b), w of each type; W in two halves, so that words are projected once.
 
-    hidden: rows of W. It has no notion of positions beyond those in the vectors.
+    head_dim: rows of W. It has no notion of positions beyond those in the vectors.
     Source: Wang et al., COLING 2020, "TPLinker" (handshaking kernel).
     """
 
-    def __init__(self, dim: int, types: int, *, hidden: int = 64) -> None:
+    def __init__(self, dim: int, types: int, *, head_dim: int = 64) -> None:
         super().__init__()
-        if hidden < 1:
-            raise ValueError(f"hidden: expected at least 1, found {hidden}")
-        self.types, self.channels = types, max(types, hidden)
-        self.begin = nn.Linear(dim, hidden)
-        self.end = nn.Linear(dim, hidden, bias=False)
-        self.weights = nn.Linear(hidden, types, bias=False)
+        self.types, self.channels = types, max(types, head_dim)
+        self.begin = nn.Linear(dim, head_dim)
+        self.end = nn.Linear(dim, head_dim, bias=False)
+        self.weights = nn.Linear(head_dim, types, bias=False)
 
     def forward(self, vectors: Tensor) -> Parts:
         """What a word gives as first and as last one: (batch, hidden, words, 1) each."""
@@ -139,8 +135,3 @@ def turned(vectors: Tensor, *, scale: float = 1.0) -> Tensor:
 def _projected(linear: nn.Linear, vectors: Tensor) -> Tensor:
     projected: Tensor = linear(vectors.to(linear.weight.dtype))
     return projected.to(torch.promote_types(projected.dtype, torch.float32))
-
-
-def _check_head_dim(head_dim: int, rotary: bool) -> None:
-    if head_dim < 1 or (rotary and head_dim % 2):
-        raise ValueError(f"head_dim: expected {'an even number' if rotary else 'a number'} above 0, found {head_dim}")

@@ -22,9 +22,6 @@ class PuHead(TagHead):
              (after Zhou et al., ACL 2022). False: σ(z), the binary classifiers of the source.
     gamma:   γ, weight of missed labels; None: 1, or 1 / π of each type where bounded, so that they weigh as much as all
              other words do: with much less, "none" for every word soon is as good as anything, and stays so.
-    priors:  (types,) π, the share of all words that are of each type, labelled or not. Needed by `loss` alone, which
-             `set_rates` can give later; kept with the weights.
-    shares:  (types,) the share of all words that are LABELLED with each type.
 
     Labels are trusted, their absence is not. Neighbouring words of one type make one entity: two entities of one type
     that touch are not told apart.
@@ -42,21 +39,19 @@ class PuHead(TagHead):
         bounded: bool = False,
         joint: bool = True,
         gamma: float | None = None,
-        priors: Sequence[float] | None = None,
-        shares: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        if gamma is not None and not gamma > 0:
-            raise ValueError(f"gamma: expected a number above 0, found {gamma}")
         self.types, self.bounded, self.joint, self.gamma = types, bounded, joint, gamma
         self.project = Projection(dim, types)
         self.register_buffer("priors", torch.zeros(types))
         self.register_buffer("shares", torch.zeros(types))
-        if priors is not None and shares is not None:
-            self.set_rates(priors, shares)
 
     def set_rates(self, priors: Sequence[float], shares: Sequence[float]) -> None:
-        """What the loss has to know of all the data: see the constructor. Each in (0, 1), else ValueError."""
+        """What `loss` alone has to know of all the data, kept with the weights. Each in (0, 1), else ValueError.
+
+        priors: (types,) π, the share of all words that are of each type, labelled or not.
+        shares: (types,) the share of all words that are LABELLED with each type.
+        """
         for name, values, kept in (("priors", priors, self.priors), ("shares", shares, self.shares)):
             if len(values) != self.types or not all(0 < value < 1 for value in values):
                 raise ValueError(f"{name}: expected {self.types} numbers between 0 and 1, found {list(values)}")

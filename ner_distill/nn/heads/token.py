@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ner_distill.nn.heads.base import Projection, TagHead, forbidden_masks, weighted_sum
+from ner_distill.nn.heads.base import Projection, TagHead, weighted_sum
 from ner_distill.nn.heads.chain import best_path
 
 
@@ -16,7 +16,7 @@ class TokenHead(TagHead):
     """Every word's tag is independent of the others'; only decoding knows what may follow what.
 
     dim: of the word vectors. allowed_start, allowed_transitions [previous][next]: what decoding may give.
-    decode: "viterbi" = the most probable path that is allowed; "greedy" = each word's best tag, allowed or not.
+    greedy: decoding gives each word's best tag, allowed or not, instead of the most probable path that is allowed.
     """
 
     forbidden_start: Tensor
@@ -28,16 +28,13 @@ class TokenHead(TagHead):
         allowed_start: Sequence[bool],
         allowed_transitions: Sequence[Sequence[bool]],
         *,
-        decode: str = "viterbi",
+        greedy: bool = False,
     ) -> None:
         super().__init__()
-        if decode not in ("viterbi", "greedy"):
-            raise ValueError(f"decode: expected 'viterbi' or 'greedy', found {decode!r}")
-        self.greedy = decode == "greedy"
+        self.greedy = greedy
         self.project = Projection(dim, len(allowed_start))
-        forbidden_start, forbidden_transitions = forbidden_masks(allowed_start, allowed_transitions)
-        self.register_buffer("forbidden_start", forbidden_start, persistent=False)
-        self.register_buffer("forbidden_transitions", forbidden_transitions, persistent=False)
+        self.register_buffer("forbidden_start", ~torch.tensor(allowed_start), persistent=False)
+        self.register_buffer("forbidden_transitions", ~torch.tensor(allowed_transitions), persistent=False)
 
     def count(self, mask: Tensor) -> float:
         """Words: each has a likelihood of its own."""
@@ -54,13 +51,11 @@ class TokenHead(TagHead):
         return weighted_sum(losses.view(tags.shape), weight)
 
     def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """The log-softmax of each word."""
         logits: Tensor = self.project(vectors)
         return logits.log_softmax(-1).masked_fill(~mask[..., None], 0)
 
     @torch.no_grad()
     def decode(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """As the constructor says."""
         logits: Tensor = self.project(vectors)
         if self.greedy:
             return logits.argmax(-1).masked_fill(~mask, 0)

@@ -36,7 +36,6 @@ class Figures:
 
     @property
     def seconds_per_epoch(self) -> float:
-        """The mean over the epochs of the run."""
         return self.seconds / max(self.epochs, 1)
 
 
@@ -98,11 +97,9 @@ class Comparison:
 
     @property
     def failed(self) -> tuple[Run, ...]:
-        """The runs that came to no figures."""
         return tuple(run for run in self.runs if run.error is not None)
 
     def summaries(self) -> list[Summary]:
-        """A summary of each configuration."""
         return [self._summary(name) for name in self.names]
 
     def _figures(self, name: str) -> dict[int, Figures]:
@@ -128,7 +125,7 @@ class Comparison:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """What `comparison.json` says of it: the runs, and for readers the means as well."""
+        """Returns what `comparison.json` says: the runs, and for readers the means as well."""
         return {
             "configurations": list(self.names),
             "seeds": list(self.seeds),
@@ -138,7 +135,7 @@ class Comparison:
 
 
 def read_comparison(out: Path) -> Comparison:
-    """The comparison that a directory holds, as far as it has come. Raises RunError where there is none."""
+    """Returns the comparison that a directory holds, as far as it has come. Raises RunError where there is none."""
     path = out / FILE
     data = read_json(path, "this is not a directory of `ner-distill compare`")
     if not isinstance(data, dict) or data.get("format") != FORMAT:
@@ -147,7 +144,7 @@ def read_comparison(out: Path) -> Comparison:
         runs = [run | {"figures": run["figures"] and Figures(**run["figures"])} for run in data["runs"]]
         return Comparison(tuple(data["configurations"]), tuple(data["seeds"]), tuple(Run(**run) for run in runs))
     except (KeyError, TypeError) as error:
-        raise RunError(f"{path}: not as it was written ({error!r}); go on with the comparison (--resume)") from None
+        raise RunError(f"{path}: not as it was written ({error!r}); go on with the comparison (`resume`)") from None
 
 
 def _known(values: Sequence[float | None]) -> list[float]:

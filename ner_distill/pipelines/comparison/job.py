@@ -10,75 +10,68 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ner_distill.config import TeacherConfig, load_config
-from ner_distill.data.metrics import Scores
+from ner_distill.config import TeacherConfig
 from ner_distill.errors import RunError
 from ner_distill.files import read_json, write_json
-from ner_distill.options import ReadOptions
 from ner_distill.options.models import EvaluateOptions
-from ner_distill.options.training import TeacherOptions
+from ner_distill.options.training import CompareOptions, TeacherOptions
 from ner_distill.pipelines.comparison.figures import Figures
 from ner_distill.runs.info import TEACHER_RUN
-from ner_distill.training.child import run_child, serve
+from ner_distill.training.workers import run_processes
 
 
 @dataclass(frozen=True)
 class Job:
-    """One training: everything its process is told; all of it can be sent as JSON."""
+    """One training. config: of this run, its seed included. options: of the comparison."""
 
     name: str
-    seed: int
-    out: str
-    train: tuple[str, ...]
-    dev: tuple[str, ...]
-    test: tuple[str, ...]
-    reading: ReadOptions
+    config: TeacherConfig
+    options: CompareOptions
 
     @property
-    def config(self) -> Path:
-        """The configuration, whatever becomes of the file that it was read from."""
-        return Path(self.out) / self.name / "config.toml"
+    def seed(self) -> int:
+        return self.config.seed
 
     @property
-    def directory(self) -> Path:
-        """Of the run."""
-        return self.config.parent / f"seed-{self.seed}"
+    def run(self) -> Path:
+        return self.options.out / self.name / f"seed-{self.seed}"
 
     @property
     def begun(self) -> bool:
-        """Is there a run to go on with?"""
-        return TEACHER_RUN.state(self.directory) != "absent"
+        """Whether there is a run to go on with."""
+        return TEACHER_RUN.state(self.run) != "absent"
 
     @property
     def trained(self) -> bool:
-        """Is only the scoring left to do, if anything?"""
-        return TEACHER_RUN.state(self.directory) == "finished"
+        """Whether only the scoring is left to do, if anything."""
+        return TEACHER_RUN.state(self.run) == "finished"
 
     @property
     def finished(self) -> bool:
-        """Is nothing left to do?"""
-        return self.trained and "peak_mib" in self.measured() and ("test" in self.measured() or not self.test)
+        """Whether nothing is left to do."""
+        measured = self.measured()
+        return self.trained and "peak_mib" in measured and ("test" in measured or not self.options.test)
 
     def measured(self) -> dict[str, Any]:
-        """What its process noted beside the run; empty before it did."""
-        path = self.directory / "measured.json"
+        """Returns what its process noted beside the run; nothing before it did."""
+        path = self.run / "measured.json"
         return dict(read_json(path, "")) if path.is_file() else {}
 
     def figures(self) -> Figures:
-        """What a finished run came to. Raises RunError where it is damaged."""
-        metrics, measured = read_json(self.directory / "metrics.json", "the run is damaged"), self.measured()
+        """Returns what a finished run came to. Raises RunError where it is damaged."""
+        metrics, measured = read_json(self.run / "metrics.json", "the run is damaged"), self.measured()
         try:
             return Figures(
                 dev=metrics["dev"]["micro"]["f1"],
-                test=measured["test"]["micro"]["f1"] if self.test else None,
+                test=measured["test"]["micro"]["f1"] if self.options.test else None,
                 seconds=metrics["seconds"],
-                epochs=len((self.directory / "metrics.jsonl").read_text("utf-8").splitlines()),
+                epochs=len((self.run / "metrics.jsonl").read_text("utf-8").splitlines()),
                 peak_mib=measured["peak_mib"],
                 gpu_mib=measured["gpu_mib"],
                 parameters=metrics["parameters"],
             )
         except (KeyError, TypeError, OSError) as error:
-            raise RunError(f"{self.directory}: the run is damaged ({error!r}); remove it to train it again") from None
+            raise RunError(f"{self.run}: the run is damaged ({error!r}); remove it to train it again") from None
 
 
 Runner = Callable[[Job, bool], str | None]
@@ -90,45 +83,39 @@ def run_in_process(job: Job, quiet: bool) -> str | None:
 
     Returns: None, or the message where it failed.
     """
-    return run_child(__name__, "do_job", asdict(job), quiet=quiet)
+    ((_, reason),) = run_processes(do_job, [job], quiet=quiet)
+    return reason
 
 
 # ---- in the process of a run
 
 
-def do_job(message: dict[str, Any]) -> None:
-    """Do the job of the message in this process: see `serve`."""
-    lists = {key: tuple(value) for key, value in message.items() if isinstance(value, list)}
-    job = Job(**(message | lists | {"reading": ReadOptions(**message["reading"])}))
-    serve(lambda: _train_and_measure(job))
-
-
-def _train_and_measure(job: Job) -> None:
+def do_job(job: Job) -> None:
+    """Train, or go on, and measure. Raises NerDistillError."""
+    from ner_distill.pipelines.evaluate import evaluate
     from ner_distill.pipelines.train_teacher import train_teacher
 
-    directory = job.directory
-    measured = job.measured()
+    options, measured = job.options, job.measured()
     if not job.trained:
-        config = load_config(TeacherConfig, job.config, [f"seed={job.seed}"])
-        options = TeacherOptions(train=job.train, dev=job.dev, out=directory, **asdict(job.reading))
-        train_teacher(config, options, resume="auto")
+        reading = asdict(options.reading())
+        teacher = TeacherOptions(train=options.train, dev=options.dev, out=job.run, **reading)
+        train_teacher(job.config, teacher, resume="auto")
         measured = {"peak_mib": peak_mib(), "gpu_mib": gpu_mib()}
     measured.setdefault("peak_mib", None)  # killed between the last line of training and the measuring: not known
     measured.setdefault("gpu_mib", None)
-    _note(directory, measured)
-    if job.test and "test" not in measured:
-        _note(directory, measured | {"test": _scores(job).to_json()})
-
-
-def _scores(job: Job) -> Scores:
-    from ner_distill.pipelines.evaluate import evaluate
-
-    reading = {name: value for name, value in asdict(job.reading).items() if name != "flatten"}
-    return evaluate(EvaluateOptions(model=job.directory, data=job.test, **reading))
-
-
-def _note(directory: Path, measured: dict[str, Any]) -> None:
-    write_json(directory / "measured.json", measured)
+    write_json(job.run / "measured.json", measured)
+    if options.test and "test" not in measured:
+        scores = evaluate(
+            EvaluateOptions(
+                model=job.run,
+                data=options.test,
+                format=options.format,
+                scheme=options.scheme,
+                tag_column=options.tag_column,
+                strict=options.strict,
+            )
+        )
+        write_json(job.run / "measured.json", measured | {"test": scores.to_json()})
 
 
 def peak_mib() -> float | None:

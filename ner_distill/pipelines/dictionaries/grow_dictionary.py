@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -12,12 +12,13 @@ from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import count_sentences, read_raw
 from ner_distill.data.lexicon.dictionaries import Dictionaries, parse_dictionaries
 from ner_distill.data.lexicon.lexicon import LONGEST_NAME
-from ner_distill.data.sentence import Sentence, separator
+from ner_distill.data.sentence import ScoredSpan, Sentence, separator
 from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import atomic_write_text, write_json
+from ner_distill.options.labels import GrowOptions
 from ner_distill.runs.build import load_run
-from ner_distill.runtime.inference import ScoredSpan, best_device, predict_sentences
+from ner_distill.runtime.inference import best_device, predict_sentences
 
 DICTIONARIES = OutputKind("grow-dictionary", "dictionaries", (), can_resume=False, can_overwrite=False)
 Forms = dict[str, Counter[str]]
@@ -39,17 +40,8 @@ class Growth:
     known: int
 
 
-def grow_dictionary(
-    model: Path,
-    text: Sequence[str | Path],
-    dictionary: Sequence[str],
-    out: Path,
-    *,
-    min_count: int = 3,
-    format: str = "auto",
-    reporter: Reporter | None = None,
-) -> Growth:
-    """Write the dictionaries with what the model found in the text: `OUT/TYPE.txt`, the old entries and then the new.
+def grow_dictionary(options: GrowOptions, reporter: Reporter | None = None) -> Growth:
+    """Write the dictionaries with what the model finds in the text: `OUT/TYPE.txt`, the old entries and then the new.
 
     A form is new where it was found at least `min_count` times, always with one type, and stands under no other.
     `summary.json` has the numbers and all new forms with how often they were found. Memory grows with the different
@@ -57,33 +49,40 @@ def grow_dictionary(
     Source: Peng et al., ACL 2019 (AdaPU).
     Raises NerDistillError for wrong input and where `out` holds something: dictionaries are never overwritten.
     """
-    reporter = reporter or Reporter()
-    files = parse_dictionaries(dictionary)
-    DICTIONARIES.check(out)
-    built = load_run(model)
-    unit, labels = built.info.unit, built.info.labels
-    if strange := [label for label in files if label not in labels]:
-        raise ConfigError(
-            f"--dictionary {strange[0]}: the model knows no such type; it has {', '.join(labels)} ({model})"
-        )
+    reporter, model = reporter or Reporter(), options.model
+    if model is None:
+        raise ConfigError("give `model` RUN to grow by what it finds, or `rounds` N and `dev` FILE to train teachers")
+    files = parse_dictionaries(options.dictionary)
+    DICTIONARIES.check(options.out)
+    run = load_run(model)
+    unit, labels = run.info.unit, run.info.labels
+    check_types(files, labels, model)
     dictionaries, _ = Dictionaries.read(files, unit=unit)
-    tagger = built.tagger.to(best_device())
-    sentences = read_raw(list(text), format=format, unit=unit)
-    between = separator(unit)
+    tagger = run.tagger.to(best_device())
+    text, format = list(options.text), options.format
+    sentences = read_raw(text, format=format, unit=unit)
     found: Forms = {}
     with reporter.progress("searching", total=count_sentences(text, format=format), unit="sentences") as progress:
-        for answer in predict_sentences(tagger, built.featurizer, built.info.tagset, sentences):
-            _count(found, [answer], between)
+        for answer in predict_sentences(tagger, run.featurizer, run.info.tagset, sentences):
+            _count(found, [answer], separator(unit))
             progress.advance()
     if not found:
-        raise DataError(f"--text {', '.join(map(str, text))}: the model finds no entity in it")
-    growth = grown(found, dictionaries, min_count=min_count, labels=labels)
-    _write(out, growth, dictionaries, {"model": str(model), "text": [str(path) for path in text]}, min_count)
+        raise DataError(f"`text` {', '.join(map(str, text))}: the model finds no entity in it")
+    growth = grown(found, dictionaries, min_count=options.min_count, labels=labels)
+    _write(growth, dictionaries, options)
     return growth
 
 
+def check_types(files: Iterable[str], labels: Sequence[str], model: Path) -> None:
+    """Raise ConfigError where there is a dictionary of a type that the model does not know."""
+    if unknown := [label for label in files if label not in labels]:
+        raise ConfigError(
+            f"`dictionary` {unknown[0]}: the model knows no such type; it has {', '.join(labels)} ({model})"
+        )
+
+
 def grown(found: Forms, dictionaries: Dictionaries, *, min_count: int, labels: Sequence[str]) -> Growth:
-    """Which forms are new. found: form → type → how often. labels: the types in the order of the result."""
+    """Returns which forms are new. found: form → type → how often. labels: the types in the order of the result."""
     added: dict[str, dict[str, int]] = {label: {} for label in labels}
     numbers = Counter[str]()
     for form, types in sorted(found.items(), key=lambda one: (-one[1].total(), one[0])):
@@ -110,22 +109,26 @@ def _count(found: Forms, answers: Iterable[tuple[Sentence, Sequence[ScoredSpan]]
                 found.setdefault(form, Counter())[span.label] += 1
 
 
-def _write(out: Path, growth: Growth, dictionaries: Dictionaries, about: Mapping[str, object], min_count: int) -> None:
-    """One file a type, and the summary last."""
-    make_directory(out)
+def _write(growth: Growth, dictionaries: Dictionaries, options: GrowOptions) -> None:
+    """Write one file a type, and the summary last."""
+    make_directory(options.out)
     names = {}
     for label, added in growth.added.items():
         if forms := [*dictionaries.entries.get(label, ()), *added]:
             names[label] = f"{quote(label, safe=' ')}.txt"
-            atomic_write_text(out / names[label], "".join(f"{form}\n" for form in forms))
-    numbers = {"several_types": growth.several, "too_rare": growth.rare, "under_another_type": growth.elsewhere}
+            atomic_write_text(options.out / names[label], "".join(f"{form}\n" for form in forms))
     summary = {
-        **about,
-        "min_count": min_count,
+        "model": str(options.model),
+        "text": [str(path) for path in options.text],
+        "min_count": options.min_count,
         "files": names,
         "before": {label: len(forms) for label, forms in dictionaries.entries.items()},
         "known": growth.known,
-        "not_added": numbers,
+        "not_added": {
+            "several_types": growth.several,
+            "too_rare": growth.rare,
+            "under_another_type": growth.elsewhere,
+        },
         "added": growth.added,
     }
-    write_json(out / "summary.json", summary)
+    write_json(options.out / "summary.json", summary)

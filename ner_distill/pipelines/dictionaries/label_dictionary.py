@@ -15,11 +15,12 @@ from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.lexicon.dictionaries import Conflicts, Dictionaries, common_words, parse_dictionaries
 from ner_distill.data.sentence import Sentence, Unit, separator
 from ner_distill.errors import DataError
+from ner_distill.options.labels import LabelDictionaryOptions
 
 
 @dataclass
 class Matched:
-    """What was found: sentences and words read, of each type the forms and how often, places of ambiguous forms."""
+    """What was found: sentences and words read, of each type the forms and how often, and ambiguous places."""
 
     sentences: int = 0
     words: int = 0
@@ -29,11 +30,10 @@ class Matched:
 
     @property
     def entities(self) -> int:
-        """All of them."""
         return sum(sum(forms.values()) for forms in self.forms.values())
 
     def summary(self) -> str:
-        """Several lines: how much was found, and of each type what most often."""
+        """Returns several lines: how much was found, and of each type what most often."""
         lines = [
             f"{self.sentences:,} sentences, {self.words:,} words, of which {self.labelled:,} "
             f"({self.labelled / max(self.words, 1):.1%}) in {self.entities:,} entities"
@@ -45,29 +45,17 @@ class Matched:
         return "\n".join(lines)
 
 
-def label_dictionary(
-    dictionary: Sequence[str],
-    text: Sequence[str | Path],
-    out: Path,
-    *,
-    conflicts: str = "drop",
-    fold_case: bool = False,
-    unit: str = "auto",
-    format: str = "auto",
-    overwrite: bool = False,
-    reporter: Reporter | None = None,
-) -> Matched:
+def label_dictionary(options: LabelDictionaryOptions, reporter: Reporter | None = None) -> Matched:
     """Label raw text of any size with dictionaries; write JSON Lines, sentences without an entity too.
 
-    dictionary: `TYPE=FILE`, any number of files a type. Otherwise see `Dictionaries`.
     Raises NerDistillError for wrong input, and DataError where nothing at all is found; then nothing is written.
     """
-    reporter = reporter or Reporter()
-    files = parse_dictionaries(dictionary)
-    chosen = unit_of_raw(text, format, unit)
-    dictionaries = read_dictionaries(files, chosen, conflicts, reporter, fold_case=fold_case)
+    reporter, text, format = reporter or Reporter(), list(options.text), options.format
+    files = parse_dictionaries(options.dictionary)
+    unit = unit_of_raw(text, format, options.unit)
+    dictionaries = _read_dictionaries(files, unit, options, reporter)
     matched = Matched(forms={label: Counter() for label in files})
-    sentences = read_raw(list(text), format=format, unit=chosen)
+    sentences = read_raw(text, format=format, unit=unit)
     with reporter.progress("labelling", total=count_sentences(text, format=format), unit="sentences") as progress:
 
         def labelled() -> Iterator[Sentence]:
@@ -77,31 +65,31 @@ def label_dictionary(
             if not matched.entities:
                 raise DataError(_nothing(text, dictionaries))
 
-        write_jsonl(labelled(), out, overwrite=overwrite)
+        write_jsonl(labelled(), options.out, overwrite=options.overwrite)
     for label in [label for label, forms in matched.forms.items() if not forms]:
-        reporter.warn(f"--dictionary {label}: none of its entries stands in the text")
+        reporter.warn(f"`dictionary` {label}: none of its entries stands in the text")
     if matched.dropped:
-        reporter.warn(f"{matched.dropped:,} places of forms under two types {_SAID[dictionaries.conflicts]}")
+        reporter.warn(f"{matched.dropped:,} places of forms under two types {_CONFLICTS[dictionaries.conflicts]}")
     return matched
 
 
-_SAID = {"drop": "left without a label", "mask": "left out of the loss (keep)", "first": "took the first type"}
+_CONFLICTS = {"drop": "left without a label", "mask": "left out of the loss (keep)", "first": "took the first type"}
 
 
-def read_dictionaries(
-    files: dict[str, list[Path]], unit: Unit, conflicts: str, reporter: Reporter, *, fold_case: bool
+def _read_dictionaries(
+    files: dict[str, list[Path]], unit: Unit, options: LabelDictionaryOptions, reporter: Reporter
 ) -> Dictionaries:
-    """The dictionaries of `--dictionary`; says what was cleaned, and which forms stand under two types."""
+    """Read dictionaries; say what was cleaned, and which forms stand under two types."""
     dictionaries, counts = Dictionaries.read(
-        files, unit=unit, conflicts=cast(Conflicts, conflicts), fold_case=fold_case
+        files, unit=unit, conflicts=cast(Conflicts, options.conflicts), fold_case=options.fold_case
     )
-    for label, found in counts.items():
-        cleaned = ", ".join(f"{count:,} {reason}" for reason, count in found.items() if reason != "entries")
-        reporter.info(f"{label}: {found['entries']:,} entries" + (f"; lines: {cleaned}" if cleaned else ""))
+    for label, reasons in counts.items():
+        cleaned = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if reason != "entries")
+        reporter.info(f"{label}: {reasons['entries']:,} entries" + (f"; lines: {cleaned}" if cleaned else ""))
     if ambiguous := dictionaries.ambiguous:
         shown = ", ".join(f"{form} ({' and '.join(labels)})" for form, labels in list(ambiguous.items())[:5])
         more = ", ..." if len(ambiguous) > 5 else ""
-        reporter.warn(f"{len(ambiguous):,} forms stand under two types: {shown}{more}; --conflicts {conflicts}")
+        reporter.warn(f"{len(ambiguous):,} forms stand under two types: {shown}{more}; `conflicts` {options.conflicts}")
     return dictionaries
 
 
@@ -119,9 +107,9 @@ def _labelled(sentence: Sentence, dictionaries: Dictionaries, matched: Matched) 
 
 def _nothing(text: Sequence[str | Path], dictionaries: Dictionaries) -> str:
     entries = [entry for forms in dictionaries.entries.values() for entry in forms]
-    advice = [] if dictionaries.fold_case else ["--fold-case"]
-    advice.append("--unit character" if dictionaries.unit == "word" else "--unit word")
+    advice = [] if dictionaries.fold_case else ["`fold_case`"]
+    advice.append("`unit` character" if dictionaries.unit == "word" else "`unit` word")
     return (
-        f"--text {', '.join(map(str, text))}: none of the {len(entries):,} entries of the dictionaries (such as "
+        f"`text` {', '.join(map(str, text))}: none of the {len(entries):,} entries of the dictionaries (such as "
         f"{entries[0]!r}) stands in it; check the language and the spelling, or try {' or '.join(advice)}"
     )

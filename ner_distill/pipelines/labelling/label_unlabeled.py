@@ -24,7 +24,8 @@ from ner_distill.data.store.manifest import InputFile, Manifest, StoreHeader, Te
 from ner_distill.data.store.writer import StoreWriter
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import sha256_of
-from ner_distill.pipelines.labelling.labeller import Labeller, LabelOptions
+from ner_distill.options.models import LabelUnlabeledOptions
+from ner_distill.pipelines.labelling.labeller import SEED, Labeller
 from ner_distill.runs.build import ENCODER, WEIGHTS, Built, load_teacher
 from ner_distill.runs.heads import QUESTIONS
 from ner_distill.runs.info import fold_teachers, read_info
@@ -32,60 +33,53 @@ from ner_distill.runs.knowledge import DIRECTORY as KNOWLEDGE
 from ner_distill.teacher.model import Teacher
 
 
-def label_unlabeled(
-    teachers: Sequence[Path],
-    text: Sequence[str | Path],
-    out: Path,
-    *,
-    options: LabelOptions | None = None,
-    format: str = "auto",
-    limit: int = 0,
-    resume: bool = False,
-    overwrite: bool = False,
-    reporter: Reporter | None = None,
-) -> Manifest:
-    """Label text and write a store. `limit` > 0 stops after so many sentences.
+def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = None, *, seed: int = SEED) -> Manifest:
+    """Label raw text and write a store.
 
     Where more than one vote is asked of a single teacher that was trained with folds, its fold teachers answer in its
     place: their probabilities are averaged, and they vote.
 
+    seed: decides which pairs of words are sampled.
     Raises NerDistillError for wrong input; whole shards are kept whatever happens, and `resume` continues.
     """
-    options, reporter = options or LabelOptions(), reporter or Reporter()
-    if resume:
+    reporter, text, limit = reporter or Reporter(), list(options.text), options.limit
+    if options.resume:
         resumable(text)
     # Read when oneDNN is first used. It keeps what it compiled for each shape of a batch, 1024 of them unless told
     # otherwise: that grew with the text by some 150 MB, and hardly any shape beyond a few comes again soon.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-    teachers = _voters(teachers, options, reporter)
-    built = [load_teacher(teacher) for teacher in teachers]
-    labeller = Labeller(built, options)
-    header = _header(teachers, built, text, labeller, format, limit)
-    stream: Iterator[Sentence] = read_raw(list(text), format=format, unit=built[0].info.unit)
+    paths = _voting_teachers(options, reporter)
+    teachers = [load_teacher(path) for path in paths]
+    labeller = Labeller(teachers, options, seed=seed)
+    header = _header(paths, teachers, labeller, options)
+    stream: Iterator[Sentence] = read_raw(text, format=options.format, unit=header.unit)
     first = next(stream, None)
     if first is None:
-        raise DataError(f"--text {', '.join(map(str, text))}: no sentence in it")
+        raise DataError(f"`text` {', '.join(map(str, text))}: no sentence in it")
     stream = islice(chain([first], stream), limit or None)
     # only now: whatever was wrong with the input, nothing has been made or replaced
-    writer = StoreWriter.resume(out, header) if resume else StoreWriter.create(out, header, overwrite=overwrite)
+    if options.resume:
+        writer = StoreWriter.resume(options.out, header)
+    else:
+        writer = StoreWriter.create(options.out, header, overwrite=options.overwrite)
     for line in writer.remade:
         reporter.warn(line)
-    total = count_sentences(text, format=format)
+    total = count_sentences(text, format=options.format)
     if total is not None and limit:
         total = min(total, limit)
     shard = labelled = 0
     started = time.monotonic()
     with reporter.progress("labelling", total=total, unit="sentences") as progress:
 
-        def answered(rows: int, words: int) -> None:
+        def advance(sentences: int, words: int) -> None:
             nonlocal labelled
             labelled += words
-            progress.advance(rows, **{"words/s": f"{labelled / (time.monotonic() - started):,.0f}"})
+            progress.advance(sentences, **{"words/s": f"{labelled / (time.monotonic() - started):,.0f}"})
 
         while sentences := list(islice(stream, options.shard_size)):
             if writer.needed(shard):
                 before = labeller.counts()
-                blocks = labeller.blocks(sentences, shard, answered)
+                blocks = labeller.blocks(sentences, shard, advance)
                 counted = {key: value - before.get(key, 0) for key, value in labeller.counts().items()}
                 writer.write_shard(shard, blocks, counted)
             else:
@@ -94,25 +88,26 @@ def label_unlabeled(
     return writer.finish(shard)
 
 
-def _voters(teachers: Sequence[Path], options: LabelOptions, reporter: Reporter) -> Sequence[Path]:
-    """The fold teachers of the one teacher, where votes are asked of it and it has some; else the teachers."""
-    if options.min_votes == 1 or len(teachers) != 1:
-        return teachers
-    read_info(teachers[0])
-    folds = fold_teachers(teachers[0])
-    if folds and not (teachers[0] / "metrics.json").is_file():
-        raise ConfigError(f"--teacher {teachers[0]}: its training is not finished; go on with train-teacher --resume")
+def _voting_teachers(options: LabelUnlabeledOptions, reporter: Reporter) -> Sequence[Path]:
+    """Returns the fold teachers of the one teacher, where votes are asked of it and it has some; else the teachers."""
+    if options.min_votes == 1 or len(options.teacher) != 1:
+        return options.teacher
+    (teacher,) = options.teacher
+    read_info(teacher)
+    folds = fold_teachers(teacher)
+    if folds and not (teacher / "metrics.json").is_file():
+        raise ConfigError(f"`teacher` {teacher}: its training is not finished; go on with train-teacher and `resume`")
     if not folds:
         raise ConfigError(
-            f"--min-votes {options.min_votes}: {teachers[0]} is one teacher without fold teachers; give several "
-            "--teacher, or one trained with --folds"
+            f"`min_votes` {options.min_votes}: {teacher} is one teacher without fold teachers; give several as "
+            "`teacher`, or one trained with `folds`"
         )
-    reporter.info(f"{len(folds)} fold teachers of {teachers[0]} answer and vote")
+    reporter.info(f"{len(folds)} fold teachers of {teacher} answer and vote")
     return folds
 
 
 def fingerprint(run: Path) -> str:
-    """A hash of everything that decides what a teacher answers."""
+    """Returns a hash of everything that decides what a teacher answers."""
     digest = hashlib.sha256()
     features = [run / VOCABULARY] if (run / VOCABULARY).is_file() else sorted((run / ENCODER).iterdir())
     asked = [run / QUESTIONS] if (run / QUESTIONS).is_file() else []
@@ -123,38 +118,35 @@ def fingerprint(run: Path) -> str:
 
 
 def _header(
-    teachers: Sequence[Path],
-    built: Sequence[Built[Teacher]],
-    text: Sequence[str | Path],
-    labeller: Labeller,
-    format: str,
-    limit: int,
+    paths: Sequence[Path], teachers: Sequence[Built[Teacher]], labeller: Labeller, options: LabelUnlabeledOptions
 ) -> StoreHeader:
-    options = labeller.options
-    similarities = [one.model.similarity for one in built if one.model.similarity is not None]
+    """Returns everything that decides what the rows are."""
+    similarities = [teacher.model.similarity for teacher in teachers if teacher.model.similarity is not None]
+    settled = labeller.options
     settings: dict[str, Any] = {
-        "pairs_per_sentence": options.pairs_per_sentence,
-        "min_votes": options.min_votes,
-        "min_confidence": options.min_confidence,
-        "batch_words": options.batch_words,
-        "precision": options.precision,
-        "seed": options.seed,
-        "format": format,
-        "limit": limit,
+        "pairs_per_sentence": settled.pairs_per_sentence,
+        "min_votes": settled.min_votes,
+        "min_confidence": settled.min_confidence,
+        "batch_words": settled.batch_words,
+        "precision": settled.precision,
+        "seed": labeller.seed,
+        "format": options.format,
+        "limit": options.limit,
         # a and b of the teachers' similarity, the mean of several: the student's γ compares with them
         "similarity_scale": fmean(similarity.scale.item() for similarity in similarities) if similarities else 1.0,
         "similarity_shift": fmean(similarity.shift.item() for similarity in similarities) if similarities else 0.0,
     }
-    inputs = tuple(
-        InputFile(name=str(path), size=path.stat().st_size, sha256=sha256_of(path)) for path in input_files(list(text))
-    )
+    inputs = [
+        InputFile(name=str(path), size=path.stat().st_size, sha256=sha256_of(path))
+        for path in input_files(list(options.text))
+    ]
     return StoreHeader(
-        labels=built[0].info.labels,
-        unit=built[0].info.unit,
-        teachers=tuple(TeacherId(name=str(path), fingerprint=fingerprint(path)) for path in teachers),
-        inputs=inputs,
-        shard_size=options.shard_size,
-        block_size=options.block_size,
-        span_floor=options.span_floor if labeller.finds_spans else None,
+        labels=teachers[0].info.labels,
+        unit=teachers[0].info.unit,
+        teachers=tuple(TeacherId(name=str(path), fingerprint=fingerprint(path)) for path in paths),
+        inputs=tuple(inputs),
+        shard_size=settled.shard_size,
+        block_size=labeller.block_size,
+        span_floor=settled.span_floor if labeller.finds_spans else None,
         settings=settings,
     )

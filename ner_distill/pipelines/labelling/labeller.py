@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,67 +18,54 @@ from ner_distill.data.store.pseudo_labels import LIKELY
 from ner_distill.errors import ConfigError
 from ner_distill.nn.heads import SpanHead
 from ner_distill.nn.spans import Spans, span_probs_of_tags, spans_above, word_confidence
-from ner_distill.pipelines.labelling.shard_buffer import Answer, Room, RowSpans
+from ner_distill.options.models import LabelOptions
+from ner_distill.pipelines.labelling.shard_buffer import Answer, RowSpans, ShardBuffer
 from ner_distill.runs.build import Built
 from ner_distill.runtime.inference import best_device, budget_of, has_bf16
 from ner_distill.runtime.onednn import fast_linear
 from ner_distill.teacher.model import Teacher
 
-
-@dataclass(frozen=True)
-class LabelOptions:
-    """How to label; each decides what the rows are, and is kept in the store's manifest.
-
-    pairs_per_sentence: sampled pairs for each sentence of a block; 0 stores none.
-    min_votes:          of several teachers, how many must predict an entity exactly; words of others are dropped, and
-                        those on which the votes and the mean of the probabilities do not say the same.
-    min_confidence:     words whose best tag is less probable than this are dropped.
-    span_floor:         of teachers with a span head, spans that are no more probable than this are not stored.
-    batch_words:        words (pretrained: pieces) of a batch, padding included; 0: what suits the device.
-    precision:          "fp32", "bf16", or "auto": bf16 on a GPU that has it.
-    """
-
-    pairs_per_sentence: int = 32
-    min_votes: int = 1
-    min_confidence: float = 0.0
-    span_floor: float = 0.01
-    shard_size: int = 4096
-    block_size: int = 16
-    batch_words: int = 0
-    precision: str = "auto"
-    seed: int = 13
-
-    def settled(self, device: torch.device) -> LabelOptions:
-        """With values for what was left to the device: a store is not continued on another device with others."""
-        bf16 = has_bf16(device)
-        return replace(
-            self,
-            batch_words=self.batch_words or budget_of(device),
-            precision=("bf16" if bf16 else "fp32") if self.precision == "auto" else self.precision,
-        )
+SEED = 13
+BLOCK_SIZE = 16
 
 
 class Labeller:
-    """The teachers, ready to answer batches."""
+    """Teachers that answer batches of sentences with one voice.
 
-    def __init__(self, teachers: Sequence[Built[Teacher]], options: LabelOptions) -> None:
+    options:    with values for what was left to the device: a store is not continued on another device with others.
+    block_size: the most sentences of a block of the store.
+    seed:       decides which pairs of words are sampled.
+    """
+
+    def __init__(
+        self,
+        teachers: Sequence[Built[Teacher]],
+        options: LabelOptions,
+        *,
+        block_size: int = BLOCK_SIZE,
+        seed: int = SEED,
+    ) -> None:
         """Raises ConfigError where teachers do not agree on labels or unit, and for options that make no sense."""
         first = teachers[0].info
         for other in teachers[1:]:
             if other.info.labels != first.labels or other.info.unit != first.unit:
                 raise ConfigError(
-                    f"--teacher: all need the same labels and unit; "
+                    f"`teacher`: all need the same labels and unit; "
                     f"the first has {', '.join(first.labels)} ({first.unit}), "
                     f"another {', '.join(other.info.labels)} ({other.info.unit})"
                 )
         if not 1 <= options.min_votes <= len(teachers):
             raise ConfigError(
-                f"--min-votes: expected 1 to {len(teachers)}, the number of teachers, found {options.min_votes}"
+                f"`min_votes`: expected 1 to {len(teachers)}, the number of teachers, found {options.min_votes}"
             )
         if not 0 < options.span_floor < 1:
-            raise ConfigError(f"--span-floor: expected more than 0 and less than 1, found {options.span_floor}")
-        self.device = best_device()
-        self.options, self.tagset = options.settled(self.device), first.tagset
+            raise ConfigError(f"`span_floor`: expected more than 0 and less than 1, found {options.span_floor}")
+        self.block_size, self.seed = block_size, seed
+        self.device, self.tagset = best_device(), first.tagset
+        precision = options.precision
+        if precision == "auto":
+            precision = "bf16" if has_bf16(self.device) else "fp32"
+        self.options = replace(options, batch_words=options.batch_words or budget_of(self.device), precision=precision)
         self.autocast = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.precision == "bf16")
         self.featurizers = [teacher.featurizer for teacher in teachers]
         self.models = [teacher.model.to(self.device).eval() for teacher in teachers]
@@ -90,34 +77,32 @@ class Labeller:
         self.compares = options.pairs_per_sentence > 0 and all(model.similarity is not None for model in self.models)
 
     def counts(self) -> dict[str, int]:
-        """What the featurizers could not take as it was, so far."""
+        """Returns how often the featurizers could not take something as it was, so far, by reason."""
         counts: dict[str, int] = {}
         for featurizer in self.featurizers:
             for key, value in featurizer.counts.items():
                 counts[key] = counts.get(key, 0) + value
         return counts
 
-    def blocks(
-        self, sentences: Sequence[Sentence], shard: int, answered: Callable[[int, int], None]
-    ) -> list[SoftBlock]:
-        """The blocks of one shard. `answered` is told the sentences and the words of each batch."""
+    def blocks(self, sentences: Sequence[Sentence], shard: int, advance: Callable[[int, int], None]) -> list[SoftBlock]:
+        """Returns the blocks of one shard. `advance` is called with the sentences and the words of each batch."""
         features = [[featurizer.features(sentence.words) for sentence in sentences] for featurizer in self.featurizers]
         sizes = [
             max(featurizer.size(one[index]) for featurizer, one in zip(self.featurizers, features, strict=True))
             for index in range(len(sentences))
         ]
         pairs_per_sentence = self.options.pairs_per_sentence if self.compares else 0
-        room = Room(sentences, len(self.tagset), pairs_per_sentence, spans=self.finds_spans)
+        buffer = ShardBuffer(sentences, len(self.tagset), pairs_per_sentence, spans=self.finds_spans)
         for number, batch in enumerate(plan_batches(sizes, budget=self.options.batch_words, seed=None)):
             chunks = [
-                range(first, min(first + self.options.block_size, len(batch)))
-                for first in range(0, len(batch), self.options.block_size)
+                range(first, min(first + self.block_size, len(batch)))
+                for first in range(0, len(batch), self.block_size)
             ]
-            rng = np.random.default_rng([self.options.seed, shard, number])
+            rng = np.random.default_rng([self.seed, shard, number])
             answer = self._answer([[one[index] for index in batch] for one in features], chunks, rng)
-            room.put(batch, chunks, answer)
-            answered(len(batch), sum(len(sentences[index].words) for index in batch))
-        return room.blocks()
+            buffer.put(batch, chunks, answer)
+            advance(len(batch), sum(len(sentences[index].words) for index in batch))
+        return buffer.blocks()
 
     def _answer(self, features: list[list[Any]], chunks: Sequence[range], rng: np.random.Generator) -> Answer:
         probs: torch.Tensor | None = None
@@ -156,7 +141,7 @@ class Labeller:
     def _similarity(
         self, vectors: Sequence[torch.Tensor], pairs: Sequence[npt.NDArray[np.int64]]
     ) -> list[npt.NDArray[np.float32]]:
-        """What the teachers say of the pairs of each block, on average."""
+        """Returns the mean of the teachers' similarities for the pairs of each block."""
         if not self.compares:
             return [np.zeros(0, np.float32)] * len(pairs)
         every = torch.from_numpy(np.concatenate(pairs)).to(self.device)
@@ -182,7 +167,7 @@ class Labeller:
         ]
 
     def _entities(self, model: Teacher, encoded: torch.Tensor, mask: torch.Tensor) -> list[set[Span]]:
-        """What one teacher predicts for each sentence."""
+        """Returns the entities that one teacher predicts for each sentence."""
         head = model.tagger.head
         if isinstance(head, SpanHead):
             predicted: list[set[Span]] = [set() for _ in mask]
@@ -192,7 +177,7 @@ class Labeller:
         return [set(self.tagset.decode(row)) for row in head.decode(encoded, mask).tolist()]
 
     def _best(self, probs: torch.Tensor, span_probs: torch.Tensor | None, mask: torch.Tensor) -> list[set[Span]]:
-        """The entities of each sentence as the mean of the teachers' probabilities has them."""
+        """Returns the entities of each sentence that the mean of the teachers' probabilities gives."""
         best: list[set[Span]] = [set() for _ in mask]
         if span_probs is not None:
             for row, start, end, label in spans_above(span_probs, LIKELY)[0].places.tolist():
@@ -205,8 +190,8 @@ class Labeller:
     def _drop_outvoted(
         self, keep: npt.NDArray[np.bool_], votes: Sequence[list[set[Span]]], best: Sequence[set[Span]]
     ) -> None:
-        """False on the words of every entity that fewer than `min_votes` teachers predict, or the `best` reading alone,
-        or the votes alone: what is kept says the same by votes and by probabilities.
+        """Set `keep` to False on the words of every entity that fewer than `min_votes` teachers predict, or the `best`
+        reading alone, or the votes alone: what is kept says the same by votes and by probabilities.
 
         Of a nested one too, but not those that it shares with an entity of enough votes: that would be lost as well.
         """
@@ -221,7 +206,7 @@ class Labeller:
 
 
 def _row_spans(spans: Spans, scores: torch.Tensor) -> RowSpans:
-    """Spans and their probabilities as the store has them."""
+    """Returns spans and their probabilities as the store has them."""
     row, start, end, label = spans.places.cpu().numpy().T
     values = np.empty(len(row), SPAN)
     values["start"], values["end"], values["label"] = start, end, label
@@ -230,7 +215,7 @@ def _row_spans(spans: Spans, scores: torch.Tensor) -> RowSpans:
 
 
 def _span_probs(model: Teacher, encoded: torch.Tensor, probs: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """(batch, types, words, words): what a teacher says of spans, from its tag probabilities if it knows no others."""
+    """Returns (batch, types, words, words) span probabilities of a teacher, from those of tags without a span head."""
     head = model.tagger.head
     if isinstance(head, SpanHead):
         return head.span_probs(encoded, mask)

@@ -1,4 +1,4 @@
-"""What the teachers answer, and where it lies until a shard is written."""
+"""Answers of the teachers, kept in a few large arrays until their shard is written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RowSpans:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the teachers say of one batch, on the CPU.
+    """The teachers' answer for one batch, on the CPU.
 
     probs: (batch, words, tags) float32; keep: (batch, words) bool; pairs: per block (pairs, 2) flat indices;
     similarity: per block (pairs,) float32; spans: None where no teacher has a span head.
@@ -37,37 +37,37 @@ class Answer:
     spans: RowSpans | None
 
 
-class _Rows:
+class _GrowingArray:
     """An array that is made once and filled from the front; where it was made too small it doubles."""
 
     def __init__(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
         self._values, self._used = np.empty(shape, dtype), 0
 
-    def put(self, rows: npt.NDArray[Any]) -> slice:
-        """Copies the rows in; returns where they lie."""
-        place = slice(self._used, self._used + len(rows))
-        if place.stop > len(self._values):
-            more = np.empty((max(place.stop, 2 * len(self._values)), *self._values.shape[1:]), self._values.dtype)
+    def append(self, rows: npt.NDArray[Any]) -> slice:
+        """Copy the rows in. Returns the slice of the array that they are."""
+        added = slice(self._used, self._used + len(rows))
+        if added.stop > len(self._values):
+            more = np.empty((max(added.stop, 2 * len(self._values)), *self._values.shape[1:]), self._values.dtype)
             more[: self._used] = self._values[: self._used]
             self._values = more
-        self._values[place] = rows
-        self._used = place.stop
-        return place
+        self._values[added] = rows
+        self._used = added.stop
+        return added
 
-    def __getitem__(self, place: slice) -> npt.NDArray[Any]:
-        return self._values[place]
+    def __getitem__(self, rows: slice) -> npt.NDArray[Any]:
+        return self._values[rows]
 
 
-class _Place(NamedTuple):
-    """Where a sentence's answer lies: its index in the shard, and slices of the arrays."""
+class _Slices(NamedTuple):
+    """A sentence's index in the shard, and the slices of the arrays that hold its answer."""
 
     sentence: int
     words: slice
     spans: slice
 
 
-class Room:
-    """Where the answers for one shard lie until it is written, made before its first batch.
+class ShardBuffer:
+    """The answers for one shard until it is written, in arrays that are made before its first batch.
 
     Small arrays of each batch (a view is one too), kept while the big tensors of the next ones come and go, would
     lie between them and stop the allocator from joining what is free: memory then grows with the text by hundreds
@@ -78,49 +78,49 @@ class Room:
     def __init__(self, sentences: Sequence[Sentence], tags: int, pairs_per_sentence: int, *, spans: bool) -> None:
         self._sentences = sentences
         words, pairs = sum(len(sentence.words) for sentence in sentences), pairs_per_sentence * len(sentences)
-        self._probs, self._keep = _Rows((words, tags), np.float16), _Rows((words,), np.bool_)
-        self._places, self._similarity = _Rows((pairs, 4), np.int32), _Rows((pairs,), np.float16)
-        self._spans = _Rows((words,), SPAN) if spans else None
-        self._blocks: list[tuple[list[_Place], slice]] = []
+        self._probs, self._keep = _GrowingArray((words, tags), np.float16), _GrowingArray((words,), np.bool_)
+        self._pairs, self._similarity = _GrowingArray((pairs, 4), np.int32), _GrowingArray((pairs,), np.float16)
+        self._spans = _GrowingArray((words,), SPAN) if spans else None
+        self._blocks: list[tuple[list[_Slices], slice]] = []
 
     def put(self, batch: Sequence[int], chunks: Sequence[range], answer: Answer) -> None:
-        """Take the answer for the sentences of these indices; each chunk of the batch becomes a block."""
+        """Add the answer for the sentences of these indices; each chunk of the batch becomes a block."""
         width = answer.probs.shape[1]
         spans = self._put_spans(len(batch), answer.spans)
         for chunk, pairs, similarity in zip(chunks, answer.pairs, answer.similarity, strict=True):
             rows = []
             for row in chunk:
                 length = len(self._sentences[batch[row]].words)
-                rows.append(_Place(batch[row], self._probs.put(answer.probs[row, :length]), spans[row]))
-                self._keep.put(answer.keep[row, :length])
+                rows.append(_Slices(batch[row], self._probs.append(answer.probs[row, :length]), spans[row]))
+                self._keep.append(answer.keep[row, :length])
             sentence, word = np.divmod(pairs, width)
             first, second = sentence.T - chunk.start
-            self._similarity.put(similarity)
-            place = self._places.put(np.stack([first, word[:, 0], second, word[:, 1]], axis=1))
-            self._blocks.append((rows, place))
+            self._similarity.append(similarity)
+            added = self._pairs.append(np.stack([first, word[:, 0], second, word[:, 1]], axis=1))
+            self._blocks.append((rows, added))
 
     def _put_spans(self, rows: int, spans: RowSpans | None) -> list[slice]:
-        """Where the spans of each row of a batch lie."""
+        """Add the spans of a batch. Returns the slice of each row."""
         if self._spans is None or spans is None:
             return [slice(0)] * rows
-        first = self._spans.put(spans.values).start
+        first = self._spans.append(spans.values).start
         ends = (first + np.searchsorted(spans.rows, np.arange(rows + 1))).tolist()
-        return [slice(*place) for place in pairwise(ends)]
+        return [slice(*bounds) for bounds in pairwise(ends)]
 
     def blocks(self) -> list[SoftBlock]:
-        """All blocks that were put."""
+        """Returns all blocks that were added."""
         return [
-            SoftBlock(tuple(self._row(place) for place in rows), self._places[pairs], self._similarity[pairs])
+            SoftBlock(tuple(self._row(slices) for slices in rows), self._pairs[pairs], self._similarity[pairs])
             for rows, pairs in self._blocks
         ]
 
-    def _row(self, place: _Place) -> SoftRow:
-        sentence, spans = self._sentences[place.sentence], self._spans
+    def _row(self, slices: _Slices) -> SoftRow:
+        sentence, spans = self._sentences[slices.sentence], self._spans
         return SoftRow(
             sentence.id,
             sentence.words,
-            self._probs[place.words],
-            self._keep[place.words],
+            self._probs[slices.words],
+            self._keep[slices.words],
             sentence.lang,
-            spans[place.spans] if spans is not None else None,
+            spans[slices.spans] if spans is not None else None,
         )

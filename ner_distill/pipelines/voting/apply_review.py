@@ -6,91 +6,46 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.formats.report import counted
 from ner_distill.data.formats.writers import write_jsonl
-from ner_distill.data.sentence import Sentence, Span, without_overlap
+from ner_distill.data.sentence import Sentence, Span, disjoint
 from ner_distill.errors import DataError, RunError
-from ner_distill.options import ReadOptions
-from ner_distill.pipelines.voting.review import WordSpan, hash_of, read_lines
+from ner_distill.options.labels import ApplyReviewOptions
+from ner_distill.pipelines.voting.review_files import Decision, Doubt, SentenceDecisions, hash_of, read_lines
 
 _NAMED = 5
 """Sentences that a message names before it says how many more there are."""
 
 
-class Decision(WordSpan):
-    """On one entity: it is right, it is none, or it is these spans instead."""
-
-    decision: Literal["accept", "reject", "correct"]
-    spans: list[WordSpan] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _correct_into_something(self) -> Decision:
-        if self.decision == "correct" and not self.spans:
-            raise ValueError("`correct` needs `spans`; an entity that is none is a `reject`")
-        return self
-
-
-class Doubt(WordSpan):
-    """An entity for which voting masked words or lowered the weight of the sentence."""
-
-    decision: Literal["mask", "weight"]
-
-
-class DecidedSentence(BaseModel):
-    """A line of the file that the review page exports.
-
-    doubts: all of the sentence, decided or not. weight: of the sentence before the votes.
-    """
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    id: str
-    hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    decisions: list[Decision]
-    doubts: list[Doubt] = Field(default_factory=list)
-    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
-
-
 @dataclass(frozen=True)
 class Applied:
-    """What the decisions did.
+    """What the decisions did, in numbers.
 
-    kept:      accepted entities that were there.   added:   accepted ones that were not: models had found them.
-    removed:   rejected entities that were there.   absent:  rejected ones that were not.
-    corrected: entities replaced by others.         skipped: decisions left out with `skip_changed`.
-    reweighed: sentences that weigh what they did before the votes, as all is decided that lowered their weight.
-    sentences: sentences of the data, of which `changed` have other entities than before.
-    overlaps:  sentences in which entities overlap now and did not before.
+    kept, added:     accepted entities that were in the data, and those that only models had found.
+    removed, absent: rejected entities that were in the data, and those that were not.
+    corrected:       entities that were replaced by others.
+    skipped:         decisions that were left out with `skip_changed`.
+    reweighed:       sentences that weigh what they did before the votes, as every doubt that lowered it is decided.
+    changed:         sentences, of all `sentences`, that have other entities than before.
+    overlaps:        the ids of sentences in which entities overlap now and did not before.
     """
 
     sentences: int
-    changed: int
-    kept: int
-    added: int
-    removed: int
-    absent: int
-    corrected: int
-    reweighed: int
-    skipped: int
-    overlaps: tuple[str, ...]
+    changed: int = 0
+    kept: int = 0
+    added: int = 0
+    removed: int = 0
+    absent: int = 0
+    corrected: int = 0
+    reweighed: int = 0
+    skipped: int = 0
+    overlaps: tuple[str, ...] = ()
 
 
-def apply_review(
-    decisions: Sequence[Path],
-    data: Sequence[str | Path],
-    out: Path,
-    *,
-    skip_changed: bool = False,
-    overwrite: bool = False,
-    reading: ReadOptions | None = None,
-    reporter: Reporter | None = None,
-) -> Applied:
+def apply_review(options: ApplyReviewOptions, reporter: Reporter | None = None) -> Applied:
     """Write the data as JSON Lines with the decisions merged in.
 
     Sentences are found by id and by the hash of their words. An accepted entity is in the data afterwards whether it
@@ -103,38 +58,36 @@ def apply_review(
     none is on this data, and (without `skip_changed`) where one is on a sentence that is not in the data with these
     words; RunError where `out` exists (and not `overwrite`) or cannot be written.
     """
-    if out.exists() and not overwrite:
-        raise RunError(f"{out}: exists already; choose another name, or pass --overwrite to replace it")
-    reporter = reporter or Reporter()
-    decided = _read_decisions(decisions)
-    sentences = _read_data(data, reading or ReadOptions(), reporter)
-    counts: Counter[str] = Counter(skipped=_refuse_changed(decided, sentences, skip_changed, reporter))
+    out, reporter = options.out, reporter or Reporter()
+    if out.exists() and not options.overwrite:
+        raise RunError(f"{out}: exists already; choose another name, or pass `overwrite` to replace it")
+    decided = _read_decisions(options.decisions)
+    sentences = _read_data(options, reporter)
+    counts: Counter[str] = Counter(skipped=_refuse_changed(decided, sentences, options.skip_changed, reporter))
     merged, overlaps = [], []
     for sentence in sentences:
-        mine = decided.get((sentence.id, hash_of(sentence.words)))
-        after = _merged(sentence, mine, counts) if mine and sentence.spans is not None else sentence
+        decisions = decided.get((sentence.id, hash_of(sentence.words)))
+        after = _merged(sentence, decisions, counts) if decisions and sentence.spans is not None else sentence
         counts["changed"] += after.spans != sentence.spans
         counts["reweighed"] += after.weight != sentence.weight
         if _overlap(after) and not _overlap(sentence):
             overlaps.append(sentence.id)
         merged.append(after)
-    write_jsonl(merged, out, overwrite=overwrite)
-    names = ("changed", "kept", "added", "removed", "absent", "corrected", "reweighed", "skipped")
-    applied = Applied(sentences=len(merged), overlaps=tuple(overlaps), **{name: counts[name] for name in names})
+    write_jsonl(merged, out, overwrite=options.overwrite)
     if overlaps:
         which = _some(overlaps)
         reporter.warn(f"entities overlap now in {counted(len(overlaps), 'sentence')} ({which}): a BIO tag has no both")
-    return applied
+    return Applied(sentences=len(merged), overlaps=tuple(overlaps), **counts)
 
 
-def _read_data(data: Sequence[str | Path], reading: ReadOptions, reporter: Reporter) -> tuple[Sentence, ...]:
-    """All sentences, unlabelled ones too: the result is the data with nothing missing."""
+def _read_data(options: ApplyReviewOptions, reporter: Reporter) -> tuple[Sentence, ...]:
+    """Read all sentences, unlabelled ones too: the result is the data with nothing missing."""
     corpus = read_corpus(
-        list(data),
-        format=reading.format,
-        scheme=reading.scheme,
-        tag_column=reading.tag_column,
-        strict=reading.strict,
+        list(options.data),
+        format=options.format,
+        scheme=options.scheme,
+        tag_column=options.tag_column,
+        strict=options.strict,
     )
     if not corpus.report.clean:
         reporter.warn(corpus.report.summary())
@@ -142,7 +95,7 @@ def _read_data(data: Sequence[str | Path], reading: ReadOptions, reporter: Repor
 
 
 def summary(applied: Applied) -> str:
-    """One line that says what was done."""
+    """Returns one line that says what was done."""
     done = [
         f"{applied.kept:,} accepted as they are",
         f"{applied.added:,} added",
@@ -156,39 +109,39 @@ def summary(applied: Applied) -> str:
 
 
 @dataclass(frozen=True)
-class _Decided:
-    """Of a sentence what was decided on each entity, what was doubted, and its weight before the votes."""
+class _Decisions:
+    """What was decided on the entities of a sentence, what had been doubted, and its weight before the votes."""
 
-    on: dict[Span, Decision] = field(default_factory=dict)
+    of: dict[Span, Decision] = field(default_factory=dict)
     doubts: set[Doubt] = field(default_factory=set)
     weight: float = 1.0
 
-    def open(self) -> list[Doubt]:
-        """Doubts that nobody decided: neither that entity, nor another one that was made to be it."""
-        settled = {*self.on, *(_span(span) for one in self.on.values() for span in one.spans)}
-        return [doubt for doubt in self.doubts if _span(doubt) not in settled]
+    def open_doubts(self) -> list[Doubt]:
+        """Returns the doubts about entities on which nobody decided, and which no correction made."""
+        settled = {*self.of, *(record.span for decision in self.of.values() for record in decision.spans)}
+        return [doubt for doubt in self.doubts if doubt.span not in settled]
 
 
-Places = Mapping[tuple[str, str], _Decided]
-"""By id and hash."""
+BySentence = Mapping[tuple[str, str], _Decisions]
+"""Decisions by the id of their sentence and the hash of its words."""
 
 
-def _read_decisions(paths: Sequence[Path]) -> Places:
-    decided: dict[tuple[str, str], _Decided] = {}
+def _read_decisions(paths: Sequence[Path]) -> BySentence:
+    decided: dict[tuple[str, str], _Decisions] = {}
     first_at: dict[tuple[str, str, Span], str] = {}
     for path in paths:
-        for number, line in read_lines(path, DecidedSentence, "decisions, as the review page exports them"):
+        for number, line in read_lines(path, SentenceDecisions, "decisions, as the review page exports them"):
             if not line.decisions:
                 continue
-            mine = decided.setdefault((line.id, line.hash), _Decided(weight=line.weight))
-            mine.doubts.update(line.doubts)
-            for one in line.decisions:
-                span, here = _span(one), f"{path}:{number}"
-                before = mine.on.setdefault(span, one)
+            decisions = decided.setdefault((line.id, line.hash), _Decisions(weight=line.weight))
+            decisions.doubts.update(line.doubts)
+            for decision in line.decisions:
+                span, here = decision.span, f"{path}:{number}"
+                before = decisions.of.setdefault(span, decision)
                 there = first_at.setdefault((line.id, line.hash, span), here)
-                if (before.decision, set(before.spans)) != (one.decision, set(one.spans)):
+                if (before.decision, set(before.spans)) != (decision.decision, set(decision.spans)):
                     raise DataError(
-                        f"{here}: sentence {line.id}, {span.label} {span.start}-{span.end}: {one.decision}, but "
+                        f"{here}: sentence {line.id}, {span.label} {span.start}-{span.end}: {decision.decision}, but "
                         f"{there} says {before.decision}: agree on one, and remove the other"
                     )
     if not decided:
@@ -196,19 +149,23 @@ def _read_decisions(paths: Sequence[Path]) -> Places:
     return decided
 
 
-def _refuse_changed(decided: Places, sentences: Sequence[Sentence], skip: bool, reporter: Reporter) -> int:
-    """How many decisions are on sentences that are not in the data as they were; raises DataError if not `skip`."""
+def _refuse_changed(decided: BySentence, sentences: Sequence[Sentence], skip: bool, reporter: Reporter) -> int:
+    """Returns how many decisions are on sentences that are not in the data as they were, if `skip`; else DataError."""
     by_id = {sentence.id: sentence for sentence in sentences}
     reasons: dict[str, str] = {}
     lost = 0
-    for (id, hash), mine in decided.items():
-        found = by_id.get(id)
-        if found is not None and hash_of(found.words) == hash and found.spans is not None:
-            _check_inside(found, mine.on.values())
+    for (id, hash), decisions in decided.items():
+        sentence = by_id.get(id)
+        if sentence is None:
+            reasons[id] = "not there"
+        elif hash_of(sentence.words) != hash:
+            reasons[id] = "other words"
+        elif sentence.spans is None:
+            reasons[id] = "no labels"
+        else:
+            _check_inside(sentence, decisions.of.values())
             continue
-        other = found is not None and hash_of(found.words) != hash
-        reasons[id] = "other words" if other else "not there" if found is None else "no labels"
-        lost += len(mine.on)
+        lost += len(decisions.of)
     if not reasons:
         return 0
     which = _some([f"{id}: {reason}" for id, reason in reasons.items()])
@@ -217,7 +174,7 @@ def _refuse_changed(decided: Places, sentences: Sequence[Sentence], skip: bool, 
         raise DataError(f"this is a review of other data: all {many} ({which}); give the files that were voted on")
     if not skip:
         raise DataError(
-            f"{many} ({which}); nothing was written. Give the data that was reviewed, or --skip-changed to leave these "
+            f"{many} ({which}); nothing was written. Give the data that was reviewed, or `skip_changed` to leave these "
             "decisions out"
         )
     reporter.warn(f"{many} ({which}): left out")
@@ -225,43 +182,48 @@ def _refuse_changed(decided: Places, sentences: Sequence[Sentence], skip: bool, 
 
 
 def _check_inside(sentence: Sentence, decisions: Iterable[Decision]) -> None:
-    for one in decisions:
-        if (end := max(span.end_word for span in (one, *one.spans))) > len(sentence.words):
+    for decision in decisions:
+        if (end := max(span.end_word for span in (decision, *decision.spans))) > len(sentence.words):
             raise DataError(
-                f"sentence {sentence.id}: a decision on {one.label} {one.start_word}-{one.end_word} reaches word {end}"
-                f", expected at most {len(sentence.words)}; export the decisions again"
+                f"sentence {sentence.id}: a decision on {decision.label} {decision.start_word}-{decision.end_word} "
+                f"reaches word {end}, expected at most {len(sentence.words)}; export the decisions again"
             )
 
 
-def _merged(sentence: Sentence, decided: _Decided, counts: Counter[str]) -> Sentence:
-    """The sentence with its entities as decided.
+def _merged(sentence: Sentence, decisions: _Decisions, counts: Counter[str]) -> Sentence:
+    """Returns the sentence with its entities as decided.
 
     Removals come first, so that the order of decisions says nothing: what any decision wants in the data is in it.
     """
     given = set(sentence.spans or ())
     gone: set[Span] = set()
     new: set[Span] = set()
-    for span, one in decided.on.items():
-        into = {"accept": {span}, "reject": set(), "correct": {_span(other) for other in one.spans}}[one.decision]
-        gone |= {span} - into
-        new |= into
-        was = span in given
-        done = {"accept": "kept" if was else "added", "reject": "removed" if was else "absent", "correct": "corrected"}
-        counts[done[one.decision]] += 1
+    for span, decision in decisions.of.items():
+        if decision.decision == "accept":
+            new.add(span)
+            counts["kept" if span in given else "added"] += 1
+        elif decision.decision == "reject":
+            gone.add(span)
+            counts["removed" if span in given else "absent"] += 1
+        else:
+            into = {record.span for record in decision.spans}
+            gone |= {span} - into
+            new |= into
+            counts["corrected"] += 1
     spans = tuple(sorted((given - gone) | new))
-    still_open = decided.open()
+    still_open = decisions.open_doubts()
     # what is known of these words: the entities that were wanted, and that there is no entity but for an open doubt
-    known = _words(gone) - _words(map(_span, still_open)) | _words(new)
+    known = _words(gone) - _words(doubt.span for doubt in still_open) | _words(new)
     keep = sentence.keep and _kept(sentence.keep, spans, known)
-    lowered = [doubt for doubt in decided.doubts if doubt.decision == "weight"]
+    lowered = [doubt for doubt in decisions.doubts if doubt.decision == "weight"]
     whole = lowered and not any(doubt in lowered for doubt in still_open)
-    weight = max(decided.weight, sentence.weight) if whole else sentence.weight
+    weight = max(decisions.weight, sentence.weight) if whole else sentence.weight
     return replace(sentence, spans=spans, keep=keep, weight=weight)
 
 
 def _kept(keep: Sequence[bool], spans: Sequence[Span], known: set[int]) -> tuple[bool, ...]:
-    """`keep` with the words that are known, and with every entity of which a word is known: half an entity that
-    counts would be masked again.
+    """Returns `keep` with the words that are known, and with every entity of which a word is known: half an entity
+    that counts would be masked again.
     """
     known = set(known)
     while more := _words(span for span in spans if _words([span]) & known) - known:
@@ -273,13 +235,8 @@ def _words(spans: Iterable[Span]) -> set[int]:
     return {word for span in spans for word in range(span.start, span.end)}
 
 
-def _span(one: WordSpan) -> Span:
-    return Span(one.start_word, one.end_word, one.label)
-
-
 def _overlap(sentence: Sentence) -> bool:
-    spans = sentence.spans or ()
-    return len(without_overlap(spans)) < len(spans)
+    return len(disjoint(sentence.spans or ())) < len(sentence.spans or ())
 
 
 def _some(names: Sequence[str]) -> str:

@@ -310,13 +310,3 @@ def test_every_parameter_has_a_finite_gradient_while_training() -> None:
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
         assert parameter.grad.abs().sum() > 0, name
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [({"fusion": "sum"}, "found 'sum'"), ({"heads": 5}, "found 12 and 5")],
-)
-def test_settings_that_cannot_be_are_refused(options: dict[str, object], message: str) -> None:
-    settings = {"layers": 1, "heads": HEADS, "inner": 20, "dropout": 0.0} | options
-    with pytest.raises(ValueError, match=message):
-        FlatTransformer(DIM, **settings)  # type: ignore[arg-type]

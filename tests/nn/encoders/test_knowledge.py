@@ -75,7 +75,7 @@ def spelling_inputs(spellings: list[list[int]], forms: list[list[int]]) -> dict[
 
 
 def spelling_of(widths: tuple[int, ...] = (2, 3, 6)) -> SpellingEmbedding:
-    return SpellingEmbedding(9, 4, name="pinyin", widths=widths, symbol_dim=5, filters=3).eval()
+    return SpellingEmbedding(9, 4, name="pinyin", widths=widths).eval()
 
 
 def test_words_of_one_spelling_have_one_vector_and_padding_has_zero():

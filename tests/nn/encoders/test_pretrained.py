@@ -69,7 +69,7 @@ def test_words_are_pooled_as_a_loop_over_their_pieces_does(
 @pytest.mark.parametrize("pooling", ["first", "mean"])
 @pytest.mark.parametrize("layer_mix", [False, True])
 def test_padding_words_are_zero(pooling: Any, layer_mix: bool, backbone: PreTrainedModel, directory: Path) -> None:
-    encoder = PretrainedEncoder(backbone, pooling=pooling, layer_mix=layer_mix, layers_to_mix=2)
+    encoder = PretrainedEncoder(backbone, pooling=pooling, layer_mix=layer_mix)
     inputs = _inputs(_featurizer(directory), SENTENCES)
     vectors = encoder(inputs)
     assert vectors.shape == (3, 6, encoder.dim)
@@ -114,7 +114,7 @@ def test_sentence_that_fits_is_read_as_one(backbone: PreTrainedModel, directory:
 
 
 def test_layer_mix_is_the_softmax_of_scalars_of_the_layers(backbone: PreTrainedModel, directory: Path) -> None:
-    encoder, featurizer = PretrainedEncoder(backbone, layer_mix=True, layers_to_mix=2), _featurizer(directory)
+    encoder, featurizer = PretrainedEncoder(backbone, layer_mix=True), _featurizer(directory)
     assert encoder.mix is not None
     torch.nn.init.normal_(encoder.mix.weight)
     torch.nn.init.normal_(encoder.mix.bias)
@@ -122,10 +122,10 @@ def test_layer_mix_is_the_softmax_of_scalars_of_the_layers(backbone: PreTrainedM
         vectors = encoder(_inputs(featurizer, SENTENCES))
         owners, output = _states(backbone, featurizer, SENTENCES[0])
         for word in range(len(SENTENCES[0])):
-            tops = [output.hidden_states[layer][0, owners.index(word)] for layer in (2, 3)]
-            scores = [float(w @ h + b) for w, h, b in zip(encoder.mix.weight, tops, encoder.mix.bias, strict=True)]
-            share = 1 / (1 + torch.tensor(scores[1] - scores[0]).exp())
-            torch.testing.assert_close(vectors[0, word], share * tops[0] + (1 - share) * tops[1], atol=1e-5, rtol=1e-4)
+            tops = [output.hidden_states[layer][0, owners.index(word)] for layer in (1, 2, 3)]  # fewer than four: all
+            scores = [(w @ h + b).exp() for w, h, b in zip(encoder.mix.weight, tops, encoder.mix.bias, strict=True)]
+            mixed = sum(score * top for score, top in zip(scores, tops, strict=True)) / sum(scores)
+            torch.testing.assert_close(vectors[0, word], mixed, atol=1e-5, rtol=1e-4)
 
 
 def test_fresh_layer_mix_is_the_mean_of_the_layers() -> None:
@@ -133,20 +133,15 @@ def test_fresh_layer_mix_is_the_mean_of_the_layers() -> None:
     torch.testing.assert_close(LayerMix(8, layers=4)(layers), layers.mean(0))
 
 
-def test_mixing_more_layers_than_there_are_is_refused(backbone: PreTrainedModel) -> None:
-    with pytest.raises(ValueError, match="expected 1 to 3"):
-        PretrainedEncoder(backbone, layer_mix=True, layers_to_mix=4)
-
-
 @pytest.mark.parametrize("pooling", ["first", "mean"])
 def test_every_parameter_gets_a_gradient(pooling: Any, backbone: PreTrainedModel, directory: Path) -> None:
-    encoder = PretrainedEncoder(backbone, pooling=pooling, layer_mix=True, layers_to_mix=2)
+    encoder = PretrainedEncoder(backbone, pooling=pooling, layer_mix=True)
     encoder(_inputs(_featurizer(directory), SENTENCES)).square().sum().backward()
     assert [name for name, parameter in encoder.named_parameters() if parameter.grad is None] == []
 
 
 def test_layer_groups_hold_each_parameter_once_from_the_embeddings_up(backbone: PreTrainedModel) -> None:
-    encoder = PretrainedEncoder(backbone, layer_mix=True, layers_to_mix=2)
+    encoder = PretrainedEncoder(backbone, layer_mix=True)
     groups = encoder.layer_groups()
     names = {parameter: name for name, parameter in encoder.named_parameters()}
     assert sorted(names[each] for group in groups for each in group) == sorted(names.values())

@@ -101,11 +101,6 @@ def test_attention_over_nothing_is_finite(dtype: torch.dtype) -> None:
     assert found.isfinite().all()
 
 
-def test_a_width_that_heads_do_not_divide_is_refused() -> None:
-    with pytest.raises(ValueError, match="found 10 and 4"):
-        RelativeAttention(10, 4)
-
-
 def transformer() -> RelativeTransformer:
     return RelativeTransformer(DIM, layers=2, heads=HEADS, inner=20, dropout=0.3).double().eval()
 

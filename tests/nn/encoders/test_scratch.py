@@ -30,7 +30,6 @@ def encoder_of(featurizer: WordFeaturizer) -> ScratchEncoder:
         sizes["words"],
         dim=6,
         chars=sizes.get("chars", 0),
-        char_dim=5,
         char_filters=4,
         bigrams=sizes.get("bigrams", 0),
         bigram_dim=3,

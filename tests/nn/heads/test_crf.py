@@ -283,8 +283,3 @@ def test_results_are_float32_inside_autocast() -> None:
         found = head.loss(vectors, MASK, GOLD), head.log_probs(vectors, MASK)
     assert found[0].dtype == found[1].dtype == torch.float32
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
-
-
-def test_masks_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected 2 rows of 2"):
-        CrfHead(4, [True, True], [[True, True], [True]])

@@ -18,7 +18,7 @@ from ner_distill.nn.heads.crf_per_type import (
     E,
     I,
     O,
-    PathSums,
+    log_marginals,
     without_same_type_overlap,
 )
 from ner_distill.nn.spans import Spans
@@ -221,7 +221,7 @@ def test_a_first_word_goes_on_with_nothing() -> None:
 def test_the_probabilities_of_entities_that_begin_at_a_word_are_that_of_its_b() -> None:
     head, scores = head_of(), vectors_of(3, 30, scale=3.0)
     mask = torch.arange(30) < torch.tensor([30, 17, 1])[:, None]
-    marginals = PathSums.of(head._chains(scores, mask)).marginals()[..., B].exp()
+    marginals = log_marginals(head._chains(scores, mask))[..., B].exp()
     wanted = marginals.unflatten(1, (3, TYPES)).permute(1, 2, 0) * mask[:, None]
     torch.testing.assert_close(head.span_probs(scores, mask).sum(-1), wanted)
 

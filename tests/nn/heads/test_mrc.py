@@ -31,9 +31,9 @@ def spans(*places: tuple[int, int, int, int]) -> Spans:
     return Spans(torch.tensor(places, dtype=torch.long).reshape(-1, 4))
 
 
-def head_of(**weights: float) -> MrcHead:
+def head_of() -> MrcHead:
     torch.manual_seed(4)
-    return MrcHead(TYPES * WIDTH, TYPES, **weights).double()
+    return MrcHead(TYPES * WIDTH, TYPES).double()
 
 
 def vectors_of(*, words: int = 4, seed: int = 1, scale: float = 3.0) -> Tensor:
@@ -72,7 +72,7 @@ def mean(costs: list[Tensor]) -> Tensor:
     return torch.stack(costs).mean() if costs else torch.zeros((), dtype=torch.float64)
 
 
-def looped_loss(head: MrcHead, vectors: Tensor, weights: tuple[float, float, float]) -> Tensor:
+def looped_loss(head: MrcHead, vectors: Tensor) -> Tensor:
     total = torch.zeros((), dtype=torch.float64)
     for row in range(len(MASK)):
         for kind in range(TYPES):
@@ -81,27 +81,22 @@ def looped_loss(head: MrcHead, vectors: Tensor, weights: tuple[float, float, flo
             first, last = {i for i, _ in gold}, {j for _, j in gold}
             words = MASK[row].nonzero()[:, 0].tolist()
             asked = [(i, j) for i, j in places_of(row) if (i in first or starts[i] > 0) and (j in last or ends[j] > 0)]
-            parts = (
-                mean([cross_entropy(starts[i], i in first) for i in words]),
-                mean([cross_entropy(ends[j], j in last) for j in words]),
-                mean([cross_entropy(match(i, j), (i, j) in gold) for i, j in asked]),
-            )
-            total = total + sum(weight * part for weight, part in zip(weights, parts, strict=True))
+            total = total + mean([cross_entropy(starts[i], i in first) for i in words])
+            total = total + mean([cross_entropy(ends[j], j in last) for j in words])
+            total = total + mean([cross_entropy(match(i, j), (i, j) in gold) for i, j in asked])
     return total
 
 
-@pytest.mark.parametrize("weights", [(1.0, 1.0, 1.0), (0.3, 2.0, 0.7)])
-def test_loss_equals_a_loop_over_words_and_spans(weights: tuple[float, float, float]) -> None:
-    head = head_of(start_weight=weights[0], end_weight=weights[1], match_weight=weights[2])
-    vectors = vectors_of()
-    torch.testing.assert_close(head.loss(vectors, MASK, spans(*GOLD)), looped_loss(head, vectors, weights))
+def test_loss_equals_a_loop_over_words_and_spans() -> None:
+    head, vectors = head_of(), vectors_of()
+    torch.testing.assert_close(head.loss(vectors, MASK, spans(*GOLD)), looped_loss(head, vectors))
 
 
 def test_gradients_of_loss_equal_those_of_a_loop() -> None:
     head, vectors = head_of(), vectors_of().requires_grad_()
     inputs = [vectors, *head.parameters()]
     ours = torch.autograd.grad(head.loss(vectors, MASK, spans(*GOLD)), inputs)
-    torch.testing.assert_close(ours, torch.autograd.grad(looped_loss(head, vectors, (1, 1, 1)), inputs))
+    torch.testing.assert_close(ours, torch.autograd.grad(looped_loss(head, vectors), inputs))
 
 
 def looped_probs(head: MrcHead, vectors: Tensor) -> Tensor:
@@ -201,11 +196,6 @@ def test_autocast_changes_nothing() -> None:
         torch.testing.assert_close(everything(head, vectors, MASK), plain)
 
 
-def test_a_width_that_is_no_multiple_of_the_types_is_an_error() -> None:
-    with pytest.raises(ValueError, match="expected a multiple of types = 3 .*, found 8"):
-        MrcHead(8, 3)
-
-
 # ---- the encoder
 
 
@@ -216,7 +206,7 @@ SENTENCES = [["Peter", "lives", "in", "Brussels", "."], [], ["unbelievable", "åŒ
 def scratch() -> tuple[WordFeaturizer, nn.Module]:
     featurizer = WordFeaturizer.counted([*SENTENCES, *QUESTIONS] * 3, "word")
     sizes = {name: len(vocab) for name, vocab in featurizer.vocabs.items()}
-    embedding = WordEmbedding(sizes["words"], dim=6, chars=sizes["chars"], char_dim=5, char_filters=4)
+    embedding = WordEmbedding(sizes["words"], dim=6, chars=sizes["chars"], char_filters=4)
     return featurizer, ScratchEncoder(embedding, hidden=8, layers=2, heads=2).double().eval()
 
 

@@ -209,8 +209,7 @@ def overlap_f1(one: tuple[int, int], other: tuple[int, int]) -> float:
 @pytest.mark.usefixtures("form")
 def test_reading_objective_matches_a_loop(kind: str, max_width: int) -> None:
     plain, reading = (
-        head(kind, max_width=max_width, reading=weight, reading_entropy=0.3).loss(word_vectors(), MASK, GOLD).item()
-        for weight in (0.0, 2.0)
+        head(kind, max_width=max_width, reading=weight).loss(word_vectors(), MASK, GOLD).item() for weight in (0.0, 2.0)
     )
     table, expected = looped_scores(head(kind), word_vectors()), 0.0
     for row, of_type in product(range(len(MASK)), range(TYPES)):
@@ -221,7 +220,7 @@ def test_reading_objective_matches_a_loop(kind: str, max_width: int) -> None:
             total = sum(exp(table[row, of_type, i, j].item()) for i, j in places)
             for i, j in places:
                 p = exp(table[row, of_type, i, j].item()) / total
-                expected += 0.3 * p * log(p) - p * max(overlap_f1((i, j), one) for one in gold)
+                expected += 0.05 * p * log(p) - p * max(overlap_f1((i, j), one) for one in gold)
     assert reading - plain == pytest.approx(2 * expected)
 
 
@@ -449,20 +448,6 @@ def test_gold_of_another_batch_is_refused() -> None:
         head("global").loss(word_vectors(), MASK, Spans(torch.tensor([[5, 0, 1, 0]])))
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"head_dim": 5}, "head_dim: expected an even number"),
-        ({"max_width": -1}, "max_width: expected 0 or more, found -1"),
-        ({"smoothing": 1.0}, "smoothing: expected a number from 0 to below 1, found 1.0"),
-        ({"reading": -0.5}, "reading: expected 0 or more, found -0.5"),
-    ],
-)
-def test_impossible_settings_are_refused_by_name(options: dict[str, float], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        GlobalPointerHead(DIM, TYPES, **options)  # type: ignore[arg-type]
-
-
 @EVERY
 @pytest.mark.parametrize("reading", [0.0, 0.5])
 def test_training_reaches_nested_spans(kind: str, reading: float) -> None:
@@ -486,7 +471,7 @@ def test_losses_on_a_gpu_match_the_cpu(kind: str) -> None:
 
     def results(device: str) -> list[Tensor]:
         there, inputs, mask = one.to(device), vectors.to(device), MASK.to(device)
-        loss = there.loss(inputs, mask, GOLD.to(torch.device(device)))
+        loss = there.loss(inputs, mask, Spans(GOLD.places.to(device)))
         found, probs = there.find(inputs, mask)
         gradients = torch.autograd.grad(loss, [vectors, *there.parameters()])
         values = loss, found.places, probs, there.log_probs(inputs, mask), *gradients

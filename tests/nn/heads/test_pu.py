@@ -20,7 +20,9 @@ PRIORS, SHARES = (0.4, 0.5), (0.2, 0.25)
 
 def head_of(**options: Any) -> PuHead:
     torch.manual_seed(3)
-    return PuHead(DIM, TYPES, **{"priors": PRIORS, "shares": SHARES, **options}).double()
+    made = PuHead(DIM, TYPES, **options)
+    made.set_rates(PRIORS, SHARES)
+    return made.double()
 
 
 def vectors_of(*, scale: float = 3.0, seed: int = 1) -> Tensor:

@@ -20,12 +20,12 @@ from ner_distill.config import TeacherConfig, load_config, sections
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
-from ner_distill.options import ReadOptions
 from ner_distill.options.models import EvaluateOptions
-from ner_distill.options.training import TeacherOptions
-from ner_distill.pipelines.comparison.compare import compare
+from ner_distill.options.training import CompareOptions, TeacherOptions
+from ner_distill.pipelines.comparison import compare as module
+from ner_distill.pipelines.comparison.configurations import read_configurations
 from ner_distill.pipelines.comparison.figures import Comparison, Figures, Run, Spread, read_comparison
-from ner_distill.pipelines.comparison.job import Job, run_in_process
+from ner_distill.pipelines.comparison.job import Job, Runner, run_in_process
 from ner_distill.pipelines.evaluate import evaluate
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.info import TEACHER_RUN, RunInfo, read_config
@@ -60,19 +60,18 @@ class Pretend:
         self.jobs.append(job)
         if job.name in self.errors:
             return self.errors[job.name]
-        config = load_config(TeacherConfig, job.config, [f"seed={job.seed}"])
-        files = {"train": fingerprints(job.train), "dev": fingerprints(job.dev)}
+        files = {"train": fingerprints(job.options.train), "dev": fingerprints(job.options.dev)}
         if not job.begun:
-            record = RunRecord(config, RunInfo("teacher", "word", corpora.LABELS), files)
-            open_directory(TEACHER_RUN, job.directory, record)
+            record = RunRecord(job.config, RunInfo("teacher", "word", corpora.LABELS), files)
+            open_directory(TEACHER_RUN, job.run, record)
         figures = self.figures(job)
         metrics = {"dev": {"micro": {"f1": figures.dev}}, "seconds": figures.seconds, "parameters": figures.parameters}
         measured: dict[str, Any] = {"peak_mib": figures.peak_mib, "gpu_mib": figures.gpu_mib}
-        if job.test:
+        if job.options.test:
             measured["test"] = {"micro": {"f1": figures.test or 0.25}}
-        (job.directory / "metrics.json").write_text(json.dumps(metrics))
-        (job.directory / "metrics.jsonl").write_text("{}\n" * figures.epochs)
-        (job.directory / "measured.json").write_text(json.dumps(measured))
+        (job.run / "metrics.json").write_text(json.dumps(metrics))
+        (job.run / "metrics.jsonl").write_text("{}\n" * figures.epochs)
+        (job.run / "measured.json").write_text(json.dumps(measured))
         return None
 
     @property
@@ -80,11 +79,16 @@ class Pretend:
         return [(job.name, job.seed) for job in self.jobs]
 
 
+def compare(out: Path, *, runner: Runner, reporter: Reporter = QUIET, **options: Any) -> Comparison:
+    own = CompareOptions(out=out, **options)
+    return module.compare(read_configurations(own), own, reporter, runner=runner)
+
+
 def run(data: Path, out: Path, *names: str, **options: Any) -> Comparison:
     """Compare configurations of `data`."""
-    defaults: dict[str, Any] = {"seeds": 2, "runner": Pretend(), "reporter": QUIET}
-    configs = [data / f"{name}.toml" for name in names]
-    return compare(configs, [data / "train.conll"], [data / "dev.conll"], out=out, **(defaults | options))
+    defaults: dict[str, Any] = {"seeds": 2, "runner": Pretend(), "configs": [data / f"{name}.toml" for name in names]}
+    defaults |= {"train": [data / "train.conll"], "dev": [data / "dev.conll"]}
+    return compare(out, **(defaults | options))
 
 
 # ---- real trainings
@@ -97,8 +101,8 @@ def real(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Co
     settings = [*corpora.SMALL, "optim.epochs=2"]
     broken = "broken:encoder.name=/no/such/encoder,encoder.hidden=160,encoder.heads=8,encoder.word_dim=64,"
     broken += "encoder.char_filters=50,encoder.unknown=0.15,encoder.dropout=0.2,encoder.embedding_dropout=0.4"
-    options: dict[str, Any] = {"test": [data / "test.conll"], "settings": settings, "variants": [broken]}
-    return out, run(data, out, "plain", seeds=[14], runner=run_in_process, **options)
+    options: dict[str, Any] = {"test": [data / "test.conll"], "set": settings, "variant": [broken]}
+    return out, run(data, out, "plain", seeds=1, runner=run_in_process, **options)
 
 
 def figures_of(comparison: Comparison, name: str) -> Figures:
@@ -110,15 +114,16 @@ def figures_of(comparison: Comparison, name: str) -> Figures:
 def test_a_process_gives_the_weights_that_train_teacher_gives(
     real: tuple[Path, Comparison], data: Path, tmp_path: Path
 ) -> None:
-    settings = [*corpora.SMALL, "optim.epochs=2", "seed=14"]
-    options = TeacherOptions(train=[data / "train.conll"], dev=[data / "dev.conll"], out=tmp_path / "run")
-    train_teacher(load_config(TeacherConfig, data / "plain.toml", settings), options, QUIET)
-    weights = (real[0] / "plain" / "seed-14" / "model.safetensors").read_bytes()
+    settings = [*corpora.SMALL, "optim.epochs=2", "seed=13"]
+    files = {"train": [data / "train.conll"], "dev": [data / "dev.conll"]}
+    config = load_config(TeacherConfig, data / "plain.toml", settings)
+    train_teacher(config, TeacherOptions(**files, out=tmp_path / "run"), QUIET)
+    weights = (real[0] / "plain" / "seed-13" / "model.safetensors").read_bytes()
     assert weights == (tmp_path / "run" / "model.safetensors").read_bytes()
 
 
 def test_f1_is_that_of_evaluate(real: tuple[Path, Comparison], data: Path) -> None:
-    figures, directory = figures_of(real[1], "plain"), real[0] / "plain" / "seed-14"
+    figures, directory = figures_of(real[1], "plain"), real[0] / "plain" / "seed-13"
     files = ("dev.conll", "test.conll")
     scores = [evaluate(EvaluateOptions(model=directory, data=[data / file]), QUIET).micro.f1 for file in files]
     assert [figures.dev, figures.test] == scores
@@ -132,7 +137,7 @@ def test_peak_is_that_of_a_process_with_torch_in_it(real: tuple[Path, Comparison
 
 def test_epochs_and_parameters_are_those_of_the_run(real: tuple[Path, Comparison]) -> None:
     figures = figures_of(real[1], "plain")
-    metrics = json.loads((real[0] / "plain" / "seed-14" / "metrics.json").read_text())
+    metrics = json.loads((real[0] / "plain" / "seed-13" / "metrics.json").read_text())
     assert (figures.epochs, figures.parameters) == (2, metrics["parameters"])
 
 
@@ -153,7 +158,7 @@ def test_an_interrupted_run_saves_and_goes_on(data: Path, tmp_path: Path) -> Non
         if epochs.exists():
             os.kill(os.getpid(), signal.SIGINT)
 
-    options: dict[str, Any] = {"settings": [*corpora.SMALL, "optim.epochs=40"], "seeds": 1, "runner": run_in_process}
+    options: dict[str, Any] = {"set": [*corpora.SMALL, "optim.epochs=40"], "seeds": 1, "runner": run_in_process}
     watcher = threading.Thread(target=interrupt)
     # what a shell starts in the background ignores the signal from the start
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -182,13 +187,13 @@ def test_every_configuration_runs_with_every_seed_from_13_on(data: Path, tmp_pat
 
 
 def test_a_run_trains_with_its_seed_whatever_the_file_says(data: Path, tmp_path: Path) -> None:
-    run(data, tmp_path / "out", "plain", seeds=[5])
-    config = read_config(tmp_path / "out" / "plain" / "seed-5", TeacherConfig)
-    assert (config.seed, config.encoder.hidden) == (5, 32)
+    run(data, tmp_path / "out", "plain", seeds=1)
+    config = read_config(tmp_path / "out" / "plain" / "seed-13", TeacherConfig)
+    assert (config.seed, config.encoder.hidden) == (13, 32)
 
 
 def test_a_variant_is_the_first_file_with_keys_changed(data: Path, tmp_path: Path) -> None:
-    run(data, tmp_path / "out", "plain", variants=["fgm:adversarial.kind=fgm,optim.epochs=3"])
+    run(data, tmp_path / "out", "plain", variant=["fgm:adversarial.kind=fgm,optim.epochs=3"])
     plain, fgm = (load_config(TeacherConfig, tmp_path / "out" / name / "config.toml") for name in ("plain", "fgm"))
     changed = sections.FgmConfig(), plain.optim.model_copy(update={"epochs": 3})
     assert fgm == plain.model_copy(update={"adversarial": changed[0], "optim": changed[1]})
@@ -196,7 +201,7 @@ def test_a_variant_is_the_first_file_with_keys_changed(data: Path, tmp_path: Pat
 
 def test_a_comma_within_a_list_parts_no_keys(data: Path, tmp_path: Path) -> None:
     variant = 'words:lattice.kind=softword,lattice.lexicon=["a.txt", "b.txt"],optim.epochs=3'
-    run(data, tmp_path / "out", variants=[variant])
+    run(data, tmp_path / "out", variant=[variant])
     config = load_config(TeacherConfig, tmp_path / "out" / "words" / "config.toml")
     assert (config.lattice.lexicon, config.optim.epochs) == (("a.txt", "b.txt"), 3)
 
@@ -209,7 +214,7 @@ def test_a_file_changed_after_the_start_changes_no_run(data: Path, tmp_path: Pat
         file.write_text("[encoder]\nhidden = 16\nheads = 4\n")
         return PRETENDED
 
-    compare([file], [data / "train.conll"], [data / "dev.conll"], out=tmp_path / "out", runner=Pretend(meddle))
+    run(data, tmp_path / "out", configs=[file], seeds=3, runner=Pretend(meddle))
     read = [read_config(tmp_path / "out" / "own" / f"seed-{seed}", TeacherConfig) for seed in (13, 14, 15)]
     assert [config.encoder.hidden for config in read] == [32, 32, 32]
 
@@ -285,23 +290,16 @@ def refused(kind: type[NerDistillError], data: Path, out: Path, *names: str, **o
 
 
 def test_two_configurations_of_one_name_are_refused(data: Path, tmp_path: Path) -> None:
-    message = refused(ConfigError, data, tmp_path / "out", "plain", variants=["plain:optim.epochs=2"])
+    message = refused(ConfigError, data, tmp_path / "out", "plain", variant=["plain:optim.epochs=2"])
     assert "two configurations have the name plain" in message
-    assert f"{data / 'plain.toml'} and --variant plain" in message
+    assert f"{data / 'plain.toml'} and `variant` plain" in message
 
 
 def test_problems_of_all_configurations_stand_in_one_message(data: Path, tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text("[encoder]\nhiden = 3\nheads = 0\n")
     (tmp_path / "b.toml").write_text("[optim\n")
     with pytest.raises(ConfigError) as caught:
-        compare(
-            [tmp_path / "a.toml", tmp_path / "b.toml"],
-            [data / "train.conll"],
-            [data / "dev.conll"],
-            out=tmp_path / "out",
-            settings=["optim.epochs=-1"],
-            runner=Pretend(),
-        )
+        run(data, tmp_path / "out", configs=[tmp_path / "a.toml", tmp_path / "b.toml"], set=["optim.epochs=-1"])
     first, *lines = str(caught.value).splitlines()
     assert first == "4 problems:"
     for start in ("a.toml: encoder.hiden: unknown key", "a.toml: encoder.heads: ", "b.toml: not valid TOML"):
@@ -310,23 +308,18 @@ def test_problems_of_all_configurations_stand_in_one_message(data: Path, tmp_pat
 
 
 def test_a_problem_of_a_variant_names_it(data: Path, tmp_path: Path) -> None:
-    message = refused(ConfigError, data, tmp_path / "out", "plain", variants=["pgd:adversarial.knd=fgm"])
-    assert message.startswith("--variant pgd: adversarial.knd=fgm: unknown key")
+    message = refused(ConfigError, data, tmp_path / "out", "plain", variant=["pgd:adversarial.knd=fgm"])
+    assert message.startswith("`variant` pgd: adversarial.knd=fgm: unknown key")
 
 
 @pytest.mark.parametrize("variant", ["fgm", ":optim.epochs=2", "a/b:optim.epochs=2", "..:optim.epochs=2"])
 def test_a_variant_without_a_usable_name_is_refused(data: Path, tmp_path: Path, variant: str) -> None:
-    assert "--variant" in refused(ConfigError, data, tmp_path / "out", variants=[variant])
+    assert "`variant`" in refused(ConfigError, data, tmp_path / "out", variant=[variant])
 
 
-@pytest.mark.parametrize("options", [{"settings": ["seed=3"]}, {"variants": ["other:seed=3"]}])
+@pytest.mark.parametrize("options", [{"set": ["seed=3"]}, {"variant": ["other:seed=3"]}])
 def test_a_seed_among_the_settings_is_refused(data: Path, tmp_path: Path, options: dict[str, Any]) -> None:
-    assert "--seeds" in refused(ConfigError, data, tmp_path / "out", "plain", **options)
-
-
-@pytest.mark.parametrize("seeds", [0, -2, [], [3, 3], [-1]])
-def test_seeds_that_are_none_or_twice_the_same_are_refused(data: Path, tmp_path: Path, seeds: Any) -> None:
-    assert "--seeds" in refused(ConfigError, data, tmp_path / "out", "plain", seeds=seeds)
+    assert "`seeds`" in refused(ConfigError, data, tmp_path / "out", "plain", **options)
 
 
 def test_nothing_to_compare_is_refused(data: Path, tmp_path: Path) -> None:
@@ -336,8 +329,8 @@ def test_nothing_to_compare_is_refused(data: Path, tmp_path: Path) -> None:
 def test_labels_of_no_training_sentence_are_refused(data: Path, tmp_path: Path) -> None:
     other = corpora.write_conll(tmp_path / "dev.conll", [Sentence("a", ("Oslo",), (Span(0, 1, "GPE"),))])
     pretend = Pretend()
-    with pytest.raises(DataError, match="`dev`: its labels \\(GPE\\) are none of those"):
-        compare([data / "plain.toml"], [data / "train.conll"], [other], out=tmp_path / "out", runner=pretend)
+    with pytest.raises(DataError, match="its labels \\(GPE\\) are none of those"):
+        run(data, tmp_path / "out", "plain", dev=[other], runner=pretend)
     assert pretend.jobs == []
 
 
@@ -359,23 +352,22 @@ def test_resume_without_a_comparison_is_refused(data: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize("role", ["train", "dev", "test"])
 def test_resume_with_other_data_is_refused(data: Path, tmp_path: Path, role: str) -> None:
     files = {name: [data / f"{name}.conll"] for name in ("train", "dev", "test")}
-    configs = [data / "plain.toml"]
-    compare(configs, **files, out=tmp_path / "out", runner=Pretend(), reporter=QUIET)
+    run(data, tmp_path / "out", "plain", **files)
     files[role] = [corpora.write_conll(tmp_path / "other.conll", corpora.sentences(5, seed=9))]
     with pytest.raises(RunError, match=f"the files of `{role}` are not those"):
-        compare(configs, **files, out=tmp_path / "out", resume=True, runner=Pretend(), reporter=QUIET)
+        run(data, tmp_path / "out", "plain", **files, resume=True)
 
 
 def test_resume_with_files_read_otherwise_is_refused(data: Path, tmp_path: Path) -> None:
     run(data, tmp_path / "out", "plain")
-    message = refused(ConfigError, data, tmp_path / "out", "plain", resume=True, reading=ReadOptions(scheme="iob1"))
+    message = refused(ConfigError, data, tmp_path / "out", "plain", resume=True, scheme="iob1")
     assert "scheme was 'auto', now 'iob1'" in message
 
 
 def test_resume_with_a_changed_configuration_names_run_and_key(data: Path, tmp_path: Path) -> None:
     run(data, tmp_path / "out", "plain", seeds=1)
-    settings = ["encoder.hidden=64"]
-    message = refused(ConfigError, data, tmp_path / "out", "plain", seeds=1, settings=settings, resume=True)
+    changed = ["encoder.hidden=64"]
+    message = refused(ConfigError, data, tmp_path / "out", "plain", seeds=1, set=changed, resume=True)
     assert message.startswith(f"{tmp_path / 'out' / 'plain' / 'seed-13'}: `resume`: encoder.hidden was 32, now 64")
 
 

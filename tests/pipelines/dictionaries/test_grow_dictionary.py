@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ner_distill.data.lexicon.dictionaries import Dictionaries
 from ner_distill.errors import ConfigError, DataError, RunError
-from ner_distill.pipelines.dictionaries.grow_dictionary import grow_dictionary, grown
+from ner_distill.options.labels import GrowOptions
+from ner_distill.pipelines.dictionaries.grow_dictionary import Growth, grown
+from ner_distill.pipelines.dictionaries.grow_dictionary import grow_dictionary as grow
 from ner_distill.pipelines.predict import predict
 from tests.commands import ok
 from tests.world import World
@@ -46,6 +49,10 @@ def test_what_stays_out_is_counted_by_reason() -> None:
 
 
 # ---- with a model
+
+
+def grow_dictionary(model: Path, text: list[Path], dictionary: list[str], out: Path, **options: Any) -> Growth:
+    return grow(GrowOptions(model=model, text=text, dictionary=dictionary, out=out, **options))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +111,7 @@ def test_dictionaries_are_never_overwritten(world: World, people: Path, tmp_path
 
 
 def test_a_type_that_the_model_does_not_know_is_refused(world: World, people: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="--dictionary GPE: the model knows no such type; it has LOC, ORG, PER"):
+    with pytest.raises(ConfigError, match="`dictionary` GPE: the model knows no such type; it has LOC, ORG, PER"):
         grow_dictionary(world.student, [world.raw], [f"GPE={people}"], tmp_path / "new")
 
 

@@ -9,17 +9,20 @@ from typing import Any
 
 import pytest
 
-from ner_distill.config import TeacherConfig
+from ner_distill.config import TeacherConfig, load_config
 from ner_distill.errors import ConfigError, NerDistillError, RunError, TrainingError
+from ner_distill.options.labels import GrowOptions, LabelDictionaryOptions
 from ner_distill.pipelines.dictionaries import grow_rounds as module
-from ner_distill.pipelines.dictionaries.grow_rounds import Round, Rounds, grow_rounds
+from ner_distill.pipelines.dictionaries.grow_rounds import GrowthRound, grow_rounds
 from ner_distill.pipelines.dictionaries.label_dictionary import label_dictionary
 from ner_distill.runs.info import read_config
+from ner_distill.training.rounds import Rounds
 from tests import corpora
 from tests.commands import ok, run, settings, snapshot
 from tests.world import World
 
 SETTINGS = (*corpora.SMALL, "optim.epochs=4", "loss.prior_from=dev")
+Grown = Rounds[GrowthRound]
 NAMES = {"PER": "Peter\nIvan\nMaria Garcia\n", "LOC": "Oslo\nNew York\n", "ORG": "Acme\n"}
 
 
@@ -33,10 +36,11 @@ class Setting:
             (root / f"{label}.txt").write_text(names, "utf-8")
         self.lists = [f"{label}={root / label}.txt" for label in NAMES]
 
-    def grow(self, out: Path, **options: Any) -> Rounds:
-        given: dict[str, Any] = {"rounds": 2, "min_count": 2, "settings": SETTINGS, "text": [self.text]}
+    def grow(self, out: Path, **options: Any) -> Grown:
+        given: dict[str, Any] = {"rounds": 2, "min_count": 2, "text": [self.text]}
         given |= {"dictionary": self.lists, "dev": [self.dev], **options}
-        return grow_rounds(out=out, **given)
+        config = load_config(TeacherConfig, None, [*module.SETTINGS, *given.pop("settings", SETTINGS)])
+        return grow_rounds(config, GrowOptions(out=out, **given))
 
 
 @pytest.fixture(scope="module")
@@ -45,22 +49,22 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Setting:
 
 
 @pytest.fixture(scope="module")
-def grown(corpus: Setting) -> Rounds:
+def grown(corpus: Setting) -> Grown:
     """Two rounds."""
     return corpus.grow(corpus.root / "grown")
 
 
 @pytest.fixture
-def copy(corpus: Setting, grown: Rounds, tmp_path: Path) -> Path:
+def copy(corpus: Setting, grown: Grown, tmp_path: Path) -> Path:
     return Path(shutil.copytree(corpus.root / "grown", tmp_path / "grown"))
 
 
-def bare(rounds: Rounds) -> list[Any]:
+def bare(rounds: Grown) -> list[Any]:
     return [(one.number, one.forms, one.added, one.f1) for one in rounds.rounds]
 
 
 def test_each_round_learns_from_the_dictionaries_of_the_one_before(
-    grown: Rounds, tmp_path: Path, corpus: Setting
+    grown: Grown, tmp_path: Path, corpus: Setting
 ) -> None:
     first, second = grown.rounds
     assert any(first.added.values())
@@ -70,11 +74,11 @@ def test_each_round_learns_from_the_dictionaries_of_the_one_before(
         (second, [f"{label}={first.dictionaries / label}.txt" for label in NAMES]),
     ):
         expected = tmp_path / f"{one.number}.jsonl"
-        label_dictionary(lists, [corpus.text], expected)
+        label_dictionary(LabelDictionaryOptions(dictionary=lists, text=[corpus.text], out=expected))
         assert (one.teacher.parent / "labelled.jsonl").read_bytes() == expected.read_bytes()
 
 
-def test_a_round_can_be_looked_at(grown: Rounds) -> None:
+def test_a_round_can_be_looked_at(grown: Grown) -> None:
     for one in grown.rounds:
         folder = one.teacher.parent
         assert {path.name for path in folder.iterdir()} == {"labelled.jsonl", "teacher", "dictionaries", "round.json"}
@@ -82,25 +86,25 @@ def test_a_round_can_be_looked_at(grown: Rounds) -> None:
         assert {label: len(forms) for label, forms in _summary(one)["added"].items()} == one.added
 
 
-def _summary(one: Round) -> dict[str, Any]:
+def _summary(one: GrowthRound) -> dict[str, Any]:
     found = json.loads((one.dictionaries / "summary.json").read_text("utf-8"))
     assert isinstance(found, dict)
     return found
 
 
-def test_teachers_learn_that_labels_are_missing(grown: Rounds) -> None:
+def test_teachers_learn_that_labels_are_missing(grown: Grown) -> None:
     assert [read_config(one.teacher, TeacherConfig).loss.kind for one in grown.rounds] == ["pu", "pu"]
 
 
 def test_the_best_teacher_is_that_of_the_highest_score_and_of_equals_the_first() -> None:
     scores = (0.5, 0.7, 0.7, 0.6)
-    rounds = tuple(Round(number, Path(), Path(), {}, {}, f1) for number, f1 in enumerate(scores, start=1))
+    rounds = tuple(GrowthRound(number, Path(), Path(), {}, {}, f1) for number, f1 in enumerate(scores, start=1))
     assert Rounds(rounds, False).best.number == 2
 
 
 def test_it_ends_where_nothing_is_new(corpus: Setting, tmp_path: Path) -> None:
     found = corpus.grow(tmp_path / "out", rounds=5, min_count=10_000)
-    assert (len(found.rounds), found.finished) == (1, True)
+    assert (len(found.rounds), found.stopped) == (1, True)
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["nothing_new"] is True
 
 
@@ -116,7 +120,7 @@ def test_the_first_round_may_grow_by_a_run_that_is_there(world: World, corpus: S
 
 
 def test_finished_rounds_are_used_as_they_are(
-    corpus: Setting, grown: Rounds, copy: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Setting, grown: Grown, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {name: content for name, content in snapshot(copy).items() if name != "log.txt"}
     for name in ("label_dictionary", "train_teacher", "grow_dictionary"):
@@ -131,21 +135,21 @@ def test_finished_rounds_are_used_as_they_are(
 @pytest.mark.parametrize(
     "lost", ["round.json", "dictionaries/summary.json", "teacher/metrics.json", "teacher/labels.json", "labelled.jsonl"]
 )
-def test_a_round_that_was_stopped_goes_on_and_ends_alike(corpus: Setting, grown: Rounds, copy: Path, lost: str) -> None:
+def test_a_round_that_was_stopped_goes_on_and_ends_alike(corpus: Setting, grown: Grown, copy: Path, lost: str) -> None:
     (copy / "round-2" / "round.json").unlink()
     (copy / "round-2" / lost).unlink(missing_ok=True)
     assert bare(corpus.grow(copy, resume=True)) == bare(grown)
 
 
 def test_a_training_that_fails_leaves_what_is_finished(
-    corpus: Setting, grown: Rounds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Setting, grown: Grown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train = module.train_teacher
 
-    def stopped(train_files: Any, dev: Any, out: Path, **options: Any) -> Any:
-        if out.parent.name == "round-2":
+    def stopped(config: Any, options: Any, *more: Any, **keywords: Any) -> Any:
+        if options.out.parent.name == "round-2":
             raise TrainingError("stopped")
-        return train(train_files, dev, out, **options)
+        return train(config, options, *more, **keywords)
 
     monkeypatch.setattr(module, "train_teacher", stopped)
     with pytest.raises(TrainingError, match="stopped"):
@@ -184,8 +188,8 @@ def test_nothing_is_overwritten_unasked_and_nothing_foreign_ever(corpus: Setting
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rounds": 0}, r"--rounds 0: expected 1 or more"),
-        ({"dev": []}, r"give --dev FILE"),
+        ({"rounds": 0}, r"`rounds`: expected 1 or more"),
+        ({"dev": []}, r"give `dev` FILE"),
         ({"text": ["-"]}, r"standard input is read once"),
         ({"resume": True, "overwrite": True}, r"give one of them"),
         ({"resume": True}, r"there is no growing to go on with"),
@@ -206,7 +210,7 @@ def test_wrong_input_is_said_before_anything_is_made(
 
 def test_a_type_without_a_name_in_the_text_is_refused(corpus: Setting, tmp_path: Path) -> None:
     (tmp_path / "misc.txt").write_text("Zzyzx\n", "utf-8")
-    with pytest.raises(NerDistillError, match="--dictionary MISC: none of its entries stands in the text"):
+    with pytest.raises(NerDistillError, match="`dictionary` MISC: none of its entries stands in the text"):
         corpus.grow(tmp_path / "out", dictionary=[*corpus.lists, f"MISC={tmp_path / 'misc.txt'}"])
     assert not (tmp_path / "out").exists()
 
@@ -214,7 +218,7 @@ def test_a_type_without_a_name_in_the_text_is_refused(corpus: Setting, tmp_path:
 # ---- the command
 
 
-def test_the_command_prints_the_rounds_and_the_best_teacher(corpus: Setting, grown: Rounds, copy: Path) -> None:
+def test_the_command_prints_the_rounds_and_the_best_teacher(corpus: Setting, grown: Grown, copy: Path) -> None:
     lists = [part for one in corpus.lists for part in ("--dictionary", one)]
     done = ok(
         "grow-dictionary", "--rounds", "2", "--dev", corpus.dev, "--text", corpus.text, *lists, "--out", copy,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,9 @@ from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.sentence import Span
 from ner_distill.errors import ConfigError, DataError, RunError
-from ner_distill.pipelines.dictionaries.label_dictionary import Matched, label_dictionary
+from ner_distill.options.labels import LabelDictionaryOptions
+from ner_distill.pipelines.dictionaries import label_dictionary as module
+from ner_distill.pipelines.dictionaries.label_dictionary import Matched
 from tests.commands import ok
 
 TEXT = "Ann Miller lives in Oslo.\nNobody was there.\nParis met Ann Miller in Paris.\n"
@@ -26,13 +29,20 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def label(files: Path, *, said: io.StringIO | None = None, text: str = "raw.txt", **options: object) -> Matched:
+def label_dictionary(dictionary: list[str], text: list[Path], out: Path, **options: Any) -> Matched:
+    reporter = options.pop("reporter", Reporter(quiet=True))
+    return module.label_dictionary(
+        LabelDictionaryOptions(dictionary=dictionary, text=text, out=out, **options), reporter
+    )
+
+
+def label(files: Path, *, said: io.StringIO | None = None, text: str = "raw.txt", **options: Any) -> Matched:
     return label_dictionary(
         [f"PER={files / 'people.txt'}", f"LOC={files / 'places.txt'}"],
         [files / text],
         files / "out.jsonl",
         reporter=Reporter(stream=said or io.StringIO()),
-        **options,  # type: ignore[arg-type]
+        **options,
     )
 
 
@@ -82,7 +92,7 @@ def test_characters_are_labelled_in_chinese_text(tmp_path: Path) -> None:
 
 def test_no_match_at_all_is_an_error_and_writes_nothing(files: Path) -> None:
     (files / "other.txt").write_text("nothing of that here .\n", "utf-8")
-    with pytest.raises(DataError, match=r"other\.txt: none of the 4 entries .*'Ann Miller'.*--fold-case"):
+    with pytest.raises(DataError, match=r"other\.txt: none of the 4 entries .*'Ann Miller'.*`fold_case`"):
         label(files, text="other.txt")
     assert not (files / "out.jsonl").exists()
 

@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from ner_distill.data.store.columns import SoftBlock, SoftRow
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.nn.heads import SpanHead
+from ner_distill.options.models import LabelOptions, LabelUnlabeledOptions
 from ner_distill.pipelines.labelling import label_unlabeled
-from ner_distill.pipelines.labelling.labeller import Labeller, LabelOptions
+from ner_distill.pipelines.labelling.labeller import Labeller
 from ner_distill.runs.build import Built, load_run
 from tests import corpora
 from tests.commands import ok, settings
@@ -41,8 +43,8 @@ def pointer(world: World, *, seed: int = 0, bias: float = -4.0) -> Built:
 
 def labelled(*teachers: Built, sentences: list[Sentence] = SENTENCES, **options: object) -> list[SoftBlock]:
     """The blocks of one shard."""
-    settings = {"batch_words": 60, "block_size": 4, "precision": "fp32", **options}
-    labeller = Labeller(teachers, LabelOptions(**settings))  # type: ignore[arg-type]
+    settings: dict[str, Any] = {"batch_words": 60, "precision": "fp32", **options}
+    labeller = Labeller(teachers, LabelOptions(**settings), block_size=4)
     return labeller.blocks(sentences, 0, lambda rows, words: None)
 
 
@@ -176,7 +178,7 @@ def test_min_votes_counts_the_spans_that_a_pointer_finds(world: World) -> None:
 
 @pytest.mark.parametrize("floor", [0.0, 1.0, -0.5, math.nan])
 def test_a_floor_that_cannot_be_is_refused(world: World, floor: float) -> None:
-    with pytest.raises(ConfigError, match=r"--span-floor: expected more than 0 and less than 1, found"):
+    with pytest.raises(ConfigError, match=r"`span_floor`: expected more than 0 and less than 1, found"):
         Labeller([load_run(world.teacher)], LabelOptions(span_floor=floor))
 
 
@@ -190,10 +192,9 @@ def pointing(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-def label(world: World, out: Path, *, floor: float = 0.01, **options: object) -> None:
-    label_unlabeled.label_unlabeled(
-        [world.teacher], [world.raw], out, options=LabelOptions(shard_size=20, span_floor=floor), **options
-    )  # type: ignore[arg-type]
+def label(world: World, out: Path, *, floor: float = 0.01, **options: Any) -> None:
+    files: dict[str, Any] = {"teacher": [world.teacher], "text": [world.raw], "out": out}
+    label_unlabeled.label_unlabeled(LabelUnlabeledOptions(**files, shard_size=20, span_floor=floor, **options))
 
 
 def test_the_store_of_a_pointer_has_its_spans(pointing: World, tmp_path: Path) -> None:

@@ -15,8 +15,13 @@ import pytest
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError, RunError
-from ner_distill.pipelines.voting.apply_review import Applied, apply_review, summary
-from ner_distill.pipelines.voting.review import Reviewed, hash_of, review
+from ner_distill.options.labels import ApplyReviewOptions, ReviewOptions
+from ner_distill.pipelines.voting.apply_review import Applied, summary
+from ner_distill.pipelines.voting.apply_review import apply_review as apply
+from ner_distill.pipelines.voting.review import Review
+from ner_distill.pipelines.voting.review import review as collect
+from ner_distill.pipelines.voting.review_files import hash_of
+from ner_distill.views.review import page_of
 from tests.commands import ok, run
 
 WORDS = ["Ann", "Lee", "of", "Acme", "Bank", "."]
@@ -68,7 +73,17 @@ class _Elements(HTMLParser):
             self.texts[-1] = (name, text + data)
 
 
-def made(votes: Path, **options: Any) -> tuple[Reviewed, _Elements]:
+def review(votes: Path, out: Path, **options: Any) -> Review:
+    collected = collect(ReviewOptions(votes=votes, out=out, **options))
+    out.write_text(page_of(collected.content), "utf-8")
+    return collected
+
+
+def apply_review(decisions: list[Path], data: list[Path], out: Path, **options: Any) -> Applied:
+    return apply(ApplyReviewOptions(decisions=decisions, data=data, out=out, **options))
+
+
+def made(votes: Path, **options: Any) -> tuple[Review, _Elements]:
     out = votes.with_name("page.html")
     found = review(votes, out, **options)
     return found, _Elements(out.read_text("utf-8"))
@@ -88,7 +103,7 @@ def test_page_asks_for_the_most_suspicious_entity_first(votes: Path) -> None:
 
 def test_limit_keeps_the_most_suspicious_and_says_how_many_are_left_out(votes: Path) -> None:
     found, page = made(votes, limit=1)
-    assert found == Reviewed(shown=1, left_out=2, sentences=1)
+    assert (found.shown, found.left_out, found.sentences) == (1, 2, 1)
     assert [one["id"] for one in content_of(page)["sentences"]] == ["s1"]
 
 
@@ -160,7 +175,7 @@ def test_line_that_is_no_vote_is_named(votes: Path, change: dict[str, Any], prob
 
 
 def test_nothing_to_review_is_said(votes: Path) -> None:
-    with pytest.raises(ConfigError, match=r"3 entities, none with a suspicion of 0\.95; lower --min-suspicion"):
+    with pytest.raises(ConfigError, match=r"3 entities, none with a suspicion of 0\.95; lower `min_suspicion`"):
         review(votes, votes.with_name("page.html"), min_suspicion=0.95)
 
 
@@ -349,7 +364,7 @@ def test_entities_that_overlap_now_are_named(data: Path) -> None:
 def test_decision_on_a_sentence_that_changed_is_refused_and_nothing_is_written(data: Path) -> None:
     one = decided(data.with_name("d1.jsonl"), ["Ann", "Leigh"], on(0, 1, "PER", "accept"), on(0, 2, "PER", "reject"))
     two = decided(data.with_name("d2.jsonl"), ["Oslo", "it"], on(0, 1, "LOC", "accept"), id="s2")
-    with pytest.raises(DataError, match=r"2 decisions on 1 sentence .*s1: other words.* --skip-changed"):
+    with pytest.raises(DataError, match=r"2 decisions on 1 sentence .*s1: other words.* `skip_changed`"):
         apply_review([one, two], [data], data.with_name("out.jsonl"))
     assert not data.with_name("out.jsonl").exists()
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
+from ner_distill.options.labels import SelfTrainOptions
 from ner_distill.pipelines.voting import self_train as module
-from ner_distill.pipelines.voting.self_train import SelfOptions, self_train
 from ner_distill.runs.build import load_run
 from ner_distill.runs.info import fold_teachers
 from tests import corpora
@@ -58,10 +59,10 @@ def copy(trained: tuple[Path, str], tmp_path: Path) -> Path:
 
 
 def again(files: dict[str, Path], out: Path, **changes: Any) -> Any:
-    given: dict[str, Any] = {
-        "rounds": 1, "options": SelfOptions(folds=2, raw_weight=0.5), "settings": LEARNS, "reporter": quiet(),
-    }  # fmt: skip
-    return self_train([files["train"]], [files["dev"]], [files["text"]], out, **{**given, **changes})
+    given: dict[str, Any] = {"rounds": 1, "folds": 2, "raw_weight": 0.5, **changes}
+    config = load_config(TeacherConfig, None, given.pop("settings", LEARNS))
+    paths: dict[str, Any] = {name: [files[name]] for name in ("train", "dev", "text")}
+    return module.self_train(config, SelfTrainOptions(out=out, **paths, **given), quiet())
 
 
 # ---- the rounds
@@ -111,8 +112,8 @@ def test_the_summary_and_the_table_name_the_best_round(trained: tuple[Path, str]
 def test_it_ends_when_the_score_rises_no_more(
     files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, scores = module._Step.read, {0: 0.6, 1: 0.6, 2: 0.9}
-    monkeypatch.setattr(module._Step, "read", lambda step: replace(read(step), f1=scores[step.number]))
+    read, scores = module._SelfTraining._read, {0: 0.6, 1: 0.6, 2: 0.9}
+    monkeypatch.setattr(module._SelfTraining, "_read", lambda own, n: replace(read(own, n), f1=scores[n]))
     done = again(files, tmp_path / "out", rounds=3, settings=LEARNS)
     assert [one.f1 for one in done.rounds] == [0.6, 0.6]
     assert (done.stopped, done.best.number) == (True, 0)
@@ -173,7 +174,7 @@ def test_half_a_store_is_gone_on_with(copy: Path, files: dict[str, Path]) -> Non
 @pytest.mark.parametrize(
     ("changes", "error", "said"),
     [
-        ({"options": SelfOptions(folds=3, raw_weight=0.5)}, ConfigError, "`resume`: folds was 2, now 3"),
+        ({"folds": 3}, ConfigError, "`resume`: folds was 2, now 3"),
         ({"settings": (*LEARNS, "seed=5")}, ConfigError, "`resume`: seed was 13, now 5"),
         ({"overwrite": True}, ConfigError, "`resume` goes on with a self-training, `overwrite` removes it"),
     ],
@@ -206,13 +207,13 @@ def test_nothing_is_overwritten_unasked_nor_what_others_made(copy: Path, files: 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"rounds": 0}, "--rounds 0: expected 1 or more"),
-        ({"options": SelfOptions(folds=1)}, "--folds 1: expected 2 or more"),
-        ({"options": SelfOptions(folds=2, min_votes=3)}, r"--min-votes 3: expected 2 to 2 \(--folds\), or 0 for all"),
-        ({"options": SelfOptions(folds=2, min_votes=1)}, "--min-votes 1: expected 2 to 2"),
-        ({"options": SelfOptions(folds=2, action="burn")}, "--action burn: expected drop, mask"),
-        ({"options": SelfOptions(min_confidence=1.0)}, r"--min-confidence 1\.0: expected 0 to less than 1"),
-        ({"options": SelfOptions(raw_weight=0.0)}, r"--raw-weight 0\.0: expected more than 0"),
+        ({"rounds": 0}, "`rounds`: expected 1 or more, found 0"),
+        ({"folds": 1}, "`folds`: expected 2 or more, found 1"),
+        ({"min_votes": 3}, r"`min_votes` 3: expected 2 to 2 \(`folds`\), or 0 for all"),
+        ({"min_votes": 1}, "`min_votes` 1: expected 2 to 2"),
+        ({"action": "burn"}, "`action` burn: expected drop, mask"),
+        ({"min_confidence": 1.0}, r"`min_confidence` 1\.0: expected 0 to less than 1"),
+        ({"raw_weight": 0.0}, r"`raw_weight` 0\.0: expected more than 0"),
     ],
 )
 def test_options_that_make_no_sense_are_refused_before_anything_is_made(
@@ -233,12 +234,12 @@ def test_text_that_is_not_there_is_an_error_of_the_command(files: dict[str, Path
 
 def test_standard_input_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="standard input is read once"):
-        self_train([files["train"]], [files["dev"]], ["-"], tmp_path / "out", reporter=quiet())
+        again({**files, "text": Path("-")}, tmp_path / "out")
 
 
 def test_development_data_of_other_types_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "dev.conll").write_text("Zorn\tB-KING\n\n", "utf-8")
-    with pytest.raises(DataError, match=r"`dev`: its labels \(KING\) are none of those"):
+    with pytest.raises(DataError, match=r"its labels \(KING\) are none of those"):
         again({**files, "dev": tmp_path / "dev.conll"}, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -252,9 +253,9 @@ def test_text_on_which_the_teachers_agree_on_nothing_is_an_error(files: dict[str
     assert (tmp_path / "out" / "round-0" / "metrics.json").exists()
     # the advice that it gives can be taken: other options of the text, with the round that is there
     with pytest.raises(NerDistillError, match="agree on no entity"):
-        again({**files, "text": text}, tmp_path / "out", resume=True, options=SelfOptions(2, raw_weight=0.1), **given)
+        again({**files, "text": text}, tmp_path / "out", resume=True, raw_weight=0.1, **given)
     with pytest.raises(ConfigError, match="`resume`: folds was 2, now 3"):
-        again({**files, "text": text}, tmp_path / "out", resume=True, options=SelfOptions(3, raw_weight=0.1), **given)
+        again({**files, "text": text}, tmp_path / "out", resume=True, folds=3, raw_weight=0.1, **given)
 
 
 @pytest.mark.parametrize(("content", "said"), [(b"\n \n", "no sentence in it"), (b"Ann .\n\xff\n", "utf-8|UTF-8")])

@@ -6,21 +6,26 @@ import io
 import json
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.formats.writers import write_conll, write_jsonl
 from ner_distill.data.sentence import Sentence, Span
+from ner_distill.data.store.manifest import Manifest
 from ner_distill.data.store.pseudo_labels import labelled_row
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, DataError, RunError
+from ner_distill.options.models import LabelUnlabeledOptions
+from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.labelling.label_unlabeled import fingerprint, label_unlabeled
-from ner_distill.pipelines.labelling.labeller import LabelOptions
-from ner_distill.pipelines.voting import fold_jobs, train_voted
+from ner_distill.pipelines.voting import folds as module
+from ner_distill.pipelines.voting.train_voted import train_voted
 from ner_distill.runs.build import load_run
 from ner_distill.runs.info import fold_teachers
 from ner_distill.runtime.inference import find_entities
@@ -57,9 +62,18 @@ def copy(files: dict[str, Path], tmp_path: Path) -> dict[str, Path]:
     return {**files, "run": tmp_path / "run"}
 
 
+def label(
+    teachers: Sequence[Path], text: Path, out: Path, reporter: Reporter | None = None, **options: Any
+) -> Manifest:
+    files: dict[str, Any] = {"teacher": teachers, "text": [text], "out": out}
+    return label_unlabeled(LabelUnlabeledOptions(**files, **options), reporter or quiet())
+
+
 def again(files: dict[str, Path], **changes: Any) -> Any:
-    given: dict[str, Any] = {"folds": 3, "action": "drop", "settings": SHORT, "reporter": quiet(), **changes}
-    return train_voted.train_voted([files["train"]], [files["dev"]], files["run"], **given)
+    given: dict[str, Any] = {"folds": 3, "action": "drop", **changes}
+    config = load_config(TeacherConfig, None, given.pop("settings", SHORT))
+    paths: dict[str, Any] = {"train": [files["train"]], "dev": [files["dev"]], "out": files["run"]}
+    return train_voted(config, TeacherOptions(**paths, **given), quiet())
 
 
 def test_the_teacher_is_trained_on_what_the_votes_leave(files: dict[str, Path]) -> None:
@@ -90,12 +104,12 @@ def test_keep_trains_on_the_labels_as_they_are(files: dict[str, Path], tmp_path:
 def test_with_min_votes_the_fold_teachers_answer_in_place_of_their_teacher(
     files: dict[str, Path], tmp_path: Path
 ) -> None:
-    said, options = io.StringIO(), LabelOptions(min_votes=2, precision="fp32")
-    given: dict[str, Any] = {"options": options, "reporter": Reporter(stream=said)}
-    voted = label_unlabeled([files["run"]], [files["raw"]], tmp_path / "voted", **given)
+    said = io.StringIO()
+    given: dict[str, Any] = {"min_votes": 2, "precision": "fp32", "reporter": Reporter(stream=said)}
+    voted = label([files["run"]], files["raw"], tmp_path / "voted", **given)
     assert [one.fingerprint for one in voted.teachers] == [fingerprint(path) for path in fold_teachers(files["run"])]
     assert "3 fold teachers of" in said.getvalue()
-    several = label_unlabeled(fold_teachers(files["run"]), [files["raw"]], tmp_path / "several", **given)
+    several = label(fold_teachers(files["run"]), files["raw"], tmp_path / "several", **given)
     rows = [
         [(row.id, row.probs.tolist(), row.keep.tolist()) for block in store.read_shard(0) for row in block.rows]
         for store in (SoftLabelStore.open(tmp_path / "voted"), SoftLabelStore.open(tmp_path / "several"))
@@ -109,8 +123,8 @@ def test_labels_made_of_what_is_kept_have_enough_votes_and_miss_none(
     needed: int, files: dict[str, Path], tmp_path: Path
 ) -> None:
     # as `self-train` makes labels: the mean of the probabilities may say what no teacher does, or hide what most say
-    options = LabelOptions(min_votes=needed, pairs_per_sentence=0, precision="fp32")
-    label_unlabeled([files["run"]], [files["raw"]], tmp_path / "soft", options=options, reporter=quiet())
+    options: dict[str, Any] = {"min_votes": needed, "pairs_per_sentence": 0, "precision": "fp32"}
+    label([files["run"]], files["raw"], tmp_path / "soft", **options)
     store = SoftLabelStore.open(tmp_path / "soft")
     rows = [row for block in store.read_shard(0) for row in block.rows]
     votes: list[Counter[Span]] = [Counter() for _ in rows]
@@ -132,42 +146,38 @@ def test_labels_made_of_what_is_kept_have_enough_votes_and_miss_none(
 
 
 def test_without_votes_the_teacher_answers_itself(files: dict[str, Path], tmp_path: Path) -> None:
-    store = label_unlabeled([files["run"]], [files["raw"]], tmp_path / "soft", reporter=quiet())
+    store = label([files["run"]], files["raw"], tmp_path / "soft")
     assert [one.name for one in store.teachers] == [str(files["run"])]
 
 
 def test_votes_of_a_teacher_without_folds_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
     alone = fold_teachers(files["run"])[0]
-    with pytest.raises(ConfigError, match=r"--min-votes 2: .* is one teacher without fold teachers; give several"):
-        label_unlabeled([alone], [files["raw"]], tmp_path / "x", options=LabelOptions(min_votes=2), reporter=quiet())
+    with pytest.raises(ConfigError, match=r"`min_votes` 2: .* is one teacher without fold teachers; give several"):
+        label([alone], files["raw"], tmp_path / "x", min_votes=2)
     assert not (tmp_path / "x").exists()
 
 
 def test_votes_of_an_unfinished_run_are_refused(copy: dict[str, Path], tmp_path: Path) -> None:
     (copy["run"] / "metrics.json").unlink()
-    with pytest.raises(ConfigError, match="its training is not finished; go on with train-teacher --resume"):
-        label_unlabeled(
-            [copy["run"]], [copy["raw"]], tmp_path / "x", options=LabelOptions(min_votes=2), reporter=quiet()
-        )
+    with pytest.raises(ConfigError, match="its training is not finished; go on with train-teacher and `resume`"):
+        label([copy["run"]], copy["raw"], tmp_path / "x", min_votes=2)
 
 
 def test_votes_of_what_is_no_run_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(RunError, match="this is not a run of ner-distill"):
-        label_unlabeled([tmp_path], [files["raw"]], tmp_path / "x", options=LabelOptions(min_votes=2), reporter=quiet())
+        label([tmp_path], files["raw"], tmp_path / "x", min_votes=2)
 
 
 def test_more_votes_than_folds_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="--min-votes: expected 1 to 3, the number of teachers, found 4"):
-        label_unlabeled(
-            [files["run"]], [files["raw"]], tmp_path / "x", options=LabelOptions(min_votes=4), reporter=quiet()
-        )
+    with pytest.raises(ConfigError, match="`min_votes`: expected 1 to 3, the number of teachers, found 4"):
+        label([files["run"]], files["raw"], tmp_path / "x", min_votes=4)
 
 
 # ---- going on, and beginning anew
 
 
 def test_resume_of_a_finished_run_trains_nothing(copy: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fold_jobs, "do_fold", lambda task: pytest.fail(f"{task.name} was done again"))
+    monkeypatch.setattr(module, "do_fold", lambda task: pytest.fail(f"{task.run.name} was done again"))
     before = (copy["run"] / "model.safetensors").read_bytes()
     again(copy, resume=True)
     assert (copy["run"] / "model.safetensors").read_bytes() == before
@@ -185,8 +195,8 @@ def test_resume_goes_on_after_the_folds(left: tuple[str, ...], copy: dict[str, P
 
 def test_resume_does_the_missing_fold_again_alone(copy: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(copy["run"] / "voting" / "folds" / "r1-f2")
-    done, really = [], fold_jobs.do_fold
-    monkeypatch.setattr(fold_jobs, "do_fold", lambda task: (done.append(task.name), really(task)))
+    done, really = [], module.do_fold
+    monkeypatch.setattr(module, "do_fold", lambda task: (done.append(task.run.name), really(task)))
     again(copy, resume=True)
     assert done == ["r1-f2"]
 
@@ -199,7 +209,7 @@ def test_resume_with_other_data_is_refused(copy: dict[str, Path], tmp_path: Path
 
 def test_resume_with_another_action_is_refused_and_leaves_the_labels(copy: dict[str, Path]) -> None:
     before = (copy["run"] / "voting" / "cleaned.jsonl").read_bytes()
-    with pytest.raises(ConfigError, match="--resume: action was 'drop', now 'mask'"):
+    with pytest.raises(ConfigError, match="`resume`: action was 'drop', now 'mask'"):
         again(copy, resume=True, action="mask")
     assert (copy["run"] / "voting" / "cleaned.jsonl").read_bytes() == before
 
@@ -254,7 +264,7 @@ def test_overwrite_replaces_run_and_voting(copy: dict[str, Path]) -> None:
 def test_a_run_is_not_replaced_for_input_that_is_wrong(copy: dict[str, Path], tmp_path: Path) -> None:
     before = (copy["run"] / "model.safetensors").read_bytes()
     (tmp_path / "dev.conll").write_text("Zorn\tB-KING\n\n", "utf-8")
-    with pytest.raises(DataError, match=r"`dev`: its labels \(KING\) are none of those"):
+    with pytest.raises(DataError, match=r"its labels \(KING\) are none of those"):
         again({**copy, "dev": tmp_path / "dev.conll"}, overwrite=True)
     with pytest.raises(ConfigError, match="`action` burn"):
         again(copy, overwrite=True, action="burn")

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.noise.votes import THRESHOLD
@@ -20,9 +22,11 @@ from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
 from ner_distill.nn.heads import SpanHead
 from ner_distill.options import ReadOptions
-from ner_distill.pipelines.voting import fold_jobs
-from ner_distill.pipelines.voting.held_out import predict
-from ner_distill.pipelines.voting.vote_labels import parse_thresholds, vote_labels
+from ner_distill.options.labels import VoteOptions
+from ner_distill.pipelines.voting import folds as module
+from ner_distill.pipelines.voting import vote_labels as voting
+from ner_distill.pipelines.voting.out_of_fold import answers_of
+from ner_distill.pipelines.voting.vote_labels import Voting, parse_thresholds
 from ner_distill.runs.build import load_run
 from ner_distill.runtime.inference import find_entities
 from tests import corpora
@@ -43,6 +47,11 @@ def quiet() -> Reporter:
     return Reporter(quiet=True)
 
 
+def vote_labels(train: list[Path], out: Path, *, settings: Sequence[str] = (), **options: Any) -> Voting:
+    config, reporter = load_config(TeacherConfig, None, settings), options.pop("reporter", quiet())
+    return voting.vote_labels(config, VoteOptions(train=train, out=out, **options), reporter)
+
+
 @dataclass(frozen=True)
 class Voted:
     """A voting that ran from the command line."""
@@ -52,7 +61,7 @@ class Voted:
 
     def again(self, **changes: Any) -> Any:
         """The same with --resume and these changes."""
-        given = {"folds": 3, "repeats": 1, "settings": LEARNS, "threshold": 0.5, "resume": True, "reporter": quiet()}
+        given = {"folds": 3, "repeats": 1, "settings": LEARNS, "threshold": ["0.5"], "resume": True}
         return vote_labels([self.train], self.out, **{**given, **changes})
 
     def lines(self) -> list[dict[str, Any]]:
@@ -178,7 +187,7 @@ def test_a_teacher_trains_on_cleaned_data(action: str, field: str, copy: Voted, 
 
 
 def test_another_action_trains_no_fold_again(copy: Voted, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fold_jobs, "do_fold", lambda task: pytest.fail(f"{task.name} was done again"))
+    monkeypatch.setattr(module, "do_fold", lambda task: pytest.fail(f"{task.run.name} was done again"))
     voting = copy.again(action="drop")
     swapped = next(one for one in voting.sentences if one.id == "swapped")
     assert swapped.spans == ()
@@ -189,8 +198,8 @@ def test_a_fold_whose_predictions_are_missing_is_done_again_alone_with_the_same_
 ) -> None:
     before = (copy.out / "votes.jsonl").read_bytes()
     shutil.rmtree(copy.out / "folds" / "r1-f2")
-    done, really = [], fold_jobs.do_fold
-    monkeypatch.setattr(fold_jobs, "do_fold", lambda task: (done.append(task.name), really(task)))
+    done, really = [], module.do_fold
+    monkeypatch.setattr(module, "do_fold", lambda task: (done.append(task.run.name), really(task)))
     copy.again(action="relabel")
     assert done == ["r1-f2"]
     assert (copy.out / "votes.jsonl").read_bytes() == before
@@ -200,7 +209,7 @@ def test_half_a_file_of_predictions_is_no_finished_fold(copy: Voted, monkeypatch
     path = copy.out / "folds" / "r1-f1" / "predictions.json"
     path.write_bytes(path.read_bytes()[:-100])
     done = []
-    monkeypatch.setattr(fold_jobs, "do_fold", lambda task: done.append(task.name))
+    monkeypatch.setattr(module, "do_fold", lambda task: done.append(task.run.name))
     with pytest.raises(RunError, match=r"predictions\.json: cannot be read as JSON"):
         copy.again()
     assert done == ["r1-f1"]
@@ -209,9 +218,9 @@ def test_half_a_file_of_predictions_is_no_finished_fold(copy: Voted, monkeypatch
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"folds": 4}, "--resume: folds was 3, now 4"),
-        ({"by": "document"}, "--resume: by was 'sentence', now 'document'"),
-        ({"settings": (*LEARNS, "seed=5")}, "--resume: seed was 13, now 5"),
+        ({"folds": 4}, "`resume`: folds was 3, now 4"),
+        ({"by": "document"}, "`resume`: by was 'sentence', now 'document'"),
+        ({"settings": (*LEARNS, "seed=5")}, "`resume`: seed was 13, now 5"),
     ],
 )
 def test_folds_of_other_settings_are_refused(changes: dict[str, Any], said: str, copy: Voted) -> None:
@@ -227,7 +236,7 @@ def test_votes_of_other_data_are_refused(copy: Voted, tmp_path: Path) -> None:
 
 def test_resume_without_a_voting_is_an_error(tmp_path: Path, short: Path) -> None:
     with pytest.raises(RunError, match=r"voting\.json: not found; there is no voting to go on with"):
-        vote_labels([short], tmp_path / "out", resume=True, reporter=quiet())
+        vote_labels([short], tmp_path / "out", resume=True)
 
 
 def test_a_directory_of_something_else_is_left_alone(tmp_path: Path, short: Path) -> None:
@@ -235,12 +244,12 @@ def test_a_directory_of_something_else_is_left_alone(tmp_path: Path, short: Path
     (tmp_path / "mine" / "thesis.tex").write_text("dear")
     for overwrite in (False, True):
         with pytest.raises(RunError, match="mine: "):
-            vote_labels([short], tmp_path / "mine", overwrite=overwrite, reporter=quiet())
+            vote_labels([short], tmp_path / "mine", overwrite=overwrite)
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "dear"
 
 
 def test_overwrite_begins_anew_and_discard_folds_leaves_no_model(tmp_path: Path, short: Path) -> None:
-    given: dict[str, Any] = {"folds": 2, "repeats": 1, "settings": SHORT, "reporter": quiet(), "discard_folds": True}
+    given: dict[str, Any] = {"folds": 2, "repeats": 1, "settings": SHORT, "discard_folds": True}
     vote_labels([short], tmp_path / "out", **given)
     assert not (tmp_path / "out" / "folds").exists()
     first = (tmp_path / "out" / "votes.jsonl").read_bytes()
@@ -249,7 +258,7 @@ def test_overwrite_begins_anew_and_discard_folds_leaves_no_model(tmp_path: Path,
 
 
 def test_overwrite_leaves_what_the_command_did_not_make(tmp_path: Path, short: Path) -> None:
-    given: dict[str, Any] = {"folds": 2, "repeats": 1, "settings": SHORT, "reporter": quiet(), "discard_folds": True}
+    given: dict[str, Any] = {"folds": 2, "repeats": 1, "settings": SHORT, "discard_folds": True}
     vote_labels([short], tmp_path / "out", **given)
     (tmp_path / "out" / "decisions.jsonl").write_text("{}")
     with pytest.raises(RunError, match=r"holds decisions\.jsonl that vote-labels did not make"):
@@ -260,7 +269,7 @@ def test_overwrite_leaves_what_the_command_did_not_make(tmp_path: Path, short: P
 @pytest.mark.slow
 def test_folds_in_processes_of_their_own_give_the_same_votes(tmp_path: Path, short: Path) -> None:
     for jobs in (1, 2):
-        given: dict[str, Any] = {"folds": 2, "repeats": 1, "settings": SHORT, "reporter": quiet(), "jobs": jobs}
+        given: dict[str, Any] = {"folds": 2, "repeats": 1, "settings": SHORT, "jobs": jobs}
         vote_labels([short], tmp_path / str(jobs), **given)
     assert (tmp_path / "1" / "votes.jsonl").read_bytes() == (tmp_path / "2" / "votes.jsonl").read_bytes()
 
@@ -269,7 +278,7 @@ def test_folds_in_processes_of_their_own_give_the_same_votes(tmp_path: Path, sho
 def test_a_fold_that_fails_in_its_process_says_why(tmp_path: Path, short: Path) -> None:
     broken = ["encoder.name=/no/such/checkpoint"]
     with pytest.raises(NerDistillError, match=r"folds/r1-f\d: .*no/such/checkpoint"):
-        vote_labels([short], tmp_path / "out", folds=2, repeats=1, settings=broken, jobs=2, reporter=quiet())
+        vote_labels([short], tmp_path / "out", folds=2, repeats=1, settings=broken, jobs=2)
 
 
 # ---- what is asked of the input
@@ -279,15 +288,15 @@ def test_a_fold_that_fails_in_its_process_says_why(tmp_path: Path, short: Path) 
     ("changes", "error", "said"),
     [
         ({"min_votes": 3}, ConfigError, "`min_votes` 3: expected 0 to 2"),
-        ({"repeats": 0}, ConfigError, "--repeats and --jobs of 1 or more, found 0 and 1"),
-        ({"folds": 1}, ConfigError, "`folds` 1: expected 2 or more"),
-        ({"by": "page"}, ConfigError, "`by` page: expected sentence, document, entity"),
+        ({"repeats": 0}, ConfigError, "`repeats`: expected 1 or more, found 0"),
+        ({"folds": 1}, ConfigError, "`folds`: expected 2 or more, found 1"),
+        ({"by": "page"}, ConfigError, "`by`: expected sentence, document, entity, found 'page'"),
         ({"action": "burn"}, ConfigError, "`action` burn: expected drop, mask, relabel, weight"),
-        ({"thresholds": {"PRE": 0.5}}, ConfigError, "no such type; the data has LOC, ORG, PER"),
+        ({"threshold": ["PRE=0.5"]}, ConfigError, "no such type; the data has LOC, ORG, PER"),
         ({"bags": 4, "min_votes": 5}, ConfigError, r"`min_votes` 5: expected 0 to 4; .*\(`bags`\)"),
-        ({"bags": 4, "action": "drop"}, ConfigError, "--action drop removes given entities"),
+        ({"bags": 4, "action": "drop"}, ConfigError, "`action` drop removes given entities"),
         ({"bags": 1}, ConfigError, "`bags` 1: expected 2 or more"),
-        ({"bags": 4, "by": "document"}, ConfigError, "--bags draws sentences, --by document splits in another way"),
+        ({"bags": 4, "by": "document"}, ConfigError, "`bags` draws sentences, `by` document splits in another way"),
         ({"by": "document", "folds": 19}, DataError, r"as many documents as folds \(19\), found 18"),
     ],
     ids=lambda value: str(value)[:30] if isinstance(value, dict) else "",
@@ -296,14 +305,14 @@ def test_what_makes_no_voting_is_refused_before_anything_is_made(
     changes: dict[str, Any], error: type[Exception], said: str, tmp_path: Path, short: Path
 ) -> None:
     with pytest.raises(error, match=said):
-        vote_labels([short], tmp_path / "out", reporter=quiet(), **changes)
+        vote_labels([short], tmp_path / "out", **changes)
     assert not (tmp_path / "out").exists()
 
 
 def test_data_without_entities_is_refused(tmp_path: Path) -> None:
     train = write(tmp_path / "a.jsonl", [Sentence("a", ("x",), ())])
     with pytest.raises(DataError, match="no entity in any sentence"):
-        vote_labels([train], tmp_path / "out", reporter=quiet())
+        vote_labels([train], tmp_path / "out")
 
 
 def test_types_with_fewer_entities_than_folds_are_named(tmp_path: Path) -> None:
@@ -328,7 +337,7 @@ def test_pu_folds_without_a_type_are_refused_before_anything_is_made(tmp_path: P
     rare = Sentence("rare", ("a", "Zorn"), (Span(1, 2, "RARE"),))
     train = write(tmp_path / "a.jsonl", [*corpora.sentences(16), rare])
     with pytest.raises(DataError, match=r"without fold \d of repeat 1 there is no RARE to train on"):
-        vote_labels([train], tmp_path / "out", folds=2, repeats=1, settings=[*SHORT, "loss.kind=pu"], reporter=quiet())
+        vote_labels([train], tmp_path / "out", folds=2, repeats=1, settings=[*SHORT, "loss.kind=pu"])
     assert not (tmp_path / "out").exists()
 
 
@@ -395,8 +404,8 @@ def test_a_threshold_that_is_no_number_is_an_error_of_the_command(tmp_path: Path
 
 
 def test_fast_makes_a_small_model_and_leaves_the_last_word_to_the_settings(tmp_path: Path, short: Path) -> None:
-    given: dict[str, Any] = {"folds": 2, "repeats": 1, "reporter": quiet()}
-    vote_labels([short], tmp_path / "out", fast=True, settings=["optim.epochs=1"], **given)
+    options = ("--folds", "2", "--repeats", "1", "--fast", "--set", "optim.epochs=1")
+    ok("vote-labels", "--train", short, "--out", tmp_path / "out", *options)
     config = tomllib.loads((tmp_path / "out" / "config.toml").read_text("utf-8"))
     assert (config["encoder"]["hidden"], config["similarity"]["weight"], config["optim"]["epochs"]) == (64, 0, 1)
 
@@ -408,7 +417,7 @@ def test_the_probability_of_a_given_entity_is_that_of_exactly_this_span(world: W
     built = load_run(world.teacher)
     sentence = corpora.sentences(1, seed=7)[0]
     given = Span(0, 1, "LOC")
-    (said,) = predict(built, [Sentence("a", sentence.words, (given,))])
+    (said,) = answers_of(built, [Sentence("a", sentence.words, (given,))])
     found = {(start, end, label): (prob, own) for start, end, label, prob, _, own in said.entities}
     with torch.inference_mode():
         inputs: Any = built.featurizer.collate([built.featurizer.features(sentence.words)])  # type: ignore[list-item, arg-type]
@@ -421,5 +430,5 @@ def test_the_probability_of_a_given_entity_is_that_of_exactly_this_span(world: W
 
 
 def test_an_entity_of_a_type_that_the_model_does_not_know_is_left_out(world: World) -> None:
-    (said,) = predict(load_run(world.teacher), [Sentence("a", ("Peter", "sings"), (Span(0, 1, "SINGER"),))])
+    (said,) = answers_of(load_run(world.teacher), [Sentence("a", ("Peter", "sings"), (Span(0, 1, "SINGER"),))])
     assert {label for _, _, label, *_ in said.entities} <= set(corpora.LABELS)

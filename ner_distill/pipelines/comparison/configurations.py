@@ -1,0 +1,73 @@
+"""The configurations of a comparison: files, and variants of the first of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from ner_distill.config import TeacherConfig, load_config
+from ner_distill.errors import ConfigError, NerDistillError
+from ner_distill.options.training import CompareOptions
+from ner_distill.pipelines.comparison.figures import FILE
+
+
+class _Source(NamedTuple):
+    """A configuration to be read: where the user named it, its file, and the keys changed in it."""
+
+    name: str
+    where: str
+    file: Path | None
+    changes: tuple[str, ...] = ()
+
+
+def read_configurations(options: CompareOptions) -> dict[str, TeacherConfig]:
+    """Returns name → configuration, in order: a configuration has the name of its file, or of its variant.
+
+    A variant is `NAME:key=value,key=value`: the first file, or without files the defaults, with these keys changed.
+    Raises ConfigError with the problems of all of them.
+    """
+    sources = [_Source(file.stem, str(file), file) for file in options.configs]
+    sources += [_variant(variant, options.configs[0] if options.configs else None) for variant in options.variant]
+    problems = [] if sources else ["nothing to compare: expected configuration files, or `variant` NAME:key=value"]
+    changes = [*options.set, *(change for source in sources for change in source.changes)]
+    if any(change.partition("=")[0].strip() == "seed" for change in changes):
+        problems.append("seed cannot be set: `seeds` says with which seeds each configuration is trained")
+    configs: dict[str, TeacherConfig] = {}
+    seen: dict[str, str] = {}
+    for source in sources:
+        name, where = source.name, source.where
+        if name in seen:
+            problems.append(
+                f"two configurations have the name {name}: {seen[name]} and {where}; runs lie in a directory of that "
+                "name: rename one of them"
+            )
+        if not re.fullmatch(r"[\w+=-][\w+=. -]*", name) or name == FILE:
+            problems.append(f"{where}: {name!r} cannot name a directory; expected letters, digits and . _ + = -")
+        seen[name] = where
+        try:
+            configs[name] = load_config(TeacherConfig, source.file, [*options.set, *source.changes])
+        except ConfigError as error:
+            own = tuple(f"`set` {change}" for change in source.changes)
+            problems += [
+                f"{where}: {line.removeprefix('`set` ')}" if line.startswith(own) else line
+                for line in problems_of(error)
+            ]
+    if problems:
+        raise ConfigError.of(dict.fromkeys(problems))
+    return configs
+
+
+def problems_of(error: NerDistillError) -> list[str]:
+    """Returns the problems in a message of one, or of several under a heading."""
+    lines = str(error).split("\n")
+    return [line.removeprefix("  - ") for line in lines[1:]] or lines
+
+
+def _variant(text: str, base: Path | None) -> _Source:
+    name, colon, changes = (part.strip() for part in text.partition(":"))
+    if not colon or not name:
+        raise ConfigError(f"`variant` {text}: expected NAME:key=value,key=value")
+    # a comma parts two settings where a key follows; in a list of values none does
+    keys = re.split(r",(?=\s*\w+(?:\.\w+)*\s*=)", changes) if changes else []
+    return _Source(name, f"`variant` {name}", base, tuple(keys))

@@ -1,0 +1,144 @@
+"""The folds of a voting: for each a fresh teacher that never sees what is held out, and its predictions of that.
+
+OUT/folds/r1-f2.data/   train.jsonl, dev.jsonl (a slice of the training part), held-out.jsonl
+OUT/folds/r1-f2/        the run of the teacher, and predictions.json
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ner_distill.config import TeacherConfig
+from ner_distill.console import Reporter
+from ner_distill.data.formats.readers import read_corpus
+from ner_distill.data.formats.writers import write_jsonl
+from ner_distill.data.noise.votes import Prediction
+from ner_distill.data.sentence import Sentence, Unit, labels_of
+from ner_distill.directories import make_directory
+from ner_distill.errors import RunError, TrainingError
+from ner_distill.files import atomic_write_text, read_json, sha256_of
+from ner_distill.options.training import TeacherOptions
+from ner_distill.pipelines.train_teacher import train_teacher
+from ner_distill.pipelines.voting.out_of_fold import EntityAnswer, answers_of, prediction_of
+from ner_distill.runs.build import load_run
+from ner_distill.training.workers import run_processes
+
+FORMAT = "ner-distill/held-out/1"
+
+
+@dataclass(frozen=True)
+class FoldTask:
+    """A fold to train and to predict.
+
+    out:            the directory of the voting.
+    repeat, number: from 1.
+    config:         the configuration of its teacher, with its own seed.
+    unit:           what a word is, as the words alone do not tell how a text was cut.
+    labels:         the types of all the data, which every teacher is to know.
+    words:          whether to keep how probable it is of each word that it is part of an entity.
+    """
+
+    out: Path
+    repeat: int
+    number: int
+    config: TeacherConfig
+    unit: Unit
+    labels: Sequence[str]
+    words: bool = False
+
+    @property
+    def run(self) -> Path:
+        return self.out / "folds" / f"r{self.repeat}-f{self.number}"
+
+    @property
+    def train(self) -> Path:
+        return self.run.with_suffix(".data") / "train.jsonl"
+
+    @property
+    def dev(self) -> Path:
+        return self.run.with_suffix(".data") / "dev.jsonl"
+
+    @property
+    def held_out(self) -> Path:
+        return self.run.with_suffix(".data") / "held-out.jsonl"
+
+    @property
+    def predictions(self) -> Path:
+        """The file that marks a finished fold."""
+        return self.run / "predictions.json"
+
+    def write(self, train: Sequence[Sentence], dev: Sequence[Sentence], held_out: Sequence[Sentence]) -> None:
+        """Write the sentences. Raises NerDistillError where that is not possible."""
+        make_directory(self.train.parent)
+        for path, sentences in ((self.train, train), (self.dev, dev), (self.held_out, held_out)):
+            # words as they are cut: a text would be cut again
+            bare = [replace(sentence, text=None, offsets=None) for sentence in sentences]
+            write_jsonl(bare, path, overwrite=True)
+
+    def finished(self) -> bool:
+        """Returns whether there are predictions of the sentences that are held out now."""
+        try:
+            before = json.loads(self.predictions.read_text("utf-8"))
+            return bool(before["format"] == FORMAT and before["held_out"] == sha256_of(self.held_out))
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def read(self) -> dict[str, Prediction]:
+        """Returns the prediction of each held-out sentence by its id. Raises RunError where the file is damaged."""
+        data = read_json(self.predictions, "this fold is not finished")
+        try:
+            labels, words = frozenset(map(str, data["labels"])), data.get("words", {})
+            return {
+                id: prediction_of([EntityAnswer(*entity) for entity in entities], labels, words.get(id, ()))
+                for id, entities in data["sentences"].items()
+            }
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(f"{self.predictions}: is damaged ({error!r}); remove it and go on with `resume`") from None
+
+
+def run_folds(folds: Sequence[FoldTask], jobs: int, reporter: Reporter) -> None:
+    """Do all folds that are not finished, one after the other in this process or `jobs` at once in processes.
+
+    Raises TrainingError where one fails; the finished ones are kept.
+    """
+    left = [fold for fold in folds if not fold.finished()]
+    before = len(folds) - len(left)
+    if before:
+        reporter.info(f"{before} of {len(folds)} folds are finished already")
+    with closing(_done_here(left) if jobs == 1 else run_processes(do_fold, left, jobs=jobs)) as ended:
+        for done, (fold, reason) in enumerate(ended, start=before + 1):
+            if reason:
+                raise TrainingError(f"{fold.run}: {reason}. Finished folds are kept: go on with `resume`")
+            f1 = 100 * read_json(fold.run / "metrics.json", "the fold is damaged")["dev"]["micro"]["f1"]
+            reporter.info(
+                f"fold {done}/{len(folds)} (repeat {fold.repeat}, fold {fold.number}): F1 {f1:.1f} on its slice"
+            )
+
+
+def _done_here(folds: Sequence[FoldTask]) -> Generator[tuple[FoldTask, None], None, None]:
+    for fold in folds:
+        do_fold(fold)
+        yield fold, None
+
+
+def do_fold(fold: FoldTask) -> None:
+    """Train the teacher of a fold, or go on with it, and write its predictions. Raises NerDistillError."""
+    options = TeacherOptions(train=[fold.train], dev=[fold.dev], out=fold.run, format="jsonl")
+    train_teacher(fold.config, options, Reporter(quiet=True), unit=fold.unit, labels=fold.labels, resume="auto")
+    sentences = read_corpus([fold.held_out], format="jsonl").sentences
+    answers = dict(zip((one.id for one in sentences), answers_of(load_run(fold.run), sentences), strict=True))
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "held_out": sha256_of(fold.held_out),
+        # it knows all types, but has a vote on those alone that it was shown
+        "labels": labels_of(read_corpus([fold.train], format="jsonl").sentences),
+        "sentences": {id: answer.entities for id, answer in answers.items()},
+    }
+    if fold.words:
+        content["words"] = {id: answer.words for id, answer in answers.items()}
+    atomic_write_text(fold.predictions, json.dumps(content, ensure_ascii=False) + "\n")
