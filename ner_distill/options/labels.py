@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ner_distill.options.declare import option
 from ner_distill.options.shared import (
+    ACTIONS,
     Columns,
     Dictionaries,
     FileOptions,
@@ -52,6 +53,7 @@ class VoteOptions(ReadOptions, Output, Jobs):
         "mask",
         help="What happens to outvoted labels: drop, mask, relabel, weight (of the sentence), or keep (nothing).",
         metavar="NAME",
+        choices=ACTIONS,
     )
     threshold: Sequence[str] = option(
         (),
@@ -59,7 +61,9 @@ class VoteOptions(ReadOptions, Output, Jobs):
         metavar="[TYPE=]P",
     )
     min_votes: int = option(0, help="Votes that a label needs; 0: more than half.", metavar="N", least=0)
-    epsilon: float = option(0.7, help="Weight of a sentence for each missing vote (weight).", metavar="E")
+    epsilon: float = option(
+        0.7, help="Weight of a sentence for each missing vote (weight).", metavar="E", least=0.0, most=1.0
+    )
     fast: bool = option(False, help="Small models of few epochs, for much data.")
     discard_folds: bool = option(False, help="Remove the folds' models when all is done.")
 
@@ -80,7 +84,10 @@ class SelfTrainOptions(Training, Jobs):
     )
     limit: int = option(0, help="Sentences of the text; 0 = all.", metavar="N", least=0)
     action: str = option(
-        "keep", help="What the votes of folds do to labels, as of vote-labels; keep: nothing.", metavar="NAME"
+        "keep",
+        help="What the votes of folds do to labels, as of vote-labels; keep: nothing.",
+        metavar="NAME",
+        choices=ACTIONS,
     )
 
 

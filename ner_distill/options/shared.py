@@ -9,6 +9,8 @@ from pathlib import Path
 from ner_distill.options.declare import Options, option
 
 Files = Sequence[str | Path]
+ACTIONS = ("drop", "mask", "relabel", "weight", "keep")
+"""What can happen to outvoted labels."""
 FORMATS = "conll, jsonl, cluener, cmeee, ccf2020, text, parquet"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ner_distill.options.declare import Options, option
 from ner_distill.options.shared import (
+    ACTIONS,
     Dev,
     Files,
     Jobs,
@@ -30,7 +31,10 @@ class TeacherOptions(Training, Jobs):
         0, help="First let K fold teachers vote on the labels (vote-labels); 0: no.", metavar="K", least=0
     )
     action: str = option(
-        "mask", help="With `folds`: what happens to outvoted labels, as of vote-labels.", metavar="NAME"
+        "mask",
+        help="With `folds`: what happens to outvoted labels, as of vote-labels.",
+        metavar="NAME",
+        choices=ACTIONS,
     )
 
 
