@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
@@ -25,7 +25,6 @@ from ner_distill.data.formats.readers import input_files, read_corpus, read_raw,
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.noise.folds import make_folds
-from ner_distill.data.noise.votes import Action, Rules
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.data.store.pseudo_labels import labelled_row, worth_training_on
 from ner_distill.data.store.store import SoftLabelStore
@@ -90,7 +89,6 @@ def self_train(
     if not labels_of(labelled):
         raise DataError("`train`: no entity in any sentence; there is nothing to learn")
     development = read_development(options.dev, unit, labels_of(labelled), reading, reporter)
-    Rules(cast(Action, options.action)).check(1, labels_of(labelled))
     make_folds(labelled, options.folds, seed=config.seed)
     if not options.resume:
         _read_through(options, unit)

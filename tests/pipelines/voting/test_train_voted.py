@@ -266,7 +266,7 @@ def test_a_run_is_not_replaced_for_input_that_is_wrong(copy: dict[str, Path], tm
     (tmp_path / "dev.conll").write_text("Zorn\tB-KING\n\n", "utf-8")
     with pytest.raises(DataError, match=r"its labels \(KING\) are none of those"):
         again({**copy, "dev": tmp_path / "dev.conll"}, overwrite=True)
-    with pytest.raises(ConfigError, match="`action` burn"):
+    with pytest.raises(ConfigError, match="`action`: expected drop"):
         again(copy, overwrite=True, action="burn")
     assert (copy["run"] / "model.safetensors").read_bytes() == before
     assert len(fold_teachers(copy["run"])) == 3
