@@ -182,13 +182,13 @@ def test_targets_are_the_masked_words_at_their_flat_places() -> None:
     actions = [np.array([LEFT, HIDDEN, LEFT, KEPT, LEFT], dtype=np.int8), np.array([0, 0, RANDOM, 0, 0], dtype=np.int8)]
     found = masker.inputs(SENTENCES, actions, rngs(2))
     assert found["masked"].tolist() == [1, 3, 5 + 2]
-    assert [masker.forms[target - 2] for target in found["targets"].tolist()] == ["lives", "oslo", "at"]
+    assert [masker.vocab.forms[target - 2] for target in found["targets"].tolist()] == ["lives", "oslo", "at"]
 
 
 def test_words_that_the_vocabulary_does_not_know_are_not_asked_for() -> None:
     masker = masker_of([SENTENCES[0]], "word")
     found = masker.inputs([["Ann", "snores", "in", "Oslo", "."]], ACTIONS[:1], rngs(1))
-    assert [masker.forms[target - 2] for target in found["targets"].tolist()] == ["oslo"]
+    assert [masker.vocab.forms[target - 2] for target in found["targets"].tolist()] == ["oslo"]
 
 
 def test_all_pieces_of_a_masked_word_are_hidden_and_asked_for(bert: Path) -> None:
