@@ -266,9 +266,9 @@ def _load_teacher(directory: Path, info: RunInfo) -> Built[Teacher]:
         base = words = WordFeaturizer.load(directory, info.unit, max_words=shape.max_pieces)
         encoders = [scratch_with(shape, words, known) for _ in range(_encoders(config.similarity))]
     else:
-        from ner_distill.nn.encoders.huggingface import build_backbone, load_config, load_tokenizer
+        from ner_distill.nn.encoders.huggingface import build_backbone, load_backbone_config, load_tokenizer
 
-        checkpoint = load_config(directory / ENCODER)
+        checkpoint = load_backbone_config(directory / ENCODER)
         base = PieceFeaturizer.load(directory / ENCODER, load_tokenizer(directory / ENCODER))
         encoders = [
             pretrained_with(shape, build_backbone(checkpoint), known) for _ in range(_encoders(config.similarity))
