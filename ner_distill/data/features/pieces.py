@@ -1,4 +1,4 @@
-"""What a pretrained encoder eats: the pieces of words, in overlapping windows."""
+"""The input of a pretrained encoder: the pieces of words, in overlapping windows."""
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ def read_labelled(
     """The labelled sentences of files, and what their words are; warns of what was repaired or left out.
 
     name:        of the setting that names the files, for messages.
-    unit:        how texts are cut into words: as those were that the model learned from.
+    unit:        'word' or 'character', where it is known already, from a model or from other files; 'auto' decides by
+                 the files. Texts are cut so; words that a file gives stay as they are.
     keep_nested: entities may overlap.
     """
     corpus = read_corpus(

@@ -3,10 +3,9 @@
 After TIcE (Bekker and Davis, AAAI 2018, "Estimating the Class Prior in Positive and Unlabeled Data Through Decision
 Tree Induction"): if a share c of the positives is labelled wherever they stand, then nowhere is a greater share of
 words labelled, and about c where all words are positive. So c is the greatest labelled share of any kind of place, and
-π = (labelled share of all words) / c. To the dictionaries that label here a place is nothing and a form everything:
-what is counted in a place are its different forms; a place is described by the words and spellings around it,
-never by the word itself. A place of few forms may be all labelled by chance: what counts is the lower end of
-Hoeffding's interval.
+π = (labelled share of all words) / c. Dictionaries label by form, not by context; so in each context (place) the
+distinct forms are counted. A place is described by the words and spellings around it, never by the word itself.
+A place of few forms may be all labelled by chance; so c is the lower end of Hoeffding's interval.
 """
 
 from __future__ import annotations
