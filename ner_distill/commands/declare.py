@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
-from ner_distill.options.declare import Options, fields_of, option_of, spelled, spelling_of
+from ner_distill.options.declare import Options, choices_of, fields_of, option_of, spelled, spelling
 
 RESUMABLE: set[str] = set()
 """The commands that have --resume."""
@@ -38,7 +38,11 @@ def command(commands: typer.Typer, name: str, *, short_help: str) -> Callable[[C
         parameters.sort(key=lambda parameter: parameter.default is not parameter.empty)  # what must be given first
 
         def run(**values: Any) -> None:
-            function(**{key: _filled(kind, values) for key, kind in kinds.items()})
+            values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+            options = {}
+            for key, kind in kinds.items():
+                options[key] = kind(**{field.name: values[field.name] for field in fields_of(kind)})
+            function(**options)
 
         run.__doc__ = function.__doc__
         run.__dict__["__signature__"] = inspect.Signature(parameters)
@@ -51,33 +55,29 @@ def command(commands: typer.Typer, name: str, *, short_help: str) -> Callable[[C
     return register
 
 
-def _filled(kind: type[Options], values: dict[str, Any]) -> Options:
-    """An options object from the values of all options of a command."""
-    return kind(**{field.name: values[field.name] for field in fields_of(kind)})
-
-
 def _parameter(kind: type[Options], field: dataclasses.Field[Any]) -> inspect.Parameter:
     """One option as typer reads it from the signature of a function."""
-    about, required = option_of(field), field.default is dataclasses.MISSING
-    names = () if about.positional else (spelling_of(field),)
+    about, default = option_of(field), field.default
+    names = () if about.positional else (spelling(field.name),)
     made = (typer.Argument if about.positional else typer.Option)(
         *names, help=spelled(about.help), metavar=about.metavar or None, min=about.least, max=about.most
     )
+    if default is dataclasses.MISSING:
+        default = inspect.Parameter.empty
     return inspect.Parameter(
         field.name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=inspect.Parameter.empty if required else _list(field.default),
+        default=list(default) if isinstance(default, tuple) else default,
         annotation=Annotated[_type_of(get_type_hints(kind)[field.name]), made],
     )
 
 
-def _list(default: Any) -> Any:
-    return list(default) if isinstance(default, tuple) else default
-
-
 def _type_of(annotation: Any) -> Any:
-    """The type that typer reads: a sequence is a list, and what may be a name or a path is a name (`-`, `hf:...`)."""
+    """The type that typer reads: a sequence is a list; what may be a name or a path is a name (`-`, `hf:...`).
+
+    Choices are names, too: `Options` checks them.
+    """
     if get_origin(annotation) is Sequence:
         (inner,) = get_args(annotation)
         return GenericAlias(list, (str if inner == str | Path else inner,))
-    return annotation
+    return str if choices_of(annotation) else annotation

@@ -51,15 +51,10 @@ def grow_dictionary(options: GrowOptions, settings: Settings) -> None:
         console_for_results().print(growth_table(done))
         typer.echo(growth_verdict(done))
         return
-    of_rounds = {
-        "dev": options.dev,
-        "config": settings.config,
-        "set": settings.set,
-        "resume": options.resume,
-        "overwrite": options.overwrite,
-    }
-    if alone := [f"`{name}`" for name, value in of_rounds.items() if value]:
-        raise ConfigError(f"{', '.join(alone)}: for the teachers of several rounds; give --rounds N as well")
+    names = [*options.changed("dev"), *settings.changed("config", "set"), *options.changed("resume", "overwrite")]
+    if names:
+        alone = ", ".join(f"`{name}`" for name in names)
+        raise ConfigError(f"{alone}: for the teachers of several rounds; give --rounds N as well")
     from ner_distill.pipelines.dictionaries.grow_dictionary import grow_dictionary as run
 
     growth = run(options)

@@ -9,7 +9,6 @@ import typer
 from ner_distill.commands.common import console_for_results
 from ner_distill.commands.declare import command, group
 from ner_distill.errors import ConfigError
-from ner_distill.options import Settings
 from ner_distill.options.models import CheckDataOptions, ShowOptions
 from ner_distill.options.training import CompareOptions, PretrainOptions, PretrainSettings, SegmenterOptions
 
@@ -76,7 +75,7 @@ def compare(options: CompareOptions) -> None:
 
 
 @command(commands, "pretrain", short_help="raw text → an encoder that knows the language")
-def pretrain(options: PretrainOptions, own: PretrainSettings, settings: Settings) -> None:
+def pretrain(options: PretrainOptions, settings: PretrainSettings) -> None:
     """Train an encoder on raw text, without labels: it learns to guess masked words.
 
     The result is a directory for encoder.name of train-teacher and train-student. From a Hugging Face encoder it is
@@ -90,9 +89,12 @@ def pretrain(options: PretrainOptions, own: PretrainSettings, settings: Settings
     from ner_distill.config import PretrainConfig, load_config
     from ner_distill.pipelines.pretraining.pretrain import pretrain as run
 
-    keys = [f"encoder.name={json.dumps(own.encoder, ensure_ascii=False)}"] if own.encoder is not None else []
-    keys += [f"minutes={own.minutes}"] if own.minutes is not None else []
-    trained = run(load_config(PretrainConfig, settings.config, [*settings.set, *keys]), options)
+    keys = [*settings.set]
+    if settings.encoder is not None:
+        keys.append(f"encoder.name={json.dumps(settings.encoder, ensure_ascii=False)}")
+    if settings.minutes is not None:
+        keys.append(f"minutes={settings.minutes}")
+    trained = run(load_config(PretrainConfig, settings.config, keys), options)
     if trained.main:
         typer.echo(
             f"{options.out}: guesses {trained.accuracy:.1%} of masked words (perplexity {trained.perplexity:,.1f}); "

@@ -12,7 +12,7 @@ import pydantic
 from ner_distill.config.checks import conflicts
 from ner_distill.config.sections import START_FILE, START_SHAPE
 from ner_distill.config.trainings import RunConfig
-from ner_distill.config.variants import chosen, default, keys, one_of, tag, tags, variants, which
+from ner_distill.config.variants import default, foreign, keys, one_of, tag, tags, variants, which
 from ner_distill.errors import ConfigError, closest
 
 Config = TypeVar("Config", bound=RunConfig)
@@ -36,26 +36,34 @@ def load_config(kind: type[Config], file: Path | None, settings: Sequence[str] =
             malformed.append(f"`set` {setting}: {problem}")
     malformed += _begin_at_start(data)
     where = str(file) if file else "settings"
-    return _checked(kind, data, lambda key: places.get(key, f"{where}: {key}") if key else where, malformed)
+    return _checked(kind, data, lambda key: places.get(key, f"{where}: {key}" if key else where), malformed)
 
 
 def parse_config(kind: type[Config], data: Mapping[str, Any], where: str) -> Config:
-    """Check a configuration that was read. Raises ConfigError with every problem."""
-    return _checked(kind, data, lambda key: f"{where}: {key}" if key else where)
+    """The configuration of a run. Raises ConfigError with every problem.
+
+    Keys of kinds that the run did not choose are left out, whatever they say: earlier versions wrote them.
+    """
+    own = dict(data)
+    for name, field in kind.model_fields.items():
+        if variants(field) and isinstance(table := data.get(name), Mapping):
+            others = foreign(field, table)
+            own[name] = {key: value for key, value in table.items() if key not in others}
+    return _checked(kind, own, lambda key: f"{where}: {key}" if key else where)
 
 
 def _checked(
     kind: type[Config], data: Mapping[str, Any], place: Callable[[str], str], malformed: Sequence[str] = ()
 ) -> Config:
     """The configuration, or one error: what is malformed, and each problem after the place of its key."""
-    read, strange = _sifted(kind, kind.completed(data))
+    read, unread = _sifted(kind, kind.completed(data))
     problems: dict[str, str] = {}
     config: Config | None = None
     try:
         config = kind.model_validate(read)
     except pydantic.ValidationError as error:
-        problems = _described(kind, error.errors())
-    lines = [*malformed, *(f"{place(key)}: {problem}" for key, problem in (problems | strange).items())]
+        problems = _described(kind, error)
+    lines = [*malformed, *(f"{place(key)}: {problem}" for key, problem in (problems | unread).items())]
     if config is not None:
         lines += [f"{place('')}: {problem}" for problem in conflicts(config)]
     if config is None or lines:
@@ -67,12 +75,12 @@ def read_start(directory: Path) -> tuple[str, dict[str, Any]]:
     """What `encoder.toml` says of the encoder beside it: its unit, and the keys START_SHAPE. Raises ConfigError."""
     file = directory / START_FILE
     about = read_toml(file, "`ner-distill init-config teacher` writes one to start from")
-    shape = about.get("encoder")
+    shape, unit = about.get("encoder"), about.get("unit")
     if about.get("format") != 1:
         raise ConfigError(f"{file}: expected an encoder of format 1, found {about.get('format')!r}")
-    if not isinstance(shape, dict) or set(shape) != set(START_SHAPE) or about.get("unit") not in ("word", "character"):
+    if not isinstance(shape, dict) or set(shape) != set(START_SHAPE) or unit not in ("word", "character"):
         raise ConfigError(f"{file}: is not as `pretrain` wrote it; restore it or pretrain again")
-    return str(about["unit"]), shape
+    return unit, shape
 
 
 def _begin_at_start(data: dict[str, Any]) -> Iterator[str]:
@@ -89,8 +97,8 @@ def _begin_at_start(data: dict[str, Any]) -> Iterator[str]:
     elif (directory / START_FILE).is_file():
         shape = read_start(directory)[1]
         lattice = data.get("lattice")
-        if isinstance(lattice, dict) and lattice.get("kind") == "flat":  # whose layers are others
-            shape = {key: value for key, value in shape.items() if key not in ("layers", "heads")}
+        if isinstance(lattice, dict) and lattice.get("kind") == "flat":
+            del shape["layers"], shape["heads"]  # those of FLAT's layers are others
         for key, value in shape.items():
             if encoder.get(key, value) != value:
                 yield (
@@ -139,7 +147,10 @@ def _apply(data: dict[str, Any], setting: str) -> tuple[str, str | None]:
 
 
 def _sifted(kind: type[RunConfig], data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """What this configuration reads of the data; and dotted key → what is wrong with any other."""
+    """What this configuration reads of the data; and dotted key → what is wrong with any other.
+
+    Nothing is wrong with a key of a kind that is not chosen where it has its default: a file may hold all keys.
+    """
     read, problems = dict[str, Any](), dict[str, str]()
     for name, value in data.items():
         field = kind.model_fields.get(name)
@@ -150,33 +161,15 @@ def _sifted(kind: type[RunConfig], data: Mapping[str, Any]) -> tuple[dict[str, A
         elif not isinstance(value, Mapping):
             problems[name] = f"is a section: write {name}.<key> = value"
         else:
-            strange = _strange(kind, name, value)
-            problems |= {f"{name}.{key}": problem for key, problem in strange.items() if problem}
-            read[name] = {key: value[key] for key in value if key not in strange}
+            known, others = keys(field), foreign(field, value)
+            read[name] = {key: value[key] for key in value if key in known and key not in others}
+            for key in value:
+                if key not in known:
+                    problems[f"{name}.{key}"] = f"unknown key; {_hint(kind, key, name)}"
+                elif key in others and value[key] not in [default(field, other, key) for other in others[key]]:
+                    found = value[tag(others[key][0])]
+                    problems[f"{name}.{key}"] = f'only for {name}.{which(others[key])}; found "{found}"'
     return read, problems
-
-
-def _strange(kind: type[RunConfig], section: str, table: Mapping[str, Any]) -> dict[str, str]:
-    """The keys that the section does not read, and what is wrong with each.
-
-    Nothing is wrong with the default of a key that another variant reads: a file may hold all keys.
-    """
-    field = kind.model_fields[section]
-    holders, variant = keys(field), chosen(field, table)
-    strange: dict[str, str] = {}
-    for key, value in table.items():
-        if key not in holders:
-            strange[key] = f"unknown key; {_hint(kind, key, section)}"
-        elif variant is not None and variant not in holders[key]:
-            usual = any(_plain(value) == _plain(default(field, other, key)) for other in holders[key])
-            found = table[tag(variant)]
-            strange[key] = "" if usual else f'only for {section}.{which(holders[key])}; found "{found}"'
-    return strange
-
-
-def _plain(value: object) -> object:
-    """As TOML has it."""
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _hint(kind: type[RunConfig], name: str, section: str = "") -> str:
@@ -188,22 +181,20 @@ def _hint(kind: type[RunConfig], name: str, section: str = "") -> str:
     return f"did you mean {' or '.join(meant)}?" if meant else f"known here: {', '.join(known)}"
 
 
-def _described(kind: type[RunConfig], errors: Sequence[Any]) -> dict[str, str]:
+def _described(kind: type[RunConfig], error: pydantic.ValidationError) -> dict[str, str]:
     """dotted key → one line: what a key may be is a choice of several, and pydantic reports each of them."""
     messages: dict[str, list[str]] = {}
     found: dict[str, object] = {}
-    for error in errors:
-        section, *inner = map(str, error["loc"])
-        classes = variants(kind.model_fields[section])
-        if len(classes) > 1 and inner:
-            inner = inner[1:]  # the first says which of the classes
-        message, value = error["msg"].lower(), error["input"]
-        if error["type"] == "union_tag_invalid":
+    for problem in error.errors():
+        name, *inner = map(str, problem["loc"])
+        field, message, value = kind.model_fields[name], problem["msg"].lower(), problem["input"]
+        if problem["type"] == "union_tag_invalid":
+            classes = variants(field)
             inner, value = [tag(classes[0])], value[tag(classes[0])]
             message = f"input should be {one_of(repr(word) for variant in classes for word in tags(variant))}"
-        key = ".".join([section, *inner[:1]])
+        key = ".".join([name, *(part for part in inner if part in keys(field))][:2])
         messages.setdefault(key, []).append(message)
         found[key] = value
     for key in messages.keys() & kind.automatic():
         messages[key].append("input should be 'auto'")
-    return {key: f"{' or '.join(dict.fromkeys(said))}, found {found[key]!r}" for key, said in messages.items()}
+    return {key: f"{' or '.join(dict.fromkeys(choices))}, found {found[key]!r}" for key, choices in messages.items()}

@@ -7,7 +7,7 @@ the classes of those kinds alone that read it. Constructors of bricks take plain
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
@@ -16,7 +16,9 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Dropout = Annotated[float, Field(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
 Weight = Annotated[float, Field(ge=0.0)]
+Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what numpy and torch both take
 Auto = Literal["auto", "off"] | Annotated[float, Field(ge=0.0)]
 
@@ -25,6 +27,11 @@ class Section(BaseModel):
     """A table of the configuration file: frozen, no unknown keys, no silent conversions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def key(default: Any, description: str) -> Any:
+    """A key of a section: its default, and what `init-config` says of it."""
+    return Field(default, description=description)
 
 
 def _as_tuple(value: object) -> object:
@@ -37,13 +44,18 @@ def _as_files(value: object) -> object:
     return (value,) if isinstance(value, str) else _as_tuple(value)
 
 
+FileName = Annotated[str, Field(min_length=1)]
+Files = Annotated[tuple[FileName, ...], pydantic.BeforeValidator(_as_files)]
+Layers = Annotated[tuple[int, ...], pydantic.BeforeValidator(_as_tuple)]
+
+
 class EncoderConfig(Section):
     """What turns a sentence into one vector per word."""
 
     name: str
-    dropout: Dropout = Field(0.2, description="dropout inside the layers (scratch; FLAT over a pretrained encoder)")
-    max_pieces: Annotated[int, Field(ge=8)] = Field(
-        512, description="longer sentences are read in overlapping windows of so many pieces (scratch: words)"
+    dropout: Dropout = key(0.2, "dropout inside the layers (scratch; FLAT over a pretrained encoder)")
+    max_pieces: Annotated[int, Field(ge=8)] = key(
+        512, "longer sentences are read in overlapping windows of so many pieces (scratch: words)"
     )
 
 
@@ -51,30 +63,26 @@ class ScratchEncoderConfig(EncoderConfig):
     """Word and character vectors below a transformer, all trained on the sentences at hand."""
 
     name: Literal["scratch"] = "scratch"
-    start: str = Field(
-        "", description="directory of pretrain with starting weights and vocabulary; encoder.name may say it"
-    )
-    layers: Count = Field(1, description="transformer layers")
-    hidden: Count = Field(160, description="width of the vectors")
-    heads: Count = Field(8, description="attention heads; must divide hidden")
-    word_dim: Count = Field(64, description="width of word embeddings")
-    bigram_dim: Count = Field(64, description="width of character-bigram embeddings (Chinese)")
-    bigrams: bool = Field(True, description="character bigrams (Chinese)")
-    char_filters: Count = Field(50, description="filters of each width of the character CNN")
-    min_count: Count = Field(2, description="rarer words share the unknown word's vector")
-    max_forms: Annotated[int, Field(ge=0)] = Field(
-        0, description="keep only so many of the most frequent words and bigrams, 0 = all"
-    )
-    unknown: Fraction = Field(0.15, description="chance of hiding a word in training")
-    embedding_dropout: Dropout = Field(0.4, description="dropout on the embeddings")
+    start: str = key("", "directory of pretrain with starting weights and vocabulary; encoder.name may say it")
+    layers: Count = key(1, "transformer layers")
+    hidden: Count = key(160, "width of the vectors")
+    heads: Count = key(8, "attention heads; must divide hidden")
+    word_dim: Count = key(64, "width of word embeddings")
+    bigram_dim: Count = key(64, "width of character-bigram embeddings (Chinese)")
+    bigrams: bool = key(True, "character bigrams (Chinese)")
+    char_filters: Count = key(50, "filters of each width of the character CNN")
+    min_count: Count = key(2, "rarer words share the unknown word's vector")
+    max_forms: Natural = key(0, "keep only so many of the most frequent words and bigrams, 0 = all")
+    unknown: Fraction = key(0.15, "chance of hiding a word in training")
+    embedding_dropout: Dropout = key(0.4, "dropout on the embeddings")
 
 
 class PretrainedEncoderConfig(EncoderConfig):
     """An encoder of Hugging Face's kinds."""
 
     name: str = Field(description="a model id or a directory")
-    pooling: Literal["first", "mean"] = Field("first", description="which pieces make a word's vector")
-    layer_mix: bool = Field(False, description="learned mix of the last four layers per word")
+    pooling: Literal["first", "mean"] = key("first", "which pieces make a word's vector")
+    layer_mix: bool = key(False, "learned mix of the last four layers per word")
 
 
 def _encoder_tag(section: Mapping[str, object] | EncoderConfig) -> str:
@@ -89,10 +97,6 @@ AnyEncoderConfig = Annotated[
         description='"scratch", a Hugging Face model id, or a directory',
     ),
 ]
-
-
-FileName = Annotated[str, Field(min_length=1)]
-Files = Annotated[tuple[FileName, ...], pydantic.BeforeValidator(_as_files)]
 
 
 class LatticeConfig(Section):
@@ -110,44 +114,44 @@ class NoLatticeConfig(LatticeConfig):
 class LexiconConfig(LatticeConfig):
     """Where the words come from: common to all kinds that read some."""
 
-    lexicon: Files = Field((), description="word lists: a word a line, a tab and its frequency where known")
-    segmenter: Literal["none", "pkuseg"] = Field("none", description="words of a segmenter, beside those of a lexicon")
-    segmenter_model: str = Field("", description="the segmenter's model directory (train-segmenter makes one)")
-    max_length: Annotated[int, Field(ge=2)] = Field(
-        8, description="longer lexicon words are left out (Chinese characters; elsewhere 100 letters)"
+    lexicon: Files = key((), "word lists: a word a line, a tab and its frequency where known")
+    segmenter: Literal["none", "pkuseg"] = key("none", "words of a segmenter, beside those of a lexicon")
+    segmenter_model: str = key("", "the segmenter's model directory (train-segmenter makes one)")
+    max_length: Annotated[int, Field(ge=2)] = key(
+        8, "longer lexicon words are left out (Chinese characters; elsewhere 100 letters)"
     )
-    word_dim: Count = Field(64, description="width of the words' vectors (softword: of its marks)")
+    word_dim: Count = key(64, "width of the words' vectors (softword: of its marks)")
 
 
 class WordVectorsConfig(LexiconConfig):
     """The vectors of the words: common to the kinds in which each word has one."""
 
-    min_count: Count = Field(2, description="words matched less in training share one vector")
-    vectors: str = Field("", description="word2vec text file for the words, of width word_dim")
-    tune_vectors: bool = Field(
-        True, description="train what was read from `vectors`, or leave it as it is (words without one are trained)"
+    min_count: Count = key(2, "words matched less in training share one vector")
+    vectors: str = key("", "word2vec text file for the words, of width word_dim")
+    tune_vectors: bool = key(
+        True, "train what was read from `vectors`, or leave it as it is (words without one are trained)"
     )
-    unknown: Fraction = Field(0.3, description="chance of hiding a lexicon word in training")
+    unknown: Fraction = key(0.3, "chance of hiding a lexicon word in training")
 
 
 class FlatConfig(WordVectorsConfig):
     """FLAT: the words are elements of their own, which the characters attend to."""
 
     kind: Literal["flat"] = "flat"
-    dropout: Dropout = Field(0.4, description="dropout on the words' vectors")
-    fusion: Literal["ff", "two", "attn", "gate"] = Field("ff", description="how four distances become one")
-    positions: Literal["fixed", "learned"] = Field("fixed", description="sinusoids, or learned tables")
-    shared_positions: bool = Field(True, description="one table for the four distances, where learned")
-    scaled: bool = Field(True, description="divide the scores by the root of the width")
-    layers: Count = Field(1, description="FLAT layers over a pretrained encoder (scratch: encoder.layers)")
-    heads: Count = Field(8, description="their heads; must divide the encoder's width (scratch: encoder.heads)")
+    dropout: Dropout = key(0.4, "dropout on the words' vectors")
+    fusion: Literal["ff", "two", "attn", "gate"] = key("ff", "how four distances become one")
+    positions: Literal["fixed", "learned"] = key("fixed", "sinusoids, or learned tables")
+    shared_positions: bool = key(True, "one table for the four distances, where learned")
+    scaled: bool = key(True, "divide the scores by the root of the width")
+    layers: Count = key(1, "FLAT layers over a pretrained encoder (scratch: encoder.layers)")
+    heads: Count = key(8, "their heads; must divide the encoder's width (scratch: encoder.heads)")
 
 
 class SoftLexiconConfig(WordVectorsConfig):
     """SoftLexicon: each character's words by its place in them, weighted by frequency."""
 
     kind: Literal["soft-lexicon"] = "soft-lexicon"
-    raw_text: Files = Field((), description="more text to count frequencies on")
+    raw_text: Files = key((), "more text to count frequencies on")
 
 
 class SoftwordConfig(LexiconConfig):
@@ -165,38 +169,30 @@ AnyLatticeConfig = Annotated[
 class FeaturesConfig(Section):
     """What else is known of a word beside its context."""
 
-    pinyin: bool = Field(False, description="how characters are read: letters of their pinyin, by a CNN")
-    glyph: bool = Field(False, description="what characters are made of: their components, by a CNN")
-    spelling_dim: Count = Field(64, description="width of the vectors of pinyin and of glyph")
-    gazetteers: dict[str, Files] = Field({}, description='lists of known entities: {TYPE = "file" or ["file", ...]}')
-    gazetteer_dim: Count = Field(32, description="width of the vector of what the lists say")
-    char_vectors: str = Field(
-        "", description="word2vec text file for words (characters); its width must be encoder.word_dim (scratch only)"
+    pinyin: bool = key(False, "how characters are read: letters of their pinyin, by a CNN")
+    glyph: bool = key(False, "what characters are made of: their components, by a CNN")
+    spelling_dim: Count = key(64, "width of the vectors of pinyin and of glyph")
+    gazetteers: dict[str, Files] = key({}, 'lists of known entities: {TYPE = "file" or ["file", ...]}')
+    gazetteer_dim: Count = key(32, "width of the vector of what the lists say")
+    char_vectors: str = key(
+        "", "word2vec text file for words (characters); its width must be encoder.word_dim (scratch only)"
     )
-    bigram_vectors: str = Field(
-        "", description="the same for character bigrams; its width must be encoder.bigram_dim (scratch only)"
-    )
-    tune_vectors: bool = Field(True, description="train what was read from these two files, or leave it as it is")
+    bigram_vectors: str = key("", "the same for character bigrams; its width must be encoder.bigram_dim (scratch only)")
+    tune_vectors: bool = key(True, "train what was read from these two files, or leave it as it is")
 
 
 class HeadConfig(Section):
     """What turns word vectors into entities."""
 
     kind: str
-    dropout: Dropout = Field(0.1, description="dropout on the word vectors before the head")
-    boundary_weight: Weight = Field(
-        0.0, description="weight of a second head that finds entities whatever their type (teacher only)"
-    )
-    main_type: str = Field("", description="a type that a further head finds alone (teacher only)")
-    main_type_weight: Weight = Field(0.0, description="weight of that head's loss (teacher only)")
-    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        0.0, description="share of the target that goes to all tags alike (teacher only)"
-    )
-    dropout_samples: Count = Field(
-        1, description="dropout masks of one encoding, whose losses are averaged (teacher only)"
-    )
-    task_weighting: Literal["sum", "log-sum"] = Field(
-        "sum", description="how the two tasks' losses are joined: summed, or their logarithms (teacher only)"
+    dropout: Dropout = key(0.1, "dropout on the word vectors before the head")
+    boundary_weight: Weight = key(0.0, "weight of a second head that finds entities whatever their type (teacher only)")
+    main_type: str = key("", "a type that a further head finds alone (teacher only)")
+    main_type_weight: Weight = key(0.0, "weight of that head's loss (teacher only)")
+    label_smoothing: Dropout = key(0.0, "share of the target that goes to all tags alike (teacher only)")
+    dropout_samples: Count = key(1, "dropout masks of one encoding, whose losses are averaged (teacher only)")
+    task_weighting: Literal["sum", "log-sum"] = key(
+        "sum", "how the two tasks' losses are joined: summed, or their logarithms (teacher only)"
     )
 
 
@@ -209,20 +205,16 @@ class TagsHeadConfig(HeadConfig):
 class PointerConfig(HeadConfig):
     """A score for each pair of first and last word: common to all pointers."""
 
-    head_dim: Count = Field(64, description="width of queries and keys (additive: of its hidden layer)")
-    max_span: Annotated[int, Field(ge=0)] = Field(
-        0, description="longer entities are left out of training and never found, in words; 0 = any"
-    )
-    reading_weight: Weight = Field(
-        0.0, description="weight of the reading-comprehension objective: expected overlap with the entity"
-    )
+    head_dim: Count = key(64, "width of queries and keys (additive: of its hidden layer)")
+    max_span: Natural = key(0, "longer entities are left out of training and never found, in words; 0 = any")
+    reading_weight: Weight = key(0.0, "weight of the reading-comprehension objective: expected overlap with the entity")
 
 
 class GlobalPointerConfig(PointerConfig):
     """Products of queries and keys, of each type or (efficient) one for all types."""
 
     kind: Literal["global-pointer", "efficient-global-pointer"] = "global-pointer"
-    rotary: bool = Field(True, description="rotary positions: scores know how far two words are apart")
+    rotary: bool = key(True, "rotary positions: scores know how far two words are apart")
 
 
 class AdditivePointerConfig(PointerConfig):
@@ -235,9 +227,7 @@ class MrcConfig(HeadConfig):
     """A question for each type, which the encoder reads before the sentence."""
 
     kind: Literal["mrc"] = "mrc"
-    questions: str = Field(
-        "", description='TOML file with a question for each type, TYPE = "..." (empty: made from their names)'
-    )
+    questions: str = key("", 'TOML file with a question for each type, TYPE = "..." (empty: made from their names)')
 
 
 AnyHeadConfig = Annotated[
@@ -253,15 +243,13 @@ AnyHeadConfig = Annotated[
 class SimilarityConfig(Section):
     """The second task of the teacher: do two words carry the same entity type?"""
 
-    weight: Weight = Field(
-        0.5, description="weight of this task in the joint loss; 0 switches it off, as loss.kind = pu does"
-    )
-    encoder: Literal["shared", "separate"] = Field("shared", description="share the recogniser's encoder or not")
-    pairs_per_sentence: Annotated[int, Field(ge=0)] = Field(32, description="sampled pairs per encoded sentence")
-    target: Literal["type", "tag"] = Field("type", description="what two words must share to be alike")
-    scale: Literal["learned", "source"] = Field(
+    weight: Weight = key(0.5, "weight of this task in the joint loss; 0 switches it off, as loss.kind = pu does")
+    encoder: Literal["shared", "separate"] = key("shared", "share the recogniser's encoder or not")
+    pairs_per_sentence: Natural = key(32, "sampled pairs per encoded sentence")
+    target: Literal["type", "tag"] = key("type", "what two words must share to be alike")
+    scale: Literal["learned", "source"] = key(
         "learned",
-        description='"source": sigmoid(cos) as published, which lies in [0.27, 0.73]; "learned": sigmoid(a cos + b)',
+        '"source": sigmoid(cos) as published, which lies in [0.27, 0.73]; "learned": sigmoid(a cos + b)',
     )
 
 
@@ -269,9 +257,9 @@ class AdversarialConfig(Section):
     """Training against the worst small change of the embeddings."""
 
     kind: str
-    epsilon: Rate = Field(1.0, description="length of the perturbation")
-    on: Literal["vectors", "weights"] = Field(
-        "vectors", description="perturb each sentence's embedded vectors, or the embedding matrices (not FLAT's words)"
+    epsilon: Rate = key(1.0, "length of the perturbation")
+    on: Literal["vectors", "weights"] = key(
+        "vectors", "perturb each sentence's embedded vectors, or the embedding matrices (not FLAT's words)"
     )
 
 
@@ -291,15 +279,15 @@ class StepsConfig(AdversarialConfig):
     """Several steps along the gradient."""
 
     kind: Literal["pgd", "freelb"] = "pgd"
-    alpha: Rate = Field(0.3, description="length of each step")
-    steps: Count = Field(3, description="steps")
+    alpha: Rate = key(0.3, "length of each step")
+    steps: Count = key(3, "steps")
 
 
 class VatConfig(AdversarialConfig):
     """The model's own answer, to be the same nearby."""
 
     kind: Literal["vat"] = "vat"
-    raw_text: Files = Field((), description="text without labels to learn from too: an answer needs none")
+    raw_text: Files = key((), "text without labels to learn from too: an answer needs none")
 
 
 AnyAdversarialConfig = Annotated[
@@ -314,13 +302,10 @@ AnyAdversarialConfig = Annotated[
 class RegularizeConfig(Section):
     """What keeps a teacher from learning its sentences by heart; 0 is off."""
 
-    r_drop: Weight = Field(0.0, description="weight of the agreement of two dropout passes (R-Drop)")
-    simcse: Weight = Field(0.0, description="weight of telling sentences apart over two dropout passes (SimCSE)")
-    mixup: Weight = Field(0.0, description="weight of the loss on mixed word vectors of two sentences")
-    mixup_beta: Rate = Field(0.5, description="both parameters of the distribution that mixing shares are drawn from")
-
-
-Share = Annotated[float, Field(gt=0.0, lt=1.0)]
+    r_drop: Weight = key(0.0, "weight of the agreement of two dropout passes (R-Drop)")
+    simcse: Weight = key(0.0, "weight of telling sentences apart over two dropout passes (SimCSE)")
+    mixup: Weight = key(0.0, "weight of the loss on mixed word vectors of two sentences")
+    mixup_beta: Rate = key(0.5, "both parameters of the distribution that mixing shares are drawn from")
 
 
 class LossConfig(Section):
@@ -339,18 +324,18 @@ class PuConfig(LossConfig):
     """A word without a label may be of a type all the same."""
 
     kind: Literal["pu"] = "pu"
-    prior: dict[str, Share] = Field(
-        {}, description="share of all words that are of a type, {TYPE = 0.05}; what is not given is estimated"
+    prior: dict[str, Share] = key(
+        {}, "share of all words that are of a type, {TYPE = 0.05}; what is not given is estimated"
     )
-    prior_from: Literal["train", "dev"] = Field(
+    prior_from: Literal["train", "dev"] = key(
         "train",
-        description="estimated from the labelled part of the training data, or taken from development data that "
+        "estimated from the labelled part of the training data, or taken from development data that "
         "is labelled in full",
     )
-    bounded: bool = Field(False, description="abs(y - f) as published, which learns slowly, or the log-loss")
-    joint: bool = Field(True, description="types compete while they are learned; false: a binary task each")
-    gamma: Rate | Literal["usual"] = Field(
-        "usual", description="weight of labels that are missed (usual: 1, or 1 / prior of each type if bounded)"
+    bounded: bool = key(False, "abs(y - f) as published, which learns slowly, or the log-loss")
+    joint: bool = key(True, "types compete while they are learned; false: a binary task each")
+    gamma: Rate | Literal["usual"] = key(
+        "usual", "weight of labels that are missed (usual: 1, or 1 / prior of each type if bounded)"
     )
 
 
@@ -366,70 +351,58 @@ AnyLossConfig = Annotated[
 class OptimConfig(Section):
     """The training loop."""
 
-    epochs: Count = Field(
-        12, description="passes over the training data (auto: scratch 12, with loss.kind pu 6, pretrained 5)"
-    )
-    lr: Rate = Field(2e-3, description="learning rate of the encoder (auto: scratch 2e-3, pretrained 3e-5)")
-    head_lr: Rate = Field(2e-3, description="learning rate of new layers (auto: scratch lr, pretrained 1e-3)")
-    crf_lr: Rate = Field(1e-2, description="learning rate of the CRF's transitions")
-    warmup: Fraction = Field(0.1, description="share of the training in which the rate rises")
-    weight_decay: Weight = Field(0.01, description="AdamW's weight decay (not on biases and norms)")
-    batch_words: Count = Field(
+    epochs: Count = key(12, "passes over the training data (auto: scratch 12, with loss.kind pu 6, pretrained 5)")
+    lr: Rate = key(2e-3, "learning rate of the encoder (auto: scratch 2e-3, pretrained 3e-5)")
+    head_lr: Rate = key(2e-3, "learning rate of new layers (auto: scratch lr, pretrained 1e-3)")
+    crf_lr: Rate = key(1e-2, "learning rate of the CRF's transitions")
+    warmup: Fraction = key(0.1, "share of the training in which the rate rises")
+    weight_decay: Weight = key(0.01, "AdamW's weight decay (not on biases and norms)")
+    batch_words: Count = key(
         512,
-        description="words (pretrained: pieces) of a batch, padding included "
+        "words (pretrained: pieces) of a batch, padding included "
         "(auto: scratch 512, with loss.kind pu 2048, pretrained 1024)",
     )
-    accumulate: Count = Field(1, description="batches that make one step")
-    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
-        1.0, description="each lower layer of the encoder learns at this times the rate of the one above; 1 = alike"
+    accumulate: Count = key(1, "batches that make one step")
+    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = key(
+        1.0, "each lower layer of the encoder learns at this times the rate of the one above; 1 = alike"
     )
-    freeze_epochs: Annotated[int, Field(ge=0)] = Field(
-        0, description="first epochs in which a pretrained encoder stays as it is"
-    )
-    clip: Weight = Field(5.0, description="largest norm of the gradient; 0 = no clipping")
-    swa: bool = Field(False, description="average the weights of the last epochs")
-    swa_start: Fraction = Field(0.7, description="share of the training after which averaging starts")
-    patience: Annotated[int, Field(ge=0)] = Field(
-        0, description="stop after so many epochs without a better score; 0 = never"
-    )
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16 needs a device that has it")
-    checkpoint_minutes: Weight = Field(
-        2.0, description="minutes between checkpoints inside an epoch; 0 = only at its end"
-    )
+    freeze_epochs: Natural = key(0, "first epochs in which a pretrained encoder stays as it is")
+    clip: Weight = key(5.0, "largest norm of the gradient; 0 = no clipping")
+    swa: bool = key(False, "average the weights of the last epochs")
+    swa_start: Fraction = key(0.7, "share of the training after which averaging starts")
+    patience: Natural = key(0, "stop after so many epochs without a better score; 0 = never")
+    precision: Literal["fp32", "bf16"] = key("fp32", "bf16 needs a device that has it")
+    checkpoint_minutes: Weight = key(2.0, "minutes between checkpoints inside an epoch; 0 = only at its end")
 
 
 class DistillConfig(Section):
     """The student's loss."""
 
-    divergence: Literal["mse", "kl", "ce"] = Field(
-        "kl", description="how far the student's tags are from the teacher's; \"mse\" is the source's"
+    divergence: Literal["mse", "kl", "ce"] = key(
+        "kl", "how far the student's tags are from the teacher's; \"mse\" is the source's"
     )
-    temperature: Rate = Field(1.0, description="softens both sides (kl and ce)")
-    alpha: Auto = Field("auto", description='the teacher\'s confidence on a word: "auto", a number, or "off" (= 1)')
-    beta: Auto = Field("auto", description='the certainty of a pair\'s similarity: "auto", a number, or "off" (= 1)')
-    gamma: Auto = Field("auto", description='do the teacher\'s two tasks agree: "auto", a number, or "off" (= 1)')
-    beta_floor: Fraction = Field(
-        0.5, description="added to beta, which is then cut at 1 (the authors' code: 0.5; paper: 0)"
-    )
-    similarity_weight: Weight = Field(0.5, description="weight of the similarity term")
-    gold_weight: Weight = Field(1.0, description="weight of the loss on gold sentences, where given")
+    temperature: Rate = key(1.0, "softens both sides (kl and ce)")
+    alpha: Auto = key("auto", 'the teacher\'s confidence on a word: "auto", a number, or "off" (= 1)')
+    beta: Auto = key("auto", 'the certainty of a pair\'s similarity: "auto", a number, or "off" (= 1)')
+    gamma: Auto = key("auto", 'do the teacher\'s two tasks agree: "auto", a number, or "off" (= 1)')
+    beta_floor: Fraction = key(0.5, "added to beta, which is then cut at 1 (the authors' code: 0.5; paper: 0)")
+    similarity_weight: Weight = key(0.5, "weight of the similarity term")
+    gold_weight: Weight = key(1.0, "weight of the loss on gold sentences, where given")
 
 
 class InitConfig(Section):
     """Where a Hugging Face student begins, other than at a checkpoint."""
 
-    teacher: str = Field("", description="run of a teacher with a pretrained encoder, whose layers the student copies")
-    layers: Annotated[tuple[int, ...], pydantic.BeforeValidator(_as_tuple)] = Field(
-        (), description="which layers to copy, lowest first; negative ones count from the top"
-    )
+    teacher: str = key("", "run of a teacher with a pretrained encoder, whose layers the student copies")
+    layers: Layers = key((), "which layers to copy, lowest first; negative ones count from the top")
 
 
 class MaskConfig(Section):
     """Which words are masked in pretraining."""
 
-    kind: Literal["word", "span"] = Field("word", description="single words, or stretches of up to ten (SpanBERT)")
-    share: Annotated[float, Field(gt=0.0, le=0.5)] = Field(0.15, description="share of the words that are masked")
-    lexicon: Files = Field((), description="word lists: characters that make one of their words are masked together")
+    kind: Literal["word", "span"] = key("word", "single words, or stretches of up to ten (SpanBERT)")
+    share: Annotated[float, Field(gt=0.0, le=0.5)] = key(0.15, "share of the words that are masked")
+    lexicon: Files = key((), "word lists: characters that make one of their words are masked together")
 
 
 START_FILE = "encoder.toml"

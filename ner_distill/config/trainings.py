@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pydantic
-from pydantic import Field
 
 from ner_distill.config import sections
 from ner_distill.config.variants import chosen
@@ -21,7 +20,7 @@ Auto = Mapping[str, Mapping[str, Mapping[str, Any]]]
 class RunConfig(sections.Section):
     """A configuration of any training. Nothing in it is "auto": that is replaced before the values are checked."""
 
-    seed: sections.Seed = Field(13, description="of everything that is drawn at random")
+    seed: sections.Seed = sections.key(13, "of everything that is drawn at random")
     encoder: sections.AnyEncoderConfig = sections.ScratchEncoderConfig()
 
     auto: ClassVar[Auto]
@@ -34,9 +33,7 @@ class RunConfig(sections.Section):
     @classmethod
     def completed(cls, data: Mapping[str, Any]) -> dict[str, Any]:
         """The data with a value for every "auto", and with the defaults that this training has."""
-        data = {
-            key: value.model_dump() if isinstance(value, sections.Section) else value for key, value in data.items()
-        }
+        data = {name: dict(value) if isinstance(value, sections.Section) else value for name, value in data.items()}
         complete, pu = dict(data), cls.value(data, "loss", "kind") == "pu"
         for name, values in cls.auto[cls.situation(data)].items():
             if isinstance(table := data.get(name, {}), Mapping):
@@ -136,12 +133,10 @@ class StudentConfig(RunConfig):
 class PretrainConfig(RunConfig):
     """Everything that `pretrain` can be told."""
 
-    minutes: sections.Weight = Field(
-        0.0, description="length of the training, whatever it reads in that time; 0: optim.epochs"
+    minutes: sections.Weight = sections.key(
+        0.0, "length of the training, whatever it reads in that time; 0: optim.epochs"
     )
-    simcse: sections.Weight = Field(
-        0.0, description="weight of telling sentences apart over two dropout passes (SimCSE)"
-    )
+    simcse: sections.Weight = sections.key(0.0, "weight of telling sentences apart over two dropout passes (SimCSE)")
     encoder: sections.AnyEncoderConfig = sections.ScratchEncoderConfig(
         min_count=3, max_forms=30_000, unknown=0.0, dropout=0.1, embedding_dropout=0.1
     )

@@ -35,19 +35,15 @@ def words(field: FieldInfo) -> tuple[str, ...]:
 def chosen(field: FieldInfo, table: Mapping[str, Any]) -> type[Section] | None:
     """The class of a section with these keys; None where its first key has a value that no variant takes."""
     classes = variants(field)
-    if len(classes) == 1:
-        return classes[0]
     key = tag(classes[0])
     value = table.get(key, getattr(field.default, key))
-    fitting = [variant for variant in classes if value in tags(variant)]
-    return next(iter(fitting or [variant for variant in classes if not tags(variant)]), None)
+    return next((variant for variant in classes if value in (tags(variant) or [value])), None)
 
 
 def default(field: FieldInfo, variant: type[Section], key: str) -> Any:
-    """What a key of a variant is where nothing is said: as in the section's own default, or else in the class."""
-    if key in type(field.default).model_fields:
-        return getattr(field.default, key)
-    return variant.model_fields[key].get_default()
+    """A key of a variant where nothing is said, as TOML has it: from the section's own default, or else the class."""
+    value = vars(field.default).get(key, variant.model_fields[key].default)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def keys(field: FieldInfo) -> dict[str, list[type[Section]]]:
@@ -57,6 +53,13 @@ def keys(field: FieldInfo) -> dict[str, list[type[Section]]]:
         for key in variant.model_fields:
             holders.setdefault(key, []).append(variant)
     return holders
+
+
+def foreign(field: FieldInfo, table: Mapping[str, Any]) -> dict[str, list[type[Section]]]:
+    """The keys of a table that the variant it chooses does not have, but others: with these."""
+    variant = chosen(field, table)
+    holders = {key: classes for key, classes in keys(field).items() if key in table}
+    return {key: classes for key, classes in holders.items() if variant and variant not in classes}
 
 
 def which(holders: Sequence[type[Section]]) -> str:

@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass
-from typing import Any
+from typing import Any, Literal, dataclass_transform, get_args, get_origin, get_type_hints
 
 from ner_distill.errors import ConfigError
 
@@ -16,8 +16,8 @@ from ner_distill.errors import ConfigError
 class Option:
     """What is known of an option besides its name, type and default.
 
-    least, most: bounds of a number, both allowed. choices: the values that it may have, where they are few.
-    spelling:    its name on the command line, where that is not the field's name with dashes.
+    metavar:     what stands for its value in the help of the command line.
+    least, most: bounds of a number, both allowed.
     positional:  whether the command line takes it by its place, without a name.
     """
 
@@ -25,16 +25,14 @@ class Option:
     metavar: str = ""
     least: float | None = None
     most: float | None = None
-    choices: tuple[str, ...] = ()
-    spelling: str = ""
     positional: bool = False
 
-    def problem(self, value: Any) -> str | None:
+    def problem(self, value: Any, choices: tuple[Any, ...]) -> str | None:
         """What is wrong with a value, or None. A value of None (not given) is always right."""
         if value is None:
             return None
-        if self.choices and value not in self.choices:
-            return f"expected {', '.join(self.choices)}, found {value!r}"
+        if choices and value not in choices:
+            return f"expected {', '.join(choices)}, found {value!r}"
         if self.least is not None and value < self.least:
             return f"expected {self.least:g} or more, found {value!r}"
         if self.most is not None and value > self.most:
@@ -42,28 +40,47 @@ class Option:
         return None
 
 
-def option(default: Any = MISSING, *, help: str, **about: Any) -> Any:
-    """A field of an `Options` class. Without a default it is required; `about` is the rest of `Option`."""
-    return dataclasses.field(default=default, metadata={"option": Option(help, **about)})
+def option(default: Any, help: str, metavar: str = "", **about: Any) -> Any:
+    """A field of an `Options` class; `about` is the rest of `Option`. A type such as Literal["a", "b"] is checked."""
+    return dataclasses.field(default=default, metadata={"option": Option(help, metavar, **about)})
 
 
+def required(help: str, metavar: str = "", **about: Any) -> Any:
+    """A field of an `Options` class that has no default."""
+    return option(MISSING, help, metavar, **about)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(required,))
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Base of all options. Raises ConfigError with every value that is out of its bounds or none of its choices."""
+    """Base of all options; each class of it becomes a frozen dataclass as this one is.
+
+    Raises ConfigError with every value that is out of its bounds or none of its choices.
+    """
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True, kw_only=True)(cls)
 
     def __post_init__(self) -> None:
-        problems = {field.name: option_of(field).problem(getattr(self, field.name)) for field in fields_of(type(self))}
-        if any(problems.values()):
-            raise ConfigError.of(f"`{name}`: {problem}" for name, problem in problems.items() if problem)
+        types = get_type_hints(type(self))
+        problems = [
+            f"`{field.name}`: {problem}"
+            for field in fields_of(type(self))
+            if (problem := option_of(field).problem(getattr(self, field.name), choices_of(types[field.name])))
+        ]
+        if problems:
+            raise ConfigError.of(problems)
+
+    def changed(self, *names: str) -> list[str]:
+        """Which of these options have not their default."""
+        return [name for name in names if getattr(self, name) != getattr(type(self), name)]
 
 
 def fields_of(options: type[Options]) -> list[dataclasses.Field[Any]]:
     """The options of a class: its own first, then those of its bases from left to right."""
-    ordered: dict[str, dataclasses.Field[Any]] = {}
     fields = {field.name: field for field in dataclasses.fields(options)}
-    for base in options.__mro__:
-        ordered |= {name: fields[name] for name in inspect.get_annotations(base) if name not in ordered}
-    return list(ordered.values())
+    names = dict.fromkeys(name for base in options.__mro__ for name in inspect.get_annotations(base))
+    return [fields[name] for name in names]
 
 
 def option_of(field: dataclasses.Field[Any]) -> Option:
@@ -72,15 +89,21 @@ def option_of(field: dataclasses.Field[Any]) -> Option:
     return about
 
 
-def spelling_of(field: dataclasses.Field[Any]) -> str:
-    """The name of a field on the command line, such as `--min-votes`."""
-    return "--" + (option_of(field).spelling or field.name.replace("_", "-"))
+def choices_of(annotation: Any) -> tuple[str, ...]:
+    """The values that a type lists, as Literal["a", "b"] does, or that beside None; of other types none."""
+    parts = (annotation, *get_args(annotation))
+    return next((get_args(part) for part in parts if get_origin(part) is Literal), ())
+
+
+def spelling(name: str) -> str:
+    """An option on the command line: `min_votes` is --min-votes."""
+    return "--" + name.replace("_", "-")
 
 
 def spelled(message: str) -> str:
     """A message as the command line says it: `` `min_votes` `` becomes `--min-votes`; other words in backticks stay."""
-    names = {field.name: spelling_of(field) for kind in _classes(Options) for field in fields_of(kind)}
-    return re.sub(r"`(\w+)`", lambda match: names.get(match[1], match[0]), message)
+    names = {field.name for kind in _classes(Options) for field in dataclasses.fields(kind)}
+    return re.sub(r"`(\w+)`", lambda match: spelling(match[1]) if match[1] in names else match[0], message)
 
 
 def _classes(base: type[Options]) -> Iterator[type[Options]]:

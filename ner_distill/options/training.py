@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from ner_distill.options.declare import Options, option
+from ner_distill.options.declare import option, required
 from ner_distill.options.shared import (
-    ACTIONS,
+    Action,
     Dev,
     Files,
     Jobs,
@@ -18,76 +17,57 @@ from ner_distill.options.shared import (
     RawText,
     ReadOptions,
     Resume,
+    Settings,
     Training,
     Unit,
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class TeacherOptions(Training, Jobs):
     """Options of `train-teacher`."""
 
-    folds: int = option(
-        0, help="First let K fold teachers vote on the labels (vote-labels); 0: no.", metavar="K", least=0
-    )
-    action: str = option(
-        "mask",
-        help="With `folds`: what happens to outvoted labels, as of vote-labels.",
-        metavar="NAME",
-        choices=ACTIONS,
-    )
+    folds: int = option(0, "First let K fold teachers vote on the labels (vote-labels); 0: no.", "K", least=0)
+    action: Action = option("mask", "With `folds`: what happens to outvoted labels, as of vote-labels.", "NAME")
 
 
-@dataclass(frozen=True, kw_only=True)
 class StudentOptions(Dev, ReadOptions, Output):
     """Options of `train-student`."""
 
-    soft: Path | None = option(None, help="Store that label-unlabeled wrote; without it, gold alone.", metavar="STORE")
-    gold: Files = option((), help="Labelled sentences to learn from as well. Repeatable.", metavar="FILE")
+    soft: Path | None = option(None, "Store that label-unlabeled wrote; without it, gold alone.", "STORE")
+    gold: Files = option((), "Labelled sentences to learn from as well. Repeatable.", "FILE")
 
 
-@dataclass(frozen=True, kw_only=True)
 class PretrainOptions(RawText, Unit, Output):
     """Options of `pretrain`."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PretrainSettings(Options):
-    """Options of `pretrain` that stand for keys of its configuration."""
+class PretrainSettings(Settings):
+    """The configuration of `pretrain`: two of its keys are options as well."""
 
     encoder: str | None = option(
-        None, help="scratch (default), a Hugging Face encoder, or a directory to go on from.", metavar="NAME"
+        None, "scratch (default), a Hugging Face encoder, or a directory to go on from.", "NAME"
     )
-    minutes: float | None = option(
-        None, help="Length of the training, instead of optim.epochs.", metavar="N", least=0.0
-    )
+    minutes: float | None = option(None, "Length of the training, instead of optim.epochs.", "N", least=0.0)
 
 
-@dataclass(frozen=True, kw_only=True)
 class SegmenterOptions(Overwrite):
     """Options of `train-segmenter`."""
 
-    train: Sequence[Path] = option(help="Sentences, one a line, a space between words. Repeatable.", metavar="FILE")
-    out: Path = option(help="Directory to write the segmenter into.", metavar="DIR")
+    train: Sequence[Path] = required("Sentences, one a line, a space between words. Repeatable.", "FILE")
+    out: Path = required("Directory to write the segmenter into.", "DIR")
 
 
-@dataclass(frozen=True, kw_only=True)
 class CompareOptions(Keys, ReadOptions, Resume):
     """Options of `compare`."""
 
     configs: Sequence[Path] = option(
-        (),
-        help="Teacher configurations (TOML), each named after its file.",
-        metavar="[CONFIG]...",
-        positional=True,
+        (), "Teacher configurations (TOML), each named after its file.", "[CONFIG]...", positional=True
     )
-    train: Files = option((), help="Labelled sentences. Repeatable.", metavar="FILE")
-    dev: Files = option((), help="Development sentences. Repeatable.", metavar="FILE")
-    test: Files = option((), help="Score the finished runs on these as well.", metavar="FILE")
-    out: Path = option(Path("comparison"), help="Directory of all runs.", metavar="DIR")
-    seeds: int = option(3, help="Seeds of each configuration.", metavar="N", least=1)
+    train: Files = option((), "Labelled sentences. Repeatable.", "FILE")
+    dev: Files = option((), "Development sentences. Repeatable.", "FILE")
+    test: Files = option((), "Score the finished runs on these as well.", "FILE")
+    out: Path = option(Path("comparison"), "Directory of all runs.", "DIR")
+    seeds: int = option(3, "Seeds of each configuration.", "N", least=1)
     variant: Sequence[str] = option(
-        (),
-        help="The first CONFIG (or the defaults) with these keys changed. Repeatable.",
-        metavar="NAME:KEY=VALUE,...",
+        (), "The first CONFIG (or the defaults) with these keys changed. Repeatable.", "NAME:KEY=VALUE,..."
     )

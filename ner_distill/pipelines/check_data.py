@@ -25,7 +25,7 @@ from ner_distill.data.noise.suspicious import (
     suspects,
     twins,
 )
-from ner_distill.data.sentence import Span, Unit, covered, labels_of
+from ner_distill.data.sentence import Unit, covered, labels_of
 from ner_distill.options.models import CheckDataOptions
 
 EXAMPLES = 4
@@ -104,12 +104,17 @@ class DataReport:
 
 def check_data(options: CheckDataOptions) -> DataReport:
     """Read the files, each by itself, and look at them. Errors are those of `read_corpus`."""
-    paths = options.files
-    names = _names(paths)
-    corpora = [_placed(_read(path, options), path, name) for path, name in zip(paths, names, strict=True)]
+    names = _names(options.files)
+    corpora = []
+    for path, name in zip(options.files, names, strict=True):
+        corpus = read_corpus(
+            [path], format=options.format, scheme=options.scheme, tag_column=options.tag_column, strict=options.strict
+        )
+        corpora.append(_placed(corpus, path, name))
     labels = labels_of(corpora[0].sentences)
     files = [
-        _file_check(str(path), name, corpus, labels) for path, name, corpus in zip(paths, names, corpora, strict=True)
+        _file_check(str(path), name, corpus, labels)
+        for path, name, corpus in zip(options.files, names, corpora, strict=True)
     ]
     sentences = [sentence for corpus in corpora for sentence in corpus.sentences if sentence.spans is not None]
     counts = surface_counts(sentences)
@@ -124,12 +129,6 @@ def check_data(options: CheckDataOptions) -> DataReport:
         missed(sentences, counts),
         tuple(suspect for same in by_reason.values() for suspect in same[:EXAMPLES]),
         {reason: len(same) for reason, same in by_reason.items()},
-    )
-
-
-def _read(path: str | Path, options: CheckDataOptions) -> Corpus:
-    return read_corpus(
-        [path], format=options.format, scheme=options.scheme, tag_column=options.tag_column, strict=options.strict
     )
 
 
@@ -182,7 +181,9 @@ def _file_check(path: str, name: str, corpus: Corpus, labels: Sequence[str]) -> 
         lengths=quantiles([len(sentence.words) for sentence in sentences]),
         unlabelled=len(sentences) - len(labelled),
         empty=sum(not sentence.spans for sentence in labelled),
-        overlapping=sum(_overlapping(sentence.spans or ()) for sentence in sentences),
+        overlapping=sum(
+            span.overlaps(other) for sentence in sentences for span, other in combinations(sentence.spans or (), 2)
+        ),
         duplicates=len(sentences) - len({sentence.words for sentence in sentences}),
         repeated=twins(sentences),
         outside=1 - inside / words if words else None,
@@ -194,7 +195,3 @@ def quantiles(lengths: Sequence[int]) -> tuple[int, ...]:
     """The smallest length that at least the fraction q of all do not exceed, for each q of QUANTILES; 0 of none."""
     ordered = sorted(lengths) or [0]
     return tuple(ordered[max(0, -int(-q * len(ordered) // 1) - 1)] for q in QUANTILES)
-
-
-def _overlapping(spans: Sequence[Span]) -> int:
-    return sum(span.overlaps(other) for span, other in combinations(spans, 2))

@@ -27,9 +27,8 @@ def init_config(kind: str, out: Path | None) -> str:
     Raises RunError where `out` exists.
     """
     command, config = KINDS[kind]
-    text = f"# Configuration of `ner-distill {command}`. Every key is optional; what is here is its default.\n\n"
-    text += "\n".join(_lines(config))
-    text += "\n"
+    head = f"# Configuration of `ner-distill {command}`. Every key is optional; what is here is its default."
+    text = "\n".join([head, "", *_lines(config), ""])
     if out is not None:
         if out.exists():
             raise RunError(f"{out}: exists; choose another name or remove it first")
@@ -38,9 +37,8 @@ def init_config(kind: str, out: Path | None) -> str:
 
 
 def _lines(config: type[RunConfig]) -> Iterator[str]:
-    """Keys without a section first, as TOML wants it."""
     for name, field in config.model_fields.items():
-        if not variants(field):
+        if not variants(field):  # first, as TOML wants it
             yield from _key(name, field.default, str(field.description), words(field))
     for name, field in config.model_fields.items():
         if classes := variants(field):
@@ -69,4 +67,4 @@ def _section(name: str, field: FieldInfo, automatic: Set[str]) -> Iterator[str]:
 def _key(name: str, value: object, description: str, choices: Sequence[str]) -> Iterator[str]:
     listed = f" ({' | '.join(map(json.dumps, choices))})" if choices else ""
     yield f"# {description}{listed}"
-    yield f"{name} = {json.dumps(list(value) if isinstance(value, tuple) else value)}"
+    yield f"{name} = {json.dumps(value)}"

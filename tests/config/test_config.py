@@ -398,6 +398,27 @@ def test_a_key_of_another_kind_may_stand_there_with_its_default() -> None:
     assert teacher("head.rotary=true", "encoder.pooling=first", "loss.prior={}", "lattice.lexicon=[]") == teacher()
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("encoder", "pooling", "mean"),
+        ("head", "rotary", False),
+        ("lattice", "fusion", "attn"),
+        ("adversarial", "steps", 7),
+        ("loss", "prior", {"PER": 0.1}),
+    ],
+)
+def test_a_run_may_keep_any_value_of_a_key_of_another_kind(section: str, key: str, value: object) -> None:
+    written = teacher().model_dump()
+    written[section][key] = value
+    assert parse_config(TeacherConfig, written, "x") == teacher()
+
+
+def test_a_run_must_not_have_keys_of_no_kind() -> None:
+    with pytest.raises(ConfigError, match=r"x: head\.rotari: unknown key; did you mean head\.rotary\?"):
+        parse_config(TeacherConfig, {"head": {"kind": "crf", "rotari": False}}, "x")
+
+
 def test_the_default_of_the_other_kind_is_that_of_this_training() -> None:
     assert student("encoder.name=bert", "encoder.hidden=96").encoder.name == "bert"
     [line] = problems("encoder.name=bert", "encoder.hidden=160", kind=StudentConfig)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 
@@ -13,12 +13,11 @@ from ner_distill.options.labels import VoteOptions
 from ner_distill.options.shared import Jobs
 
 
-@dataclass(frozen=True, kw_only=True)
 class Own(Jobs):
-    """One option of its own, and a shared one."""
+    """Options of its own, and a shared one."""
 
-    colour: str = option("red", help="Which.", choices=("red", "green"))
-    share: float = option(0.5, help="How much.", least=0.0, most=1.0)
+    colour: Literal["red", "green"] | None = option("red", "Which.")
+    share: float = option(0.5, "How much.", least=0.0, most=1.0)
 
 
 def test_own_options_come_before_shared_ones() -> None:
@@ -27,11 +26,19 @@ def test_own_options_come_before_shared_ones() -> None:
 
 def test_all_values_out_of_bounds_are_named_in_one_error() -> None:
     with pytest.raises(ConfigError) as error:
-        Own(colour="blue", share=1.5, jobs=0)
+        Own(colour="blue", share=1.5, jobs=0)  # type: ignore[arg-type]
     text = str(error.value)
     assert "`colour`: expected red, green, found 'blue'" in text
     assert "`share`: expected 1 or less, found 1.5" in text
     assert "`jobs`: expected 1 or more, found 0" in text
+
+
+def test_none_is_a_value_where_the_type_has_it() -> None:
+    assert Own(colour=None).colour is None
+
+
+def test_options_that_have_not_their_default_are_named() -> None:
+    assert Own(share=0.25, jobs=1).changed("colour", "share", "jobs") == ["share"]
 
 
 def test_a_required_option_has_no_default() -> None:

@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import count_sentences, read_raw
 from ner_distill.data.formats.reading import unit_of_raw
 from ner_distill.data.formats.writers import write_jsonl
-from ner_distill.data.lexicon.dictionaries import Conflicts, Dictionaries, common_words, parse_dictionaries
+from ner_distill.data.lexicon.dictionaries import Dictionaries, common_words, parse_dictionaries
 from ner_distill.data.sentence import Sentence, Unit, separator
 from ner_distill.errors import DataError
 from ner_distill.options.labels import LabelDictionaryOptions
@@ -80,9 +79,7 @@ def _read_dictionaries(
     files: dict[str, list[Path]], unit: Unit, options: LabelDictionaryOptions, reporter: Reporter
 ) -> Dictionaries:
     """Read dictionaries; say what was cleaned, and which forms stand under two types."""
-    dictionaries, counts = Dictionaries.read(
-        files, unit=unit, conflicts=cast(Conflicts, options.conflicts), fold_case=options.fold_case
-    )
+    dictionaries, counts = Dictionaries.read(files, unit=unit, conflicts=options.conflicts, fold_case=options.fold_case)
     for label, reasons in counts.items():
         cleaned = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if reason != "entries")
         reporter.info(f"{label}: {reasons['entries']:,} entries" + (f"; lines: {cleaned}" if cleaned else ""))

@@ -16,17 +16,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import resumable
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.formats.writers import write_jsonl
-from ner_distill.data.noise.folds import By, Fold, development_slice, entities_alone, make_bags, make_folds, rare_labels
+from ner_distill.data.noise.folds import Fold, development_slice, entities_alone, make_bags, make_folds, rare_labels
 from ner_distill.data.noise.votes import (
     THRESHOLD,
-    Action,
     Prediction,
     Rules,
     VotedEntity,
@@ -110,8 +109,8 @@ class VotingPlan:
     def __init__(self, config: TeacherConfig, options: VoteOptions, sentences: Sequence[Sentence], unit: Unit) -> None:
         """Raises NerDistillError for everything that is wrong, before anything is made or replaced."""
         self.config, self.options, self.sentences, self.unit = config, options, sentences, unit
-        bags, self.folds, repeats = options.bags, options.folds or 5, options.repeats or 2
-        if bags and (options.folds or options.repeats):
+        bags = options.bags
+        if bags and options.changed("folds", "repeats"):
             raise ConfigError("`bags` takes the place of `folds` and `repeats`: leave these out")
         if bags and options.by != "sentence":
             raise ConfigError(f"`bags` draws sentences, `by` {options.by} splits in another way: give one of them")
@@ -119,26 +118,24 @@ class VotingPlan:
             raise ConfigError(
                 "`action` drop removes given entities, and with `bags` these are right; try mask or relabel"
             )
-        if options.bag_share is not None and not bags:
+        if options.changed("bag_share") and not bags:
             raise ConfigError("`bag_share` is about `bags`: give that as well")
         self.labels = labels_of(sentences)
         if not self.labels:
             raise DataError("`train`: no entity in any sentence; there is nothing to vote on")
         general, of_types = parse_thresholds(options.threshold)
-        self.rules = Rules(cast(Action, options.action), options.min_votes, general, of_types, options.epsilon)
-        self.rules.check(bags or repeats, self.labels, "`bags`" if bags else "`repeats`")
+        self.rules = Rules(options.action, options.min_votes, general, of_types, options.epsilon)
+        self.rules.check(bags or options.repeats, self.labels, "`bags`" if bags else "`repeats`")
         if bags:
-            share = 0.5 if options.bag_share is None else options.bag_share
             self.seeds = [config.seed]
             self.splits: list[tuple[Fold, ...]] = [
-                (bag,) for bag in make_bags(sentences, bags, share=share, seed=config.seed)
+                (bag,) for bag in make_bags(sentences, bags, share=options.bag_share, seed=config.seed)
             ]
-            self.settings: dict[str, Any] = {"bags": bags, "bag_share": share}
+            self.settings: dict[str, Any] = {"bags": bags, "bag_share": options.bag_share}
         else:
-            self.seeds = [config.seed + repeat for repeat in range(repeats)]
-            by = cast(By, options.by)
-            self.splits = [make_folds(sentences, self.folds, by=by, seed=seed) for seed in self.seeds]
-            self.settings = {"folds": self.folds, "repeats": repeats, "by": options.by}
+            self.seeds = [config.seed + repeat for repeat in range(options.repeats)]
+            self.splits = [make_folds(sentences, options.folds, by=options.by, seed=seed) for seed in self.seeds]
+            self.settings = {"folds": options.folds, "repeats": options.repeats, "by": options.by}
         self.settings |= {"fast": options.fast, **asdict(options.reading())}
         self.inputs = {"train": fingerprints(options.train), **inputs_of(config)}
         self.parts = self._parts()
@@ -202,11 +199,11 @@ class VotingPlan:
 
     def _say_splits(self, reporter: Reporter) -> None:
         """Warn of what folds cannot learn, and say what they leave out."""
-        if rare := rare_labels(self.sentences, self.folds):
+        if rare := rare_labels(self.sentences, self.options.folds):
             named = ", ".join(f"{label} ({count})" for label, count in rare.items())
             reporter.warn(
-                f"types with fewer entities than the {self.folds} folds: {named}; a model trained without any cannot "
-                "vote on them, and their labels stay where none can"
+                f"types with fewer entities than the {self.options.folds} folds: {named}; a model trained without any "
+                "cannot vote on them, and their labels stay where none can"
             )
         dropped = [fold.dropped for split in self.splits for fold in split]
         if any(dropped):

@@ -14,7 +14,6 @@ from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.options.labels import GrowOptions
 from ner_distill.pipelines.dictionaries.grow_dictionary import Growth, grown
 from ner_distill.pipelines.dictionaries.grow_dictionary import grow_dictionary as grow
-from ner_distill.pipelines.predict import predict
 from tests.commands import ok
 from tests.world import World
 
@@ -65,8 +64,8 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def found_by(world: World) -> dict[str, Counter[str]]:
     """What `predict` says of the text."""
     found: dict[str, Counter[str]] = {}
-    for line in predict(world.student, [world.raw], style="jsonl"):
-        record = json.loads(line)
+    lines = ok("predict", "--model", world.student, "--text", world.raw, "--format", "jsonl").out.splitlines()
+    for record in map(json.loads, lines):
         for entity in record["entities"]:
             form = record["text"][entity["start"] : entity["end"]]
             found.setdefault(form, Counter())[entity["label"]] += 1
