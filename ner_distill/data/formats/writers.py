@@ -73,9 +73,7 @@ def _record(sentence: Sentence) -> dict[str, Any]:
         if spans is not None and len(without_overlap(spans)) == len(spans):
             record["tags"] = tags_from_spans(spans, len(sentence.words))
         elif spans is not None:
-            record["entities"] = [
-                {"start_word": span.start, "end_word": span.end, "label": span.label} for span in spans
-            ]
+            record["entities"] = [span.to_json() for span in spans]
     if sentence.lang is not None:
         record["lang"] = sentence.lang
     if not all(sentence.counted):

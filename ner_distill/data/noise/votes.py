@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from ner_distill.data.sentence import Sentence, Span, disjoint, whole_entities
+from ner_distill.data.sentence import Sentence, Span, covered, disjoint, whole_entities
 from ner_distill.errors import ConfigError, DataError
 
 Action = Literal["drop", "mask", "relabel", "weight", "keep"]
@@ -67,14 +67,14 @@ class VotedEntity:
     def record(self) -> dict[str, Any]:
         """As `votes.jsonl` has it."""
         return {
-            **_place(self.span),
+            **self.span.to_json(),
             "given": self.given,
             "votes": self.votes,
             "of": self.of,
             "prob": round(self.prob, 6),
             "suspicion": round(self.suspicion, 6),
             "decision": self.decision,
-            "instead": None if self.instead is None else [_place(span) for span in self.instead],
+            "instead": None if self.instead is None else [span.to_json() for span in self.instead],
         }
 
 
@@ -284,11 +284,8 @@ def _changed(sentence: Sentence, spans: set[Span], decisions: Mapping[Span, Deci
     if not decisions:
         return sentence
     masked = _masked(decisions)
-    kept = spans | (masked & set(sentence.spans or ()))
-    keep = list(sentence.counted)
-    for span in masked:
-        keep[span.start : span.end] = [False] * (span.end - span.start)
-    whole, _ = whole_entities(kept, keep)
+    kept, hidden = spans | (masked & set(sentence.spans or ())), covered(masked)
+    whole, _ = whole_entities(kept, [counts and word not in hidden for word, counts in enumerate(sentence.counted)])
     return replace(sentence, spans=tuple(sorted(kept)), keep=None if all(whole) else whole)
 
 
@@ -298,7 +295,3 @@ def _decided(entities: Iterable[VotedEntity], decisions: Mapping[Span, Decision]
 
 def _touches(span: Span, others: Iterable[Span]) -> bool:
     return any(map(span.overlaps, others))
-
-
-def _place(span: Span) -> dict[str, Any]:
-    return {"start_word": span.start, "end_word": span.end, "label": span.label}
