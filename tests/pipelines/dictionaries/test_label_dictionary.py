@@ -101,7 +101,7 @@ def test_a_type_without_any_match_is_a_warning(files: Path) -> None:
     (files / "other.txt").write_text("Oslo is far .\n", "utf-8")
     said = io.StringIO()
     label(files, text="other.txt", said=said)
-    assert "--dictionary PER: none of its entries stands in the text" in said.getvalue()
+    assert "`dictionary` PER: none of its entries stands in the text" in said.getvalue()
 
 
 def test_a_file_is_not_overwritten_unasked(files: Path) -> None:
