@@ -460,7 +460,7 @@ def test_student_given_as_teacher(world: World, tmp_path: Path) -> None:
     message = refused(
         tmp_path, "label-unlabeled", "--teacher", world.student, "--text", world.raw, "--out", tmp_path / "out"
     )
-    assert f"--teacher {world.student}: is the run of a student" in message
+    assert f"{world.student}: is the run of a student; expected one of train-teacher" in message
 
 
 @pytest.mark.parametrize("name", ["none", "soft", "."])

@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ner_distill.console import Reporter
-from ner_distill.data.features.gazetteers import LONGEST
 from ner_distill.data.formats.readers import count_sentences, read_raw
 from ner_distill.data.lexicon.dictionaries import Dictionaries, parse_dictionaries
+from ner_distill.data.lexicon.lexicon import LONGEST_NAME
 from ner_distill.data.sentence import ScoredSpan, Sentence, separator
 from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, DataError
@@ -105,7 +105,7 @@ def _count(found: Forms, answers: Iterable[tuple[Sentence, Sequence[ScoredSpan]]
     for sentence, spans in answers:
         for span, _ in spans:
             form = between.join(sentence.words[span.start : span.end])
-            if len(form) <= LONGEST:  # longer ones would never be read
+            if len(form) <= LONGEST_NAME:  # longer ones would never be read
                 found.setdefault(form, Counter())[span.label] += 1
 
 

@@ -99,7 +99,7 @@ def _voting_teachers(options: LabelUnlabeledOptions, reporter: Reporter) -> Sequ
         raise ConfigError(f"`teacher` {teacher}: its training is not finished; go on with train-teacher and `resume`")
     if not folds:
         raise ConfigError(
-            f"`min_votes` {options.min_votes}: {teacher} is one teacher without fold teachers; give several as "
+            f"`min_votes` {options.min_votes}: {teacher} is one teacher without fold teachers; give several "
             "`teacher`, or one trained with `folds`"
         )
     reporter.info(f"{len(folds)} fold teachers of {teacher} answer and vote")

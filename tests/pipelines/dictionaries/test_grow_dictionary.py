@@ -12,10 +12,8 @@ import pytest
 from ner_distill.data.lexicon.dictionaries import Dictionaries
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.options.labels import GrowOptions
-from ner_distill.options.models import PredictOptions
 from ner_distill.pipelines.dictionaries.grow_dictionary import Growth, grown
 from ner_distill.pipelines.dictionaries.grow_dictionary import grow_dictionary as grow
-from ner_distill.pipelines.predict import predict
 from tests.commands import ok
 from tests.world import World
 
@@ -66,13 +64,11 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def found_by(world: World) -> dict[str, Counter[str]]:
     """What `predict` says of the text."""
     found: dict[str, Counter[str]] = {}
-    for prediction in predict(PredictOptions(model=world.student, text=[world.raw])):
-        text, offsets = prediction.sentence.text, prediction.sentence.offsets
-        assert text is not None
-        assert offsets is not None
-        for span, _ in prediction.spans:
-            form = text[offsets[span.start][0] : offsets[span.end - 1][1]]
-            found.setdefault(form, Counter())[span.label] += 1
+    lines = ok("predict", "--model", world.student, "--text", world.raw, "--format", "jsonl").out.splitlines()
+    for record in map(json.loads, lines):
+        for entity in record["entities"]:
+            form = record["text"][entity["start"] : entity["end"]]
+            found.setdefault(form, Counter())[entity["label"]] += 1
     return found
 
 
