@@ -17,7 +17,7 @@ from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.formats.writers import write_jsonl
-from ner_distill.data.noise.votes import Prediction
+from ner_distill.data.noise.votes import OutOfFoldPrediction
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.directories import make_directory
 from ner_distill.errors import RunError, TrainingError
@@ -88,7 +88,7 @@ class FoldTask:
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
-    def read(self) -> dict[str, Prediction]:
+    def read(self) -> dict[str, OutOfFoldPrediction]:
         """Returns the prediction of each held-out sentence by its id. Raises RunError where the file is damaged."""
         data = read_json(self.predictions, "this fold is not finished")
         try:

@@ -26,7 +26,7 @@ from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.noise.folds import Fold, development_slice, entities_alone, make_bags, make_folds, rare_labels
 from ner_distill.data.noise.votes import (
     THRESHOLD,
-    Prediction,
+    OutOfFoldPrediction,
     Rules,
     VotedEntity,
     by_sentence,
@@ -212,7 +212,7 @@ class VotingPlan:
                 f"{len(self.sentences):,} sentences in a fold"
             )
 
-    def _voting(self, predictions: Sequence[Sequence[Prediction]]) -> Voting:
+    def _voting(self, predictions: Sequence[Sequence[OutOfFoldPrediction]]) -> Voting:
         """Count the votes, and decide what becomes of the labels."""
         on_given = not self.options.bags
         nested = any(len(disjoint(one.spans or ())) < len(one.spans or ()) for one in self.sentences)
@@ -254,7 +254,7 @@ class VotingPlan:
             ],
         }
 
-    def _write(self, voting: Voting, predictions: Sequence[Sequence[Prediction]]) -> None:
+    def _write(self, voting: Voting, predictions: Sequence[Sequence[OutOfFoldPrediction]]) -> None:
         lines = []
         for sentence, entities, answers in zip(self.sentences, voting.entities, predictions, strict=True):
             line: dict[str, Any] = {"id": sentence.id, "words": sentence.words}
