@@ -36,9 +36,9 @@ from benchmarks import trainings
 from ner_distill.data.batching import plan_batches
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.formats.writers import write_jsonl
-from ner_distill.data.noise.votes import ACTIONS
 from ner_distill.data.sentence import Sentence, Span, labels_of
 from ner_distill.data.tagset import TagSet
+from ner_distill.options.shared import ACTIONS
 from ner_distill.pipelines.evaluate import score_model
 from ner_distill.pipelines.voting.vote_labels import Voting
 from ner_distill.runs.build import load_run

@@ -15,7 +15,7 @@ import shutil
 from pathlib import Path
 
 from benchmarks import trainings
-from ner_distill.data.noise.votes import ACTIONS
+from ner_distill.options.shared import ACTIONS
 from ner_distill.pipelines.evaluate import score_model
 from ner_distill.runs.build import load_run
 

@@ -23,7 +23,7 @@ def load_config(kind: type[Config], file: Path | None, settings: Sequence[str] =
 
     Raises ConfigError with every problem found, each with the key and what to do.
     """
-    data = _read_toml(file) if file is not None else {}
+    data = read_toml(file, "`ner-distill init-config teacher` writes one to start from") if file is not None else {}
     malformed: list[str] = []
     places: dict[str, str] = {}
     for setting in settings:
@@ -74,7 +74,7 @@ def _checked(
 def read_start(directory: Path) -> tuple[str, dict[str, Any]]:
     """What `encoder.toml` says of the encoder beside it: its unit, and the keys START_SHAPE. Raises ConfigError."""
     file = directory / START_FILE
-    about = _read_toml(file)
+    about = read_toml(file, "`ner-distill init-config teacher` writes one to start from")
     shape, unit = about.get("encoder"), about.get("unit")
     if about.get("format") != 1:
         raise ConfigError(f"{file}: expected an encoder of format 1, found {about.get('format')!r}")
@@ -110,11 +110,12 @@ def _begin_at_start(data: dict[str, Any]) -> Iterator[str]:
         yield f"encoder.start: {name}: no {START_FILE} there; expected a directory that `pretrain` wrote from scratch"
 
 
-def _read_toml(file: Path) -> dict[str, Any]:
+def read_toml(file: Path | str, missing: str) -> dict[str, Any]:
+    """The tables of a TOML file. Raises ConfigError naming it; `missing` says what to do where there is none."""
     try:
-        return tomllib.loads(file.read_text("utf-8-sig"))
+        return tomllib.loads(Path(file).read_text("utf-8-sig"))
     except FileNotFoundError:
-        raise ConfigError(f"{file}: not found; `ner-distill init-config teacher` writes one to start from") from None
+        raise ConfigError(f"{file}: not found; {missing}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: cannot be read as UTF-8 text: {error}") from None
     except tomllib.TOMLDecodeError as error:

@@ -121,7 +121,7 @@ def units_per_word(sentences: Iterable[Sequence[str]], featurizer: Any) -> float
     return max(units / max(words, 1), 1e-3)
 
 
-def pad_rows(rows: Sequence[Sequence[int]], width: int) -> Tensor:
+def pad_rows(rows: Sequence[Numbers], width: int) -> Tensor:
     """(rows, width) long, zeros at the end."""
     padded = np.zeros((len(rows), width), dtype=np.int64)
     for index, row in enumerate(rows):

@@ -16,7 +16,7 @@ from ner_distill.data.sentence import Span
 
 @dataclass(slots=True)
 class Counts:
-    """Entities that are right, that are gold and that were predicted; the figures follow from these three.
+    """Entities that are right, that are gold and that were predicted; the figures, 0..1, follow from these three.
 
     A figure whose denominator is 0 is 0 (as in seqeval): nothing to find and nothing found gives F1 = 0, with a
     support of 0 to tell it from a failure.
@@ -28,22 +28,18 @@ class Counts:
 
     @property
     def precision(self) -> float:
-        """The part of the predicted entities that is right, 0..1."""
         return self.correct / self.predicted if self.predicted else 0.0
 
     @property
     def recall(self) -> float:
-        """The part of the gold entities that was found, 0..1."""
         return self.correct / self.support if self.support else 0.0
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall, 0..1."""
         entities = self.support + self.predicted
         return 2 * self.correct / entities if entities else 0.0
 
     def add(self, gold: Set[object], predicted: Set[object]) -> None:
-        """Count one sentence."""
         self.correct += len(gold & predicted)
         self.support += len(gold)
         self.predicted += len(predicted)
@@ -114,14 +110,11 @@ def score(gold: Sequence[Collection[Span]], predicted: Sequence[Collection[Span]
     for right, answer in zip(map(set, gold), map(set, predicted), strict=True):
         scores.micro.add(right, answer)
         for label in {span.label for span in right | answer}:
-            scores.by_type[label].add(_of_type(right, label), _of_type(answer, label))
+            of_type = [{span for span in side if span.label == label} for side in (right, answer)]
+            scores.by_type[label].add(*of_type)
         scores.boundary.add({(span.start, span.end) for span in right}, {(span.start, span.end) for span in answer})
         _confuse(right, answer, scores.confusion)
     return scores
-
-
-def _of_type(spans: set[Span], label: str) -> set[Span]:
-    return {span for span in spans if span.label == label}
 
 
 def _confuse(gold: set[Span], predicted: set[Span], confusion: dict[str, Confusion]) -> None:

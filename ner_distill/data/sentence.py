@@ -29,7 +29,6 @@ class Span:
             raise ValueError(f"a span needs 0 <= start < end, found start={self.start}, end={self.end}")
 
     def overlaps(self, other: Span) -> bool:
-        """Do the two share a word?"""
         return self.start < other.end and other.start < self.end
 
 
@@ -84,7 +83,6 @@ def labels_of(sentences: Sequence[Sentence]) -> tuple[str, ...]:
 
 
 def covered(spans: Iterable[Span]) -> set[int]:
-    """The words that lie in a span."""
     return {word for span in spans for word in range(span.start, span.end)}
 
 

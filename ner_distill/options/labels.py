@@ -45,7 +45,7 @@ class VoteOptions(ReadOptions, Output, Jobs):
         (), "Suspicion, 0 to 1, from which on a label may be outvoted; 0.95. Repeatable, for single types.", "[TYPE=]P"
     )
     min_votes: int = option(0, "Votes that a label needs; 0: more than half.", "N", least=0)
-    epsilon: float = option(0.7, "Weight of a sentence for each missing vote (weight).", "E")
+    epsilon: float = option(0.7, "Weight of a sentence for each missing vote (weight).", "E", least=0.0, most=1.0)
     fast: bool = option(False, "Small models of few epochs, for much data.")
     discard_folds: bool = option(False, "Remove the folds' models when all is done.")
 

@@ -104,7 +104,9 @@ class RawText(Format):
 class Unit(Options):
     """How raw text is cut into words."""
 
-    unit: str = option("auto", "What a word is: word, character (Chinese) or auto.", "NAME")
+    unit: Literal["auto", "word", "character"] = option(
+        "auto", "What a word is: word, character (Chinese) or auto.", "NAME"
+    )
 
 
 class Jobs(Options):

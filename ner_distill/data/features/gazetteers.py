@@ -10,12 +10,10 @@ import numpy as np
 from torch import Tensor
 
 from ner_distill.data.features.base import Source
-from ner_distill.data.features.soft_lexicon import Marks, longest_from_left, pad_marks
-from ner_distill.data.lexicon.lexicon import Lexicon
-from ner_distill.errors import DataError, RunError
-from ner_distill.files import atomic_write_text
-
-LONGEST = 100  # characters of an entry; longer lines are no names, and are counted
+from ner_distill.data.features.soft_lexicon import Marks, pad_marks
+from ner_distill.data.lexicon.lexicon import Lexicon, longest_from_left, read_names
+from ner_distill.errors import RunError
+from ner_distill.files import atomic_write_text, read_json
 
 
 class Gazetteers(Source[Marks]):
@@ -34,25 +32,13 @@ class Gazetteers(Source[Marks]):
         self.marks = 2 * len(self.lexicons)
 
     @classmethod
-    def read(
-        cls, lists: Mapping[str, Sequence[Path]], separator: str, *, fold_case: bool = False
-    ) -> tuple[Gazetteers, dict[str, dict[str, int]]]:
+    def read(cls, lists: Mapping[str, Sequence[Path]], separator: str) -> tuple[Gazetteers, dict[str, dict[str, int]]]:
         """The lists of files, and of each type how many "entries" it has and how many lines were cleaned, by reason.
 
-        lists: type → files; every line is an entry, whole, also where it ends in a number.
         separator: between the words of an entry, "" for Chinese characters, " " where words are words.
-        Raises DataError that names file and type where a file is missing or no text, and where a type has no entry.
+        Otherwise see `read_names`.
         """
-        lexicons: dict[str, Lexicon] = {}
-        counts: dict[str, dict[str, int]] = {}
-        for label, paths in lists.items():
-            try:
-                lexicons[label], cleaned = Lexicon.read(
-                    paths, min_length=1, max_length=LONGEST, separator=separator, fold_case=fold_case, frequencies=False
-                )
-            except DataError as error:
-                raise DataError(f"{error} (the gazetteer of the type {label})") from None
-            counts[label] = {"entries": len(lexicons[label]), **cleaned}
+        lexicons, counts = read_names(lists, separator, "gazetteer")
         return cls(lexicons), counts
 
     def features(self, words: Sequence[str]) -> Marks:
@@ -80,14 +66,7 @@ class Gazetteers(Source[Marks]):
     def load(cls, directory: Path) -> Gazetteers:
         """Read what `save` wrote. Raises RunError naming the file."""
         path = directory / cls.file
-        try:
-            labels = json.loads(path.read_text("utf-8"))
-        except FileNotFoundError:
-            raise RunError(f"{path}: not found; is this a run of ner-distill with gazetteers?") from None
-        except OSError as error:
-            raise RunError(f"{path}: cannot be read ({error.strerror}); the run is damaged") from None
-        except ValueError as error:
-            raise RunError(f"{path}: not valid JSON ({error}); the run is damaged") from None
+        labels = read_json(path, "is this a run of ner-distill with gazetteers?")
         if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
             raise RunError(f"{path}: expected a list of types, found {str(labels)[:60]}; the run is damaged")
         if len(set(labels)) < len(labels):

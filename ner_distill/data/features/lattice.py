@@ -89,8 +89,7 @@ class LatticeSource(Source[LatticeFeatures]):
         """
         if length <= self.max_words:
             return self._by_width(batch)
-        windows = index_windows([features.length for features in batch], length, self.max_words)
-        inputs = {name: torch.from_numpy(values) for name, values in windows.items()}
+        inputs = index_windows([features.length for features in batch], length, self.max_words)
         rows = [
             _inside(features, window.start, window.end)
             for features in batch
@@ -117,7 +116,6 @@ class LatticeSource(Source[LatticeFeatures]):
         return inputs
 
     def save(self, directory: Path) -> None:
-        """Write the vocabulary into a run."""
         write_vocabs(directory / FILE, {"lattice": self.vocab})
 
     @classmethod

@@ -14,9 +14,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ner_distill.data.batching import pad_rows
 from ner_distill.data.features.base import Featurizer
 from ner_distill.data.features.windows import Window
 from ner_distill.errors import ConfigError, RunError
+from ner_distill.files import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -44,8 +46,8 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
     """Words → pieces of a pretrained encoder, as `tokenizer(words, is_split_into_words=True)` gives them.
 
     A window holds at most `limit` pieces, special pieces included: the least of `max_pieces`, the tokenizer's
-    own limit and `positions` (what the encoder has positions for). Neighbouring windows share about `overlap`
-    pieces (default: half a window), and each word is taken from the window in which it stands farthest from an
+    own limit and `positions` (what the encoder has positions for). Neighbouring windows share about half of their
+    pieces, and each word is taken from the window in which it stands farthest from an
     edge that is not the sentence's own.
 
     A word of which the tokenizer makes nothing ('', white space, control characters) gets the unknown piece; a word
@@ -55,16 +57,9 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
     """
 
     def __init__(
-        self,
-        tokenizer: PreTrainedTokenizerFast,
-        *,
-        max_pieces: int = 512,
-        positions: int | None = None,
-        overlap: int | None = None,
+        self, tokenizer: PreTrainedTokenizerFast, *, max_pieces: int = 512, positions: int | None = None
     ) -> None:
         self.tokenizer = tokenizer
-        self.max_pieces = max_pieces
-        self.overlap = overlap
         _check_takes_words(tokenizer)
         self._before, self._after = _special_pieces(tokenizer)
         self._padding = tokenizer.pad_token_id if isinstance(tokenizer.pad_token_id, int) else 0
@@ -75,9 +70,6 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
                 f"max_pieces: a window of {self.limit} pieces leaves room for {self._room} besides the special pieces; "
                 "expected at least 2; raise max_pieces"
             )
-        self._overlap = self._room // 2 if overlap is None else overlap
-        if not 0 <= self._overlap < self._room:
-            raise ConfigError(f"overlap: expected 0 to {self._room - 1} pieces for this window, found {overlap}")
         self._counts = {"words without pieces": 0, "words cut": 0, "sentences in windows": 0}
         self._known: dict[str, list[int]] = {}
         self._odd: dict[str, str] = {}  # words of the cache that are counted, and as what
@@ -97,7 +89,7 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
         pieces = [self._known[word] for word in words]
         lengths = np.fromiter(map(len, pieces), dtype=np.int32, count=len(pieces))
         flat = np.fromiter(chain.from_iterable(pieces), dtype=np.int32, count=int(lengths.sum()))
-        windows = cut_at_words(lengths, self._room, self._overlap)
+        windows = cut_at_words(lengths, self._room, self._room // 2)
         self._counts["sentences in windows"] += len(windows) > 1
         return PieceFeatures(flat, lengths, windows)
 
@@ -148,19 +140,10 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
                     batch · words for the pieces that belong to none (special, padding, another window's).
         """
         length = max((len(features.lengths) for features in batch), default=0)
-        mask = np.zeros((len(batch), length), dtype=np.bool_)
-        word_pieces = np.zeros((len(batch), length), dtype=np.int64)
-        for row, features in enumerate(batch):
-            mask[row, : len(features.lengths)] = True
-            word_pieces[row, : len(features.lengths)] = features.lengths
-        return {
-            "mask": torch.from_numpy(mask),
-            "word_pieces": torch.from_numpy(word_pieces),
-            **self._rows(batch, length),
-        }
+        word_pieces = pad_rows([features.lengths for features in batch], length)
+        return {"mask": word_pieces > 0, "word_pieces": word_pieces, **self._rows(batch, length)}
 
     def _rows(self, batch: Sequence[PieceFeatures], length: int) -> dict[str, Tensor]:
-        """The part of `collate` that knows of windows."""
         spots = [(row, window) for row, features in enumerate(batch) for window in features.windows]
         ends = [_ends(features.lengths) for features in batch]
         inner = max((int(ends[row][window.end] - ends[row][window.start]) for row, window in spots), default=0)
@@ -186,22 +169,19 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     def save(self, directory: Path) -> None:
-        """Write the tokenizer's files and the windows' sizes into a run."""
         self.tokenizer.save_pretrained(directory)
-        sizes = {"max_pieces": self.limit, "overlap": self.overlap}
+        sizes = {"max_pieces": self.limit, "overlap": None}  # None, half a window: earlier versions read it
         (directory / FILE).write_text(json.dumps(sizes), "utf-8")
 
     @classmethod
     def load(cls, directory: Path, tokenizer: PreTrainedTokenizerFast) -> PieceFeaturizer:
         """What `save` wrote, with the tokenizer loaded from the same directory. Raises RunError naming the file."""
         path = directory / FILE
+        sizes = read_json(path, "is this a run of ner-distill with a pretrained encoder?")
         try:
-            sizes = json.loads(path.read_text("utf-8"))
-            return cls(tokenizer, max_pieces=sizes["max_pieces"], overlap=sizes["overlap"])
-        except FileNotFoundError:
-            raise RunError(f"{path}: not found; is this a run of ner-distill with a pretrained encoder?") from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{path}: expected max_pieces and overlap ({error}); the run is damaged") from None
+            return cls(tokenizer, max_pieces=sizes["max_pieces"])
+        except (KeyError, TypeError) as error:
+            raise RunError(f"{path}: expected max_pieces ({error}); the run is damaged") from None
 
 
 def cut_at_words(lengths: npt.NDArray[np.int32], room: int, overlap: int) -> tuple[Window, ...]:
@@ -234,9 +214,7 @@ def cut_at_words(lengths: npt.NDArray[np.int32], room: int, overlap: int) -> tup
 
 def _ends(lengths: npt.NDArray[np.int32]) -> Ids:
     """(words + 1,): pieces before each word, and all pieces."""
-    ends = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=ends[1:])
-    return ends
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
 
 
 def _last_within(ends: Ids, pieces: int) -> int:
@@ -257,7 +235,6 @@ def _check_takes_words(tokenizer: PreTrainedTokenizerFast) -> None:
 
 
 def _special_pieces(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
-    """The pieces that the tokenizer puts before and after a sentence."""
     encoded = tokenizer(["a"], is_split_into_words=True, return_token_type_ids=True)
     if any(encoded["token_type_ids"]):
         name = type(tokenizer).__name__

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ner_distill.config.load import read_toml
 from ner_distill.data.features.base import Featurizer
 from ner_distill.data.formats.segment import segment
 from ner_distill.data.sentence import Unit
@@ -87,7 +87,7 @@ def read_questions(path: Path | str, labels: Sequence[str]) -> dict[str, str]:
     Raises ConfigError that names the file and lists everything that is wrong: a type without a question, a name that is
     no type, a question that is no text, and one that two types share, as nothing else would tell them apart.
     """
-    given = _read_toml(path)
+    given = read_toml(path, 'expected a TOML file with a line TYPE = "question" for each type')
     problems = [problem for name, question in given.items() if (problem := _problem_of(name, question, labels))]
     problems += [
         f'no question for the type {label}; add {_key(label)} = "..."' for label in labels if label not in given
@@ -132,21 +132,7 @@ def _words_of(label: str) -> list[str]:
     return [part.lower() for part in parts if part]
 
 
-def _read_toml(path: Path | str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(Path(path).read_text("utf-8-sig"))
-    except FileNotFoundError:
-        raise ConfigError(
-            f'{path}: not found; expected a TOML file with a line TYPE = "question" for each type'
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
-
-
 def _problem_of(name: str, question: object, labels: Sequence[str]) -> str | None:
-    """What is wrong with one line of a file of questions."""
     if name not in labels:
         return f"{name} is no type of the data; {did_you_mean(name, labels)}"
     if isinstance(question, dict):
@@ -157,7 +143,6 @@ def _problem_of(name: str, question: object, labels: Sequence[str]) -> str | Non
 
 
 def _key(label: str) -> str:
-    """As TOML wants it."""
     return label if re.fullmatch(r"[A-Za-z0-9_-]+", label) else json.dumps(label, ensure_ascii=False)
 
 
@@ -188,9 +173,8 @@ class QuestionFeaturizer(Featurizer[QuestionFeatures]):
         self._counts: Counter[str] = Counter({CUT: 0})
 
     @property
-    def counts(self) -> dict[str, int]:
-        """What could not be taken as it was, of the sentences alone."""
-        return dict(self._counts)
+    def counts(self) -> Counter[str]:
+        return self._counts
 
     def features(self, words: Sequence[str]) -> QuestionFeatures:
         """What the base makes of the rows is made anew for each batch: kept once for each type it would be some 10 KB a
@@ -225,5 +209,4 @@ class QuestionFeaturizer(Featurizer[QuestionFeatures]):
         return {**inputs, "mask": mask, "question_places": places.flatten(0, 1)}
 
     def _rows(self, words: Sequence[str]) -> list[Any]:
-        """The base's features of the sentence behind each question."""
         return [self.base.features((*prefix, *words)) for prefix in self.prefixes]

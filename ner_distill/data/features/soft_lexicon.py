@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ner_distill.data.features.base import Source
 from ner_distill.data.features.vocab import Vocab, read_vocabs, write_vocabs
-from ner_distill.data.lexicon.lexicon import Match, Matcher
+from ner_distill.data.lexicon.lexicon import Match, Matcher, longest_from_left
 
 SETS = ("B", "M", "E", "S")
 """Where a word stands in a lexicon word that covers it: at its begin, in its middle, at its end, alone."""
@@ -47,25 +47,13 @@ def count_matches(matcher: Matcher, sentences: Iterable[Sequence[str]]) -> tuple
     matched, alone = Counter[str](), Counter[str]()
     for words in sentences:
         end = 0
-        # Of two that begin at one place the longer comes first: then a match is covered exactly when
-        # something before it reaches as far.
-        for match in sorted(matcher.matches(words), key=lambda one: (one.start, -one.end)):
+        # Of two that begin at one place the longer comes first: a match is covered where one before reaches as far.
+        for match in sorted(matcher.matches(words), key=lambda match: (match.start, -match.end)):
             matched[match.form] += 1
             if match.end > end:
                 alone[match.form] += 1
                 end = match.end
     return matched, alone
-
-
-def longest_from_left(matches: Iterable[Match]) -> list[Match]:
-    """One segmentation: from the left, at each place the longest match, what overlaps it left out."""
-    chosen: list[Match] = []
-    end = 0
-    for match in sorted(matches, key=lambda one: (one.start, -one.end)):
-        if match.start >= end:
-            chosen.append(match)
-            end = match.end
-    return chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +118,6 @@ class SoftLexicon(Source[SoftLexiconFeatures]):
         return cls(matcher, vocab, alone + count_matches(matcher, raw)[1], given)
 
     def _weight(self, form: str) -> int:
-        """z of a lexicon word."""
         return max(1, self.frequencies.get(form, 0) + (self.given(form) if self.given is not None else 0))
 
     def features(self, words: Sequence[str]) -> SoftLexiconFeatures:
@@ -191,19 +178,17 @@ class Softword(Source[Marks]):
 
     def features(self, words: Sequence[str]) -> Marks:
         """(words, 5) bool."""
-        _, slots = _slots_of(self._words(words))
+        if self.kind == "ex-softword":
+            matches = self.matcher.matches(words)
+        elif isinstance(self.matcher, Segmenting):
+            matches = self.matcher.segmentation(words)
+        else:
+            matches = longest_from_left(self.matcher.matches(words))
+        _, slots = _slots_of(matches)
         marks = np.zeros((len(words), self.marks), dtype=np.bool_)
         marks[slots // len(SETS), slots % len(SETS)] = True
         marks[:, _OUTSIDE] = ~marks.any(axis=1)
         return marks
-
-    def _words(self, words: Sequence[str]) -> list[Match]:
-        """What the marks are of."""
-        if self.kind == "ex-softword":
-            return self.matcher.matches(words)
-        if isinstance(self.matcher, Segmenting):
-            return self.matcher.segmentation(words)
-        return longest_from_left(self.matcher.matches(words))
 
     def collate(self, batch: Sequence[Marks], length: int) -> dict[str, Tensor]:
         """softword_marks (batch, words, 5) float, 0 or 1, all 0 at padding."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
-import numpy as np
-import torch
 from torch import Tensor
 
+from ner_distill.data.batching import pad_rows
 from ner_distill.data.features.base import Source
-from ner_distill.data.features.vocab import PADDING, Vocab, read_vocabs, write_vocabs
+from ner_distill.data.features.vocab import Vocab, read_vocabs, write_vocabs
 from ner_distill.data.features.words import EDGE, FORMS_KEPT
 from ner_distill.data.sentence import is_chinese
 from ner_distill.errors import ConfigError
@@ -25,6 +25,7 @@ SpellingKind = Literal["pinyin", "glyph"]
 WIDTHS: dict[SpellingKind, tuple[int, ...]] = {"pinyin": (3, 4, 5, 6), "glyph": (2, 3, 4, 5)}
 """Widths of the convolutions. With the two edges a syllable and its tone are 4 to 9 symbols, nine of ten
 characters 4 components: wider ones see nothing more there."""
+MAX_SYMBOLS = 24  # of a word's spelling
 
 
 class Spelling(Source[tuple[str, ...]]):
@@ -39,17 +40,14 @@ class Spelling(Source[tuple[str, ...]]):
     Raises ConfigError where the library of `kind` is not installed.
     """
 
-    def __init__(self, kind: SpellingKind, vocab: Vocab, *, max_symbols: int = 24) -> None:
+    def __init__(self, kind: SpellingKind, vocab: Vocab) -> None:
         self.name = kind
         self.vocab = vocab
-        self.max_symbols = max_symbols
         self._symbols = _SPELLERS[kind]()
-        self._known: dict[str, list[int]] = {}
+        self._ids_of = lru_cache(FORMS_KEPT)(self._ids)
 
     @classmethod
-    def counted(
-        cls, kind: SpellingKind, sentences: Iterable[Sequence[str]], *, min_count: int = 2, max_symbols: int = 24
-    ) -> Spelling:
+    def counted(cls, kind: SpellingKind, sentences: Iterable[Sequence[str]], *, min_count: int = 2) -> Spelling:
         """The vocabulary of these sentences, read once; rarer symbols train the unknown one."""
         words = Counter(chain.from_iterable(sentences))
         spell = _SPELLERS[kind]()
@@ -57,7 +55,7 @@ class Spelling(Source[tuple[str, ...]]):
         for word, count in words.items():
             for symbol in _spell(word, spell):
                 counts[symbol] += count
-        return cls(kind, Vocab.of_counts(counts, min_count=min_count), max_symbols=max_symbols)
+        return cls(kind, Vocab.of_counts(counts, min_count=min_count))
 
     def features(self, words: Sequence[str]) -> tuple[str, ...]:
         """One sentence: the words themselves; they are spelled once a batch."""
@@ -69,35 +67,26 @@ class Spelling(Source[tuple[str, ...]]):
         NAME_spellings (forms, symbols) long, 0 = padding, row 0 all padding; NAME_forms (batch, length)
         long: the row of each word's spelling, 0 at padding.
         """
-        if len(self._known) > FORMS_KEPT:
-            self._known.clear()
         rows: dict[str, int] = {}
-        forms = np.zeros((len(batch), length), dtype=np.int64)
-        for row, words in enumerate(batch):
-            forms[row, : len(words)] = [rows.setdefault(word, len(rows) + 1) for word in words]
-        spelled = [self._ids(word) for word in rows]
-        spellings = np.full((len(spelled) + 1, max(map(len, spelled), default=1)), PADDING, dtype=np.int64)
-        for row, ids in enumerate(spelled, start=1):
-            spellings[row, : len(ids)] = ids
-        return {f"{self.name}_spellings": torch.from_numpy(spellings), f"{self.name}_forms": torch.from_numpy(forms)}
+        forms = [[rows.setdefault(word, len(rows) + 1) for word in words] for words in batch]
+        spelled = [[], *map(self._ids_of, rows)]
+        return {
+            f"{self.name}_spellings": pad_rows(spelled, max(1, *map(len, spelled))),
+            f"{self.name}_forms": pad_rows(forms, length),
+        }
 
     def _ids(self, word: str) -> list[int]:
-        """Symbols between edges; of more than `max_symbols` the first."""
-        ids = self._known.get(word)
-        if ids is None:
-            symbols = _spell(word, self._symbols)[: self.max_symbols]
-            ids = self._known[word] = [self.vocab.id(symbol) for symbol in (EDGE, *symbols, EDGE)]
-        return ids
+        """Symbols between edges; of more than MAX_SYMBOLS the first."""
+        symbols = _spell(word, self._symbols)[:MAX_SYMBOLS]
+        return [self.vocab.id(symbol) for symbol in (EDGE, *symbols, EDGE)]
 
     def save(self, directory: Path) -> None:
-        """Write the vocabulary into a run."""
         write_vocabs(directory / f"{self.name}.json", {"symbols": self.vocab})
 
     @classmethod
-    def load(cls, directory: Path, kind: SpellingKind, *, max_symbols: int = 24) -> Spelling:
+    def load(cls, directory: Path, kind: SpellingKind) -> Spelling:
         """Read what `save` wrote. Raises RunError naming the file."""
-        vocabs = read_vocabs(directory / f"{kind}.json", "symbols")
-        return cls(kind, vocabs["symbols"], max_symbols=max_symbols)
+        return cls(kind, read_vocabs(directory / f"{kind}.json", "symbols")["symbols"])
 
 
 Speller = Callable[[str], Sequence[str]]

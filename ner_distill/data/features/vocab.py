@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ner_distill.errors import RunError
-from ner_distill.files import atomic_write_text
+from ner_distill.files import atomic_write_text, read_json
 
 PADDING, UNKNOWN = 0, 1
 
@@ -42,7 +42,6 @@ class Vocab:
         return self._ids.get(form, UNKNOWN)
 
     def to_json(self) -> dict[str, list[str] | list[int]]:
-        """What `from_json` reads."""
         return {"forms": self.forms, "counts": self.counts}
 
     @classmethod
@@ -57,19 +56,13 @@ class Vocab:
 
 
 def write_vocabs(path: Path, vocabs: dict[str, Vocab]) -> None:
-    """Several vocabularies in one JSON file."""
     text = json.dumps({name: vocab.to_json() for name, vocab in vocabs.items()}, ensure_ascii=False)
     atomic_write_text(path, text)
 
 
 def read_vocabs(path: Path, *needed: str) -> dict[str, Vocab]:
     """What `write_vocabs` wrote. Raises RunError naming the file, also where a needed vocabulary is not in it."""
-    try:
-        data = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{path}: not found; is this a run of ner-distill with a scratch encoder?") from None
-    except ValueError as error:
-        raise RunError(f"{path}: not valid JSON ({error}); the run is damaged") from None
+    data = read_json(path, "is this a run of ner-distill with a scratch encoder?")
     if not isinstance(data, dict):
         raise RunError(f"{path}: expected an object of vocabularies, found {type(data).__name__}; the run is damaged")
     if missing := [name for name in needed if name not in data]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def cut_windows(length: int, limit: int) -> list[Window]:
     ]
 
 
-def index_windows(lengths: Sequence[int], width: int, limit: int) -> dict[str, npt.NDArray[np.int64]]:
+def index_windows(lengths: Sequence[int], width: int, limit: int) -> dict[str, Tensor]:
     """How a batch of sentences of these lengths, `width` words wide, is cut into windows of `limit` and put together.
 
     window_words (windows, limit): the flat index into (batch · width) of each unit, -1 at padding.
@@ -57,4 +59,4 @@ def index_windows(lengths: Sequence[int], width: int, limit: int) -> dict[str, n
             inside = np.arange(window.take_start, window.take_end) - window.start
             taken[row, window.take_start : window.take_end] = len(rows) * limit + inside
             rows.append(units)
-    return {"window_words": np.stack(rows), "word_window": taken}
+    return {"window_words": torch.from_numpy(np.stack(rows)), "word_window": torch.from_numpy(taken)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ner_distill.data.batching import pad_rows
 from ner_distill.data.features.base import Featurizer
 from ner_distill.data.features.vocab import PADDING, Vocab, read_vocabs, write_vocabs
 from ner_distill.data.features.windows import cut_windows, index_windows
@@ -21,6 +23,7 @@ from ner_distill.data.sentence import Unit
 FILE = "vocabulary.json"
 EDGE = "\u0002"  # stands for the border of a word or sentence in character and bigram features
 FORMS_KEPT = 40_000
+MAX_CHARS = 24  # of a word's spelling
 Ids = npt.NDArray[np.int64]
 
 
@@ -41,14 +44,13 @@ class WordFeaturizer(Featurizer[WordFeatures]):
     character i with i + 1 and with i - 1.
     """
 
-    def __init__(self, unit: Unit, vocabs: dict[str, Vocab], *, max_words: int = 512, max_chars: int = 24) -> None:
+    def __init__(self, unit: Unit, vocabs: dict[str, Vocab], *, max_words: int = 512) -> None:
         self.unit = unit
         self.vocabs = vocabs
         self.max_words = max_words
-        self.max_chars = max_chars
-        self._spellings: dict[str, list[int]] = {}
-        self._word_ids: dict[str, int] = {}
-        self._pair_ids: dict[tuple[str, str], int] = {}
+        remembering = lru_cache(FORMS_KEPT)
+        self._word_id, self._pair_id = remembering(self._word), remembering(self._pair)
+        self._spelling_of = remembering(self._spelling)
 
     @classmethod
     def counted(
@@ -69,7 +71,8 @@ class WordFeaturizer(Featurizer[WordFeatures]):
                 chars.update("".join(sentence))
                 chars[EDGE] += 2 * len(sentence)
             elif bigrams:
-                pairs.update(_bigrams(sentence))
+                padded = [EDGE, *map(normal, sentence), EDGE]
+                pairs.update(first + second for first, second in pairwise(padded))
         vocabs = {"words": Vocab.of_counts(words, min_count=min_count, limit=max_forms)}
         if chars:
             vocabs["chars"] = Vocab.of_counts(chars, min_count=3)
@@ -78,33 +81,23 @@ class WordFeaturizer(Featurizer[WordFeatures]):
         return cls(unit, vocabs, max_words=max_words)
 
     def features(self, words: Sequence[str]) -> WordFeatures:
-        if len(self._word_ids) > FORMS_KEPT:
-            self._word_ids.clear()
-        known = self._word_ids
-        for word in words:
-            if word not in known:
-                known[word] = self.vocabs["words"].id(normal(word))
-        ids = np.fromiter((known[word] for word in words), dtype=np.int64, count=len(words))
-        bigrams = self._pairs(words) if "bigrams" in self.vocabs else None
+        ids = np.fromiter(map(self._word_id, words), np.int64, len(words))
+        bigrams = None
+        if "bigrams" in self.vocabs:
+            pairs = np.fromiter(map(self._pair_id, pairwise((EDGE, *words, EDGE))), np.int64, len(words) + 1)
+            bigrams = np.stack([pairs[1:], pairs[:-1]])  # with the next word and with the one before
         return WordFeatures(ids, bigrams, tuple(words) if "chars" in self.vocabs else ())
 
-    def _pairs(self, words: Sequence[str]) -> Ids:
-        """(2, words): each word's bigram with the next word and with the one before."""
-        if len(self._pair_ids) > FORMS_KEPT:
-            self._pair_ids.clear()
-        known = self._pair_ids
-        pairs = list(pairwise((EDGE, *words, EDGE)))
-        for pair in pairs:
-            if pair not in known:
-                known[pair] = self.vocabs["bigrams"].id(normal(pair[0]) + normal(pair[1]))
-        ids = np.fromiter((known[pair] for pair in pairs), dtype=np.int64, count=len(pairs))
-        return np.stack([ids[1:], ids[:-1]])
+    def _word(self, word: str) -> int:
+        return self.vocabs["words"].id(normal(word))
+
+    def _pair(self, pair: tuple[str, str]) -> int:
+        return self.vocabs["bigrams"].id(normal(pair[0]) + normal(pair[1]))
 
     def in_windows(self, features: WordFeatures) -> bool:
         return len(features.words) > self.max_words
 
     def size(self, features: WordFeatures) -> int:
-        """Words, overlaps of windows included."""
         length = len(features.words)
         return len(cut_windows(length, self.max_words)) * self.max_words if self.in_windows(features) else length
 
@@ -115,13 +108,12 @@ class WordFeaturizer(Featurizer[WordFeatures]):
         spellings (forms, chars) long and forms (batch, words) long, the row of each word's spelling;
         for sentences beyond `max_words` also what `index_windows` gives.
         """
-        length = max((len(features.words) for features in batch), default=0)
-        words = np.full((len(batch), length), PADDING, dtype=np.int64)
-        mask = np.zeros((len(batch), length), dtype=np.bool_)
-        for row, features in enumerate(batch):
-            words[row, : len(features.words)] = features.words
-            mask[row, : len(features.words)] = True
-        inputs = {"words": torch.from_numpy(words), "mask": torch.from_numpy(mask)}
+        lengths = [len(features.words) for features in batch]
+        length = max(lengths, default=0)
+        inputs = {
+            "words": pad_rows([features.words for features in batch], length),
+            "mask": torch.arange(length) < torch.tensor(lengths, dtype=torch.long)[:, None],
+        }
         if "bigrams" in self.vocabs:
             bigrams = np.full((len(batch), 2, length), PADDING, dtype=np.int64)
             for row, features in enumerate(batch):
@@ -131,51 +123,30 @@ class WordFeaturizer(Featurizer[WordFeatures]):
         if "chars" in self.vocabs:
             inputs |= self._spell(batch, length)
         if length > self.max_words:
-            windows = index_windows([len(features.words) for features in batch], length, self.max_words)
-            inputs |= {name: torch.from_numpy(values) for name, values in windows.items()}
+            inputs |= index_windows(lengths, length, self.max_words)
         return inputs
 
     def _spell(self, batch: Sequence[WordFeatures], length: int) -> dict[str, Tensor]:
         rows: dict[str, int] = {EDGE: 0}
-        forms = np.zeros((len(batch), length), dtype=np.int64)
-        for row, features in enumerate(batch):
-            forms[row, : len(features.forms)] = [rows.setdefault(form, len(rows)) for form in features.forms]
-        if len(self._spellings) > FORMS_KEPT:
-            self._spellings.clear()
-        spelled = [self._spelling(form) for form in rows]
-        width = max(len(ids) for ids in spelled)
-        spellings = np.full((len(spelled), width), PADDING, dtype=np.int64)
-        for row, ids in enumerate(spelled):
-            spellings[row, : len(ids)] = ids
-        return {"spellings": torch.from_numpy(spellings), "forms": torch.from_numpy(forms)}
+        forms = [[rows.setdefault(form, len(rows)) for form in features.forms] for features in batch]
+        spelled = [self._spelling_of(form) for form in rows]
+        return {"spellings": pad_rows(spelled, max(map(len, spelled))), "forms": pad_rows(forms, length)}
 
     def _spelling(self, form: str) -> list[int]:
         """Characters between edges; of a long word its two ends, which carry case and inflection."""
-        ids = self._spellings.get(form)
-        if ids is None:
-            tail = self.max_chars // 2
-            cut = form if len(form) <= self.max_chars else form[: self.max_chars - tail] + form[len(form) - tail :]
-            chars = self.vocabs["chars"]
-            ids = self._spellings[form] = [chars.id(char) for char in (EDGE, *cut, EDGE)]
-        return ids
+        cut = form if len(form) <= MAX_CHARS else form[: MAX_CHARS // 2] + form[-MAX_CHARS // 2 :]
+        return [self.vocabs["chars"].id(char) for char in (EDGE, *cut, EDGE)]
 
     def save(self, directory: Path) -> None:
-        """Write the vocabularies into a run."""
         write_vocabs(directory / FILE, self.vocabs)
 
     @classmethod
-    def load(cls, directory: Path, unit: Unit, *, max_words: int = 512, max_chars: int = 24) -> WordFeaturizer:
-        """Read what `save` wrote; the limits are the caller's. Raises RunError naming the file."""
-        return cls(unit, read_vocabs(directory / FILE, "words"), max_words=max_words, max_chars=max_chars)
+    def load(cls, directory: Path, unit: Unit, *, max_words: int = 512) -> WordFeaturizer:
+        """Read what `save` wrote; the limit is the caller's. Raises RunError naming the file."""
+        return cls(unit, read_vocabs(directory / FILE, "words"), max_words=max_words)
 
 
 def normal(word: str) -> str:
     """The form under which a word is counted: lower case, every digit a 0."""
     lower = word.lower()
     return "".join("0" if char.isdigit() else char for char in lower) if any(map(str.isdigit, lower)) else lower
-
-
-def _bigrams(words: Sequence[str]) -> list[str]:
-    """words + 1 bigrams: of the edge with the first word, ..., of the last word with the edge."""
-    padded = [EDGE, *(normal(word) for word in words), EDGE]
-    return [first + second for first, second in pairwise(padded)]

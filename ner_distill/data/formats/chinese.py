@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ner_distill.data.formats.beginning import Beginning
-from ner_distill.data.formats.lines import lines_of, read_text
+from ner_distill.data.formats.lines import Beginning, lines_of, read_text
 from ner_distill.data.formats.rows import Entity, Row, RowOptions
 from ner_distill.errors import DataError
 
@@ -49,7 +48,6 @@ def cmeee_rows(path: str, options: RowOptions) -> Iterator[Row]:
 
 
 def is_ccf2020(path: Path | str) -> bool:
-    """Is this a directory of CCF 2020?"""
     return (Path(path) / "data").is_dir() and (Path(path) / "label").is_dir()
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 
-from ner_distill.data.formats.beginning import Beginning
-from ner_distill.data.formats.lines import lines_of
+from ner_distill.data.formats.lines import Beginning, lines_of
 from ner_distill.data.formats.rows import Row, RowOptions
 from ner_distill.errors import DataError
 
 DOCSTART = "-DOCSTART-"
 _NAMES = (".conll", ".bio", ".iob", ".iob2", ".bmes", ".bioes", ".conllu")
-_TAG = re.compile(r"O|[A-Z]-\S+")
+_TAG = re.compile(r"O|[A-Z]-\S+")  # what could be meant as a tag, right or wrong
 _ID = re.compile(r"#\s*(?:sent_)?id\s*[=:\s]\s*(\S+)")
 _BLANKS = re.compile(r"[ \t]+")
 
@@ -46,7 +46,7 @@ def is_conll(beginning: Beginning) -> bool:
         return False
     if len(rows) == 1:  # may be a text that ends with "T-shirt"
         return re.fullmatch(r"[BIMES]-[A-Z]+", rows[0][tag_column]) is not None
-    tagged = sum(len(row) == width and _looks_like_tag(row[tag_column]) for row in rows)
+    tagged = sum(len(row) == width and _TAG.fullmatch(row[tag_column]) is not None for row in rows)
     return 2 * tagged > len(rows)
 
 
@@ -62,7 +62,7 @@ def conll_rows(path: str, options: RowOptions) -> Iterator[Row]:
     words: list[str] = []
     tags: list[str] = []
     start, expected, first, id = 0, 0, 0, None
-    for number, line in lines_of(path, bare_cr=False):
+    for number, line in chain(lines_of(path, bare_cr=False), [(0, "")]):
         if not line.strip(" \t") or line.startswith(DOCSTART):
             if words:
                 yield Row(path, start, id, tuple(words), None if bare_words else tuple(tags), lines_per_word=1)
@@ -86,18 +86,11 @@ def conll_rows(path: str, options: RowOptions) -> Iterator[Row]:
         words.append(columns[0])
         if not bare_words:
             tags.append(columns[tag_column])
-    if words:
-        yield Row(path, start, id, tuple(words), None if bare_words else tuple(tags), lines_per_word=1)
-
-
-def _looks_like_tag(text: str) -> bool:
-    """Could this be meant as a tag, right or wrong?"""
-    return _TAG.fullmatch(text) is not None
 
 
 def _tagged(columns: list[str], tag_column: int) -> bool:
     inside = -len(columns) <= tag_column < len(columns)
-    return len(columns) > 1 and inside and _looks_like_tag(columns[tag_column])
+    return len(columns) > 1 and inside and _TAG.fullmatch(columns[tag_column]) is not None
 
 
 def _check_column(tag_column: int, columns: list[str], path: str, number: int) -> None:

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ner_distill.data.formats.beginning import Beginning
-from ner_distill.data.formats.lines import lines_of
+from ner_distill.data.formats.lines import Beginning, lines_of
 from ner_distill.data.formats.rows import Entity, Row, RowOptions, row_of_record
 from ner_distill.errors import DataError
 

@@ -1,4 +1,4 @@
-"""The lines of a text file, in constant memory, with the errors that encodings cause."""
+"""The lines of a text file, in constant memory, and its first ones, by which formats recognise their own."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import IO
 
 from ner_distill.errors import DataError
 
 STDIN = "-"
 _BOM = b"\xef\xbb\xbf"
 _SAMPLE = 1 << 16
+_FIRST_LINES = 200
 _MAGIC = {
     b"\x1f\x8b": "is compressed (gzip): expected plain text; unpack it with gunzip",
     b"PK\x03\x04": "is a zip archive: expected plain text; unpack it with unzip",
@@ -59,7 +61,7 @@ def lines_of(path: Path | str, *, bare_cr: bool = True) -> Iterator[tuple[int, s
     Raises DataError that names line, byte and offset where the file is not UTF-8.
     """
     start = 0
-    with _open(path) as file:
+    with nullcontext(sys.stdin.buffer) if str(path) == STDIN else Path(path).open("rb") as file:
         for number, raw in enumerate(file, start=1):
             try:
                 line = raw.decode("utf-8")
@@ -74,24 +76,41 @@ def lines_of(path: Path | str, *, bare_cr: bool = True) -> Iterator[tuple[int, s
             yield number, line
 
 
-def start_of_stdin() -> list[str]:
-    """The lines that standard input begins with, as far as they are there; it still gives them all afterwards.
+class Beginning:
+    """The beginning of a source: of a file, a directory, standard input ("-") or `hf:...`; read when it is asked for.
 
-    Waits for the first of them. A line cut off is given only where it is the only one; [] where standard input is
-    something that cannot look ahead.
+    tag_column: the column of the tags in CoNLL files.
     """
-    peek = getattr(sys.stdin.buffer, "peek", None)
-    if peek is None:
-        return []
-    lines: list[str] = peek(_SAMPLE).decode("utf-8", "replace").removeprefix("\ufeff").split("\n")
-    whole = lines[:-1] or lines  # after the last LF: nothing, or a line that goes on
-    return [line.removesuffix("\r") for line in whole]
 
+    def __init__(self, source: str | Path, tag_column: int = -1) -> None:
+        self.source, self.tag_column = str(source), tag_column
+        self.is_stdin = self.source == STDIN
+        self.suffix = "" if self.is_stdin else Path(source).suffix.lower()
 
-def _open(path: Path | str) -> IO[bytes] | nullcontext[IO[bytes]]:
-    if str(path) == STDIN:
-        return nullcontext(sys.stdin.buffer)
-    return Path(path).open("rb")
+    @cached_property
+    def bytes(self) -> bytes:
+        """The first four of a file; none of standard input."""
+        if self.is_stdin:
+            return b""
+        with Path(self.source).open("rb") as file:
+            return file.read(4)
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """Those of the first 200 lines that are not blank. Raises DataError where these are not UTF-8.
+
+        Of standard input the lines that are there already; it waits for the first of them, and still gives them all
+        afterwards. None where standard input is something that cannot look ahead.
+        """
+        if not self.is_stdin:
+            lines = [line for _, line in islice(lines_of(self.source), _FIRST_LINES)]
+        elif peek := getattr(sys.stdin.buffer, "peek", None):
+            lines = peek(_SAMPLE).decode("utf-8", "replace").removeprefix("\ufeff").split("\n")
+            lines = lines[:-1] or lines  # after the last LF: nothing, or a line that goes on
+        else:
+            lines = []
+        # At CR too: columns whose lines end with it are then told of by their reader; text would be taken as it is.
+        return [part for line in lines for part in line.split("\r") if part.strip(" \t")]
 
 
 def read_text(path: Path) -> str:

@@ -44,11 +44,9 @@ class _Source:
         return FORMATS[self.format].chinese
 
     def rows(self, *, tag_column: int = -1, bare_words: bool = False) -> Iterator[Row]:
-        """Its rows; bare_words: without labels."""
         return FORMATS[self.format].rows(self.path, RowOptions(tag_column, bare_words))
 
     def id_of(self, row: Row) -> str:
-        """The id that the file gives, else `name:line`."""
         return row.id if row.id is not None else f"{self.name}:{row.line}"
 
 
@@ -108,16 +106,10 @@ def read_raw(paths: Sequence[str | Path], *, format: str = "auto", unit: Unit) -
     Raises DataError as `read_corpus` does: for missing and empty files now, for a malformed line when it is reached.
     """
     sources = _sources(paths, format, -1)
-    return _stream(sources, unit)
-
-
-def _stream(sources: Sequence[_Source], unit: Unit) -> Iterator[Sentence]:
     report = ReadReport()  # without labels there is little to find, and nobody asks
-    for source in sources:
-        for row in source.rows(bare_words=True):
-            sentence = sentence_of(row, source.id_of(row), unit, "iob2", report)
-            if sentence.words:
-                yield sentence
+    rows = ((source, row) for source in sources for row in source.rows(bare_words=True))
+    sentences = (sentence_of(row, source.id_of(row), unit, "iob2", report) for source, row in rows)
+    return (sentence for sentence in sentences if sentence.words)
 
 
 def input_files(paths: Sequence[str | Path]) -> list[Path]:

@@ -12,7 +12,7 @@ from ner_distill.data.formats.lines import STDIN
 from ner_distill.data.formats.readers import read_corpus, read_raw
 from ner_distill.data.formats.segment import unit_of_texts
 from ner_distill.data.sentence import Sentence, Unit, unit_of, without_overlap
-from ner_distill.errors import ConfigError, DataError
+from ner_distill.errors import DataError
 from ner_distill.options import ReadOptions
 
 PEEKED = 2000  # sentences
@@ -73,10 +73,8 @@ def flattened(sentences: Sequence[Sentence], name: str, options: ReadOptions, re
 def unit_of_raw(text: Sequence[str | Path], format: str, unit: str) -> Unit:
     """How raw text is cut into words: as asked, or ("auto") what suits its first sentences.
 
-    Raises ConfigError for another unit, DataError where there is no sentence, or none that could be read twice.
+    Raises DataError where there is no sentence, or none that could be read twice.
     """
-    if unit not in ("auto", "word", "character"):
-        raise ConfigError(f"`unit` {unit}: expected auto, word, character")
     if unit != "auto":
         return "word" if unit == "word" else "character"
     if STDIN in map(str, text):

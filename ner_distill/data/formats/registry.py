@@ -6,17 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ner_distill.data.formats.beginning import Beginning
 from ner_distill.data.formats.chinese import ccf2020_files, ccf2020_rows, cmeee_rows, is_ccf2020, is_cmeee
 from ner_distill.data.formats.conll import conll_rows, is_conll
 from ner_distill.data.formats.jsonl import cluener_rows, is_cluener, is_jsonl, jsonl_rows
-from ner_distill.data.formats.lines import lines_of
+from ner_distill.data.formats.lines import Beginning, lines_of
 from ner_distill.data.formats.rows import Row, RowOptions
 from ner_distill.data.formats.tables import hf_rows, is_hf, is_parquet, parquet_length, parquet_rows
 
 
 def text_rows(path: str, options: RowOptions) -> Iterator[Row]:
-    """A row for each line that is not blank."""
     return (Row(path, number, text=line) for number, line in lines_of(path) if line.strip())
 
 

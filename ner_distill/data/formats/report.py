@@ -55,7 +55,6 @@ class ReadReport:
 
     @property
     def clean(self) -> bool:
-        """Was there nothing to repair?"""
         return not self.counts
 
     def note(self, finding: str, path: Path | str, line: int | None, detail: str) -> None:

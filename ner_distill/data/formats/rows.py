@@ -59,7 +59,6 @@ class Row:
     flat: bool = False
 
     def line_of(self, word: int) -> int:
-        """The line of a word."""
         return self.line + word * self.lines_per_word
 
 
@@ -97,23 +96,26 @@ def _spans(row: Row, text: str, offsets: Offsets, report: ReadReport) -> tuple[S
     starts = [start for start, _ in offsets]
     ends = [end for _, end in offsets]
     spans: list[Span] = []
-    for entity in row.entities or ():
-        if problem := _problem(entity, text):
-            report.note(problem[0], row.path, entity.line or row.line, problem[1])
-            if problem[0] == "out_of_range":
-                continue
-        first = bisect_right(ends, entity.start)
-        last = bisect_right(starts, entity.end - 1)
+    for start, end, label, surface, line in row.entities or ():
+        line = line or row.line
+        if not 0 <= start < end <= len(text):
+            found = f"{label} with start={start}, end={end} (exclusive)"
+            report.note("out_of_range", row.path, line, f"{found}; expected 0 <= start < end <= {len(text)}")
+            continue
+        name = f"{label} {text[start:end]!r} ({start}, {end})"
+        if surface is not None and text[start:end] != surface:
+            report.note("surface_differs", row.path, line, f"{name} is said to be {surface!r}")
+        first, last = bisect_right(ends, start), bisect_right(starts, end - 1)
         if first >= last:
-            report.note("blank_entities", row.path, entity.line or row.line, f"{_named(entity, text)} holds no word")
+            report.note("blank_entities", row.path, line, f"{name} holds no word")
             continue
         # White space between words belongs to no word; inside a word a border is one that was moved.
-        if starts[first] < entity.start or entity.end < ends[last - 1]:
-            detail = f"{_named(entity, text)} has a border inside {text[starts[first] : ends[last - 1]]!r}"
-            report.note("inside_word", row.path, entity.line or row.line, detail)
-        span = Span(first, last, entity.label)
+        if starts[first] < start or end < ends[last - 1]:
+            detail = f"{name} has a border inside {text[starts[first] : ends[last - 1]]!r}"
+            report.note("inside_word", row.path, line, detail)
+        span = Span(first, last, label)
         if span in spans:
-            report.note("repeated_entities", row.path, entity.line or row.line, f"{_named(entity, text)} again")
+            report.note("repeated_entities", row.path, line, f"{name} again")
         else:
             spans.append(span)
     if not row.flat:
@@ -123,19 +125,6 @@ def _spans(row: Row, text: str, offsets: Offsets, report: ReadReport) -> tuple[S
         surface = text[starts[span.start] : ends[span.end - 1]]
         report.note("overlaps", row.path, row.line, f"{span.label} {surface!r} overlaps a longer entity")
     return kept
-
-
-def _problem(entity: Entity, text: str) -> tuple[str, str] | None:
-    if not 0 <= entity.start < entity.end <= len(text):
-        found = f"start={entity.start}, end={entity.end} (exclusive)"
-        return "out_of_range", f"{entity.label} with {found}; expected 0 <= start < end <= {len(text)}"
-    if entity.surface is not None and text[entity.start : entity.end] != entity.surface:
-        return "surface_differs", f"{_named(entity, text)} is said to be {entity.surface!r}"
-    return None
-
-
-def _named(entity: Entity, text: str) -> str:
-    return f"{entity.label} {text[entity.start : entity.end]!r} ({entity.start}, {entity.end})"
 
 
 def _without_surrogates(text: str, row: Row, report: ReadReport) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from logging import ERROR
 from typing import Any
 
-from ner_distill.data.formats.beginning import Beginning
+from ner_distill.data.formats.lines import Beginning
 from ner_distill.data.formats.rows import Row, RowOptions, row_of_record
 from ner_distill.errors import DataError
 
@@ -18,7 +17,6 @@ _TAG_COLUMNS = ("tags", "ner_tags")
 
 
 def is_hf(beginning: Beginning) -> bool:
-    """Is it a data set that `datasets` loads?"""
     return beginning.source.startswith(HF)
 
 
@@ -39,9 +37,12 @@ def parquet_rows(path: str, options: RowOptions) -> Iterator[Row]:
     try:
         with parquet.ParquetFile(path) as file:
             schema = file.schema_arrow
-            columns = [column for column in schema.names if column in _COLUMNS]
-            _check_columns(columns, schema.names, path)
-            names = {} if options.bare_words else _names_in_metadata(schema)
+            columns = _known_columns(schema.names, path)
+            names = {}
+            if not options.bare_words and b"huggingface" in (schema.metadata or {}):
+                import datasets
+
+                names = _tag_names(datasets.Features.from_arrow_schema(schema))
             number = 0
             for batch in file.iter_batches(batch_size=_BATCH, columns=columns):
                 for record in batch.to_pylist():
@@ -68,42 +69,33 @@ def hf_rows(name: str, options: RowOptions) -> Iterator[Row]:
     No code of the data set is run. Lines are row numbers from 1. Raises DataError where it cannot be loaded.
     """
     import datasets
+    from huggingface_hub.utils import logging
 
     parts = name.removeprefix(HF).rsplit("/", 2)
     if len(parts) != 3 or not all(parts):
         raise DataError(f"{name}: expected hf:NAME/CONFIG/SPLIT, for instance hf:./my_data/default/train")
+    level = logging.get_verbosity()
+    logging.set_verbosity(ERROR)  # no line for every try at a hub that cannot be reached: what comes of it is raised
     try:
-        with _quiet_hub():
-            data = datasets.load_dataset(parts[0], parts[1], split=parts[2])
+        data = datasets.load_dataset(parts[0], parts[1], split=parts[2])
     except Exception as error:  # whatever goes wrong in the hub's client, the message is the user's
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise DataError(
             f"{name}: `datasets` cannot load it: {type(error).__name__}: {reason}; expected hf:NAME/CONFIG/SPLIT; "
             "without a network, NAME may be a local directory (HF_HUB_OFFLINE=1 saves the hub's retries)"
         ) from error
-    columns = [column for column in data.column_names if column in _COLUMNS]
-    _check_columns(columns, data.column_names, name)
-    names = {column: found for column in _TAG_COLUMNS if (found := _class_names(data.features.get(column)))}
+    finally:
+        logging.set_verbosity(level)
+    columns = _known_columns(data.column_names, name)
+    names = _tag_names(data.features)
     for number, record in enumerate(data.select_columns(columns), start=1):
         yield _row(record, names, name, number, options)
 
 
-@contextmanager
-def _quiet_hub() -> Iterator[None]:
-    """No lines for every try at a hub that cannot be reached: what comes of it is raised."""
-    from huggingface_hub.utils import logging
-
-    level = logging.get_verbosity()
-    logging.set_verbosity(ERROR)
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-
-
-def _check_columns(columns: list[str], found: list[str], name: str) -> None:
-    if not {"words", "tokens", "text"} & set(columns):
-        raise DataError(f"{name}: expected a column 'words', 'tokens' or 'text', found {', '.join(found)}")
+def _known_columns(names: Sequence[str], source: str) -> list[str]:
+    if {"words", "tokens", "text"}.isdisjoint(names):
+        raise DataError(f"{source}: expected a column 'words', 'tokens' or 'text', found {', '.join(names)}")
+    return [name for name in names if name in _COLUMNS]
 
 
 def _row(record: Mapping[str, Any], names: Mapping[str, list[str]], path: str, number: int, options: RowOptions) -> Row:
@@ -123,17 +115,12 @@ def _row(record: Mapping[str, Any], names: Mapping[str, list[str]], path: str, n
     return row_of_record(values, path, number, bare_words=options.bare_words)
 
 
-def _names_in_metadata(schema: Any) -> dict[str, list[str]]:
-    """Names of tags that `datasets` wrote into a Parquet file; {} where there are none."""
-    if b"huggingface" not in (schema.metadata or {}):
-        return {}
-    import datasets
-
-    features = datasets.Features.from_arrow_schema(schema)
-    return {column: found for column in _TAG_COLUMNS if (found := _class_names(features.get(column)))}
-
-
-def _class_names(feature: Any) -> list[str]:
-    """Names of a list of ClassLabel, in whichever way this version of `datasets` spells lists."""
-    inner = feature[0] if isinstance(feature, list) and feature else getattr(feature, "feature", None)
-    return list(getattr(inner, "names", None) or ())
+def _tag_names(features: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The names of the tags of each column that is a list of ClassLabel, however `datasets` spells lists."""
+    names = {}
+    for column in _TAG_COLUMNS:
+        feature = features.get(column)
+        inner = feature[0] if isinstance(feature, list) and feature else getattr(feature, "feature", None)
+        if found := getattr(inner, "names", None):
+            names[column] = list(found)
+    return names

@@ -22,30 +22,25 @@ class Table:
     """What may follow what in a scheme.
 
     starts:     prefixes that may start an entity.
-    continues:  (previous prefix, prefix) where the second goes on with the entity of the first, if the types are equal.
+    continues:  pairs of prefixes of which the second goes on with the entity of the first, if the types are equal.
     unfinished: prefixes after which the entity must go on.
     """
 
     starts: frozenset[str]
-    continues: frozenset[tuple[str, str]]
+    continues: frozenset[str]
     unfinished: frozenset[str] = frozenset()
 
     @property
     def prefixes(self) -> frozenset[str]:
-        """All prefixes of the scheme."""
-        return self.starts | {prefix for pair in self.continues for prefix in pair}
-
-
-def _pairs(text: str) -> frozenset[tuple[str, str]]:
-    return frozenset((pair[0], pair[1]) for pair in text.split())
+        return self.starts.union(*self.continues)
 
 
 TABLES: dict[Scheme, Table] = {
     # B- only where the entity before has the same type and touches this one.
-    "iob1": Table(frozenset("BI"), _pairs("BI II")),
-    "iob2": Table(frozenset("B"), _pairs("BI II")),
-    "bioes": Table(frozenset("BS"), _pairs("BI BE II IE"), frozenset("BI")),
-    "bmes": Table(frozenset("BS"), _pairs("BM BE MM ME"), frozenset("BM")),
+    "iob1": Table(frozenset("BI"), frozenset({"BI", "II"})),
+    "iob2": Table(frozenset("B"), frozenset({"BI", "II"})),
+    "bioes": Table(frozenset("BS"), frozenset({"BI", "BE", "II", "IE"}), frozenset("BI")),
+    "bmes": Table(frozenset("BS"), frozenset({"BM", "BE", "MM", "ME"}), frozenset("BM")),
 }
 
 
@@ -82,17 +77,20 @@ def spans_from_tags(tags: Sequence[str], scheme: Scheme) -> tuple[tuple[Span, ..
     start, before, label = 0, OUTSIDE, ""
     for position, tag in enumerate([*tags, OUTSIDE]):
         prefix, kind = split_tag(tag, position)
-        if kind == label and (before, prefix) in table.continues:
+        if kind == label and before + prefix in table.continues:
             before = prefix
             continue
         if before != OUTSIDE:
             spans.append(Span(start, position, label))
             if before in table.unfinished:
-                repairs.append(_unfinished(tags, position, scheme))
+                follows = f"is followed by {tag!r}" if position < len(tags) else "ends a sentence"
+                message = f"{tags[position - 1]!r} {follows}: not valid {scheme}"
+                repairs.append(Repair(position - 1, "unfinished", message))
         if prefix != OUTSIDE and prefix not in table.starts:
             if prefix not in table.prefixes:
                 raise TagError(_foreign(tag, scheme), position)
-            repairs.append(_invalid_start(tags, position, scheme))
+            follows = f"follows {tags[position - 1]!r}" if position else "begins a sentence"
+            repairs.append(Repair(position, "invalid_starts", f"{tag!r} {follows}: not valid {scheme}"))
         start, before, label = position, prefix, kind
     return tuple(spans), repairs
 
@@ -167,16 +165,6 @@ def _foreign(tag: str, scheme: Scheme) -> str:
     prefixes = ", ".join(f"{prefix}-" for prefix in sorted(TABLES[scheme].prefixes))
     others = [other for other in SCHEMES if tag[0] in TABLES[other].prefixes]
     return f"tag {tag!r} is not of scheme {scheme}; expected O, {prefixes}; try `scheme` {' or '.join(others)}"
-
-
-def _invalid_start(tags: Sequence[str], position: int, scheme: Scheme) -> Repair:
-    follows = f"follows {tags[position - 1]!r}" if position else "begins a sentence"
-    return Repair(position, "invalid_starts", f"{tags[position]!r} {follows}: not valid {scheme}")
-
-
-def _unfinished(tags: Sequence[str], position: int, scheme: Scheme) -> Repair:
-    follows = f"is followed by {tags[position]!r}" if position < len(tags) else "ends a sentence"
-    return Repair(position - 1, "unfinished", f"{tags[position - 1]!r} {follows}: not valid {scheme}")
 
 
 def _mixture(seen: dict[str, tuple[int, int, str]], one: str, other: str, scheme: str, another: str) -> TagError:

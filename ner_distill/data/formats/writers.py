@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,37 +17,21 @@ BLANK = "␣"
 """What stands for white space inside a word of a CoNLL file (U+2423), and for an empty word."""
 
 
-@dataclass
-class Written:
-    """What went into a file, and what the format could not hold.
-
-    blanks: words whose white space became `BLANK`. overlaps: entities left out for a longer one.
-    weights: sentences whose `keep` or `weight` is not written.
-    """
-
-    sentences: int = 0
-    blanks: int = 0
-    overlaps: int = 0
-    weights: int = 0
-
-
 def write_conll(
     sentences: Iterable[Sentence], path: Path | str, scheme: Scheme = "iob2", *, overwrite: bool = False
-) -> Written:
+) -> None:
     """Write `word TAG` lines and a blank line after each sentence.
 
-    What columns cannot hold is replaced and counted: white space inside a word becomes `BLANK`; of entities that
-    overlap the longest stay. Ids, texts and offsets are not written; nor are `keep` and `weight`, which is counted.
+    What columns cannot hold is replaced or left out: white space inside a word becomes `BLANK`; of entities that
+    overlap the longest stay; ids, texts, offsets, `keep` and `weight` are not written.
 
     Raises DataError for a sentence without labels or words and for a type with white space, RunError where the file
     exists (and not `overwrite`) or cannot be written; then nothing is changed.
     """
-    written = Written()
-    _write(path, (_conll(sentence, scheme, written) for sentence in sentences), overwrite)
-    return written
+    _write(path, (_conll(sentence, scheme) for sentence in sentences), overwrite)
 
 
-def write_jsonl(sentences: Iterable[Sentence], path: Path | str, *, overwrite: bool = False) -> Written:
+def write_jsonl(sentences: Iterable[Sentence], path: Path | str, *, overwrite: bool = False) -> None:
     """Write an object a line; `read_corpus` makes the same sentences of it.
 
     With a text: `{"id", "text", "offsets", "entities": [{"start", "end", "label"}]}` in characters, end exclusive;
@@ -57,17 +40,10 @@ def write_jsonl(sentences: Iterable[Sentence], path: Path | str, *, overwrite: b
     a word does not count, `weight` where it is not 1. Raises RunError where the file exists (and not `overwrite`) or
     cannot be written; then nothing is changed.
     """
-    written = Written()
-
-    def line(sentence: Sentence) -> str:
-        written.sentences += 1
-        return json.dumps(_record(sentence), ensure_ascii=False) + "\n"
-
-    _write(path, map(line, sentences), overwrite)
-    return written
+    _write(path, (json.dumps(_record(sentence), ensure_ascii=False) + "\n" for sentence in sentences), overwrite)
 
 
-def _conll(sentence: Sentence, scheme: Scheme, written: Written) -> str:
+def _conll(sentence: Sentence, scheme: Scheme) -> str:
     if sentence.spans is None or not sentence.words:
         what = "labels" if sentence.words else "words"
         raise DataError(f"sentence {sentence.id}: has no {what}; CoNLL files hold labelled sentences: write JSON Lines")
@@ -78,19 +54,14 @@ def _conll(sentence: Sentence, scheme: Scheme, written: Written) -> str:
                 "write JSON Lines"
             )
     words = [re.sub(r"\s", BLANK, word) or BLANK for word in sentence.words]
-    spans = without_overlap(sentence.spans)
-    written.sentences += 1
-    written.blanks += sum(word != before for word, before in zip(words, sentence.words, strict=True))
-    written.overlaps += len(sentence.spans) - len(spans)
-    written.weights += bool(_weights(sentence))
-    tags = tags_from_spans(spans, len(words), scheme)
+    tags = tags_from_spans(without_overlap(sentence.spans), len(words), scheme)
     return "".join(f"{word} {tag}\n" for word, tag in zip(words, tags, strict=True)) + "\n"
 
 
 def _record(sentence: Sentence) -> dict[str, Any]:
     record: dict[str, Any] = {"id": sentence.id}
     text, offsets, spans = sentence.text, sentence.offsets, sentence.spans
-    if text is not None and offsets is not None and _cut(text, offsets) == sentence.words:
+    if text is not None and offsets is not None and tuple(text[start:end] for start, end in offsets) == sentence.words:
         record |= {"text": text, "offsets": [list(offset) for offset in offsets]}
         if spans is not None:
             record["entities"] = [
@@ -107,17 +78,11 @@ def _record(sentence: Sentence) -> dict[str, Any]:
             ]
     if sentence.lang is not None:
         record["lang"] = sentence.lang
-    return record | _weights(sentence)
-
-
-def _weights(sentence: Sentence) -> dict[str, Any]:
-    """`keep` and `weight`, each where it is not that of every sentence."""
-    keep = {} if all(sentence.counted) else {"keep": list(sentence.counted)}
-    return keep if sentence.weight == 1 else {**keep, "weight": sentence.weight}
-
-
-def _cut(text: str, offsets: Iterable[tuple[int, int]]) -> tuple[str, ...]:
-    return tuple(text[start:end] for start, end in offsets)
+    if not all(sentence.counted):
+        record["keep"] = list(sentence.counted)
+    if sentence.weight != 1:
+        record["weight"] = sentence.weight
+    return record
 
 
 def _write(path: Path | str, parts: Iterable[str], overwrite: bool) -> None:

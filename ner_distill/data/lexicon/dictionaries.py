@@ -6,17 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
-from ner_distill.data.features.gazetteers import LONGEST
-from ner_distill.data.features.soft_lexicon import longest_from_left
 from ner_distill.data.formats.segment import segment
-from ner_distill.data.lexicon.lexicon import Lexicon, Match
+from ner_distill.data.lexicon.lexicon import Lexicon, Match, longest_from_left, read_names
 from ner_distill.data.sentence import Span, Unit, is_chinese, separator
-from ner_distill.errors import ConfigError, DataError
+from ner_distill.errors import ConfigError
 
 Conflicts = Literal["drop", "first", "mask"]
-CONFLICTS: tuple[Conflicts, ...] = get_args(Conflicts)
 
 
 @dataclass(frozen=True)
@@ -53,19 +50,19 @@ class Dictionaries:
     """Form, as it is found → its types: those that stand under two or more, sorted by form."""
 
     def __post_init__(self) -> None:
-        """Raises ConfigError for another rule, ValueError where there is no type, or one without a form."""
-        if self.conflicts not in CONFLICTS:
-            raise ConfigError(f"`conflicts` {self.conflicts}: expected {', '.join(CONFLICTS)}")
+        """Raises ValueError where there is no type, or one without a form."""
         if not self.entries or not all(self.entries.values()):
             raise ValueError("dictionaries: expected at least one type, and a form for each")
         self._by_label: dict[str, Lexicon] = {}
         for label, entries in self.entries.items():
-            forms = dict.fromkeys((form for entry in entries for form in _written(entry, self.unit)), 0)
+            forms = dict.fromkeys(entries, 0)
+            if self.unit == "word":
+                forms |= dict.fromkeys((" ".join(segment(entry, "word")[0]) for entry in entries), 0)
             self._by_label[label] = Lexicon(forms, separator=separator(self.unit), fold_case=self.fold_case)
         every = dict.fromkeys((form for lexicon in self._by_label.values() for form in lexicon.forms), 0)
         self._all = Lexicon(every, separator=separator(self.unit), fold_case=self.fold_case)
-        found = {form: self.types_of(form) for form in sorted(self._all.forms)}
-        self.ambiguous = {form: labels for form, labels in found.items() if len(labels) > 1}
+        types = {form: self.types_of(form) for form in sorted(self._all.forms)}
+        self.ambiguous = {form: labels for form, labels in types.items() if len(labels) > 1}
 
     @classmethod
     def read(
@@ -78,21 +75,10 @@ class Dictionaries:
     ) -> tuple[Dictionaries, dict[str, dict[str, int]]]:
         """The dictionaries of files, and of each type how many "entries" it has and how many lines were cleaned.
 
-        files: type → lists, a name a line, whole, also where it ends in a number.
-        Raises DataError that names file and type where a file is missing or no text, and where a type has no entry.
+        Parameters and errors are those of `read_names`.
         """
-        entries: dict[str, Sequence[str]] = {}
-        counts: dict[str, dict[str, int]] = {}
-        for label, paths in files.items():
-            try:
-                lexicon, cleaned = Lexicon.read(
-                    paths, min_length=1, max_length=LONGEST, separator=separator(unit), frequencies=False
-                )
-            except DataError as error:
-                raise DataError(f"{error} (the dictionary of the type {label})") from None
-            entries[label] = tuple(lexicon.forms)
-            counts[label] = {"entries": len(lexicon), **cleaned}
-        return cls(entries, unit, conflicts, fold_case), counts
+        lexicons, counts = read_names(files, separator(unit), "dictionary")
+        return cls({label: lexicon.forms for label, lexicon in lexicons.items()}, unit, conflicts, fold_case), counts
 
     def types_of(self, form: str) -> tuple[str, ...]:
         """The types under which a form stands, in the order that they were given in."""
@@ -143,13 +129,6 @@ def parse_dictionaries(options: Sequence[str]) -> dict[str, list[Path]]:
     return files
 
 
-def common_words(counts: Mapping[str, Counter[str]], *, most: int = 3) -> dict[str, list[tuple[str, int]]]:
-    """Of each type the forms found most often: what a dictionary gets wrong is mostly there."""
-    return {
-        label: sorted(forms.items(), key=lambda item: (-item[1], item[0]))[:most] for label, forms in counts.items()
-    }
-
-
-def _written(entry: str, unit: Unit) -> tuple[str, ...]:
-    """How an entry may stand in a sentence, its words joined as a `Lexicon` joins them."""
-    return (entry,) if unit == "character" else (entry, " ".join(segment(entry, "word")[0]))
+def common_words(counts: Mapping[str, Counter[str]]) -> dict[str, list[tuple[str, int]]]:
+    """Of each type the three forms found most often: what a dictionary gets wrong is mostly there."""
+    return {label: sorted(forms.items(), key=lambda item: (-item[1], item[0]))[:3] for label, forms in counts.items()}

@@ -17,7 +17,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -29,6 +29,7 @@ from ner_distill.errors import DataError, RunError
 from ner_distill.files import UNPACKING_ERRORS, atomic_write_text, unpacker
 
 FILE = "lexicon.txt"
+LONGEST_NAME = 100  # characters; longer lines are no names, and are counted
 _HEADER = "# ner-distill lexicon "
 _BOM = "\ufeff"
 _UNREADABLE = "\ufffd"
@@ -129,12 +130,10 @@ class Lexicon:
         return lexicon, {reason: count for reason, count in sorted(counts.items()) if count}
 
     def __len__(self) -> int:
-        """Forms that can match."""
         return len(self._forms)
 
     @property
     def forms(self) -> Sequence[str]:
-        """All forms, each once."""
         return self._forms
 
     def __contains__(self, form: str) -> bool:
@@ -147,39 +146,28 @@ class Lexicon:
     def matches(self, words: Sequence[str]) -> list[Match]:
         """All forms that stand in the sentence, overlapping and nested ones too, sorted by start, then by end."""
         text = self.separator.join(words)
+        find = self._automaton.find_matches_as_indexes  # (index of the form, start, end), in characters
         try:
             changed = self.fold_case or not unicodedata.is_normalized("NFC", text)
             keys = [self._key(word) for word in words] if changed else words
-            found = self._find(self.separator.join(keys))
+            found = find(self.separator.join(keys), overlapping=True)
         except UnicodeEncodeError:
             changed = True
             keys = [_SURROGATE.sub(_UNREADABLE, self._key(word)) for word in words]  # one for one
-            found = self._find(self.separator.join(keys))
+            found = find(self.separator.join(keys), overlapping=True)
         if not found:
             return []
         if len(text) == len(words) and not changed and max(map(len, words)) == 1 and not self.separator:
-            matches = [Match(start, end, self._forms[index]) for index, start, end in found]
-        else:
-            matches = list(self._on_borders(found, keys, words))
-        matches.sort()
-        return matches
-
-    def _find(self, text: str) -> list[tuple[int, int, int]]:
-        """(index of the form, start, end), in characters."""
-        return self._automaton.find_matches_as_indexes(text, overlapping=True)
-
-    def _on_borders(
-        self, found: list[tuple[int, int, int]], keys: Sequence[str], words: Sequence[str]
-    ) -> Iterator[Match]:
-        """What was found in the joined keys and begins and ends where one of them does."""
+            return sorted(Match(start, end, self._forms[index]) for index, start, end in found)
         starts, ends = word_borders(keys, self.separator)
-        for _, first, last in found:
-            start, end = starts.get(first), ends.get(last)
-            if start is not None and end is not None:
-                yield Match(start, end, self.separator.join(words[start:end]))
+        borders = ((starts.get(first), ends.get(last)) for _, first, last in found)
+        return sorted(
+            Match(start, end, self.separator.join(words[start:end]))
+            for start, end in borders
+            if start is not None and end is not None
+        )
 
     def _key(self, form: str) -> str:
-        """A form as it is compared."""
         return unicodedata.normalize("NFC", form.casefold() if self.fold_case else form)
 
     def save(self, directory: Path) -> None:
@@ -210,6 +198,36 @@ class Lexicon:
             raise RunError(f"{path}: not found; is this a run of ner-distill with a lexicon?") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path}: is no lexicon as a run has it ({error!r}); the run is damaged") from None
+
+
+def read_names(
+    files: Mapping[str, Sequence[str | Path]], separator: str, what: str
+) -> tuple[dict[str, Lexicon], dict[str, dict[str, int]]]:
+    """Lists of names by type, and of each type how many "entries" it has and how many lines were cleaned, by reason.
+
+    files: type → lists, a name a line, whole, also where it ends in a number. what: such a list is, for messages.
+    Raises DataError that names file and type where a file is missing or no text, and where a type has no entry.
+    """
+    lexicons: dict[str, Lexicon] = {}
+    counts: dict[str, dict[str, int]] = {}
+    for label, paths in files.items():
+        try:
+            lexicons[label], cleaned = Lexicon.read(
+                paths, min_length=1, max_length=LONGEST_NAME, separator=separator, frequencies=False
+            )
+        except DataError as error:
+            raise DataError(f"{error} (the {what} of the type {label})") from None
+        counts[label] = {"entries": len(lexicons[label]), **cleaned}
+    return lexicons, counts
+
+
+def longest_from_left(matches: Iterable[Match]) -> list[Match]:
+    """One segmentation: from the left, at each place the longest match, what overlaps it left out."""
+    chosen: list[Match] = []
+    for match in sorted(matches, key=lambda match: (match.start, -match.end)):
+        if not chosen or match.start >= chosen[-1].end:
+            chosen.append(match)
+    return chosen
 
 
 def word_borders(words: Sequence[str], separator: str = "") -> tuple[dict[int, int], dict[int, int]]:

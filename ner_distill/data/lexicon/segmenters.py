@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import importlib.util
-import json
 import os
 import pickle
 import tempfile
@@ -22,7 +21,7 @@ import numpy as np
 from ner_distill.data.lexicon.lexicon import Match, word_borders
 from ner_distill.data.sentence import is_chinese
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.files import sha256_of, write_error, write_json
+from ner_distill.files import read_json, sha256_of, write_error, write_json
 
 FOLDER = "segmenter"
 FEATURES, WEIGHTS = "features.msgpack", "weights.npz"
@@ -103,13 +102,11 @@ class Segmenter:
                 f"{pickles[0]}: is a pickle, which can run code and has no place in a run; do not use this run"
             )
         path = folder / _ABOUT
+        about = read_json(path, "is this a run of ner-distill with a segmenter?")
         try:
-            about = json.loads(path.read_text("utf-8"))
             expected = {name: about["sha256"][name] for name in (FEATURES, WEIGHTS)}
-        except FileNotFoundError:
-            raise RunError(f"{path}: not found; is this a run of ner-distill with a segmenter?") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{path}: cannot be read ({error!r}); the run is damaged") from None
+        except (KeyError, TypeError) as error:
+            raise RunError(f"{path}: expected checksums ({error!r}); the run is damaged") from None
         if about.get("format") != _FORMAT:
             raise RunError(
                 f"{path}: has format {about.get('format')!r}, this version reads {_FORMAT}; use a newer ner-distill"
@@ -121,12 +118,10 @@ class Segmenter:
 
 
 def complete(directory: Path) -> bool:
-    """Does the directory have the files of a model?"""
     return (directory / WEIGHTS).is_file() and any((directory / name).is_file() for name in (FEATURES, _PICKLED))
 
 
 def _found(model: str) -> Path:
-    """The directory of a model. Raises ConfigError."""
     if importlib.util.find_spec("spacy_pkuseg") is None:
         raise ConfigError("segmentation needs the package spacy-pkuseg: pip install spacy-pkuseg")
     if model and Path(model).is_dir() and not complete(Path(model)):

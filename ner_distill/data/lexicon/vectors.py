@@ -15,6 +15,7 @@ import json
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Collection, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,8 +29,9 @@ from safetensors.numpy import save_file
 
 from ner_distill.data.lexicon.vector_text import Block, VectorText
 from ner_distill.errors import DataError
-from ner_distill.files import replacing, sha256_of
+from ner_distill.files import replacing, sha256_of, temporary_files
 
+_LONGEST_WRITE = 3600  # seconds: a temporary file that nobody touched for so long is of a conversion that was killed
 _ROWS = 1 << 11  # of the cache that are mapped at once: what was looked at stays resident as long as it is mapped
 
 
@@ -130,7 +132,6 @@ class _Cache:
         self._start, self._dim = 8 + header + matrix["data_offsets"][0], matrix["shape"][1]
 
     def is_of(self, source: Path, status: os.stat_result) -> bool:
-        """Was the cache made of the file as it is now?"""
         times = _times(status)
         return self.times == times or (self.times[0] == times[0] and self.sha256 == sha256_of(source))
 
@@ -160,7 +161,10 @@ def _cached(path: Path, status: os.stat_result, target: Path | None) -> _Cache |
 
 
 def _convert(path: Path, status: os.stat_result, target: Path) -> None:
-    """Write the cache of a source. Several processes may do this at once."""
+    """Write the cache of a source. Several processes may do this at once; what a killed one left goes."""
+    for leftover in temporary_files(target.parent):
+        if leftover.stat().st_mtime < time.time() - _LONGEST_WRITE:
+            leftover.unlink(missing_ok=True)
     text, sha256 = VectorText(path), sha256_of(path)
     forms = bytearray()
     with tempfile.TemporaryFile(dir=target.parent) as rows:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -14,10 +14,8 @@ from ner_distill.data.sentence import Sentence, covered
 from ner_distill.errors import ConfigError, DataError
 
 By = Literal["sentence", "document", "entity"]
-WAYS: tuple[By, ...] = get_args(By)
 Form = tuple[str, ...]
-MOST_DRAWN = 5
-"""Of a bag that is drawn from five times as many sentences as there are, one of 150 is out."""
+MOST_DRAWN = 5  # times as many sentences as there are: of a bag of so many one sentence of 150 is out
 
 
 @dataclass(frozen=True)
@@ -49,23 +47,28 @@ def make_folds(sentences: Sequence[Sentence], folds: int, *, by: By = "sentence"
     held out together; where sharing links so many that they fill more than half a fold, these are held out each by
     itself, and what shares an entity with a held-out one is dropped: neither held out nor trained on.
 
-    Raises ConfigError for fewer than 2 folds or an unknown way, DataError for fewer groups than folds and where no
-    entity is left to train on.
+    Raises DataError for fewer groups than folds and where no entity is left to train on.
     """
     from sklearn.model_selection import GroupKFold
 
-    if by not in WAYS:
-        raise ConfigError(f"`by` {by}: expected {', '.join(WAYS)}")
-    if folds < 2:
-        raise ConfigError(f"`folds` {folds}: expected 2 or more; what is held out must leave something to train on")
     if by == "document":
         groups = _numbered(document_of(sentence.id) for sentence in sentences)
     elif by == "sentence":
         groups = _numbered(sentence.words for sentence in sentences)
     else:
         groups = _entity_groups(sentences, len(sentences) / folds / 2)
-    if len(set(groups)) < folds:
-        raise DataError(_too_few(by, len(set(groups)), folds, sentences))
+    if (found := len(set(groups))) < folds:
+        groups_of = {
+            "sentence": "different sentences",
+            "document": "documents",
+            "entity": "groups that share no entity",
+        }
+        hint = ""
+        if by == "document" and sentences:
+            place = "a document is what stands before `:`, `#` or `/` and a number in an id"
+            hint = f" ({place}, such as {sentences[0].id!r})"
+        expected = f"expected at least as many {groups_of[by]} as folds ({folds})"
+        raise DataError(f"`by` {by}: {expected}, found {found}{hint}; give fewer `folds`")
     splitter = GroupKFold(n_splits=folds, shuffle=True, random_state=seed % 2**32)
     split = splitter.split(np.zeros(len(groups)), groups=np.array(groups))
     return tuple(_fold(sentences, held_out.tolist(), by) for _, held_out in split)
@@ -194,11 +197,3 @@ def _fold(sentences: Sequence[Sentence], held_out: Sequence[int], by: By) -> Fol
             "give more data, other `folds` or another `by`"
         )
     return Fold(tuple(train), tuple(held_out), len(sentences) - len(held) - len(train))
-
-
-def _too_few(by: By, found: int, folds: int, sentences: Sequence[Sentence]) -> str:
-    what = {"sentence": "different sentences", "document": "documents", "entity": "groups that share no entity"}[by]
-    hint = ""
-    if by == "document" and sentences:
-        hint = f" (a document is what stands before `:`, `#` or `/` and a number in an id, such as {sentences[0].id!r})"
-    return f"`by` {by}: expected at least as many {what} as folds ({folds}), found {found}{hint}; give fewer `folds`"

@@ -147,7 +147,7 @@ _PAIRS = dict(zip("(（[【《〈“‘「«\"'", ")）]】》〉”’」»\"'"
 
 
 def _oddity(words: Surface, limit: int, unit: Unit) -> str | None:
-    """What looks wrong with an entity: brackets and quotes that belong together do not."""
+    """What looks wrong with an entity; brackets and quotes that belong together do not."""
     text = "".join(words)
     if not words[0].strip() or not words[-1].strip():
         return "begins or ends with white space"

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from ner_distill.data.sentence import Sentence, Span, disjoint, whole_entities
 from ner_distill.errors import ConfigError, DataError
 
 Action = Literal["drop", "mask", "relabel", "weight", "keep"]
-ACTIONS: tuple[Action, ...] = get_args(Action)
 Decision = Literal["keep", "drop", "mask", "relabel", "add", "weight"]
 
 
@@ -89,7 +88,7 @@ class Rules:
     min_votes:  a given entity with so many votes stays as it is, another one needs so many to be added. Where fewer
                 models were asked, all of these. 0: more than half of those that were asked.
     threshold:  the least suspicion at which a label is outvoted; `thresholds` has other values for some types.
-    epsilon:    ε.
+    epsilon:    ε, 0 to 1.
     """
 
     action: Action = "mask"
@@ -104,8 +103,6 @@ class Rules:
         most: votes that an entity can get; setting: the one that says so.
         """
         problems = []
-        if self.action not in ACTIONS:
-            problems.append(f"`action` {self.action}: expected {', '.join(ACTIONS)}")
         if not 0 <= self.min_votes <= most:
             problems.append(
                 f"`min_votes` {self.min_votes}: expected 0 to {most}; an entity gets {most} votes at most ({setting}), "
@@ -116,8 +113,6 @@ class Rules:
                 problems.append(f"`threshold` {name}{'=' if name else ''}{value}: a suspicion is from 0 to 1")
             if name and name not in labels:
                 problems.append(f"`threshold` {name}={value}: no such type; the data has {', '.join(labels)}")
-        if not 0 <= self.epsilon <= 1:
-            problems.append(f"`epsilon` {self.epsilon}: expected 0 to 1")
         if problems:
             raise ConfigError.of(problems)
 

@@ -116,6 +116,7 @@ class Columns:
         pairs["word"], pairs["other_row"], pairs["other_word"] = joined[order, 1:].T
         similarity = np.concatenate([np.zeros(0, np.float16), *(block.similarity for block in blocks)])
         pairs["similarity"] = similarity[order]
+        found = [row.spans for row in rows if row.spans is not None]
         return cls(
             ids=[row.id for row in rows],
             words=[word for row in rows for word in row.words],
@@ -125,7 +126,7 @@ class Columns:
             blocks=np.repeat(np.arange(len(blocks), dtype=np.int32), sizes),
             langs=[row.lang for row in rows],
             pairs=Lists(np.searchsorted(row_of_pair[order], np.arange(len(rows) + 1)), pairs),
-            spans=_spans([row.spans for row in rows if row.spans is not None]) if spans else None,
+            spans=Lists(_offsets(found), np.concatenate([np.zeros(0, SPAN), *found])) if spans else None,
         )
 
     def to_blocks(self) -> list[SoftBlock]:
@@ -228,10 +229,6 @@ def _integers(values: npt.NDArray[np.void], dtype: np.dtype[np.void]) -> list[np
 
 def _offsets(lists: Sequence[Sequence[object] | SpanArray]) -> npt.NDArray[np.int64]:
     return np.cumsum([0, *map(len, lists)], dtype=np.int64)
-
-
-def _spans(rows: Sequence[SpanArray]) -> Lists:
-    return Lists(_offsets(rows), np.concatenate([np.zeros(0, SPAN), *rows]))
 
 
 def _check_shapes(blocks: Sequence[SoftBlock], tags: int, *, spans: bool) -> None:

@@ -155,7 +155,6 @@ class _Kind(BaseModel):
 
 
 def shard_name(index: int) -> str:
-    """`part-00007.parquet`."""
     return f"part-{index:05d}.parquet"
 
 
@@ -168,7 +167,6 @@ def is_store(directory: Path) -> bool:
 
 
 def write_manifest(directory: Path, manifest: Manifest, *, advice: str = "") -> None:
-    """Replace the manifest by this one, in one step."""
     atomic_write_text(directory / MANIFEST, manifest.model_dump_json(indent=1) + "\n", advice=advice)
 
 

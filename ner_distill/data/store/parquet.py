@@ -41,7 +41,6 @@ _DICTIONARY = ["words.list.element", "lang"]
 
 
 def to_parquet(columns: Columns) -> pa.Buffer:
-    """The bytes of a shard's file."""
     spans = columns.spans
     arrays = [
         pa.array(columns.ids, pa.string()),

@@ -72,7 +72,6 @@ class SoftLabelStore:
 
     @property
     def rows(self) -> int:
-        """Sentences in the store."""
         return sum(shard.rows for shard in self.manifest.shards)
 
     @property
@@ -82,7 +81,6 @@ class SoftLabelStore:
 
     @property
     def kept(self) -> int:
-        """Words whose `keep` is True."""
         return sum(shard.kept for shard in self.manifest.shards)
 
     @property
@@ -128,7 +126,6 @@ class SoftLabelStore:
         return columns.to_blocks()
 
     def _blocks_of(self, position: int) -> npt.NDArray[np.void]:
-        """(blocks,) of dtype `BLOCK`, of one shard."""
         entry = self.manifest.shards[position]
         with self._damage_of(entry):
             block_of_row, lengths = read_lengths(self.path / entry.name)

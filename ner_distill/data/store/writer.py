@@ -58,9 +58,9 @@ class StoreWriter:
                     f"{path}: a soft-label store is here already: `resume` goes on with it, `overwrite` replaces it, "
                     "or choose another `out`"
                 )
+        writer = cls(path, header, {})
         try:
             path.mkdir(parents=True, exist_ok=True)
-            writer = cls(path, header, {})
             # The new manifest first: killed from here on, the old shards are leftovers of an empty store.
             writer._write_manifest()
             writer._remove_leftovers()
@@ -79,8 +79,7 @@ class StoreWriter:
         if not _is_occupied(path):
             return cls.create(path, header)
         manifest = read_manifest(path)
-        differences = manifest.differences(header)
-        if differences:
+        if differences := manifest.differences(header):
             listed = "\n".join(f"  - {line}" for line in differences)
             raise RunError(
                 f"{path}: this store was made from something else, it cannot be resumed:\n{listed}\n"
@@ -99,7 +98,6 @@ class StoreWriter:
         return writer
 
     def needed(self, index: int) -> bool:
-        """Is shard `index` still to be written?"""
         return index not in self._shards
 
     def write_shard(self, index: int, blocks: Sequence[SoftBlock], counters: Mapping[str, int] | None = None) -> None:

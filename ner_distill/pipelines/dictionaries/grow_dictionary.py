@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ner_distill.console import Reporter
-from ner_distill.data.features.gazetteers import LONGEST
 from ner_distill.data.formats.readers import count_sentences, read_raw
 from ner_distill.data.lexicon.dictionaries import Dictionaries, parse_dictionaries
+from ner_distill.data.lexicon.lexicon import LONGEST_NAME
 from ner_distill.data.sentence import separator
 from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, DataError
@@ -65,7 +65,7 @@ def grow_dictionary(options: GrowOptions, reporter: Reporter | None = None) -> G
         for sentence, spans in predict_sentences(tagger, run.featurizer, run.info.tagset, sentences):
             for span, _ in spans:
                 form = separator(unit).join(sentence.words[span.start : span.end])
-                if len(form) <= LONGEST:  # longer ones would never be read
+                if len(form) <= LONGEST_NAME:  # longer ones would never be read
                     found.setdefault(form, Counter())[span.label] += 1
             progress.advance()
     if not found:

@@ -36,11 +36,6 @@ def test_in_chinese_text_entries_are_found_character_by_character(write):
     assert marks.astype(int).tolist() == [[0, 0], [1, 0], [0, 1], [0, 1]]
 
 
-def test_case_may_be_ignored(write):
-    path = write("place.txt", "york\n")
-    assert Gazetteers.read({"LOC": [path]}, " ", fold_case=True)[0].features(["YORK"])[0, 0]
-
-
 @pytest.mark.parametrize(("separator", "words"), [("", ["波", "音", "7", "4", "7"]), (" ", ["波音", "747"])])
 def test_an_entry_may_end_in_a_number(write, separator, words):
     gazetteers, _ = Gazetteers.read({"X": [write("planes.txt", "波音 747\n")]}, separator)
@@ -100,8 +95,8 @@ def test_a_type_may_have_a_name_that_no_file_can_have(write, tmp_path):
     ("content", "problem"),
     [
         (None, "not found"),
-        ("{", "not valid JSON"),
-        (b"\xff", "not valid JSON"),
+        ("{", "cannot be read as JSON"),
+        (b"\xff", "cannot be read as JSON"),
         ("{}", "expected a list of types"),
         ('["LOC", "LOC"]', "expected different types"),
     ],

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from ner_distill.data.features.soft_lexicon import SoftLexicon, Softword, count_matches, longest_from_left
+from ner_distill.data.features.soft_lexicon import SoftLexicon, Softword, count_matches
 from ner_distill.data.features.vocab import Vocab
-from ner_distill.data.lexicon.lexicon import Match
+from ner_distill.data.lexicon.lexicon import Match, longest_from_left
 from ner_distill.errors import RunError
 
 BRIDGE = list("南京市长江大桥")

@@ -14,9 +14,9 @@ from ner_distill.data.sentence import is_chinese
 from ner_distill.errors import ConfigError, RunError
 
 
-def symbols_of(kind: SpellingKind, word: str, *, max_symbols: int = 24) -> list[str]:
+def symbols_of(kind: SpellingKind, word: str) -> list[str]:
     """The symbols of one word, without the edges."""
-    spelling = Spelling.counted(kind, [[word]], min_count=1, max_symbols=max_symbols)
+    spelling = Spelling.counted(kind, [[word]], min_count=1)
     ids = spelling.collate([spelling.features([word])], 1)[f"{kind}_spellings"][1].tolist()
     forms = ["", "?", *spelling.vocab.forms]
     assert forms[ids[0]] == forms[ids[-1]] == EDGE
@@ -61,8 +61,9 @@ def test_a_tone_is_not_a_digit():
     assert {"tone1", "1"} <= set(spelling.vocab.forms)
 
 
-def test_a_word_longer_than_the_limit_keeps_its_first_symbols():
-    assert symbols_of("pinyin", "Interminablemente", max_symbols=3) == ["i", "n", "t"]
+def test_a_word_longer_than_the_limit_keeps_its_first_symbols(monkeypatch):
+    monkeypatch.setattr("ner_distill.data.features.spelling.MAX_SYMBOLS", 3)
+    assert symbols_of("pinyin", "Interminablemente") == ["i", "n", "t"]
 
 
 def test_each_form_of_a_batch_is_spelled_once_and_padding_points_at_the_empty_row():

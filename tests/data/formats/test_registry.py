@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ner_distill.data.formats.beginning import Beginning
-from ner_distill.data.formats.lines import lines_of
+from ner_distill.data.formats.lines import Beginning, lines_of
 from ner_distill.data.formats.readers import count_sentences, read_corpus, read_raw
 from ner_distill.data.formats.registry import FORMATS, FileFormat
 from ner_distill.data.formats.rows import Row, RowOptions

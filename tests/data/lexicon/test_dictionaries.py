@@ -87,7 +87,7 @@ def test_read_counts_entries_and_repairs(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Oslo\n\nOslo\nBuenos  Aires\n", "utf-8")
     (tmp_path / "b.txt").write_text("Area 51\n", "utf-8")
     dictionaries, counts = Dictionaries.read({"LOC": [tmp_path / "a.txt", tmp_path / "b.txt"]})
-    assert dictionaries.entries == {"LOC": ("Oslo", "Buenos Aires", "Area 51")}
+    assert dictionaries.entries == {"LOC": ["Oslo", "Buenos Aires", "Area 51"]}
     assert counts["LOC"] == {"entries": 3, "blank": 1, "duplicate": 1, "with white space inside": 1}
 
 
@@ -101,11 +101,6 @@ def test_a_dictionary_that_is_no_text_is_refused_with_its_line(tmp_path: Path) -
     (tmp_path / "bytes.txt").write_bytes(b"Oslo\nK\xf8benhavn\n")
     with pytest.raises(DataError, match=r"bytes\.txt:2: expected UTF-8"):
         Dictionaries.read({"LOC": [tmp_path / "bytes.txt"]})
-
-
-def test_another_rule_for_conflicts_is_refused() -> None:
-    with pytest.raises(ConfigError, match="`conflicts` both: expected drop, first, mask"):
-        Dictionaries({"LOC": ["Oslo"]}, conflicts="both")  # type: ignore[arg-type]
 
 
 def test_options_name_types_and_files() -> None:

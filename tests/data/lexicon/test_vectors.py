@@ -284,6 +284,17 @@ def test_a_failed_conversion_leaves_nothing(read: Read, cache: Path) -> None:
     assert list(cache.iterdir()) == []
 
 
+def test_what_a_killed_conversion_left_is_removed_by_a_later_one(read: Read, cache: Path) -> None:
+    cache.mkdir()
+    old, young = cache / ".small.safetensors.1.tmp", cache / ".small.safetensors.2.tmp"
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    read(SMALL)
+    assert not old.exists()
+    assert young.exists()  # of a conversion that may go on
+
+
 def test_the_default_cache_follows_xdg(read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     read(SMALL, cache=None)

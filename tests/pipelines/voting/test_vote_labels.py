@@ -292,6 +292,7 @@ def test_a_fold_that_fails_in_its_process_says_why(tmp_path: Path, short: Path) 
         ({"folds": 1}, ConfigError, "`folds`: expected 2 or more, found 1"),
         ({"by": "page"}, ConfigError, "`by`: expected sentence, document, entity, found 'page'"),
         ({"action": "burn"}, ConfigError, "`action`: expected drop, mask, relabel, weight, keep, found 'burn'"),
+        ({"epsilon": 2.0}, ConfigError, "`epsilon`: expected 1 or less, found 2.0"),
         ({"threshold": ["PRE=0.5"]}, ConfigError, "no such type; the data has LOC, ORG, PER"),
         ({"bags": 4, "min_votes": 5}, ConfigError, r"`min_votes` 5: expected 0 to 4; .*\(`bags`\)"),
         ({"bags": 4, "action": "drop"}, ConfigError, "`action` drop removes given entities"),
