@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ner_distill.console import Reporter
-from ner_distill.data.formats.readers import read_corpus
+from ner_distill.data.formats.reading import read_repaired
 from ner_distill.data.formats.report import counted
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.sentence import Sentence, Span, covered, disjoint, whole_entities
-from ner_distill.errors import DataError, RunError
+from ner_distill.errors import DataError
+from ner_distill.files import refuse_existing
 from ner_distill.options.labels import ApplyReviewOptions
 from ner_distill.pipelines.voting.review_files import Decision, Doubt, SentenceDecisions, hash_of, read_lines
 
@@ -59,19 +60,9 @@ def apply_review(options: ApplyReviewOptions, reporter: Reporter | None = None) 
     words; RunError where `out` exists (and not `overwrite`) or cannot be written.
     """
     out, reporter = options.out, reporter or Reporter()
-    if out.exists() and not options.overwrite:
-        raise RunError(f"{out}: exists already; choose another name, or pass `overwrite` to replace it")
+    refuse_existing(out, overwrite=options.overwrite)
     decided = _read_decisions(options.decisions)
-    corpus = read_corpus(
-        list(options.data),
-        format=options.format,
-        scheme=options.scheme,
-        tag_column=options.tag_column,
-        strict=options.strict,
-    )
-    if not corpus.report.clean:
-        reporter.warn(corpus.report.summary())
-    sentences = corpus.sentences  # unlabelled ones too: the result is the data with nothing missing
+    sentences = read_repaired(options.data, options, reporter).sentences
     counts: Counter[str] = Counter(skipped=_refuse_changed(decided, sentences, options.skip_changed, reporter))
     merged, overlaps = [], []
     for sentence in sentences:

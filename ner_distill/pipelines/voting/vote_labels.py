@@ -233,7 +233,7 @@ class VotingPlan:
             of_type["given" if entity.given else "missed"][entity.decision] += 1
             of_type["confirmed"] += entity.given and entity.of > 0 and entity.votes == entity.of
         given = [entity for entity, _ in every if entity.given]
-        found, asked = sum(entity.votes for entity in given), sum(entity.of for entity in given)
+        votes, possible = sum(entity.votes for entity in given), sum(entity.of for entity in given)
         between = separator(self.unit)
         doubtful = sorted(every, key=lambda pair: -pair[0].suspicion)[:EXAMPLES]
         return {
@@ -245,7 +245,7 @@ class VotingPlan:
             "seeds": {"splits": self.seeds, "models": [task.config.seed for task, _ in self.folds]},
             "sentences": len(self.sentences),
             "changed_sentences": changed,
-            "agreement": round(found / asked, 4) if asked else None,
+            "agreement": round(votes / possible, 4) if possible else None,
             "dropped_from_training": [[fold.dropped for fold in split] for split in self.splits],
             "types": dict(sorted(types.items())),
             "examples": [
