@@ -107,11 +107,11 @@ def test_limit_keeps_the_most_suspicious_and_says_how_many_are_left_out(votes: P
 
 
 def test_entities_below_the_suspicion_are_not_asked_about(votes: Path) -> None:
-    assert made(votes, min_suspicion=0.4)[0].shown == 2
+    assert len(made(votes, min_suspicion=0.4)[0]["queue"]) == 2
 
 
 def test_page_may_be_made_from_the_directory_of_the_votes(votes: Path) -> None:
-    assert review(votes.parent, votes.with_name("page.html")).shown == 3
+    assert len(review(votes.parent, votes.with_name("page.html"))["queue"]) == 3
 
 
 def test_text_that_looks_like_markup_ends_no_script(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_votes_on_other_data_are_refused(votes: Path) -> None:
 def test_votes_on_this_data_are_accepted(votes: Path) -> None:
     records = [{**json.loads(line), "entities": []} for line in votes.read_text("utf-8").splitlines()]
     data = write_lines(votes.with_name("data.jsonl"), *records)
-    assert review(votes, votes.with_name("page.html"), data=[data]).shown == 3
+    assert len(review(votes, votes.with_name("page.html"), data=[data])["queue"]) == 3
 
 
 # ---- decisions merged into the data
