@@ -22,7 +22,7 @@ indeed, and 85 to 97 % of the errors had one (docs/results.md); at 0.5 it was ev
 
 
 @dataclass(frozen=True)
-class Prediction:
+class OutOfFoldPrediction:
     """The out-of-fold prediction for a sentence: of one model that was not trained on it.
 
     found:  the predicted entities.
@@ -130,15 +130,15 @@ class Rules:
 
 
 def by_sentence(
-    sentences: Sequence[Sentence], predictions: Iterable[Mapping[str, Prediction]], repeats: int | None
-) -> list[list[Prediction]]:
+    sentences: Sequence[Sentence], predictions: Iterable[Mapping[str, OutOfFoldPrediction]], repeats: int | None
+) -> list[list[OutOfFoldPrediction]]:
     """The out-of-fold predictions of each sentence.
 
     predictions: of each repeat and fold, sentence id → prediction.
     repeats:     how many each sentence must have: one of each repeat; None: any number.
     Raises DataError where a sentence has more or fewer: then they are of other data.
     """
-    found: dict[str, list[Prediction]] = {sentence.id: [] for sentence in sentences}
+    found: dict[str, list[OutOfFoldPrediction]] = {sentence.id: [] for sentence in sentences}
     for fold in predictions:
         for id, prediction in fold.items():
             if id not in found:
@@ -155,7 +155,7 @@ def by_sentence(
 
 
 def count_votes(
-    sentence: Sentence, predictions: Sequence[Prediction], *, on_given: bool = True
+    sentence: Sentence, predictions: Sequence[OutOfFoldPrediction], *, on_given: bool = True
 ) -> tuple[VotedEntity, ...]:
     """The given and the predicted entities of a sentence, sorted, with their votes.
 
@@ -179,7 +179,7 @@ def count_votes(
 def decide(
     sentence: Sentence,
     entities: Sequence[VotedEntity],
-    predictions: Sequence[Prediction],
+    predictions: Sequence[OutOfFoldPrediction],
     rules: Rules,
     *,
     nested: bool,
@@ -252,7 +252,7 @@ def _place_instead(
 
 
 def _instead(
-    entity: VotedEntity, entities: Sequence[VotedEntity], predictions: Sequence[Prediction], rules: Rules
+    entity: VotedEntity, entities: Sequence[VotedEntity], predictions: Sequence[OutOfFoldPrediction], rules: Rules
 ) -> tuple[Span, ...] | None:
     """What most models predict in the place of an outvoted entity: see `VotedEntity.instead`."""
     rivals = [
