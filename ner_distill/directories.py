@@ -72,7 +72,8 @@ class OutputKind:
                 f"{directory}: exists and is not empty; {', '.join(ways)}{' or ' * bool(ways)}choose another directory"
             )
         if self.state(directory) != "absent" and self.recognised(directory):
-            names = [name for name in names if not self._makes(name)]
+            made = re.compile(".*" if self.contents is None else self.contents, re.DOTALL)
+            names = [name for name in names if name not in (*self.record, self.last) and not made.fullmatch(name)]
         if names:
             raise RunError(
                 f"{directory}: holds {', '.join(names[:5])} that {self.command} did not make; `overwrite` does not "
@@ -100,11 +101,6 @@ class OutputKind:
             return []
         left = temporary_files(directory)
         return [entry for entry in directory.iterdir() if entry.name not in self.beside and entry not in left]
-
-    def _makes(self, name: str) -> bool:
-        return (
-            self.contents is None or name in (*self.record, self.last) or re.fullmatch(self.contents, name) is not None
-        )
 
 
 def make_directory(directory: Path) -> None:

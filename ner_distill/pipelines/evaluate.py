@@ -27,7 +27,7 @@ def evaluate(options: EvaluateOptions, reporter: Reporter | None = None) -> Scor
     built.model.to(best_device())
     corpus = read_gold(options.data, options.reading(), reporter, unit=built.info.unit)
     gold = DevelopmentSet(corpus, built.featurizer, built.info.tagset)
-    gold.say_left_out("`data`", reporter)
+    gold.warn_left_out("`data`", reporter)
     unseen = sorted({span.label for spans in gold.gold for span in spans}.difference(built.info.labels))
     if unseen:
         reporter.warn(f"the model does not know {', '.join(unseen)}: each of these entities counts as missed")

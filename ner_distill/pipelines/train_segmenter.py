@@ -51,7 +51,10 @@ def train_segmenter(
     try:
         model = workshop / "model"
         model.mkdir(parents=True)
-        learned, scored = _parts(sentences)
+        learned = scored = sentences
+        if len(sentences) >= _LEAST * _HELD_OUT:  # of less text everything is both
+            learned = [words for index, words in enumerate(sentences) if index % _HELD_OUT]
+            scored = sentences[::_HELD_OUT]
         _write(workshop / _TEXT, learned)
         _write(workshop / _TEST, scored)
         reporter.info(f"{len(learned):,} sentences to learn from, {len(scored):,} to score")
@@ -67,33 +70,25 @@ def train_segmenter(
 
 
 def _sentences(paths: Sequence[Path]) -> list[list[str]]:
-    """The words of all lines that have any. Raises DataError."""
+    """The words of all lines that have any. Raises DataError where the text is too little or not segmented."""
     sentences = []
     for path in paths:
         check_file(path)
         lines = [line.split() for _, line in lines_of(path, bare_cr=False)]
-        found = [words for words in lines if words]
-        longest = max((len(word) for words in found for word in words), default=0)
-        if found and (all(len(words) == 1 for words in found) or longest == 1):
+        filled = [words for words in lines if words]
+        longest = max((len(word) for words in filled for word in words), default=0)
+        if filled and (all(len(words) == 1 for words in filled) or longest == 1):
             what = "its characters are separated, not its words" if longest == 1 else "no line has two words"
             raise DataError(
                 f"{path}: is not segmented: {what}; expected a sentence a line, its words separated by spaces"
             )
-        sentences += found
+        sentences += filled
     if len(sentences) < _LEAST:
         where = ", ".join(map(str, paths)) or "no file"
         raise DataError(
             f"{where}: expected at least {_LEAST} segmented sentences, found {len(sentences)}; give more text"
         )
     return sentences
-
-
-def _parts(sentences: list[list[str]]) -> tuple[list[list[str]], list[list[str]]]:
-    """(to learn from, to score); of little text everything is both."""
-    if len(sentences) < _LEAST * _HELD_OUT:
-        return sentences, sentences
-    learned = [words for index, words in enumerate(sentences) if index % _HELD_OUT]
-    return learned, sentences[::_HELD_OUT]
 
 
 def _write(path: Path, sentences: list[list[str]]) -> None:
@@ -142,7 +137,7 @@ def _same_random_numbers() -> Iterator[None]:
 
 
 def _move(model: Path, out: Path, old: Path) -> None:
-    """Put the model in its place; what was there leaves at the last moment, and comes back where that fails."""
+    """Put the model in its place; what was there goes to `old` and comes back where that fails."""
     if out.exists():
         out.rename(old)
     try:

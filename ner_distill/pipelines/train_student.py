@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from ner_distill.config import DistillConfig, StudentConfig
 from ner_distill.console import Reporter
-from ner_distill.data.formats.reading import flattened, read_labelled
-from ner_distill.data.sentence import Sentence, Unit, labels_of
+from ner_distill.data.sentence import Sentence, labels_of
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.options.training import StudentOptions
 from ner_distill.runs.build import Built, new_student
-from ner_distill.runs.heads import check_entities, finds_spans
 from ner_distill.runs.info import STUDENT_RUN, RunInfo
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import Inputs, RunRecord, fingerprints
 from ner_distill.student.loss import DistillationLoss
 from ner_distill.student.model import Student, StudentObjective
-from ner_distill.training.development import DevelopmentSet, check_development_labels
+from ner_distill.training.development import DevelopmentSet
 from ner_distill.training.fit import TrainingData, TrainingTask
 from ner_distill.training.labelled import LabelledData
 from ner_distill.training.optim import parameter_groups
+from ner_distill.training.reading import read_development, read_training
 from ner_distill.training.session import Session, Trained
 from ner_distill.training.soft_data import SoftData
 
@@ -39,7 +37,6 @@ class StudentData:
     inputs: Inputs
 
     def words(self) -> Iterator[Sequence[str]]:
-        """The words of the store, read shard by shard, and of the gold sentences."""
         if self.store is not None:
             yield from (row.words for row in self.store.iter_rows())
         yield from (sentence.words for sentence in self.gold)
@@ -71,7 +68,7 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
     )
     batches = _batches(config, built, data)
     dev_set = DevelopmentSet(data.development, built.featurizer, data.info.tagset, options.dev)
-    dev_set.say_left_out("`dev`", session.reporter)
+    dev_set.warn_left_out("`dev`", session.reporter)
     objective = StudentObjective(
         student,
         _loss(config.distill, store),
@@ -79,7 +76,7 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
         gold_weight=config.distill.gold_weight if data.gold else 0.0,
     )
     encoder = student.tagger.encoder
-    groups = parameter_groups(student, [encoder], config.optim, layer_decay=config.optim.layer_decay)
+    groups = parameter_groups(student, [encoder], config.optim)
     task = TrainingTask(student, objective, batches, groups, dev_set.figures, frozen=[encoder.innermost()])
     return session.train(built, task, dev_set, lambda: built.featurizer.counts)
 
@@ -87,18 +84,14 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
 def _read(config: StudentConfig, options: StudentOptions, reporter: Reporter) -> StudentData:
     soft, reading = options.soft, options.reading()
     store = SoftLabelStore.open(soft, verify=True) if soft is not None else None
-    unit: Unit | str = store.unit if store is not None else "auto"
-    gold: list[Sentence] = []
+    info = RunInfo("student", store.unit, store.labels) if store is not None else None
+    gold: Sequence[Sentence] = ()
     if options.gold:
-        gold, unit = read_labelled(options.gold, "`gold`", reading, reporter, unit=unit, keep_nested=True)
-    info = RunInfo("student", cast(Unit, unit), store.labels if store is not None else labels_of(gold))
-    if not info.labels:
-        raise DataError("`gold`: no entity in any sentence; there is nothing to learn")
-    if gold and not finds_spans(config.head):
-        gold = flattened(gold, "`gold`", reading, reporter)
-    check_entities(config.head, gold, "`gold`", reporter)
-    development, _ = read_labelled(options.dev, "`dev`", reading, reporter, unit=info.unit, keep_nested=True)
-    check_development_labels(info.labels, labels_of(development), reporter)
+        unit, labels = (info.unit, info.labels) if info is not None else ("auto", ())
+        text = read_training(options.gold, "`gold`", config.head, reading, reporter, unit=unit, labels=labels)
+        gold, info = text.sentences, info or RunInfo("student", text.unit, text.labels)
+    assert info is not None  # there are soft labels, gold sentences or both
+    development = read_development(options.dev, info.unit, info.labels, reading, reporter)
     if unknown := [label for label in labels_of(gold) if label not in info.labels]:
         raise DataError(
             f"`gold`: has labels that the store does not: {', '.join(unknown)}; the store has {', '.join(info.labels)}"

@@ -7,27 +7,25 @@ from dataclasses import dataclass
 
 from ner_distill.config import MrcConfig, PuConfig, TeacherConfig, VatConfig
 from ner_distill.console import Reporter
-from ner_distill.data.formats.reading import flattened, read_labelled
-from ner_distill.data.sentence import Sentence, Unit, labels_of
+from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.directories import Resume
-from ner_distill.errors import DataError
 from ner_distill.nn.heads import PuHead
-from ner_distill.options import Files, ReadOptions
+from ner_distill.options import Files
 from ner_distill.options.training import TeacherOptions
 from ner_distill.runs.adversary import new_adversary, new_vat
 from ner_distill.runs.build import Built, new_teacher
-from ner_distill.runs.heads import check_entities, finds_spans
 from ner_distill.runs.info import TEACHER_RUN, RunInfo
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import Inputs, RunRecord, fingerprints
 from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
 from ner_distill.teacher.regularize import LogSum
-from ner_distill.training.development import DevelopmentSet, check_development_labels
+from ner_distill.training.development import DevelopmentSet
 from ner_distill.training.fit import TrainingTask
 from ner_distill.training.labelled import LabelledData
 from ner_distill.training.optim import parameter_groups
 from ner_distill.training.pu import pu_rates
 from ner_distill.training.raw_data import WithRawText, read_sample
+from ner_distill.training.reading import read_development, read_training
 from ner_distill.training.session import Session, Trained
 
 TASKS = ("similarity", "boundary", "main_type")  # beside the entities
@@ -37,10 +35,8 @@ TASKS = ("similarity", "boundary", "main_type")  # beside the entities
 class TeacherData:
     """What a teacher learns from, read and checked.
 
-    info:       what the run will be.
-    sentences:  with the entities that its head can learn.
-    dev:        the files of the development set.
-    left_out:   what the head cannot learn, counted.
+    sentences: with the entities that its head can learn. left_out: how many others there are, by reason.
+    dev:       the files of the development set.
     """
 
     info: RunInfo
@@ -58,18 +54,17 @@ def train_teacher(
     *,
     unit: Unit | str = "auto",
     labels: Sequence[str] = (),
-    dev_reading: ReadOptions | None = None,
     resume: Resume | None = None,
 ) -> Trained:
     """Train a teacher and write its run directory.
 
-    unit, labels, dev_reading: as of `read_teacher_data`. resume: in place of what `options` says of it.
+    unit, labels: see `read_training`. resume: in place of what `options` says of it.
 
     Raises NerDistillError for wrong input, and TrainingError where training could not go on; then a checkpoint
     is kept and `resume` continues.
     """
     session = Session(TEACHER_RUN, options, config, reporter, resume=resume)
-    data = read_teacher_data(config, options, session.reporter, unit=unit, labels=labels, dev_reading=dev_reading)
+    data = read_teacher_data(config, options, session.reporter, unit=unit, labels=labels)
     return train_on(config, data, session)
 
 
@@ -80,35 +75,28 @@ def read_teacher_data(
     *,
     unit: Unit | str = "auto",
     labels: Sequence[str] = (),
-    dev_reading: ReadOptions | None = None,
 ) -> TeacherData:
     """Read the training and the development files. Raises NerDistillError for what no teacher can be trained on.
 
-    unit:   what a word is, where files hold words that were cut already: as `read_labelled` said of the texts.
-    labels: types that it knows besides those of the training data: of a part of data, those of the whole.
-    dev_reading: how the development files are read, where that is not how the training files are.
+    unit, labels: see `read_training`.
     """
     reading = options.reading()
-    sentences, unit = read_labelled(options.train, "`train`", reading, reporter, unit=unit, keep_nested=True)
-    # whatever flattening leaves: as with any other head
-    info = RunInfo("teacher", unit, tuple(sorted({*labels_of(sentences), *labels})))
-    if not finds_spans(config.head):
-        sentences = flattened(sentences, "`train`", reading, reporter)
-    left_out = check_entities(config.head, sentences, "`train`", reporter)
-    development, _ = read_labelled(options.dev, "`dev`", dev_reading or reading, reporter, unit=unit, keep_nested=True)
-    if not info.labels:
-        raise DataError("`train`: no entity in any sentence; there is nothing to learn")
-    check_development_labels(info.labels, labels_of(development), reporter)
+    text = read_training(options.train, "`train`", config.head, reading, reporter, unit=unit, labels=labels)
+    info = RunInfo("teacher", text.unit, text.labels)
+    development = read_development(options.dev, info.unit, info.labels, reading, reporter)
     inputs = {"train": fingerprints(options.train), "dev": fingerprints(options.dev), **inputs_of(config)}
-    return TeacherData(info, sentences, development, options.dev, inputs, left_out)
+    return TeacherData(info, text.sentences, development, options.dev, inputs, text.left_out)
 
 
 def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trained:
-    """Train a teacher on what was read, or go on with it. Raises as `train_teacher` does."""
+    """Train a teacher on data that was read, or go on with that training. Raises as `train_teacher` does."""
     record, reporter = RunRecord(config, data.info, data.inputs), session.reporter
     if session.finished(record):
         return session.trained(data.development)
-    raw = _raw_text(config, data.info.unit, reporter)
+    raw: Sequence[tuple[str, ...]] = ()
+    if isinstance(config.adversarial, VatConfig) and config.adversarial.raw_text:
+        files, longest = config.adversarial.raw_text, config.optim.batch_words
+        raw = read_sample(files, data.info.unit, longest=longest, seed=config.seed, reporter=reporter)
     rates = None
     if isinstance(config.loss, PuConfig):
         rates = pu_rates(config.loss, data.info.labels, data.sentences, data.development, reporter)
@@ -123,7 +111,7 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
     )
     batches = _batches(config, built, data.sentences, raw, reporter)
     dev_set = DevelopmentSet(data.development, built.featurizer, data.info.tagset, data.dev)
-    dev_set.say_left_out("`dev`", reporter)
+    dev_set.warn_left_out("`dev`", reporter)
     counts = {**built.featurizer.counts, **data.left_out}  # before raw text, which is no matter of it
     encoders = [encoder for encoder in (teacher.tagger.encoder, teacher.evaluator) if encoder is not None]
     embeddings = [encoder.embedding_layer() for encoder in encoders]
@@ -132,20 +120,13 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
         teacher,
         TeacherObjective(teacher, terms, vat=vat),
         batches,
-        parameter_groups(teacher, encoders, config.optim, layer_decay=config.optim.layer_decay),
+        parameter_groups(teacher, encoders, config.optim),
         dev_set.figures,
         frozen=[encoder.innermost() for encoder in encoders],
         adversary=new_adversary(config.adversarial, embeddings),
         weighting=LogSum(TASKS) if config.head.task_weighting == "log-sum" else None,
     )
     return session.train(built, task, dev_set, lambda: counts)
-
-
-def _raw_text(config: TeacherConfig, unit: Unit, reporter: Reporter) -> list[tuple[str, ...]]:
-    files = config.adversarial.raw_text if isinstance(config.adversarial, VatConfig) else ()
-    if not files:
-        return []
-    return read_sample(files, unit, longest=config.optim.batch_words, seed=config.seed, reporter=reporter)
 
 
 def _batches(

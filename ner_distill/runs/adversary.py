@@ -27,6 +27,6 @@ def new_adversary(config: AdversarialConfig, embeddings: Sequence[nn.Module]) ->
 
 def new_vat(config: AdversarialConfig, embeddings: Sequence[nn.Module]) -> Vat | None:
     """The term of the loss for VAT, None for any other kind."""
-    return (
-        Vat(PLACES[config.on](embeddings), epsilon=config.epsilon) if isinstance(config, sections.VatConfig) else None
-    )
+    if not isinstance(config, sections.VatConfig):
+        return None
+    return Vat(PLACES[config.on](embeddings), epsilon=config.epsilon)

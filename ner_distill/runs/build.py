@@ -20,6 +20,7 @@ from ner_distill.data.features.words import WordFeaturizer
 from ner_distill.data.sentence import Unit
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError
+from ner_distill.files import write_json
 from ner_distill.nn.encoders.base import Encoder
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 from ner_distill.nn.encoders.questions import QuestionEncoder
@@ -35,7 +36,7 @@ from ner_distill.runs.encoders import (
     scratch_with,
     start_encoder,
 )
-from ner_distill.runs.heads import auxiliary_heads, load_questions, new_head, questions_of, save_questions
+from ner_distill.runs.heads import QUESTIONS, auxiliary_heads, load_questions, new_head, questions_of
 from ner_distill.runs.info import RunInfo, read_config, read_info
 from ner_distill.runs.knowledge import Knowledge, load_knowledge, read_knowledge
 from ner_distill.runs.weights import load_weights, save_weights
@@ -52,10 +53,10 @@ Model = TypeVar("Model", bound=Teacher | Student, covariant=True)
 
 @dataclass(frozen=True)
 class Built(Generic[Model]):
-    """A teacher or a student with what feeds it.
+    """A teacher or a student, and the featurizer that feeds it.
 
-    classifier: there for a student in the Hugging Face format. knowledge: there for a teacher that has some.
-    questions:  there for a teacher with an MRC head: of each type, in the order of the labels.
+    classifier: of a student in the Hugging Face format. knowledge: of a teacher.
+    questions:  of a teacher with an MRC head: the question of each type, in the order of the labels.
     """
 
     info: RunInfo
@@ -68,12 +69,10 @@ class Built(Generic[Model]):
 
     @property
     def base(self) -> Featurizer[Any]:
-        """What feeds the encoder itself."""
         return self.featurizer.innermost()
 
     @property
     def tagger(self) -> Tagger:
-        """What tags sentences in either kind."""
         return self.model.tagger
 
 
@@ -98,15 +97,12 @@ def new_teacher(
     base: Featurizer[Any]
     encoders: Sequence[Encoder]
     number = _encoders(config.similarity)
-    match shape:
-        case sections.ScratchEncoderConfig():
-            base, encoders = new_scratch_encoders(shape, known, info.unit, sentences, number, reporter)
-        case sections.PretrainedEncoderConfig():
-            base, encoders = new_pretrained_encoders(shape, known, number)
+    if isinstance(shape, sections.ScratchEncoderConfig):
+        base, encoders = new_scratch_encoders(shape, known, info.unit, sentences, number, reporter)
+    else:
+        base, encoders = new_pretrained_encoders(shape, known, number)
     _require_different(base, asked, questions or {})
-    model = _teacher(config, info.tagset, encoders)
-    featurizer = _featurizer(base, known, questions, info.unit)
-    return Built(info, config, model, featurizer, knowledge=known, questions=questions)
+    return _built_teacher(config, info, encoders, base, known, questions)
 
 
 def _require_different(base: Featurizer[Any], asked: Sequence[Sequence[str]], questions: Mapping[str, str]) -> None:
@@ -153,14 +149,24 @@ def _encoders(config: sections.SimilarityConfig) -> int:
     return 2 if config.weight > 0 and config.encoder == "separate" else 1
 
 
-def _teacher(config: TeacherConfig, tagset: TagSet, encoders: Sequence[Encoder]) -> Teacher:
+def _built_teacher(
+    config: TeacherConfig,
+    info: RunInfo,
+    encoders: Sequence[Encoder],
+    base: Featurizer[Any],
+    known: Knowledge,
+    questions: Mapping[str, str] | None,
+) -> Built[Teacher]:
+    tagset = info.tagset
     similarity = PairSimilarity(learned=config.similarity.scale == "learned") if config.similarity.weight > 0 else None
     if isinstance(config.head, sections.MrcConfig):
         encoders = [QuestionEncoder(encoder, len(tagset.labels)) for encoder in encoders]
     tagger = _tagger(config.head, encoders[0], tagset, config.loss)
     auxiliary = auxiliary_heads(config.head, encoders[0].dim, tagset)
     evaluator = encoders[1] if len(encoders) > 1 else None
-    return Teacher(tagger, similarity, evaluator=evaluator, auxiliary=auxiliary)
+    model = Teacher(tagger, similarity, evaluator=evaluator, auxiliary=auxiliary)
+    featurizer = _featurizer(base, known, questions, info.unit)
+    return Built(info, config, model, featurizer, knowledge=known, questions=questions)
 
 
 def _tagger(
@@ -212,23 +218,17 @@ def save_run(built: AnyBuilt, directory: Path) -> None:
         assert isinstance(pieces, PieceFeaturizer)
         save_token_classifier(built.classifier, pieces.tokenizer, directory)
         return
-    save_features(built, directory)
-    save_weights(directory / WEIGHTS, built.model.state_dict())
-
-
-def save_features(built: AnyBuilt, directory: Path) -> None:
-    """Vocabularies, or the encoder's shape and its tokenizer; and what is known of words."""
     if built.knowledge is not None:
         built.knowledge.save(directory)
     if built.questions is not None:
-        save_questions(built.questions, directory)
-    encoder = built.tagger.encoder.innermost()
-    if not isinstance(encoder, PretrainedEncoder):
-        built.base.save(directory)
-        return
-    (directory / ENCODER).mkdir(exist_ok=True)
-    encoder.backbone.config.save_pretrained(directory / ENCODER)
-    built.base.save(directory / ENCODER)
+        write_json(directory / QUESTIONS, dict(built.questions))
+    encoder, features = built.tagger.encoder.innermost(), directory
+    if isinstance(encoder, PretrainedEncoder):
+        features = directory / ENCODER
+        features.mkdir(exist_ok=True)
+        encoder.backbone.config.save_pretrained(features)
+    built.base.save(features)
+    save_weights(directory / WEIGHTS, built.model.state_dict())
 
 
 def load_run(directory: Path) -> AnyBuilt:
@@ -273,10 +273,9 @@ def _load_teacher(directory: Path, info: RunInfo) -> Built[Teacher]:
         encoders = [
             pretrained_with(shape, build_backbone(checkpoint), known) for _ in range(_encoders(config.similarity))
         ]
-    model = _teacher(config, info.tagset, encoders)
-    _fill(model, directory)
-    featurizer = _featurizer(base, known, questions, info.unit)
-    return Built(info, config, model, featurizer, knowledge=known, questions=questions)
+    built = _built_teacher(config, info, encoders, base, known, questions)
+    _fill(built.model, directory)
+    return built
 
 
 def _load_student(directory: Path, info: RunInfo) -> Built[Student]:
@@ -301,11 +300,8 @@ def _load_student(directory: Path, info: RunInfo) -> Built[Student]:
 
 
 def _fill(model: nn.Module, directory: Path) -> None:
-    weights = load_weights(directory / WEIGHTS)
-    wanted = model.state_dict()
-    problems: list[Any] = [
-        name for name, tensor in wanted.items() if name not in weights or weights[name].shape != tensor.shape
-    ]
+    weights, wanted = load_weights(directory / WEIGHTS), model.state_dict()
+    problems = [name for name, tensor in wanted.items() if name not in weights or weights[name].shape != tensor.shape]
     problems += [name for name in weights if name not in wanted]
     if problems:
         raise RunError(

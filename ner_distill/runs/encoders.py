@@ -43,16 +43,16 @@ START_WEIGHTS = "model.safetensors"
 def count_words(
     config: sections.ScratchEncoderConfig, unit: Unit, sentences: Iterable[Sequence[str]]
 ) -> WordFeaturizer:
-    """The scratch encoder's featurizer, its vocabularies counted on these sentences, or those that it starts with.
+    """The featurizer of a scratch encoder, its vocabularies counted on these sentences or read from `start`.
 
     Raises ConfigError where `start` was pretrained on words of another unit.
     """
     if config.start:
         directory = Path(config.start).expanduser()
-        found, _ = read_start(directory)
-        if found != unit:
+        pretrained_unit, _ = read_start(directory)
+        if pretrained_unit != unit:
             raise ConfigError(
-                f"encoder.start: {directory} was pretrained by {found}, this text is read by {unit}; "
+                f"encoder.start: {directory} was pretrained by {pretrained_unit}, this text is read by {unit}; "
                 f"expected an encoder of the same unit (pretrain `unit` {unit})"
             )
         return WordFeaturizer.load(directory, unit, max_words=config.max_pieces)
@@ -81,7 +81,6 @@ def scratch(
     knowledge: Sequence[WordKnowledge] = (),
     lattice: LatticeLayers | None = None,
 ) -> ScratchEncoder:
-    """The scratch encoder for these vocabularies, with fresh weights."""
     sizes = {name: len(vocab) for name, vocab in featurizer.vocabs.items()}
     embedding = WordEmbedding(
         sizes["words"],
@@ -107,10 +106,10 @@ def scratch(
 def start_encoder(
     config: sections.ScratchEncoderConfig, encoder: ScratchEncoder, reporter: Reporter | None = None
 ) -> None:
-    """Begin at the weights of the directory `start`, if there is one, as far as they fit.
+    """Load the weights of the directory `start`, if there is one, as far as they fit.
 
-    They always are the embeddings. Of the projection the columns of these: what is known of words besides comes behind
-    them and begins anew. And the layers, unless they are those of a lattice.
+    Always the embeddings, and the columns of the projection that read them: those for knowledge of words come after
+    them and begin anew. The layers too, unless they are those of a lattice.
     Raises RunError where a weight is missing or of another shape.
     """
     if not config.start:
@@ -154,7 +153,7 @@ def new_scratch_encoders(
     number: int,
     reporter: Reporter,
 ) -> tuple[WordFeaturizer, list[ScratchEncoder]]:
-    """So many encoders, with weights to begin with, and their featurizer, whose words are counted on the sentences."""
+    """Encoders with their first weights, and their featurizer, whose words are counted on the sentences."""
     featurizer = count_words(config, unit, sentences)
     encoders = [scratch_with(config, featurizer, known) for _ in range(number)]
     for encoder in encoders:
@@ -166,7 +165,6 @@ def new_scratch_encoders(
 def new_pretrained_encoders(
     config: sections.PretrainedEncoderConfig, known: Knowledge, number: int
 ) -> tuple[PieceFeaturizer, list[Encoder]]:
-    """So many encoders with the weights of a checkpoint, and their featurizer."""
     from ner_distill.nn.encoders.huggingface import load_backbone
 
     backbones = [load_backbone(config.name) for _ in range(number)]
@@ -188,7 +186,6 @@ def scratch_with(config: sections.ScratchEncoderConfig, featurizer: WordFeaturiz
 
 
 def pretrained_with(config: sections.PretrainedEncoderConfig, backbone: PreTrainedModel, known: Knowledge) -> Encoder:
-    """A pretrained encoder, and on it what the teacher knows of words."""
     encoder = PretrainedEncoder(backbone, pooling=config.pooling, layer_mix=config.layer_mix)
     if not known.sources:
         return encoder
@@ -199,7 +196,6 @@ def pretrained_with(config: sections.PretrainedEncoderConfig, backbone: PreTrain
 def _start_vectors(
     features: sections.FeaturesConfig, embedding: WordEmbedding, featurizer: WordFeaturizer, reporter: Reporter
 ) -> None:
-    """Begin words and bigrams at the vectors that `[features]` names."""
     tables = (
         ("char_vectors", features.char_vectors, "words", embedding.words),
         ("bigram_vectors", features.bigram_vectors, "bigrams", embedding.bigrams),
@@ -215,12 +211,14 @@ def _start_vectors(
 
 
 def _modules_of(known: Knowledge) -> list[WordKnowledge]:
-    """What joins the word vectors, for every source but the lattice of FLAT."""
+    """The modules whose vectors join those of the words: of every source but the lattice of FLAT."""
     modules: list[WordKnowledge] = []
     lattice, features = known.lattice, known.features
     for source in known.sources.values():
-        if isinstance(source, SoftLexicon):
-            modules.append(_soft_lexicon(len(source.vocab), known))
+        if isinstance(source, SoftLexicon) and isinstance(lattice, sections.SoftLexiconConfig):
+            module = SoftLexiconEmbedding(len(source.vocab), lattice.word_dim, unknown=lattice.unknown)
+            module.words = _with_vectors(module.words, known)
+            modules.append(module)
         elif isinstance(source, Softword) and isinstance(lattice, sections.SoftwordConfig):
             modules.append(MarkEmbedding(source.marks, lattice.word_dim, key="softword_marks"))
         elif isinstance(source, Spelling):
@@ -232,11 +230,9 @@ def _modules_of(known: Knowledge) -> list[WordKnowledge]:
 
 
 def _lattice_of(known: Knowledge, encoder: sections.EncoderConfig, dim: int) -> LatticeLayers | None:
-    """The FLAT layers over vectors of this width, where `[lattice]` asks for them."""
     lattice = known.lattice
     if not isinstance(lattice, sections.FlatConfig):
         return None
-    scratch = isinstance(encoder, sections.ScratchEncoderConfig)
     shape = encoder if isinstance(encoder, sections.ScratchEncoderConfig) else lattice
     if dim % shape.heads:
         raise ConfigError(f"lattice.heads must divide the encoder's width, found {shape.heads} and {dim}")
@@ -260,24 +256,17 @@ def _lattice_of(known: Knowledge, encoder: sections.EncoderConfig, dim: int) -> 
         word_dim=lattice.word_dim,
         dropout=lattice.dropout,
         unknown=lattice.unknown,
-        normed=not scratch,
+        normed=isinstance(encoder, sections.PretrainedEncoderConfig),
     )
-    layers.words = _begun(layers.words, known)
+    layers.words = _with_vectors(layers.words, known)
     return layers
 
 
-def _soft_lexicon(entries: int, known: Knowledge) -> SoftLexiconEmbedding:
-    assert isinstance(known.lattice, sections.SoftLexiconConfig)
-    module = SoftLexiconEmbedding(entries, known.lattice.word_dim, unknown=known.lattice.unknown)
-    module.words = _begun(module.words, known)
-    return module
-
-
-def _begun(embedding: AnyEmbedding, known: Knowledge) -> AnyEmbedding:
+def _with_vectors(embedding: AnyEmbedding, known: Knowledge) -> AnyEmbedding:
     """The embedding of the lexicon's words with the vectors that were read, to be tuned or to stay."""
     lattice = known.lattice
-    kept = isinstance(lattice, sections.WordVectorsConfig) and lattice.vectors and not lattice.tune_vectors
-    if kept and isinstance(embedding, nn.Embedding):
+    fixed = isinstance(lattice, sections.WordVectorsConfig) and lattice.vectors and not lattice.tune_vectors
+    if fixed and isinstance(embedding, nn.Embedding):
         embedding = GivenEmbedding(embedding)
     if known.start is not None:
         rows, vectors = known.start

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from ner_distill.data.features.questions import default_questions, read_question
 from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError, did_you_mean
-from ner_distill.files import read_json, write_json
+from ner_distill.files import read_json
 from ner_distill.nn.heads import HEADS, AnyHead, PuHead, SpanHead, Tags
 
 QUESTIONS = "questions.json"
@@ -44,19 +44,18 @@ def check_entities(
     """Say how many entities this kind of head can neither learn nor find. Returns the numbers, for `metrics.json`."""
     counts: dict[str, int] = {}
     spans = [span for sentence in sentences for span in sentence.spans or ()]
-    if isinstance(config, sections.PointerConfig) and config.max_span:
-        longer = sum(span.end - span.start > config.max_span for span in spans)
-        if longer:
-            counts["entities longer than max_span"] = longer
-            reporter.warn(
-                f"{name}: {longer:,} of {len(spans):,} entities are longer than head.max_span = {config.max_span}: "
-                "left out, and never found"
-            )
+    longest = config.max_span if isinstance(config, sections.PointerConfig) else 0
+    if longest and (longer := sum(span.end - span.start > longest for span in spans)):
+        counts["entities longer than max_span"] = longer
+        reporter.warn(
+            f"{name}: {longer:,} of {len(spans):,} entities are longer than head.max_span = {longest}: "
+            "left out, and never found"
+        )
     if config.kind == "crf-per-type":
         lost = sum(
             len(of_type) - len(without_overlap(of_type))
             for sentence in sentences
-            for of_type in by_label(sentence.spans or ()).values()
+            for of_type in _by_label(sentence.spans or ()).values()
         )
         if lost:
             counts["entities inside one of their type"] = lost
@@ -67,12 +66,11 @@ def check_entities(
     return counts
 
 
-def by_label(spans: Iterable[Span]) -> dict[str, list[Span]]:
-    """The entities of each type."""
-    found: dict[str, list[Span]] = {}
+def _by_label(spans: Iterable[Span]) -> dict[str, list[Span]]:
+    by_label: dict[str, list[Span]] = {}
     for span in spans:
-        found.setdefault(span.label, []).append(span)
-    return found
+        by_label.setdefault(span.label, []).append(span)
+    return by_label
 
 
 def auxiliary_heads(config: sections.HeadConfig, dim: int, tagset: TagSet) -> dict[str, AnyHead]:
@@ -91,7 +89,6 @@ def auxiliary_heads(config: sections.HeadConfig, dim: int, tagset: TagSet) -> di
 
 
 def questions_of(config: sections.HeadConfig, tagset: TagSet, unit: Unit) -> dict[str, str] | None:
-    """A question for each type, in the order of the labels; None where the head asks none."""
     if not isinstance(config, sections.MrcConfig):
         return None
     if config.questions:
@@ -99,13 +96,7 @@ def questions_of(config: sections.HeadConfig, tagset: TagSet, unit: Unit) -> dic
     return default_questions(tagset.labels, unit)
 
 
-def save_questions(questions: Mapping[str, str], directory: Path) -> None:
-    """Write them into a run."""
-    write_json(directory / QUESTIONS, dict(questions))
-
-
 def load_questions(config: sections.HeadConfig, tagset: TagSet, directory: Path) -> dict[str, str] | None:
-    """The questions of a run. Raises RunError naming the file."""
     if not isinstance(config, sections.MrcConfig):
         return None
     path = directory / QUESTIONS

@@ -14,7 +14,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import tomli_w
 
@@ -44,7 +44,7 @@ class RunInfo:
 
 
 def is_run(directory: Path) -> bool:
-    """Returns whether a run is here: others have a `labels.json` as well."""
+    """Returns whether a run is here: other programs write a `labels.json` as well."""
     try:
         read_info(directory)
     except RunError:
@@ -59,7 +59,6 @@ TEACHER_RUN, STUDENT_RUN = (
 
 
 def write_info(directory: Path, info: RunInfo) -> None:
-    """Write `labels.json`."""
     data = {"format": FORMAT, "kind": info.kind, "unit": info.unit, "labels": info.labels}
     write_json(directory / "labels.json", data)
 
@@ -82,7 +81,6 @@ def read_info(directory: Path) -> RunInfo:
 
 
 def write_config(directory: Path, config: RunConfig) -> None:
-    """Write the resolved configuration as TOML."""
     atomic_write_text(directory / "config.toml", tomli_w.dumps(config.model_dump()))
 
 
@@ -98,20 +96,6 @@ def read_config(directory: Path, kind: type[Config]) -> Config:
     return parse_config(kind, data, str(path))
 
 
-def config_changes(directory: Path, config: RunConfig) -> list[str]:
-    """What differs from the configuration of a run: `optim.lr was 0.1, now 0.2`, a line for each key."""
-    old = _flat(read_config(directory, type(config)).model_dump())
-    new = _flat(config.model_dump())
-    return [f"{key} was {old.get(key)!r}, now {value!r}" for key, value in new.items() if old.get(key) != value]
-
-
 def fold_teachers(run: Path) -> list[Path]:
     """The runs of the fold teachers that were kept in the run of a teacher; [] where it has none."""
     return sorted(path.parent for path in (run / VOTING / "folds").glob("r*-f*/predictions.json"))
-
-
-def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat

@@ -36,13 +36,10 @@ Words = Iterable[Sequence[str]]
 
 
 class Together:
-    """Several matchers as one."""
-
     def __init__(self, matchers: Sequence[Matcher]) -> None:
         self.matchers = matchers
 
     def matches(self, words: Sequence[str]) -> list[Match]:
-        """What any of them finds, each place once."""
         return sorted({match for matcher in self.matchers for match in matcher.matches(words)})
 
 
@@ -50,7 +47,7 @@ class Together:
 class Knowledge:
     """The sources of a teacher in the order of their modules, and the parts that finding words needs.
 
-    lattice, features: the settings that all of it was made by, and its modules are.
+    lattice, features: the settings of all this.
     start: embedding weights (vocabulary ids of rows, vectors) that were read for the lexicon's words.
     """
 
@@ -62,18 +59,18 @@ class Knowledge:
     start: tuple[list[int], Vectors] | None = None
 
     def save(self, directory: Path) -> None:
-        """Everything that labelling needs, so that a run is complete in itself."""
+        """Write everything that labelling needs, so that a run is complete in itself."""
         if not self.sources:
             return
-        place = directory / DIRECTORY
-        place.mkdir(exist_ok=True)
+        folder = directory / DIRECTORY
+        folder.mkdir(exist_ok=True)
         for part in (*self.sources.values(), self.lexicon, self.segmenter):
             if part is not None:
-                part.save(place)
+                part.save(folder)
 
     @property
     def matcher(self) -> Matcher | None:
-        """What finds words in sentences, if anything does."""
+        """The lexicon, the segmenter or both as one; None without either."""
         found = [matcher for matcher in (self.lexicon, self.segmenter) if matcher is not None]
         return None if not found else found[0] if len(found) == 1 else Together(found)
 
@@ -89,8 +86,7 @@ class Knowledge:
         return self.lexicon.frequency if self.lexicon is not None else None
 
 
-def files_of(lattice: sections.LatticeConfig, features: sections.FeaturesConfig) -> list[str]:
-    """The files and directories that decide what a teacher knows."""
+def _files_of(lattice: sections.LatticeConfig, features: sections.FeaturesConfig) -> list[str]:
     named = lattice.model_dump()  # of each kind those keys that it has
     lists = [file for files in features.gazetteers.values() for file in files]
     single = (named.get("vectors"), features.char_vectors, features.bigram_vectors)
@@ -102,22 +98,17 @@ def files_of(lattice: sections.LatticeConfig, features: sections.FeaturesConfig)
 
 def inputs_of(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str, Any]]]:
     """Size and hash of what a configuration names and a training reads beside its data, by key (or `knowledge`)."""
-    found: dict[str, Sequence[str | Path]] = {}
-    if isinstance(config.encoder, sections.ScratchEncoderConfig):
-        found["encoder.start"] = start_files(config.encoder.start)
+    files: dict[str, Sequence[str | Path]] = {}
+    if isinstance(config.encoder, sections.ScratchEncoderConfig) and config.encoder.start:
+        start = Path(config.encoder.start).expanduser()
+        files["encoder.start"] = [start / name for name in (START_FILE, VOCABULARY, "model.safetensors")]
     if isinstance(config, TeacherConfig):
-        found["knowledge"] = files_of(config.lattice, config.features)
-        if isinstance(config.head, sections.MrcConfig):
-            found["head.questions"] = list(filter(None, [config.head.questions]))
+        files["knowledge"] = _files_of(config.lattice, config.features)
+        if isinstance(config.head, sections.MrcConfig) and config.head.questions:
+            files["head.questions"] = [config.head.questions]
         if isinstance(config.adversarial, sections.VatConfig):
-            found["adversarial.raw_text"] = config.adversarial.raw_text
-    return {key: fingerprints(files) for key, files in found.items() if files}
-
-
-def start_files(directory: str) -> list[Path]:
-    """What decides how an encoder begins that `pretrain` made; [] where there is none."""
-    start = Path(directory).expanduser()
-    return [start / name for name in (START_FILE, VOCABULARY, "model.safetensors")] if directory else []
+            files["adversarial.raw_text"] = config.adversarial.raw_text
+    return {key: fingerprints(paths) for key, paths in files.items() if paths}
 
 
 def read_knowledge(config: TeacherConfig, unit: Unit, sentences: Words, reporter: Reporter) -> Knowledge:
@@ -173,14 +164,13 @@ def _spellings(features: sections.FeaturesConfig) -> list[SpellingKind]:
 
 
 def matcher_of(run: Path) -> Matcher:
-    """What a teacher's run finds words with. Raises ConfigError where it has nothing of the kind."""
+    """The matcher of a teacher's run. Raises ConfigError where it has nothing of the kind."""
     info = read_info(run)
-    matcher = None
     if info.kind == "teacher":
         matcher = load_knowledge(read_config(run, TeacherConfig), info.unit, run).matcher
-    if matcher is None:
-        raise ConfigError(f"{run}: {NO_WORDS}")
-    return matcher
+        if matcher is not None:
+            return matcher
+    raise ConfigError(f"{run}: {NO_WORDS}")
 
 
 def _read_lexicon(lattice: sections.LexiconConfig, unit: Unit, reporter: Reporter) -> Lexicon | None:
@@ -225,14 +215,13 @@ class Recorded:
 
     def __init__(self, matcher: Matcher) -> None:
         self._matcher = matcher
-        self._found: dict[tuple[str, ...], list[Match]] = {}
+        self._matches: dict[tuple[str, ...], list[Match]] = {}
 
     def matches(self, words: Sequence[str]) -> list[Match]:
-        """As the matcher's."""
         key = tuple(words)
-        if key not in self._found:
-            self._found[key] = self._matcher.matches(words)
-        return self._found[key]
+        if key not in self._matches:
+            self._matches[key] = self._matcher.matches(words)
+        return self._matches[key]
 
 
 def _lattice_source(known: Knowledge, recorded: Recorded, max_words: int, unit: Unit, sentences: Words) -> Source[Any]:
@@ -252,19 +241,19 @@ def _lattice_source(known: Knowledge, recorded: Recorded, max_words: int, unit: 
 
 def _report_matches(lattice: sections.LexiconConfig, matcher: Matcher, sentences: Words, reporter: Reporter) -> None:
     """How much of the text the lexicon knows. Raises DataError where that is nothing."""
-    found = words = covered = 0
+    number = words = covered = 0
     shortest = 2 if isinstance(lattice, sections.FlatConfig) else 1  # a match of one word is no element of a lattice
     for sentence in sentences:
         matches = [match for match in matcher.matches(sentence) if match.end - match.start >= shortest]
-        found += len(matches)
+        number += len(matches)
         words += len(sentence)
         covered += len({place for match in matches for place in range(match.start, match.end)})
-    if not found:
+    if not number:
         raise DataError(
             f"lattice: no word of {', '.join(lattice.lexicon) or 'the segmenter'} stands in the training text; "
             f"expected a lexicon of the text's language, with entries of {shortest} or more of its words (characters)"
         )
-    reporter.info(f"lattice: {found:,} words found in the training text, over {100 * covered / words:.0f} % of it")
+    reporter.info(f"lattice: {number:,} words found in the training text, over {100 * covered / words:.0f} % of it")
 
 
 def _with_vectors(lattice: sections.WordVectorsConfig, known: Knowledge, reporter: Reporter) -> Knowledge:

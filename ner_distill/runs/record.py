@@ -11,13 +11,7 @@ from ner_distill.config import RunConfig, StudentConfig, TeacherConfig
 from ner_distill.directories import OutputKind, Resume
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import read_json, sha256_of, write_json
-from ner_distill.runs.info import (
-    RunInfo,
-    config_changes,
-    read_info,
-    write_config,
-    write_info,
-)
+from ner_distill.runs.info import RunInfo, read_config, read_info, write_config, write_info
 
 Inputs = Mapping[str, Sequence[Mapping[str, Any]]]
 """Role of files → name, size and hash of each: see `fingerprints`."""
@@ -28,12 +22,10 @@ class Record(Protocol):
     """What a directory is begun with."""
 
     def write(self, directory: Path) -> None:
-        """Write it into a directory that was just made; the file that marks a directory as begun comes last."""
-        ...
+        """Write it into a directory that was just made."""
 
     def require_same(self, directory: Path) -> None:
         """Raise NerDistillError where the directory was begun with something else."""
-        ...
 
 
 def open_directory(
@@ -60,13 +52,11 @@ class RunRecord:
     inputs: Inputs
 
     def write(self, directory: Path) -> None:
-        """Write `config.toml`, `labels.json` and `inputs.json`."""
         write_config(directory, self.config)
         write_info(directory, self.info)
         write_json(directory / INPUTS, self.inputs)
 
     def require_same(self, directory: Path) -> None:
-        """Raise NerDistillError where kind, configuration, inputs or labels are not what the run began with."""
         known, info = read_info(directory), self.info
         if known.kind != info.kind:
             raise RunError(f"{directory}: is the run of a {known.kind}; train-{known.kind} can go on with it")
@@ -96,13 +86,11 @@ class RoundsRecord:
         return f"ner-distill/{self.kind.record[0].removesuffix('.json')}/1"
 
     def write(self, directory: Path) -> None:
-        """Write that file and `config.toml`."""
         state = {"format": self.format, "options": dict(self.options), "inputs": dict(self.inputs)}
         write_json(directory / self.kind.record[0], state)
         write_config(directory, self.config)
 
     def require_same(self, directory: Path) -> None:
-        """Raise NerDistillError where options, inputs or configuration are not those of the beginning."""
         path = directory / self.kind.record[0]
         before = read_json(path, f"there is no {self.kind.noun} to go on with")
         if not isinstance(before, dict) or before.get("format") != self.format:
@@ -122,28 +110,24 @@ class RoundsRecord:
 
 def fingerprints(paths: Sequence[Path | str]) -> list[dict[str, Any]]:
     """Name, size and hash of input files (of all files in a directory; only the name of what is no file)."""
-    found: list[dict[str, Any]] = []
+    prints: list[dict[str, Any]] = []
     for path in map(Path, paths):
         files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
         for file in files:
             size, digest = (file.stat().st_size, sha256_of(file)) if file.is_file() else (None, None)
-            found.append({"name": str(file), "size": size, "sha256": digest})
-    return found
+            prints.append({"name": str(file), "size": size, "sha256": digest})
+    return prints
 
 
 def require_same_config(directory: Path, config: RunConfig, noun: str = "run") -> None:
     """Raise ConfigError listing each key whose value is not what `config.toml` says."""
-    if changes := config_changes(directory, config):
-        _refuse_changes(changes, noun)
+    before = read_config(directory, type(config))
+    require_same_values(_flat(before.model_dump()), _flat(config.model_dump()), noun)
 
 
 def require_same_values(before: Mapping[str, Any], values: Mapping[str, Any], noun: str) -> None:
     """Raise ConfigError listing each of the values that was another."""
     changes = [f"{key} was {before.get(key)!r}, now {new!r}" for key, new in values.items() if before.get(key) != new]
-    _refuse_changes(changes, noun)
-
-
-def _refuse_changes(changes: Sequence[str], noun: str) -> None:
     if changes:
         raise ConfigError.of([f"`resume`: {change}; a {noun} goes on as it began" for change in changes])
 
@@ -174,3 +158,10 @@ def require_same_files(path: Path, before: Any, inputs: Inputs) -> None:
 def _in_backticks(role: str) -> str:
     name, space, rest = role.partition(" ")  # `dictionary` PER
     return f"`{name}`{space}{rest}"
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ner_distill.errors import RunError
@@ -56,15 +57,14 @@ def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dic
 
 
 def restore_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` took."""
+    """Put back what `optimizer_tensors` returned. Raises RunError for state of a parameter that the model lacks."""
     parameters = dict(model.named_parameters())
     for name, value in tensors.items():
         owner, _, key = name.rpartition(".")
         if owner not in parameters:
             raise RunError(f"the checkpoint has optimizer state of {owner}, which this model has not")
-        parameter = parameters[owner]
         # the step counter as well: fused AdamW wants it beside the parameter
-        optimizer.state[parameter][key] = value.to(parameter.device)
+        optimizer.state[parameters[owner]][key] = value.to(parameters[owner].device)
 
 
 def random_state() -> dict[str, Tensor]:
@@ -76,27 +76,21 @@ def random_state() -> dict[str, Tensor]:
 
 
 def restore_random_state(state: dict[str, Tensor]) -> None:
-    """Put back what `random_state` took."""
     torch.set_rng_state(state["cpu"])
     if "cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"])
 
 
 def save_checkpoint(
-    directory: Path,
-    progress: Progress,
-    tensors: dict[str, dict[str, Tensor]],
-    *,
-    rank: int,
-    main: bool,
-    wait: Callable[[], object],
+    directory: Path, progress: Progress, tensors: dict[str, dict[str, Tensor]], accelerator: Accelerator
 ) -> None:
-    """Write `step-NNNNNNNNN-epoch-NNNN/` with one safetensors file per entry of `tensors`; older ones go afterwards.
+    """Write `step-NNNNNNNNN-epoch-NNNN/` with one safetensors file per entry of `tensors`, then remove older ones.
 
-    Every process writes its own random state; `wait` lets all processes meet.
-    Raises TrainingError where the disk is full, RunError where the place cannot be written; the checkpoint before
+    All processes call this together; each writes its own random state.
+    Raises TrainingError where the disk is full, RunError where the directory cannot be written; the checkpoint before
     stays, and nothing of this one.
     """
+    main, wait = accelerator.is_main_process, accelerator.wait_for_everyone
     final = directory / f"step-{progress.step:09d}-epoch-{progress.epoch:04d}"
     temporary = directory / f"{final.name}.tmp"
     with _all_or_nothing(temporary, main):
@@ -108,7 +102,7 @@ def save_checkpoint(
                 save_weights(temporary / f"{name}.safetensors", entry)
             atomic_write_text(temporary / "progress.json", json.dumps(asdict(progress)), advice=KEPT)
         wait()
-        save_weights(temporary / f"random-{rank}.safetensors", random_state())
+        save_weights(temporary / f"random-{accelerator.process_index}.safetensors", random_state())
         wait()
         if main:
             if final.exists():  # saved twice at one place: both say the same
@@ -132,10 +126,7 @@ def _all_or_nothing(directory: Path, main: bool) -> Iterator[None]:
 
 
 def checkpoints(directory: Path) -> list[Path]:
-    """Whole checkpoints, oldest first."""
-    if not directory.is_dir():
-        return []
-    return sorted(path for path in directory.iterdir() if NAME.fullmatch(path.name))
+    return sorted(path for path in directory.glob("step-*") if NAME.fullmatch(path.name))
 
 
 def read_progress(checkpoint: Path) -> Progress:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,23 +51,17 @@ class Objective(Protocol):
 
         A term that is not named is not of this batch's kind; one of 0 is, and has nothing to say.
         """
-        ...
 
     def sums(self, batch: Batch) -> dict[str, Tensor]:
         """Each term summed over the batch: scalars with gradient."""
-        ...
 
 
 class TrainingData(Protocol):
     """Batches that are a function of the epoch alone."""
 
-    def plan(self, epoch: int) -> Sequence[Any]:
-        """The micro-batches of an epoch, each as whatever `load` understands."""
-        ...
+    def plan(self, epoch: int) -> Sequence[Any]: ...
 
-    def load(self, micro_batch: Any, epoch: int) -> Batch:
-        """One micro-batch."""
-        ...
+    def load(self, micro_batch: Any, epoch: int) -> Batch: ...
 
 
 class Adversary(Protocol):
@@ -75,7 +69,6 @@ class Adversary(Protocol):
 
     def backward(self, loss: Callable[[], Tensor], backward: Callable[[Tensor], None]) -> Tensor:
         """The plain loss, detached, after all passes."""
-        ...
 
 
 class PlainPass:
@@ -94,11 +87,9 @@ class Weighting(Protocol):
 
     def weights(self, given: dict[str, float]) -> dict[str, float]:
         """The objective's weights → those of the coming step."""
-        ...
 
     def after_step(self, means: dict[str, float]) -> None:
         """Take in the mean of each term that occurred in a step, over all its micro-batches and processes."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -115,7 +106,7 @@ class TrainingTask:
     objective: Objective
     data: TrainingData
     groups: Sequence[dict[str, Any]]
-    evaluate: Callable[[nn.Module], dict[str, float]]
+    evaluate: Callable[[Any], dict[str, float]]
     frozen: Sequence[nn.Module] = ()
     adversary: Adversary | None = None
     weighting: Weighting | None = None
@@ -139,8 +130,7 @@ class Fit:
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.objective, self.data, self.evaluate = task.objective, task.data, task.evaluate
         self.settings, self.seed, self.reporter = optim, seed, reporter
-        self.checkpoints = directory / "checkpoints"
-        self.directory = directory
+        self.directory, self.checkpoints = directory, directory / "checkpoints"
         self.adversary = task.adversary or PlainPass()
         self.frozen = [parameter for part in task.frozen for parameter in part.parameters() if parameter.requires_grad]
         self.weighting = task.weighting
@@ -170,7 +160,9 @@ class Fit:
             while self.progress.epoch < self.settings.epochs and not self._out_of_patience():
                 self._epoch(loader, signals)
                 self._after_epoch(records)
-        self._load_best()
+        self.accelerator.wait_for_everyone()
+        self.model.load_state_dict(load_weights(self.checkpoints / "best.safetensors"))
+        self.model.eval()
         self._freeze(False)
         return self.progress
 
@@ -222,8 +214,7 @@ class Fit:
     def _step(self, batches: list[Batch], done: float) -> None:
         counts = [self.objective.counts(batch) for batch in batches]
         names = sorted(self.objective.weights)
-        own = torch.tensor([sum(count.get(name, 0.0) for count in counts) for name in names], dtype=torch.float64)
-        totals = dict(zip(names, sum_over_processes(self.accelerator, own).tolist(), strict=True))
+        totals = self._sums({name: sum(count.get(name, 0.0) for count in counts) for name in names})
         shares = self._shares(counts, names)
         weights = self.objective.weights if self.weighting is None else self.weighting.weights(self.objective.weights)
         weights = {name: weights[name] * shares[name] for name in names}
@@ -234,8 +225,7 @@ class Fit:
                 self._passes(batch.to(self.accelerator.device), totals, weights, own_sums)
         gradients = sum_gradients(self.accelerator, self.parameters)
         # sums of all processes: where one must stop, all stop
-        own = torch.tensor([own_sums[name] for name in names], dtype=torch.float64)
-        step_sums = dict(zip(names, sum_over_processes(self.accelerator, own).tolist(), strict=True))
+        step_sums = self._sums(own_sums)
         norm = nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
         self._require_finite(norm, step_sums)
         if self.settings.clip:
@@ -259,9 +249,13 @@ class Fit:
         however many micro-batches make a step.
         """
         counting = [count for count in counts if any(count.get(name) for name in names)]
-        own = torch.tensor([float(len(counting)), *(sum(name in count for count in counting) for name in names)])
-        batches, *having = sum_over_processes(self.accelerator, own.double()).tolist()
-        return {name: number / max(batches, 1.0) for name, number in zip(names, having, strict=True)}
+        having = {name: sum(name in count for count in counting) for name in names}
+        sums = self._sums({**having, "batches": len(counting)})
+        return {name: sums[name] / max(sums["batches"], 1.0) for name in names}
+
+    def _sums(self, own: Mapping[str, float]) -> dict[str, float]:
+        numbers = torch.tensor(list(own.values()), dtype=torch.float64)
+        return dict(zip(own, sum_over_processes(self.accelerator, numbers).tolist(), strict=True))
 
     def _passes(
         self, batch: Batch, totals: dict[str, float], weights: dict[str, float], step_sums: dict[str, float]
@@ -282,8 +276,7 @@ class Fit:
             step_sums[name] += value.item()
 
     def _require_finite(self, norm: Tensor, step_sums: dict[str, float]) -> None:
-        finite = math.isfinite(norm.item()) and all(math.isfinite(value) for value in step_sums.values())
-        if finite:
+        if all(map(math.isfinite, [norm.item(), *step_sums.values()])):
             return
         kept = saved.checkpoints(self.checkpoints)
         where = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint was due before that"
@@ -309,8 +302,7 @@ class Fit:
             candidate.eval()
             scores = self.evaluate(candidate)
         # the first process decides for all: where figures differ in a rounding, all must still do the same
-        own_score = torch.tensor([scores["score"] if self.accelerator.is_main_process else 0.0], dtype=torch.float64)
-        scores = {**scores, "score": sum_over_processes(self.accelerator, own_score).item()}
+        scores = scores | self._sums({"score": scores["score"] if self.accelerator.is_main_process else 0.0})
         self._tick()
         progress.epochs_without_gain = 0 if scores["score"] > progress.best_score else progress.epochs_without_gain + 1
         if scores["score"] >= progress.best_score:  # of equals the later: one that finds nothing yet has learned more
@@ -341,15 +333,7 @@ class Fit:
         if self.weighting is not None:
             numbers = self.weighting.running.items()
             tensors["weighting"] = {name: torch.tensor(value, dtype=torch.float64) for name, value in numbers}
-        accelerator = self.accelerator
-        saved.save_checkpoint(
-            self.checkpoints,
-            self.progress,
-            tensors,
-            rank=accelerator.process_index,
-            main=accelerator.is_main_process,
-            wait=accelerator.wait_for_everyone,
-        )
+        saved.save_checkpoint(self.checkpoints, self.progress, tensors, self.accelerator)
 
     def _restore(self) -> None:
         found = saved.checkpoints(self.checkpoints)
@@ -376,11 +360,6 @@ class Fit:
         self.reporter.info(
             f"going on after epoch {self.progress.epoch}, batch {self.progress.batch} (step {self.progress.step})"
         )
-
-    def _load_best(self) -> None:
-        self.accelerator.wait_for_everyone()
-        self.model.load_state_dict(load_weights(self.checkpoints / "best.safetensors"))
-        self.model.eval()
 
 
 def rate_factor(done: float, warmup: float) -> float:

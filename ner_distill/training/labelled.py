@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ner_distill.data.batching import Batch, pad_rows, plan_batches, sample_pairs
 from ner_distill.data.features.base import Featurizer
@@ -21,9 +20,9 @@ class LabelledData:
     """Training batches of labelled sentences, with sampled pairs where a similarity is trained.
 
     Features and tags are computed once. What a batch holds is a function of the seed and the epoch. Batches have `keep`
-    and `weight` where any of the sentences says something of them.
+    and `weight` where any sentence has them.
 
-    partly_kept: entities of which a word does not count, and so none of their words.
+    partly_kept: how many entities contain a word that does not count, so that none of their words does.
     """
 
     def __init__(
@@ -38,8 +37,8 @@ class LabelledData:
         pair_target: str = "type",
     ) -> None:
         self.featurizer = featurizer
-        self.features = [self.featurizer.features(sentence.words) for sentence in sentences]
-        self.sizes = [self.featurizer.size(features) for features in self.features]
+        self.features = [featurizer.features(sentence.words) for sentence in sentences]
+        self.sizes = list(map(featurizer.size, self.features))
         self.words = sum(len(sentence.words) for sentence in sentences)
         flat = [without_overlap(sentence.spans or ()) for sentence in sentences]
         self.tags = [tagset.encode(one, len(sentence.words)) for one, sentence in zip(flat, sentences, strict=True)]
@@ -60,7 +59,11 @@ class LabelledData:
         spans = torch.from_numpy(
             np.concatenate([np.insert(self.spans[index], 0, row, 1) for row, index in enumerate(micro_batch)])
         )
-        keep, weight = self._carriers(micro_batch, mask.shape[1])
+        keep = weight = None
+        if self.keep is not None:
+            keep = pad_rows([self.keep[index] for index in micro_batch], mask.shape[1]).bool()
+        if self.weights is not None:
+            weight = torch.tensor([self.weights[index] for index in micro_batch])
         batch = Batch(inputs, mask, tags=tags, spans=spans, keep=keep, weight=weight)
         if not self.pairs_per_sentence:
             return batch
@@ -71,10 +74,3 @@ class LabelledData:
         equal = keys.ravel()[pairs[:, 0]] == keys.ravel()[pairs[:, 1]]
         targets = torch.from_numpy(equal.astype(np.float32))
         return replace(batch, pairs=torch.from_numpy(pairs), pair_targets=targets)
-
-    def _carriers(self, micro_batch: Sequence[int], width: int) -> tuple[Tensor | None, Tensor | None]:
-        """`keep` and `weight` of a batch."""
-        weight = None if self.weights is None else torch.tensor([self.weights[index] for index in micro_batch])
-        if self.keep is None:
-            return None, weight
-        return pad_rows([self.keep[index] for index in micro_batch], width).bool(), weight

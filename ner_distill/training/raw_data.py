@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,14 +19,6 @@ from ner_distill.training.labelled import LabelledData
 
 HELD = 200_000  # sentences: with words of a common length some 50 MB
 Words = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A micro-batch: numbers of sentences, and which kind of sentences they are."""
-
-    numbers: list[int]
-    raw: bool
 
 
 def read_sample(
@@ -45,8 +36,8 @@ def read_sample(
         if len(sentence.words) > longest:
             too_long += 1
             continue
+        place = taken if taken < held else rng.randrange(taken + 1)
         taken += 1
-        place = taken - 1 if taken <= held else rng.randrange(taken)
         if place < held:
             words = tuple(map(sys.intern, sentence.words))  # one copy of each form
             sample[place : place + 1] = [words]
@@ -81,14 +72,17 @@ class WithRawText:
         self.words = int(ends[-1])
         self._features: dict[int, Any] = {}  # of the epoch that was planned
 
-    def plan(self, epoch: int) -> list[Planned]:
-        """The micro-batches of an epoch. The first is a labelled one: it has all terms, as a `Weighting` needs."""
+    def plan(self, epoch: int) -> list[tuple[str, list[int]]]:
+        """Micro-batches as ("labelled" or "raw", sentence numbers).
+
+        The first is a labelled one: it has all terms, as a `Weighting` needs.
+        """
         chosen = self.numbers(epoch)
         self._features = {number: self.featurizer.features(self.sentences[number]) for number in chosen}
         sizes = [self.featurizer.size(self._features[number]) for number in chosen]
         batches = plan_batches(sizes, budget=self.budget, seed=self.seed, epoch=epoch)
-        labelled = [Planned(batch, raw=False) for batch in self.labelled.plan(epoch)]
-        raw = [Planned([chosen[index] for index in batch], raw=True) for batch in batches]
+        labelled = [("labelled", batch) for batch in self.labelled.plan(epoch)]
+        raw = [("raw", [chosen[index] for index in batch]) for batch in batches]
         return interleaved(labelled, raw)
 
     def numbers(self, epoch: int) -> list[int]:
@@ -99,9 +93,10 @@ class WithRawText:
         since = (self.begins - epoch * stretch) % self.words
         return [int(number) for number in np.flatnonzero(since < stretch)]
 
-    def load(self, micro_batch: Planned, epoch: int) -> Batch:
+    def load(self, micro_batch: tuple[str, list[int]], epoch: int) -> Batch:
         """One micro-batch of the epoch that was planned."""
-        if not micro_batch.raw:
-            return self.labelled.load(micro_batch.numbers, epoch)
-        inputs = self.featurizer.collate([self._features[number] for number in micro_batch.numbers])
+        kind, numbers = micro_batch
+        if kind == "labelled":
+            return self.labelled.load(numbers, epoch)
+        inputs = self.featurizer.collate([self._features[number] for number in numbers])
         return Batch(inputs, inputs["mask"])

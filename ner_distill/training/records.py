@@ -20,8 +20,7 @@ class Records:
     def __init__(self, directory: Path, *, wanted: bool, first_step: int) -> None:
         """wanted: False writes nothing (all processes but the first). first_step: earlier points stay on the curves."""
         self.path = directory / "metrics.jsonl"
-        self._wanted = wanted
-        self._first = first_step
+        self._wanted, self._first = wanted, first_step
         self._board: Any = None
 
     def __enter__(self) -> Self:
@@ -39,7 +38,7 @@ class Records:
                 self._board.close()
 
     def add(self, done: Progress, means: Mapping[str, float], scores: Mapping[str, float]) -> None:
-        """The epoch that was just done. Raises TrainingError where the disk is full."""
+        """Write the figures of the epoch that has just ended. Raises TrainingError where the disk is full."""
         if not self._wanted:
             return
         line = {"epoch": done.epoch, "step": done.step, "seconds": round(done.seconds, 2), "loss": means, **scores}
@@ -53,7 +52,7 @@ class Records:
 
 
 def keep_epochs(directory: Path, epochs: int) -> None:
-    """On resume: an epoch whose checkpoint was never finished is trained again, whatever was written about it."""
+    """Remove the lines of later epochs, which have no checkpoint and are trained again."""
     path = directory / "metrics.jsonl"
     if path.exists():
         lines = path.read_text("utf-8").splitlines()[:epochs]

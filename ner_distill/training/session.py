@@ -69,7 +69,7 @@ class Session:
         self.resumes = kind.resumes(self.out, self._resume)
 
     def finished(self, record: Record) -> bool:
-        """Whether the training that is resumed has come to its end. Raises as `Record.require_same` does."""
+        """Returns whether a training is resumed that has come to its end. Raises as `Record.require_same` does."""
         if not self.resumes:
             return False
         record.require_same(self.out)
@@ -79,19 +79,18 @@ class Session:
         return True
 
     def begin(self, record: Record) -> None:
-        """Make the directory of a new training, and log into it. Until then nothing has been made or replaced."""
+        """Make the directory of a new training, and log into it. Nothing is made or replaced before."""
         if self.main and not self.resumes:
             open_directory(self.kind, self.out, record, resume=self._resume, overwrite=self._overwrite)
         self.accelerator.wait_for_everyone()
         self.reporter.log_to(self.out / "log.txt")
 
     def loop(self, task: TrainingTask, *, epochs: int | None = None) -> Fit:
-        """The loop of a training. epochs: where they are not those of the configuration."""
         optim = self.config.optim if epochs is None else self.config.optim.model_copy(update={"epochs": epochs})
         return Fit(task, optim, self.out, seed=self.config.seed, reporter=self.reporter, accelerator=self.accelerator)
 
     def finish(self, save: Callable[[Path], None], metrics: Mapping[str, Any]) -> None:
-        """Write the model and then `metrics.json`, the mark of a finished training; checkpoints are of no more use."""
+        """Write the model, then `metrics.json`, which marks a finished training, and remove the checkpoints."""
         if self.main:
             save(self.out)
             write_json(self.out / "metrics.json", metrics)
@@ -101,7 +100,7 @@ class Session:
     # ---- of a teacher or a student
 
     def trained(self, development: Sequence[Sentence]) -> Trained:
-        """The model of a finished run, and its scores."""
+        """Load the model of a finished run and score it."""
         built = load_run(self.out)
         dev_set = DevelopmentSet(development, built.featurizer, built.info.tagset)
         return Trained(built, dev_set.scores(built.tagger), self.main)
@@ -109,7 +108,7 @@ class Session:
     def train(
         self, built: AnyBuilt, task: TrainingTask, dev_set: DevelopmentSet, counts: Callable[[], Mapping[str, int]]
     ) -> Trained:
-        """Train to the end, write the run and score it. counts: what the featurizer could not take as it was."""
+        """Train to the end, write the run and score it. counts: of what is left out or cut, asked after training."""
         done = self.loop(task).run(resume=self.resumes)
         scores = dev_set.scores(built.tagger)
         metrics = {

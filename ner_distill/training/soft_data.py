@@ -39,10 +39,10 @@ class SoftData:
     ) -> None:
         """spans: the student has a span head, batches need `span_probs`."""
         self.store, self.gold, self.spans = store, gold, spans
-        self.featurizer = featurizer
+        self.featurizer, self.seed = featurizer, seed
         # the store counts words, the budget what the encoder computes: pieces, for a pretrained one
         sample = (row.words for row in islice(store.iter_rows(), SAMPLED))
-        self.budget, self.seed = budget / units_per_word(sample, self.featurizer), seed
+        self.budget = budget / units_per_word(sample, featurizer)
 
     def plan(self, epoch: int) -> list[tuple[str, list[int]]]:
         """Micro-batches as ("soft", block numbers) or ("gold", sentence numbers)."""
@@ -83,19 +83,11 @@ def soft_batch(blocks: Sequence[SoftBlock], featurizer: Featurizer[Any], *, span
     for index, row in enumerate(rows):
         probs[index, : len(row.words)] = row.probs
         keep[index, : len(row.words)] = row.keep
+    # (sentence, word) of both words of each pair; sentences are numbered in their block
+    places = np.concatenate([block.pairs for block in blocks]).astype(np.int64).reshape(-1, 2, 2)
     firsts = np.cumsum([0, *(len(block.rows) for block in blocks[:-1])])
-    pairs = np.concatenate(
-        [
-            np.stack(
-                [
-                    (block.pairs[:, 0] + first) * width + block.pairs[:, 1],
-                    (block.pairs[:, 2] + first) * width + block.pairs[:, 3],
-                ],
-                axis=1,
-            )
-            for block, first in zip(blocks, firsts, strict=True)
-        ]
-    ).astype(np.int64)
+    firsts = np.repeat(firsts, [len(block.pairs) for block in blocks])
+    pairs = (places[..., 0] + firsts[:, None]) * width + places[..., 1]
     similarity = np.concatenate([block.similarity for block in blocks]).astype(np.float32)
     # a pair with a dropped word says nothing that can be relied on
     sound = keep.ravel()[pairs].all(axis=1)
@@ -111,7 +103,6 @@ def soft_batch(blocks: Sequence[SoftBlock], featurizer: Featurizer[Any], *, span
 
 
 def _span_probs(rows: Sequence[SoftRow], probs: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """(batch, types, words, words): see `Batch.span_probs`."""
     stored = [row.spans for row in rows if row.spans is not None]
     if not stored:
         return span_probs_of_tags(probs.log(), mask)

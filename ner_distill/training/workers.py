@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Sequence
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ner_distill.errors import ConfigError, NerDistillError
 
@@ -54,7 +54,7 @@ def run_processes(
 
 
 def require_one_process(message: str) -> None:
-    """Raise ConfigError with this message where torchrun started several processes."""
+    """Raises ConfigError with this message where torchrun started several processes."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError(message)
 
@@ -107,19 +107,13 @@ def _serve(pipe: Connection, threads: int | None, quiet: bool) -> None:
     except EOFError:
         return
     threading.Thread(target=_end_with_pipe, args=[pipe], daemon=True).start()
-    if reason := _reason(work, task):
-        pipe.send(reason)
-
-
-def _reason(work: Callable[[Any], None], task: Any) -> str | None:
     try:
         work(task)
     except NerDistillError as error:
-        return str(error)
+        pipe.send(str(error))
     except Exception as error:  # whatever it is, the parent is to say it, and to go on with the others
         traceback.print_exc()
-        return f"{type(error).__name__}: {error}"
-    return None
+        pipe.send(f"{type(error).__name__}: {error}")
 
 
 def _end_with_pipe(pipe: Connection) -> None:

@@ -22,11 +22,12 @@ from ner_distill.training.checkpoint import (
     restore_random_state,
     save_checkpoint,
 )
+from ner_distill.training.processes import make_accelerator
 
 
 def save(directory, step, *, epoch=0, value=0.0):
     tensors = {"model": {"weight": torch.full((2, 3), value)}}
-    save_checkpoint(directory, Progress(epoch=epoch, step=step), tensors, rank=0, main=True, wait=lambda: None)
+    save_checkpoint(directory, Progress(epoch=epoch, step=step), tensors, make_accelerator())
 
 
 # ---- files of tensors
@@ -168,7 +169,7 @@ def test_progress_comes_back_exactly(tmp_path):
         sums={"entities": 1e-300},
         totals={"entities": 12345678.0},
     )
-    save_checkpoint(tmp_path, progress, {}, rank=0, main=True, wait=lambda: None)
+    save_checkpoint(tmp_path, progress, {}, make_accelerator())
     assert read_progress(checkpoints(tmp_path)[0]) == progress
 
 

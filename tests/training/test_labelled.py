@@ -129,9 +129,9 @@ def test_entities_that_overlap_a_masked_one_are_left_out_as_in_training() -> Non
 
 def test_masked_entities_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     said = io.StringIO()
-    Development(monkeypatch, None, None).data.say_left_out("--dev", Reporter(stream=said))
+    Development(monkeypatch, None, None).data.warn_left_out("--dev", Reporter(stream=said))
     assert said.getvalue() == ""
-    Development(monkeypatch, "--++", None).data.say_left_out("--dev", Reporter(stream=said))
+    Development(monkeypatch, "--++", None).data.warn_left_out("--dev", Reporter(stream=said))
     assert (
         "--dev: 1 of 4 entities are masked (keep): they do not count, nor does what is found there" in said.getvalue()
     )

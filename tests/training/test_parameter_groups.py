@@ -41,7 +41,7 @@ def new_teacher(encoder: nn.Module, evaluator: nn.Module | None = None) -> Teach
 
 
 def rates_of(teacher: Teacher, encoders: list[nn.Module], **settings: float) -> dict[str, float]:
-    groups = parameter_groups(teacher, encoders, OPTIM, **settings)
+    groups = parameter_groups(teacher, encoders, OPTIM.model_copy(update=settings))
     rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
     assert sum(len(group["params"]) for group in groups) == len(rates) == len(list(teacher.parameters()))
     return {name: rates[id(parameter)] for name, parameter in teacher.named_parameters()}
@@ -87,7 +87,7 @@ def test_weight_decay_is_on_matrices_of_every_layer_and_on_nothing_else(layer_de
     teacher = new_teacher(encoder)
     decayed = {
         id(parameter)
-        for group in parameter_groups(teacher, [encoder], OPTIM, layer_decay=layer_decay)
+        for group in parameter_groups(teacher, [encoder], OPTIM.model_copy(update={"layer_decay": layer_decay}))
         if group["weight_decay"]
         for parameter in group["params"]
     }
@@ -99,7 +99,7 @@ def test_weight_decay_is_on_matrices_of_every_layer_and_on_nothing_else(layer_de
 def test_a_frozen_parameter_is_in_no_group():
     encoder = new_encoder()
     encoder.embedding.requires_grad_(False)
-    groups = parameter_groups(new_teacher(encoder), [encoder], OPTIM, layer_decay=0.5)
+    groups = parameter_groups(new_teacher(encoder), [encoder], OPTIM.model_copy(update={"layer_decay": 0.5}))
     inside = {id(parameter) for group in groups for parameter in group["params"]}
     assert inside.isdisjoint(map(id, encoder.embedding.parameters()))
 

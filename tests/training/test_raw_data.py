@@ -95,7 +95,7 @@ def test_another_seed_reads_in_another_order() -> None:
 
 def test_batches_hold_what_the_epoch_reads_and_keep_to_the_budget() -> None:
     found = data()
-    raw = [one.numbers for one in found.plan(2) if one.raw]
+    raw = [numbers for kind, numbers in found.plan(2) if kind == "raw"]
     assert sorted(number for numbers in raw for number in numbers) == found.numbers(2)
     for numbers in raw:
         assert len(numbers) * max(len(found.sentences[number]) for number in numbers) <= 40
@@ -103,23 +103,23 @@ def test_batches_hold_what_the_epoch_reads_and_keep_to_the_budget() -> None:
 
 @pytest.mark.parametrize("sentences", [5, 90])
 def test_raw_batches_are_spread_evenly_behind_a_labelled_one(sentences: int) -> None:
-    kinds = [one.raw for one in data(RAW[:sentences], budget=20).plan(0)]
-    labelled, raw = kinds.count(False), kinds.count(True)
-    assert not kinds[0]
+    kinds = [kind for kind, _ in data(RAW[:sentences], budget=20).plan(0)]
+    labelled, raw = kinds.count("labelled"), kinds.count("raw")
+    assert kinds[0] == "labelled"
     assert raw
     for end in range(len(kinds)):
-        share = kinds[:end].count(True) / raw - kinds[:end].count(False) / labelled
+        share = kinds[:end].count("raw") / raw - kinds[:end].count("labelled") / labelled
         assert abs(share) <= 1 / raw + 1 / labelled
 
 
 def test_raw_batches_have_neither_tags_nor_spans_and_labelled_ones_have_both() -> None:
     found = data()
     plan = found.plan(0)
-    assert {one.raw for one in plan} == {True, False}
-    for one in plan:
-        batch = found.load(one, 0)
-        assert (batch.tags is None, batch.spans is None, batch.pairs) == (one.raw, one.raw, None)
-        assert batch.mask.shape[0] == len(one.numbers)
+    assert {kind for kind, _ in plan} == {"labelled", "raw"}
+    for kind, numbers in plan:
+        batch = found.load((kind, numbers), 0)
+        assert (batch.tags is None, batch.spans is None, batch.pairs) == (kind == "raw", kind == "raw", None)
+        assert batch.mask.shape[0] == len(numbers)
 
 
 # ---- what is read of the files

@@ -57,14 +57,12 @@ def estimate_priors(sentences: Sequence[Sentence]) -> dict[str, float]:
                     labelled[label][place].add(form)
     priors = {}
     for label, share in labelled_shares(sentences).items():
-        bounds = (_lower_bound(len(found), len(forms[place])) for place, found in labelled[label].items())
-        coverage = max(bounds, default=0.0)
-        priors[label] = min(share / (coverage if coverage > 0 else UNKNOWN), max(0.5, share))
+        coverage = 0.0
+        for place, found in labelled[label].items():
+            count = len(forms[place])
+            coverage = max(coverage, len(found) / count - math.sqrt(-math.log(DELTA) / (2 * count)))
+        priors[label] = min(share / (coverage or UNKNOWN), max(0.5, share))
     return priors
-
-
-def _lower_bound(labelled: int, forms: int) -> float:
-    return labelled / forms - math.sqrt(-math.log(DELTA) / (2 * forms))
 
 
 def _labels(sentence: Sentence) -> list[str]:

@@ -16,10 +16,9 @@ from typing import Any
 
 from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
-from ner_distill.data.formats.reading import flattened, read_labelled
-from ner_distill.data.sentence import labels_of
+from ner_distill.data.formats.reading import read_labelled
 from ner_distill.directories import OutputKind, make_directory
-from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
+from ner_distill.errors import ConfigError, NerDistillError, RunError
 from ner_distill.files import read_json, write_json
 from ner_distill.options.training import CompareOptions
 from ner_distill.pipelines.comparison.configurations import problems_of
@@ -29,7 +28,7 @@ from ner_distill.runs.heads import finds_spans
 from ner_distill.runs.info import RunInfo, write_config
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import RunRecord, fingerprints, require_same_files, require_same_values
-from ner_distill.training.development import check_development_labels
+from ner_distill.training.reading import read_development, read_training
 from ner_distill.training.workers import require_one_process
 
 COMPARISON = OutputKind("compare", "comparison", (FILE,), can_overwrite=False)
@@ -82,7 +81,6 @@ def compare(
 def _do(
     jobs: Sequence[Job], runner: Runner, write: Callable[[Sequence[Run]], Comparison], reporter: Reporter
 ) -> Comparison:
-    """Do all jobs that are not finished, writing after each."""
     done = [_outcome(job) for job in jobs if job.finished]
     left = [(number, job) for number, job in enumerate(jobs, start=1) if not job.finished]
     if done:
@@ -103,24 +101,21 @@ def _do(
 
 
 def _read_data(options: CompareOptions, configs: Sequence[TeacherConfig]) -> tuple[RunInfo, dict[str, Any]]:
-    """Returns what all runs will be, and the hashes of the files. What is wrong in these is said once and at once.
+    """Returns what all runs will be, and the hashes of the files.
 
-    What is odd in them is not: each training says it again.
+    Raises NerDistillError where a file is wrong, before any run does. Warnings are left to the runs, which read again.
     """
     files = {"train": options.train, "dev": options.dev} | ({"test": options.test} if options.test else {})
     if "-" in (str(path) for paths in files.values() for path in paths):
         raise ConfigError("standard input is read once, and every run reads these files: give files")
     quiet, reading = Reporter(quiet=True), options.reading()
-    sentences, unit = read_labelled(options.train, "`train`", reading, quiet, keep_nested=True)
-    info = RunInfo("teacher", unit, labels_of(sentences))
-    if not all(finds_spans(config.head) for config in configs):
-        flattened(sentences, "`train`", reading, quiet)  # refused here if `flatten` does not say how
-    if not info.labels:
-        raise DataError("`train`: no entity in any sentence; there is nothing to learn")
-    development, _ = read_labelled(options.dev, "`dev`", reading, quiet, unit=unit, keep_nested=True)
-    check_development_labels(info.labels, labels_of(development), quiet)
+    # a head that finds no nested entities, if there is one: then `flatten` has to say what becomes of them
+    head = min((config.head for config in configs), key=finds_spans)
+    text = read_training(options.train, "`train`", head, reading, quiet)
+    read_development(options.dev, text.unit, text.labels, reading, quiet)
     if options.test:
-        read_labelled(options.test, "`test`", reading, quiet, unit=unit, keep_nested=True)
+        read_labelled(options.test, "`test`", reading, quiet, unit=text.unit, keep_nested=True)
+    info = RunInfo("teacher", text.unit, text.labels)
     return info, {role: fingerprints(paths) for role, paths in files.items()}
 
 
@@ -144,14 +139,14 @@ def _check_out(options: CompareOptions, inputs: dict[str, Any]) -> dict[str, Any
 def _check_begun(jobs: Sequence[Job], info: RunInfo, inputs: dict[str, Any]) -> None:
     """Raise ConfigError where a run to reuse or to go on with was begun with something else."""
     problems: list[str] = []
-    knowledge: dict[str, dict[str, Any]] = {}
+    named: dict[str, dict[str, Any]] = {}  # in a configuration: hashed once for all seeds
     for job in jobs:
         if not job.begun:
             continue
         try:
-            if job.name not in knowledge:
-                knowledge[job.name] = inputs_of(job.config)
-            expected = {"train": inputs["train"], "dev": inputs["dev"], **knowledge[job.name]}
+            if job.name not in named:
+                named[job.name] = inputs_of(job.config)
+            expected = {"train": inputs["train"], "dev": inputs["dev"], **named[job.name]}
             RunRecord(job.config, info, expected).require_same(job.run)
         except NerDistillError as error:
             problems += [f"{job.run}: {problem}" for problem in problems_of(error)]

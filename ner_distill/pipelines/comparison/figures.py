@@ -1,4 +1,4 @@
-"""What a comparison of configurations came to: figures of runs, and means over seeds."""
+"""The results of a comparison of configurations: figures of runs, and means over seeds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILE = "comparison.json"
 
 @dataclass(frozen=True)
 class Figures:
-    """What one run came to.
+    """The results of one run.
 
     dev, test: F1 of exact spans, 0 to 1; test is None where there are no such files.
     seconds: of training, evaluation after each epoch included; epochs: so many were trained.
@@ -59,7 +59,6 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread | None:
-        """None of no values."""
         if not values:
             return None
         return cls(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))

@@ -38,27 +38,25 @@ class Job:
 
     @property
     def begun(self) -> bool:
-        """Whether there is a run to go on with."""
         return TEACHER_RUN.state(self.run) != "absent"
 
     @property
     def trained(self) -> bool:
-        """Whether only the scoring is left to do, if anything."""
+        """Whether nothing or only the scoring is left to do."""
         return TEACHER_RUN.state(self.run) == "finished"
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
         measured = self.measured()
         return self.trained and "peak_mib" in measured and ("test" in measured or not self.options.test)
 
     def measured(self) -> dict[str, Any]:
-        """Returns what its process noted beside the run; nothing before it did."""
+        """Returns what its process wrote into `measured.json`; {} before."""
         path = self.run / "measured.json"
         return dict(read_json(path, "")) if path.is_file() else {}
 
     def figures(self) -> Figures:
-        """Returns what a finished run came to. Raises RunError where it is damaged."""
+        """Returns the figures of a finished run. Raises RunError where it is damaged."""
         metrics, measured = read_json(self.run / "metrics.json", "the run is damaged"), self.measured()
         try:
             return Figures(
@@ -75,14 +73,11 @@ class Job:
 
 
 Runner = Callable[[Job, bool], str | None]
-"""Does a job, in silence if told so. Returns None, or the message where it failed."""
+"""Does a job; True: in silence. Returns None, or the message of its failure."""
 
 
 def run_in_process(job: Job, quiet: bool) -> str | None:
-    """Do a job in a process of its own, which stops, keeping a checkpoint, as soon as this one ends or is interrupted.
-
-    Returns: None, or the message where it failed.
-    """
+    """Do a job in a process of its own, which keeps a checkpoint and stops when this one ends or is interrupted."""
     ((_, reason),) = run_processes(do_job, [job], quiet=quiet)
     return reason
 
@@ -97,24 +92,16 @@ def do_job(job: Job) -> None:
 
     options, measured = job.options, job.measured()
     if not job.trained:
-        reading = asdict(options.reading())
-        teacher = TeacherOptions(train=options.train, dev=options.dev, out=job.run, **reading)
+        teacher = TeacherOptions(train=options.train, dev=options.dev, out=job.run, **asdict(options.reading()))
         train_teacher(job.config, teacher, resume="auto")
         measured = {"peak_mib": peak_mib(), "gpu_mib": gpu_mib()}
     measured.setdefault("peak_mib", None)  # killed between the last line of training and the measuring: not known
     measured.setdefault("gpu_mib", None)
     write_json(job.run / "measured.json", measured)
     if options.test and "test" not in measured:
-        scores = evaluate(
-            EvaluateOptions(
-                model=job.run,
-                data=options.test,
-                format=options.format,
-                scheme=options.scheme,
-                tag_column=options.tag_column,
-                strict=options.strict,
-            )
-        )
+        reading = asdict(options.reading())
+        del reading["flatten"]  # entities that overlap all count
+        scores = evaluate(EvaluateOptions(model=job.run, data=options.test, **reading))
         write_json(job.run / "measured.json", measured | {"test": scores.to_json()})
 
 

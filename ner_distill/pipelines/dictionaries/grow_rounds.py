@@ -19,9 +19,9 @@ from typing import Any
 from ner_distill.config import PuConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_raw, resumable
-from ner_distill.data.formats.reading import read_labelled, unit_of_raw
+from ner_distill.data.formats.reading import unit_of_raw
 from ner_distill.data.lexicon.dictionaries import Dictionaries, parse_dictionaries
-from ner_distill.data.sentence import Sentence, Unit, labels_of
+from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.files import read_json, write_json
@@ -35,7 +35,7 @@ from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import load_run
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
-from ner_distill.training.development import check_development_labels
+from ner_distill.training.reading import read_development
 from ner_distill.training.rounds import Rounds, do_rounds
 from ner_distill.training.workers import require_one_process
 
@@ -97,7 +97,7 @@ def grow_rounds(config: TeacherConfig, options: GrowOptions, reporter: Reporter 
 
 @dataclass(frozen=True)
 class _Growing:
-    """What all rounds have in common."""
+    """What every round needs."""
 
     config: TeacherConfig
     options: GrowOptions
@@ -117,10 +117,7 @@ class _Growing:
             make_directory(directory)
             # this round begins with the dictionaries of the one before
             options = replace(self.options, dictionary=_lists(done[-1])) if done else self.options
-            if model is None:
-                f1 = self._train(directory, options)
-            else:
-                f1 = score_model(load_run(model), self.development).micro.f1
+            f1 = score_model(load_run(model), self.development).micro.f1 if model else self._train(directory, options)
             growth = self._grow(directory, number, replace(options, model=teacher), f1)
         added = ", ".join(f"{label} {count:,}" for label, count in growth.added.items())
         self.reporter.info(f"round {number}: development F1 {100 * growth.f1:.2f}, new names: {added}")
@@ -166,7 +163,7 @@ def _read_round(directory: Path, number: int, teacher: Path) -> GrowthRound | No
         return None
     data = read_json(path, "this round is not finished")
     try:
-        forms, added = ({str(k): int(n) for k, n in data[key].items()} for key in ("forms", "added"))
+        forms, added = ({str(label): int(n) for label, n in data[key].items()} for key in ("forms", "added"))
         return GrowthRound(number, teacher, directory / "dictionaries", forms, added, float(data["f1"]))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise RunError(f"{path}: is damaged; remove {directory} and go on with `resume`") from None
@@ -195,8 +192,7 @@ def _read(config: TeacherConfig, options: GrowOptions, lists: dict[str, list[Pat
         raise ConfigError(f"loss.prior: no type {unknown[0]!r}; the dictionaries have {', '.join(labels)}")
     unit = info.unit if info else unit_of_raw(text, options.format, "auto")
     quiet = Reporter(quiet=True)  # each training says again what is odd
-    development, _ = read_labelled(options.dev, "`dev`", ReadOptions(), quiet, unit=unit, keep_nested=True)
-    check_development_labels(labels, labels_of(development), quiet)
+    development = read_development(options.dev, unit, labels, ReadOptions(), quiet)
     dictionaries, _ = Dictionaries.read(lists, unit=unit)
     missing = set(lists)
     for sentence in read_raw(list(text), format=options.format, unit=unit):
@@ -215,7 +211,7 @@ def _nothing_new(done: Sequence[GrowthRound]) -> bool:
 
 def _summary(done: Rounds[GrowthRound]) -> dict[str, Any]:
     return {
-        "rounds": [one.to_json() for one in done.rounds],
+        "rounds": [growth.to_json() for growth in done.rounds],
         "best": done.best.number,
         "teacher": str(done.best.teacher),
         "nothing_new": _nothing_new(done.rounds),

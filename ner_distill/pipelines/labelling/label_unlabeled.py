@@ -80,7 +80,7 @@ def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = 
             if writer.needed(shard):
                 before = labeller.counts()
                 blocks = labeller.blocks(sentences, shard, advance)
-                counted = {key: value - before.get(key, 0) for key, value in labeller.counts().items()}
+                counted = {key: value - before[key] for key, value in labeller.counts().items()}
                 writer.write_shard(shard, blocks, counted)
             else:
                 progress.advance(len(sentences))
@@ -93,7 +93,7 @@ def _voting_teachers(options: LabelUnlabeledOptions, reporter: Reporter) -> Sequ
     if options.min_votes == 1 or len(options.teacher) != 1:
         return options.teacher
     (teacher,) = options.teacher
-    read_info(teacher)
+    read_info(teacher)  # raises RunError where there is no run
     folds = fold_teachers(teacher)
     if folds and not (teacher / "metrics.json").is_file():
         raise ConfigError(f"`teacher` {teacher}: its training is not finished; go on with train-teacher and `resume`")
@@ -120,7 +120,6 @@ def fingerprint(run: Path) -> str:
 def _header(
     paths: Sequence[Path], teachers: Sequence[Built[Teacher]], labeller: Labeller, options: LabelUnlabeledOptions
 ) -> StoreHeader:
-    """Returns everything that decides what the rows are."""
     similarities = [teacher.model.similarity for teacher in teachers if teacher.model.similarity is not None]
     settled = labeller.options
     settings: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -76,12 +77,11 @@ class Labeller:
         self.by_blocks = heads[0] if alone and isinstance(heads[0], SpanHead) else None
         self.compares = options.pairs_per_sentence > 0 and all(model.similarity is not None for model in self.models)
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> Counter[str]:
         """Returns how often the featurizers could not take something as it was, so far, by reason."""
-        counts: dict[str, int] = {}
+        counts = Counter[str]()
         for featurizer in self.featurizers:
-            for key, value in featurizer.counts.items():
-                counts[key] = counts.get(key, 0) + value
+            counts.update(featurizer.counts)
         return counts
 
     def blocks(self, sentences: Sequence[Sentence], shard: int, advance: Callable[[int, int], None]) -> list[SoftBlock]:
@@ -153,39 +153,31 @@ class Labeller:
     ) -> list[npt.NDArray[np.int64]]:
         if not self.compares:
             return [np.zeros((0, 2), dtype=np.int64)] * len(chunks)
-        width = mask.shape[1]
         keys, counted = ((probs.argmax(-1) + 1) // 2).cpu().numpy(), mask.cpu().numpy()
-        return [
-            sample_pairs(
-                keys[rows.start : rows.stop],
-                counted[rows.start : rows.stop],
-                self.options.pairs_per_sentence * len(rows),
-                rng,
-            )
-            + rows.start * width
-            for rows in chunks
-        ]
+        pairs = []
+        for rows in chunks:
+            block, number = slice(rows.start, rows.stop), self.options.pairs_per_sentence * len(rows)
+            pairs.append(sample_pairs(keys[block], counted[block], number, rng) + rows.start * mask.shape[1])
+        return pairs
 
     def _entities(self, model: Teacher, encoded: torch.Tensor, mask: torch.Tensor) -> list[set[Span]]:
-        """Returns the entities that one teacher predicts for each sentence."""
         head = model.tagger.head
         if isinstance(head, SpanHead):
-            predicted: list[set[Span]] = [set() for _ in mask]
-            for row, start, end, label in head.find(encoded, mask)[0].places.tolist():
-                predicted[row].add(Span(start, end, self.tagset.labels[label]))
-            return predicted
+            return self._by_sentence(head.find(encoded, mask)[0], len(mask))
         return [set(self.tagset.decode(row)) for row in head.decode(encoded, mask).tolist()]
 
     def _best(self, probs: torch.Tensor, span_probs: torch.Tensor | None, mask: torch.Tensor) -> list[set[Span]]:
         """Returns the entities of each sentence that the mean of the teachers' probabilities gives."""
-        best: list[set[Span]] = [set() for _ in mask]
         if span_probs is not None:
-            for row, start, end, label in spans_above(span_probs, LIKELY)[0].places.tolist():
-                best[row].add(Span(start, end, self.tagset.labels[label]))
-            return best
-        for spans, row, length in zip(best, probs.float().cpu().numpy(), mask.sum(1).tolist(), strict=True):
-            spans.update(span for span, _ in decode_probs(row[:length], self.tagset))
-        return best
+            return self._by_sentence(spans_above(span_probs, LIKELY)[0], len(mask))
+        rows = zip(probs.float().cpu().numpy(), mask.sum(1).tolist(), strict=True)
+        return [{span for span, _ in decode_probs(row[:length], self.tagset)} for row, length in rows]
+
+    def _by_sentence(self, spans: Spans, sentences: int) -> list[set[Span]]:
+        entities: list[set[Span]] = [set() for _ in range(sentences)]
+        for row, start, end, label in spans.places.tolist():
+            entities[row].add(Span(start, end, self.tagset.labels[label]))
+        return entities
 
     def _drop_outvoted(
         self, keep: npt.NDArray[np.bool_], votes: Sequence[list[set[Span]]], best: Sequence[set[Span]]
@@ -206,7 +198,6 @@ class Labeller:
 
 
 def _row_spans(spans: Spans, scores: torch.Tensor) -> RowSpans:
-    """Returns spans and their probabilities as the store has them."""
     row, start, end, label = spans.places.cpu().numpy().T
     values = np.empty(len(row), SPAN)
     values["start"], values["end"], values["label"] = start, end, label

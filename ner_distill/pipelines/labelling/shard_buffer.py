@@ -100,7 +100,6 @@ class ShardBuffer:
             self._blocks.append((rows, added))
 
     def _put_spans(self, rows: int, spans: RowSpans | None) -> list[slice]:
-        """Add the spans of a batch. Returns the slice of each row."""
         if self._spans is None or spans is None:
             return [slice(0)] * rows
         first = self._spans.append(spans.values).start
@@ -108,7 +107,6 @@ class ShardBuffer:
         return [slice(*bounds) for bounds in pairwise(ends)]
 
     def blocks(self) -> list[SoftBlock]:
-        """Returns all blocks that were added."""
         return [
             SoftBlock(tuple(self._row(slices) for slices in rows), self._pairs[pairs], self._similarity[pairs])
             for rows, pairs in self._blocks

@@ -1,4 +1,4 @@
-"""Batches of masked words, how much is read in a round, and what a model is asked of them.
+"""Batches of masked words, how much is read in a round, and the loss and figures of a model on them.
 
 An epoch of the loop is a ROUND of the text (`pretrain_text.py`), or in a training of so many minutes a part of the
 sequence of all rounds.
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from torch import Tensor
 
 from ner_distill.config import PretrainConfig
@@ -28,7 +29,7 @@ from ner_distill.files import atomic_write_text
 from ner_distill.nn.losses import contrast
 from ner_distill.nn.masked_lm import KNOWN, MaskedPieces, MaskedWords, masked_loss
 from ner_distill.pipelines.pretraining.text import Text
-from ner_distill.training.processes import Accelerator, sum_over_processes
+from ner_distill.training.processes import sum_over_processes
 
 SAMPLED = 500  # sentences that say how much the encoder computes for a word
 COUNTED = 1_000_000  # sentences, spread evenly, on which vocabularies are counted
@@ -50,7 +51,6 @@ class Masker(Protocol):
         self, sentences: Sequence[Sequence[str]], actions: Sequence[Actions], rngs: Sequence[Random]
     ) -> dict[str, Tensor]:
         """`collate` of the masked sentences, and masked (masked,) long, targets (masked,) long."""
-        ...
 
 
 class WordMasker:
@@ -58,27 +58,25 @@ class WordMasker:
 
     def __init__(self, featurizer: WordFeaturizer) -> None:
         """Raises DataError where the vocabulary is empty."""
-        self.featurizer = featurizer
-        self.vocab = featurizer.vocabs["words"]
-        self.forms = self.vocab.forms
-        if not self.forms:
+        self.featurizer, self.vocab = featurizer, featurizer.vocabs["words"]
+        if not self.vocab.forms:
             raise DataError("`text`: no word occurs encoder.min_count times; give more text or lower it")
 
     def inputs(
         self, sentences: Sequence[Sequence[str]], actions: Sequence[Actions], rngs: Sequence[Random]
     ) -> dict[str, Tensor]:
-        """As of Masker; `masked` is flat in batch · words."""
+        """See Masker. `masked` is flat in batch · words."""
         parts = zip(sentences, actions, rngs, strict=True)
-        seen = [replaced(words, action, self.forms, rng) for words, action, rng in parts]
+        seen = [replaced(words, action, self.vocab.forms, rng) for words, action, rng in parts]
         inputs = self.featurizer.collate([self.featurizer.features(words) for words in seen])
-        width = inputs["words"].shape[1]
         masked, targets = [], []
         for row, (words, action) in enumerate(zip(sentences, actions, strict=True)):
-            places = np.flatnonzero(action != LEFT)
-            ids = np.array([self.vocab.id(normal(words[place])) for place in places.tolist()], dtype=np.int64)
-            masked.append(row * width + places[ids >= KNOWN])
-            targets.append(ids[ids >= KNOWN])
-        return inputs | {"masked": _long(masked), "targets": _long(targets)}
+            for place in np.flatnonzero(action != LEFT).tolist():
+                if (target := self.vocab.id(normal(words[place]))) >= KNOWN:
+                    masked.append(row * inputs["words"].shape[1] + place)
+                    targets.append(target)
+        guessed = {"masked": masked, "targets": targets}
+        return inputs | {name: torch.tensor(values, dtype=torch.long) for name, values in guessed.items()}
 
 
 class PieceMasker:
@@ -96,7 +94,7 @@ class PieceMasker:
     def inputs(
         self, sentences: Sequence[Sequence[str]], actions: Sequence[Actions], rngs: Sequence[Random]
     ) -> dict[str, Tensor]:
-        """As of Masker; `masked` is flat in windows · pieces. A piece in several windows is guessed in one."""
+        """See Masker. `masked` is flat in windows · pieces. A piece in several windows is guessed in one."""
         features = [self.featurizer.features(words) for words in sentences]
         inputs = self.featurizer.collate(list(map(self._replaced, features, actions, rngs)))
         whole = self.featurizer.collate(features)["pieces"].flatten()
@@ -144,21 +142,18 @@ class PretrainData:
         return [(round, self.batches(round)[index]) for round, index in places]
 
     def batches(self, round: int) -> list[list[int]]:
-        """The batches of a round, in the order in which they are read."""
         if round not in self._batches:
-            numbers = self.text.sentences(round, self.seed)
-            lengths = self.text.lengths(numbers)
-            plan = plan_batches(lengths, budget=self.budget, seed=self.seed, epoch=round)
-            self._batches = {round: [[numbers[index] for index in batch] for batch in plan]}
+            self._batches = {round: self._in_batches(self.text.sentences(round, self.seed), self.seed, round)}
         return self._batches[round]
 
     def load(self, micro_batch: tuple[int, list[int]], epoch: int) -> Batch:
         return self.masked(TRAINING, *micro_batch)
 
     def held_out(self) -> list[list[int]]:
-        """The batches of held-out sentences."""
-        numbers = self.text.held_out
-        plan = plan_batches(self.text.lengths(numbers), budget=self.budget, seed=None)
+        return self._in_batches(self.text.held_out, None)
+
+    def _in_batches(self, numbers: Sequence[int], seed: int | None, round: int = 0) -> list[list[int]]:
+        plan = plan_batches(self.text.lengths(numbers), budget=self.budget, seed=seed, epoch=round)
         return [[numbers[index] for index in batch] for batch in plan]
 
     def masked(self, role: int, round: int, numbers: Sequence[int]) -> Batch:
@@ -190,7 +185,7 @@ class Minutes:
         self.planned: list[list[int]] = json.loads(file.read_text("utf-8")) if minutes and file.exists() else []
 
     def places(self, epoch: int, batches: Callable[[int], int]) -> list[tuple[int, int]]:
-        """See Planned. Called by all processes together."""
+        """See Planned. All processes call it together."""
         if epoch == len(self.planned):
             start = self._walk(self.planned[-1], batches)[1] if self.planned else (0, 0)
             wanted = self._steps(epoch) if epoch else FIRST_STEPS
@@ -209,13 +204,13 @@ class Minutes:
         return max(1, int(left * speed))
 
     def timed(self, evaluate: Callable[[Any], dict[str, float]]) -> Callable[[Any], dict[str, float]]:
-        """The same, its time noted."""
+        """Returns `evaluate`, which now also measures its time."""
 
         def figures(model: Any) -> dict[str, float]:
             before = time.monotonic()
-            found = evaluate(model)
+            scores = evaluate(model)
             self.evaluation = time.monotonic() - before
-            return found
+            return scores
 
         return figures
 
@@ -274,7 +269,3 @@ def development_figures(model: MaskedWords | MaskedPieces, data: PretrainData) -
         total += len(targets)
     mean = loss / max(total, 1.0)
     return {"score": -mean, "accuracy": right / max(total, 1.0), "perplexity": math.exp(min(mean, 700.0))}
-
-
-def _long(parts: Sequence[Any]) -> Tensor:
-    return torch.from_numpy(np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64))

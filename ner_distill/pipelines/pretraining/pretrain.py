@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,13 +39,7 @@ from ner_distill.pipelines.pretraining.text import Text
 from ner_distill.runs.encoders import count_pieces, count_words, save_start, scratch, start_encoder
 from ner_distill.runs.info import write_config
 from ner_distill.runs.knowledge import LONGEST
-from ner_distill.runs.record import (
-    INPUTS,
-    Inputs,
-    fingerprints,
-    require_same_config,
-    require_same_inputs,
-)
+from ner_distill.runs.record import INPUTS, Inputs, fingerprints, require_same_config, require_same_inputs
 from ner_distill.training.fit import TrainingTask
 from ner_distill.training.optim import parameter_groups
 from ner_distill.training.session import Session
@@ -55,7 +50,7 @@ PRETRAINING = OutputKind("pretrain", "pretraining", ("config.toml", MARK), "metr
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A finished pretraining: its figures on held-out sentences. main: whether this process speaks for all."""
+    """The figures of a finished pretraining on held-out sentences. main: whether this process speaks for all."""
 
     accuracy: float
     perplexity: float
@@ -64,11 +59,16 @@ class Pretrained:
 
 @dataclass(frozen=True)
 class _Model:
-    """What is trained, what feeds it, and the parts that learn at `optim.lr`, as encoders do (others: `head_lr`)."""
+    """What is trained and what feeds it.
+
+    initialised: the parts that learn at `optim.lr`, as encoders do; others at `optim.head_lr`.
+    save: writes the encoder into a directory.
+    """
 
     module: MaskedWords | MaskedPieces
     masker: WordMasker | PieceMasker
     initialised: list[nn.Module]
+    save: Callable[[Path], None]
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,11 @@ class PretrainRecord:
     inputs: Inputs
 
     def write(self, directory: Path) -> None:
-        """Write `config.toml`, `pretrain.json` and `inputs.json`."""
         write_config(directory, self.config)
         atomic_write_text(directory / MARK, json.dumps({"format": 1, "unit": self.unit}) + "\n")
         write_json(directory / INPUTS, self.inputs)
 
     def require_same(self, directory: Path) -> None:
-        """Raise NerDistillError where configuration, text or unit are not what the training began with."""
         about = read_json(directory / MARK, "this is no pretraining")
         if not isinstance(about, dict) or about.get("format") != 1 or about.get("unit") != self.unit:
             raise RunError(
@@ -147,21 +145,8 @@ def _train(config: PretrainConfig, model: _Model, text: Text, lexicon: Lexicon |
     done = loop.run(resume=session.resumes)
     figures = development_figures(model.module, data)
     metrics = {"kind": "pretrain", **figures, "steps": done.step, "seconds": round(done.seconds, 1)}
-    session.finish(lambda out: _save(config, model, out), metrics)
+    session.finish(model.save, metrics)
     return Pretrained(figures["accuracy"], figures["perplexity"], session.main)
-
-
-def _save(config: PretrainConfig, model: _Model, out: Path) -> None:
-    """Write the encoder."""
-    if isinstance(model.module, MaskedWords):
-        assert isinstance(model.masker, WordMasker)
-        assert isinstance(config.encoder, ScratchEncoderConfig)
-        save_start(config.encoder, model.masker.featurizer.unit, model.module.encoder, out)
-    else:
-        from ner_distill.nn.encoders.huggingface import save_backbone
-
-        assert isinstance(model.masker, PieceMasker)
-        save_backbone(model.module.model, model.masker.featurizer.tokenizer, out)
 
 
 # ---- what it begins with
@@ -193,17 +178,17 @@ def _text(options: PretrainOptions, unit: Unit, session: Session) -> Text:
 
 def _piece_model(config: PretrainedEncoderConfig, seed: int) -> _Model:
     """A checkpoint with its own layer for guessing pieces, or a new one where it has none."""
-    from ner_distill.nn.encoders.huggingface import load_masked_lm
+    from ner_distill.nn.encoders.huggingface import load_masked_lm, save_backbone
 
     torch.manual_seed(seed)
     model, whole = load_masked_lm(config.name)
     featurizer = count_pieces(config, cast(Any, model.base_model))
     module = MaskedPieces(model)
-    return _Model(module, PieceMasker(featurizer), [module if whole else model.base_model])
+    save = partial(save_backbone, model, featurizer.tokenizer)
+    return _Model(module, PieceMasker(featurizer), [module if whole else model.base_model], save)
 
 
 def _word_model(config: PretrainConfig, unit: Unit, text: Text, session: Session) -> _Model:
-    """A scratch encoder for the words of the text, or of the directory where it starts."""
     shape, out = config.encoder, session.out
     assert isinstance(shape, ScratchEncoderConfig)
     if (out / VOCABULARY).is_file():  # of the training that is resumed
@@ -217,4 +202,4 @@ def _word_model(config: PretrainConfig, unit: Unit, text: Text, session: Session
     encoder = scratch(shape, featurizer)
     start_encoder(shape, encoder, session.reporter)
     module = MaskedWords(encoder, words=len(masker.vocab), dim=shape.word_dim)
-    return _Model(module, masker, [encoder])
+    return _Model(module, masker, [encoder], partial(save_start, shape, unit, encoder))

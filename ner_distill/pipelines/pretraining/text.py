@@ -69,23 +69,19 @@ class Text:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def __len__(self) -> int:
-        """Sentences."""
         return len(self._sentences)
 
     @property
     def words(self) -> int:
-        """How many words all sentences have."""
         total: int = pyarrow.compute.sum(self._lengths.data.column("length")).as_py()
         return total
 
     def lengths(self, numbers: Sequence[int]) -> list[int]:
-        """How many words these sentences have."""
         return list(self._lengths[numbers]["length"])
 
     def read(self, numbers: Sequence[int]) -> list[list[str]]:
-        """The words of these sentences."""
-        found = self._sentences[numbers]["words"]
-        return [[word.decode("utf-8", "surrogatepass") for word in words] for words in found]
+        sentences = self._sentences[numbers]["words"]
+        return [[word.decode("utf-8", "surrogatepass") for word in words] for words in sentences]
 
     def spread(self, count: int) -> Iterator[list[str]]:
         """So many sentences, or all, spread evenly."""
@@ -94,7 +90,7 @@ class Text:
             yield from self.read(numbers[first : first + TOGETHER])
 
     def rounds(self) -> int:
-        """Rounds in which everything is read once."""
+        """How many rounds read the whole text once."""
         return -(-len(self) // (BLOCK * BLOCKS))
 
     def sentences(self, round: int, seed: int) -> list[int]:
@@ -105,5 +101,5 @@ class Text:
         numbers = (blocks[:, None] * BLOCK + np.arange(BLOCK)).ravel()
         numbers = numbers[numbers < len(self)]
         held_out = (numbers % self._stride == 0) & (numbers // self._stride < len(self.held_out))
-        found: list[int] = numbers[~held_out].tolist()
-        return found
+        kept: list[int] = numbers[~held_out].tolist()
+        return kept
