@@ -290,7 +290,9 @@ def _load_student(directory: Path, info: RunInfo) -> Built[Student]:
                 f"{directory}/config.json: its tags {tags_of(classifier)} "
                 f"are not those of labels.json {info.tagset.tags}"
             )
-        return _hf_student(config, info, classifier, load_tokenizer(directory))
+        built = _hf_student(config, info, classifier, load_tokenizer(directory))
+        built.model.eval()
+        return built
     featurizer = WordFeaturizer.load(directory, info.unit, max_words=config.encoder.max_pieces)
     model = Student(_tagger(config.head, scratch(config.encoder, featurizer), info.tagset), PairSimilarity())
     _fill(model, directory)
