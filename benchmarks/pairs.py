@@ -30,7 +30,7 @@ from ner_distill.teacher.model import Teacher
 
 @dataclass(frozen=True)
 class Encoded:
-    """A batch: what the encoder eats, and random entity types (0 = none) of its words, (batch, words)."""
+    """A batch: the input of the encoder, and random entity types (0 = none) of its words, (batch, words)."""
 
     inputs: dict[str, Tensor]
     keys: Any

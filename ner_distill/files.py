@@ -87,6 +87,12 @@ def write_error(path: Path, error: OSError, *, advice: str = "") -> NerDistillEr
     return RunError(f"{path}: cannot be written: {error.strerror or error}")
 
 
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Raise RunError where a file exists already, unless `overwrite` says to replace it."""
+    if path.exists() and not overwrite:
+        raise RunError(f"{path}: exists already; choose another name, or pass `overwrite` to replace it")
+
+
 def unpacker(start: bytes) -> Callable[..., Any] | None:
     """The `open` of a file that begins with these bytes (6 suffice) and is packed by gzip, bzip2 or xz; else None."""
     return next((unpack for magic, unpack in _UNPACK.items() if start.startswith(magic)), None)

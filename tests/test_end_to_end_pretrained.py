@@ -219,7 +219,9 @@ def test_teacher_of_every_variant_labels_without_its_checkpoint(few: Path, tmp_p
 def test_byte_level_student(few: Path, tmp_path: Path) -> None:
     data = ("--dev", few / "dev.conll", "--gold", few / "train.conll")
     ok("train-student", *data, "--out", tmp_path / "run", *QUICK, *settings(f"encoder.name={few / 'roberta'}"))
-    assert load_run(tmp_path / "run").classifier is not None
+    built = load_run(tmp_path / "run")
+    assert built.classifier is not None
+    assert not any(module.training for module in built.model.modules())
 
 
 def test_same_seed_gives_the_same_weights(few: Path, tmp_path: Path) -> None:

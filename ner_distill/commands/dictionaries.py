@@ -24,8 +24,7 @@ def label_dictionary(options: LabelDictionaryOptions) -> None:
     """
     from ner_distill.pipelines.dictionaries.label_dictionary import label_dictionary as run
 
-    matched = run(options)
-    typer.echo(f"{options.out}: {matched.summary()}")
+    typer.echo(f"{options.out}: {run(options).summary()}")
 
 
 @command(commands, "grow-dictionary", short_help="add to dictionaries what a model finds in raw text")

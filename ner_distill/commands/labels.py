@@ -52,12 +52,12 @@ def review(options: ReviewOptions) -> None:
     from ner_distill.pipelines.voting.review import review as run
     from ner_distill.views.review import page_of
 
-    made = run(options)
-    atomic_write_text(options.out, page_of(made.content))
-    left_out = f", {made.left_out:,} less suspicious ones left out" if made.left_out else ""
+    content = run(options)
+    atomic_write_text(options.out, page_of(content))
+    left_out = f", {content['left_out']:,} less suspicious ones left out" if content["left_out"] else ""
     typer.echo(
-        f"{options.out}: {made.shown:,} entities in {made.sentences:,} sentences{left_out}; open it in a browser, "
-        "then: ner-distill apply-review EXPORTED --data FILE --out FILE"
+        f"{options.out}: {len(content['queue']):,} entities in {len(content['sentences']):,} sentences{left_out}; "
+        "open it in a browser, then: ner-distill apply-review EXPORTED --data FILE --out FILE"
     )
 
 
@@ -73,8 +73,7 @@ def apply_review(options: ApplyReviewOptions) -> None:
     from ner_distill.pipelines.voting.apply_review import apply_review as run
     from ner_distill.pipelines.voting.apply_review import summary
 
-    applied = run(options)
-    typer.echo(f"{options.out}: {summary(applied)}")
+    typer.echo(f"{options.out}: {summary(run(options))}")
 
 
 @command(commands, "self-train", short_help="labelled sentences + raw text → teachers that teach themselves")

@@ -35,7 +35,7 @@ def conflicts(config: RunConfig) -> Iterator[str]:
 
 
 def _changed(section: sections.Section, *keys: str) -> list[str]:
-    """Which of these keys have not their default."""
+    """Returns those of the keys whose value is not the default."""
     fields = type(section).model_fields
     return [key for key in keys if getattr(section, key) != fields[key].get_default()]
 
@@ -51,7 +51,7 @@ def _head_conflicts(head: sections.AnyHeadConfig) -> Iterator[str]:
 
 
 def _freeze_conflicts(optim: sections.OptimConfig, *, pretrained: bool) -> Iterator[str]:
-    """pretrained: whether the encoder has weights of an earlier training, in the layers that would be frozen."""
+    """pretrained: whether the encoder starts from trained weights, in the layers that would be frozen."""
     if optim.freeze_epochs and not pretrained:
         yield "optim.freeze_epochs keeps a pretrained encoder; one from scratch (or its FLAT layers) would stay random"
     if optim.freeze_epochs >= optim.epochs:

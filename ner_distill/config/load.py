@@ -56,7 +56,7 @@ def _checked(
     kind: type[Config], data: Mapping[str, Any], place: Callable[[str], str], malformed: Sequence[str] = ()
 ) -> Config:
     """The configuration, or one error: what is malformed, and each problem after the place of its key."""
-    read, unread = _sifted(kind, kind.completed(data))
+    read, unread = _split_known_keys(kind, kind.completed(data))
     problems: dict[str, str] = {}
     config: Config | None = None
     try:
@@ -146,10 +146,10 @@ def _apply(data: dict[str, Any], setting: str) -> tuple[str, str | None]:
     return key, None
 
 
-def _sifted(kind: type[RunConfig], data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """What this configuration reads of the data; and dotted key → what is wrong with any other.
+def _split_known_keys(kind: type[RunConfig], data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Returns the data that this configuration reads, and for every other dotted key what is wrong with it.
 
-    Nothing is wrong with a key of a kind that is not chosen where it has its default: a file may hold all keys.
+    A key of a kind that is not chosen is no problem if it has its default: a file may hold all keys.
     """
     read, problems = dict[str, Any](), dict[str, str]()
     for name, value in data.items():

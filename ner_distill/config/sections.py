@@ -155,7 +155,7 @@ class SoftLexiconConfig(WordVectorsConfig):
 
 
 class SoftwordConfig(LexiconConfig):
-    """The places that a character has in words, without the words."""
+    """Softword: marks (B, M, E, S) for a character's position in lexicon words, without the words themselves."""
 
     kind: Literal["softword", "ex-softword"] = "softword"
 
@@ -284,7 +284,7 @@ class StepsConfig(AdversarialConfig):
 
 
 class VatConfig(AdversarialConfig):
-    """The model's own answer, to be the same nearby."""
+    """Virtual adversarial training: the prediction must not change under a small perturbation."""
 
     kind: Literal["vat"] = "vat"
     raw_text: Files = key((), "text without labels to learn from too: an answer needs none")

@@ -23,7 +23,7 @@ def tag(variant: type[Section]) -> str:
 
 
 def tags(variant: type[Section]) -> tuple[str, ...]:
-    """The values of that key which choose the variant; none where it takes any that no other does."""
+    """Returns the values of the tag key that select this variant; empty if it takes every value the others leave."""
     return words(variant.model_fields[tag(variant)])
 
 
@@ -41,7 +41,7 @@ def chosen(field: FieldInfo, table: Mapping[str, Any]) -> type[Section] | None:
 
 
 def default(field: FieldInfo, variant: type[Section], key: str) -> Any:
-    """A key of a variant where nothing is said, as TOML has it: from the section's own default, or else the class."""
+    """Returns the default of a key, as TOML reads it (a list, no tuple): the section's, else the variant's."""
     value = vars(field.default).get(key, variant.model_fields[key].default)
     return list(value) if isinstance(value, tuple) else value
 

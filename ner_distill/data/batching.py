@@ -66,7 +66,7 @@ class Batch:
 def plan_batches(sizes: Sequence[int], *, budget: int, seed: int | None, epoch: int = 0) -> list[list[int]]:
     """Indices of the batches of one epoch: like sizes together, rows · longest row ≤ budget.
 
-    With a seed the order is shuffled: sizes are blurred a little before sorting, so that batches differ
+    With a seed the order is shuffled: sizes are jittered before sorting, so that batches differ
     between epochs, and the batches come in random order. Without, batches go from long to short, the
     order in which running out of memory shows first. A row beyond the budget is a batch of its own.
     """
@@ -74,7 +74,7 @@ def plan_batches(sizes: Sequence[int], *, budget: int, seed: int | None, epoch: 
     if seed is None:
         order = np.argsort(-lengths, kind="stable")
     else:
-        order = np.argsort(-blurred(lengths, np.random.default_rng([seed, epoch, 0])), kind="stable")
+        order = np.argsort(-jittered(lengths, np.random.default_rng([seed, epoch, 0])), kind="stable")
     batches = fill_batches(order.tolist(), sizes, budget)
     if seed is not None:
         shuffled = np.random.default_rng([seed, epoch, 1]).permutation(len(batches))
@@ -82,8 +82,8 @@ def plan_batches(sizes: Sequence[int], *, budget: int, seed: int | None, epoch: 
     return batches
 
 
-def blurred(lengths: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Lengths changed a little at random, to sort by: what is of like length then meets others in each epoch."""
+def jittered(lengths: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Adds random noise to lengths, so that sorting by them gives other batches of similar length in each epoch."""
     changed: npt.NDArray[np.float64] = lengths * rng.uniform(0.9, 1.1, len(lengths)) + rng.uniform(0, 2, len(lengths))
     return changed
 
@@ -106,7 +106,9 @@ def fill_batches(order: Iterable[int], lengths: Numbers, budget: float, rows: Nu
 
 
 def interleaved(first: Sequence[T], second: Sequence[T]) -> list[T]:
-    """Both in their order, the second spread evenly between the first, which begin."""
+    """Merges two lists, keeping each one's order: items of `second` are spread evenly among those of `first`, and
+    `first` comes first.
+    """
     placed = [(index / len(first), item) for index, item in enumerate(first)]
     placed += [((index + 0.5) / len(second), item) for index, item in enumerate(second)]
     return [item for _, item in sorted(placed, key=lambda pair: pair[0])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Unit = Literal["word", "character"]
 """What a word of the data is: a token, or (in Chinese text) a character."""
@@ -27,6 +27,10 @@ class Span:
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
             raise ValueError(f"a span needs 0 <= start < end, found start={self.start}, end={self.end}")
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"start_word", "end_word", "label"}`, as our JSON files name an entity by its words."""
+        return {"start_word": self.start, "end_word": self.end, "label": self.label}
 
     def overlaps(self, other: Span) -> bool:
         return self.start < other.end and other.start < self.end

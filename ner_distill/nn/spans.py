@@ -86,7 +86,7 @@ def masked(values: Tensor, keep: Tensor) -> Tensor:
 
 
 def soft_multilabel_terms(scores: Tensor, probs: Tensor, candidates: Tensor) -> Tensor:
-    """The log of Σ e^{−s + log p} and that of Σ e^{s + log(1−p)}, of all spans or of a block of first words.
+    """The log of Σ e^{−s + log p} and that of Σ e^{s + log(1−p)}, of all spans or of a tile of first words.
 
     scores:     (batch, types, first words, last words) float logits; anything where no candidate is.
     probs:      the same shape, float in [0, 1]; no gradient.
@@ -101,7 +101,7 @@ def soft_multilabel_terms(scores: Tensor, probs: Tensor, candidates: Tensor) -> 
 
 
 def joined(terms: Tensor) -> Tensor:
-    """(blocks, 2, batch, types) logs of sums → (batch, types): log(1 + Σ) of each, added up."""
+    """(tiles, 2, batch, types) logs of sums → (batch, types): log(1 + Σ) of each, added up."""
     return functional.softplus(terms.logsumexp(0)).sum(0)
 
 
@@ -154,9 +154,9 @@ def tag_log_probs(log_odds: Tensor, mask: Tensor) -> Tensor:
 def tag_costs(log_odds: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
     """−log Π (1 − p) over the spans that begin at a word, and over those that go on at a word.
 
-    log_odds:   (batch, types, rows, columns) as above, or a block: row 0 and column 0 are the same word.
+    log_odds:   (batch, types, rows, columns) as above, or a tile: row 0 and column 0 are the same word.
     candidates: (batch, rows, columns) bool.
-    Returns: (batch, types, rows) and (batch, types, columns). The `begins` of blocks are put one after the other, the
+    Returns: (batch, types, rows) and (batch, types, columns). The `begins` of tiles are put one after the other, the
     `inside` of a word is added up.
     """
     costs = functional.softplus(log_odds).masked_fill(~candidates[:, None], 0)  # −log(1 − σ(s)), no less exact near 1

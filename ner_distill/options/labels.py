@@ -9,8 +9,8 @@ from typing import Literal
 from ner_distill.options.declare import option, required
 from ner_distill.options.shared import (
     Action,
-    Columns,
-    Dictionaries,
+    ColumnOptions,
+    DictionaryOptions,
     FileOptions,
     Files,
     Jobs,
@@ -19,7 +19,7 @@ from ner_distill.options.shared import (
     RawText,
     ReadOptions,
     Training,
-    Unit,
+    UnitOptions,
 )
 
 
@@ -63,7 +63,7 @@ class SelfTrainOptions(Training, Jobs):
     action: Action = option("keep", "What the votes of folds do to labels, as of vote-labels; keep: nothing.", "NAME")
 
 
-class ReviewOptions(Columns, Overwrite):
+class ReviewOptions(ColumnOptions, Overwrite):
     """Options of `review`."""
 
     votes: Path = required("votes.jsonl of vote-labels, or the directory that holds it.", "VOTES", positional=True)
@@ -82,7 +82,7 @@ class ApplyReviewOptions(FileOptions, Overwrite):
     skip_changed: bool = option(False, "Leave out decisions on sentences that changed since the review.")
 
 
-class LabelDictionaryOptions(Dictionaries, RawText, Unit, Overwrite):
+class LabelDictionaryOptions(DictionaryOptions, RawText, UnitOptions, Overwrite):
     """Options of `label-dictionary`."""
 
     out: Path = required("JSON Lines file to write.", "FILE")
@@ -94,7 +94,7 @@ class LabelDictionaryOptions(Dictionaries, RawText, Unit, Overwrite):
     fold_case: bool = option(False, "Match without regard to case.")
 
 
-class GrowOptions(Dictionaries, RawText, Output):
+class GrowOptions(DictionaryOptions, RawText, Output):
     """Options of `grow-dictionary`."""
 
     model: Path | None = option(None, "Run of a teacher or a student; with `rounds` that of the first.", "RUN")

@@ -20,13 +20,13 @@ class Overwrite(Options):
     overwrite: bool = option(False, "Replace what an earlier run of this program wrote there.")
 
 
-class Resume(Options):
+class ResumeOptions(Options):
     """What is done with a directory that was begun."""
 
     resume: bool = option(False, "Go on with a run that was stopped or killed.")
 
 
-class Output(Resume, Overwrite):
+class Output(ResumeOptions, Overwrite):
     """The directory that a command writes into."""
 
     out: Path = required("Directory that this command makes.", "DIR")
@@ -52,19 +52,19 @@ class Format(Options):
     )
 
 
-class Columns(Format):
+class ColumnOptions(Format):
     """What the columns of labelled files hold."""
 
     scheme: str = option("auto", "Tag scheme: auto, iob1, iob2, bioes, bmes.", "NAME")
     tag_column: int = option(-1, "Column of the tags in CoNLL files, from 0; -1 is the last.", "N")
 
     def reading(self) -> ReadOptions:
-        """How files are read, without the other options of the command; what the command lacks has its default."""
+        """Returns only the options of reading labelled files, as a `ReadOptions`; what the command lacks is default."""
         own = vars(self)
         return ReadOptions(**{field.name: own[field.name] for field in fields(ReadOptions) if field.name in own})
 
 
-class FileOptions(Columns):
+class FileOptions(ColumnOptions):
     """How labelled files are read."""
 
     strict: bool = option(False, "Stop at invalid tags and offsets instead of repairing and counting them.")
@@ -101,7 +101,7 @@ class RawText(Format):
     )
 
 
-class Unit(Options):
+class UnitOptions(Options):
     """How raw text is cut into words."""
 
     unit: Literal["auto", "word", "character"] = option(
@@ -115,7 +115,7 @@ class Jobs(Options):
     jobs: int = option(1, "Folds that are trained at once, a process each.", "N", least=1)
 
 
-class Dictionaries(Options):
+class DictionaryOptions(Options):
     """Lists of names by type."""
 
     dictionary: Sequence[str] = required("Names of this type, one a line. Repeatable.", "TYPE=FILE")

@@ -16,10 +16,10 @@ from ner_distill.options.shared import (
     Overwrite,
     RawText,
     ReadOptions,
-    Resume,
+    ResumeOptions,
     Settings,
     Training,
-    Unit,
+    UnitOptions,
 )
 
 
@@ -37,7 +37,7 @@ class StudentOptions(Dev, ReadOptions, Output):
     gold: Files = option((), "Labelled sentences to learn from as well. Repeatable.", "FILE")
 
 
-class PretrainOptions(RawText, Unit, Output):
+class PretrainOptions(RawText, UnitOptions, Output):
     """Options of `pretrain`."""
 
 
@@ -57,7 +57,7 @@ class SegmenterOptions(Overwrite):
     out: Path = required("Directory to write the segmenter into.", "DIR")
 
 
-class CompareOptions(Keys, ReadOptions, Resume):
+class CompareOptions(Keys, ReadOptions, ResumeOptions):
     """Options of `compare`."""
 
     configs: Sequence[Path] = option(

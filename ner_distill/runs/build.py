@@ -266,9 +266,9 @@ def _load_teacher(directory: Path, info: RunInfo) -> Built[Teacher]:
         base = words = WordFeaturizer.load(directory, info.unit, max_words=shape.max_pieces)
         encoders = [scratch_with(shape, words, known) for _ in range(_encoders(config.similarity))]
     else:
-        from ner_distill.nn.encoders.huggingface import build_backbone, load_config, load_tokenizer
+        from ner_distill.nn.encoders.huggingface import build_backbone, load_backbone_config, load_tokenizer
 
-        checkpoint = load_config(directory / ENCODER)
+        checkpoint = load_backbone_config(directory / ENCODER)
         base = PieceFeaturizer.load(directory / ENCODER, load_tokenizer(directory / ENCODER))
         encoders = [
             pretrained_with(shape, build_backbone(checkpoint), known) for _ in range(_encoders(config.similarity))
@@ -290,7 +290,9 @@ def _load_student(directory: Path, info: RunInfo) -> Built[Student]:
                 f"{directory}/config.json: its tags {tags_of(classifier)} "
                 f"are not those of labels.json {info.tagset.tags}"
             )
-        return _hf_student(config, info, classifier, load_tokenizer(directory))
+        built = _hf_student(config, info, classifier, load_tokenizer(directory))
+        built.model.eval()
+        return built
     featurizer = WordFeaturizer.load(directory, info.unit, max_words=config.encoder.max_pieces)
     model = Student(_tagger(config.head, scratch(config.encoder, featurizer), info.tagset), PairSimilarity())
     _fill(model, directory)

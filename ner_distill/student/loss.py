@@ -40,7 +40,7 @@ class DistillationLoss:
     scale: float = 1.0
     shift: float = 0.0
 
-    def words(
+    def word_term(
         self, student_log_probs: Tensor, teacher_probs: Tensor, keep: Tensor, pairs: Tensor, similarity: Tensor
     ) -> Tensor:
         """Sum over kept words of γ_i α_i D(p_i, p̂_i).
@@ -63,7 +63,7 @@ class DistillationLoss:
 
         What a span head's loss of a sentence is weighed by: it is of all spans at once, not of words. α_i is the square
         of the least max(p, 1 − p) over the spans that hold word i: tags share a word's probability between entities
-        that nest, however sure each is. Arguments as in `words`, and span_probs (batch, types, words, words); no
+        that nest, however sure each is. Arguments as in `word_term`, and span_probs (batch, types, words, words); no
         gradient.
         """
         probs = teacher_probs.detach().float()

@@ -27,8 +27,14 @@ class Student(nn.Module):
 
 
 class StudentObjective:
-    """The terms `soft` (per kept word; of a head that learns spans per sentence with a kept word), `similarity` (per
-    pair) and, for gold sentences, `gold` (per word, CRF and span heads: per sentence).
+    """The joint loss of a student: what it learns from the teacher, and from gold labels beside it.
+
+    Each term is a mean with a weight of its own, and is there only where that is above 0:
+
+    `soft`        distance to the teacher's tag probabilities, per kept word; of a head that learns spans their
+                  loss, per sentence with a kept word.
+    `similarity`  weighted binary cross-entropy to the teacher's similarity, per pair.
+    `gold`        the head's loss of gold sentences, per word (CRF and span heads: per sentence).
 
     A batch is soft (it has `probs`) or gold (it has `tags` and `spans`, perhaps `keep` and `weight`); both kinds may
     occur in one step. A head that learns spans does so from `span_probs` of a soft batch, by a loss of its own of all
@@ -83,4 +89,4 @@ class StudentObjective:
             assert batch.span_probs is not None
             weights = self.loss.sentence_weights(probs, batch.span_probs, keep, pairs, similarity)
             return head.soft_loss(vectors, keep, batch.span_probs, weights)
-        return self.loss.words(head.log_probs(vectors, batch.mask), probs, keep, pairs, similarity)
+        return self.loss.word_term(head.log_probs(vectors, batch.mask), probs, keep, pairs, similarity)

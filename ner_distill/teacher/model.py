@@ -101,7 +101,7 @@ class TeacherObjective:
     `smoothing`   label smoothing ε: the loss is (1 − ε) NLL + ε U, U = cross-entropy of each word to the even
                   distribution over the tags that are possible; of a CRF that of the marginals. A pointer smooths its
                   own loss; then there is no such term.
-    `boundary`, `main_type`  the losses of the auxiliary heads (method 2.6).
+    `boundary`, `main_type`  the losses of the auxiliary heads (docs/method.md, Heads).
     `r_drop`      KL(p ‖ q) + KL(q ‖ p) of each word's tags in two passes with other dropout, weight α / 4 (Liang et al.
                   2021: α / 2 beside the SUM of two likelihoods; here their mean). For a CRF of the marginals, for a
                   pointer of each span, entity or not.

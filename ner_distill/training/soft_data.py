@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ner_distill.data.batching import Batch, blurred, fill_batches, interleaved, units_per_word
+from ner_distill.data.batching import Batch, fill_batches, interleaved, jittered, units_per_word
 from ner_distill.data.features.base import Featurizer
 from ner_distill.data.store.columns import SoftBlock, SoftRow
 from ner_distill.data.store.store import SoftLabelStore
@@ -57,7 +57,7 @@ class SoftData:
         for first in range(0, len(shards), SHARDS_TOGETHER):
             inside = np.flatnonzero(np.isin(table["shard"], shards[first : first + SHARDS_TOGETHER]))
             # blocks of like length side by side, blurred so that epochs differ
-            order = inside[np.argsort(blurred(table["longest"][inside], rng))]
+            order = inside[np.argsort(jittered(table["longest"][inside], rng))]
             batches = fill_batches(order.tolist(), table["longest"], self.budget, rows=table["rows"])
             yield from (batches[index] for index in rng.permutation(len(batches)))
 

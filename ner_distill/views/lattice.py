@@ -22,7 +22,7 @@ ROWS = 12
 _UNSAFE = {*"\u2028\u2029\u061c\u200e\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
 
 
-class Lattice:
+class LatticePicture:
     """The lattice of a sentence, as wide as the terminal."""
 
     def __init__(self, words: Sequence[str], matches: Sequence[Match]) -> None:

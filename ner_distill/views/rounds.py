@@ -41,8 +41,8 @@ def growth_table(done: Rounds[GrowthRound]) -> Table:
 def growth_verdict(done: Rounds[GrowthRound]) -> str:
     """Returns which teacher is the best, and where the dictionaries are."""
     best, last = done.best, done.rounds[-1]
-    found = "still found new names" if any(last.added.values()) else None
-    end = f"round {last.number} {found}" if found else f"nothing new in round {last.number}"
+    grew = any(last.added.values())
+    end = f"round {last.number} still found new names" if grew else f"nothing new in round {last.number}"
     return (
         f"best teacher: round {best.number}, {best.teacher} (development F1 {100 * best.f1:.2f}); {end}; dictionaries: "
         f"{last.dictionaries}"

@@ -13,7 +13,7 @@ from ner_distill.data.sentence import ScoredSpan, Span, separator, without_overl
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.options import spelled
 from ner_distill.pipelines.show import Excerpt, ShownSentence, TypeCounts
-from ner_distill.views.lattice import Lattice
+from ner_distill.views.lattice import LatticePicture
 from ner_distill.views.text import plain, shortened
 
 LONGEST_WORD = 100
@@ -83,7 +83,7 @@ def _sentence(sentence: ShownSentence, store: SoftLabelStore) -> RenderableType:
     row = sentence.row
     about = f"{sentence.number}  {plain(row.id)}" + (f"  {plain(row.lang)}" if row.lang else "")
     possible = _possible(sentence.possible, row.words, store) if sentence.possible is not None else ()
-    lattice = (Lattice(row.words, sentence.matches), "") if sentence.matches is not None else ()
+    lattice = (LatticePicture(row.words, sentence.matches), "") if sentence.matches is not None else ()
     return Group(Text(about, style="dim"), Flowing(_words(sentence, store)), *possible, "", *lattice)
 
 

@@ -97,13 +97,13 @@ def pair_tensors():
 @pytest.mark.parametrize("kind", ["mse", "kl", "ce"])
 def test_the_word_term_is_the_formula(kind, alpha, gamma):
     loss = DistillationLoss(divergence=kind, alpha=alpha, gamma=gamma, scale=A, shift=B)
-    assert loss.words(**tensors()).item() == pytest.approx(words_by_hand(kind, alpha, gamma), rel=1e-5)
+    assert loss.word_term(**tensors()).item() == pytest.approx(words_by_hand(kind, alpha, gamma), rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["kl", "ce"])
 def test_the_word_term_softens_both_sides_by_the_temperature(kind):
     loss = DistillationLoss(divergence=kind, temperature=2.5, scale=A, shift=B)
-    assert loss.words(**tensors()).item() == pytest.approx(words_by_hand(kind, "auto", "auto", 2.5), rel=1e-5)
+    assert loss.word_term(**tensors()).item() == pytest.approx(words_by_hand(kind, "auto", "auto", 2.5), rel=1e-5)
 
 
 @pytest.mark.parametrize("floor", [0.0, 0.5])
@@ -128,13 +128,13 @@ def test_alpha_has_no_part_in_the_similarity_and_beta_none_in_the_words():
     plain, other = DistillationLoss(), DistillationLoss(alpha=0.1)
     assert plain.similarity_term(**pair_tensors()) == other.similarity_term(**pair_tensors())
     other = DistillationLoss(beta=0.1, beta_floor=0.0)
-    assert plain.words(**tensors()) == other.words(**tensors())
+    assert plain.word_term(**tensors()) == other.word_term(**tensors())
 
 
 @pytest.mark.parametrize("change", [{"scale": 1.0}, {"shift": 1.0}])
 def test_gamma_compares_with_the_teachers_scale_and_shift(change):
     loss = DistillationLoss(**{"scale": A, "shift": B, **change})
-    assert loss.words(**tensors()).item() != pytest.approx(words_by_hand("mse", "auto", "auto"), rel=1e-3)
+    assert loss.word_term(**tensors()).item() != pytest.approx(words_by_hand("mse", "auto", "auto"), rel=1e-3)
     assert loss.similarity_term(**pair_tensors()).item() != pytest.approx(
         similarity_by_hand("auto", "auto", 0.5), rel=1e-3
     )
@@ -145,7 +145,7 @@ def test_gamma_compares_with_the_teachers_scale_and_shift(change):
 
 def test_no_gradient_reaches_what_the_teacher_said():
     loss, words, pairs = DistillationLoss(scale=A, shift=B), tensors(), pair_tensors()
-    (loss.words(**words) + loss.similarity_term(**pairs)).backward()
+    (loss.word_term(**words) + loss.similarity_term(**pairs)).backward()
     assert words["student_log_probs"].grad.abs().sum() > 0
     assert pairs["student_logits"].grad.abs().sum() > 0
     for given in (words, pairs):
@@ -156,7 +156,7 @@ def test_no_gradient_reaches_what_the_teacher_said():
 @pytest.mark.parametrize("kind", ["mse", "kl", "ce"])
 def test_dropped_words_and_padding_get_no_gradient(kind):
     given = tensors()
-    DistillationLoss(divergence=kind, scale=A, shift=B).words(**given).backward()
+    DistillationLoss(divergence=kind, scale=A, shift=B).word_term(**given).backward()
     counted = given["student_log_probs"].grad.abs().sum(-1) > 0
     assert counted.tolist() == KEEP
 
@@ -167,13 +167,13 @@ def test_dropped_words_and_padding_get_no_gradient(kind):
 @pytest.mark.parametrize("kind", ["mse", "kl", "ce"])
 def test_dropped_words_count_nowhere_whatever_they_hold(kind):
     loss, given = DistillationLoss(divergence=kind, scale=A, shift=B), tensors()
-    before = loss.words(**given)
+    before = loss.word_term(**given)
     dropped = ~given["keep"]
     student = given["student_log_probs"].detach().clone()
     teacher = given["teacher_probs"].detach().clone()
     student[dropped] = torch.tensor([-9.0, -1e-4, -9.0], dtype=student.dtype)
     teacher[dropped] = torch.tensor([0.0, 0.0, 1.0])
-    assert loss.words(**{**given, "student_log_probs": student, "teacher_probs": teacher}) == before
+    assert loss.word_term(**{**given, "student_log_probs": student, "teacher_probs": teacher}) == before
 
 
 @pytest.mark.parametrize("kind", ["mse", "kl", "ce"])
@@ -191,7 +191,7 @@ def test_padding_leaves_both_sums_unchanged(kind):
         "keep": torch.nn.functional.pad(words["keep"], (0, 2)),
         "pairs": wide,
     }
-    assert loss.words(**padded).item() == pytest.approx(loss.words(**words).item(), rel=1e-6)
+    assert loss.word_term(**padded).item() == pytest.approx(loss.word_term(**words).item(), rel=1e-6)
     padded_pairs = {**pairs, "teacher_probs": padded["teacher_probs"], "pairs": wide}
     assert loss.similarity_term(**padded_pairs).item() == pytest.approx(loss.similarity_term(**pairs).item(), rel=1e-6)
 
@@ -205,16 +205,16 @@ def test_batches_add_up():
     for row in range(2):
         alone = {name: inside[name][row : row + 1] for name in ("student_log_probs", "teacher_probs", "keep")}
         shared = {"pairs": torch.tensor([(0, 1)]), "similarity": inside["similarity"][row : row + 1]}
-        words += loss.words(**alone, **shared).item()
+        words += loss.word_term(**alone, **shared).item()
         pairs += loss.similarity_term(logits[row : row + 1], alone["teacher_probs"], **shared).item()
     together = (inside["teacher_probs"], inside["pairs"], inside["similarity"])
-    assert loss.words(**inside).item() == pytest.approx(words, rel=1e-6)
+    assert loss.word_term(**inside).item() == pytest.approx(words, rel=1e-6)
     assert loss.similarity_term(logits, *together).item() == pytest.approx(pairs, rel=1e-6)
 
 
 def test_the_order_in_a_pair_does_not_matter():
     loss, given, pairs = DistillationLoss(scale=A, shift=B), tensors(), pair_tensors()
-    assert loss.words(**{**given, "pairs": given["pairs"].flip(1)}) == loss.words(**given)
+    assert loss.word_term(**{**given, "pairs": given["pairs"].flip(1)}) == loss.word_term(**given)
     assert loss.similarity_term(**{**pairs, "pairs": pairs["pairs"].flip(1)}) == loss.similarity_term(**pairs)
 
 
@@ -224,12 +224,12 @@ def test_the_order_in_a_pair_does_not_matter():
 def test_the_kl_form_is_zero_when_the_student_equals_the_teacher():
     given = tensors()
     given["student_log_probs"] = torch.tensor(P).log()
-    assert DistillationLoss(divergence="kl", scale=A, shift=B).words(**given).item() == pytest.approx(0.0, abs=1e-6)
+    assert DistillationLoss(divergence="kl", scale=A, shift=B).word_term(**given).item() == pytest.approx(0.0, abs=1e-6)
 
 
 def test_a_word_in_no_pair_has_gamma_one():
     given = {**tensors(), "pairs": torch.zeros(0, 2, dtype=torch.long), "similarity": torch.zeros(0)}
-    assert DistillationLoss(scale=A, shift=B).words(**given) == DistillationLoss(gamma="off").words(**given)
+    assert DistillationLoss(scale=A, shift=B).word_term(**given) == DistillationLoss(gamma="off").word_term(**given)
 
 
 def test_no_pairs_give_zero_and_still_back_propagate():
@@ -243,7 +243,7 @@ def test_no_pairs_give_zero_and_still_back_propagate():
 
 def test_no_kept_word_gives_zero_and_still_back_propagates():
     given = {**tensors(), "keep": torch.zeros(2, 3, dtype=torch.bool)}
-    total = DistillationLoss(scale=A, shift=B).words(**given)
+    total = DistillationLoss(scale=A, shift=B).word_term(**given)
     total.backward()
     assert total.item() == 0
     assert given["student_log_probs"].grad.count_nonzero() == 0
@@ -253,5 +253,5 @@ def test_probabilities_and_similarities_of_the_store_are_taken_at_half_precision
     given = tensors(double=False)
     half = {**given, "teacher_probs": torch.tensor(P).half(), "similarity": torch.tensor(S).half()}
     loss = DistillationLoss(divergence="kl", scale=A, shift=B)
-    assert loss.words(**half).item() == pytest.approx(loss.words(**given).item(), rel=5e-3)
-    assert loss.words(**half).dtype == torch.float32
+    assert loss.word_term(**half).item() == pytest.approx(loss.word_term(**given).item(), rel=5e-3)
+    assert loss.word_term(**half).dtype == torch.float32

@@ -109,7 +109,7 @@ def test_the_sums_of_a_soft_batch_are_those_of_the_loss(kind):
     sums = StudentObjective(student, loss).sums(batch)
     vectors = student.tagger.vectors(INPUTS)
     taught = (batch.pairs, batch.pair_targets)
-    words = loss.words(student.tagger.head.log_probs(vectors, MASK), batch.probs, batch.keep, *taught)
+    words = loss.word_term(student.tagger.head.log_probs(vectors, MASK), batch.probs, batch.keep, *taught)
     pairs = loss.similarity_term(student.similarity(vectors, batch.pairs), batch.probs, *taught)
     torch.testing.assert_close(sums, {"soft": words, "similarity": pairs})
 
@@ -293,7 +293,7 @@ def test_a_span_head_without_a_loss_for_spans_learns_the_tags_of_words(monkeypat
     monkeypatch.setattr(TinyPointer, "learns_spans", False)
     found = StudentObjective(student, loss)
     log_probs = student.tagger.head.log_probs(student.tagger.vectors(INPUTS), MASK)
-    wanted = loss.words(log_probs, batch.probs, batch.keep, batch.pairs, batch.pair_targets)
+    wanted = loss.word_term(log_probs, batch.probs, batch.keep, batch.pairs, batch.pair_targets)
     torch.testing.assert_close(found.sums(batch)["soft"], wanted)
     assert found.counts(batch)["soft"] == 4.0
 

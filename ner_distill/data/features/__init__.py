@@ -1,1 +1,1 @@
-"""What encoders eat: words of a sentence as ids, and what else is known of them."""
+"""The input of encoders: words of a sentence as ids, and what else is known of them."""

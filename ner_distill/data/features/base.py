@@ -49,7 +49,7 @@ class Featurizer(Part[F]):
 
 
 class Source(Part[F]):
-    """One kind of knowledge about the words of a sentence, beside what the encoder eats."""
+    """One kind of knowledge about the words of a sentence, beside the input of the encoder."""
 
     @abstractmethod
     def collate(self, batch: Sequence[F], length: int) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Knowledge about words beside what the encoder eats: one featurizer made of several."""
+"""Knowledge about words beside the input of the encoder: one featurizer made of several."""
 
 from __future__ import annotations
 

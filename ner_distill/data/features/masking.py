@@ -66,7 +66,8 @@ def choose(units: Units, rng: np.random.Generator, *, kind: Kind = "word", share
         beyond = masked + words > wanted
         if beyond and rng.random() * words >= wanted - masked:
             break
-        actions[start:end] = _action(rng.random())
+        drawn = rng.random()
+        actions[start:end] = HIDDEN if drawn < HIDDEN_SHARE else RANDOM if drawn < HIDDEN_SHARE + RANDOM_SHARE else KEPT
         free[first : first + length] = False
         masked += words
         if beyond:
@@ -89,7 +90,3 @@ def _length(rng: np.random.Generator) -> int:
     """1 to LONGEST: geometric, drawn again where it is longer, as by the inverse of the cut distribution."""
     inside = 1 - (1 - STOP) ** LONGEST
     return int(np.log1p(-rng.random() * inside) // np.log1p(-STOP)) + 1
-
-
-def _action(drawn: float) -> int:
-    return HIDDEN if drawn < HIDDEN_SHARE else RANDOM if drawn < HIDDEN_SHARE + RANDOM_SHARE else KEPT

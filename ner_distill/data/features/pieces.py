@@ -1,4 +1,4 @@
-"""What a pretrained encoder eats: the pieces of words, in overlapping windows."""
+"""The input of a pretrained encoder: the pieces of words, in overlapping windows."""
 
 from __future__ import annotations
 
@@ -45,10 +45,9 @@ class PieceFeatures:
 class PieceFeaturizer(Featurizer[PieceFeatures]):
     """Words → pieces of a pretrained encoder, as `tokenizer(words, is_split_into_words=True)` gives them.
 
-    A window holds at most `limit` pieces, special pieces included: the least of `max_pieces`, the tokenizer's
-    own limit and `positions` (what the encoder has positions for). Neighbouring windows share about half of their
-    pieces, and each word is taken from the window in which it stands farthest from an
-    edge that is not the sentence's own.
+    A window holds at most `limit` pieces, special pieces included: the least of `max_pieces`, the tokenizer's own limit
+    and `positions` (what the encoder has positions for). Neighbouring windows share about half of their pieces, and
+    each word is taken from the window in which it stands farthest from an edge that is not the sentence's own.
 
     A word of which the tokenizer makes nothing ('', white space, control characters) gets the unknown piece; a word
     of more pieces than a window holds is cut. `counts` says how many, over all calls of `features`.

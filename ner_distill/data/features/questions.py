@@ -148,7 +148,7 @@ def _key(label: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class QuestionFeatures:
-    """One sentence: its words, of which `collate` makes what the encoder eats; and what that amounts to, all types."""
+    """One sentence: its words, of which `collate` makes the input of the encoder, and its size for all types."""
 
     words: tuple[str, ...]
     size: int

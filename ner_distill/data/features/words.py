@@ -1,4 +1,4 @@
-"""What the scratch encoder eats: ids of words, of their characters, and of character bigrams."""
+"""The input of the scratch encoder: ids of words, of their characters, and of character bigrams."""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ def columns_of(line: str) -> list[str]:
 def is_conll(beginning: Beginning) -> bool:
     """Has more than half of the lines the same number of columns (two at least) and a tag where it should be?
 
-    No more than half: a line of a wrong length is then told of, where text would be taken as it is.
+    More than half is enough: a file with some lines of a wrong length is still read as CoNLL and gets an error,
+    instead of being taken for plain text.
     """
     lines, tag_column = beginning.lines, beginning.tag_column
     if not lines:

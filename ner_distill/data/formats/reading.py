@@ -9,11 +9,11 @@ from pathlib import Path
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.lines import STDIN
-from ner_distill.data.formats.readers import read_corpus, read_raw
+from ner_distill.data.formats.readers import Corpus, read_corpus, read_raw
 from ner_distill.data.formats.segment import unit_of_texts
 from ner_distill.data.sentence import Sentence, Unit, unit_of, without_overlap
 from ner_distill.errors import DataError
-from ner_distill.options import ReadOptions
+from ner_distill.options import FileOptions, ReadOptions
 
 PEEKED = 2000  # sentences
 
@@ -30,11 +30,21 @@ def read_labelled(
     """The labelled sentences of files, and what their words are; warns of what was repaired or left out.
 
     name:        of the setting that names the files, for messages.
-    unit:        how texts are cut into words: as those were that the model learned from.
+    unit:        'word' or 'character', where it is known already, from a model or from other files; 'auto' decides by
+                 the files. Texts are cut so; words that a file gives stay as they are.
     keep_nested: entities may overlap.
     """
+    corpus = read_repaired(paths, options, reporter, unit=unit)
+    sentences = usable(corpus.sentences, name, options, reporter)
+    return sentences if keep_nested else flattened(sentences, name, options, reporter), corpus.unit
+
+
+def read_repaired(
+    paths: Sequence[str | Path], options: FileOptions, reporter: Reporter, *, unit: Unit | str = "auto"
+) -> Corpus:
+    """All sentences of files, unlabelled ones too; warns of what was repaired. unit: as of `read_labelled`."""
     corpus = read_corpus(
-        list(paths),
+        paths,
         format=options.format,
         scheme=options.scheme,
         tag_column=options.tag_column,
@@ -43,8 +53,7 @@ def read_labelled(
     )
     if not corpus.report.clean:
         reporter.warn(corpus.report.summary())
-    sentences = usable(corpus.sentences, name, options, reporter)
-    return sentences if keep_nested else flattened(sentences, name, options, reporter), corpus.unit
+    return corpus
 
 
 def flattened(sentences: Sequence[Sentence], name: str, options: ReadOptions, reporter: Reporter) -> list[Sentence]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from ner_distill.data.formats.tagging import Scheme, tags_from_spans
 from ner_distill.data.sentence import Sentence, without_overlap
-from ner_distill.errors import DataError, RunError
-from ner_distill.files import replacing, write_error
+from ner_distill.errors import DataError
+from ner_distill.files import refuse_existing, replacing, write_error
 
 BLANK = "␣"
 """What stands for white space inside a word of a CoNLL file (U+2423), and for an empty word."""
@@ -73,9 +73,7 @@ def _record(sentence: Sentence) -> dict[str, Any]:
         if spans is not None and len(without_overlap(spans)) == len(spans):
             record["tags"] = tags_from_spans(spans, len(sentence.words))
         elif spans is not None:
-            record["entities"] = [
-                {"start_word": span.start, "end_word": span.end, "label": span.label} for span in spans
-            ]
+            record["entities"] = [span.to_json() for span in spans]
     if sentence.lang is not None:
         record["lang"] = sentence.lang
     if not all(sentence.counted):
@@ -88,8 +86,7 @@ def _record(sentence: Sentence) -> dict[str, Any]:
 def _write(path: Path | str, parts: Iterable[str], overwrite: bool) -> None:
     """Stream the parts into a file that appears when it is whole."""
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise RunError(f"{path}: exists already; choose another name, or pass `overwrite` to replace it")
+    refuse_existing(path, overwrite=overwrite)
     try:
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             file.writelines(parts)

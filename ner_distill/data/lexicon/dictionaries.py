@@ -87,7 +87,8 @@ class Dictionaries:
     def find(self, words: Sequence[str]) -> DictionaryLabels:
         """The entities of a sentence by the dictionaries."""
         spans: list[Span] = []
-        unsure: list[tuple[int, int]] = []
+        unsure: set[int] = set()
+        dropped = 0
         matches: Iterable[Match] = self._all.matches(words)
         if self.unit == "character":
             matches = [match for match in matches if not _cuts_a_word(words, match.start, match.end)]
@@ -96,13 +97,10 @@ class Dictionaries:
             if len(labels) == 1 or self.conflicts == "first":
                 spans.append(Span(start, end, labels[0]))
             else:
-                unsure.append((start, end))
-        if not unsure or self.conflicts == "drop":
-            return DictionaryLabels(tuple(spans), dropped=len(unsure))
-        keep = [True] * len(words)
-        for start, end in unsure:
-            keep[start:end] = [False] * (end - start)
-        return DictionaryLabels(tuple(spans), tuple(keep), len(unsure))
+                unsure.update(range(start, end))
+                dropped += 1
+        keep = tuple(word not in unsure for word in range(len(words))) if self.conflicts == "mask" and unsure else None
+        return DictionaryLabels(tuple(spans), keep, dropped)
 
 
 def _cuts_a_word(words: Sequence[str], start: int, end: int) -> bool:

@@ -3,10 +3,9 @@
 After TIcE (Bekker and Davis, AAAI 2018, "Estimating the Class Prior in Positive and Unlabeled Data Through Decision
 Tree Induction"): if a share c of the positives is labelled wherever they stand, then nowhere is a greater share of
 words labelled, and about c where all words are positive. So c is the greatest labelled share of any kind of place, and
-π = (labelled share of all words) / c. To the dictionaries that label here a place is nothing and a form everything:
-what is counted in a place are its different forms; a place is described by the words and spellings around it,
-never by the word itself. A place of few forms may be all labelled by chance: what counts is the lower end of
-Hoeffding's interval.
+π = (labelled share of all words) / c. Dictionaries label by form, not by context; so in each context (place) the
+distinct forms are counted. A place is described by the words and spellings around it, never by the word itself.
+A place of few forms may be all labelled by chance; so c is the lower end of Hoeffding's interval.
 """
 
 from __future__ import annotations
@@ -57,14 +56,12 @@ def estimate_priors(sentences: Sequence[Sentence]) -> dict[str, float]:
                     labelled[label][place].add(form)
     priors = {}
     for label, share in labelled_shares(sentences).items():
-        bounds = (_lower_bound(len(found), len(forms[place])) for place, found in labelled[label].items())
-        coverage = max(bounds, default=0.0)
-        priors[label] = min(share / (coverage if coverage > 0 else UNKNOWN), max(0.5, share))
+        coverage = 0.0
+        for place, found in labelled[label].items():
+            count = len(forms[place])
+            coverage = max(coverage, len(found) / count - math.sqrt(-math.log(DELTA) / (2 * count)))
+        priors[label] = min(share / (coverage or UNKNOWN), max(0.5, share))
     return priors
-
-
-def _lower_bound(labelled: int, forms: int) -> float:
-    return labelled / forms - math.sqrt(-math.log(DELTA) / (2 * forms))
 
 
 def _labels(sentence: Sentence) -> list[str]:

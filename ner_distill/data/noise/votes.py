@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from ner_distill.data.sentence import Sentence, Span, disjoint, whole_entities
+from ner_distill.data.sentence import Sentence, Span, covered, disjoint, whole_entities
 from ner_distill.errors import ConfigError, DataError
 
 Action = Literal["drop", "mask", "relabel", "weight", "keep"]
@@ -22,7 +22,7 @@ indeed, and 85 to 97 % of the errors had one (docs/results.md); at 0.5 it was ev
 
 
 @dataclass(frozen=True)
-class Prediction:
+class OutOfFoldPrediction:
     """The out-of-fold prediction for a sentence: of one model that was not trained on it.
 
     found:  the predicted entities.
@@ -67,14 +67,14 @@ class VotedEntity:
     def record(self) -> dict[str, Any]:
         """As `votes.jsonl` has it."""
         return {
-            **_place(self.span),
+            **self.span.to_json(),
             "given": self.given,
             "votes": self.votes,
             "of": self.of,
             "prob": round(self.prob, 6),
             "suspicion": round(self.suspicion, 6),
             "decision": self.decision,
-            "instead": None if self.instead is None else [_place(span) for span in self.instead],
+            "instead": None if self.instead is None else [span.to_json() for span in self.instead],
         }
 
 
@@ -130,15 +130,15 @@ class Rules:
 
 
 def by_sentence(
-    sentences: Sequence[Sentence], predictions: Iterable[Mapping[str, Prediction]], repeats: int | None
-) -> list[list[Prediction]]:
+    sentences: Sequence[Sentence], predictions: Iterable[Mapping[str, OutOfFoldPrediction]], repeats: int | None
+) -> list[list[OutOfFoldPrediction]]:
     """The out-of-fold predictions of each sentence.
 
     predictions: of each repeat and fold, sentence id → prediction.
     repeats:     how many each sentence must have: one of each repeat; None: any number.
     Raises DataError where a sentence has more or fewer: then they are of other data.
     """
-    found: dict[str, list[Prediction]] = {sentence.id: [] for sentence in sentences}
+    found: dict[str, list[OutOfFoldPrediction]] = {sentence.id: [] for sentence in sentences}
     for fold in predictions:
         for id, prediction in fold.items():
             if id not in found:
@@ -155,7 +155,7 @@ def by_sentence(
 
 
 def count_votes(
-    sentence: Sentence, predictions: Sequence[Prediction], *, on_given: bool = True
+    sentence: Sentence, predictions: Sequence[OutOfFoldPrediction], *, on_given: bool = True
 ) -> tuple[VotedEntity, ...]:
     """The given and the predicted entities of a sentence, sorted, with their votes.
 
@@ -179,7 +179,7 @@ def count_votes(
 def decide(
     sentence: Sentence,
     entities: Sequence[VotedEntity],
-    predictions: Sequence[Prediction],
+    predictions: Sequence[OutOfFoldPrediction],
     rules: Rules,
     *,
     nested: bool,
@@ -252,7 +252,7 @@ def _place_instead(
 
 
 def _instead(
-    entity: VotedEntity, entities: Sequence[VotedEntity], predictions: Sequence[Prediction], rules: Rules
+    entity: VotedEntity, entities: Sequence[VotedEntity], predictions: Sequence[OutOfFoldPrediction], rules: Rules
 ) -> tuple[Span, ...] | None:
     """What most models predict in the place of an outvoted entity: see `VotedEntity.instead`."""
     rivals = [
@@ -284,11 +284,8 @@ def _changed(sentence: Sentence, spans: set[Span], decisions: Mapping[Span, Deci
     if not decisions:
         return sentence
     masked = _masked(decisions)
-    kept = spans | (masked & set(sentence.spans or ()))
-    keep = list(sentence.counted)
-    for span in masked:
-        keep[span.start : span.end] = [False] * (span.end - span.start)
-    whole, _ = whole_entities(kept, keep)
+    kept, hidden = spans | (masked & set(sentence.spans or ())), covered(masked)
+    whole, _ = whole_entities(kept, [counts and word not in hidden for word, counts in enumerate(sentence.counted)])
     return replace(sentence, spans=tuple(sorted(kept)), keep=None if all(whole) else whole)
 
 
@@ -298,7 +295,3 @@ def _decided(entities: Iterable[VotedEntity], decisions: Mapping[Span, Decision]
 
 def _touches(span: Span, others: Iterable[Span]) -> bool:
     return any(map(span.overlaps, others))
-
-
-def _place(span: Span) -> dict[str, Any]:
-    return {"start_word": span.start, "end_word": span.end, "label": span.label}

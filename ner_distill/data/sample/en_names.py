@@ -1,4 +1,4 @@
-"""The entities of the English sample; their parts that both languages share are in `_sample_names.py`."""
+"""The entities of the English sample; their parts that both languages share are in `names.py`."""
 
 from __future__ import annotations
 

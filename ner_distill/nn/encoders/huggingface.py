@@ -46,7 +46,7 @@ OFFSET_POSITIONS = frozenset(
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack")
 
 
-def load_config(name: str | Path) -> PretrainedConfig:
+def load_backbone_config(name: str | Path) -> PretrainedConfig:
     """The configuration of a directory or of an id on the Hugging Face hub. Raises ConfigError."""
     where = _located(name)
     if isinstance(where, Path) and not (where / "config.json").is_file():
@@ -207,7 +207,7 @@ def _located(name: str | Path) -> str | Path:
 
 def _load(kind: Any, name: str | Path) -> tuple[PreTrainedModel, list[str]]:
     """The model of a checkpoint, fp32, and the names of its weights that the checkpoint lacks."""
-    config, where = load_config(name), _located(name)
+    config, where = load_backbone_config(name), _located(name)
     if isinstance(where, Path) and not any(where.glob("*.safetensors")):
         pickles = [name for name in PICKLES if (where / name).exists()]
         if pickles:

@@ -9,7 +9,11 @@ from ner_distill.nn.encoders.base import Encoder, EncoderWrapper
 
 
 class QuestionEncoder(EncoderWrapper):
-    """base: any encoder. types: how many questions; the readings of a word stand side by side, of base.dim each."""
+    """Encodes a sentence once per entity type, behind that type's question, and concatenates the vectors of each word.
+
+    base:  the encoder that reads question and sentence.
+    types: how many entity types there are; the vector of a word has types · base.dim numbers.
+    """
 
     def __init__(self, base: Encoder, types: int) -> None:
         super().__init__(base)

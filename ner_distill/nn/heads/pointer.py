@@ -18,29 +18,32 @@ from ner_distill.nn.heads.base import SpanHead, weighted_sum
 from ner_distill.nn.heads.pointer_scores import AdditiveScores, Parts, ProductScores, SharedProductScores, SpanScores
 from ner_distill.nn.spans import Spans
 
-BLOCK = {"cpu": 2**19}
+TILE = {"cpu": 2**19}
 """Numbers (sentences × spans × types or hidden units) that are computed at once: what caches hold; elsewhere `KEPT`."""
 KEPT = 2**24
-"""Above so many numbers in all, blocks are computed again in the backward pass instead of kept for it."""
+"""Above so many numbers in all, tiles are computed again in the backward pass instead of kept for it."""
 READING_ENTROPY = 0.05
 """λ: weight, within the reading-comprehension objective, of what keeps its distribution wide."""
 
 
 @dataclass(frozen=True)
-class Block:
-    """The spans from some first words to some last ones; allowed (batch, first words, last words) bool, candidates."""
+class SpanTile:
+    """The spans from some first words to some last ones, whose scores are computed together.
+
+    allowed: (batch, first words, last words) bool, the candidates.
+    """
 
     first: slice
     last: slice
     allowed: Tensor
 
     def cut(self, table: Tensor) -> Tensor:
-        """The block's part of a table (..., words, words)."""
+        """The tile's part of a table (..., words, words)."""
         return table[..., self.first, self.last]
 
 
-Work = Callable[[Tensor, Block], tuple[Tensor, ...]]
-"""The scores of a block (batch, types, first words, last words), lowest where there is no candidate → tensors."""
+Work = Callable[[Tensor, SpanTile], tuple[Tensor, ...]]
+"""The scores of a tile (batch, types, first words, last words), lowest where there is no candidate → tensors."""
 
 
 class PointerHead(SpanHead):
@@ -78,7 +81,7 @@ class PointerHead(SpanHead):
         parts, allowed = self._prepared(vectors, mask)
         with _full_precision(vectors):
             whole = slice(0, mask.shape[1])
-            return self.form.block(parts, _bias(parts, allowed), whole, whole)
+            return self.form.tile(parts, _bias(parts, allowed), whole, whole)
 
     def loss(self, vectors: Tensor, mask: Tensor, gold: Spans, weight: Tensor | None = None) -> Tensor:
         """Sum over sentences and types of log(1 + Σ_P e^{−s}) + log(1 + Σ_Q e^{s}), P gold, Q all other candidates.
@@ -103,10 +106,10 @@ class PointerHead(SpanHead):
         parts, allowed = self._prepared(vectors, mask)
         with _full_precision(vectors):
 
-            def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
-                return (spans.soft_multilabel_terms(scores, block.cut(probs), block.allowed),)
+            def work(scores: Tensor, tile: SpanTile) -> tuple[Tensor, ...]:
+                return (spans.soft_multilabel_terms(scores, tile.cut(probs), tile.allowed),)
 
-            (terms,) = self._over_blocks(parts, allowed, work)
+            (terms,) = self._over_tiles(parts, allowed, work)
             return weighted_sum(spans.joined(torch.stack(terms)).sum(1), weight)
 
     def disagreement(self, first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
@@ -118,11 +121,11 @@ class PointerHead(SpanHead):
         parts, allowed = self._prepared(torch.cat([first, second]), mask.repeat(2, 1))
         with _full_precision(first):
 
-            def work(scores: Tensor, _: Block) -> tuple[Tensor, ...]:
+            def work(scores: Tensor, _: SpanTile) -> tuple[Tensor, ...]:
                 s, t = scores.chunk(2)  # equal where there is no candidate
                 return (((s.sigmoid() - t.sigmoid()) * (s - t)).sum(),)
 
-            (sums,) = self._over_blocks(parts, allowed, work)
+            (sums,) = self._over_tiles(parts, allowed, work)
             return torch.stack(sums).sum()
 
     def span_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
@@ -133,11 +136,11 @@ class PointerHead(SpanHead):
         words = mask.shape[1]
         with _full_precision(vectors):
 
-            def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
-                begins, inside = spans.tag_costs(scores, block.allowed)
-                return begins, functional.pad(inside, (block.last.start, words - block.last.stop))
+            def work(scores: Tensor, tile: SpanTile) -> tuple[Tensor, ...]:
+                begins, inside = spans.tag_costs(scores, tile.allowed)
+                return begins, functional.pad(inside, (tile.last.start, words - tile.last.stop))
 
-            begins, inside = self._over_blocks(parts, allowed, work)
+            begins, inside = self._over_tiles(parts, allowed, work)
             return spans.tags_of_costs(torch.cat(begins, -1), torch.stack(inside).sum(0), mask)
 
     def find(self, vectors: Tensor, mask: Tensor) -> tuple[Spans, Tensor]:
@@ -151,21 +154,21 @@ class PointerHead(SpanHead):
         parts, allowed = self._prepared(vectors, mask)
         with _full_precision(vectors):
 
-            def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
+            def work(scores: Tensor, tile: SpanTile) -> tuple[Tensor, ...]:
                 likely, values = spans.spans_above(scores, least)
-                start = block.first.start
+                start = tile.first.start
                 return likely.places + torch.tensor([0, start, start, 0], device=scores.device), values.sigmoid()
 
-            places, probs = (torch.cat(blocks) for blocks in self._over_blocks(parts, allowed, work))
-            order = places[:, 0].argsort(stable=True)  # blocks are in the order of first words already
+            places, probs = (torch.cat(tiles) for tiles in self._over_tiles(parts, allowed, work))
+            order = places[:, 0].argsort(stable=True)  # tiles are in the order of first words already
             return Spans(places[order]), probs[order]
 
     def _plain_loss(self, parts: Parts, allowed: Tensor, gold: Spans, weight: Tensor | None) -> Tensor:
-        def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
-            return sparse_terms(scores, gold, block.first.start)
+        def work(scores: Tensor, tile: SpanTile) -> tuple[Tensor, ...]:
+            return negative_terms_and_gold_scores(scores, gold, tile.first.start)
 
-        rest, at_gold = (torch.stack(blocks) for blocks in self._over_blocks(parts, allowed, work))
-        of_gold = gold_loss(at_gold.sum(0), gold, allowed, self.form.types)
+        rest, at_gold = (torch.stack(tiles) for tiles in self._over_tiles(parts, allowed, work))
+        of_gold = positive_terms(at_gold.sum(0), gold, allowed, self.form.types)
         of_rest = functional.softplus(rest.logsumexp(0))
         return weighted_sum(of_gold, weight) + weighted_sum(of_rest, weight)
 
@@ -173,11 +176,11 @@ class PointerHead(SpanHead):
         table = spans.targets(gold, (len(allowed), self.form.types, *allowed.shape[1:]))
         share = self.smoothing / allowed.sum((1, 2)).clamp(min=1)[:, None, None, None]
 
-        def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
-            probs = torch.where(block.cut(table), 1 - self.smoothing, share.to(scores.dtype))
-            return (spans.soft_multilabel_terms(scores, probs, block.allowed),)
+        def work(scores: Tensor, tile: SpanTile) -> tuple[Tensor, ...]:
+            probs = torch.where(tile.cut(table), 1 - self.smoothing, share.to(scores.dtype))
+            return (spans.soft_multilabel_terms(scores, probs, tile.allowed),)
 
-        (terms,) = self._over_blocks(parts, allowed, work)
+        (terms,) = self._over_tiles(parts, allowed, work)
         return weighted_sum(spans.joined(torch.stack(terms)), weight)
 
     def _reading_loss(self, parts: Parts, allowed: Tensor, gold: Spans) -> Tensor:
@@ -190,15 +193,15 @@ class PointerHead(SpanHead):
         asked = parts[0].new_zeros(len(allowed) * self.form.types)
         asked.scatter_reduce_(0, row * self.form.types + kind, possible, "amax")
 
-        def work(scores: Tensor, block: Block) -> tuple[Tensor, ...]:
-            overlaps = overlap_f1(gold, possible, scores.shape, block.first.start)
+        def work(scores: Tensor, tile: SpanTile) -> tuple[Tensor, ...]:
+            overlaps = overlap_f1(gold, possible, scores.shape, tile.first.start)
             logs = scores.flatten(2)
             within = logs.softmax(-1)
-            plain = scores.masked_fill(~block.allowed[:, None], 0).flatten(2)
+            plain = scores.masked_fill(~tile.allowed[:, None], 0).flatten(2)
             return spans.log_sum_exp_of_table(scores), (within * overlaps.flatten(2)).sum(-1), (within * plain).sum(-1)
 
-        totals, f1, score = (torch.stack(blocks) for blocks in self._over_blocks(parts, allowed, work))
-        shares = totals.softmax(0)  # of all probability, by block
+        totals, f1, score = (torch.stack(tiles) for tiles in self._over_tiles(parts, allowed, work))
+        shares = totals.softmax(0)  # of all probability, by tile
         total, f1, score = totals.logsumexp(0), (shares * f1).sum(0), (shares * score).sum(0)
         return asked.view_as(f1) * (READING_ENTROPY * (score - total) - f1)
 
@@ -207,23 +210,23 @@ class PointerHead(SpanHead):
         parts = self.form(vectors.masked_fill(~mask[..., None], 0))  # no gradient of 0 times what may stand there
         return parts, spans.candidates(mask, max_width=self.max_width)
 
-    def _over_blocks(self, parts: Parts, allowed: Tensor, work: Work) -> tuple[tuple[Tensor, ...], ...]:
-        """The results of all blocks: for each tensor that `work` gives, those of the blocks in order."""
+    def _over_tiles(self, parts: Parts, allowed: Tensor, work: Work) -> tuple[tuple[Tensor, ...], ...]:
+        """The results of all tiles: for each tensor that `work` gives, those of the tiles in order."""
         batch, words, _ = allowed.shape
         numbers = batch * words * self.form.channels  # of one first word
-        rows = max(1, BLOCK.get(allowed.device.type, KEPT) // max(1, numbers))
+        rows = max(1, TILE.get(allowed.device.type, KEPT) // max(1, numbers))
         results = []
         for start in range(0, max(1, words), rows):
             stop = min(start + rows, words)
             last = slice(start, min(stop + self.max_width - 1, words) if self.max_width else words)
-            block = Block(slice(start, stop), last, allowed[:, start:stop, last])
-            run = partial(self._in_block, work, block)
+            tile = SpanTile(slice(start, stop), last, allowed[:, start:stop, last])
+            run = partial(self._in_tile, work, tile)
             again = numbers * words > KEPT
             results.append(checkpoint(run, *parts, use_reentrant=False) if again else run(*parts))
         return tuple(zip(*results, strict=True))
 
-    def _in_block(self, work: Work, block: Block, *parts: Tensor) -> tuple[Tensor, ...]:
-        return work(self.form.block(parts, _bias(parts, block.allowed), block.first, block.last), block)
+    def _in_tile(self, work: Work, tile: SpanTile, *parts: Tensor) -> tuple[Tensor, ...]:
+        return work(self.form.tile(parts, _bias(parts, tile.allowed), tile.first, tile.last), tile)
 
 
 class GlobalPointerHead(PointerHead):
@@ -245,7 +248,10 @@ class AdditivePointerHead(PointerHead):
 
 
 def _bias(parts: Parts, allowed: Tensor) -> Tensor:
-    """(batch, first words, last words) to be added to scores: in no pass backward, unlike a mask."""
+    """Returns a bias (batch, first words, last words), 0 for candidates and the lowest number elsewhere.
+
+    Adding it needs no work in the backward pass, which a masked fill would.
+    """
     return spans.masked(parts[0].new_zeros(allowed.shape), allowed)
 
 
@@ -253,11 +259,11 @@ def _full_precision(vectors: Tensor) -> torch.autocast:
     return torch.autocast(vectors.device.type, enabled=False)
 
 
-def sparse_terms(scores: Tensor, gold: Spans, first: int) -> tuple[Tensor, Tensor]:
-    """The parts of the loss of a block of spans, without a table of targets.
+def negative_terms_and_gold_scores(scores: Tensor, gold: Spans, first: int) -> tuple[Tensor, Tensor]:
+    """Returns the log of Σ_Q e^{s} and the scores of the gold spans, of one tile; no table of targets is made.
 
     scores: (batch, types, rows, columns): row 0 and column 0 are word `first`. The lowest number where no candidate is.
-    Returns: (batch, types) the log of the sum over Q; (spans,) the scores of the gold spans in the block, 0 for others.
+    Returns: (batch, types) the log of the sum; (spans,) the scores of the gold spans, 0 for those of other tiles.
     """
     row, start, end, kind = gold.places.unbind(1)
     start, last = start - first, end - 1 - first
@@ -267,16 +273,17 @@ def sparse_terms(scores: Tensor, gold: Spans, first: int) -> tuple[Tensor, Tenso
     inside = (start >= 0) & (start < rows) & (last < columns)
     place = ((row * types + kind) * rows + start) * columns + last
     at_gold = scores.flatten().index_select(0, place.masked_fill(~inside, 0))
-    # Added, as a mask takes longer; what is not of this block goes behind the table, so that nothing is asked of a GPU.
+    # Added, as a mask takes longer; what is not of this tile goes behind the table, so that nothing is asked of a GPU.
     lowest = torch.finfo(scores.dtype).min
     without = scores.new_zeros(scores.numel() + 1)
     without[torch.where(inside & (at_gold.detach() > lowest), place, scores.numel())] = lowest
     return spans.log_sum_exp_of_table(scores + without[:-1].view(scores.shape)), at_gold.masked_fill(~inside, 0)
 
 
-def gold_loss(at_gold: Tensor, gold: Spans, allowed: Tensor, types: int) -> Tensor:
-    """The other part: (batch, types) log(1 + Σ_P e^{−s}), from the scores (spans,) of the gold spans.
+def positive_terms(at_gold: Tensor, gold: Spans, allowed: Tensor, types: int) -> Tensor:
+    """Returns the part of the loss from gold spans, (batch, types) log(1 + Σ_P e^{−s}).
 
+    at_gold: (spans,) the scores of the gold spans, added up over all tiles.
     allowed: (batch, words, words) bool, candidates. Gold that is none, or that is given twice, is left out.
     """
     row, start, end, kind = gold.places.unbind(1)
@@ -291,7 +298,7 @@ def gold_loss(at_gold: Tensor, gold: Spans, allowed: Tensor, types: int) -> Tens
 
 @torch.no_grad()
 def overlap_f1(gold: Spans, weight: Tensor, shape: torch.Size, first: int) -> Tensor:
-    """For every span of a block the best overlap F1, counted in words, with a gold span of its sentence and type.
+    """For every span of a tile the best overlap F1, counted in words, with a gold span of its sentence and type.
 
     weight: (spans,) float: 1 for a gold span that counts, 0 for one that does not.
     shape:  batch, types, rows, columns: row 0 and column 0 are word `first`.

@@ -1,7 +1,7 @@
-"""How pointers score spans: each form turns word vectors into parts, and parts into the scores of a block of spans.
+"""How pointers score spans: each form turns word vectors into parts, and parts into the scores of a tile of spans.
 
-A block is some first words and a run of last words; the parts of a sentence are small, the blocks of all spans are
-not. Blocks are (batch, types, first words, last words), in float32 or better whatever autocast says.
+A tile is some first words and a run of last words; the parts of a sentence are small, the tiles of all spans are
+not. Tiles are (batch, types, first words, last words), in float32 or better whatever autocast says.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class SpanScores(nn.Module, ABC):
         """(batch, words, dim) float → parts, float32 or better. Inside autocast projections may be of its dtype."""
 
     @abstractmethod
-    def block(self, parts: Parts, bias: Tensor, first: slice, last: slice) -> Tensor:
+    def tile(self, parts: Parts, bias: Tensor, first: slice, last: slice) -> Tensor:
         """(batch, types, first words, last words): bias (batch, first words, last words) added to the scores."""
 
 
@@ -50,11 +50,11 @@ class ProductScores(SpanScores):
         both = (_projected(part, vectors).unflatten(-1, (self.types, -1)) for part in (self.query, self.key))
         scale = self.head_dim**-0.25
         placed = (turned(part, scale=scale) if self.rotary else part * scale for part in both)
-        # One copy here saves one for every block: a product of matrices wants types beside the batch.
+        # One copy here saves one for every tile: a product of matrices wants types beside the batch.
         query, key = (part.transpose(1, 2).contiguous() for part in placed)
         return query, key
 
-    def block(self, parts: Parts, bias: Tensor, first: slice, last: slice) -> Tensor:
+    def tile(self, parts: Parts, bias: Tensor, first: slice, last: slice) -> Tensor:
         query, key = parts[0][:, :, first].flatten(0, 1), parts[1][:, :, last].flatten(0, 1)
         wide = bias[:, None].expand(-1, self.types, -1, -1)
         return torch.baddbmm(wide.flatten(0, 1), query, key.transpose(1, 2)).view(wide.shape)
@@ -83,7 +83,7 @@ class SharedProductScores(SpanScores):
         query, key = (turned(both, scale=scale) if self.rotary else both * scale).unbind(2)
         return query, key, begins[..., None], ends[..., None]  # (batch, types, words, 1)
 
-    def block(self, parts: Parts, bias: Tensor, first: slice, last: slice) -> Tensor:
+    def tile(self, parts: Parts, bias: Tensor, first: slice, last: slice) -> Tensor:
         query, key, begins, ends = parts
         product = torch.baddbmm(bias, query[:, first], key[:, last].transpose(1, 2))
         return product[:, None] + begins[:, :, first] + ends[:, :, last].transpose(2, 3)
@@ -108,7 +108,7 @@ class AdditiveScores(SpanScores):
         begins, ends = (_projected(part, vectors).transpose(1, 2)[..., None] for part in (self.begin, self.end))
         return begins, ends
 
-    def block(self, parts: Parts, bias: Tensor, first: slice, last: slice) -> Tensor:
+    def tile(self, parts: Parts, bias: Tensor, first: slice, last: slice) -> Tensor:
         begins, ends = parts
         hidden = torch.tanh(begins[:, :, first] + ends[:, :, last].transpose(2, 3))  # (batch, hidden, first, last)
         weights = self.weights.weight.to(hidden.dtype).expand(len(hidden), -1, -1)

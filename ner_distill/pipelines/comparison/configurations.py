@@ -12,7 +12,7 @@ from ner_distill.options.training import CompareOptions
 from ner_distill.pipelines.comparison.figures import FILE
 
 
-class _Source(NamedTuple):
+class _ConfigSource(NamedTuple):
     """A configuration to be read: where the user named it, its file, and the keys changed in it."""
 
     name: str
@@ -27,7 +27,7 @@ def read_configurations(options: CompareOptions) -> dict[str, TeacherConfig]:
     A variant is `NAME:key=value,key=value`: the first file, or without files the defaults, with these keys changed.
     Raises ConfigError with the problems of all of them.
     """
-    sources = [_Source(file.stem, str(file), file) for file in options.configs]
+    sources = [_ConfigSource(file.stem, str(file), file) for file in options.configs]
     sources += [_variant(variant, options.configs[0] if options.configs else None) for variant in options.variant]
     problems = [] if sources else ["nothing to compare: expected configuration files, or `variant` NAME:key=value"]
     changes = [*options.set, *(change for source in sources for change in source.changes)]
@@ -64,10 +64,10 @@ def problems_of(error: NerDistillError) -> list[str]:
     return [line.removeprefix("  - ") for line in lines[1:]] or lines
 
 
-def _variant(text: str, base: Path | None) -> _Source:
+def _variant(text: str, base: Path | None) -> _ConfigSource:
     name, colon, changes = (part.strip() for part in text.partition(":"))
     if not colon or not name:
         raise ConfigError(f"`variant` {text}: expected NAME:key=value,key=value")
     # a comma parts two settings where a key follows; in a list of values none does
     keys = re.split(r",(?=\s*\w+(?:\.\w+)*\s*=)", changes) if changes else []
-    return _Source(name, f"`variant` {name}", base, tuple(keys))
+    return _ConfigSource(name, f"`variant` {name}", base, tuple(keys))

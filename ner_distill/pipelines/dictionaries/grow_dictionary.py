@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -12,7 +12,7 @@ from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import count_sentences, read_raw
 from ner_distill.data.lexicon.dictionaries import Dictionaries, parse_dictionaries
 from ner_distill.data.lexicon.lexicon import LONGEST_NAME
-from ner_distill.data.sentence import ScoredSpan, Sentence, separator
+from ner_distill.data.sentence import separator
 from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import atomic_write_text, write_json
@@ -21,7 +21,6 @@ from ner_distill.runs.build import load_run
 from ner_distill.runtime.inference import best_device, predict_sentences
 
 DICTIONARIES = OutputKind("grow-dictionary", "dictionaries", (), can_resume=False, can_overwrite=False)
-Forms = dict[str, Counter[str]]
 
 
 @dataclass(frozen=True)
@@ -61,10 +60,13 @@ def grow_dictionary(options: GrowOptions, reporter: Reporter | None = None) -> G
     tagger = run.tagger.to(best_device())
     text, format = list(options.text), options.format
     sentences = read_raw(text, format=format, unit=unit)
-    found: Forms = {}
+    found: dict[str, Counter[str]] = {}
     with reporter.progress("searching", total=count_sentences(text, format=format), unit="sentences") as progress:
-        for answer in predict_sentences(tagger, run.featurizer, run.info.tagset, sentences):
-            _count(found, [answer], separator(unit))
+        for sentence, spans in predict_sentences(tagger, run.featurizer, run.info.tagset, sentences):
+            for span, _ in spans:
+                form = separator(unit).join(sentence.words[span.start : span.end])
+                if len(form) <= LONGEST_NAME:  # longer ones would never be read
+                    found.setdefault(form, Counter())[span.label] += 1
             progress.advance()
     if not found:
         raise DataError(f"`text` {', '.join(map(str, text))}: the model finds no entity in it")
@@ -81,11 +83,13 @@ def check_types(files: Iterable[str], labels: Sequence[str], model: Path) -> Non
         )
 
 
-def grown(found: Forms, dictionaries: Dictionaries, *, min_count: int, labels: Sequence[str]) -> Growth:
+def grown(
+    found: Mapping[str, Counter[str]], dictionaries: Dictionaries, *, min_count: int, labels: Sequence[str]
+) -> Growth:
     """Returns which forms are new. found: form → type → how often. labels: the types in the order of the result."""
     added: dict[str, dict[str, int]] = {label: {} for label in labels}
     numbers = Counter[str]()
-    for form, types in sorted(found.items(), key=lambda one: (-one[1].total(), one[0])):
+    for form, types in sorted(found.items(), key=lambda item: (-item[1].total(), item[0])):
         label = next(iter(types))
         standing = dictionaries.types_of(form)
         if types.total() < min_count:
@@ -101,16 +105,7 @@ def grown(found: Forms, dictionaries: Dictionaries, *, min_count: int, labels: S
     return Growth(added, numbers["several"], numbers["rare"], numbers["elsewhere"], numbers["known"])
 
 
-def _count(found: Forms, answers: Iterable[tuple[Sentence, Sequence[ScoredSpan]]], between: str) -> None:
-    for sentence, spans in answers:
-        for span, _ in spans:
-            form = between.join(sentence.words[span.start : span.end])
-            if len(form) <= LONGEST_NAME:  # longer ones would never be read
-                found.setdefault(form, Counter())[span.label] += 1
-
-
 def _write(growth: Growth, dictionaries: Dictionaries, options: GrowOptions) -> None:
-    """Write one file a type, and the summary last."""
     make_directory(options.out)
     names = {}
     for label, added in growth.added.items():

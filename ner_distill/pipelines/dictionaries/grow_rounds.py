@@ -97,7 +97,7 @@ def grow_rounds(config: TeacherConfig, options: GrowOptions, reporter: Reporter 
 
 @dataclass(frozen=True)
 class _Growing:
-    """What all rounds have in common."""
+    """What every round needs."""
 
     config: TeacherConfig
     options: GrowOptions
@@ -117,10 +117,7 @@ class _Growing:
             make_directory(directory)
             # this round begins with the dictionaries of the one before
             options = replace(self.options, dictionary=_lists(done[-1])) if done else self.options
-            if model is None:
-                f1 = self._train(directory, options)
-            else:
-                f1 = score_model(load_run(model), self.development).micro.f1
+            f1 = score_model(load_run(model), self.development).micro.f1 if model else self._train(directory, options)
             growth = self._grow(directory, number, replace(options, model=teacher), f1)
         added = ", ".join(f"{label} {count:,}" for label, count in growth.added.items())
         self.reporter.info(f"round {number}: development F1 {100 * growth.f1:.2f}, new names: {added}")
@@ -166,7 +163,7 @@ def _read_round(directory: Path, number: int, teacher: Path) -> GrowthRound | No
         return None
     data = read_json(path, "this round is not finished")
     try:
-        forms, added = ({str(k): int(n) for k, n in data[key].items()} for key in ("forms", "added"))
+        forms, added = ({str(label): int(n) for label, n in data[key].items()} for key in ("forms", "added"))
         return GrowthRound(number, teacher, directory / "dictionaries", forms, added, float(data["f1"]))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise RunError(f"{path}: is damaged; remove {directory} and go on with `resume`") from None
@@ -214,7 +211,7 @@ def _nothing_new(done: Sequence[GrowthRound]) -> bool:
 
 def _summary(done: Rounds[GrowthRound]) -> dict[str, Any]:
     return {
-        "rounds": [one.to_json() for one in done.rounds],
+        "rounds": [growth.to_json() for growth in done.rounds],
         "best": done.best.number,
         "teacher": str(done.best.teacher),
         "nothing_new": _nothing_new(done.rounds),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ner_distill.console import Reporter
-from ner_distill.data.formats.readers import read_corpus
+from ner_distill.data.formats.reading import read_repaired
 from ner_distill.data.formats.report import counted
 from ner_distill.data.formats.writers import write_jsonl
-from ner_distill.data.sentence import Sentence, Span, disjoint
-from ner_distill.errors import DataError, RunError
+from ner_distill.data.sentence import Sentence, Span, covered, disjoint, whole_entities
+from ner_distill.errors import DataError
+from ner_distill.files import refuse_existing
 from ner_distill.options.labels import ApplyReviewOptions
 from ner_distill.pipelines.voting.review_files import Decision, Doubt, SentenceDecisions, hash_of, read_lines
 
@@ -59,10 +60,9 @@ def apply_review(options: ApplyReviewOptions, reporter: Reporter | None = None) 
     words; RunError where `out` exists (and not `overwrite`) or cannot be written.
     """
     out, reporter = options.out, reporter or Reporter()
-    if out.exists() and not options.overwrite:
-        raise RunError(f"{out}: exists already; choose another name, or pass `overwrite` to replace it")
+    refuse_existing(out, overwrite=options.overwrite)
     decided = _read_decisions(options.decisions)
-    sentences = _read_data(options, reporter)
+    sentences = read_repaired(options.data, options, reporter).sentences
     counts: Counter[str] = Counter(skipped=_refuse_changed(decided, sentences, options.skip_changed, reporter))
     merged, overlaps = [], []
     for sentence in sentences:
@@ -80,22 +80,7 @@ def apply_review(options: ApplyReviewOptions, reporter: Reporter | None = None) 
     return Applied(sentences=len(merged), overlaps=tuple(overlaps), **counts)
 
 
-def _read_data(options: ApplyReviewOptions, reporter: Reporter) -> tuple[Sentence, ...]:
-    """Read all sentences, unlabelled ones too: the result is the data with nothing missing."""
-    corpus = read_corpus(
-        list(options.data),
-        format=options.format,
-        scheme=options.scheme,
-        tag_column=options.tag_column,
-        strict=options.strict,
-    )
-    if not corpus.report.clean:
-        reporter.warn(corpus.report.summary())
-    return corpus.sentences
-
-
 def summary(applied: Applied) -> str:
-    """Returns one line that says what was done."""
     done = [
         f"{applied.kept:,} accepted as they are",
         f"{applied.added:,} added",
@@ -122,23 +107,21 @@ class _Decisions:
         return [doubt for doubt in self.doubts if doubt.span not in settled]
 
 
-BySentence = Mapping[tuple[str, str], _Decisions]
-"""Decisions by the id of their sentence and the hash of its words."""
-
-
-def _read_decisions(paths: Sequence[Path]) -> BySentence:
+def _read_decisions(paths: Sequence[Path]) -> dict[tuple[str, str], _Decisions]:
+    """Returns the decisions by the id of their sentence and the hash of its words."""
     decided: dict[tuple[str, str], _Decisions] = {}
     first_at: dict[tuple[str, str, Span], str] = {}
     for path in paths:
         for number, line in read_lines(path, SentenceDecisions, "decisions, as the review page exports them"):
             if not line.decisions:
                 continue
-            decisions = decided.setdefault((line.id, line.hash), _Decisions(weight=line.weight))
+            sentence = line.id, line.hash
+            decisions = decided.setdefault(sentence, _Decisions(weight=line.weight))
             decisions.doubts.update(line.doubts)
             for decision in line.decisions:
                 span, here = decision.span, f"{path}:{number}"
                 before = decisions.of.setdefault(span, decision)
-                there = first_at.setdefault((line.id, line.hash, span), here)
+                there = first_at.setdefault((*sentence, span), here)
                 if (before.decision, set(before.spans)) != (decision.decision, set(decision.spans)):
                     raise DataError(
                         f"{here}: sentence {line.id}, {span.label} {span.start}-{span.end}: {decision.decision}, but "
@@ -149,7 +132,9 @@ def _read_decisions(paths: Sequence[Path]) -> BySentence:
     return decided
 
 
-def _refuse_changed(decided: BySentence, sentences: Sequence[Sentence], skip: bool, reporter: Reporter) -> int:
+def _refuse_changed(
+    decided: Mapping[tuple[str, str], _Decisions], sentences: Sequence[Sentence], skip: bool, reporter: Reporter
+) -> int:
     """Returns how many decisions are on sentences that are not in the data as they were, if `skip`; else DataError."""
     by_id = {sentence.id: sentence for sentence in sentences}
     reasons: dict[str, str] = {}
@@ -163,7 +148,8 @@ def _refuse_changed(decided: BySentence, sentences: Sequence[Sentence], skip: bo
         elif sentence.spans is None:
             reasons[id] = "no labels"
         else:
-            _check_inside(sentence, decisions.of.values())
+            for decision in decisions.of.values():
+                _check_inside(sentence, decision)
             continue
         lost += len(decisions.of)
     if not reasons:
@@ -181,13 +167,12 @@ def _refuse_changed(decided: BySentence, sentences: Sequence[Sentence], skip: bo
     return lost
 
 
-def _check_inside(sentence: Sentence, decisions: Iterable[Decision]) -> None:
-    for decision in decisions:
-        if (end := max(span.end_word for span in (decision, *decision.spans))) > len(sentence.words):
-            raise DataError(
-                f"sentence {sentence.id}: a decision on {decision.label} {decision.start_word}-{decision.end_word} "
-                f"reaches word {end}, expected at most {len(sentence.words)}; export the decisions again"
-            )
+def _check_inside(sentence: Sentence, decision: Decision) -> None:
+    if (end := max(span.end_word for span in (decision, *decision.spans))) > len(sentence.words):
+        raise DataError(
+            f"sentence {sentence.id}: a decision on {decision.label} {decision.start_word}-{decision.end_word} "
+            f"reaches word {end}, expected at most {len(sentence.words)}; export the decisions again"
+        )
 
 
 def _merged(sentence: Sentence, decisions: _Decisions, counts: Counter[str]) -> Sentence:
@@ -213,26 +198,14 @@ def _merged(sentence: Sentence, decisions: _Decisions, counts: Counter[str]) -> 
     spans = tuple(sorted((given - gone) | new))
     still_open = decisions.open_doubts()
     # what is known of these words: the entities that were wanted, and that there is no entity but for an open doubt
-    known = _words(gone) - _words(doubt.span for doubt in still_open) | _words(new)
-    keep = sentence.keep and _kept(sentence.keep, spans, known)
+    known = covered(gone) - covered(doubt.span for doubt in still_open) | covered(new)
+    # half an entity that counts would be masked again: where a word of an entity is known, all of it is
+    unknown, _ = whole_entities(spans, [word not in known for word in range(len(sentence.words))])
+    keep = sentence.keep and tuple(not masked or kept for masked, kept in zip(unknown, sentence.keep, strict=True))
     lowered = [doubt for doubt in decisions.doubts if doubt.decision == "weight"]
     whole = lowered and not any(doubt in lowered for doubt in still_open)
     weight = max(decisions.weight, sentence.weight) if whole else sentence.weight
     return replace(sentence, spans=spans, keep=keep, weight=weight)
-
-
-def _kept(keep: Sequence[bool], spans: Sequence[Span], known: set[int]) -> tuple[bool, ...]:
-    """Returns `keep` with the words that are known, and with every entity of which a word is known: half an entity
-    that counts would be masked again.
-    """
-    known = set(known)
-    while more := _words(span for span in spans if _words([span]) & known) - known:
-        known |= more
-    return tuple(kept or place in known for place, kept in enumerate(keep))
-
-
-def _words(spans: Iterable[Span]) -> set[int]:
-    return {word for span in spans for word in range(span.start, span.end)}
 
 
 def _overlap(sentence: Sentence) -> bool:

@@ -7,7 +7,7 @@ OUT/folds/r1-f2/        the run of the teacher, and predictions.json
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.formats.writers import write_jsonl
-from ner_distill.data.noise.votes import Prediction
+from ner_distill.data.noise.votes import OutOfFoldPrediction
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.directories import make_directory
 from ner_distill.errors import RunError, TrainingError
@@ -56,39 +56,29 @@ class FoldTask:
         return self.out / "folds" / f"r{self.repeat}-f{self.number}"
 
     @property
-    def train(self) -> Path:
-        return self.run.with_suffix(".data") / "train.jsonl"
-
-    @property
-    def dev(self) -> Path:
-        return self.run.with_suffix(".data") / "dev.jsonl"
-
-    @property
-    def held_out(self) -> Path:
-        return self.run.with_suffix(".data") / "held-out.jsonl"
-
-    @property
     def predictions(self) -> Path:
         """The file that marks a finished fold."""
         return self.run / "predictions.json"
 
-    def write(self, train: Sequence[Sentence], dev: Sequence[Sentence], held_out: Sequence[Sentence]) -> None:
-        """Write the sentences. Raises NerDistillError where that is not possible."""
-        make_directory(self.train.parent)
-        for path, sentences in ((self.train, train), (self.dev, dev), (self.held_out, held_out)):
-            # words as they are cut: a text would be cut again
-            bare = [replace(sentence, text=None, offsets=None) for sentence in sentences]
-            write_jsonl(bare, path, overwrite=True)
+    def data(self, part: str) -> Path:
+        """Returns the file of the part `train`, `dev` or `held-out` of its sentences."""
+        return self.run.with_suffix(".data") / f"{part}.jsonl"
+
+    def write(self, parts: Mapping[str, Sequence[Sentence]]) -> None:
+        """Write the parts of its sentences. Raises NerDistillError where that is not possible."""
+        make_directory(self.run.with_suffix(".data"))
+        for part, sentences in parts.items():
+            write_words(sentences, self.data(part))
 
     def finished(self) -> bool:
         """Returns whether there are predictions of the sentences that are held out now."""
         try:
             before = json.loads(self.predictions.read_text("utf-8"))
-            return bool(before["format"] == FORMAT and before["held_out"] == sha256_of(self.held_out))
+            return bool(before["format"] == FORMAT and before["held_out"] == sha256_of(self.data("held-out")))
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
-    def read(self) -> dict[str, Prediction]:
+    def read(self) -> dict[str, OutOfFoldPrediction]:
         """Returns the prediction of each held-out sentence by its id. Raises RunError where the file is damaged."""
         data = read_json(self.predictions, "this fold is not finished")
         try:
@@ -99,6 +89,11 @@ class FoldTask:
             }
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"{self.predictions}: is damaged ({error!r}); remove it and go on with `resume`") from None
+
+
+def write_words(sentences: Sequence[Sentence], path: Path) -> None:
+    """Write sentences as JSON Lines of words without the text, which would be cut into words again."""
+    write_jsonl([replace(sentence, text=None, offsets=None) for sentence in sentences], path, overwrite=True)
 
 
 def run_folds(folds: Sequence[FoldTask], jobs: int, reporter: Reporter) -> None:
@@ -128,15 +123,15 @@ def _done_here(folds: Sequence[FoldTask]) -> Generator[tuple[FoldTask, None], No
 
 def do_fold(fold: FoldTask) -> None:
     """Train the teacher of a fold, or go on with it, and write its predictions. Raises NerDistillError."""
-    options = TeacherOptions(train=[fold.train], dev=[fold.dev], out=fold.run, format="jsonl")
+    options = TeacherOptions(train=[fold.data("train")], dev=[fold.data("dev")], out=fold.run, format="jsonl")
     train_teacher(fold.config, options, Reporter(quiet=True), unit=fold.unit, labels=fold.labels, resume="auto")
-    sentences = read_corpus([fold.held_out], format="jsonl").sentences
+    sentences = read_corpus([fold.data("held-out")], format="jsonl").sentences
     answers = dict(zip((one.id for one in sentences), answers_of(load_run(fold.run), sentences), strict=True))
     content: dict[str, Any] = {
         "format": FORMAT,
-        "held_out": sha256_of(fold.held_out),
+        "held_out": sha256_of(fold.data("held-out")),
         # it knows all types, but has a vote on those alone that it was shown
-        "labels": labels_of(read_corpus([fold.train], format="jsonl").sentences),
+        "labels": labels_of(read_corpus([fold.data("train")], format="jsonl").sentences),
         "sentences": {id: answer.entities for id, answer in answers.items()},
     }
     if fold.words:

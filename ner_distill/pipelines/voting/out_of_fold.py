@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ner_distill.data.batching import plan_batches
 from ner_distill.data.noise.doubts import Probs, span_doubts, tag_doubts
-from ner_distill.data.noise.votes import Prediction
+from ner_distill.data.noise.votes import OutOfFoldPrediction
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.nn.heads import AnyHead, SpanHead
 from ner_distill.nn.spans import span_probs_of_tags, spans_above
@@ -72,10 +72,12 @@ def answers_of(teacher: AnyBuilt, sentences: Sequence[Sentence]) -> list[Sentenc
     return answers
 
 
-def prediction_of(entities: Sequence[EntityAnswer], labels: frozenset[str], words: Sequence[float]) -> Prediction:
+def prediction_of(
+    entities: Sequence[EntityAnswer], labels: frozenset[str], words: Sequence[float]
+) -> OutOfFoldPrediction:
     """Returns the answers on a sentence as votes are counted; `labels` are the types that the teacher was shown."""
     spans = {Span(entity.start, entity.end, entity.label): entity for entity in entities}
-    return Prediction(
+    return OutOfFoldPrediction(
         found=frozenset(span for span, entity in spans.items() if entity.found),
         probs={span: float(entity.prob) for span, entity in spans.items()},
         doubts={span: float(entity.doubt) for span, entity in spans.items()},

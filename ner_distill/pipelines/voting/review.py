@@ -3,49 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.sentence import Sentence, separator, unit_of
-from ner_distill.errors import ConfigError, DataError, RunError
-from ner_distill.files import sha256_of
+from ner_distill.errors import ConfigError, DataError
+from ner_distill.files import refuse_existing, sha256_of
 from ner_distill.options.labels import ReviewOptions
 from ner_distill.pipelines.voting.review_files import SentenceVotes, hash_of, read_lines
 
 VOTES = "votes.jsonl"
 
 
-@dataclass(frozen=True)
-class Review:
-    """What goes onto the review page: its content, its numbers of entities and sentences, and how many are left out."""
-
-    content: dict[str, Any]
-    shown: int
-    left_out: int
-    sentences: int
-
-
-def review(options: ReviewOptions, reporter: Reporter | None = None) -> Review:
+def review(options: ReviewOptions, reporter: Reporter | None = None) -> dict[str, Any]:
     """Collect what the review page of a vote file shows; `views.review.page_of` makes the page.
 
+    Returns the content of the page: the `sentences` with entities to look at, the `queue` of these entities, the most
+    suspicious first, and how many others are `left_out`.
     Raises DataError where the file holds no votes or votes on other data, ConfigError where no entity is left,
     RunError where `out` exists (and not `overwrite`).
     """
     path = options.votes / VOTES if options.votes.is_dir() else options.votes
-    if options.out.exists() and not options.overwrite:
-        raise RunError(f"{options.out}: exists already; choose another name, or pass `overwrite` to replace it")
+    refuse_existing(options.out, overwrite=options.overwrite)
     sentences = [line for _, line in read_lines(path, SentenceVotes, "votes, as vote-labels writes them")]
     if options.data:
         reporter = reporter or Reporter()
         data, _ = read_labelled(options.data, "`data`", options.reading(), reporter, keep_nested=True)
         _check_votes(path, sentences, data)
-    return _review(path, sentences, options)
-
-
-def _review(path: Path, sentences: Sequence[SentenceVotes], options: ReviewOptions) -> Review:
     suspicions = {
         (s, e): entity.suspicion for s, sentence in enumerate(sentences) for e, entity in enumerate(sentence.entities)
     }
@@ -57,7 +43,7 @@ def _review(path: Path, sentences: Sequence[SentenceVotes], options: ReviewOptio
         raise ConfigError(f"{path}: nothing to review: {found}; lower `min_suspicion`, or review other votes")
     used = sorted({s for s, _ in queue})
     numbers = {s: number for number, s in enumerate(used)}
-    content = {
+    return {
         # names of files may hold bytes that are no UTF-8
         "name": path.resolve().parent.name.encode("utf-8", "replace").decode(),
         "key": sha256_of(path),
@@ -67,7 +53,6 @@ def _review(path: Path, sentences: Sequence[SentenceVotes], options: ReviewOptio
         "sentences": [{"hash": hash_of(sentences[s].words), **sentences[s].model_dump()} for s in used],
         "queue": [[numbers[s], e] for s, e in queue],
     }
-    return Review(content, len(queue), len(ranked) - len(queue), len(used))
 
 
 def _check_votes(path: Path, votes: Sequence[SentenceVotes], data: Sequence[Sentence]) -> None:

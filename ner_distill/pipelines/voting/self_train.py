@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -31,13 +31,16 @@ from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import read_json, write_json
+from ner_distill.options import Files
 from ner_distill.options.labels import SelfTrainOptions
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
-from ner_distill.pipelines.voting.train_voted import is_begun, train_voted
+from ner_distill.pipelines.voting.folds import write_words
+from ner_distill.pipelines.voting.train_voted import train_voted
+from ner_distill.pipelines.voting.vote_labels import VOTES
 from ner_distill.runs.heads import finds_spans
-from ner_distill.runs.info import fold_teachers
+from ner_distill.runs.info import VOTING, fold_teachers
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
 from ner_distill.training.reading import read_development
@@ -90,17 +93,16 @@ def self_train(
         raise DataError("`train`: no entity in any sentence; there is nothing to learn")
     development = read_development(options.dev, unit, labels_of(labelled), reading, reporter)
     make_folds(labelled, options.folds, seed=config.seed)
-    if not options.resume:
-        _read_through(options, unit)
+    if not options.resume:  # not only after a round was trained
+        _require_readable(options.text, unit, options.limit)
     files = {"train": options.train, "dev": options.dev, "text": input_files(list(options.text))}
     inputs = {**{role: fingerprints(paths) for role, paths in files.items()}, **inputs_of(config)}
     if options.resume:
         resumable([*options.train, *options.dev])
     # only now: whatever was wrong with the input, nothing has been made or replaced
     _open(config, options, inputs)
-    for name, sentences in (("labelled", labelled), ("dev", development)):
-        bare = [replace(sentence, text=None, offsets=None) for sentence in sentences]  # words as they are cut
-        write_jsonl(bare, out / f"{name}.jsonl", overwrite=True)
+    write_words(labelled, out / "labelled.jsonl")
+    write_words(development, out / "dev.jsonl")
     training = _SelfTraining(config, options, unit, labelled, development, reporter)
     return do_rounds(out, options.rounds + 1, training.do, _rises_no_more, _summary, reporter)
 
@@ -163,20 +165,16 @@ class _SelfTraining:
             return
         full = sum(bool(sentence.spans) for sentence in self.labelled)
         known = {sentence.words for sentence in (*self.labelled, *self.development)}
-        rows = self._rows(SoftLabelStore.open(self._store(number)))
-        chosen = list(worth_training_on(rows, known, (len(self.labelled) - full) / max(1, full)))
+        store = SoftLabelStore.open(self._store(number))
+        rows = (labelled_row(row, store.tagset, weight=self.options.raw_weight) for row in store.iter_rows())
+        sentences = (replace(row, id=f"text/{row.id}") for row in rows if row is not None)
+        chosen = list(worth_training_on(sentences, known, (len(self.labelled) - full) / max(1, full)))
         if not chosen:
             raise DataError(
                 f"round {number}: the teachers agree on no entity of the text; see {self._store(number)}. Fewer "
                 "`min_votes`, a lower `min_confidence`, more labelled data or more epochs (optim.epochs) may help"
             )
         write_jsonl(chosen, self._chosen(number))
-
-    def _rows(self, store: SoftLabelStore) -> Iterator[Sentence]:
-        for row in store.iter_rows():
-            sentence = labelled_row(row, store.tagset, weight=self.options.raw_weight)
-            if sentence is not None:
-                yield replace(sentence, id=f"text/{sentence.id}")
 
     def _train(self, number: int) -> None:
         """Train the teacher and its fold teachers, or go on."""
@@ -189,12 +187,11 @@ class _SelfTraining:
             action=self.options.action,
             jobs=self.options.jobs,
             format="jsonl",
-            resume=is_begun(run),
+            resume=VOTES.state(run / VOTING) != "absent",
         )
         train_voted(self.config, options, self.reporter, unit=self.unit)
 
     def _read(self, number: int) -> SelfTrainingRound:
-        """Returns what a round came to."""
         run = self._run(number)
         metrics = read_json(run / "metrics.json", "the round is not finished")
         raw = read_corpus([self._chosen(number)], format="jsonl").sentences if number else ()
@@ -221,25 +218,17 @@ def _check(options: SelfTrainOptions) -> None:
             raise DataError(f"`text` {path}: no such file")
 
 
-def _read_through(options: SelfTrainOptions, unit: Unit) -> None:
-    """Raise DataError where the text cannot be read to its end: not only after a round was trained."""
-    text = list(options.text)
-    if not sum(1 for _ in islice(read_raw(text, unit=unit), options.limit or None)):
+def _require_readable(text: Files, unit: Unit, limit: int) -> None:
+    """Raise DataError where the text, or its first `limit` sentences, cannot be read to the end."""
+    if not sum(1 for _ in islice(read_raw(list(text), unit=unit), limit or None)):
         raise DataError(f"`text` {', '.join(map(str, text))}: no sentence in it")
 
 
 def _open(config: TeacherConfig, options: SelfTrainOptions, inputs: Mapping[str, Any]) -> None:
     """Make the directory, or go on with it; until a round is trained on the text, that may be labelled otherwise."""
     out = options.out
-    state = {
-        "folds": options.folds,
-        "min_votes": options.min_votes,
-        "min_confidence": options.min_confidence,
-        "raw_weight": options.raw_weight,
-        "limit": options.limit,
-        "action": options.action,
-        **asdict(options.reading()),
-    }
+    values = vars(options)
+    state = {name: values[name] for name in ("folds", *OF_TEXT, "action")} | asdict(options.reading())
     free = OF_TEXT if options.resume and not (out / "round-1.jsonl").exists() else ()
     settled = {name: value for name, value in state.items() if name not in free}
     record = RoundsRecord(SELF_TRAINING, config, settled, inputs)

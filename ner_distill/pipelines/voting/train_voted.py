@@ -7,7 +7,6 @@ OUT/          the run of the teacher, trained on OUT/voting/cleaned.jsonl
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from pathlib import Path
 
 from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
@@ -17,7 +16,7 @@ from ner_distill.files import read_json
 from ner_distill.options.labels import VoteOptions
 from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.train_teacher import read_teacher_data, train_on
-from ner_distill.pipelines.voting.vote_labels import VOTES, VotingPlan
+from ner_distill.pipelines.voting.vote_labels import VotingPlan
 from ner_distill.runs.heads import check_entities
 from ner_distill.runs.info import TEACHER_RUN, VOTING
 from ner_distill.runs.record import fingerprints
@@ -48,7 +47,12 @@ def train_voted(
     )
     begun = RUN.state(out) != "absent"
     if options.resume and begun:
-        _require_same_action(voting, options.action)
+        before = read_json(voting / "summary.json", "the voting of this run is damaged").get("rules", {}).get("action")
+        if before != options.action:
+            raise ConfigError(
+                f"`resume`: action was {before!r}, now {options.action!r}; the run goes on with the labels that it "
+                "began with. Choose another `out`, or `overwrite`"
+            )
     if not options.resume or begun:
         RUN.check(out, resume=options.resume, overwrite=options.overwrite)
     data = read_teacher_data(config, options, reporter, unit=unit)
@@ -73,19 +77,3 @@ def train_voted(
     cleaned = replace(data, sentences=sentences, inputs=inputs, left_out=left_out)
     session = Session(TEACHER_RUN, replace(options, overwrite=False), config, reporter, resume="auto")
     return train_on(config, cleaned, session)
-
-
-def is_begun(run: Path) -> bool:
-    """Returns whether there is a training with folds to go on with."""
-    return VOTES.state(run / VOTING) != "absent"
-
-
-def _require_same_action(voting: Path, action: str) -> None:
-    """Raise ConfigError where the run was begun with what another action left of the labels."""
-    summary = read_json(voting / "summary.json", "the voting of this run is damaged")
-    before = summary.get("rules", {}).get("action")
-    if before != action:
-        raise ConfigError(
-            f"`resume`: action was {before!r}, now {action!r}; the run goes on with the labels that it began with. "
-            "Choose another `out`, or `overwrite`"
-        )

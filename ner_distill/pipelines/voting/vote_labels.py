@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any
 
 from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
@@ -26,7 +26,7 @@ from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.noise.folds import Fold, development_slice, entities_alone, make_bags, make_folds, rare_labels
 from ner_distill.data.noise.votes import (
     THRESHOLD,
-    Prediction,
+    OutOfFoldPrediction,
     Rules,
     VotedEntity,
     by_sentence,
@@ -138,7 +138,7 @@ class VotingPlan:
             self.settings = {"folds": options.folds, "repeats": options.repeats, "by": options.by}
         self.settings |= {"fast": options.fast, **asdict(options.reading())}
         self.inputs = {"train": fingerprints(options.train), **inputs_of(config)}
-        self.parts = self._parts()
+        self.folds = self._folds()
         self._check_types()
         if options.resume:
             resumable(options.train)
@@ -154,9 +154,9 @@ class VotingPlan:
         reporter.log_to(out / "log.txt")
         if not bags:
             self._say_splits(reporter)
-        for part in self.parts:
-            part.task.write(part.train, part.dev, part.held_out)
-        tasks = [part.task for part in self.parts]
+        for task, sentences in self.folds:
+            task.write(sentences)
+        tasks = [task for task, _ in self.folds]
         run_folds(tasks, self.options.jobs, reporter)
         predictions = by_sentence(self.sentences, [task.read() for task in tasks], None if bags else len(self.splits))
         voting = self._voting(predictions)
@@ -171,9 +171,12 @@ class VotingPlan:
             shutil.rmtree(out / "folds", ignore_errors=True)
         return voting
 
-    def _parts(self) -> list[_Part]:
-        """Returns the folds of all repeats. Raises DataError where one has nothing to choose its best epoch by."""
-        parts, bags = [], bool(self.options.bags)
+    def _folds(self) -> list[tuple[FoldTask, dict[str, list[Sentence]]]]:
+        """Returns the folds of all repeats with their sentences: `train`, `dev` and `held-out`.
+
+        Raises DataError where one has nothing to choose its best epoch by.
+        """
+        folds, bags = [], bool(self.options.bags)
         for repeat, split in enumerate(self.splits):
             for number, fold in enumerate(split):
                 seed = self.config.seed + repeat * len(split) + number
@@ -185,20 +188,19 @@ class VotingPlan:
                 train, dev = development_slice(inside, DEVELOPMENT, seed=self.config.seed + repeat)
                 if bags:
                     train += [entities_alone(sentence) for sentence in held_out if sentence.spans]
-                parts.append(_Part(task, train, dev, held_out))
-        return parts
+                folds.append((task, {"train": train, "dev": dev, "held-out": held_out}))
+        return folds
 
     def _check_types(self) -> None:
         """Raise DataError where a fold of PU learning would have a type without any entity."""
-        for task, train, _, _ in self.parts if self.config.loss.kind == "pu" else ():
-            if lost := sorted(set(self.labels) - set(labels_of(train))):
+        for task, sentences in self.folds if self.config.loss.kind == "pu" else ():
+            if lost := sorted(set(self.labels) - set(labels_of(sentences["train"]))):
                 raise DataError(
                     f"`train`: without fold {task.number} of repeat {task.repeat} there is no {', '.join(lost)} to "
                     'train on, and loss.kind = "pu" needs some of each type; give more data or fewer `folds`'
                 )
 
     def _say_splits(self, reporter: Reporter) -> None:
-        """Warn of what folds cannot learn, and say what they leave out."""
         if rare := rare_labels(self.sentences, self.options.folds):
             named = ", ".join(f"{label} ({count})" for label, count in rare.items())
             reporter.warn(
@@ -212,8 +214,7 @@ class VotingPlan:
                 f"{len(self.sentences):,} sentences in a fold"
             )
 
-    def _voting(self, predictions: Sequence[Sequence[Prediction]]) -> Voting:
-        """Count the votes, and decide what becomes of the labels."""
+    def _voting(self, predictions: Sequence[Sequence[OutOfFoldPrediction]]) -> Voting:
         on_given = not self.options.bags
         nested = any(len(disjoint(one.spans or ())) < len(one.spans or ()) for one in self.sentences)
         decided = [
@@ -225,7 +226,6 @@ class VotingPlan:
         return Voting(after, entities, self._summary(entities, changed))
 
     def _summary(self, entities: Sequence[Sequence[VotedEntity]], changed: int) -> dict[str, Any]:
-        """Returns what `summary.json` says."""
         types: dict[str, dict[str, Any]] = {}
         every = [(entity, one) for one, voted in zip(self.sentences, entities, strict=True) for entity in voted]
         for entity, _ in every:
@@ -233,7 +233,7 @@ class VotingPlan:
             of_type["given" if entity.given else "missed"][entity.decision] += 1
             of_type["confirmed"] += entity.given and entity.of > 0 and entity.votes == entity.of
         given = [entity for entity, _ in every if entity.given]
-        found, asked = sum(entity.votes for entity in given), sum(entity.of for entity in given)
+        votes, possible = sum(entity.votes for entity in given), sum(entity.of for entity in given)
         between = separator(self.unit)
         doubtful = sorted(every, key=lambda pair: -pair[0].suspicion)[:EXAMPLES]
         return {
@@ -242,10 +242,10 @@ class VotingPlan:
             "inputs": self.inputs,
             "rules": asdict(self.rules),
             "unit": self.unit,
-            "seeds": {"splits": self.seeds, "models": [part.task.config.seed for part in self.parts]},
+            "seeds": {"splits": self.seeds, "models": [task.config.seed for task, _ in self.folds]},
             "sentences": len(self.sentences),
             "changed_sentences": changed,
-            "agreement": round(found / asked, 4) if asked else None,
+            "agreement": round(votes / possible, 4) if possible else None,
             "dropped_from_training": [[fold.dropped for fold in split] for split in self.splits],
             "types": dict(sorted(types.items())),
             "examples": [
@@ -254,7 +254,7 @@ class VotingPlan:
             ],
         }
 
-    def _write(self, voting: Voting, predictions: Sequence[Sequence[Prediction]]) -> None:
+    def _write(self, voting: Voting, predictions: Sequence[Sequence[OutOfFoldPrediction]]) -> None:
         lines = []
         for sentence, entities, answers in zip(self.sentences, voting.entities, predictions, strict=True):
             line: dict[str, Any] = {"id": sentence.id, "words": sentence.words}
@@ -270,29 +270,18 @@ class VotingPlan:
         write_json(out / "summary.json", voting.summary)
 
 
-class _Part(NamedTuple):
-    """A fold with the sentences that it is trained on, that choose its best epoch, and on which it votes."""
-
-    task: FoldTask
-    train: Sequence[Sentence]
-    dev: Sequence[Sentence]
-    held_out: Sequence[Sentence]
-
-
 def parse_thresholds(texts: Sequence[str]) -> tuple[float, dict[str, float]]:
     """`["0.4", "PER=0.7"]` → 0.4 for all types (THRESHOLD where none is given) and 0.7 for PER. Raises ConfigError."""
     general, thresholds, problems = THRESHOLD, dict[str, float](), []
     for text in texts:
         label, equals, number = text.rpartition("=")
         try:
-            value = float(number)
+            if equals:
+                thresholds[label] = float(number)
+            else:
+                general = float(number)
         except ValueError:
             problems.append(f"`threshold` {text}: expected a number from 0 to 1, or TYPE=number")
-            continue
-        if equals:
-            thresholds[label] = value
-        else:
-            general = value
     if problems:
         raise ConfigError.of(problems)
     return general, thresholds

@@ -1,4 +1,4 @@
-"""What the scratch encoder eats, worked out by hand."""
+"""The input of the scratch encoder, worked out by hand."""
 
 from __future__ import annotations
 

@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from ner_distill.data.noise.doubts import span_doubts
-from ner_distill.data.noise.votes import Action, Prediction, Rules, VotedEntity, by_sentence, count_votes, decide
+from ner_distill.data.noise.votes import (
+    Action,
+    OutOfFoldPrediction,
+    Rules,
+    VotedEntity,
+    by_sentence,
+    count_votes,
+    decide,
+)
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError
 
@@ -20,24 +28,24 @@ LABELS = ("LOC", "PER")
 SENTENCE = Sentence("s", ("Ana", "López", "met", "Rome", "."), (ANA, MET))
 
 
-def says(*found: Span, labels: tuple[str, ...] = LABELS, **probs: float) -> Prediction:
+def says(*found: Span, labels: tuple[str, ...] = LABELS, **probs: float) -> OutOfFoldPrediction:
     """Entities, found with probability 0.9, and probabilities of ANA, MET, ROME where they are others."""
     named = {"ANA": ANA, "MET": MET, "ROME": ROME}
     said = {**dict.fromkeys((ANA, MET), 0.0), **dict.fromkeys(found, 0.9)}
     said |= {named[name]: prob for name, prob in probs.items()}
-    return Prediction(frozenset(found), said, span_doubts(said, (ANA, MET)), frozenset(labels))
+    return OutOfFoldPrediction(frozenset(found), said, span_doubts(said, (ANA, MET)), frozenset(labels))
 
 
 TWO = (says(ANA, ROME, MET=0.1), says(ANA, ANA=0.7, ROME=0.3))
 
 
-def voted(*predictions: Prediction, sentence: Sentence = SENTENCE) -> dict[Span, VotedEntity]:
+def voted(*predictions: OutOfFoldPrediction, sentence: Sentence = SENTENCE) -> dict[Span, VotedEntity]:
     return {one.span: one for one in count_votes(sentence, predictions)}
 
 
 def after(
     action: Action,
-    *predictions: Prediction,
+    *predictions: OutOfFoldPrediction,
     sentence: Sentence = SENTENCE,
     nested: bool = False,
     **rules: Any,
@@ -103,7 +111,7 @@ def test_predictions_are_joined_by_the_id_of_the_sentence() -> None:
     ],
     ids=["fewer", "more", "other"],
 )
-def test_predictions_of_other_data_are_refused(folds: list[Mapping[str, Prediction]], said: str) -> None:
+def test_predictions_of_other_data_are_refused(folds: list[Mapping[str, OutOfFoldPrediction]], said: str) -> None:
     with pytest.raises(DataError, match=said):
         by_sentence([SENTENCE], folds, 2)
 

@@ -270,7 +270,7 @@ def test_a_few_steps_learn_nested_entities_from_their_questions() -> None:
     inputs = inputs_of(QuestionFeaturizer(featurizer, QUESTIONS), [SENTENCES[0], SENTENCES[2]])
     gold = spans((0, 0, 1, 0), (0, 1, 4, 1), (0, 3, 4, 1), (1, 0, 3, 2), (1, 1, 2, 0))
     optimizer = torch.optim.Adam([*encoder.parameters(), *head.parameters()], lr=0.01)
-    for _ in range(100):
+    for _ in range(200):
         optimizer.zero_grad()
         head.loss(encoder(inputs), inputs["mask"], gold).backward()
         optimizer.step()

@@ -1,4 +1,4 @@
-"""Pointers: scores, losses and what they find against plain loops over spans, and blocks against the whole."""
+"""Pointers: scores, losses and what they find against plain loops over spans, and tiles against the whole."""
 
 from __future__ import annotations
 
@@ -130,17 +130,17 @@ def looped_loss(table: Tensor, max_width: int = 0) -> float:
     return total
 
 
-def in_blocks(monkeypatch: pytest.MonkeyPatch, *, rows: int, again: bool) -> None:
+def in_tiles(monkeypatch: pytest.MonkeyPatch, *, rows: int, again: bool) -> None:
     """So many first words at a time; `again`: computed once more in the backward pass."""
-    monkeypatch.setitem(pointer.BLOCK, "cpu", rows * len(MASK) * WORDS * 4)
+    monkeypatch.setitem(pointer.TILE, "cpu", rows * len(MASK) * WORDS * 4)
     monkeypatch.setattr(pointer, "KEPT", 1 if again else 2**24)
 
 
-@pytest.fixture(params=["whole", "blocks", "blocks again"])
+@pytest.fixture(params=["whole", "tiles", "tiles again"])
 def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """All spans at once, those of a few first words at a time, and with these computed again."""
     if request.param != "whole":
-        in_blocks(monkeypatch, rows=2, again=request.param == "blocks again")
+        in_tiles(monkeypatch, rows=2, again=request.param == "tiles again")
 
 
 @EVERY
@@ -233,7 +233,7 @@ def test_gradients_of_the_loss_by_blocks_are_those_of_the_whole(
     one, vectors = head(kind, **options), word_vectors().requires_grad_()
     inputs = [vectors, *one.parameters()]
     expected = torch.autograd.grad(one.loss(vectors, MASK, GOLD), inputs)
-    in_blocks(monkeypatch, rows=2, again=again)
+    in_tiles(monkeypatch, rows=2, again=again)
     torch.testing.assert_close(torch.autograd.grad(one.loss(vectors, MASK, GOLD), inputs), expected)
 
 
@@ -337,7 +337,7 @@ def test_gradients_of_log_probs_by_blocks_are_those_of_the_whole(kind: str, monk
         return torch.autograd.grad(value, [vectors, *one.parameters()])
 
     expected = gradients()
-    in_blocks(monkeypatch, rows=2, again=True)
+    in_tiles(monkeypatch, rows=2, again=True)
     torch.testing.assert_close(gradients(), expected)
 
 
@@ -485,7 +485,7 @@ def test_likely_spans_are_those_of_the_whole_table_above_the_floor(monkeypatch: 
     head = GlobalPointerHead(8, 3, head_dim=4)
     vectors, mask = torch.randn(2, 23, 8), torch.arange(23) < torch.tensor([[23], [11]])
     table = head.span_probs(vectors, mask)
-    monkeypatch.setitem(pointer.BLOCK, "cpu", 1)
+    monkeypatch.setitem(pointer.TILE, "cpu", 1)
     spans, probs = head.likely(vectors, mask, 0.3)
     expected = (table > 0.3).nonzero()
     found = torch.stack([spans.places[:, 0], spans.places[:, 3], spans.places[:, 1], spans.places[:, 2] - 1], 1)

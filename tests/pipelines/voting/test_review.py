@@ -18,7 +18,6 @@ from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.options.labels import ApplyReviewOptions, ReviewOptions
 from ner_distill.pipelines.voting.apply_review import Applied, summary
 from ner_distill.pipelines.voting.apply_review import apply_review as apply
-from ner_distill.pipelines.voting.review import Review
 from ner_distill.pipelines.voting.review import review as collect
 from ner_distill.pipelines.voting.review_files import hash_of
 from ner_distill.views.review import page_of
@@ -73,17 +72,17 @@ class _Elements(HTMLParser):
             self.texts[-1] = (name, text + data)
 
 
-def review(votes: Path, out: Path, **options: Any) -> Review:
-    collected = collect(ReviewOptions(votes=votes, out=out, **options))
-    out.write_text(page_of(collected.content), "utf-8")
-    return collected
+def review(votes: Path, out: Path, **options: Any) -> dict[str, Any]:
+    content = collect(ReviewOptions(votes=votes, out=out, **options))
+    out.write_text(page_of(content), "utf-8")
+    return content
 
 
 def apply_review(decisions: list[Path], data: list[Path], out: Path, **options: Any) -> Applied:
     return apply(ApplyReviewOptions(decisions=decisions, data=data, out=out, **options))
 
 
-def made(votes: Path, **options: Any) -> tuple[Review, _Elements]:
+def made(votes: Path, **options: Any) -> tuple[dict[str, Any], _Elements]:
     out = votes.with_name("page.html")
     found = review(votes, out, **options)
     return found, _Elements(out.read_text("utf-8"))
@@ -103,16 +102,16 @@ def test_page_asks_for_the_most_suspicious_entity_first(votes: Path) -> None:
 
 def test_limit_keeps_the_most_suspicious_and_says_how_many_are_left_out(votes: Path) -> None:
     found, page = made(votes, limit=1)
-    assert (found.shown, found.left_out, found.sentences) == (1, 2, 1)
+    assert (len(found["queue"]), found["left_out"], len(found["sentences"])) == (1, 2, 1)
     assert [one["id"] for one in content_of(page)["sentences"]] == ["s1"]
 
 
 def test_entities_below_the_suspicion_are_not_asked_about(votes: Path) -> None:
-    assert made(votes, min_suspicion=0.4)[0].shown == 2
+    assert len(made(votes, min_suspicion=0.4)[0]["queue"]) == 2
 
 
 def test_page_may_be_made_from_the_directory_of_the_votes(votes: Path) -> None:
-    assert review(votes.parent, votes.with_name("page.html")).shown == 3
+    assert len(review(votes.parent, votes.with_name("page.html"))["queue"]) == 3
 
 
 def test_text_that_looks_like_markup_ends_no_script(tmp_path: Path) -> None:
@@ -194,7 +193,7 @@ def test_votes_on_other_data_are_refused(votes: Path) -> None:
 def test_votes_on_this_data_are_accepted(votes: Path) -> None:
     records = [{**json.loads(line), "entities": []} for line in votes.read_text("utf-8").splitlines()]
     data = write_lines(votes.with_name("data.jsonl"), *records)
-    assert review(votes, votes.with_name("page.html"), data=[data]).shown == 3
+    assert len(review(votes, votes.with_name("page.html"), data=[data])["queue"]) == 3
 
 
 # ---- decisions merged into the data
