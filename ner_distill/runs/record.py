@@ -151,13 +151,16 @@ def require_same_files(path: Path, before: Any, inputs: Inputs) -> None:
     except (KeyError, TypeError, AttributeError):
         raise RunError(f"{path}: expected sizes and hashes of the input files; {path.parent} is damaged") from None
     if changed := [role for role in {**old, **new} if old.get(role) != new.get(role)]:
-        named = ", ".join(role if "." in role or role == "knowledge" else _in_backticks(role) for role in changed)
+        named = ", ".join(map(_named, changed))
         raise RunError(f"`resume`: the files of {named} are not those that {path.parent} began with; see {path}")
 
 
-def _in_backticks(role: str) -> str:
+def _named(role: str) -> str:
+    """Files as a message names them: by their setting, or by the keys or sections of the configuration."""
+    if role == "knowledge":
+        return "[lattice] and [features]"
     name, space, rest = role.partition(" ")  # `dictionary` PER
-    return f"`{name}`{space}{rest}"
+    return role if "." in role else f"`{name}`{space}{rest}"
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
