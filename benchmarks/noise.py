@@ -26,7 +26,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.sentence import Sentence, Span, labels_of
 from ner_distill.data.tagset import TagSet
-from ner_distill.options.shared import ACTIONS
+from ner_distill.options.shared import Action
 from ner_distill.pipelines.evaluate import score_model
 from ner_distill.pipelines.voting.vote_labels import Voting
 from ner_distill.runs.build import load_run
@@ -257,7 +257,9 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.2, help="of the entities, that get an error")
     parser.add_argument("--seed", type=int, default=13, help="of the errors and of the voting")
     parser.add_argument("--threshold", type=float, default=0.95, help="of vote-labels, for --regain")
-    parser.add_argument("--regain", nargs="+", default=[], choices=ACTIONS, help="actions that teachers are trained on")
+    parser.add_argument(
+        "--regain", nargs="+", default=[], choices=get_args(Action), help="actions that teachers are trained on"
+    )
     parser.add_argument("--teacher", action="append", default=[], metavar="KEY=VALUE", help="settings of these")
     given = parser.parse_args()
     true = [one for one in read_corpus([file_of(given, "train")]).sentences if one.spans is not None]
