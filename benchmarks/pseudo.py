@@ -13,12 +13,14 @@ from __future__ import annotations
 import argparse
 import shutil
 from pathlib import Path
+from typing import get_args
 
 from benchmarks import trainings
-from ner_distill.options.shared import ACTIONS
+from ner_distill.options.shared import Action
 from ner_distill.pipelines.evaluate import score_model
 from ner_distill.runs.build import load_run
 
+ACTIONS = get_args(Action)
 WAYS = ("as-is", *ACTIONS, "gold")
 
 
