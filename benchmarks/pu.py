@@ -20,12 +20,13 @@ import itertools
 from pathlib import Path
 
 from benchmarks import trainings
+from ner_distill.commands.dictionaries import ROUNDS
 from ner_distill.config import TeacherConfig, load_config
 from ner_distill.data.lexicon.dictionaries import Dictionaries
 from ner_distill.data.metrics import Counts, score
 from ner_distill.data.sentence import labels_of
 from ner_distill.options.labels import GrowOptions
-from ner_distill.pipelines.dictionaries.grow_rounds import SETTINGS, grow_rounds
+from ner_distill.pipelines.dictionaries.grow_rounds import grow_rounds
 from ner_distill.pipelines.evaluate import score_model
 from ner_distill.runs.build import load_run
 
@@ -90,7 +91,7 @@ class Bench:
             min_count=self.min_count,
             resume=(out / "growing.json").exists(),
         )
-        config = load_config(TeacherConfig, None, [*SETTINGS, f"seed={seed}", *pu, *self.settings])
+        config = load_config(TeacherConfig, None, [*ROUNDS, f"seed={seed}", *pu, *self.settings])
         return grow_rounds(config, options).best.teacher
 
     def counts(self, way: str, seed: int) -> Counts:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ner_distill.commands.labels import voting_config
 from ner_distill.config import StudentConfig, TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, Unit
@@ -18,7 +19,7 @@ from ner_distill.options.training import StudentOptions, TeacherOptions
 from ner_distill.pipelines.evaluate import read_gold
 from ner_distill.pipelines.train_student import train_student as run_student
 from ner_distill.pipelines.train_teacher import train_teacher as run_teacher
-from ner_distill.pipelines.voting.vote_labels import Voting, vote_labels, voting_config
+from ner_distill.pipelines.voting.vote_labels import Voting, vote_labels
 
 
 def arguments(description: str | None, out: str, *, seeds: Sequence[int] = (1, 2, 3)) -> argparse.ArgumentParser:

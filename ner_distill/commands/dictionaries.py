@@ -11,6 +11,8 @@ from ner_distill.options import Settings
 from ner_distill.options.labels import GrowOptions, LabelDictionaryOptions
 
 commands = group()
+ROUNDS = ("loss.kind=pu",)
+"""The configuration of the teachers of `rounds`, before what the user sets."""
 
 
 @command(commands, "label-dictionary", short_help="raw text and lists of names → labelled sentences")
@@ -43,10 +45,10 @@ def grow_dictionary(options: GrowOptions, settings: Settings) -> None:
     """
     if options.rounds is not None:
         from ner_distill.config import TeacherConfig, load_config
-        from ner_distill.pipelines.dictionaries.grow_rounds import SETTINGS, grow_rounds
+        from ner_distill.pipelines.dictionaries.grow_rounds import grow_rounds
         from ner_distill.views.rounds import growth_table, growth_verdict
 
-        done = grow_rounds(load_config(TeacherConfig, settings.config, [*SETTINGS, *settings.set]), options)
+        done = grow_rounds(load_config(TeacherConfig, settings.config, [*ROUNDS, *settings.set]), options)
         console_for_results().print(growth_table(done))
         typer.echo(growth_verdict(done))
         return

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import typer
 
 from ner_distill.commands.common import console_for_results
@@ -9,7 +13,17 @@ from ner_distill.commands.declare import command, group
 from ner_distill.options import Settings
 from ner_distill.options.labels import ApplyReviewOptions, ReviewOptions, SelfTrainOptions, VoteOptions
 
+if TYPE_CHECKING:
+    from ner_distill.config import TeacherConfig
+
 commands = group()
+FAST = {
+    "scratch": (
+        "encoder.hidden=64", "encoder.heads=4", "encoder.layers=1", "encoder.word_dim=48", "encoder.bigram_dim=48",
+        "encoder.char_filters=24", "optim.epochs=5", "similarity.weight=0",
+    ),
+    "pretrained": ("optim.epochs=2", "similarity.weight=0"),
+}  # fmt: skip
 
 
 @command(commands, "vote-labels", short_help="labelled sentences → which of their labels are doubtful")
@@ -29,7 +43,6 @@ def vote_labels(options: VoteOptions, settings: Settings) -> None:
     Example: ner-distill vote-labels --train train.conll --out runs/votes
     """
     from ner_distill.pipelines.voting.vote_labels import vote_labels as run
-    from ner_distill.pipelines.voting.vote_labels import voting_config
     from ner_distill.views.vote_labels import render
 
     voting = run(voting_config(settings.config, settings.set, fast=options.fast), options)
@@ -95,3 +108,14 @@ def self_train(options: SelfTrainOptions, settings: Settings) -> None:
     done = run(load_config(TeacherConfig, settings.config, settings.set), options)
     console_for_results().print(self_training_table(done))
     typer.echo(self_training_verdict(done))
+
+
+def voting_config(file: Path | None, settings: Sequence[str], *, fast: bool) -> TeacherConfig:
+    """Returns the configuration of all folds: with `fast` small models of few epochs, but for what the user sets."""
+    from ner_distill.config import TeacherConfig, load_config
+
+    config = load_config(TeacherConfig, file, settings)
+    if not fast:
+        return config
+    kind = "scratch" if config.encoder.name == "scratch" else "pretrained"
+    return load_config(TeacherConfig, file, [*FAST[kind], *settings])

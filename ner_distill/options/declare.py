@@ -102,7 +102,8 @@ def spelling(name: str) -> str:
 
 def spelled(message: str) -> str:
     """A message as the command line says it: `` `min_votes` `` becomes `--min-votes`; other words in backticks stay."""
-    names = {field.name for kind in _classes(Options) for field in dataclasses.fields(kind)}
+    fields = [field for kind in _classes(Options) for field in dataclasses.fields(kind)]
+    names = {field.name for field in fields if not option_of(field).positional}
     return re.sub(r"`(\w+)`", lambda match: spelling(match[1]) if match[1] in names else match[0], message)
 
 

@@ -242,7 +242,7 @@ def load_run(directory: Path) -> AnyBuilt:
 
 
 def load_teacher(directory: Path) -> Built[Teacher]:
-    """As `load_run`; raises ConfigError where it is the run of a student."""
+    """The teacher of a run, as `load_run` gives it. Raises ConfigError where it is the run of a student."""
     info = _info(directory)
     if info.kind != "teacher":
         raise ConfigError(f"{directory}: is the run of a student; expected one of train-teacher")

@@ -12,12 +12,13 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import TypeVar
 
+from ner_distill.console import Reporter
 from ner_distill.errors import ConfigError, NerDistillError
 
 Task = TypeVar("Task")
@@ -28,6 +29,7 @@ def run_processes(
 ) -> Generator[tuple[Task, str | None], None, None]:
     """Call `work(task)` for every task in a process of its own, `jobs` at once.
 
+    As processes are spawned, a script that calls this needs `if __name__ == "__main__":` around what it does.
     quiet: what the processes print is not shown.
     Yields each task when its process has ended, with None, or with the reason why it failed. Closing the generator (use
     `contextlib.closing`) tells the processes that still run to stop, and waits for them.
@@ -54,8 +56,8 @@ def run_processes(
 
 
 def require_one_process(message: str) -> None:
-    """Raises ConfigError with this message where torchrun started several processes."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    """Raises ConfigError with this message where torchrun or MPI started several processes."""
+    if any(int(os.environ.get(name, "1")) > 1 for name in ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")):
         raise ConfigError(message)
 
 
@@ -68,13 +70,27 @@ def _start(
     safe = os.environ.get("PYTHONSAFEPATH", "")
     os.environ["PYTHONSAFEPATH"] = "1"  # no json.py of the directory where the user happens to be
     try:
-        process.start()
+        with _signals_for_this_process_alone():
+            process.start()
     finally:
         os.environ["PYTHONSAFEPATH"] = safe  # empty is as unset
         theirs.close()
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it is gone; its exit code says why
-        ours.send((work, task))
+        ours.send((Reporter.spell, work, task))
     return ours, process
+
+
+@contextlib.contextmanager
+def _signals_for_this_process_alone() -> Iterator[None]:
+    """Processes started inside are deaf to Ctrl-C and hang-ups: these reach them once, as the end of the pipe."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGHUP])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _outcome(pipe: Connection, process: SpawnProcess) -> str | None:
@@ -95,29 +111,29 @@ def _outcome(pipe: Connection, process: SpawnProcess) -> str | None:
 
 
 def _serve(pipe: Connection, threads: int | None, quiet: bool) -> None:
-    if sys.platform != "win32":  # Ctrl-C reaches this process once, as the end of the pipe
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     if threads:
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     if quiet:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     os.dup2(2, 1)  # results go to standard output, and those are the parent's to print
     try:
-        work, task = pipe.recv()  # only now, as the modules that it imports read the environment
+        spell, work, task = pipe.recv()  # only now, as the modules that it imports read the environment
     except EOFError:
         return
+    Reporter.spell = staticmethod(spell)
     threading.Thread(target=_end_with_pipe, args=[pipe], daemon=True).start()
-    try:
-        work(task)
-    except NerDistillError as error:
-        pipe.send(str(error))
-    except Exception as error:  # whatever it is, the parent is to say it, and to go on with the others
-        traceback.print_exc()
-        pipe.send(f"{type(error).__name__}: {error}")
+    with contextlib.suppress(OSError):  # the parent may be gone, and nobody asks why this ended
+        try:
+            work(task)
+        except NerDistillError as error:
+            pipe.send(str(error))
+        except Exception as error:  # whatever it is, the parent is to say it, and to go on with the others
+            traceback.print_exc()
+            pipe.send(f"{type(error).__name__}: {error}")
 
 
 def _end_with_pipe(pipe: Connection) -> None:
     """End this process as SIGTERM does when the other end of the pipe is closed: nobody waits for it any more."""
     with contextlib.suppress(OSError):
         pipe.poll(None)
-        signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)

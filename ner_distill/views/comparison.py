@@ -39,12 +39,12 @@ class _View:
             yield _table(summaries, scores)
             yield _table(summaries, costs)
         for line in self._remarks():
-            yield Text(plain(line))
+            yield Text(plain(spelled(line)))
 
     def _remarks(self) -> Iterator[str]:
         total = len(self._comparison.names) * len(self._comparison.seeds)
         if missing := total - len(self._comparison.runs):
-            yield f"{missing} of {total} runs have not been made yet: go on with {spelled('`resume`')}"
+            yield f"{missing} of {total} runs have not been made yet: go on with `resume`"
         for run in self._comparison.failed:
             yield f"failed: {run.name}, seed {run.seed}: {run.error}"
 

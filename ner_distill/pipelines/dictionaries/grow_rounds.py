@@ -40,13 +40,11 @@ from ner_distill.training.rounds import Rounds, do_rounds
 from ner_distill.training.workers import require_one_process
 
 GROWING = OutputKind(
-    "grow-dictionary --rounds",
+    "grow-dictionary",
     "growing",
     ("growing.json",),
     contents=r"config\.toml|log\.txt|summary\.json|round-\d+",
 )
-SETTINGS = ("loss.kind=pu",)
-"""The configuration of every teacher, before what the user sets."""
 
 
 @dataclass(frozen=True)

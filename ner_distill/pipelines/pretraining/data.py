@@ -1,6 +1,6 @@
 """Batches of masked words, how much is read in a round, and the loss and figures of a model on them.
 
-An epoch of the loop is a ROUND of the text (`pretrain_text.py`), or in a training of so many minutes a part of the
+An epoch of the loop is a ROUND of the text (`text.py`), or in a training of so many minutes a part of the
 sequence of all rounds.
 """
 
@@ -116,7 +116,7 @@ class PretrainData:
     """Training batches of a text. What a batch holds is a function of the seed, the round and the sentences.
 
     A micro-batch is (round, numbers of sentences). `planned` None: every epoch of the loop is one round. Else
-    the planned part of the sequence of all rounds' batches, see Schedule.
+    the planned part of the sequence of all rounds' batches, see `Minutes`.
     """
 
     def __init__(

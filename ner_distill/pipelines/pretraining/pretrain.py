@@ -162,7 +162,7 @@ def _lexicon(config: PretrainConfig, unit: Unit) -> Lexicon | None:
 def _text(options: PretrainOptions, unit: Unit, session: Session) -> Text:
     """The sentences on disk, where the first process writes them, if a training that is resumed did not."""
     directory, format = session.out / "checkpoints" / "text", options.format
-    if session.main and not directory.is_dir():
+    if session.main and not Text.is_written(directory):
         total = count_sentences(options.text, format=format)
         with session.reporter.progress("reading", total=total, unit="sentences") as progress:
 

@@ -44,6 +44,11 @@ class Text:
         self._stride = len(self) // held_out
         self.held_out = (np.arange(held_out) * self._stride).tolist()
 
+    @staticmethod
+    def is_written(directory: Path) -> bool:
+        """Whether `write` has come to its end there."""
+        return (directory / FILE).is_file()
+
     @classmethod
     def write(cls, directory: Path, sentences: Iterable[Sequence[str]]) -> None:
         """Write the sentences' words in one pass: whole, or not there.
@@ -62,6 +67,7 @@ class Text:
                 number, _ = writer.finalize()
             if number < 2:
                 raise DataError(f"`text`: expected at least two sentences, found {number}; one is held out")
+            shutil.rmtree(directory, ignore_errors=True)  # as an earlier version wrote it
             temporary.rename(directory)
         except OSError as error:
             raise write_error(directory, error) from error

@@ -118,7 +118,7 @@ def read_lines(path: Path, record: type[Line], expected: str) -> Iterator[tuple[
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
-            problem = f"`{where}`: {first['msg']}" if where else first["msg"]
+            problem = f"{where!r}: {first['msg']}" if where else first["msg"]
             raise DataError.at(path, number, f"expected {expected}; {problem}; found {line[:60]!r}") from None
 
 

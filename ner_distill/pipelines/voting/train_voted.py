@@ -73,7 +73,7 @@ def train_voted(
         RUN.make(out, overwrite=True)
     sentences = plan.run(reporter).sentences
     inputs = {**data.inputs, "train": fingerprints([voting / "cleaned.jsonl"])}
-    left_out = check_entities(config.head, sentences, "`train`", reporter)
+    left_out = check_entities(config.head, sentences, "`train`", Reporter(quiet=True))  # which were said above
     cleaned = replace(data, sentences=sentences, inputs=inputs, left_out=left_out)
     session = Session(TEACHER_RUN, replace(options, overwrite=False), config, reporter, resume="auto")
     return train_on(config, cleaned, session)

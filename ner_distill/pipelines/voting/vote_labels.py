@@ -14,11 +14,10 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ner_distill.config import TeacherConfig, load_config
+from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import resumable
 from ner_distill.data.formats.reading import read_labelled
@@ -54,13 +53,6 @@ DEVELOPMENT = 0.1
 EXAMPLES = 20
 DOUBTFUL = 0.5
 """Where models find a smaller share of the given entities, they may well be worse than the labels."""
-FAST = {
-    "scratch": (
-        "encoder.hidden=64", "encoder.heads=4", "encoder.layers=1", "encoder.word_dim=48", "encoder.bigram_dim=48",
-        "encoder.char_filters=24", "optim.epochs=5", "similarity.weight=0",
-    ),
-    "pretrained": ("optim.epochs=2", "similarity.weight=0"),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,15 +62,6 @@ class Voting:
     sentences: tuple[Sentence, ...]
     entities: tuple[tuple[VotedEntity, ...], ...]
     summary: dict[str, Any]
-
-
-def voting_config(file: Path | None, settings: Sequence[str], *, fast: bool) -> TeacherConfig:
-    """Returns the configuration of all folds: with `fast` small models of few epochs, but for what the user sets."""
-    config = load_config(TeacherConfig, file, settings)
-    if not fast:
-        return config
-    kind = "scratch" if config.encoder.name == "scratch" else "pretrained"
-    return load_config(TeacherConfig, file, [*FAST[kind], *settings])
 
 
 def vote_labels(config: TeacherConfig, options: VoteOptions, reporter: Reporter | None = None) -> Voting:
@@ -95,12 +78,27 @@ def vote_labels(config: TeacherConfig, options: VoteOptions, reporter: Reporter 
     Raises NerDistillError for wrong input; TrainingError where a fold could not go on, with the finished ones kept.
     """
     reporter = reporter or Reporter()
+    _check(options)
+    VOTES.check(options.out, resume=options.resume, overwrite=options.overwrite)
     sentences, unit = read_labelled(
         options.train, "`train`", options.reading(), reporter, keep_nested=finds_spans(config.head)
     )
     plan = VotingPlan(config, options, sentences, unit)
     plan.open()
     return plan.run(reporter)
+
+
+def _check(options: VoteOptions) -> None:
+    """Raise ConfigError for options that exclude each other, before any file is read."""
+    if options.bags and options.changed("folds", "repeats"):
+        raise ConfigError("`bags` takes the place of `folds` and `repeats`: leave these out")
+    if options.bags and options.by != "sentence":
+        raise ConfigError(f"`bags` draws sentences, `by` {options.by} splits in another way: give one of them")
+    if options.bags and options.action == "drop":
+        raise ConfigError("`action` drop removes given entities, and with `bags` these are right; try mask or relabel")
+    if options.changed("bag_share") and not options.bags:
+        raise ConfigError("`bag_share` is about `bags`: give that as well")
+    parse_thresholds(options.threshold)
 
 
 class VotingPlan:
@@ -110,16 +108,6 @@ class VotingPlan:
         """Raises NerDistillError for everything that is wrong, before anything is made or replaced."""
         self.config, self.options, self.sentences, self.unit = config, options, sentences, unit
         bags = options.bags
-        if bags and options.changed("folds", "repeats"):
-            raise ConfigError("`bags` takes the place of `folds` and `repeats`: leave these out")
-        if bags and options.by != "sentence":
-            raise ConfigError(f"`bags` draws sentences, `by` {options.by} splits in another way: give one of them")
-        if bags and options.action == "drop":
-            raise ConfigError(
-                "`action` drop removes given entities, and with `bags` these are right; try mask or relabel"
-            )
-        if options.changed("bag_share") and not bags:
-            raise ConfigError("`bag_share` is about `bags`: give that as well")
         self.labels = labels_of(sentences)
         if not self.labels:
             raise DataError("`train`: no entity in any sentence; there is nothing to vote on")

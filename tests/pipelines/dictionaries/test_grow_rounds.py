@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ner_distill.commands.dictionaries import ROUNDS
 from ner_distill.config import TeacherConfig, load_config
 from ner_distill.errors import ConfigError, NerDistillError, RunError, TrainingError
 from ner_distill.options.labels import GrowOptions, LabelDictionaryOptions
@@ -39,7 +40,7 @@ class Setting:
     def grow(self, out: Path, **options: Any) -> Grown:
         given: dict[str, Any] = {"rounds": 2, "min_count": 2, "text": [self.text]}
         given |= {"dictionary": self.lists, "dev": [self.dev], **options}
-        config = load_config(TeacherConfig, None, [*module.SETTINGS, *given.pop("settings", SETTINGS)])
+        config = load_config(TeacherConfig, None, [*ROUNDS, *given.pop("settings", SETTINGS)])
         return grow_rounds(config, GrowOptions(out=out, **given))
 
 
