@@ -101,10 +101,14 @@ def spelling(name: str) -> str:
 
 
 def spelled(message: str) -> str:
-    """A message as the command line says it: `` `min_votes` `` becomes `--min-votes`; other words in backticks stay."""
-    fields = [field for kind in _classes(Options) for field in dataclasses.fields(kind)]
-    names = {field.name for field in fields if not option_of(field).positional}
-    return re.sub(r"`(\w+)`", lambda match: spelling(match[1]) if match[1] in names else match[0], message)
+    """A message as the command line says it: `` `min_votes` `` becomes `--min-votes`; other words in backticks stay.
+
+    What the command line takes by its place is called as its help calls it: `` `kind` `` becomes KIND.
+    """
+    fields = {field.name: field for kind in _classes(Options) for field in dataclasses.fields(kind)}
+    names = {name: option_of(field).metavar for name, field in fields.items() if option_of(field).positional}
+    names = {name: names.get(name, spelling(name)) for name in fields}
+    return re.sub(r"`(\w+)`", lambda match: names.get(match[1], match[0]), message)
 
 
 def _classes(base: type[Options]) -> Iterator[type[Options]]:

@@ -53,6 +53,7 @@ class VoteOptions(ReadOptions, Output, Jobs):
 class SelfTrainOptions(Training, Jobs):
     """Options of `self-train`."""
 
+    dev: Files = required("Labelled sentences that choose epochs and rounds. Repeatable.", "FILE")
     text: Files = required("Raw text, a sentence a line. Repeatable.", "FILE")
     rounds: int = option(3, "At most; it ends when the score on `dev` stops rising.", "N", least=1)
     folds: int = option(3, "Fold teachers of a round, which vote on the text.", "K", least=2)
@@ -97,6 +98,7 @@ class LabelDictionaryOptions(DictionaryOptions, RawText, UnitOptions, Overwrite)
 class GrowOptions(DictionaryOptions, RawText, Output):
     """Options of `grow-dictionary`."""
 
+    dictionary: Sequence[str] = required("The dictionaries so far. Repeatable.", "TYPE=FILE")
     model: Path | None = option(None, "Run of a teacher or a student; with `rounds` that of the first.", "RUN")
     min_count: int = option(3, "How often a name must be found.", "N", least=1)
     rounds: int | None = option(None, "Label, train and grow again, at most N times.", "N", least=1)

@@ -26,6 +26,7 @@ from ner_distill.options.shared import (
 class TeacherOptions(Training, Jobs):
     """Options of `train-teacher`."""
 
+    jobs: int = option(1, "With `folds`: folds that are trained at once, a process each.", "N", least=1)
     folds: int = option(0, "First let K fold teachers vote on the labels (vote-labels); 0: no.", "K", least=0)
     action: Action = option("mask", "With `folds`: what happens to outvoted labels, as of vote-labels.", "NAME")
 

@@ -22,11 +22,18 @@ _OTHER = {b"PK\x03\x04": "a zip archive", b"\x28\xb5\x2f\xfd": "packed by zstd",
 _NUMBER = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
-class VectorText:
-    """A word2vec text file: its vectors in blocks, each line checked."""
+def check_dim(path: Path, dim: int, expected: int | None) -> None:
+    """Raises DataError where vectors of another width were expected."""
+    if expected is not None and dim != expected:
+        advice = f"set the width to {dim} or take another file"
+        raise DataError.at(path, 1, f"expected vectors of {expected} numbers, found {dim}; {advice}")
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+
+class VectorText:
+    """A word2vec text file: its vectors in blocks, each line checked. expected: their width, where it is known."""
+
+    def __init__(self, path: Path, expected: int | None = None) -> None:
+        self.path, self._expected = path, expected
         self.dim = self._announced = 0
         self.counts: Counter[str] = Counter(vectors=0, missing=0, nameless=0, blank=0)
 
@@ -59,6 +66,7 @@ class VectorText:
         if self.dim < 1 or not (header or _NUMBER.fullmatch(fields[-1])):
             shown = _shown(first)
             raise DataError.at(self.path, 1, f"expected `word number number ...` or `words width`, found {shown}")
+        check_dim(self.path, self.dim, self._expected)
         return header
 
     def _split(self, lines: list[bytes], first: int) -> tuple[list[str], list[bytes], list[int]]:

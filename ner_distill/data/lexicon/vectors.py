@@ -16,6 +16,7 @@ import os
 import stat
 import tempfile
 import time
+import zlib
 from collections.abc import Collection, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ner_distill.data.lexicon.vector_text import Block, VectorText
+from ner_distill.data.lexicon.vector_text import Block, VectorText, check_dim
 from ner_distill.errors import DataError
 from ner_distill.files import replacing, sha256_of, temporary_files
 
@@ -72,7 +73,7 @@ def read_vectors(
     path = Path(path)
     status = _status(path)
     wanted = needed if isinstance(needed, Set) else frozenset(needed)
-    source = _cached(path, status, _cache_file(path, cache)) or VectorText(path)
+    source = _cached(path, status, _cache_file(path, cache), dim) or VectorText(path, dim)
     forms: dict[str, None] = {}
     matrix = np.empty((0, 0), np.float32)
     duplicates = 0
@@ -80,9 +81,7 @@ def read_vectors(
     for block_forms, vectors in source.blocks():
         if not examples:
             width = vectors.shape[1]
-            if dim is not None and width != dim:
-                advice = f"set the width to {width} or take another file"
-                raise DataError.at(path, 1, f"expected vectors of {dim} numbers, found {width}; {advice}")
+            check_dim(path, width, dim)
             matrix = np.empty((len(wanted), width), np.float32)  # what is never written takes no memory
             examples = block_forms[:3]
         rows = []
@@ -121,7 +120,10 @@ class _Cache:
         self._path = path
         with safe_open(path, "numpy") as file:  # checks the sizes
             source = json.loads(file.metadata()["source"])
-            self._forms: str = file.get_tensor("forms").tobytes().decode("utf-8")
+            forms = file.get_tensor("forms").tobytes()
+        if zlib.crc32(forms) != source["crc"]:
+            raise ValueError("the words are not those that were written")
+        self._forms = forms.decode("utf-8")
         self.times: list[int] = source["times"]
         self.sha256: str = source["sha256"]
         self.counts: dict[str, int] = source["counts"]
@@ -144,7 +146,7 @@ class _Cache:
             yield forms[row : row + _ROWS], np.memmap(self._path, np.float32, "r", start, shape)
 
 
-def _cached(path: Path, status: os.stat_result, target: Path | None) -> _Cache | None:
+def _cached(path: Path, status: os.stat_result, target: Path | None, dim: int | None) -> _Cache | None:
     """The cache of a source, made where there is none or not the right one; None where none can be kept."""
     if target is None:
         return None
@@ -154,18 +156,19 @@ def _cached(path: Path, status: os.stat_result, target: Path | None) -> _Cache |
             return cache
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _convert(path, status, target)
+        _convert(path, status, target, dim)
         return _Cache(target)
     except (OSError, SafetensorError):  # no room, no right to write: what cannot be read raises DataError
         return None
 
 
-def _convert(path: Path, status: os.stat_result, target: Path) -> None:
+def _convert(path: Path, status: os.stat_result, target: Path, dim: int | None) -> None:
     """Write the cache of a source. Several processes may do this at once; what a killed one left goes."""
     for leftover in temporary_files(target.parent):
-        if leftover.stat().st_mtime < time.time() - _LONGEST_WRITE:
-            leftover.unlink(missing_ok=True)
-    text, sha256 = VectorText(path), sha256_of(path)
+        with suppress(OSError):  # another process may remove it, too
+            if leftover.stat().st_mtime < time.time() - _LONGEST_WRITE:
+                leftover.unlink()
+    text, sha256 = VectorText(path, dim), sha256_of(path)
     forms = bytearray()
     with tempfile.TemporaryFile(dir=target.parent) as rows:
         for words, vectors in text.blocks():
@@ -174,7 +177,7 @@ def _convert(path: Path, status: os.stat_result, target: Path) -> None:
         rows.flush()
         matrix = np.memmap(rows, np.float32, "r", shape=(text.counts["vectors"], text.dim))
         tensors: dict[str, NDArray[Any]] = {"matrix": matrix, "forms": np.frombuffer(forms, np.uint8)}
-        source = {"times": _times(status), "sha256": sha256, "counts": text.counts}
+        source = {"times": _times(status), "sha256": sha256, "counts": text.counts, "crc": zlib.crc32(forms)}
         with replacing(target) as temporary:
             save_file(tensors, temporary, {"source": json.dumps(source)})
 

@@ -247,12 +247,19 @@ def test_a_file_of_unchanged_times_is_not_hashed(tmp_path: Path, cache: Path, mo
     assert len(read_vectors(path, WORDS, cache=cache).forms) == 3
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "other"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "other", "forms"])
 def test_a_damaged_cache_is_made_again(read: Read, cache: Path, damage: str) -> None:
     read(SMALL)
     (file,) = cache.iterdir()
     whole = file.read_bytes()
-    file.write_bytes({"cut": whole[:-1], "empty": b"", "other": b"x" * 9000}[damage])
+    file.write_bytes(
+        {
+            "cut": whole[:-1],
+            "empty": b"",
+            "other": b"x" * 9000,
+            "forms": whole.replace("南京".encode(), "北京".encode()),
+        }[damage]
+    )
     assert read(SMALL, ["南京"]).forms == ("南京",)
     assert len(file.read_bytes()) == len(whole)
 
