@@ -31,6 +31,7 @@ from ner_distill.errors import RunError, TrainingError
 from ner_distill.runs.weights import load_weights, save_weights
 from ner_distill.training import checkpoint as saved
 from ner_distill.training.checkpoint import Progress
+from ner_distill.training.optim import rate_factor
 from ner_distill.training.processes import (
     StopSignals,
     any_process,
@@ -360,10 +361,3 @@ class Fit:
         self.reporter.info(
             f"going on after epoch {self.progress.epoch}, batch {self.progress.batch} (step {self.progress.step})"
         )
-
-
-def rate_factor(done: float, warmup: float) -> float:
-    """Share of the full rate when `done` (0 to 1) of the training is done: up in a line, down in a cosine."""
-    if done < warmup:
-        return 0.04 + 0.96 * done / warmup
-    return 0.5 * (1.0 + math.cos(math.pi * (done - warmup) / max(1.0 - warmup, 1e-9)))

@@ -1,7 +1,8 @@
-"""Which parameters learn at which rate."""
+"""Which parameters learn at which rate, and how the rate changes as training goes."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,3 +39,10 @@ def parameter_groups(model: nn.Module, encoders: Sequence[nn.Module], optim: Opt
         decay = optim.weight_decay if parameter.dim() > 1 and not transition and "bias" not in name else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
     return [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()]
+
+
+def rate_factor(done: float, warmup: float) -> float:
+    """Share of the full rate when `done` (0 to 1) of the training is done: up in a line, down in a cosine."""
+    if done < warmup:
+        return 0.04 + 0.96 * done / warmup
+    return 0.5 * (1.0 + math.cos(math.pi * (done - warmup) / max(1.0 - warmup, 1e-9)))

@@ -23,7 +23,8 @@ from ner_distill.teacher.model import TeacherObjective, TermWeights
 from ner_distill.teacher.perturbations import OnVectors
 from ner_distill.teacher.regularize import LogSum
 from ner_distill.training.checkpoint import checkpoints
-from ner_distill.training.fit import Fit, TrainingTask, rate_factor
+from ner_distill.training.fit import Fit, TrainingTask
+from ner_distill.training.optim import rate_factor
 from ner_distill.training.processes import make_accelerator
 from ner_distill.training.records import Records
 from tests.pipelines.training import (
