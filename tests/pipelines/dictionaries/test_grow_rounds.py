@@ -176,7 +176,7 @@ def test_nothing_is_overwritten_unasked_and_nothing_foreign_ever(corpus: Setting
     with pytest.raises(RunError, match=r"`resume`.*`overwrite`"):
         corpus.grow(copy)
     (copy / "mine.txt").write_text("x")
-    with pytest.raises(RunError, match=r"holds mine\.txt that grow-dictionary --rounds did not make"):
+    with pytest.raises(RunError, match=r"holds mine\.txt that grow-dictionary did not make"):
         corpus.grow(copy, overwrite=True)
     (copy / "mine.txt").unlink()
     assert len(corpus.grow(copy, overwrite=True, rounds=1).rounds) == 1
