@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from ner_distill.config import DistillConfig, StudentConfig
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, labels_of
+from ner_distill.data.store.manifest import MANIFEST
 from ner_distill.data.store.store import SoftLabelStore
-from ner_distill.errors import ConfigError, DataError
+from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.options.training import StudentOptions
 from ner_distill.runs.build import Built, new_student
 from ner_distill.runs.info import STUDENT_RUN, RunInfo
@@ -58,6 +59,7 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
     record, store = RunRecord(config, data.info, data.inputs), data.store
     if session.finished(record):
         return session.trained(data.development)
+    loss = _loss(config.distill, store)  # what is wrong with the store is said before anything is made
     built = new_student(config, data.info, data.words())
     session.begin(record)
     student = built.model
@@ -71,7 +73,7 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
     dev_set.warn_left_out("`dev`", session.reporter)
     objective = StudentObjective(
         student,
-        _loss(config.distill, store),
+        loss,
         similarity_weight=config.distill.similarity_weight,
         gold_weight=config.distill.gold_weight if data.gold else 0.0,
     )
@@ -118,9 +120,14 @@ def _batches(config: StudentConfig, built: Built[Student], data: StudentData) ->
 
 
 def _loss(config: DistillConfig, store: SoftLabelStore | None) -> DistillationLoss:
+    """The loss with the scale and shift of the similarities that the store holds."""
     settings = store.manifest.settings if store is not None else {}
     scale, shift = settings.get("similarity_scale", 1.0), settings.get("similarity_shift", 0.0)
-    assert isinstance(scale, int | float)
-    assert isinstance(shift, int | float)
+    if not isinstance(scale, int | float) or not isinstance(shift, int | float):
+        where = store.path / MANIFEST if store is not None else ""
+        raise RunError(
+            f"{where}: expected numbers as similarity_scale and similarity_shift, found {scale!r} and {shift!r}; "
+            "the store is damaged, label the text again"
+        )
     formula = config.model_dump(exclude={"similarity_weight", "gold_weight"})
     return DistillationLoss(**formula, scale=float(scale), shift=float(shift))

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from ner_distill.runs.build import load_run
 from ner_distill.training.labelled import LabelledData
 from ner_distill.training.soft_data import SoftData, soft_batch
 from tests import corpora
-from tests.commands import Done, ok, settings
+from tests.commands import Done, ok, run, settings
 from tests.world import World
 
 QUICK = settings(*corpora.SMALL, "optim.epochs=1")
@@ -232,3 +233,15 @@ def test_batches_of_a_store_have_span_probabilities_where_the_student_learns_the
     batch = data.load(data.plan(0)[0], 0)
     assert batch.span_probs is not None
     assert batch.span_probs.amax() > 0.5
+
+
+def test_a_store_whose_similarity_scale_is_no_number_is_refused_by_name(world: World, tmp_path: Path) -> None:
+    store = tmp_path / "soft"
+    shutil.copytree(world.soft, store)
+    manifest = json.loads((store / "manifest.json").read_text())
+    manifest["settings"]["similarity_scale"] = "five"
+    (store / "manifest.json").write_text(json.dumps(manifest))
+    done = run("train-student", "--dev", world.dev, "--soft", store, "--out", tmp_path / "out", *QUICK)
+    assert done.code == 2
+    assert "manifest.json: expected numbers as similarity_scale and similarity_shift, found 'five'" in done.err
+    assert not (tmp_path / "out").exists()
