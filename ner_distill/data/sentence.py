@@ -66,6 +66,8 @@ class Sentence:
              `text` is.
     keep:    for each word, does its label count in a loss? None = all do. The encoder reads all words alike.
     weight:  of the whole sentence in the losses of training.
+    inside_words: for each entity that begins or ends inside a word, the words that hold it. `spans` has these, to learn
+             from; but they are wider than the entity, and scores count that as one that cannot be found.
     """
 
     id: str
@@ -76,6 +78,7 @@ class Sentence:
     lang: str | None = None
     keep: tuple[bool, ...] | None = None
     weight: float = 1.0
+    inside_words: tuple[Span, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.text is None) != (self.offsets is None):
@@ -89,6 +92,12 @@ class Sentence:
         for span in self.spans or ():
             if span.end > len(self.words):
                 raise ValueError(f"sentence {self.id}: {span} ends beyond its {len(self.words)} words")
+
+    @property
+    def exact(self) -> tuple[Span, ...]:
+        """The entities that begin and end with words; () where nobody labelled the sentence."""
+        spans = self.spans or ()
+        return tuple(span for span in spans if span not in self.inside_words) if self.inside_words else spans
 
     @property
     def counted(self) -> tuple[bool, ...]:

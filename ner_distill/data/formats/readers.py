@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ner_distill.data.formats.chinese import ccf2020_files, is_ccf2020
 from ner_distill.data.formats.lines import STDIN, check_file
+from ner_distill.data.formats.offsets import in_characters
 from ner_distill.data.formats.registry import FORMATS, detect_format
 from ner_distill.data.formats.report import FileSummary, ReadReport
 from ner_distill.data.formats.rows import Row, RowOptions, scheme_error, sentence_of
@@ -87,7 +88,7 @@ def read_corpus(
     _check_choice("`unit`", unit, UNITS)
     sources = _sources(paths, format, tag_column)
     report = ReadReport(strict=strict)
-    read = [(source, list(source.rows(tag_column=tag_column))) for source in sources]
+    read = [(source, in_characters(list(source.rows(tag_column=tag_column)), report)) for source in sources]
     cutting = _cutting_of(read, unit)
     made: list[tuple[Row, Sentence]] = []
     for source, rows in read:
