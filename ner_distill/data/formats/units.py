@@ -102,15 +102,15 @@ def differs(sentences: Sequence[Given], known: Cutting) -> str | None:
     words = [word for given in sample for word in given.words]
     if len(words) < ENOUGH // 4:
         return None
-    own = find_cutting(sample)
-    as_known = _compared(sample, known.unit)
+    own, as_known = find_cutting(sample), _compared(sample, known.unit)
+    if abs(as_known.mismatch - known.mismatch) <= known.mismatch / 2 and known.notable:
+        return None  # as far from what raw text gives as those
     if own.unit != known.unit and (share := _share_between(words, own, as_known)) >= NOTABLE:
         return f"its words are cut by {own.unit}, those trained on by {known.unit}: {share:.1%} of them are others"
-    if as_known.mismatch >= known.mismatch + NOTABLE:
-        return f"{as_known.mismatch:.1%} of its words are not cut as those trained on (unit {known.unit}), such as " + (
-            as_known.shown
-        )
-    return None
+    if as_known.mismatch < known.mismatch + NOTABLE:
+        return None
+    other = f"{as_known.mismatch:.1%} of its words are not cut as those trained on"
+    return f"{other} (unit {known.unit}), such as {as_known.shown}"
 
 
 def without_blanks(words: Iterable[str]) -> bool:
