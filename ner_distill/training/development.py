@@ -32,9 +32,9 @@ class DevelopmentSet:
         self.files = files
         self.keep = kept_words(sentences)[1]
         self.gold = self._counting([sentence.exact for sentence in sentences])
-        inside = self._counting([sentence.inside_words for sentence in sentences])
+        inside = self._counting([sentence.widened for sentence in sentences])
         self.inside_words = [span.label for spans in inside for span in spans]
-        self.left_out = sum(len(one.exact) + len(one.inside_words) for one in sentences) - self.support
+        self.left_out = sum(len(one.exact) + len(one.widened) for one in sentences) - self.support
         self.features = [featurizer.features(sentence.words) for sentence in sentences]
         self.featurizer, self.tagset = featurizer, tagset
 

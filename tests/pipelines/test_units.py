@@ -11,9 +11,12 @@ import pytest
 
 from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
+from ner_distill.data.sentence import Unit
 from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.train_teacher import TeacherData, read_teacher_data
-from ner_distill.runs.info import read_info
+from ner_distill.runs.info import TEACHER_RUN, RunInfo, read_info
+from ner_distill.runs.record import RunRecord, open_directory
+from ner_distill.training.session import Session
 from tests import corpora
 from tests.commands import ok, run
 from tests.world import World
@@ -88,6 +91,19 @@ def test_development_words_that_are_cut_otherwise_are_told(tmp_path: Path) -> No
     assert "`dev`: its words are cut by word, those trained on by blank: 50.0% of them" in warning
 
 
+def begun(tmp_path: Path, unit: Unit) -> Session:
+    """A training that goes on with a run of this unit."""
+    options = TeacherOptions(train=["a"], dev=["b"], out=tmp_path / "run", resume=True)
+    record = RunRecord(TeacherConfig(), RunInfo("teacher", unit, ("LOC",)), {})
+    open_directory(TEACHER_RUN, options.out, record)
+    return Session(TEACHER_RUN, options, TeacherConfig())
+
+
+@pytest.mark.parametrize(("asked", "taken"), [("auto", "word"), ("blank", "blank")])
+def test_a_run_goes_on_with_the_unit_that_it_began_with(asked: str, taken: str, tmp_path: Path) -> None:
+    assert begun(tmp_path, "word").begun_unit(asked) == taken
+
+
 # ---- a run and raw text
 
 
@@ -148,6 +164,14 @@ def test_evaluating_words_that_are_cut_otherwise_is_warned_of(world: World, tmp_
     (tmp_path / "test.conll").write_text(AT_BLANKS, "utf-8")
     done = ok("evaluate", "--model", world.teacher, "--data", tmp_path / "test.conll")
     assert "--data: its words are cut by blank, those trained on by word: 60.0%" in done.err
+
+
+def test_words_that_a_file_gives_are_the_same_whatever_unit_is_asked_for(run_of: MakeRun, tmp_path: Path) -> None:
+    (tmp_path / "test.conll").write_text(AT_BLANKS, "utf-8")
+    run = run_of(unit="blank")
+    done = ok("evaluate", "--model", run, "--data", tmp_path / "test.conll", "--unit", "word")
+    assert f"--unit word: text is cut so, though {run} was trained on words cut by blank" in done.err
+    assert "--data" not in done.err
 
 
 def test_an_entity_inside_a_word_is_missed_even_where_the_wider_one_is_found(world: World, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from ner_distill.data.formats.rows import Row, RowOptions, scheme_error, sentenc
 from ner_distill.data.formats.segment import unit_of_texts
 from ner_distill.data.formats.tables import HF
 from ner_distill.data.formats.tagging import SCHEMES, Scheme, TagError, detect_scheme
-from ner_distill.data.formats.units import Cutting, Given, find_cutting
+from ner_distill.data.formats.units import Cutting, Given, find_cutting, spread
 from ner_distill.data.sentence import UNITS, Sentence, Unit, count_unspaced, is_chinese, unit_named
 from ner_distill.errors import ConfigError, DataError
 
@@ -207,9 +207,9 @@ def _with_unique_ids(made: Sequence[tuple[Row, Sentence]], report: ReadReport) -
 def _cutting_of(read: Sequence[tuple[_Source, Sequence[Row]]], unit: Unit | str) -> Cutting:
     """How the words of the files are cut and their texts shall be; see `read_corpus` for what "auto" does."""
     asked = unit_named(unit)
-    given = [one for _, rows in read for row in rows if (one := _given(row)) is not None]
-    if any(one.words for one in given) or asked is not None:
-        return find_cutting(given, asked)
+    given = [row for _, rows in read for row in rows if row.words or row.offsets]
+    if given or asked is not None:
+        return find_cutting(list(map(_given, spread(given))), asked)
     if all(source.chinese for source, _ in read):
         return Cutting("character")
     rows = [row for _, rows in read for row in rows if row.text is not None]
@@ -218,11 +218,12 @@ def _cutting_of(read: Sequence[tuple[_Source, Sequence[Row]]], unit: Unit | str)
     return Cutting("word")
 
 
-def _given(row: Row) -> Given | None:
-    """The words that the file gives, None where it gives a text to be cut."""
+def _given(row: Row) -> Given:
+    """The words of a row that does not leave it to us to cut its text."""
     if row.text is None:
         return Given(row.words or ())
-    return None if row.offsets is None else Given([row.text[s:e] for s, e in row.offsets], row.text, row.offsets)
+    offsets = row.offsets or ()
+    return Given([row.text[start:end] for start, end in offsets], row.text, offsets)
 
 
 def _split_by_entities(rows: Sequence[Row]) -> bool:

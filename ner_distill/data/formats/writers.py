@@ -79,8 +79,8 @@ def _record(sentence: Sentence) -> dict[str, Any]:
         record["lang"] = sentence.lang
     if not all(sentence.counted):
         record["keep"] = list(sentence.counted)
-    if sentence.inside_words:
-        record["inside_words"] = [span.to_json() for span in sentence.inside_words]
+    if widened := sentence.widened:
+        record["inside_words"] = [span.to_json() for span in widened]
     if sentence.weight != 1:
         record["weight"] = sentence.weight
     return record
