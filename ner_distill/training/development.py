@@ -60,8 +60,8 @@ class DevelopmentSet:
         """Warn of entities that do not count or cannot be found; `name` is the setting that names the data."""
         if self.inside_words:
             reporter.warn(
-                f"{name}: {len(self.inside_words):,} of {self.support:,} entities begin or end inside a word: each "
-                "counts as missed; another `unit` may cut the text where they do"
+                f"{name}: {len(self.inside_words):,} of {self.support:,} entities have a border inside a word: each "
+                "counts as missed; another `unit` may cut the text where they begin and end"
             )
         if self.left_out:
             count = self.left_out + self.support

@@ -191,7 +191,7 @@ def test_an_entity_inside_a_word_is_missed_even_where_the_wider_one_is_found(wor
     assert part["micro"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}
     assert (whole.get("inside_words"), part.get("inside_words")) == (None, 1)
     assert "test.jsonl:1: LOC 'Vien' (10, 14) has a border inside 'Vienna'" in told[1]
-    assert "1 gold entities begin or end inside a word" in told[1]
+    assert "1 gold entity with a border inside a word: counted as missed" in told[1]
 
 
 def test_check_data_names_files_whose_words_are_cut_otherwise(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def read_corpus(
     unit:       how texts are cut into words, those of all files alike; words that a file gives stay. "auto": as the
                 words that files give are cut (`find_cutting`). Where none gives any, into characters if a format of
                 Chinese data says so, if the texts are mostly of a script without blanks, or if entities have a border
-                inside such a run; else into words.
+                inside a run of such a script or of Hangul; else into words.
     strict:     what is otherwise repaired and counted in the report is an error.
 
     Ids are the file's own, else `name:line`; an id that occurred before gets a suffix. White space at the ends of
@@ -227,9 +227,10 @@ def _given(row: Row) -> Given:
 
 
 def _split_by_entities(rows: Sequence[Row]) -> bool:
-    """Do entities (more than one in twenty) begin or end where a script without blanks goes on, Han aside?
+    """Do entities (more than one in twenty) begin or end where a run of kana, Thai, Hangul and the like goes on?
 
-    Han characters are words of their own whatever the unit; of others a run is one.
+    Such a run is one word, though in it stand several, or a name and what is said of it. Han characters are words of
+    their own whatever the unit.
     """
     entities = [(row.text or "", entity) for row in rows for entity in row.entities or ()]
     inside = sum(_goes_on(text, entity.start) or _goes_on(text, entity.end) for text, entity in entities)
@@ -238,7 +239,11 @@ def _split_by_entities(rows: Sequence[Row]) -> bool:
 
 def _goes_on(text: str, place: int) -> bool:
     around = text[place - 1 : place + 1] if place > 0 else ""
-    return count_unspaced(around) == 2 and not any(map(is_chinese, around))
+    return len(around) == 2 and all(map(_of_a_run, around))
+
+
+def _of_a_run(char: str) -> bool:
+    return "\uac00" <= char <= "\ud7a3" or (count_unspaced(char) > 0 and not is_chinese(char))
 
 
 def _check_choice(option: str, value: str, known: Sequence[str]) -> None:
