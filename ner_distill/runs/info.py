@@ -22,7 +22,7 @@ from ner_distill.config import Config, RunConfig, parse_config
 from ner_distill.data.sentence import Unit
 from ner_distill.data.tagset import TagSet
 from ner_distill.directories import OutputKind
-from ner_distill.errors import RunError
+from ner_distill.errors import RunError, printable
 from ner_distill.files import atomic_write_text, read_json, write_json
 
 FORMAT = 1
@@ -76,7 +76,9 @@ def read_info(directory: Path) -> RunInfo:
             f"{path}: expected kind teacher or student and unit word or character, found {kind!r} and {unit!r}"
         )
     if not isinstance(labels, list) or not labels or not all(isinstance(label, str) and label for label in labels):
-        raise RunError(f"{path}: expected a list of labels, found {labels!r}")
+        raise RunError(f"{path}: expected a list of labels, found {labels!r:.80}")
+    if len(set(labels)) < len(labels) or not printable("".join(labels)):
+        raise RunError(f"{path}: expected different labels of letters and signs, found {labels!r:.80}")
     return RunInfo(kind, unit, tuple(labels))
 
 
@@ -91,7 +93,7 @@ def read_config(directory: Path, kind: type[Config]) -> Config:
         data = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise RunError(f"{path}: not found; this is not a run of ner-distill") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise RunError(f"{path}: cannot be read ({error}); the run is damaged") from None
     return parse_config(kind, data, str(path))
 
