@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ner_distill.options.declare import Options, option, required
 
@@ -44,7 +44,15 @@ class Settings(Keys):
     config: Path | None = option(None, "TOML file; `ner-distill init-config` writes one.", "FILE")
 
 
-class Format(Options):
+class WordColumn(Options):
+    """Where the words stand in files of columns."""
+
+    word_column: int | None = option(
+        None, "Column of the words in CoNLL files, from 0; -1 is the last; default: as the file looks.", "N"
+    )
+
+
+class Format(WordColumn):
     """The format of files."""
 
     format: str = option(
@@ -55,8 +63,13 @@ class Format(Options):
 class ColumnOptions(Format):
     """What the columns of labelled files hold."""
 
-    scheme: str = option("auto", "Tag scheme: auto, iob1, iob2, bioes, bmes.", "NAME")
-    tag_column: int = option(-1, "Column of the tags in CoNLL files, from 0; -1 is the last.", "N")
+    scheme: str = option("auto", "Tag scheme: auto, iob1, iob2, bioes, bmes, bilou.", "NAME")
+    tag_column: Sequence[int] = option(
+        (),
+        "Column of the tags in CoNLL files, from 0; -1 is the last; default: as the file looks. Repeatable: levels "
+        "of nested entities.",
+        "N",
+    )
 
     def reading(self) -> ReadOptions:
         """Returns only the options of reading labelled files, as a `ReadOptions`; what the command lacks is default."""
@@ -79,6 +92,10 @@ class ReadOptions(FileOptions):
         "default: refuse them.",
         "WHICH",
     )
+
+    def recorded(self) -> dict[str, Any]:
+        """How files are read, as a directory records it: a default as versions without this option recorded it."""
+        return vars(self) | {"tag_column": list(self.tag_column) or -1}
 
 
 class Dev(Options):

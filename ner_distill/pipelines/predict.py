@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from queue import Queue
 from threading import Event, Thread
 
+from ner_distill.console import Reporter
 from ner_distill.data.formats.lines import STDIN
 from ner_distill.data.formats.readers import read_raw
 from ner_distill.data.lexicon.lexicon import Match
@@ -41,7 +42,13 @@ def predict(options: PredictOptions) -> Iterator[Prediction]:
     if options.lattice and matcher is None:
         raise ConfigError(f"{options.model}: {NO_WORDS}")
     tagger = built.tagger.to(best_device())
-    sentences = read_raw(list(options.text), format=options.input_format, unit=built.info.unit)
+    sentences = read_raw(
+        list(options.text),
+        format=options.input_format,
+        unit=built.info.unit,
+        word_column=options.word_column,
+        say=Reporter().info,
+    )
     groups: Iterable[Iterable[Sentence]] = as_they_come(sentences) if STDIN in map(str, options.text) else [sentences]
     for group in groups:
         for sentence, spans in predict_sentences(tagger, built.featurizer, built.info.tagset, group, window=WINDOW):

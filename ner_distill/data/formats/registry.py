@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from ner_distill.data.formats.tables import hf_rows, is_hf, is_parquet, parquet_
 
 
 def text_rows(path: str, options: RowOptions) -> Iterator[Row]:
-    return (Row(path, number, text=line) for number, line in lines_of(path) if line.strip())
+    return (Row(path, number, text=line) for number, line in lines_of(path, report=options.report) if line.strip())
 
 
 def count_lines(path: str, *, blank: bool = False) -> int:
@@ -58,11 +58,11 @@ FORMATS: dict[str, FileFormat] = {
 """By name, in the order in which they are tried on a file: it is of the first that recognises it."""
 
 
-def detect_format(source: str | Path, *, tag_column: int = -1) -> str:
+def detect_format(source: str | Path, *, tag_columns: Sequence[int] = ()) -> str:
     """The format of a source: a file, a directory, "-" or `hf:...`.
 
     By content first, then by name; of standard input by the lines that are there. What is nothing else is text.
     Raises DataError where the first lines are not UTF-8.
     """
-    beginning = Beginning(source, tag_column)
+    beginning = Beginning(source, tag_columns)
     return next((name for name, format in FORMATS.items() if format.recognises(beginning)), "text")

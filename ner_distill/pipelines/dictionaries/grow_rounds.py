@@ -87,7 +87,8 @@ def grow_rounds(config: TeacherConfig, options: GrowOptions, reporter: Reporter 
     if options.resume:
         resumable([*options.text, *options.dev])
     # only now: whatever was wrong with the input, nothing has been made or replaced
-    record = RoundsRecord(GROWING, config, {"min_count": options.min_count, "format": options.format}, inputs)
+    settled = {"min_count": options.min_count, "format": options.format, "word_column": options.word_column}
+    record = RoundsRecord(GROWING, config, settled, inputs)
     open_directory(GROWING, options.out, record, resume=options.resume, overwrite=options.overwrite)
     growing = _Growing(config, options, unit, development, reporter)
     return do_rounds(options.out, options.rounds or 1, growing.do, _nothing_new, _summary, reporter)
@@ -126,7 +127,12 @@ class _Growing:
         labelled = directory / "labelled.jsonl"
         if not labelled.exists():
             labels = LabelDictionaryOptions(
-                dictionary=options.dictionary, text=options.text, out=labelled, unit=self.unit, format=options.format
+                dictionary=options.dictionary,
+                text=options.text,
+                out=labelled,
+                unit=self.unit,
+                format=options.format,
+                word_column=options.word_column,
             )
             label_dictionary(labels, self.reporter)
         teacher = TeacherOptions(train=[labelled], dev=options.dev, out=directory / "teacher")
@@ -188,12 +194,12 @@ def _read(config: TeacherConfig, options: GrowOptions, lists: dict[str, list[Pat
     priors = config.loss.prior if isinstance(config.loss, PuConfig) else {}
     if unknown := [label for label in priors if label not in labels]:
         raise ConfigError(f"loss.prior: no type {unknown[0]!r}; the dictionaries have {', '.join(labels)}")
-    unit = info.unit if info else unit_of_raw(text, options.format, "auto")
+    unit = info.unit if info else unit_of_raw(text, options.format, "auto", options.word_column)
     quiet = Reporter(quiet=True)  # each training says again what is odd
     development = read_development(options.dev, unit, labels, ReadOptions(), quiet)
     dictionaries, _ = Dictionaries.read(lists, unit=unit)
     missing = set(lists)
-    for sentence in read_raw(list(text), format=options.format, unit=unit):
+    for sentence in read_raw(list(text), format=options.format, unit=unit, word_column=options.word_column):
         missing.difference_update(span.label for span in dictionaries.find(sentence.words).spans)
         if not missing:
             return unit, development

@@ -52,7 +52,9 @@ def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = 
     teachers = [load_teacher(path) for path in paths]
     labeller = Labeller(teachers, options, seed=seed)
     header = _header(paths, teachers, labeller, options)
-    stream: Iterator[Sentence] = read_raw(text, format=options.format, unit=header.unit)
+    stream: Iterator[Sentence] = read_raw(
+        text, format=options.format, unit=header.unit, word_column=options.word_column, say=reporter.info
+    )
     first = next(stream, None)
     if first is None:
         raise DataError(f"`text` {', '.join(map(str, text))}: no sentence in it")
@@ -131,6 +133,7 @@ def _header(
         "seed": labeller.seed,
         "format": options.format,
         "limit": options.limit,
+        **({} if options.word_column is None else {"word_column": options.word_column}),
         # a and b of the teachers' similarity, the mean of several: the student's γ compares with them
         "similarity_scale": fmean(similarity.scale.item() for similarity in similarities) if similarities else 1.0,
         "similarity_shift": fmean(similarity.shift.item() for similarity in similarities) if similarities else 0.0,

@@ -228,7 +228,7 @@ def _open(config: TeacherConfig, options: SelfTrainOptions, inputs: Mapping[str,
     """Make the directory, or go on with it; until a round is trained on the text, that may be labelled otherwise."""
     out = options.out
     values = vars(options)
-    state = {name: values[name] for name in ("folds", *OF_TEXT, "action")} | asdict(options.reading())
+    state = {name: values[name] for name in ("folds", *OF_TEXT, "action")} | options.reading().recorded()
     free = OF_TEXT if options.resume and not (out / "round-1.jsonl").exists() else ()
     settled = {name: value for name, value in state.items() if name not in free}
     record = RoundsRecord(SELF_TRAINING, config, settled, inputs)
