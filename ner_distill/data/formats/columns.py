@@ -178,6 +178,9 @@ class _Table:
             cells = line.split("\t") if self.open_end else columns_of(line)
             if len(cells) == self.width:
                 self.sentences[-1].append(cells)
+        ranges = sum(RANGE.fullmatch(row[0]) is not None for sentence in self.sentences for row in sentence)
+        if 2 * ranges < often:  # lines of CoNLL-U that are no words
+            self.sentences = [[row for row in rows if not RANGE.fullmatch(row[0])] for rows in self.sentences]
         self.sentences = [sentence for sentence in self.sentences if sentence]
         self.rows = [row for sentence in self.sentences for row in sentence]
         self._counts: dict[int, Counter[str]] = {}
@@ -277,7 +280,7 @@ class _Table:
     def key(self, column: int) -> str | None:
         """The key of the tags in a column of `key=value|...`; None where the column is the tag, or has none."""
         counts = self.counts(column)
-        if self.has_tags(column) or not any("=" in cell or "|" in cell or cell == "_" for cell in counts):
+        if self.has_tags(column) or not any("=" in cell or "|" in cell for cell in counts):
             return None
         found = Counter(key for cell in counts for key, tag in _keyed(cell) if tag != "O")
         return next((key for key, _ in found.most_common(1)), None)

@@ -179,6 +179,12 @@ class Beginning:
         return [part for line in few for part in line.split("\r") if part.strip(" \t")]
 
 
+def count_lines(path: str, *, blank: bool = False) -> int:
+    """How many lines of a file are not blank, or are."""
+    with Path(path).open("rb") as file:
+        return sum(1 for line in file if blank is not bool(line.strip()))
+
+
 def read_text(path: Path) -> str:
     """The whole text of a small UTF-8 file, its line ends as they are, without a byte order mark.
 

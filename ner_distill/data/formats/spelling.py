@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from ner_distill.data.formats.tagging import OUTSIDE, Scheme
@@ -44,9 +44,12 @@ class Spelling:
     remark: str = ""
 
 
-def is_usual(tags: Iterable[str]) -> bool:
-    """Are all tags spelled as the schemes spell them?"""
-    return all(map(_USUAL.fullmatch, tags))
+def is_usual(tags: Collection[str]) -> bool:
+    """Are all tags spelled as the schemes spell them, single words (S-, U-) as the scheme of last words (E-, L-)?"""
+    if not all(map(_USUAL.fullmatch, tags)):
+        return False
+    prefixes = {tag[0] for tag in tags}
+    return not ("U" in prefixes and prefixes & {"E", "M"}) and not {"S", "L"} <= prefixes
 
 
 def spelling_of(counts: Counter[str]) -> Spelling | None:
