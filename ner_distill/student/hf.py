@@ -10,7 +10,13 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.nn.encoders.huggingface import build_classifier, load_backbone, load_classifier, position_limit, quiet
+from ner_distill.nn.encoders.huggingface import (
+    build_classifier,
+    load_backbone,
+    load_classifier,
+    position_limit,
+    save_checkpoint,
+)
 from ner_distill.student.initialise import copy_layers
 
 
@@ -90,9 +96,7 @@ def save_token_classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizer
     positions = position_limit(model.config)
     if positions is not None:
         tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
-    with quiet():
-        model.save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
+    save_checkpoint(model, tokenizer, directory)
 
 
 def load_token_classifier(directory: Path) -> PreTrainedModel:

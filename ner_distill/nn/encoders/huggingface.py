@@ -27,6 +27,7 @@ from transformers import (
 )
 
 from ner_distill.errors import ConfigError
+from ner_distill.files import share
 
 # Their positions begin after that of the padding piece, so that 514 positions hold 512 pieces.
 OFFSET_POSITIONS = frozenset(
@@ -83,9 +84,15 @@ def save_backbone(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, di
     """Write the encoder of a model, without what stands on it, and its tokenizer: `AutoModel` loads the directory."""
     backbone = model.base_model
     assert isinstance(backbone, PreTrainedModel)
+    save_checkpoint(backbone, tokenizer, directory)
+
+
+def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, directory: Path) -> None:
+    """Write config.json, model.safetensors and the tokenizer's files, for whoever the umask lets read them."""
     with quiet():
-        backbone.save_pretrained(directory)
+        model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
+    share(*directory.glob("*.safetensors"))
 
 
 def build_backbone(config: PretrainedConfig) -> PreTrainedModel:
