@@ -44,6 +44,7 @@ MAY_IMPORT = {
 # The foreign stays in few places; for types alone (`if TYPE_CHECKING:`) it may be named anywhere.
 ONLY_IN = {
     "transformers": {
+        "nn/encoders/architectures.py",
         "nn/encoders/huggingface.py",
         "nn/encoders/pretrained.py",
         "data/features/pieces.py",
