@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from logging import ERROR
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from transformers import (
 
 from ner_distill.errors import ConfigError
 from ner_distill.files import share
+from ner_distill.hub import cache_where_unreachable, offline_advice, unreachable
 from ner_distill.nn.encoders.architectures import (
     ADVICE,
     encoder_kind,
@@ -323,15 +324,20 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def _explained(name: str | Path) -> Iterator[None]:
-    """Turns what transformers raises over a checkpoint into a ConfigError."""
+    """Turns what transformers raises over a checkpoint into a ConfigError; the hub is asked for an id alone."""
+    on_hub = isinstance(_located(name), str)
     try:
-        with quiet():
+        with quiet(), cache_where_unreachable() if on_hub else nullcontext(True) as online:
             yield
     except SafetensorError as error:
         raise ConfigError(f"{name}: model.safetensors is damaged ({error}); get it again") from None
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        if on_hub and not online:
+            raise ConfigError(
+                f"{name}: could not be loaded: {unreachable()} and its cache lacks it; {offline_advice()}"
+            ) from None
         reason = " ".join(str(error).split())[:300].rstrip(".")
         raise ConfigError(
-            f"{name}: could not be loaded: {reason}. Expected an id that the Hugging Face hub or its cache "
-            "has (offline: the cache only; HF_HUB_OFFLINE=1 saves its retries), or a directory"
+            f"{name}: could not be loaded: {reason}. Expected an id that the Hugging Face hub or its cache has, or a "
+            "directory"
         ) from None
