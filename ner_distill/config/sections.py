@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Dropout = Annotated[float, Field(ge=0.0, lt=1.0)]
+Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
@@ -369,7 +370,11 @@ class OptimConfig(Section):
     freeze_epochs: Natural = key(0, "first epochs in which a pretrained encoder stays as it is")
     clip: Weight = key(5.0, "largest norm of the gradient; 0 = no clipping")
     swa: bool = key(False, "average the weights of the last epochs")
-    swa_start: Fraction = key(0.7, "share of the training after which averaging starts")
+    swa_start: Fraction = key(0.7, "share of the training after which swa averages")
+    swa_lr: Fraction = key(0.0, "share of the full rate that holds from there on; 0 = it falls on to the end")
+    ema: Decay = key(
+        0.0, "decay of a moving average of the weights of every step, such as 0.99; 0 = none (not with swa)"
+    )
     patience: Natural = key(0, "stop after so many epochs without a better score; 0 = never")
     precision: Literal["fp32", "bf16"] = key("fp32", "bf16 needs a device that has it")
     checkpoint_minutes: Weight = key(2.0, "minutes between checkpoints inside an epoch; 0 = only at its end")
