@@ -118,6 +118,7 @@ def check_data(options: CheckDataOptions) -> DataReport:
             [path],
             format=options.format,
             scheme=options.scheme,
+            word_column=options.word_column,
             tag_column=options.tag_column,
             unit=corpora[0].unit if corpora else options.unit,  # as a training cuts its files alike
             strict=options.strict,
