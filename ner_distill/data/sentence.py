@@ -100,6 +100,11 @@ class Sentence:
         return tuple(span for span in spans if span not in self.inside_words) if self.inside_words else spans
 
     @property
+    def widened(self) -> tuple[Span, ...]:
+        """Of `inside_words` those that `spans` still has: labels may have been taken away since."""
+        return tuple(span for span in self.inside_words if span in (self.spans or ()))
+
+    @property
     def counted(self) -> tuple[bool, ...]:
         """For each word, does its label count? `keep`, or True for all."""
         return self.keep or (True,) * len(self.words)

@@ -15,6 +15,7 @@ from ner_distill.data.formats.lines import STDIN
 from ner_distill.data.formats.readers import Corpus, read_corpus
 from ner_distill.data.formats.report import ReadReport
 from ner_distill.data.formats.tables import HF
+from ner_distill.data.formats.units import Cutting, Given, differs, find_cutting
 from ner_distill.data.noise.suspicious import (
     Conflict,
     Suspect,
@@ -44,12 +45,12 @@ class FileCheck:
     repeated:   the longest of the duplicates.
     outside:    words of labelled sentences that lie in no entity, as a fraction (0..1); None where none is labelled.
     absent_labels: types that the first file does not have.
+    cutting:    how its words are cut. other_words: what is other about them than about those of the first file.
     """
 
     path: str
     name: str
     read_as: str
-    unit: Unit
     report: ReadReport
     sentences: int
     words: int
@@ -62,6 +63,12 @@ class FileCheck:
     repeated: tuple[Twin, ...]
     outside: float | None
     absent_labels: tuple[str, ...]
+    cutting: Cutting
+    other_words: str | None
+
+    @property
+    def unit(self) -> Unit:
+        return self.cutting.unit
 
     @property
     def labelled(self) -> bool:
@@ -105,7 +112,7 @@ class DataReport:
 def check_data(options: CheckDataOptions) -> DataReport:
     """Read the files, each by itself, and look at them. Errors are those of `read_corpus`."""
     names = _names(options.files)
-    corpora = []
+    corpora: list[Corpus] = []
     for path, name in zip(options.files, names, strict=True):
         corpus = read_corpus(
             [path],
@@ -113,17 +120,18 @@ def check_data(options: CheckDataOptions) -> DataReport:
             scheme=options.scheme,
             word_column=options.word_column,
             tag_column=options.tag_column,
+            unit=corpora[0].unit if corpora else options.unit,  # as a training cuts its files alike
             strict=options.strict,
         )
         corpora.append(_placed(corpus, path, name))
     labels = labels_of(corpora[0].sentences)
     files = [
-        _file_check(str(path), name, corpus, labels)
+        _file_check(str(path), name, corpus, labels, None if corpus is corpora[0] else corpora[0].cutting)
         for path, name, corpus in zip(options.files, names, corpora, strict=True)
     ]
     sentences = [sentence for corpus in corpora for sentence in corpus.sentences if sentence.spans is not None]
     counts = surface_counts(sentences)
-    characters = all(corpus.unit == "character" for corpus in corpora)
+    characters = all(file.unit == "character" for file in files)
     by_reason: dict[str, list[Suspect]] = {}
     for suspect in suspects(sentences, "character" if characters else "word"):
         by_reason.setdefault(suspect.reason, []).append(suspect)
@@ -167,7 +175,8 @@ def _shared(files: Sequence[FileCheck], corpora: Sequence[Corpus]) -> Iterator[S
             yield Shared(files[first].path, files[second].path, count, longest)
 
 
-def _file_check(path: str, name: str, corpus: Corpus, labels: Sequence[str]) -> FileCheck:
+def _file_check(path: str, name: str, corpus: Corpus, labels: Sequence[str], first: Cutting | None) -> FileCheck:
+    """first: how the words of the first file are cut; None of that one itself."""
     sentences = corpus.sentences
     entities = Counter(span.label for sentence in sentences for span in sentence.spans or ())
     labelled = [sentence for sentence in sentences if sentence.spans is not None]
@@ -178,7 +187,6 @@ def _file_check(path: str, name: str, corpus: Corpus, labels: Sequence[str]) -> 
         path=path,
         name=name,
         read_as=summary.format + (f", {summary.scheme}" if summary.scheme else ""),
-        unit=corpus.unit,
         report=corpus.report,
         sentences=len(sentences),
         words=sum(len(sentence.words) for sentence in sentences),
@@ -193,7 +201,15 @@ def _file_check(path: str, name: str, corpus: Corpus, labels: Sequence[str]) -> 
         repeated=twins(sentences),
         outside=1 - inside / words if words else None,
         absent_labels=tuple(label for label in labels_of(sentences) if label not in labels),
+        cutting=corpus.cutting if first is None else _own_cutting(corpus),
+        other_words=None if first is None else differs(list(map(Given.of, sentences)), first),
     )
+
+
+def _own_cutting(corpus: Corpus) -> Cutting:
+    """How the words of a file that gives words are cut; else how its texts were."""
+    given = [Given(sentence.words) for sentence in corpus.sentences if sentence.text is None]
+    return find_cutting(given) if given else corpus.cutting
 
 
 def quantiles(lengths: Sequence[int]) -> tuple[int, ...]:

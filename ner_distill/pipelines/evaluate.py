@@ -27,8 +27,8 @@ def evaluate(options: EvaluateOptions, reporter: Reporter | None = None) -> Scor
         raise ConfigError(f"`json` {json}: no such directory as {json.absolute().parent}; make it first")
     built = load_run(options.model)
     built.model.to(best_device())
-    known = cutting_for(options.model, built.info, options.unit, reporter)
-    corpus = read_gold(options.data, options.reading(), reporter, known=known)
+    cutting_for(options.model, built.info, options.unit, reporter)  # says where another unit is asked for
+    corpus = read_gold(options.data, options.reading(), reporter, known=built.info.cutting)
     gold = DevelopmentSet(corpus, built.featurizer, built.info.tagset)
     gold.warn_left_out("`data`", reporter)
     unseen = sorted({span.label for spans in gold.gold for span in spans}.difference(built.info.labels))
@@ -43,7 +43,7 @@ def evaluate(options: EvaluateOptions, reporter: Reporter | None = None) -> Scor
 def read_gold(
     data: Sequence[str | Path], reading: ReadOptions, reporter: Reporter, *, known: Cutting
 ) -> list[Sentence]:
-    """Labelled sentences to score on, their texts cut as the model's words are; entities that overlap all count."""
+    """Labelled sentences to score on, texts cut as the model's words are, or as asked; entities that overlap count."""
     return read_labelled(data, "`data`", reading, reporter, known=known, keep_nested=True)[0]
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ner_distill.config import DistillConfig, StudentConfig
 from ner_distill.console import Reporter
-from ner_distill.data.sentence import Sentence, labels_of, unit_named
+from ner_distill.data.sentence import Sentence, labels_of
 from ner_distill.data.store.manifest import MANIFEST
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, DataError, RunError
@@ -90,7 +90,7 @@ def _read(config: StudentConfig, options: StudentOptions, reporter: Reporter, un
     info = RunInfo("student", store.unit, store.labels) if store is not None else None
     if info is not None and unit not in ("auto", info.unit):
         reporter.warn(f"`unit` {unit}: texts are cut so, though those of {soft} are cut by {info.unit}")
-    known = None if info is None else replace(info.cutting, unit=unit_named(unit) or info.unit)
+    known = None if info is None else info.cutting
     gold: Sequence[Sentence] = ()
     if options.gold:
         labels = info.labels if info is not None else ()

@@ -107,8 +107,9 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
     session.begin(record)
     teacher = built.model
     reporter.info(
-        f"training on {len(data.sentences):,} sentences, {sum(len(s.words) for s in data.sentences):,} words, "
-        f"{len(data.info.labels)} types; {sum(p.numel() for p in teacher.parameters()):,} parameters; {session.device}"
+        f"training on {len(data.sentences):,} sentences, {sum(len(s.words) for s in data.sentences):,} words "
+        f"(`unit` {data.info.unit}), {len(data.info.labels)} types; "
+        f"{sum(p.numel() for p in teacher.parameters()):,} parameters; {session.device}"
     )
     batches = _batches(config, built, data.sentences, raw, reporter)
     dev_set = DevelopmentSet(data.development, built.featurizer, data.info.tagset, data.dev)

@@ -130,9 +130,13 @@ def require_same_config(directory: Path, config: RunConfig, noun: str = "run") -
 def require_same_values(before: Mapping[str, Any], values: Mapping[str, Any], noun: str) -> None:
     """Raise ConfigError listing each of the values that was another.
 
-    Of the newer options of reading files, what is not there is the default (`ReadOptions.recorded`).
+    Of the newer options of reading files, what is not there is the default (`ReadOptions.recorded`). Of `unit` it may
+    be what an earlier version took for words: what each run was begun with is compared anyway.
     """
     usual = {name: getattr(ReadOptions, name) for name in NEWER if name in before or name in values}
+    if "unit" not in before:
+        values = {name: value for name, value in values.items() if name != "unit"}
+        usual.pop("unit", None)
     before, values = usual | dict(before), usual | dict(values)
     changes = [f"{key} was {before.get(key)!r}, now {new!r}" for key, new in values.items() if before.get(key) != new]
     if changes:

@@ -32,9 +32,9 @@ class DevelopmentSet:
         self.files = files
         self.keep = kept_words(sentences)[1]
         self.gold = self._counting([sentence.exact for sentence in sentences])
-        inside = self._counting([sentence.inside_words for sentence in sentences])
+        inside = self._counting([sentence.widened for sentence in sentences])
         self.inside_words = [span.label for spans in inside for span in spans]
-        self.left_out = sum(len(one.exact) + len(one.inside_words) for one in sentences) - self.support
+        self.left_out = sum(len(one.exact) + len(one.widened) for one in sentences) - self.support
         self.features = [featurizer.features(sentence.words) for sentence in sentences]
         self.featurizer, self.tagset = featurizer, tagset
 
@@ -60,8 +60,8 @@ class DevelopmentSet:
         """Warn of entities that do not count or cannot be found; `name` is the setting that names the data."""
         if self.inside_words:
             reporter.warn(
-                f"{name}: {len(self.inside_words):,} of {self.support:,} entities begin or end inside a word: each "
-                "counts as missed; another `unit` may cut the text where they do"
+                f"{name}: {len(self.inside_words):,} of {self.support:,} entities have a border inside a word: each "
+                "counts as missed; another `unit` may cut the text where they begin and end"
             )
         if self.left_out:
             count = self.left_out + self.support

@@ -107,6 +107,10 @@ def _lines(report: DataReport) -> Iterator[str]:
 
 
 def _file_lines(file: FileCheck, first: str) -> Iterator[str]:
+    if file.other_words is not None:
+        yield f"{file.name}: {file.other_words.replace('those trained on', f'those of {first}')}"
+    elif file.cutting.notable:
+        yield f"{file.name}: {spelled(file.cutting.warning())}"
     if file.unlabelled:
         yield f"{file.name}: {counted(file.unlabelled, 'sentence')} without labels"
     if file.repeated:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
+from ner_distill.data.formats.report import counted
 from ner_distill.data.metrics import Confusion, Counts, Scores
 from ner_distill.views.text import plain
 
@@ -24,7 +25,8 @@ def render(scores: Scores, title: str | None = None) -> Table:
     table.add_row("all types", *_figures(scores.micro), "", style="bold")
     table.add_row("boundaries only", *_figures(scores.boundary), "")
     if scores.inside_words:
-        table.caption = f"{scores.inside_words:,} gold entities begin or end inside a word: counted as missed"
+        gold = counted(scores.inside_words, "gold entity", "gold entities")
+        table.caption = f"{gold} with a border inside a word: counted as missed"
         table.caption_justify = "left"
     return table
 

@@ -25,6 +25,11 @@ def test_a_sentence_whose_labels_cannot_count_so_is_refused(fields: dict[str, An
         Sentence("a", ("x", "y"), **fields)
 
 
+def test_what_is_wider_than_its_entity_is_so_only_while_it_is_a_label() -> None:
+    one = Sentence("a", ("x",) * 7, (A, C), inside_words=(A, A, B))
+    assert (one.exact, one.widened) == ((C,), (A, A))
+
+
 def test_an_entity_that_is_partly_kept_is_left_out_whole_and_counted() -> None:
     keep = (True, False, True, True, True, True, True)
     assert whole_entities([A, C], keep) == ((False, False, False, True, True, True, True), 1)

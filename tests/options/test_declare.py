@@ -10,7 +10,7 @@ from ner_distill.errors import ConfigError
 from ner_distill.options import Options, option, spelled
 from ner_distill.options.declare import fields_of
 from ner_distill.options.labels import VoteOptions
-from ner_distill.options.shared import Jobs
+from ner_distill.options.shared import Jobs, ReadOptions
 
 
 class Own(Jobs):
@@ -61,6 +61,12 @@ def test_reading_options_of_a_command_are_those_of_files_alone() -> None:
         "flatten": "longest",
         "unit": "auto",
     }
+
+
+def test_newer_options_of_reading_are_recorded_only_where_they_are_used() -> None:
+    assert "unit" not in ReadOptions().recorded()
+    assert ReadOptions(unit="blank").recorded()["unit"] == "blank"
+    assert ReadOptions().recorded()["tag_column"] == -1
 
 
 def test_options_is_a_base_without_options() -> None:

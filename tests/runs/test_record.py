@@ -12,6 +12,7 @@ from ner_distill.runs.record import (
     open_directory,
     require_same_config,
     require_same_inputs,
+    require_same_values,
 )
 
 INFO = RunInfo("teacher", "character", ("LOC", "机构"))
@@ -95,3 +96,14 @@ def test_resume_as_something_else_is_refused(tmp_path, info, message):
     open_directory(TEACHER_RUN, tmp_path / "run", RunRecord(CONFIG, INFO, {}))
     with pytest.raises(RunError, match=message):
         RunRecord(CONFIG, info, {}).require_same(tmp_path / "run")
+
+
+@pytest.mark.parametrize(("before", "now"), [({}, {"unit": "word"}), ({"unit": "blank"}, {"unit": "blank"}), ({}, {})])
+def test_a_unit_that_was_not_recorded_may_be_said_now(before: dict[str, str], now: dict[str, str]) -> None:
+    require_same_values(before, now, "voting")
+
+
+@pytest.mark.parametrize("now", [{}, {"unit": "word"}])
+def test_a_unit_that_was_recorded_stays(now: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="unit was 'blank', now '(auto|word)'; a voting goes on"):
+        require_same_values({"unit": "blank"}, now, "voting")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import accumulate
 
 from ner_distill.data.formats.report import ReadReport
@@ -62,9 +63,13 @@ def _converted(row: Row, name: str, convert: Callable[[str, int, int], Place | N
 def _counted(width: Callable[[str, str], int]) -> Callable[[str, int, int], Place | None]:
     """A unit of which each character has a number; width: of a character after another ("" at the beginning)."""
 
-    def convert(text: str, start: int, end: int) -> Place | None:
+    @lru_cache(1)  # entities of one text come one after the other
+    def characters(text: str) -> dict[int, int]:
         widths = (width(char, before) for char, before in zip(text, ("", *text), strict=False))
-        places = {place: number for number, place in enumerate(accumulate(widths, initial=0))}
+        return {place: number for number, place in enumerate(accumulate(widths, initial=0))}
+
+    def convert(text: str, start: int, end: int) -> Place | None:
+        places = characters(text)
         first, last = places.get(start), places.get(end)
         return None if first is None or last is None else (first, last)
 

@@ -19,7 +19,7 @@ from ner_distill.data.formats.rows import Row, RowOptions, scheme_error, sentenc
 from ner_distill.data.formats.segment import unit_of_texts
 from ner_distill.data.formats.tables import HF
 from ner_distill.data.formats.tagging import SCHEMES, Scheme, TagError, detect_scheme
-from ner_distill.data.formats.units import Cutting, Given, find_cutting
+from ner_distill.data.formats.units import Cutting, Given, find_cutting, spread
 from ner_distill.data.sentence import UNITS, Sentence, Unit, count_unspaced, is_chinese, unit_named
 from ner_distill.errors import ConfigError, DataError
 
@@ -76,7 +76,7 @@ def read_corpus(
     unit:       how texts are cut into words, those of all files alike; words that a file gives stay. "auto": as the
                 words that files give are cut (`find_cutting`). Where none gives any, into characters if a format of
                 Chinese data says so, if the texts are mostly of a script without blanks, or if entities have a border
-                inside such a run; else into words.
+                inside a run of such a script or of Hangul; else into words.
     strict:     what is otherwise repaired and counted in the report is an error.
 
     Ids are the file's own, else `name:line`; an id that occurred before gets a suffix. White space at the ends of
@@ -232,9 +232,9 @@ def _with_unique_ids(made: Sequence[tuple[Row, Sentence]], report: ReadReport) -
 def _cutting_of(read: Sequence[tuple[_Source, Sequence[Row]]], unit: Unit | str) -> Cutting:
     """How the words of the files are cut and their texts shall be; see `read_corpus` for what "auto" does."""
     asked = unit_named(unit)
-    given = [one for _, rows in read for row in rows if (one := _given(row)) is not None]
-    if any(one.words for one in given) or asked is not None:
-        return find_cutting(given, asked)
+    given = [row for _, rows in read for row in rows if row.words or row.offsets]
+    if given or asked is not None:
+        return find_cutting(list(map(_given, spread(given))), asked)
     if all(source.chinese for source, _ in read):
         return Cutting("character")
     rows = [row for _, rows in read for row in rows if row.text is not None]
@@ -243,17 +243,19 @@ def _cutting_of(read: Sequence[tuple[_Source, Sequence[Row]]], unit: Unit | str)
     return Cutting("word")
 
 
-def _given(row: Row) -> Given | None:
-    """The words that the file gives, None where it gives a text to be cut."""
+def _given(row: Row) -> Given:
+    """The words of a row that does not leave it to us to cut its text."""
     if row.text is None:
         return Given(row.words or ())
-    return None if row.offsets is None else Given([row.text[s:e] for s, e in row.offsets], row.text, row.offsets)
+    offsets = row.offsets or ()
+    return Given([row.text[start:end] for start, end in offsets], row.text, offsets)
 
 
 def _split_by_entities(rows: Sequence[Row]) -> bool:
-    """Do entities (more than one in twenty) begin or end where a script without blanks goes on, Han aside?
+    """Do entities (more than one in twenty) begin or end where a run of kana, Thai, Hangul and the like goes on?
 
-    Han characters are words of their own whatever the unit; of others a run is one.
+    Such a run is one word, though in it stand several, or a name and what is said of it. Han characters are words of
+    their own whatever the unit.
     """
     entities = [(row.text or "", entity) for row in rows for entity in row.entities or ()]
     inside = sum(_goes_on(text, entity.start) or _goes_on(text, entity.end) for text, entity in entities)
@@ -262,7 +264,11 @@ def _split_by_entities(rows: Sequence[Row]) -> bool:
 
 def _goes_on(text: str, place: int) -> bool:
     around = text[place - 1 : place + 1] if place > 0 else ""
-    return count_unspaced(around) == 2 and not any(map(is_chinese, around))
+    return len(around) == 2 and all(map(_of_a_run, around))
+
+
+def _of_a_run(char: str) -> bool:
+    return "\uac00" <= char <= "\ud7a3" or (count_unspaced(char) > 0 and not is_chinese(char))
 
 
 def _check_choice(option: str, value: str, known: Sequence[str]) -> None:

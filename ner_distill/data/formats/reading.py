@@ -11,7 +11,7 @@ from ner_distill.console import Reporter
 from ner_distill.data.formats.lines import STDIN
 from ner_distill.data.formats.readers import Corpus, read_corpus, read_raw
 from ner_distill.data.formats.segment import unit_of_texts
-from ner_distill.data.formats.units import Cutting, Given, differs, find_cutting
+from ner_distill.data.formats.units import Cutting, Given, differs, find_cutting, spread
 from ner_distill.data.sentence import Sentence, Unit, unit_named, without_overlap
 from ner_distill.errors import DataError
 from ner_distill.options import FileOptions, ReadOptions
@@ -32,18 +32,20 @@ def read_labelled(
     """The labelled sentences of files, and how their words are cut; warns of what was repaired or left out.
 
     name:        of the setting that names the files, for messages.
-    unit:        how texts are cut, 'auto': as `unit` of the options says, or by the files. Words that a file gives stay
-                 as they are; where raw text would be cut into others that is said.
-    known:       in place of that: how the words are cut that a model was or will be trained on. Texts are cut so, and
-                 files whose words are cut otherwise are named.
+    unit:        how texts are cut, 'auto': as `unit` of the options says, else as is known, or as suits the files.
+                 Words that a file gives stay as they are.
+    known:       how the words are cut that a model was or will be trained on; what is other about these is said.
+                 Without it these are the words to train on: said is where raw text would be cut into others.
     keep_nested: entities may overlap.
     """
-    corpus = read_repaired(paths, options, reporter, unit=unit if known is None else known.unit)
+    if known is not None and unit == options.unit == "auto":
+        unit = known.unit
+    corpus = read_repaired(paths, options, reporter, unit=unit)
     sentences = usable(corpus.sentences, name, options, reporter)
     if known is None and corpus.cutting.notable:
         reporter.warn(f"{name}: {corpus.cutting.warning()}")
-    if known is not None and (other := differs(list(map(Given.of, sentences)), known)) is not None:
-        reporter.warn(f"{name}: {other}; scores on other words say little of the model")
+    if known is not None and (other := differs(list(map(Given.of, spread(sentences))), known)) is not None:
+        reporter.warn(f"{name}: {other}. Cut them alike: `unit` is for texts, words that a file gives stay as they are")
     return sentences if keep_nested else flattened(sentences, name, options, reporter), corpus.cutting
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ner_distill.data.formats.segment import Offsets, segment
 from ner_distill.data.sentence import Sentence, Unit, count_unspaced
@@ -18,6 +18,8 @@ SAMPLE = 500  # sentences, spread evenly
 NOTABLE = 0.02
 """From this share of other words on it is worth a warning: CoNLL files by people have less than 1 % (unit word)."""
 ENOUGH = 200  # words: one-letter words in a script with blanks are characters only where there are many
+
+Item = TypeVar("Item")
 
 
 class Given(NamedTuple):
@@ -67,6 +69,11 @@ class Cutting:
         )
 
 
+def spread(items: Sequence[Item]) -> Sequence[Item]:
+    """As many of the items as are looked at, evenly spread over them."""
+    return items if len(items) <= SAMPLE else [items[n * len(items) // SAMPLE] for n in range(SAMPLE)]
+
+
 def find_cutting(sentences: Sequence[Given], unit: Unit | None = None) -> Cutting:
     """The unit of words that files give, or with `unit` how well that one gives them.
 
@@ -74,7 +81,7 @@ def find_cutting(sentences: Sequence[Given], unit: Unit | None = None) -> Cuttin
     them. Else "word", unless that splits more words than there are marks standing alone (text that was cut at blanks:
     `(Oslo),`), or in a script without blanks another unit gives more of the words.
     """
-    sample = _sample([given for given in sentences if given.words])
+    sample = spread([given for given in sentences if given.words])
     if unit is not None or not sample:
         return _compared(sample, unit or "word")
     words = [word for given in sample for word in given.words]
@@ -98,19 +105,21 @@ def differs(sentences: Sequence[Given], known: Cutting) -> str | None:
 
     Looks at nothing where there are too few words to tell.
     """
-    sample = _sample([given for given in sentences if given.words])
+    sample = spread([given for given in sentences if given.words])
     words = [word for given in sample for word in given.words]
     if len(words) < ENOUGH // 4:
         return None
-    own = find_cutting(sample)
-    as_known = _compared(sample, known.unit)
+    own, as_known = find_cutting(sample), _compared(sample, known.unit)
+    if as_known.mismatch < min(known.mismatch / 2, known.mismatch - 0.1):
+        return f"raw text gives its words, but {known.mismatch:.1%} of those trained on it does not"
+    if abs(as_known.mismatch - known.mismatch) <= known.mismatch / 2 and known.notable:
+        return None  # as far from what raw text gives as those
     if own.unit != known.unit and (share := _share_between(words, own, as_known)) >= NOTABLE:
         return f"its words are cut by {own.unit}, those trained on by {known.unit}: {share:.1%} of them are others"
-    if as_known.mismatch >= known.mismatch + NOTABLE:
-        return f"{as_known.mismatch:.1%} of its words are not cut as those trained on (unit {known.unit}), such as " + (
-            as_known.shown
-        )
-    return None
+    if as_known.mismatch < known.mismatch + NOTABLE:
+        return None
+    other = f"{as_known.mismatch:.1%} of its words are not cut as those trained on"
+    return f"{other} (unit {known.unit}), such as {as_known.shown}"
 
 
 def without_blanks(words: Iterable[str]) -> bool:
@@ -129,10 +138,6 @@ def _share_between(words: Sequence[str], own: Cutting, as_known: Cutting) -> flo
     if as_known.unit == "blank":  # gives whatever stands between blanks; but a mark alone is what it never saw
         return max(as_known.mismatch, marks_alone(words))
     return 1.0 if own.unit == "character" else as_known.mismatch
-
-
-def _sample(sentences: Sequence[Given]) -> Sequence[Given]:
-    return sentences if len(sentences) <= SAMPLE else [sentences[n * len(sentences) // SAMPLE] for n in range(SAMPLE)]
 
 
 def _compared(sample: Sequence[Given], unit: Unit) -> Cutting:

@@ -23,7 +23,7 @@ def write_conll(
     """Write `word TAG` lines and a blank line after each sentence.
 
     What columns cannot hold is replaced or left out: white space inside a word becomes `BLANK`; of entities that
-    overlap the longest stay; ids, texts, offsets, `keep` and `weight` are not written.
+    overlap the longest stay; ids, texts, offsets, `keep`, `weight` and `inside_words` are not written.
 
     Raises DataError for a sentence without labels or words and for a type with white space, RunError where the file
     exists (and not `overwrite`) or cannot be written; then nothing is changed.
@@ -79,8 +79,8 @@ def _record(sentence: Sentence) -> dict[str, Any]:
         record["lang"] = sentence.lang
     if not all(sentence.counted):
         record["keep"] = list(sentence.counted)
-    if sentence.inside_words:
-        record["inside_words"] = [span.to_json() for span in sentence.inside_words]
+    if widened := sentence.widened:
+        record["inside_words"] = [span.to_json() for span in widened]
     if sentence.weight != 1:
         record["weight"] = sentence.weight
     return record

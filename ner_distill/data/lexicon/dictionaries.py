@@ -10,7 +10,7 @@ from typing import Literal
 
 from ner_distill.data.formats.segment import segment
 from ner_distill.data.lexicon.lexicon import Lexicon, Match, longest_from_left, read_names
-from ner_distill.data.sentence import Span, Unit, is_chinese, separator
+from ner_distill.data.sentence import Span, Unit, count_unspaced, separator
 from ner_distill.errors import ConfigError
 
 Conflicts = Literal["drop", "first", "mask"]
@@ -107,7 +107,7 @@ def _cuts_a_word(words: Sequence[str], start: int, end: int) -> bool:
     """Where words are characters: do letters of an alphabet go on beyond a match, as in `NBA` of `WNBA`?"""
     for inside, outside in ((start, start - 1), (end - 1, end)):
         if 0 <= outside < len(words) and all(
-            len(words[place]) == 1 and words[place].isalnum() and not is_chinese(words[place])
+            len(words[place]) == 1 and words[place].isalnum() and not count_unspaced(words[place])
             for place in (inside, outside)
         ):
             return True

@@ -140,6 +140,7 @@ def labelled(text: str, *places: tuple[int, int]) -> dict[str, Any]:
         ("ພາສາລາວ", [(4, 7)]),
         ("ភ្នំពេញគឺជារាជធានី", [(0, 7)]),
         ("ရန်ကုန်မြို့", [(0, 7)]),
+        ("김철수는 서울에서 일했다.", [(0, 3), (5, 7)]),  # a name and its particle make one word
         ("The new album of シマムラさん is out, and so is the film", [(17, 21)]),  # little of it is kana
     ],
 )

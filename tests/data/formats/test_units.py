@@ -74,6 +74,8 @@ def test_an_asked_unit_is_kept_and_measured() -> None:
         (AT_BLANKS * 10, Cutting("word"), "cut by blank, those trained on by word: 60.0% of them are others"),
         (ENGLISH * 10, Cutting("blank"), "cut by word, those trained on by blank: 31.2% of them are others"),
         (KANA * 10, Cutting("word"), "cut by character, those trained on by word: 100.0%"),
+        (KANA * 10, Cutting("character", 0.5), "raw text gives its words, but 50.0% of those trained on it does not"),
+        (AT_BLANKS * 10, Cutting("word", 0.5), None),  # nearly as bad
         (ENGLISH, Cutting("blank"), None),  # too few words to tell
     ],
 )

@@ -35,6 +35,14 @@ def test_chinese_names_are_found_between_any_characters() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "text"), [("ソニー", "ヤマダはソニーをやめた"), ("กรุงเทพ", "ไปกรุงเทพวันนี้")], ids=["kana", "Thai"]
+)
+def test_names_in_other_scripts_without_blanks_are_found_so_too(name: str, text: str) -> None:
+    start = text.index(name)
+    assert find({"X": [name]}, text, "character") == (Span(start, start + len(name), "X"),)
+
+
 def test_case_counts_unless_it_is_folded() -> None:
     assert find({"LOC": ["New York"]}, "NEW YORK wins") == ()
     assert find({"LOC": ["New York"]}, "NEW YORK wins", fold_case=True) == (Span(0, 2, "LOC"),)

@@ -7,7 +7,7 @@ import json
 import shutil
 import tomllib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +164,7 @@ def test_cleaned_data_has_every_sentence_in_order(voted: Voted) -> None:
 def test_the_summary_says_what_was_done_and_with_what(voted: Voted) -> None:
     summary = json.loads((voted.out / "summary.json").read_text("utf-8"))
     asked = {"folds": 3, "repeats": 1, "by": "sentence", "fast": False}
-    assert summary["settings"] == {**asdict(ReadOptions()), **asked}
+    assert summary["settings"] == {**ReadOptions().recorded(), **asked}
     assert summary["rules"]["action"] == "relabel"
     assert len(summary["inputs"]["train"][0]["sha256"]) == 64
     assert (summary["seeds"]["splits"], len(set(summary["seeds"]["models"]))) == ([13], 3)
