@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import chain, combinations, filterfalse, islice
 from pathlib import Path
 
 from ner_distill.data.formats.lines import STDIN
@@ -25,10 +25,11 @@ from ner_distill.data.noise.suspicious import (
     suspects,
     twins,
 )
-from ner_distill.data.sentence import Unit, covered, labels_of
+from ner_distill.data.sentence import Sentence, Unit, covered, labels_of
 from ner_distill.options.models import CheckDataOptions
 
 EXAMPLES = 4
+SAMPLES = 3
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
 
 
@@ -44,6 +45,8 @@ class FileCheck:
     repeated:   the longest of the duplicates.
     outside:    words of labelled sentences that lie in no entity, as a fraction (0..1); None where none is labelled.
     absent_labels: types that the first file does not have.
+    columns:  what the columns of a CoNLL-like file were taken for, "" of other formats.
+    samples:  its first sentences with an entity, or else its first ones.
     """
 
     path: str
@@ -62,6 +65,8 @@ class FileCheck:
     repeated: tuple[Twin, ...]
     outside: float | None
     absent_labels: tuple[str, ...]
+    columns: str
+    samples: tuple[Sentence, ...]
 
     @property
     def labelled(self) -> bool:
@@ -193,7 +198,13 @@ def _file_check(path: str, name: str, corpus: Corpus, labels: Sequence[str]) -> 
         repeated=twins(sentences),
         outside=1 - inside / words if words else None,
         absent_labels=tuple(label for label in labels_of(sentences) if label not in labels),
+        columns=summary.columns,
+        samples=tuple(islice(chain(filter(_has_entity, sentences), filterfalse(_has_entity, sentences)), SAMPLES)),
     )
+
+
+def _has_entity(sentence: Sentence) -> bool:
+    return bool(sentence.spans)
 
 
 def quantiles(lengths: Sequence[int]) -> tuple[int, ...]:

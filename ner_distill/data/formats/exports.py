@@ -6,7 +6,7 @@ What looks like labels and is none of these is an error that names the key: it i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 ENTITY_KEYS = ("spans", "ents", "label", "labels")
 """Keys of entities beside our own `entities`."""
@@ -142,7 +142,7 @@ def _first(item: Mapping[str, Any], keys: Sequence[str]) -> Any:
     return next((item[key] for key in keys if item.get(key) is not None), None)
 
 
-def _are_objects(tokens: Any) -> bool:
+def _are_objects(tokens: Any) -> TypeGuard[list[Mapping[str, Any]]]:
     return isinstance(tokens, list) and bool(tokens) and all(isinstance(token, Mapping) for token in tokens)
 
 
