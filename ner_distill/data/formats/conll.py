@@ -71,7 +71,8 @@ def conll_rows(path: str, options: RowOptions) -> Iterator[Row]:
                 found = f"found {len(row)}: {line!r}"
                 raise DataError.at(path, number, f"expected {expected} columns (as on line {first}), {found}")
             del row[0]  # the line is indented
-        if columns.index is not None and RANGE.fullmatch(place := row[columns.index]):
+        place = row[columns.index] if columns.index is not None and columns.index < expected else ""
+        if RANGE.fullmatch(place):
             skipped["multiword token (1-2)" if "-" in place else "empty node (1.1)"] += 1
             continue
         cells.append(row)
