@@ -60,7 +60,18 @@ class Format(WordColumn):
     )
 
 
-class ColumnOptions(Format):
+class UnitOptions(Options):
+    """How raw text is cut into words."""
+
+    unit: Literal["auto", "word", "character", "blank"] = option(
+        "auto",
+        "How raw text is cut into words: word (marks cut off), character, blank (at white space only) or auto: as the "
+        "model's training words are, or as suits the files.",
+        "NAME",
+    )
+
+
+class ColumnOptions(Format, UnitOptions):
     """What the columns of labelled files hold."""
 
     scheme: str = option("auto", "Tag scheme: auto, iob1, iob2, bioes, bmes, bilou.", "NAME")
@@ -94,8 +105,13 @@ class ReadOptions(FileOptions):
     )
 
     def recorded(self) -> dict[str, Any]:
-        """How files are read, as a directory records it: a default as versions without this option recorded it."""
-        return vars(self) | {"tag_column": list(self.tag_column) or -1}
+        """How files are read, as a directory records it: newer options only where they are not as they always were."""
+        known = {name: value for name, value in vars(self).items() if name not in NEWER or self.changed(name)}
+        return known | {"tag_column": list(self.tag_column) or -1}  # the last was once the default
+
+
+NEWER = ("unit",)
+"""Options of reading that directories of earlier versions do not name."""
 
 
 class Dev(Options):
@@ -115,14 +131,6 @@ class RawText(Format):
 
     text: Files = required(
         "Raw text, a sentence a line; JSON Lines, Parquet, CoNLL (labels ignored). Repeatable.", "FILE"
-    )
-
-
-class UnitOptions(Options):
-    """How raw text is cut into words."""
-
-    unit: Literal["auto", "word", "character"] = option(
-        "auto", "What a word is: word, character (Chinese) or auto.", "NAME"
     )
 
 

@@ -59,6 +59,7 @@ def test_reading_options_of_a_command_are_those_of_files_alone() -> None:
         "tag_column": (),
         "strict": True,
         "flatten": "longest",
+        "unit": "auto",
     }
 
 

@@ -111,10 +111,10 @@ def _read_data(options: CompareOptions, configs: Sequence[TeacherConfig]) -> tup
     # a head that finds no nested entities, if there is one: then `flatten` has to say what becomes of them
     head = min((config.head for config in configs), key=finds_spans)
     text = read_training(options.train, "`train`", head, reading, quiet)
-    read_development(options.dev, text.unit, text.labels, reading, quiet)
+    read_development(options.dev, text.cutting, text.labels, reading, quiet)
     if options.test:
-        read_labelled(options.test, "`test`", reading, quiet, unit=text.unit, keep_nested=True)
-    info = RunInfo("teacher", text.unit, text.labels)
+        read_labelled(options.test, "`test`", reading, quiet, known=text.cutting, keep_nested=True)
+    info = RunInfo.of("teacher", text.cutting, text.labels)
     return info, {role: fingerprints(paths) for role, paths in files.items()}
 
 

@@ -80,10 +80,10 @@ def vote_labels(config: TeacherConfig, options: VoteOptions, reporter: Reporter 
     reporter = reporter or Reporter()
     _check(options)
     VOTES.check(options.out, resume=options.resume, overwrite=options.overwrite)
-    sentences, unit = read_labelled(
+    sentences, cutting = read_labelled(
         options.train, "`train`", options.reading(), reporter, keep_nested=finds_spans(config.head)
     )
-    plan = VotingPlan(config, options, sentences, unit)
+    plan = VotingPlan(config, options, sentences, cutting.unit)
     plan.open()
     return plan.run(reporter)
 
