@@ -21,6 +21,7 @@ _BLANKS = re.compile(r"[ \t]+")
 _TAG = re.compile(r"O|[BIMESLU]-\S+")
 _MEANT = re.compile(r"O|[A-Z]-\S+")  # what could be meant as a tag, right or wrong
 RANGE = re.compile(r"\d+[-.]\d+")  # the lines 1-2 and 1.1 of CoNLL-U
+_NUMBER = re.compile(r"\d{1,18}")
 _SETTING = re.compile(r"#\s*[\w.]+\s*=\s")  # `# text = ...`
 CHUNKS = frozenset(["NP", "VP", "PP", "ADJP", "ADVP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP", "NC", "VC", "PC"])
 """Types of phrases: what is tagged with these is no entity."""
@@ -262,11 +263,11 @@ class _Table:
     def counts_words(self, column: int) -> bool:
         """Are these numbers that rise within each sentence (or offsets), perhaps with ranges between them?"""
         cells = self.counts(column)
-        if not all(cell.isdecimal() or RANGE.fullmatch(cell) for cell in cells):
+        if not all(_NUMBER.fullmatch(cell) or RANGE.fullmatch(cell) for cell in cells):
             return False
         rising = False
         for sentence in self.sentences:
-            numbers = [int(row[column]) for row in sentence if row[column].isdecimal()] or [0]
+            numbers = [int(row[column]) for row in sentence if _NUMBER.fullmatch(row[column])] or [0]
             if any(second <= first for first, second in pairwise(numbers)):
                 return False
             rising = rising or len(numbers) > 1

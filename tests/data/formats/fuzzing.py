@@ -44,7 +44,7 @@ VALID: dict[str, bytes] = {
 }
 PIECES = [
     *(b"\n", b"\n\n", b"\r", b"\r\n", b"\t", b" ", b"\0", b"\xef\xbb\xbf", b"\xff\xfe", b"\x85", b"\xe9"),
-    *(b"\xf0\x9f\x98\x80", b"\xc2\xb2", b"\xd9\xa3", b"\\ud83d", b"9" * 40, b"[" * 50),
+    *(b"\xf0\x9f\x98\x80", b"\xc2\xb2", b"\xd9\xa3", b"\\ud83d", b"9" * 40, b"9" * 5000, b"[" * 50, b"1e999"),
     *(b"#", b"# ", b"O", b"B-", b"-X", b"_", b"|||", b"1-2", b"2.1", b"0 1 x", b"-DOCSTART-"),
     *(b"{", b"}", b"[", b"]", b",", b":", b'"', b"'", b"\\", b"NaN", b"-1", b"1e999", b"0.0", b"null", b"true", b"{}"),
     *(b'"label"', b'"tags"', b'"entities"', b'"words"', b'"tokens"', b'"keep"', b'"offsets"', b'"answer"'),
