@@ -105,12 +105,15 @@ class ReadOptions(FileOptions):
     )
 
     def recorded(self) -> dict[str, Any]:
-        """How files are read, as a directory records it: newer options only where they are not as they always were."""
-        known = {name: value for name, value in vars(self).items() if name not in NEWER or self.changed(name)}
-        return known | {"tag_column": list(self.tag_column) or -1}  # the last was once the default
+        """How files are read, as a directory records it: newer options only where they are not as they always were.
+
+        A default of `tag_column` is recorded as versions recorded it in which it was one number.
+        """
+        values = vars(self) | {"tag_column": list(self.tag_column) or -1}
+        return {name: value for name, value in values.items() if name not in NEWER or self.changed(name)}
 
 
-NEWER = ("unit",)
+NEWER = ("unit", "word_column")
 """Options of reading that directories of earlier versions do not name."""
 
 

@@ -16,6 +16,7 @@ from itertools import pairwise
 from ner_distill.data.formats.spelling import spelling_of
 
 DOCSTART = "-DOCSTART-"
+_MOST = 100  # columns that are looked at: a line of text with more of them is no row
 _LONGEST = 40  # characters of a word where nothing else tells that lines are words
 _SHOWN = 4  # types of a column that is named
 _BLANKS = re.compile(r"[ \t]+")
@@ -103,7 +104,7 @@ def looks_labelled(lines: Sequence[str]) -> bool:
     table = _Table(lines)
     if len(table.rows) < 2 or table.width < 2 or len(table.rows) < 0.9 * table.lines:
         return False
-    tagged = filter(table.has_tags, range(table.width))
+    tagged = filter(table.has_tags, range(min(table.width, _MOST)))
     if any(table.tabbed or "O" in table.counts(column) for column in tagged):
         return True
     counts = table.counts(table.width - 1)
@@ -225,7 +226,7 @@ class _Table:
             return (last,), []
         counts = self.counts(last)
         meant = sum(count for tag, count in counts.items() if _MEANT.fullmatch(tag))
-        tagged = [column for column in range(last) if self.has_tags(column)]
+        tagged = [column for column in range(min(last, _MOST)) if self.has_tags(column)]
         if 2 * meant <= counts.total() and self.key(last) is None and tagged:
             return (tagged[-1],), [f"column {last} holds none: {_types(counts)}"]
         return self._levels(last, tagged)
@@ -255,7 +256,7 @@ class _Table:
 
     def word_column(self, tags: Sequence[int]) -> tuple[int, list[str]]:
         """The column of words, and what there is to say of it."""
-        free = [column for column in range(self.width) if column not in tags and not self.has_tags(column)]
+        free = [column for column in range(min(self.width, _MOST)) if column not in tags and not self.has_tags(column)]
         names = [column for column in free if not self.counts_words(column) and not self.is_constant(column)]
         word = next(iter(names or free), 0)
         if not word:
@@ -273,7 +274,7 @@ class _Table:
 
     def index(self, word: int) -> int | None:
         """The first column beside the words that counts them, with few ranges."""
-        for column in range(self.width):
+        for column in range(min(self.width, _MOST)):
             counts = self.counts(column)
             ranges = sum(count for cell, count in counts.items() if RANGE.fullmatch(cell))
             if column != word and self.counts_words(column) and 2 * ranges < counts.total():

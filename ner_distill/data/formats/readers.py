@@ -100,8 +100,9 @@ def read_corpus(
         rows, spelled = usual_tags(rows, report)
         found = spelled or _scheme_of(rows, scheme)
         made += [(row, sentence_of(row, source.id_of(row), cutting.unit, found or "iob2", report)) for row in rows]
-        columns = report.columns.get(source.path, "")
-        report.files.append(FileSummary(source.path, source.format, found, len(rows), columns))
+        report.files.append(
+            FileSummary(source.path, source.format, found, len(rows), report.columns.get(source.path, ""))
+        )
     return Corpus(tuple(_with_unique_ids(made, report)), report, cutting)
 
 

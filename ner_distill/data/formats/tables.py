@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from logging import ERROR
+from pathlib import Path
 from typing import Any
 
 from ner_distill.data.formats.exports import KEYS, TAG_KEYS
@@ -11,6 +13,7 @@ from ner_distill.data.formats.jsonl import row_of_foreign
 from ner_distill.data.formats.lines import Beginning
 from ner_distill.data.formats.rows import Row, RowOptions
 from ner_distill.errors import DataError
+from ner_distill.hub import cache_where_unreachable, offline_advice, unreachable
 
 HF = "hf:"
 _BATCH = 1024
@@ -77,13 +80,17 @@ def hf_rows(name: str, options: RowOptions) -> Iterator[Row]:
         raise DataError(f"{name}: expected hf:NAME/CONFIG/SPLIT, for instance hf:./my_data/default/train")
     level = logging.get_verbosity()
     logging.set_verbosity(ERROR)  # no line for every try at a hub that cannot be reached: what comes of it is raised
+    on_hub = not Path(parts[0]).is_dir()
     try:
-        data = datasets.load_dataset(parts[0], parts[1], split=parts[2])
+        with cache_where_unreachable() if on_hub else nullcontext(True) as online:
+            data = datasets.load_dataset(parts[0], parts[1], split=parts[2])
     except Exception as error:  # whatever goes wrong in the hub's client, the message is the user's
         reason = str(error).strip().partition("\n")[0].rstrip(".")
+        if on_hub and not online:
+            reason = f"{unreachable()}, and its cache lacks it; {offline_advice('dataset')}"
         raise DataError(
-            f"{name}: `datasets` cannot load it: {type(error).__name__}: {reason}; expected hf:NAME/CONFIG/SPLIT; "
-            "without a network, NAME may be a local directory (HF_HUB_OFFLINE=1 saves the hub's retries)"
+            f"{name}: `datasets` cannot load it: {type(error).__name__}: {reason}; expected hf:NAME/CONFIG/SPLIT, NAME "
+            "being a data set of the hub or a local directory"
         ) from error
     finally:
         logging.set_verbosity(level)

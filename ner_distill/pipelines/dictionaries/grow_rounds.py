@@ -89,8 +89,8 @@ def grow_rounds(config: TeacherConfig, options: GrowOptions, reporter: Reporter 
     if options.resume:
         resumable([*options.text, *options.dev])
     # only now: whatever was wrong with the input, nothing has been made or replaced
-    settled = {"min_count": options.min_count, "format": options.format, "word_column": options.word_column}
-    settled |= {"unit": options.unit} if options.changed("unit") else {}
+    settled = {"min_count": options.min_count, "format": options.format}
+    settled |= {name: getattr(options, name) for name in ("unit", "word_column") if options.changed(name)}
     record = RoundsRecord(GROWING, config, settled, inputs)
     open_directory(GROWING, options.out, record, resume=options.resume, overwrite=options.overwrite)
     growing = _Growing(config, options, unit, development, reporter)
