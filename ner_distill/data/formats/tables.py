@@ -63,7 +63,7 @@ def parquet_length(path: str) -> int:
 
     try:
         return int(parquet.read_metadata(path).num_rows)
-    except (arrow.ArrowException, OSError):
+    except (arrow.ArrowException, OSError, UnicodeDecodeError):
         return 0
 
 
