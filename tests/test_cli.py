@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import signal
@@ -57,7 +56,8 @@ def test_defaults_of_the_command_line_are_those_of_the_library() -> None:
 
     for name, options in (("label-unlabeled", LabelOptions()), ("train-teacher", ReadOptions())):
         shown = {parameter.name: parameter.default for parameter in COMMANDS[name].params}
-        kept = {key: value for key, value in dataclasses.asdict(options).items() if key in shown}
+        values = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(options).items()}
+        kept = {key: value for key, value in values.items() if key in shown}
         assert len(kept) >= 5
         assert {key: shown[key] for key in kept} == kept
 

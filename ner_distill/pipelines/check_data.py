@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import chain, combinations, filterfalse, islice
 from pathlib import Path
 
 from ner_distill.data.formats.lines import STDIN
@@ -26,10 +26,11 @@ from ner_distill.data.noise.suspicious import (
     suspects,
     twins,
 )
-from ner_distill.data.sentence import Unit, covered, labels_of
+from ner_distill.data.sentence import Sentence, Unit, covered, labels_of
 from ner_distill.options.models import CheckDataOptions
 
 EXAMPLES = 4
+SAMPLES = 3
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
 
 
@@ -46,6 +47,8 @@ class FileCheck:
     outside:    words of labelled sentences that lie in no entity, as a fraction (0..1); None where none is labelled.
     absent_labels: types that the first file does not have.
     cutting:    how its words are cut. other_words: what is other about them than about those of the first file.
+    columns:  what the columns of a CoNLL-like file were taken for, "" of other formats.
+    samples:  its first sentences with an entity, or else its first ones.
     """
 
     path: str
@@ -65,6 +68,8 @@ class FileCheck:
     absent_labels: tuple[str, ...]
     cutting: Cutting
     other_words: str | None
+    columns: str
+    samples: tuple[Sentence, ...]
 
     @property
     def unit(self) -> Unit:
@@ -203,6 +208,8 @@ def _file_check(path: str, name: str, corpus: Corpus, labels: Sequence[str], fir
         absent_labels=tuple(label for label in labels_of(sentences) if label not in labels),
         cutting=corpus.cutting if first is None else _own_cutting(corpus),
         other_words=None if first is None else differs(list(map(Given.of, sentences)), first),
+        columns=summary.columns,
+        samples=tuple(islice(chain(filter(_has_entity, sentences), filterfalse(_has_entity, sentences)), SAMPLES)),
     )
 
 
@@ -210,6 +217,10 @@ def _own_cutting(corpus: Corpus) -> Cutting:
     """How the words of a file that gives words are cut; else how its texts were."""
     given = [Given(sentence.words) for sentence in corpus.sentences if sentence.text is None]
     return find_cutting(given) if given else corpus.cutting
+
+
+def _has_entity(sentence: Sentence) -> bool:
+    return bool(sentence.spans)
 
 
 def quantiles(lengths: Sequence[int]) -> tuple[int, ...]:

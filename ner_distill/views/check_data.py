@@ -6,19 +6,22 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rich import box
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ner_distill.data.formats.report import counted
 from ner_distill.data.noise.suspicious import Conflict, Twin
-from ner_distill.data.sentence import words_called
+from ner_distill.data.sentence import separator, words_called
 from ner_distill.options import spelled
 from ner_distill.pipelines.check_data import DataReport, FileCheck
+from ner_distill.views.marked import Flowing, marked
 from ner_distill.views.text import plain, shortened
 
 SHOWN_TEXT = 60
 """Characters of a sentence or an entity that are shown."""
+SHOWN_WORDS = 40
+"""Words of a sentence that is shown as it was understood."""
 FILES_ABREAST = 3
 """Columns of figures that fit a terminal of 80 columns."""
 
@@ -27,13 +30,25 @@ def render(report: DataReport) -> Group:
     """The report for a terminal: tables and lines, readable without colour and in 80 columns."""
     parts = [report.files[start : start + FILES_ABREAST] for start in range(0, len(report.files), FILES_ABREAST)]
     tables = [table(files) for files in parts for table in (_files_table, _entities_table)]
-    return Group(*tables, *(Text(plain(line)) for line in _lines(report)))
+    samples = [part for file in report.files for part in _samples(file)]
+    return Group(*tables, *samples, *(Text(plain(spelled(line))) for line in _lines(report)))
+
+
+def _samples(file: FileCheck) -> Iterator[RenderableType]:
+    """Its first sentences as they were understood."""
+    yield Text(plain(f"{file.name}, as it was understood:"))
+    for sentence in file.samples:
+        words, labels = sentence.words[:SHOWN_WORDS], list(file.entities)
+        spans = [span for span in sentence.spans or () if span.end <= SHOWN_WORDS]
+        parts = [*marked(words, spans, labels, separator(file.unit))]
+        yield Flowing([*parts, Text("…")] if len(sentence.words) > SHOWN_WORDS else parts, indent=2)
 
 
 def _files_table(files: Sequence[FileCheck]) -> Table:
     table = _table("file", files)
     rows: dict[str, list[str]] = {
         "read as": [file.read_as for file in files],
+        **({"columns": [file.columns or "-" for file in files]} if any(file.columns for file in files) else {}),
         "unit": [file.unit for file in files],
         "sentences": [f"{file.sentences:,}" for file in files],
         "without entity": [f"{file.empty:,}" if file.labelled else "-" for file in files],
@@ -43,7 +58,7 @@ def _files_table(files: Sequence[FileCheck]) -> Table:
     for index, name in enumerate(("half have up to", "90 % up to", "99 % up to", "longest")):
         rows[name] = [f"{file.lengths[index]:,}" for file in files]
     for name, values in rows.items():
-        table.add_row(name, *map(_unwrapped, values))
+        table.add_row(name, *(values if name == "columns" else map(_unwrapped, values)))
     return table
 
 
@@ -121,6 +136,7 @@ def _file_lines(file: FileCheck, first: str) -> Iterator[str]:
         yield f"{file.name}: {pairs} of entities that overlap; training needs {spelled('`flatten`')} for these"
     if file.absent_labels:
         yield f"{file.name}: types that {first} does not have: {', '.join(file.absent_labels)}"
+    yield from file.report.remarks
     if not file.report.clean:
         yield f"{file.name}: repaired while reading:"
         yield from (f"  {line}" for line in file.report.summary().split("\n"))

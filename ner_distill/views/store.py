@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
@@ -14,15 +14,11 @@ from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.options import spelled
 from ner_distill.pipelines.show import Excerpt, ShownSentence, TypeCounts
 from ner_distill.views.lattice import LatticePicture
+from ner_distill.views.marked import LONGEST_WORD, Flowing, style_of
 from ner_distill.views.text import plain, shortened
-
-LONGEST_WORD = 100
-"""Characters of a word that are shown."""
 
 MOST_SPANS = 20
 """Possible spans of a sentence that are listed: the most probable ones."""
-
-_STYLES = ("bold green", "bold cyan", "bold magenta", "bold yellow", "bold blue", "bold red")
 
 
 def render(excerpt: Excerpt) -> Iterator[RenderableType]:
@@ -101,7 +97,7 @@ def _words(sentence: ShownSentence, store: SoftLabelStore) -> Iterator[Text]:
         span, confidence = inside[number]
         opens = f"[{plain(span.label)} {confidence:.2f} " if number == span.start else ""
         closes, after = ("]", space) if number == span.end - 1 else (space, "")
-        yield Text.assemble(Text.assemble(opens, text, closes, style=_style(span.label, store)), after)
+        yield Text.assemble(Text.assemble(opens, text, closes, style=style_of(span.label, store.labels)), after)
 
 
 def _possible(spans: list[ScoredSpan], words: Sequence[str], store: SoftLabelStore) -> Iterator[RenderableType]:
@@ -112,16 +108,12 @@ def _possible(spans: list[ScoredSpan], words: Sequence[str], store: SoftLabelSto
     width = max((len(plain(span.label)) for span, _ in spans), default=0)
     for span, score in spans:
         text = separator(store.unit).join(_word(word, True).plain for word in words[span.start : span.end])
-        label = Text(plain(span.label).ljust(width), style=_style(span.label, store))
+        label = Text(plain(span.label).ljust(width), style=style_of(span.label, store.labels))
         indent = "  " * _depth(span, spans)
         style = "" if score > 0.5 else "dim"
         yield CutLine(Text.assemble(f"  {score:.2f} ", label, f" {indent}{text}", style=style))
     if left_out:
         yield Text(f"  {len(left_out):,} more, none above {left_out[0][1]:.2f}", style="dim")
-
-
-def _style(label: str, store: SoftLabelStore) -> str:
-    return _STYLES[store.labels.index(label) % len(_STYLES)]
 
 
 def _depth(span: Span, spans: list[ScoredSpan]) -> int:
@@ -133,29 +125,6 @@ def _depth(span: Span, spans: list[ScoredSpan]) -> int:
 def _word(word: str, kept: bool) -> Text:
     text = plain(shortened(word, LONGEST_WORD))
     return Text(text) if kept else Text(f"~{text}~", style="dim strike")
-
-
-class Flowing:
-    """Text as parts that stay whole: a line ends between two of them, never in one that fits a line.
-
-    (Rich ends lines at any white space, and would tear the confidence from an entity without spaces.)
-    """
-
-    def __init__(self, parts: Iterable[Text]) -> None:
-        self._parts = list(parts)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        line = Text()
-        for part in self._parts:
-            bare = part.copy()
-            bare.rstrip()
-            if line.plain and not options.no_wrap and line.cell_len + bare.cell_len > options.max_width:
-                line.rstrip()
-                yield line
-                line = Text()
-            line.append_text(part)
-        line.rstrip()
-        yield line
 
 
 class CutLine:

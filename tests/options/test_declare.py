@@ -71,3 +71,14 @@ def test_newer_options_of_reading_are_recorded_only_where_they_are_used() -> Non
 
 def test_options_is_a_base_without_options() -> None:
     assert fields_of(Options) == []
+
+
+def test_default_columns_are_recorded_as_versions_without_them_did() -> None:
+    recorded = VoteOptions(train=["a"], out="b").reading().recorded()  # type: ignore[arg-type]
+    assert (recorded["tag_column"], recorded.get("word_column")) == (-1, None)
+
+
+def test_columns_that_were_asked_for_are_recorded() -> None:
+    options = VoteOptions(train=["a"], out="b", word_column=1, tag_column=(2, 3))  # type: ignore[arg-type]
+    recorded = options.reading().recorded()
+    assert (recorded["tag_column"], recorded["word_column"]) == ([2, 3], 1)

@@ -154,7 +154,9 @@ def test_rendering_says_what_files_were_read_as(report: DataReport) -> None:
 
 def test_figures_of_three_large_files_are_whole_in_80_columns(report: DataReport) -> None:
     entities = {"ORGANISATION": 1_234_567, "LOC": 7_654_321}
-    large = replace(report.files[0], sentences=2_345_678, words=98_765_432, empty=1_111_111, entities=entities)
+    large = replace(
+        report.files[0], sentences=2_345_678, words=98_765_432, empty=1_111_111, entities=entities, samples=()
+    )
     files = tuple(
         replace(large, name=f"a-rather-long-name-of-a-file-{part}.conll") for part in ("train", "dev", "test")
     )
@@ -169,6 +171,32 @@ def test_fourth_file_is_shown_below_the_first_three(report: DataReport) -> None:
     lines = [line.split() for line in shown(replace(report, files=files, shared=()), 80).splitlines()]
     assert ["file", "a.conll", "b.conll", "c.conll"] in lines
     assert ["file", "d.conll"] in lines
+
+
+def test_three_sentences_are_shown_as_they_were_understood(report: DataReport) -> None:
+    lines = shown(report, 80).splitlines()
+    at = lines.index("train.conll, as it was understood:")
+    assert lines[at + 1 : at + 4] == ["  [LOC Rome] wins", "  [LOC Rome] wins", "  [ORG Rome] plays [LOC Paris]"]
+
+
+def test_sentences_with_an_entity_are_shown_first_and_long_ones_cut(tmp_path: Path) -> None:
+    words = " ".join(["und"] * 60)
+    (tmp_path / "a.conll").write_text(conll(f"none here / Rome:LOC {words} Paris:LOC"), "utf-8")
+    text = shown(check([tmp_path / "a.conll"]), 80)
+    lines = text[text.index("a.conll, as") :].splitlines()[1:6]
+    assert lines[0].startswith("  [LOC Rome] und und")
+    assert max(map(len, lines)) <= 80
+    assert " ".join(" ".join(lines).split()) == "[LOC Rome] " + "und " * 39 + "… none here"
+
+
+def test_columns_and_nested_entities_are_shown_as_understood(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text(
+        "1\tUni\tB-ORG\tO\n2\tBonn\tI-ORG\tB-LOC\n3\tin\tO\tO\n4\tBonn\tB-LOC\tO\n", "utf-8"
+    )
+    text = shown(check([tmp_path / "a.tsv"]), 80)
+    assert row(text, "columns") == ["word", "1,", "tag", "2,", "3"]
+    assert "  [ORG Uni [LOC Bonn]] in [LOC Bonn]\n" in text
+    assert "--word-column and --tag-column say otherwise" in " ".join(text.split())
 
 
 def test_file_without_labels_has_no_figures_of_entities(paths: list[Path], tmp_path: Path) -> None:

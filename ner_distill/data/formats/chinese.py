@@ -14,7 +14,7 @@ from ner_distill.errors import DataError
 
 SEPARATOR = "|||"
 _CMEEE_LINE = re.compile(r"\|\|\|\s*\d+\s+\d+\s+\S+\s*\|\|\|")
-_CMEEE_ENTITY = re.compile(r"\s*(\d+)\s+(\d+)\s+(\S+)\s*")
+_CMEEE_ENTITY = re.compile(r"\s*(\d{1,18})\s+(\d{1,18})\s+(\S+)\s*")
 _CCF_COLUMNS = ("Category", "Pos_b", "Pos_e", "Privacy")
 
 
@@ -87,10 +87,17 @@ def _ccf2020_entities(path: Path) -> Iterator[Entity]:
         raise DataError.at(
             path, 1, f"expected the columns ID,Category,Pos_b,Pos_e,Privacy, found {','.join(table.fieldnames or ())!r}"
         )
-    for record in table:
+    for record in _records(table, path):
         kind, start, end, surface = (record[column] for column in _CCF_COLUMNS)
         try:
             yield Entity(int(start), int(end) + 1, kind, surface, table.line_num)
         except (TypeError, ValueError):
             found = ",".join(str(value) for value in record.values())
             raise DataError.at(path, table.line_num, f"expected numbers in Pos_b and Pos_e, found {found!r}") from None
+
+
+def _records(table: csv.DictReader[str], path: Path) -> Iterator[dict[str, str]]:
+    try:
+        yield from table
+    except csv.Error as error:
+        raise DataError.at(path, table.line_num, f"is no table of comma-separated values: {error}") from None

@@ -16,11 +16,15 @@ from itertools import pairwise
 from ner_distill.data.formats.spelling import spelling_of
 
 DOCSTART = "-DOCSTART-"
+_MOST = 100  # columns that are looked at: a line of text with more of them is no row
+_LONGEST = 40  # characters of a word where nothing else tells that lines are words
 _SHOWN = 4  # types of a column that is named
 _BLANKS = re.compile(r"[ \t]+")
 _TAG = re.compile(r"O|[BIMESLU]-\S+")
 _MEANT = re.compile(r"O|[A-Z]-\S+")  # what could be meant as a tag, right or wrong
 RANGE = re.compile(r"\d+[-.]\d+")  # the lines 1-2 and 1.1 of CoNLL-U
+_NUMBER = re.compile(r"\d{1,18}")
+_FEATURE = re.compile(r"(?:^|\|)[A-Za-z]\w*=")  # `SpaceAfter=No|NE=B-PER` of CoNLL-U
 _SETTING = re.compile(r"#\s*[\w.]+\s*=\s")  # `# text = ...`
 CHUNKS = frozenset(["NP", "VP", "PP", "ADJP", "ADVP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP", "NC", "VC", "PC"])
 """Types of phrases: what is tagged with these is no entity."""
@@ -35,6 +39,7 @@ class Columns:
     index:    the one that counts the words of a sentence; a line whose index is a range (1-2, 1.1) is no word.
     key:      tags are the values of this key in a column of `key=value|...`, or stand there alone (""); None: the
               column is the tag.
+    seen:     what stands in the last column of tags in the first lines.
     tabbed:   tabs separate. open_end: a tab at the end of a line is followed by an empty column.
     remark:   what to say of it where there was something to decide; "" of the usual file.
     """
@@ -44,6 +49,7 @@ class Columns:
     tags: tuple[int, ...]
     index: int | None = None
     key: str | None = None
+    seen: frozenset[str] = frozenset()
     tabbed: bool = False
     open_end: bool = False
     remark: str = ""
@@ -71,8 +77,10 @@ class Columns:
             return len(cells) != self.width
         if not self.tabbed and _SETTING.match(line):
             return True
-        tags = [self.tag(cells[tag]) for tag in self.tags if tag < self.width]
-        return not bare_words and not all(map(_MEANT.fullmatch, tags))
+        if bare_words or (self.tabbed and cells[0] != "#" and not cells[0].startswith("# ")):
+            return False
+        tags = [cells[tag] for tag in self.tags if 0 <= tag < self.width]
+        return not all(_MEANT.fullmatch(self.tag(tag)) or tag in self.seen for tag in tags)
 
     def __str__(self) -> str:
         where = f"word {self.word}"
@@ -92,18 +100,31 @@ def columns_of(line: str) -> list[str]:
 
 
 def looks_labelled(lines: Sequence[str]) -> bool:
-    """Are nearly all of these lines (none blank) columns, one of which holds tags, or which tabs separate?"""
+    """Are nearly all of these lines (none blank) columns, one of which holds tags?"""
     table = _Table(lines)
     if len(table.rows) < 2 or table.width < 2 or len(table.rows) < 0.9 * table.lines:
         return False
-    if any(map(table.has_tags, range(table.width))):
-        return True
-    if len(table.rows) < 3:
-        return False
-    if table.tabbed and not any(" " in cell for row in table.rows for cell in row):
+    tagged = filter(table.has_tags, range(min(table.width, _MOST)))
+    if any(table.tabbed or "O" in table.counts(column) for column in tagged):
         return True
     counts = table.counts(table.width - 1)
-    return "O" in counts and spelling_of(counts) is not None
+    spelling = spelling_of(counts) if len(table.rows) > 2 else None
+    return spelling is not None and ("O" in counts or (table.tabbed and spelling.scheme is None))
+
+
+def looks_like_words(lines: Sequence[str]) -> bool:
+    """Are these lines (blank ones too) of short columns between tabs, and several of them a sentence?
+
+    Text may have tabs as well: an id before each sentence, or a title.
+    """
+    table = _Table(lines)
+    cells = [cell for row in table.rows for cell in row]
+    return (
+        table.tabbed
+        and len(table.rows) == table.lines >= max(3, 2 * len(table.sentences))
+        and len(table.sentences) > 1
+        and all(" " not in cell and len(cell) <= _LONGEST for cell in cells)
+    )
 
 
 def columns_in(
@@ -124,8 +145,9 @@ def columns_in(
         (word,) = _resolved((word_column,), table.width)
     if key is not None and not bare_words:
         remarks.append(f"column {tags[0]} holds them as {key}=..." if key else f"column {tags[0]} holds more than tags")
+    seen = frozenset() if bare_words else frozenset(table.counts(tags[-1]))
     columns = Columns(
-        table.width, word, () if bare_words else tags, table.index(word), key, table.tabbed, table.open_end
+        table.width, word, () if bare_words else tags, table.index(word), key, seen, table.tabbed, table.open_end
     )
     if not remarks:
         return columns
@@ -195,7 +217,7 @@ class _Table:
     def has_tags(self, column: int) -> bool:
         """Are all its cells tags, one at least of an entity?"""
         counts = self.counts(column)
-        return not counts.keys() <= {"O"} and all(map(_TAG.fullmatch, counts))
+        return not counts.keys() <= {"O"} and all(_TAG.fullmatch(cell) and not _FEATURE.search(cell) for cell in counts)
 
     def tag_columns(self) -> tuple[tuple[int, ...], list[str]]:
         """The columns of tags, and what there is to say of them."""
@@ -204,7 +226,7 @@ class _Table:
             return (last,), []
         counts = self.counts(last)
         meant = sum(count for tag, count in counts.items() if _MEANT.fullmatch(tag))
-        tagged = [column for column in range(last) if self.has_tags(column)]
+        tagged = [column for column in range(min(last, _MOST)) if self.has_tags(column)]
         if 2 * meant <= counts.total() and self.key(last) is None and tagged:
             return (tagged[-1],), [f"column {last} holds none: {_types(counts)}"]
         return self._levels(last, tagged)
@@ -234,7 +256,7 @@ class _Table:
 
     def word_column(self, tags: Sequence[int]) -> tuple[int, list[str]]:
         """The column of words, and what there is to say of it."""
-        free = [column for column in range(self.width) if column not in tags and not self.has_tags(column)]
+        free = [column for column in range(min(self.width, _MOST)) if column not in tags and not self.has_tags(column)]
         names = [column for column in free if not self.counts_words(column) and not self.is_constant(column)]
         word = next(iter(names or free), 0)
         if not word:
@@ -252,7 +274,7 @@ class _Table:
 
     def index(self, word: int) -> int | None:
         """The first column beside the words that counts them, with few ranges."""
-        for column in range(self.width):
+        for column in range(min(self.width, _MOST)):
             counts = self.counts(column)
             ranges = sum(count for cell, count in counts.items() if RANGE.fullmatch(cell))
             if column != word and self.counts_words(column) and 2 * ranges < counts.total():
@@ -262,11 +284,11 @@ class _Table:
     def counts_words(self, column: int) -> bool:
         """Are these numbers that rise within each sentence (or offsets), perhaps with ranges between them?"""
         cells = self.counts(column)
-        if not all(cell.isdecimal() or RANGE.fullmatch(cell) for cell in cells):
+        if not all(_NUMBER.fullmatch(cell) or RANGE.fullmatch(cell) for cell in cells):
             return False
         rising = False
         for sentence in self.sentences:
-            numbers = [int(row[column]) for row in sentence if row[column].isdecimal()] or [0]
+            numbers = [int(row[column]) for row in sentence if _NUMBER.fullmatch(row[column])] or [0]
             if any(second <= first for first, second in pairwise(numbers)):
                 return False
             rising = rising or len(numbers) > 1
@@ -280,7 +302,7 @@ class _Table:
     def key(self, column: int) -> str | None:
         """The key of the tags in a column of `key=value|...`; None where the column is the tag, or has none."""
         counts = self.counts(column)
-        if self.has_tags(column) or not any("=" in cell or "|" in cell for cell in counts):
+        if not any(map(_FEATURE.search, counts)):
             return None
         found = Counter(key for cell in counts for key, tag in _keyed(cell) if tag != "O")
         return next((key for key, _ in found.most_common(1)), None)

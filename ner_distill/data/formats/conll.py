@@ -7,7 +7,15 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
-from ner_distill.data.formats.columns import DOCSTART, RANGE, Columns, columns_in, columns_of, looks_labelled
+from ner_distill.data.formats.columns import (
+    DOCSTART,
+    RANGE,
+    Columns,
+    columns_in,
+    columns_of,
+    looks_labelled,
+    looks_like_words,
+)
 from ner_distill.data.formats.lines import Beginning, lines_of
 from ner_distill.data.formats.report import counted
 from ner_distill.data.formats.rows import Row, RowOptions
@@ -36,7 +44,7 @@ def is_conll(beginning: Beginning) -> bool:
     if len(rows) == 1:  # may be a text that ends with "T-shirt"
         return inside and re.fullmatch(r"[BIMES]-[A-Z]+", rows[0][tag_column]) is not None
     tagged = sum(len(row) == width and _TAG.fullmatch(row[tag_column]) is not None for row in rows) if inside else 0
-    return 2 * tagged > len(rows) or looks_labelled(lines)
+    return 2 * tagged > len(rows) or looks_labelled(lines) or looks_like_words(beginning.first_lines)
 
 
 def conll_rows(path: str, options: RowOptions) -> Iterator[Row]:
@@ -71,7 +79,8 @@ def conll_rows(path: str, options: RowOptions) -> Iterator[Row]:
                 found = f"found {len(row)}: {line!r}"
                 raise DataError.at(path, number, f"expected {expected} columns (as on line {first}), {found}")
             del row[0]  # the line is indented
-        if columns.index is not None and RANGE.fullmatch(place := row[columns.index]):
+        place = row[columns.index] if columns.index is not None and columns.index < expected else ""
+        if RANGE.fullmatch(place):
             skipped["multiword token (1-2)" if "-" in place else "empty node (1.1)"] += 1
             continue
         cells.append(row)

@@ -98,7 +98,10 @@ def _entities(label: Any, path: str, number: int) -> tuple[Entity, ...]:
     try:
         for kind, surfaces in label.items():
             for surface, places in surfaces.items():
-                entities += [Entity(int(start), int(end) + 1, kind, surface) for start, end in places]
+                for start, end in places:
+                    if type(start) is not int or type(end) is not int:
+                        raise TypeError(places)
+                    entities.append(Entity(start, end + 1, kind, surface))
     except (AttributeError, TypeError, ValueError):
         found = repr(label)
         raise DataError.at(

@@ -52,7 +52,7 @@ def parquet_rows(path: str, options: RowOptions) -> Iterator[Row]:
                 for record in batch.to_pylist():
                     number += 1
                     yield _row(record, names, path, number, options)
-    except (arrow.ArrowException, OSError) as error:
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
 
 
@@ -63,7 +63,7 @@ def parquet_length(path: str) -> int:
 
     try:
         return int(parquet.read_metadata(path).num_rows)
-    except (arrow.ArrowException, OSError):
+    except (arrow.ArrowException, OSError, UnicodeDecodeError):
         return 0
 
 

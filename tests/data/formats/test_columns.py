@@ -68,8 +68,13 @@ def test_one_level_or_both_are_asked_for(write: Write) -> None:
 
 @pytest.mark.parametrize(
     "tags",
-    [("O", "O", "O", "B-LOC"), ("NE=O", "_", "NE=O|SpaceAfter=No", "SpaceAfter=No|NE=B-LOC"), ("_", "_", "_", "B-LOC")],
-    ids=["column", "key of MISC", "alone in MISC"],
+    [
+        ("O", "O", "O", "B-LOC"),
+        ("NE=O", "_", "NE=O|SpaceAfter=No", "SpaceAfter=No|NE=B-LOC"),
+        ("_", "_", "_", "B-LOC"),
+        ("O", "_", "SpaceAfter=No", "B-LOC|SpaceAfter=No"),
+    ],
+    ids=["column", "key of MISC", "alone in MISC", "beside a feature"],
 )
 def test_conllu_words_are_the_syntactic_ones(tags: tuple[str, ...], write: Write) -> None:
     path = write("train.conllu", CONLLU.format(*tags))
@@ -130,11 +135,12 @@ def test_column_that_is_none_or_taken_is_an_error(asked: dict[str, object], mess
         ("# text = Give me Vitamin O\nGive\tO\nme\tO\nVitamin\tO\nO\tO\n", ["Give me Vitamin O"]),
         ("# text = Buy a T-shirt\nBuy\tO\na\tO\nT-shirt\tO\n", ["Buy a T-shirt"]),
         ("# text = #NATO meets\n#NATO\tB-ORG\nmeets\tO\n", ["#NATO meets"]),
+        ("a\tO\n\n#NATO\tORG\nmeets\tO\nAnn\tPER\n", ["a", "#NATO meets Ann"]),
         ("###MEDLINE:1\nIL-2 B-DNA\nbinds O\n", ["IL-2 binds"]),
         ("# id f54-a9\tdomain=en\nit _ _ O\nis _ _ O\n", ["it is"]),
         ("# text = O\nAnn NN NN B-PER\nsings V V O\n", ["Ann sings"]),
     ],
-    ids=["ends in O", "ends in a shirt", "word with #", "medline", "comment with a tab", "as many columns"],
+    ids=["ends in O", "ends in a shirt", "word with #", "type alone", "medline", "tab", "as many columns"],
 )  # fmt: skip
 def test_comments_are_told_from_words(content: str, expected: list[str], write: Write) -> None:
     assert [words for words, _ in read(write("a.conll", content))] == expected
@@ -157,6 +163,9 @@ def test_raw_columns_have_words_with_number_signs(content: str, expected: str, w
         ("1\tThis is a sentence.\n2\tAnother sentence.\n3\tThe last one.\n", "text"),
         ("Ana López\nBo Smith\nCy Young\n", "text"),
         ("O show\nB-TITLE Dune\n", "conll"),
+        ("E-mail me\nE-mail us\n", "text"),
+        ("1\t他在北京工作。\n2\t他在上海。\n3\t没有。\n", "text"),
+        ("标题\t内容在这里\n\n标题\t内容在这里\n\n", "text"),
     ],
 )
 def test_what_looks_like_columns_is_no_raw_text(content: str, format: str, write: Write) -> None:

@@ -77,3 +77,31 @@ def test_hf_that_cannot_be_loaded_is_an_error(labelled_data_set: Path) -> None:
 def test_hf_of_too_few_parts_is_an_error() -> None:
     with pytest.raises(DataError, match=r"hf:conll2003: expected hf:NAME/CONFIG/SPLIT"):
         read_corpus(["hf:conll2003"])
+
+
+@pytest.mark.parametrize("column", ["labels", "ner", "ner_labels"])
+def test_class_labels_under_other_names_become_names(
+    column: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    tags = datasets.List(datasets.ClassLabel(names=["O", "B-PER", "I-PER"]))
+    features = datasets.Features({"tokens": datasets.List(datasets.Value("string")), column: tags})
+    rows = {"tokens": [["Ana", "López", "runs"]], column: [[1, 2, 0]]}
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "a.parquet")
+    assert read_corpus([tmp_path / "a.parquet"]).sentences[0].spans == (Span(0, 2, "PER"),)
+
+
+@pytest.mark.parametrize("column", ["label", "annotations", "tags"])
+def test_parquet_column_that_looks_like_labels_is_named(column: str, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": ["Ana lives"], column: ["PER"]}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=rf"a\.parquet:1: '{column}' looks like labels and cannot be read"):
+        read_corpus([tmp_path / "a.parquet"])
+
+
+def test_parquet_with_text_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": ["Ana lives"]}), tmp_path / "a.parquet", compression="none", use_dictionary=False)
+    content = (tmp_path / "a.parquet").read_bytes()
+    (tmp_path / "a.parquet").write_bytes(content.replace(b"Ana lives", b"An\xff lives"))
+    with pytest.raises(DataError, match=r"a\.parquet: cannot be read as Parquet"):
+        read_corpus([tmp_path / "a.parquet"])
