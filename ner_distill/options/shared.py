@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ner_distill.options.declare import Options, option, required
 
@@ -44,7 +44,15 @@ class Settings(Keys):
     config: Path | None = option(None, "TOML file; `ner-distill init-config` writes one.", "FILE")
 
 
-class Format(Options):
+class WordColumn(Options):
+    """Where the words stand in files of columns."""
+
+    word_column: int | None = option(
+        None, "Column of the words in CoNLL files, from 0; -1 is the last; default: as the file looks.", "N"
+    )
+
+
+class Format(WordColumn):
     """The format of files."""
 
     format: str = option(
@@ -52,11 +60,27 @@ class Format(Options):
     )
 
 
-class ColumnOptions(Format):
+class UnitOptions(Options):
+    """How raw text is cut into words."""
+
+    unit: Literal["auto", "word", "character", "blank"] = option(
+        "auto",
+        "How raw text is cut into words: word (marks cut off), character, blank (at white space only) or auto: as the "
+        "model's training words are, or as suits the files.",
+        "NAME",
+    )
+
+
+class ColumnOptions(Format, UnitOptions):
     """What the columns of labelled files hold."""
 
-    scheme: str = option("auto", "Tag scheme: auto, iob1, iob2, bioes, bmes.", "NAME")
-    tag_column: int = option(-1, "Column of the tags in CoNLL files, from 0; -1 is the last.", "N")
+    scheme: str = option("auto", "Tag scheme: auto, iob1, iob2, bioes, bmes, bilou.", "NAME")
+    tag_column: Sequence[int] = option(
+        (),
+        "Column of the tags in CoNLL files, from 0; -1 is the last; default: as the file looks. Repeatable: levels "
+        "of nested entities.",
+        "N",
+    )
 
     def reading(self) -> ReadOptions:
         """Returns only the options of reading labelled files, as a `ReadOptions`; what the command lacks is default."""
@@ -80,6 +104,18 @@ class ReadOptions(FileOptions):
         "WHICH",
     )
 
+    def recorded(self) -> dict[str, Any]:
+        """How files are read, as a directory records it: newer options only where they are not as they always were.
+
+        A default of `tag_column` is recorded as versions recorded it in which it was one number.
+        """
+        values = vars(self) | {"tag_column": list(self.tag_column) or -1}
+        return {name: value for name, value in values.items() if name not in NEWER or self.changed(name)}
+
+
+NEWER = ("unit", "word_column")
+"""Options of reading that directories of earlier versions do not name."""
+
 
 class Dev(Options):
     """Development data."""
@@ -98,14 +134,6 @@ class RawText(Format):
 
     text: Files = required(
         "Raw text, a sentence a line; JSON Lines, Parquet, CoNLL (labels ignored). Repeatable.", "FILE"
-    )
-
-
-class UnitOptions(Options):
-    """How raw text is cut into words."""
-
-    unit: Literal["auto", "word", "character"] = option(
-        "auto", "What a word is: word, character (Chinese) or auto.", "NAME"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,14 +14,19 @@ FINDINGS: Mapping[str, str] = {
     "invalid_starts": "I- tags (or M-, E-) that start an entity: read as its start",
     "unfinished": "entities that their scheme does not end (no E- tag): ended where they stop",
     "out_of_range": "entities whose offsets lie outside the text: left out",
-    "inside_word": "entities that begin or end inside a word: widened to whole words",
+    "inside_word": "entities that begin or end inside a word: widened to whole words to train on, missed in scores",
     "blank_entities": "entities of nothing but white space: left out",
     "repeated_entities": "entities that stand twice in a sentence: kept once",
     "overlaps": "entities that lie in or across a longer one, in a format that has none such: left out",
-    "surface_differs": "entities whose text differs from the text at their offsets: the offsets are believed",
+    "other_offsets": "entities with offsets of another unit, by the text that they give: read in that unit",
+    "surface_differs": "entities whose text differs from the text at their offsets: read where it stands nearest",
+    "surface_unknown": "entities with a text that is nowhere in the sentence: their offsets are believed",
     "surrogates": "texts with half of a surrogate pair: replaced by U+FFFD",
     "repeated_ids": "ids that occurred before: given the suffix #2, #3, ...",
     "no_words": "records without a word: left out",
+    "byte_order_marks": "byte order marks (U+FEFF) inside a file: dropped",
+    "carriage_returns": "lines that end with CR CR LF or several CR: read as ended by one",
+    "nul_characters": "lines with NUL characters (U+0000): read as they are",
 }
 """Every kind of finding, and after a colon what was done about it."""
 
@@ -30,13 +35,15 @@ FINDINGS: Mapping[str, str] = {
 class FileSummary:
     """A file that was read: its name, what it was read as, and how many sentences it gave.
 
-    scheme: of the tags, None where there were none.
+    scheme:  of the tags, None where there were none.
+    columns: what they were taken for, "" in formats that have none.
     """
 
     path: str
     format: str
     scheme: str | None
     sentences: int
+    columns: str = ""
 
 
 @dataclass
@@ -46,16 +53,28 @@ class ReadReport:
     strict: raise DataError at the first finding instead.
     counts: finding (a key of FINDINGS) → how often.
     places: finding → its first `file:line: detail`, five at most.
+    remarks: lines that say what reading took where it had to decide, and what it left out as it should.
+    columns: path → what the columns of the file were taken for.
+    say:     is told each remark as it comes.
     """
 
     strict: bool = False
     files: list[FileSummary] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     places: dict[str, list[str]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    columns: dict[str, str] = field(default_factory=dict)
+    say: Callable[[str], None] | None = None
 
     @property
     def clean(self) -> bool:
         return not self.counts
+
+    def remark(self, path: Path | str, what: str) -> None:
+        """Keep a line for the user, who may want it otherwise."""
+        self.remarks.append(f"{path}: {what}")
+        if self.say is not None:
+            self.say(self.remarks[-1])
 
     def note(self, finding: str, path: Path | str, line: int | None, detail: str) -> None:
         """Count a finding at a place; with `strict` raise it."""

@@ -51,10 +51,10 @@ def label_dictionary(options: LabelDictionaryOptions, reporter: Reporter | None 
     """
     reporter, text, format = reporter or Reporter(), list(options.text), options.format
     files = parse_dictionaries(options.dictionary)
-    unit = unit_of_raw(text, format, options.unit)
+    unit = unit_of_raw(text, format, options.unit, options.word_column)
     dictionaries = _read_dictionaries(files, unit, options, reporter)
     matched = Matched(forms={label: Counter() for label in files})
-    sentences = read_raw(text, format=format, unit=unit)
+    sentences = read_raw(text, format=format, unit=unit, word_column=options.word_column, say=reporter.info)
     with reporter.progress("labelling", total=count_sentences(text, format=format), unit="sentences") as progress:
 
         def labelled() -> Iterator[Sentence]:
@@ -105,7 +105,7 @@ def _labelled(sentence: Sentence, dictionaries: Dictionaries, matched: Matched) 
 def _nothing(text: Sequence[str | Path], dictionaries: Dictionaries) -> str:
     entries = [entry for forms in dictionaries.entries.values() for entry in forms]
     advice = [] if dictionaries.fold_case else ["`fold_case`"]
-    advice.append("`unit` character" if dictionaries.unit == "word" else "`unit` word")
+    advice.append("`unit` word" if dictionaries.unit == "character" else "`unit` character")
     return (
         f"`text` {', '.join(map(str, text))}: none of the {len(entries):,} entries of the dictionaries (such as "
         f"{entries[0]!r}) stands in it; check the language and the spelling, or try {' or '.join(advice)}"
