@@ -14,7 +14,7 @@ from transformers import pipeline
 from ner_distill.config import StudentConfig
 from ner_distill.data.formats.segment import segment
 from ner_distill.data.sentence import Sentence
-from ner_distill.nn.encoders.huggingface import quiet
+from ner_distill.nn.encoders.huggingface import load_tokenizer, quiet
 from ner_distill.runs.build import AnyBuilt, load_run, new_student, save_run
 from ner_distill.runs.info import RunInfo
 from ner_distill.runs.record import RunRecord
@@ -28,7 +28,7 @@ TEXTS = (
     "NATO invites Danish firms; Oslo wrote on Friday.",
     "In Montevideo, Buenos Aires and Rio: ports, plans.",
 )
-INNER_MARKS = ("Mr O'Neil of Saint-Denis didn't pay 3.5 million.",)
+INNER_MARKS = ("Mr O'Neil of Saint-Denis paid 3.5 million.",)
 PLAIN = [" ".join(segment(text, "word")[0]) for text in TEXTS]
 MARKED = [" ".join(segment(text, "word")[0]) for text in INNER_MARKS]
 # Every word a piece, as nearly every word is in the vocabulary of a real checkpoint.
@@ -99,7 +99,10 @@ def test_first_agrees_for_every_tokenizer_where_blanks_stand_around_marks(studen
 @pytest.mark.filterwarnings("ignore:Tokenizer does not support real words")
 def test_a_mark_inside_a_word_parts_it_for_word_pieces_alone(student: tuple[str, Path]) -> None:
     kind, directory = student
-    assert agreeing(directory, MARKED) == (0 if kind == "WordPiece" else len(MARKED))
+    if kind == "WordPiece":  # a pipeline takes what has no ## for the beginning of a word
+        assert not load_tokenizer(directory).tokenize("O'Neil")[1].startswith("##")
+    else:
+        assert agreeing(directory, MARKED) == len(MARKED)
 
 
 def test_the_lines_of_the_documentation_give_our_tags_for_every_tokenizer(student: tuple[str, Path]) -> None:
