@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,15 @@ def ours(built: AnyBuilt, text: str) -> Entities:
     return [(places[span.start][0], places[span.end - 1][1], span.label) for span, _ in found]
 
 
-def theirs(directory: Path, text: str, strategy: str = "first") -> Entities:
+@cache
+def asking(directory: Path) -> Any:
     with quiet():
-        ask: Any = pipeline("token-classification", str(directory), aggregation_strategy=strategy, device="cpu")
+        return pipeline("token-classification", str(directory), aggregation_strategy="first", device="cpu")
+
+
+def theirs(directory: Path, text: str) -> Entities:
     entities = []
-    for found in ask(text):
+    for found in asking(directory)(text):
         # pieces of SentencePiece begin with the blank before the word
         start = found["start"] + (text[found["start"] : found["end"]][:1] == " ")
         entities.append((start, found["end"], found["entity_group"]))
