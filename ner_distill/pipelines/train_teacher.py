@@ -116,7 +116,8 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
     dev_set.warn_left_out("`dev`", reporter)
     counts = {**built.featurizer.counts, **data.left_out}  # before raw text, which is no matter of it
     encoders = [encoder for encoder in (teacher.tagger.encoder, teacher.evaluator) if encoder is not None]
-    embeddings = [encoder.embedding_layer() for encoder in encoders]
+    attacked = config.adversarial.kind != "none"  # of I-BERT no embedding can be perturbed
+    embeddings = [encoder.embedding_layer() for encoder in encoders if attacked]
     terms, vat = _terms(config, data.info.labels), new_vat(config.adversarial, embeddings)
     task = TrainingTask(
         teacher,
