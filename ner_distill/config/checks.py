@@ -64,11 +64,11 @@ def _freeze_conflicts(optim: sections.OptimConfig, *, pretrained: bool) -> Itera
 def _averaging_conflicts(optim: sections.OptimConfig) -> Iterator[str]:
     if optim.swa and optim.ema:
         yield "optim.swa and optim.ema are two averages of the weights, of which one is kept; give one of them"
-    if optim.swa_lr and not optim.swa:
-        yield "optim.swa_lr is the rate while swa averages; with swa = false it has no use"
-    if optim.swa and optim.swa_lr and optim.warmup > optim.swa_start:
+    if optim.average_lr and not (optim.swa or optim.ema):
+        yield "optim.average_lr keeps the rate up for an average of the weights; give optim.swa or optim.ema, too"
+    elif optim.average_lr and optim.warmup > optim.swa_start:
         yield (
-            "optim.warmup must not be over optim.swa_start, after which optim.swa_lr holds, found "
+            "optim.warmup must not be over optim.swa_start, after which optim.average_lr holds, found "
             f"{optim.warmup:g} and {optim.swa_start:g}"
         )
 

@@ -416,8 +416,10 @@ class OptimConfig(Section):
     clip: Weight = key(5.0, "largest norm of the gradient; 0 = no clipping")
     swa: Annotated[bool, Measured(0.0, setting="true")] = key(False, "average the weights of the last epochs")
     swa_start: Fraction = key(0.7, "share of the training after which swa averages")
-    swa_lr: Fraction = key(0.0, "share of the full rate that holds from there on; 0 = it falls on to the end")
-    ema: Decay = key(0.0, "decay of a moving average of the weights of all steps, as 0.99; 0 = none (not with swa)")
+    ema: Decay = key(0.0, "decay of a moving average of the weights of all steps, as 0.98; 0 = none (not with swa)")
+    average_lr: Fraction = key(
+        0.0, "with swa or ema: share of the full rate that holds from swa_start on; 0 = it falls on to the end"
+    )
     patience: Natural = key(0, "stop after so many epochs without a better score; 0 = never")
     precision: Literal["fp32", "bf16"] = key("fp32", "bf16 needs a device that has it")
     checkpoint_minutes: Weight = key(2.0, "minutes between checkpoints inside an epoch; 0 = only at its end")

@@ -139,7 +139,7 @@ class Fit:
         self.optimizer = torch.optim.AdamW(task.groups, fused=True)
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
         # weights are averaged where the rate does not fall to 0, or they are nearly the same
-        self.schedule = {"end": optim.swa_start, "last": optim.swa_lr} if optim.swa and optim.swa_lr else {}
+        self.schedule = {"end": optim.swa_start, "last": optim.average_lr} if optim.average_lr else {}
         self.average = new_average(self.model, optim)
         self.progress = Progress()
         self._ticked = time.monotonic()

@@ -451,7 +451,9 @@ def test_an_average_changes_nothing_of_the_training_itself(tmp_path):
         assert_same(other, one)
 
 
-@pytest.mark.parametrize("settings", [{"ema": 0.7}, {"swa": True, "swa_start": 0.3, "swa_lr": 0.5}])
+@pytest.mark.parametrize(
+    "settings", [{"ema": 0.7, "average_lr": 0.2}, {"swa": True, "swa_start": 0.3, "average_lr": 0.5}]
+)
 @pytest.mark.parametrize("stopped_at", [4, 6, 10])
 def test_a_training_with_any_average_stopped_anywhere_goes_on_bit_for_bit(tmp_path, settings, stopped_at):
     """5 micro-batches in 3 steps an epoch: stopped amid the second, at its end, and in the last."""
@@ -608,9 +610,15 @@ def test_the_rate_stays_where_the_cosine_ends_and_weights_are_averaged():
 
 
 @pytest.mark.parametrize(
-    ("settings", "late"), [({"swa": True, "swa_lr": 0.3}, 0.3), ({"swa": True}, None), ({"ema": 0.9}, None)]
+    ("settings", "late"),
+    [
+        ({"swa": True, "average_lr": 0.3}, 0.3),
+        ({"ema": 0.9, "average_lr": 0.4}, 0.4),
+        ({"swa": True}, None),
+        ({"ema": 0.9}, None),
+    ],
 )
-def test_only_swa_with_a_rate_of_its_own_keeps_the_rate_up(tmp_path, settings, late):
+def test_only_an_average_with_a_rate_of_its_own_keeps_the_rate_up(tmp_path, settings, late):
     fit = new_fit(tmp_path, epochs=4, swa_start=0.5, **settings)
     rates, step = [], fit.optimizer.step
     fit.optimizer.step = lambda: rates.append(fit.optimizer.param_groups[0]["lr"]) or step()
