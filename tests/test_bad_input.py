@@ -335,6 +335,37 @@ def test_resume_with_other_files_is_refused(world: World, tmp_path: Path, monkey
     assert "the files of --train are not those" in message
 
 
+def test_a_stopped_training_is_no_model_yet(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped(world, tmp_path / "out", monkeypatch)
+    message = refused(tmp_path, "evaluate", "--model", tmp_path / "out", "--data", world.dev)
+    assert f"{tmp_path / 'out'}: this training is not finished" in message
+    assert "go on with the same train-teacher command and --resume" in message
+
+
+def test_a_model_that_was_copied_without_its_figures_is_one(world: World, tmp_path: Path) -> None:
+    shutil.copytree(world.student, tmp_path / "run", ignore=shutil.ignore_patterns("metrics.json*", "tensorboard"))
+    ok("evaluate", "--model", tmp_path / "run", "--data", world.dev)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["evaluate", "--model", "FILE", "--data", "FILE"], "expected the directory of a run"),
+        (["show", "FILE"], "expected the directory of a soft-label store"),
+        (["show", "DIR/nowhere"], "no such directory; expected a soft-label store"),
+        (
+            ["train-teacher", "--train", "FILE", "--dev", "FILE", "--out", "DIR/out", "--config", "DIR"],
+            "expected a file",
+        ),
+        (["evaluate", "--model", "DIR", "--data", "FILE", "--json", "DIR"], "expected the name of a file to write"),
+    ],
+)
+def test_a_file_in_place_of_a_directory_is_called_so(tmp_path: Path, arguments: list[str], expected: str) -> None:
+    (tmp_path / "file.txt").write_text("Ann O\n")
+    named = [word.replace("FILE", f"{tmp_path}/file.txt").replace("DIR", str(tmp_path)) for word in arguments]
+    assert expected in refused(tmp_path, *named)
+
+
 def test_resume_of_a_finished_training_says_so(world: World, tmp_path: Path) -> None:
     ok(*training(world, tmp_path / "out"))
     before = snapshot(tmp_path)

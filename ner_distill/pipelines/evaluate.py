@@ -23,6 +23,8 @@ def evaluate(options: EvaluateOptions, reporter: Reporter | None = None) -> Scor
     reporter, json = reporter or Reporter(), options.json
     if json is not None and not json.absolute().parent.is_dir():
         raise ConfigError(f"`json` {json}: no such directory as {json.absolute().parent}; make it first")
+    if json is not None and json.is_dir():
+        raise ConfigError(f"`json` {json}: is a directory; expected the name of a file to write")
     built = load_run(options.model)
     built.model.to(best_device())
     corpus = read_gold(options.data, options.reading(), reporter, unit=built.info.unit)
