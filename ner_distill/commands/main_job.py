@@ -104,7 +104,8 @@ def predict(options: PredictOptions) -> None:
     """Find entities in text.
 
     jsonl gives one object per sentence with the entities' character offsets in the original text; conll a word
-    and its tag a line; inline the text itself with the entities in brackets.
+    and its tag a line; inline the text itself with the entities in brackets. Every line of a text has its answer, a
+    blank one too.
 
     Example: echo "Ana López vive en Madrid." | ner-distill predict --model runs/student
     """

@@ -9,6 +9,7 @@ from itertools import chain
 
 from ner_distill.data.formats.lines import Beginning, lines_of
 from ner_distill.data.formats.rows import Row, RowOptions
+from ner_distill.data.formats.standins import type_of_column
 from ner_distill.errors import DataError
 
 DOCSTART = "-DOCSTART-"
@@ -86,7 +87,7 @@ def conll_rows(path: str, options: RowOptions) -> Iterator[Row]:
             start = number
         words.append(columns[0])
         if not bare_words:
-            tags.append(columns[tag_column])
+            tags.append(type_of_column(columns[tag_column]))
 
 
 def _tagged(columns: list[str], tag_column: int) -> bool:

@@ -43,8 +43,8 @@ class _Source:
     def chinese(self) -> bool:
         return FORMATS[self.format].chinese
 
-    def rows(self, *, tag_column: int = -1, bare_words: bool = False) -> Iterator[Row]:
-        return FORMATS[self.format].rows(self.path, RowOptions(tag_column, bare_words))
+    def rows(self, *, tag_column: int = -1, bare_words: bool = False, blank_lines: bool = False) -> Iterator[Row]:
+        return FORMATS[self.format].rows(self.path, RowOptions(tag_column, bare_words, blank_lines))
 
     def id_of(self, row: Row) -> str:
         return row.id if row.id is not None else f"{self.name}:{row.line}"
@@ -96,20 +96,23 @@ def read_corpus(
     return Corpus(sentences, report, _chosen(unit, "character" if all_chinese else unit_of(sentences)))
 
 
-def read_raw(paths: Sequence[str | Path], *, format: str = "auto", unit: Unit) -> Iterator[Sentence]:
+def read_raw(
+    paths: Sequence[str | Path], *, format: str = "auto", unit: Unit, every_line: bool = False
+) -> Iterator[Sentence]:
     """Sentences to label, as a stream in constant memory; labels of the files are ignored.
 
     paths, format: as in `read_corpus`; the files are looked at now and read as the stream is.
     unit:          how texts are cut into words; words that a file gives stay as they are.
+    every_line:    lines of text and records without a word are sentences without words; else they are skipped.
     Ids are the file's own (taken as they are: whether they are unique would need all of them in memory), else
-    `name:line`. Lines and records without a word are skipped; line numbers count them.
+    `name:line`; line numbers count every line.
     Raises DataError as `read_corpus` does: for missing and empty files now, for a malformed line when it is reached.
     """
     sources = _sources(paths, format, -1)
     report = ReadReport()  # without labels there is little to find, and nobody asks
-    rows = ((source, row) for source in sources for row in source.rows(bare_words=True))
+    rows = ((source, row) for source in sources for row in source.rows(bare_words=True, blank_lines=every_line))
     sentences = (sentence_of(row, source.id_of(row), unit, "iob2", report) for source, row in rows)
-    return (sentence for sentence in sentences if sentence.words)
+    return sentences if every_line else (sentence for sentence in sentences if sentence.words)
 
 
 def input_files(paths: Sequence[str | Path]) -> list[Path]:

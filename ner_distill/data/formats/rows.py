@@ -27,10 +27,15 @@ class Entity(NamedTuple):
 
 @dataclass(frozen=True)
 class RowOptions:
-    """What is read of a file. tag_column: of CoNLL files. bare_words: no labels, and nothing of how they count."""
+    """What is read of a file.
+
+    tag_column: of CoNLL files. bare_words: no labels, and nothing of how they count. blank_lines: those of a text are
+    rows as well.
+    """
 
     tag_column: int = -1
     bare_words: bool = False
+    blank_lines: bool = False
 
 
 @dataclass(frozen=True, slots=True)
