@@ -6,6 +6,7 @@ The traceback would be one of the test itself: `run` raises what `main` does not
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import pickle
@@ -18,7 +19,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from ner_distill.console import Reporter
 from ner_distill.data.store.store import SoftLabelStore
+from ner_distill.runs.environment import warn_of_another
 from ner_distill.training.labelled import LabelledData
 from tests import checkpoints, corpora
 from tests.commands import ok, run, settings, snapshot
@@ -312,6 +315,38 @@ def test_stopped_training_resumes_to_the_same_weights(
     stopped(world, tmp_path / "a", monkeypatch)
     ok(*training(world, tmp_path / "a"), *settings("optim.epochs=3"), "--resume")
     ok(*training(world, tmp_path / "b"), *settings("optim.epochs=3"))
+    assert (tmp_path / "a/model.safetensors").read_bytes() == (tmp_path / "b/model.safetensors").read_bytes()
+
+
+def test_resume_with_another_number_of_threads_is_said(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped(world, tmp_path / "out", monkeypatch)
+    kept = tmp_path / "out" / "environment.json"
+    kept.write_text(json.dumps({**json.loads(kept.read_text()), "threads": 64}))
+    done = ok(*training(world, tmp_path / "out"), *settings("optim.epochs=3"), "--resume")
+    assert "warning: --resume: threads was 64, now 1: seeds fix the weights for one number of threads" in done.err
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[1]", b"{}", b"\xff"])
+def test_resume_of_a_run_that_kept_no_environment_says_nothing(content: bytes | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "environment.json").write_bytes(content)
+    said = io.StringIO()
+    warn_of_another(tmp_path, {"threads": 1}, Reporter(stream=said))
+    assert said.getvalue() == ""
+
+
+def test_stopped_training_without_development_data_resumes_to_the_same_weights(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(out: Path) -> list[str | Path]:
+        return ["train-teacher", "--train", world.train, "--out", out, *QUICK, *settings("optim.epochs=3")]
+
+    monkeypatch.setattr("tests.test_bad_input.training", lambda world, out: command(out))
+    stopped(world, tmp_path / "a", monkeypatch)
+    ok(*command(tmp_path / "a"), "--resume")
+    ok(*command(tmp_path / "b"))
     assert (tmp_path / "a/model.safetensors").read_bytes() == (tmp_path / "b/model.safetensors").read_bytes()
 
 

@@ -30,6 +30,11 @@ def evaluate(options: EvaluateOptions, reporter: Reporter | None = None) -> Scor
     corpus = read_gold(options.data, options.reading(), reporter, unit=built.info.unit)
     gold = DevelopmentSet(corpus, built.featurizer, built.info.tagset)
     gold.warn_left_out("`data`", reporter)
+    if not any(gold.gold):
+        reporter.warn(
+            f"`data` {', '.join(map(str, options.data))}: no entity that counts in any sentence: recall and F1 are "
+            "undefined (shown as 0), and whatever the model finds is wrong"
+        )
     unseen = sorted({span.label for spans in gold.gold for span in spans}.difference(built.info.labels))
     if unseen:
         reporter.warn(f"the model does not know {', '.join(unseen)}: each of these entities counts as missed")
