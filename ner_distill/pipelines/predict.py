@@ -9,6 +9,7 @@ from itertools import islice
 from queue import Queue
 from threading import Event, Thread
 
+from ner_distill.console import Reporter
 from ner_distill.data.formats.lines import STDIN
 from ner_distill.data.formats.readers import read_raw
 from ner_distill.data.lexicon.lexicon import Match
@@ -18,6 +19,7 @@ from ner_distill.nn.tagger import Tagger
 from ner_distill.options.models import PredictOptions
 from ner_distill.runs.build import AnyBuilt, load_run
 from ner_distill.runs.knowledge import NO_WORDS
+from ner_distill.runs.raw_text import cutting_for, said_where_cut
 from ner_distill.runtime.inference import best_device, predict_sentences
 
 WINDOW = 2048
@@ -32,23 +34,30 @@ class Prediction:
     matches: Sequence[Match] | None
 
 
-def predict(options: PredictOptions) -> Iterator[Prediction]:
+def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterator[Prediction]:
     """The sentences of the text with their entities, in order and as they come: one for every line and record of it.
 
     One without a word has no entities. Memory is constant. Standard input is answered as it comes: what is there is
     answered before more is waited for.
     Raises NerDistillError for wrong input.
     """
-    built = load_run(options.model)
+    reporter, built = reporter or Reporter(), load_run(options.model)
     matcher = built.knowledge.matcher if options.lattice and built.knowledge is not None else None
     if options.lattice and matcher is None:
         raise ConfigError(f"{options.model}: {NO_WORDS}")
     tagger = built.tagger.to(best_device())
-    sentences = read_raw(list(options.text), format=options.input_format, unit=built.info.unit, every_line=True)
+    cutting = cutting_for(options.model, built.info, options.unit, reporter)
+    text, format = list(options.text), options.input_format
+    sentences = read_raw(text, format=format, unit=cutting.unit, every_line=True)
+    sentences = said_where_cut(sentences, options.model, cutting, reporter)
     groups: Iterable[Iterable[Sentence]] = as_they_come(sentences) if STDIN in map(str, options.text) else [sentences]
+    answered = 0
     for group in groups:
         for sentence, spans in _answered(built, tagger, group):
+            answered += 1
             yield Prediction(sentence, spans, None if matcher is None else matcher.matches(sentence.words))
+    if not answered:
+        reporter.warn(f"`text` {', '.join(map(str, options.text))}: no line in it")
 
 
 def _answered(

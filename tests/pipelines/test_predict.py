@@ -91,6 +91,11 @@ def test_every_line_is_answered_in_its_place(world: World) -> None:
     assert [len(json.loads(row)["entities"]) for row in rows] == [1, 0, 0, 0, 1]
 
 
+def test_standard_input_without_a_line_is_said(world: World) -> None:
+    done = ok("predict", "--model", world.teacher, stdin="")
+    assert (done.out, done.err) == ("", "warning: --text -: no line in it\n")
+
+
 def test_columns_have_one_blank_line_for_every_line(world: World, tmp_path: Path) -> None:
     out = ok("predict", "--model", world.teacher, "--format", "conll", stdin=BLANK_LINES).out
     assert out.splitlines().count("") == 5

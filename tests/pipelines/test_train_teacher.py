@@ -199,6 +199,12 @@ def test_a_teacher_with_folds_needs_no_development_data(short: Path, tmp_path: P
     assert "dev" not in json.loads((tmp_path / "run" / "metrics.json").read_text())
 
 
+def test_a_student_needs_no_development_data_either(short: Path, tmp_path: Path) -> None:
+    done = ok("train-student", "--gold", short / "train.conll", "--out", tmp_path / "run", *QUICK)
+    assert "no development data chose them" in done.out
+    assert load_run(tmp_path / "run").info.kind == "student"
+
+
 @pytest.mark.parametrize("kind", ["train-teacher", "train-student"])
 def test_development_data_without_an_entity_is_an_error(short: Path, tmp_path: Path, kind: str) -> None:
     (tmp_path / "dev.conll").write_text("It O\nrains O\n\nShe O\nsings O\n")
