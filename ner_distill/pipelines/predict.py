@@ -47,8 +47,14 @@ def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterat
         raise ConfigError(f"{options.model}: {NO_WORDS}")
     tagger = built.tagger.to(best_device())
     cutting = cutting_for(options.model, built.info, options.unit, reporter)
-    text, format = list(options.text), options.input_format
-    sentences = read_raw(text, format=format, unit=cutting.unit, every_line=True)
+    sentences = read_raw(
+        list(options.text),
+        format=options.input_format,
+        unit=cutting.unit,
+        word_column=options.word_column,
+        say=reporter.info,
+        every_line=True,
+    )
     sentences = said_where_cut(sentences, options.model, cutting, reporter)
     groups: Iterable[Iterable[Sentence]] = as_they_come(sentences) if STDIN in map(str, options.text) else [sentences]
     answered = 0
