@@ -20,7 +20,7 @@ from ner_distill.data.features.words import WordFeaturizer
 from ner_distill.data.sentence import Unit
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.files import write_json
+from ner_distill.files import require_plain_files, write_json
 from ner_distill.nn.encoders.base import Encoder
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 from ner_distill.nn.encoders.questions import QuestionEncoder
@@ -276,6 +276,7 @@ def _info(directory: Path) -> RunInfo:
     if not directory.is_dir():
         what = "is a file; expected the directory of" if directory.exists() else "no such directory; expected"
         raise RunError(f"{directory}: {what} a run that train-teacher or train-student wrote")
+    require_plain_files(directory, "run")
     info = read_info(directory)
     begun = not (directory / "metrics.json").is_file()  # which is written last; who copies a model may leave it out
     if begun and ((directory / CHECKPOINTS).is_dir() or not (directory / WEIGHTS).is_file()):

@@ -39,11 +39,13 @@ def warn_of_another(directory: Path, found: Mapping[str, Any], reporter: Reporte
     """Warn where a training goes on in another environment than it began in; one that kept none says nothing."""
     try:
         before = json.loads((directory / ENVIRONMENT).read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return
     if not isinstance(before, dict):
         return
-    changes = [f"{key} was {before[key]}, now {now}" for key, now in found.items() if before.get(key, now) != now]
+    changes = [
+        f"{key} was {before[key]!r:.80}, now {now!r}" for key, now in found.items() if before.get(key, now) != now
+    ]
     if changes:
         reporter.warn(
             f"`resume`: {'; '.join(changes)}: seeds fix the weights for one number of threads of one machine and its "

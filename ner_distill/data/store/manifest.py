@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ner_distill.data.sentence import Unit
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import RunError
-from ner_distill.files import atomic_write_text
+from ner_distill.files import atomic_write_text, require_plain_files
 
 MANIFEST = "manifest.json"
 FORMAT: Literal["ner-distill/soft-labels"] = "ner-distill/soft-labels"
@@ -179,6 +179,7 @@ def read_manifest(directory: Path) -> Manifest:
     if not directory.is_dir():
         what = "is a file; expected the directory of" if directory.exists() else "no such directory; expected"
         raise RunError(f"{directory}: {what} a soft-label store that label-unlabeled wrote")
+    require_plain_files(directory, "store")
     try:
         data = path.read_bytes()
     except FileNotFoundError:

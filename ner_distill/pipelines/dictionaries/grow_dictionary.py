@@ -91,6 +91,7 @@ def say_quality(model: Path, reporter: Reporter) -> None:
     except (KeyError, TypeError, ValueError):
         reporter.warn(f"{model}: no score on development data is known; its errors enter the dictionaries as names")
         return
+    on = "".join(char if char.isprintable() else "\ufffd" for char in on)  # a run may come from anybody
     said = f"{model}: F1 {100 * f1:.1f}, precision {100 * precision:.1f} on its development data ({on})"
     if f1 < POOR or precision < POOR:
         reporter.warn(f"{said}: much of what it finds is wrong, and enters the dictionaries as names; see `min_count`")
