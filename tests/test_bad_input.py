@@ -6,6 +6,7 @@ The traceback would be one of the test itself: `run` raises what `main` does not
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import pickle
@@ -18,7 +19,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from ner_distill.console import Reporter
 from ner_distill.data.store.store import SoftLabelStore
+from ner_distill.runs.environment import warn_of_another
 from ner_distill.training.labelled import LabelledData
 from tests import checkpoints, corpora
 from tests.commands import ok, run, settings, snapshot
@@ -315,6 +318,38 @@ def test_stopped_training_resumes_to_the_same_weights(
     assert (tmp_path / "a/model.safetensors").read_bytes() == (tmp_path / "b/model.safetensors").read_bytes()
 
 
+def test_resume_with_another_number_of_threads_is_said(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped(world, tmp_path / "out", monkeypatch)
+    kept = tmp_path / "out" / "environment.json"
+    kept.write_text(json.dumps({**json.loads(kept.read_text()), "threads": 64}))
+    done = ok(*training(world, tmp_path / "out"), *settings("optim.epochs=3"), "--resume")
+    assert "warning: --resume: threads was 64, now 1: seeds fix the weights for one number of threads" in done.err
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[1]", b"{}", b"\xff"])
+def test_resume_of_a_run_that_kept_no_environment_says_nothing(content: bytes | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "environment.json").write_bytes(content)
+    said = io.StringIO()
+    warn_of_another(tmp_path, {"threads": 1}, Reporter(stream=said))
+    assert said.getvalue() == ""
+
+
+def test_stopped_training_without_development_data_resumes_to_the_same_weights(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(out: Path) -> list[str | Path]:
+        return ["train-teacher", "--train", world.train, "--out", out, *QUICK, *settings("optim.epochs=3")]
+
+    monkeypatch.setattr("tests.test_bad_input.training", lambda world, out: command(out))
+    stopped(world, tmp_path / "a", monkeypatch)
+    ok(*command(tmp_path / "a"), "--resume")
+    ok(*command(tmp_path / "b"))
+    assert (tmp_path / "a/model.safetensors").read_bytes() == (tmp_path / "b/model.safetensors").read_bytes()
+
+
 def test_resume_with_another_configuration_lists_the_keys(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -333,6 +368,37 @@ def test_resume_with_other_files_is_refused(world: World, tmp_path: Path, monkey
         tmp_path, *training(world, tmp_path / "out", train=other), *settings("optim.epochs=3"), "--resume"
     )
     assert "the files of --train are not those" in message
+
+
+def test_a_stopped_training_is_no_model_yet(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped(world, tmp_path / "out", monkeypatch)
+    message = refused(tmp_path, "evaluate", "--model", tmp_path / "out", "--data", world.dev)
+    assert f"{tmp_path / 'out'}: this training is not finished" in message
+    assert "go on with the same train-teacher command and --resume" in message
+
+
+def test_a_model_that_was_copied_without_its_figures_is_one(world: World, tmp_path: Path) -> None:
+    shutil.copytree(world.student, tmp_path / "run", ignore=shutil.ignore_patterns("metrics.json*", "tensorboard"))
+    ok("evaluate", "--model", tmp_path / "run", "--data", world.dev)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["evaluate", "--model", "FILE", "--data", "FILE"], "expected the directory of a run"),
+        (["show", "FILE"], "expected the directory of a soft-label store"),
+        (["show", "DIR/nowhere"], "no such directory; expected a soft-label store"),
+        (
+            ["train-teacher", "--train", "FILE", "--dev", "FILE", "--out", "DIR/out", "--config", "DIR"],
+            "expected a file",
+        ),
+        (["evaluate", "--model", "DIR", "--data", "FILE", "--json", "DIR"], "expected the name of a file to write"),
+    ],
+)
+def test_a_file_in_place_of_a_directory_is_called_so(tmp_path: Path, arguments: list[str], expected: str) -> None:
+    (tmp_path / "file.txt").write_text("Ann O\n")
+    named = [word.replace("FILE", f"{tmp_path}/file.txt").replace("DIR", str(tmp_path)) for word in arguments]
+    assert expected in refused(tmp_path, *named)
 
 
 def test_resume_of_a_finished_training_says_so(world: World, tmp_path: Path) -> None:

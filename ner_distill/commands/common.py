@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import typer
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ner_distill.data.metrics import Scores
+    from ner_distill.options.training import StudentOptions, TeacherOptions
 
 
 def console_for_results() -> Console:
@@ -23,3 +26,14 @@ def print_scores(scores: Scores, title: str) -> None:
     from ner_distill.views.scores import render
 
     console_for_results().print(render(scores, title))
+
+
+def print_trained(scores: Scores | None, kind: str, options: TeacherOptions | StudentOptions) -> None:
+    """Print what a model that was trained scores on its development data, or that there is none."""
+    if scores is not None:
+        print_scores(scores, f"{kind} on {', '.join(map(str, options.dev))}")
+        return
+    typer.echo(
+        f"{options.out}: the weights of the last epoch; no development data chose them. Score them on sentences that "
+        f"were not trained on: ner-distill evaluate --model {options.out} --data FILE"
+    )

@@ -10,7 +10,9 @@ from types import GenericAlias
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
+import typer.core
 
+from ner_distill.errors import ConfigError
 from ner_distill.options.declare import Options, choices_of, fields_of, option_of, spelled, spelling
 
 RESUMABLE: set[str] = set()
@@ -23,6 +25,17 @@ def group() -> typer.Typer:
 
 
 Command = Callable[..., None]
+
+
+class _OnceEach(typer.core.TyperCommand):
+    """A command whose options of one value are given once: of two values the last would win in silence."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given = self.make_parser(ctx).parse_args(args=[*args])[2]  # the parameters in the order of the command line
+        single = [one for one in given if isinstance(one, typer.core.TyperOption) and not (one.multiple or one.is_flag)]
+        if twice := [one.opts[0] for one in dict.fromkeys(single) if single.count(one) > 1]:
+            raise ConfigError.of(f"{name} is given more than once and takes one value; give it once" for name in twice)
+        return super().parse_args(ctx, args)
 
 
 def command(commands: typer.Typer, name: str, *, short_help: str) -> Callable[[Command], Command]:
@@ -49,7 +62,7 @@ def command(commands: typer.Typer, name: str, *, short_help: str) -> Callable[[C
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         if "resume" in run.__annotations__:
             RESUMABLE.add(name)
-        commands.command(name, short_help=short_help)(run)
+        commands.command(name, cls=_OnceEach, short_help=short_help)(run)
         return function
 
     return register

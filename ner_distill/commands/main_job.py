@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ner_distill.commands.common import console_for_results, print_scores
+from ner_distill.commands.common import console_for_results, print_scores, print_trained
 from ner_distill.commands.declare import command, group
 from ner_distill.errors import ConfigError
 from ner_distill.options import Settings
@@ -41,7 +41,7 @@ def train_teacher(options: TeacherOptions, settings: Settings) -> None:
     config = load_config(TeacherConfig, settings.config, settings.set)
     trained = train_voted(config, options) if options.folds else run(config, options)
     if trained.main:
-        print_scores(trained.scores, f"teacher on {', '.join(map(str, options.dev))}")
+        print_trained(trained.scores, "teacher", options)
 
 
 @command(commands, "label-unlabeled", short_help="raw text → what a teacher says of it, stored")
@@ -81,7 +81,7 @@ def train_student(options: StudentOptions, settings: Settings) -> None:
 
     trained = run(load_config(StudentConfig, settings.config, settings.set), options)
     if trained.main:
-        print_scores(trained.scores, f"student on {', '.join(map(str, options.dev))}")
+        print_trained(trained.scores, "student", options)
 
 
 @command(commands, "evaluate", short_help="score a model on labelled sentences")
@@ -104,7 +104,8 @@ def predict(options: PredictOptions) -> None:
     """Find entities in text.
 
     jsonl gives one object per sentence with the entities' character offsets in the original text; conll a word
-    and its tag a line; inline the text itself with the entities in brackets.
+    and its tag a line; inline the text itself with the entities in brackets. Every line of a text has its answer, a
+    blank one too.
 
     Example: echo "Ana López vive en Madrid." | ner-distill predict --model runs/student
     """

@@ -116,6 +116,8 @@ def read_toml(file: Path | str, missing: str) -> dict[str, Any]:
         return tomllib.loads(Path(file).read_text("utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"{file}: not found; {missing}") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{file}: is a directory; expected a file (TOML); {missing}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: cannot be read as UTF-8 text: {error}") from None
     except tomllib.TOMLDecodeError as error:

@@ -120,7 +120,12 @@ NEWER = ("unit", "word_column")
 class Dev(Options):
     """Development data."""
 
-    dev: Files = required("Labelled sentences that choose the best epoch. Repeatable.", "FILE")
+    dev: Files = option(
+        (),
+        "Labelled sentences that choose the best epoch; without any, optim.epochs epochs are trained and the last "
+        "weights kept. Repeatable.",
+        "FILE",
+    )
 
 
 class Training(Dev, ReadOptions, Output):

@@ -25,12 +25,19 @@ def evaluate(options: EvaluateOptions, reporter: Reporter | None = None) -> Scor
     reporter, json = reporter or Reporter(), options.json
     if json is not None and not json.absolute().parent.is_dir():
         raise ConfigError(f"`json` {json}: no such directory as {json.absolute().parent}; make it first")
+    if json is not None and json.is_dir():
+        raise ConfigError(f"`json` {json}: is a directory; expected the name of a file to write")
     built = load_run(options.model)
     built.model.to(best_device())
     cutting_for(options.model, built.info, options.unit, reporter)  # says where another unit is asked for
     corpus = read_gold(options.data, options.reading(), reporter, known=built.info.cutting)
     gold = DevelopmentSet(corpus, built.featurizer, built.info.tagset)
     gold.warn_left_out("`data`", reporter)
+    if not gold.support:
+        reporter.warn(
+            f"`data` {', '.join(map(str, options.data))}: no entity that counts in any sentence: recall and F1 are "
+            "undefined (shown as 0), and whatever the model finds is wrong"
+        )
     unseen = sorted({span.label for spans in gold.gold for span in spans}.difference(built.info.labels))
     if unseen:
         reporter.warn(f"the model does not know {', '.join(unseen)}: each of these entities counts as missed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from queue import Queue
 from threading import Event, Thread
 
@@ -14,8 +15,9 @@ from ner_distill.data.formats.readers import read_raw
 from ner_distill.data.lexicon.lexicon import Match
 from ner_distill.data.sentence import ScoredSpan, Sentence
 from ner_distill.errors import ConfigError
+from ner_distill.nn.tagger import Tagger
 from ner_distill.options.models import PredictOptions
-from ner_distill.runs.build import load_run
+from ner_distill.runs.build import AnyBuilt, load_run
 from ner_distill.runs.knowledge import NO_WORDS
 from ner_distill.runs.raw_text import cutting_for, said_where_cut
 from ner_distill.runtime.inference import best_device, predict_sentences
@@ -33,9 +35,10 @@ class Prediction:
 
 
 def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterator[Prediction]:
-    """The sentences of the text with their entities, in order and as they come.
+    """The sentences of the text with their entities, in order and as they come: one for every line and record of it.
 
-    Memory is constant. Standard input is answered as it comes: what is there is answered before more is waited for.
+    One without a word has no entities. Memory is constant. Standard input is answered as it comes: what is there is
+    answered before more is waited for.
     Raises NerDistillError for wrong input.
     """
     reporter, built = reporter or Reporter(), load_run(options.model)
@@ -50,12 +53,29 @@ def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterat
         unit=cutting.unit,
         word_column=options.word_column,
         say=reporter.info,
+        every_line=True,
     )
     sentences = said_where_cut(sentences, options.model, cutting, reporter)
     groups: Iterable[Iterable[Sentence]] = as_they_come(sentences) if STDIN in map(str, options.text) else [sentences]
+    answered = 0
     for group in groups:
-        for sentence, spans in predict_sentences(tagger, built.featurizer, built.info.tagset, group, window=WINDOW):
+        for sentence, spans in _answered(built, tagger, group):
+            answered += 1
             yield Prediction(sentence, spans, None if matcher is None else matcher.matches(sentence.words))
+    if not answered:
+        reporter.warn(f"`text` {', '.join(map(str, options.text))}: no line in it")
+
+
+def _answered(
+    built: AnyBuilt, tagger: Tagger, sentences: Iterable[Sentence]
+) -> Iterator[tuple[Sentence, Sequence[ScoredSpan]]]:
+    """The sentences with what the model finds; it is asked of those alone that have a word."""
+    stream = iter(sentences)
+    while window := list(islice(stream, WINDOW)):
+        full = (sentence for sentence in window if sentence.words)
+        found = predict_sentences(tagger, built.featurizer, built.info.tagset, full, window=WINDOW)
+        for sentence in window:
+            yield next(found) if sentence.words else (sentence, ())
 
 
 def as_they_come(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:

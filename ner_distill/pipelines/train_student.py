@@ -18,11 +18,11 @@ from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import Inputs, RunRecord, fingerprints
 from ner_distill.student.loss import DistillationLoss
 from ner_distill.student.model import Student, StudentObjective
-from ner_distill.training.development import DevelopmentSet
+from ner_distill.training.development import development_set, require_development
 from ner_distill.training.fit import TrainingData, TrainingTask
 from ner_distill.training.labelled import LabelledData
 from ner_distill.training.optim import parameter_groups
-from ner_distill.training.reading import read_development, read_training
+from ner_distill.training.reading import read_development, read_training, warn_of_shared
 from ner_distill.training.session import Session, Trained
 from ner_distill.training.soft_data import SoftData
 
@@ -54,6 +54,7 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
         raise ConfigError(
             "nothing to learn from: give `soft` (a store of label-unlabeled), `gold` (labelled sentences) or both"
         )
+    require_development(config, options.dev)
     session = Session(STUDENT_RUN, options, config, reporter)
     data = _read(config, options, session.reporter, session.begun_unit(options.unit))
     record, store = RunRecord(config, data.info, data.inputs), data.store
@@ -69,8 +70,7 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
         f"{sum(p.numel() for p in student.tagger.parameters()):,} parameters; {session.device}"
     )
     batches = _batches(config, built, data)
-    dev_set = DevelopmentSet(data.development, built.featurizer, data.info.tagset, options.dev)
-    dev_set.warn_left_out("`dev`", session.reporter)
+    dev_set = development_set(data.development, built, options.dev, config.optim.epochs, session.reporter)
     objective = StudentObjective(
         student,
         loss,
@@ -79,7 +79,8 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
     )
     encoder = student.tagger.encoder
     groups = parameter_groups(student, [encoder], config.optim)
-    task = TrainingTask(student, objective, batches, groups, dev_set.figures, frozen=[encoder.innermost()])
+    figures = dev_set.figures if dev_set else None
+    task = TrainingTask(student, objective, batches, groups, figures, frozen=[encoder.innermost()])
     return session.train(built, task, dev_set, lambda: built.featurizer.counts)
 
 
@@ -102,6 +103,7 @@ def _read(config: StudentConfig, options: StudentOptions, reporter: Reporter, un
     assert info is not None  # there are soft labels, gold sentences or both
     assert known is not None  # as is what their words are
     development = read_development(options.dev, known, info.labels, reading, reporter)
+    warn_of_shared(development, gold, "`gold`", reporter)
     if unknown := [label for label in labels_of(gold) if label not in info.labels]:
         raise DataError(
             f"`gold`: has labels that the store does not: {', '.join(unknown)}; the store has {', '.join(info.labels)}"

@@ -19,13 +19,13 @@ from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import Inputs, RunRecord, fingerprints
 from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
 from ner_distill.teacher.regularize import LogSum
-from ner_distill.training.development import DevelopmentSet
+from ner_distill.training.development import development_set, require_development
 from ner_distill.training.fit import TrainingTask
 from ner_distill.training.labelled import LabelledData
 from ner_distill.training.optim import parameter_groups
 from ner_distill.training.pu import pu_rates
 from ner_distill.training.raw_data import WithRawText, read_sample
-from ner_distill.training.reading import read_development, read_training
+from ner_distill.training.reading import read_development, read_training, warn_of_shared
 from ner_distill.training.session import Session, Trained
 
 TASKS = ("similarity", "boundary", "main_type")  # beside the entities
@@ -36,7 +36,7 @@ class TeacherData:
     """What a teacher learns from, read and checked.
 
     sentences: with the entities that its head can learn. left_out: how many others there are, by reason.
-    dev:       the files of the development set.
+    dev:       the files of the development set; without any the last epoch is kept.
     """
 
     info: RunInfo
@@ -82,9 +82,11 @@ def read_teacher_data(
     unit, labels: see `read_training`.
     """
     reading = options.reading()
+    require_development(config, options.dev)
     text = read_training(options.train, "`train`", config.head, reading, reporter, unit=unit, labels=labels)
     info = RunInfo.of("teacher", text.cutting, text.labels)
     development = read_development(options.dev, text.cutting, info.labels, reading, reporter)
+    warn_of_shared(development, text.sentences, "`train`", reporter)
     inputs = {"train": fingerprints(options.train), "dev": fingerprints(options.dev), **inputs_of(config)}
     return TeacherData(info, text.sentences, development, options.dev, inputs, text.left_out)
 
@@ -112,8 +114,7 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
         f"{sum(p.numel() for p in teacher.parameters()):,} parameters; {session.device}"
     )
     batches = _batches(config, built, data.sentences, raw, reporter)
-    dev_set = DevelopmentSet(data.development, built.featurizer, data.info.tagset, data.dev)
-    dev_set.warn_left_out("`dev`", reporter)
+    dev_set = development_set(data.development, built, data.dev, config.optim.epochs, reporter)
     counts = {**built.featurizer.counts, **data.left_out}  # before raw text, which is no matter of it
     encoders = [encoder for encoder in (teacher.tagger.encoder, teacher.evaluator) if encoder is not None]
     attacked = config.adversarial.kind != "none"  # of I-BERT no embedding can be perturbed
@@ -124,7 +125,7 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
         TeacherObjective(teacher, terms, vat=vat),
         batches,
         parameter_groups(teacher, encoders, config.optim),
-        dev_set.figures,
+        dev_set.figures if dev_set else None,
         frozen=[encoder.innermost() for encoder in encoders],
         adversary=new_adversary(config.adversarial, embeddings),
         weighting=LogSum(TASKS) if config.head.task_weighting == "log-sum" else None,

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 WEIGHTS = "model.safetensors"
+CHECKPOINTS = "checkpoints"
 ENCODER = "encoder"
 Model = TypeVar("Model", bound=Teacher | Student, covariant=True)
 
@@ -273,9 +274,17 @@ def load_teacher(directory: Path) -> Built[Teacher]:
 
 def _info(directory: Path) -> RunInfo:
     if not directory.is_dir():
-        raise RunError(f"{directory}: no such directory; expected a run that train-teacher or train-student wrote")
+        what = "is a file; expected the directory of" if directory.exists() else "no such directory; expected"
+        raise RunError(f"{directory}: {what} a run that train-teacher or train-student wrote")
     require_plain_files(directory, "run")
-    return read_info(directory)
+    info = read_info(directory)
+    begun = not (directory / "metrics.json").is_file()  # which is written last; who copies a model may leave it out
+    if begun and ((directory / CHECKPOINTS).is_dir() or not (directory / WEIGHTS).is_file()):
+        raise RunError(
+            f"{directory}: this training is not finished, so there is no model in it yet; go on with the same "
+            f"train-{info.kind} command and `resume`"
+        )
+    return info
 
 
 def _load_teacher(directory: Path, info: RunInfo) -> Built[Teacher]:

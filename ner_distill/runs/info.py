@@ -3,6 +3,7 @@
 config.toml        the whole resolved configuration
 labels.json        what the run is: teacher or student, labels in order, unit, format version
 inputs.json        the files it was trained on, with sizes and hashes
+environment.json   versions, threads and processor that it was begun on
 model.safetensors  weights; tokenizer or vocabulary files beside it (a pretrained teacher's under encoder/)
 metrics.json       final figures;  metrics.jsonl, tensorboard/  the figures of every epoch
 checkpoints/       what resuming goes on from;  log.txt  what was said

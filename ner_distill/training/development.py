@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ner_distill.config import PuConfig, StudentConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.features.base import Featurizer
 from ner_distill.data.metrics import Scores, score
 from ner_distill.data.sentence import Sentence, Span, whole_entities
 from ner_distill.data.tagset import TagSet
+from ner_distill.errors import ConfigError
 from ner_distill.nn.tagger import Tagger
 from ner_distill.options import Files
+from ner_distill.runs.build import AnyBuilt
 from ner_distill.runtime.inference import predict_spans
 from ner_distill.student.model import Student
 from ner_distill.teacher.model import Teacher
@@ -74,6 +77,29 @@ class DevelopmentSet:
         """The figures of an epoch for the training loop, `score` among them."""
         micro = self.scores(model.tagger).micro
         return {"score": micro.f1, "precision": micro.precision, "recall": micro.recall, "f1": micro.f1}
+
+
+def development_set(
+    sentences: Sequence[Sentence], built: AnyBuilt, files: Files, epochs: int, reporter: Reporter
+) -> DevelopmentSet | None:
+    """The development set of a training, or None where there are no files of one; says what follows from that."""
+    if not files:
+        reporter.info(f"no `dev`: {epochs} epochs are trained, and the last weights kept; nothing chooses among them")
+        return None
+    dev_set = DevelopmentSet(sentences, built.featurizer, built.info.tagset, files)
+    dev_set.warn_left_out("`dev`", reporter)
+    return dev_set
+
+
+def require_development(config: TeacherConfig | StudentConfig, files: Files) -> None:
+    """Raise ConfigError where there are no development files and the configuration needs some."""
+    problems = []
+    if config.optim.patience:
+        problems.append("optim.patience stops where the score on `dev` does not rise: give `dev`, or leave patience 0")
+    if isinstance(config, TeacherConfig) and isinstance(config.loss, PuConfig) and config.loss.prior_from == "dev":
+        problems.append('loss.prior_from = "dev" counts the types of `dev`: give `dev`, or take "train"')
+    if problems and not files:
+        raise ConfigError.of(problems)
 
 
 def kept_words(sentences: Sequence[Sentence]) -> tuple[int, list[tuple[bool, ...]] | None]:

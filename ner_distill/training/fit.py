@@ -99,7 +99,7 @@ class TrainingTask:
     """What a loop trains, on what, and how.
 
     groups:    AdamW parameter groups, each with `params`, `lr` and maybe `weight_decay`.
-    evaluate:  called with a model after each epoch; its "score" decides which weights are the best.
+    evaluate:  called with a model after each epoch; its "score" decides which weights are the best. None: the last.
     frozen:    parts of the model that nothing changes in the first `freeze_epochs` epochs, weight decay neither.
     weighting: None leaves the objective's weights as they are.
     """
@@ -108,7 +108,7 @@ class TrainingTask:
     objective: Objective
     data: TrainingData
     groups: Sequence[dict[str, Any]]
-    evaluate: Callable[[Any], dict[str, float]]
+    evaluate: Callable[[Any], dict[str, float]] | None
     frozen: Sequence[nn.Module] = ()
     adversary: Adversary | None = None
     weighting: Weighting | None = None
@@ -309,21 +309,23 @@ class Fit:
         candidate = self.average.module if self.average is not None and progress.averaged else self.model
         with torch.inference_mode():
             candidate.eval()
-            scores = self.evaluate(candidate)
+            scores = self.evaluate(candidate) if self.evaluate is not None else {}
         # the first process decides for all: where figures differ in a rounding, all must still do the same
-        scores = scores | self._sums({"score": scores["score"] if self.accelerator.is_main_process else 0.0})
+        agreed = self._sums({"score": scores.get("score", 0.0) if self.accelerator.is_main_process else 0.0})
+        scores = scores | agreed if scores else {}
         self._tick()
-        progress.epochs_without_gain = 0 if scores["score"] > progress.best_score else progress.epochs_without_gain + 1
-        if scores["score"] >= progress.best_score:  # of equals the later: one that finds nothing yet has learned more
-            progress.best_score, progress.best_epoch = scores["score"], progress.epoch - 1
+        score = agreed["score"]
+        progress.epochs_without_gain = 0 if score > progress.best_score else progress.epochs_without_gain + 1
+        # of equals the later: one that finds nothing yet has learned more, and where nothing is scored it is the last
+        if score >= progress.best_score:
+            progress.best_score, progress.best_epoch = score, progress.epoch - 1
             if self.accelerator.is_main_process:
                 save_weights(self.checkpoints / "best.safetensors", candidate.state_dict())
         records.add(progress, means, scores)
         losses = ", ".join(f"{name} {value:.4f}" for name, value in means.items())
         figures = ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if name != "score")
-        self.reporter.info(
-            f"epoch {progress.epoch}/{settings.epochs}: loss {losses}; {figures}; {progress.seconds:.0f} s"
-        )
+        said = "; ".join(filter(None, [f"loss {losses}", figures, f"{progress.seconds:.0f} s"]))
+        self.reporter.info(f"epoch {progress.epoch}/{settings.epochs}: {said}")
         self._save()
 
     def _out_of_patience(self) -> bool:

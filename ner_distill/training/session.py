@@ -19,6 +19,7 @@ from ner_distill.errors import ConfigError
 from ner_distill.files import write_json
 from ner_distill.options import Output
 from ner_distill.runs.build import AnyBuilt, load_run, save_run
+from ner_distill.runs.environment import environment, warn_of_another, write_environment
 from ner_distill.runs.info import read_info
 from ner_distill.runs.record import Record, open_directory
 from ner_distill.runtime.inference import best_device, has_bf16
@@ -29,10 +30,13 @@ from ner_distill.training.processes import make_accelerator
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished training of a teacher or a student. main: whether this process speaks for all."""
+    """A finished training of a teacher or a student.
+
+    scores: on the development set, None without one. main: whether this process speaks for all.
+    """
 
     built: AnyBuilt
-    scores: Scores
+    scores: Scores | None
     main: bool = True
 
 
@@ -68,6 +72,7 @@ class Session:
         if self.main:
             kind.check(self.out, resume=self._resume, overwrite=self._overwrite)
         self.resumes = kind.resumes(self.out, self._resume)
+        self.environment = environment(self.device)
 
     def finished(self, record: Record) -> bool:
         """Returns whether a training is resumed that has come to its end. Raises as `Record.require_same` does."""
@@ -87,8 +92,11 @@ class Session:
         """Make the directory of a new training, and log into it. Nothing is made or replaced before."""
         if self.main and not self.resumes:
             open_directory(self.kind, self.out, record, resume=self._resume, overwrite=self._overwrite)
+            write_environment(self.out, self.environment)
         self.accelerator.wait_for_everyone()
         self.reporter.log_to(self.out / "log.txt")
+        if self.resumes:
+            warn_of_another(self.out, self.environment, self.reporter)
 
     def loop(self, task: TrainingTask, *, epochs: int | None = None) -> Fit:
         optim = self.config.optim if epochs is None else self.config.optim.model_copy(update={"epochs": epochs})
@@ -98,33 +106,41 @@ class Session:
         """Write the model, then `metrics.json`, which marks a finished training, and remove the checkpoints."""
         if self.main:
             save(self.out)
-            write_json(self.out / "metrics.json", metrics)
+            write_json(self.out / "metrics.json", {**metrics, "environment": self.environment})
             shutil.rmtree(self.out / "checkpoints", ignore_errors=True)
         self.accelerator.wait_for_everyone()
 
     # ---- of a teacher or a student
 
     def trained(self, development: Sequence[Sentence]) -> Trained:
-        """Load the model of a finished run and score it."""
+        """Load the model of a finished run and score it, where there is something to score it on."""
         built = load_run(self.out)
-        dev_set = DevelopmentSet(development, built.featurizer, built.info.tagset)
-        return Trained(built, dev_set.scores(built.tagger), self.main)
+        dev_set = DevelopmentSet(development, built.featurizer, built.info.tagset) if development else None
+        return Trained(built, dev_set.scores(built.tagger) if dev_set else None, self.main)
 
     def train(
-        self, built: AnyBuilt, task: TrainingTask, dev_set: DevelopmentSet, counts: Callable[[], Mapping[str, int]]
+        self,
+        built: AnyBuilt,
+        task: TrainingTask,
+        dev_set: DevelopmentSet | None,
+        counts: Callable[[], Mapping[str, int]],
     ) -> Trained:
-        """Train to the end, write the run and score it. counts: of what is left out or cut, asked after training."""
+        """Train to the end, write the run and score it. counts: of what is left out or cut, asked after training.
+
+        dev_set: None where nothing chooses an epoch: the last one is kept, and no score is in `metrics.json`.
+        """
         done = self.loop(task).run(resume=self.resumes)
-        scores = dev_set.scores(built.tagger)
+        scores = dev_set.scores(built.tagger) if dev_set else None
         metrics = {
             "kind": built.info.kind,
             "parameters": sum(parameter.numel() for parameter in built.tagger.parameters()),
-            "checkpoint_chosen_on": [str(path) for path in dev_set.files],
+            "checkpoint_chosen_on": [str(path) for path in dev_set.files] if dev_set else [],
+            "checkpoint": "best on development data" if dev_set else "last, no development data",
             "best_epoch": done.best_epoch + 1,
             "steps": done.step,
             "seconds": round(done.seconds, 1),
             "counts": dict(counts()),
-            "dev": scores.to_json(),
+            **({"dev": scores.to_json()} if scores else {}),
         }
         self.finish(lambda out: save_run(built, out), metrics)
         return Trained(built, scores, self.main)

@@ -128,6 +128,8 @@ def _file_lines(file: FileCheck, first: str) -> Iterator[str]:
         yield f"{file.name}: {spelled(file.cutting.warning())}"
     if file.unlabelled:
         yield f"{file.name}: {counted(file.unlabelled, 'sentence')} without labels"
+    if file.labelled and not file.entities:
+        yield f"{file.name}: no entity in any sentence: nothing is learned from it, and no epoch or model judged by it"
     if file.repeated:
         yield f"{file.name}: sentences that stand in it more than once, such as:"
         yield from _twin_lines(file.repeated)

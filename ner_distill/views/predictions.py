@@ -6,27 +6,65 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from ner_distill.console import Reporter
+from ner_distill.data.formats.report import counted
+from ner_distill.data.formats.standins import EXPLAINED, column_type, column_word
+from ner_distill.data.formats.writers import columns_of_entities
 from ner_distill.data.sentence import ScoredSpan, Sentence, Span, disjoint, separator, unit_of
 from ner_distill.data.tagset import TagSet
-from ner_distill.errors import ConfigError, DataError
+from ner_distill.errors import ConfigError
 from ner_distill.options.models import PredictOptions
 from ner_distill.pipelines.predict import Prediction
 from ner_distill.views.lattice import picture
 
+_EXACT = "`format` jsonl holds everything as it is"
 
-def render(predictions: Iterable[Prediction], options: PredictOptions, *, width: int) -> Iterator[str]:
-    """What to print for each prediction, without the last line end.
+
+def render(
+    predictions: Iterable[Prediction], options: PredictOptions, *, width: int, reporter: Reporter | None = None
+) -> Iterator[str]:
+    """What to print for each prediction, without the last line end; at the end warns of what `format` cannot hold.
 
     width: columns of the lattices that are drawn below inline sentences. Raises ConfigError for a lattice below others,
     before the first prediction is asked for.
     """
+    lost = _Lost(options.format)
     if options.lattice and options.format != "inline":
         raise ConfigError(f"`lattice` draws below inline sentences; expected `format` inline, found {options.format!r}")
     for prediction in predictions:
         lines = format_prediction(prediction.sentence, prediction.spans, options.format)
+        lost.count(prediction.sentence, prediction.spans)
         if prediction.matches is not None:
             lines += f"\n{picture(prediction.sentence.words, prediction.matches, width=width)}\n"
         yield lines
+    for warning in lost.warnings():
+        (reporter or Reporter()).warn(warning)
+
+
+class _Lost:
+    """Counts what a style cannot write as it is."""
+
+    def __init__(self, style: str) -> None:
+        self.style = style
+        self.words = self.spans = 0
+        self.types: set[str] = set()
+
+    def count(self, sentence: Sentence, spans: Sequence[ScoredSpan]) -> None:
+        if self.style == "conll":
+            self.words += sum(column_word(word) != word for word in sentence.words)
+            self.types |= {span.label for span, _ in spans if column_type(span.label) != span.label}
+        if self.style != "jsonl" and len(spans) > 1:
+            self.spans += len(spans) - len(without_overlaps(spans) if self.style == "conll" else _nested(spans))
+
+    def warnings(self) -> Iterator[str]:
+        if self.words:
+            yield f"{counted(self.words, 'word')} that columns cannot hold: written with {EXPLAINED}; {_EXACT}"
+        if self.types:
+            names = ", ".join(map(column_type, sorted(self.types)))
+            yield f"types that columns cannot hold are written as {names}; our readers turn that back; {_EXACT}"
+        if self.spans:
+            how = "inside or across" if self.style == "conll" else "across"
+            yield f"{counted(self.spans, 'entity', 'entities')} {how} a longer one: left out; {_EXACT}"
 
 
 def format_prediction(sentence: Sentence, spans: Sequence[ScoredSpan], style: str) -> str:
@@ -36,20 +74,23 @@ def format_prediction(sentence: Sentence, spans: Sequence[ScoredSpan], style: st
             in characters (code points) of the original text, end exclusive. Without: `{"id", "words", "tags",
             "entities": [{"start_word", "end_word", "label", "words", "score"}]}`, in words, end exclusive.
             Entities are sorted by start, the longer one first.
-    conll:  `word TAG` lines (IOB2) that end with a newline, so that a blank line follows the sentence.
+    conll:  `word TAG` lines (IOB2) that end with a newline, so that a blank line follows the sentence; of a sentence
+            without words the blank line alone. What columns cannot hold has stand-ins, see `column_word`.
     inline: `[PER Ana López] visited [LOC Madrid].`; outside the brackets the original text as it is, but for a
             backslash before each `[`, `]` and backslash of its own.
 
     Spans may nest; `entities` has them all. Tags are flat: of spans that overlap they keep the longest (see
     `without_overlaps`). Brackets nest, but of two spans that cross they keep the longer one.
-    Raises ValueError for a span beyond the sentence, DataError for words that CoNLL cannot hold.
+    Raises ValueError for a span beyond the sentence.
     """
     for span, _ in spans:
         if span.end > len(sentence.words):
             raise ValueError(f"sentence {sentence.id}: {span} ends beyond its {len(sentence.words)} words")
     if style == "jsonl":
         return json.dumps(_as_json(sentence, spans), ensure_ascii=False)
-    return _as_conll(sentence, spans) if style == "conll" else _as_inline(sentence, spans)
+    if style == "conll":
+        return columns_of_entities(sentence.words, without_overlaps(spans))
+    return _as_inline(sentence, spans)
 
 
 def without_overlaps(spans: Iterable[ScoredSpan]) -> list[Span]:
@@ -94,24 +135,9 @@ def _tags(spans: Sequence[Span], words: int) -> list[str]:
     return [tagset.tags[tag] for tag in tagset.encode(spans, words)]
 
 
-def _as_conll(sentence: Sentence, spans: Sequence[ScoredSpan]) -> str:
-    for number, word in enumerate(sentence.words, start=1):
-        if word.split() != [word]:
-            problem = "holds white space" if word.strip() else "is empty"
-            raise DataError(
-                f"sentence {sentence.id}: word {number} ({word!r}) {problem}, which the columns of CoNLL cannot hold; "
-                "write another format: `format` jsonl"
-            )
-    tags = _tags(without_overlaps(spans), len(sentence.words))
-    return "".join(f"{word} {tag}\n" for word, tag in zip(sentence.words, tags, strict=True))
-
-
 def _as_inline(sentence: Sentence, spans: Sequence[ScoredSpan]) -> str:
     text, offsets = _text_of(sentence)
-    nested: list[Span] = []  # the outer one stands before the inner one, also where their boundaries are equal
-    for span in _by_precedence(spans):
-        if not any(_cross(span, other) for other in nested):
-            nested.append(span)
+    nested = _nested(spans)
     places = [_characters(offsets, span) for span in nested]
     names = [f"[{_escape(span.label, blanks=True)} " for span in nested]
     # At one place: first what closes, then what opens, the outer before the inner.
@@ -122,6 +148,15 @@ def _as_inline(sentence: Sentence, spans: Sequence[ScoredSpan]) -> str:
         parts += [_escape(text[position:place]), bracket]
         position = place
     return "".join([*parts, _escape(text[position:])])
+
+
+def _nested(spans: Iterable[ScoredSpan]) -> list[Span]:
+    """Spans of which no two cross; the outer one stands before the inner one, also where their boundaries are equal."""
+    nested: list[Span] = []
+    for span in _by_precedence(spans):
+        if not any(_cross(span, other) for other in nested):
+            nested.append(span)
+    return nested
 
 
 def _text_of(sentence: Sentence) -> tuple[str, Sequence[tuple[int, int]]]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
 import typer
+import typer.main
 from typer.testing import CliRunner
 
+from ner_distill.cli import app
 from ner_distill.commands.declare import command, group
 from ner_distill.options import Options, option
+from tests.commands import run
+
+COMMANDS = vars(typer.main.get_command(app))["commands"]
 
 
 class GreetOptions(Options):
@@ -26,3 +34,35 @@ def test_an_option_is_a_field_that_reaches_the_command() -> None:
     assert CliRunner().invoke(commands, ["--first-name", "Ana"]).output == "Hello Ana\n"
     assert CliRunner().invoke(commands, []).output == "Hello you\n"
     assert "--first-name NAME" in CliRunner().invoke(commands, ["--help"]).output
+
+
+class ShoutOptions(Options):
+    """Options of `shout`."""
+
+    volume: int = option(1, "How loud.", "N")
+    word: Sequence[str] = option((), "What is shouted. Repeatable.", "WORD")
+    loud: bool = option(False, "Louder.")
+
+
+def test_only_options_of_one_value_are_refused_where_they_are_given_twice() -> None:
+    commands = group()
+
+    @command(commands, "shout", short_help="shout")
+    def shout(options: ShoutOptions) -> None:
+        """Shout."""
+        typer.echo(" ".join(options.word))
+
+    many = ["--word", "a", "--word", "b", "--loud", "--loud", "--volume", "2"]
+    assert CliRunner().invoke(commands, many).output == "a b\n"
+    error = CliRunner().invoke(commands, [*many, "--volume=2"]).exception
+    assert str(error) == "--volume is given more than once and takes one value; give it once"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_of_one_value_may_be_given_once(name: str) -> None:
+    single = [one for one in COMMANDS[name].params if one.param_type_name == "option" and not one.multiple]
+    for parameter in single:
+        if not parameter.is_flag:
+            done = run(name, parameter.opts[0], "1", parameter.opts[0], "1")
+            assert (done.code, done.out) == (2, "")
+            assert f"{parameter.opts[0]} is given more than once" in done.err

@@ -457,7 +457,7 @@ def test_a_missing_file_is_named_with_the_way_to_get_one(tmp_path: Path) -> None
 
 
 def test_a_directory_is_not_a_configuration(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read as UTF-8 text"):
+    with pytest.raises(ConfigError, match="is a directory; expected a file"):
         teacher(file=tmp_path)
 
 

@@ -208,6 +208,11 @@ def test_file_without_labels_has_no_figures_of_entities(paths: list[Path], tmp_p
     assert "raw.txt: 1 sentence without labels" in text
 
 
+def test_file_whose_labels_are_all_outside_is_said(tmp_path: Path) -> None:
+    (tmp_path / "dev.conll").write_text("It O\nrains O\n")
+    assert "dev.conll: no entity in any sentence" in shown(check([tmp_path / "dev.conll"]))
+
+
 def test_places_are_file_and_id_where_the_file_gives_ids(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"id": "n7", "words": ["("], "tags": ["B-X"]}\n', "utf-8")
     assert check([tmp_path / "a.jsonl"]).suspects[0].place == "a.jsonl, id n7"

@@ -100,3 +100,16 @@ def test_json_into_a_directory_that_is_not_there_is_said(world: World, tmp_path:
     done = run("evaluate", "--model", world.student, "--data", world.dev, "--json", tmp_path / "no" / "s.json")
     assert done.code == 2
     assert f"--json {tmp_path}/no/s.json: no such directory" in done.err
+
+
+def test_data_without_an_entity_is_said(world: World, tmp_path: Path) -> None:
+    (tmp_path / "test.conll").write_text("It O\nrains O\n")
+    done = ok("evaluate", "--model", world.student, "--data", tmp_path / "test.conll")
+    assert "no entity that counts in any sentence: recall and F1 are undefined (shown as 0)" in done.err
+
+
+def test_data_without_labels_is_an_error(world: World, tmp_path: Path) -> None:
+    (tmp_path / "test.jsonl").write_text('{"text": "Ann lives in Oslo"}\n')
+    done = run("evaluate", "--model", world.student, "--data", tmp_path / "test.jsonl")
+    assert done.code == 2
+    assert "--data: no labelled sentence in it" in done.err

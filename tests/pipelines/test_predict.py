@@ -18,7 +18,12 @@ from tests import corpora
 from tests.commands import ok, run, settings
 from tests.world import World
 
+ZERO = "\u200b"
 EMOJI = "😀👩‍👧 Ann Miller lives in Oslo .\nIt rains in Vienna today .\n"
+
+
+def strip_tags(inline: str) -> str:
+    return re.sub(r"\[[A-Z]+ ([^]]*)\]", r"\1", inline)
 
 
 def test_offsets_slice_the_original_text_behind_emoji(world: World) -> None:
@@ -32,7 +37,7 @@ def test_offsets_slice_the_original_text_behind_emoji(world: World) -> None:
 def test_inline_without_its_brackets_is_the_text(world: World) -> None:
     out = ok("predict", "--model", world.teacher, stdin=EMOJI).out
     assert "[PER Ann Miller] lives in [LOC Oslo]" in out
-    assert re.sub(r"\[[A-Z]+ ([^]]*)\]", r"\1", out) == EMOJI
+    assert strip_tags(out) == EMOJI
 
 
 def test_conll_output_is_read_again_as_the_same_entities(world: World, tmp_path: Path) -> None:
@@ -75,8 +80,54 @@ def test_text_is_answered_before_all_of_it_is_read(world: World, tmp_path: Path)
     assert len(list(islice(answers, 1000))) == 1000
 
 
-def test_lines_without_a_word_are_skipped(world: World) -> None:
-    assert ok("predict", "--model", world.teacher, stdin=", .\n\n \u2003\n, .\n").out == ", .\n" * 2
+BLANK_LINES = "Ann Miller left\n\n \u2003\n\u200b\nTom Baker left"
+
+
+def test_every_line_is_answered_in_its_place(world: World) -> None:
+    assert strip_tags(ok("predict", "--model", world.teacher, stdin=BLANK_LINES).out) == f"{BLANK_LINES}\n"
+    rows = ok("predict", "--model", world.teacher, "--format", "jsonl", stdin=BLANK_LINES).out.splitlines()
+    assert [json.loads(row)["text"] for row in rows] == BLANK_LINES.splitlines()
+    assert [json.loads(row)["id"] for row in rows] == [f"stdin:{number}" for number in range(1, 6)]
+    assert [len(json.loads(row)["entities"]) for row in rows] == [1, 0, 0, 0, 1]
+
+
+def test_standard_input_without_a_line_is_said(world: World) -> None:
+    done = ok("predict", "--model", world.teacher, stdin="")
+    assert (done.out, done.err) == ("", "warning: --text -: no line in it\n")
+
+
+def test_columns_have_one_blank_line_for_every_line(world: World, tmp_path: Path) -> None:
+    out = ok("predict", "--model", world.teacher, "--format", "conll", stdin=BLANK_LINES).out
+    assert out.splitlines().count("") == 5
+    (tmp_path / "out.conll").write_text(out, "utf-8")
+    assert [sentence.words[0] for sentence in read_corpus([tmp_path / "out.conll"]).sentences] == ["Ann", ZERO, "Tom"]
+
+
+def test_every_record_is_answered_under_its_id_in_its_place(world: World, tmp_path: Path) -> None:
+    records = [
+        {"id": "a", "text": ""},
+        {"id": "b", "text": "Bo left"},
+        {"id": "a", "text": "Ann sings", "meta": {"k": 1}},
+        {"id": "c", "words": []},
+    ]
+    (tmp_path / "in.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    arguments = ["predict", "--model", world.student, "--text", tmp_path / "in.jsonl"]
+    rows = [json.loads(row) for row in ok(*arguments, "--format", "jsonl").out.splitlines()]
+    assert [row["id"] for row in rows] == ["a", "b", "a", "c"]
+    assert [row.get("text") for row in rows] == ["", "Bo left", "Ann sings", None]
+    assert rows[3] == {"id": "c", "words": [], "tags": [], "entities": []}
+    assert len(ok(*arguments).out.splitlines()) == 4
+
+
+@pytest.mark.parametrize("text", ["Bo\x1csings in Ulm\n", "a\x00b \x07\n", "-DOCSTART- Ann\n", "# Ann\n#Ann left\n"])
+def test_columns_of_any_text_are_read_back(world: World, tmp_path: Path, text: str) -> None:
+    rows = ok("predict", "--model", world.teacher, "--format", "jsonl", stdin=text).out.splitlines()
+    (tmp_path / "in.jsonl").write_text("".join(f"{row}\n" for row in rows), "utf-8")
+    out = ok("predict", "--model", world.teacher, "--format", "conll", stdin=text).out
+    (tmp_path / "out.conll").write_text(out, "utf-8")
+    expected, found = (read_corpus([tmp_path / name], unit="word").sentences for name in ("in.jsonl", "out.conll"))
+    assert [len(one.words) for one in found] == [len(one.words) for one in expected]
+    assert [one.spans for one in found] == [one.spans for one in expected]
 
 
 def test_unknown_output_format_is_an_error(world: World) -> None:

@@ -4,11 +4,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from ner_distill.runs.build import load_run
 from tests import corpora
-from tests.commands import Done, ok, settings
+from tests.commands import Done, ok, run, settings
 from tests.world import World
 
 QUICK = settings(*corpora.SMALL, "optim.epochs=1")
@@ -36,7 +37,7 @@ def test_teacher_learns_the_corpus(world: World) -> None:
 def test_run_directory_has_the_documented_files(world: World) -> None:
     names = {path.name for path in world.teacher.iterdir()}
     documented = {"config.toml", "labels.json", "model.safetensors", "vocabulary.json", "metrics.json", "metrics.jsonl"}
-    assert names - {"checkpoints", "tensorboard"} == documented | {"inputs.json", "log.txt"}
+    assert names - {"checkpoints", "tensorboard"} == documented | {"inputs.json", "log.txt", "environment.json"}
 
 
 def test_config_of_the_run_has_what_was_set_and_nothing_automatic(world: World) -> None:
@@ -155,3 +156,91 @@ def test_inputs_json_names_the_files_with_size_and_hash(world: World) -> None:
     [entry] = json.loads((world.teacher / "inputs.json").read_text())["train"]
     data = world.train.read_bytes()
     assert entry == {"name": str(world.train), "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+# ---- development data
+
+
+def without_dev(data: Path, out: Path, *options: str | Path) -> Done:
+    return ok("train-teacher", "--train", data / "train.conll", "--out", out, *QUICK, *options)
+
+
+def test_without_development_data_the_last_weights_are_kept(short: Path, tmp_path: Path) -> None:
+    three = settings("optim.epochs=3", "optim.lr=1e-9")  # no epoch scores better: of equals the last stays
+    done = without_dev(short, tmp_path / "alone", *three)
+    train(short, tmp_path / "with", *three)
+    assert weights(tmp_path / "alone") == weights(tmp_path / "with")
+    metrics = json.loads((tmp_path / "alone" / "metrics.json").read_text())
+    assert (metrics["best_epoch"], metrics["checkpoint"]) == (3, "last, no development data")
+    assert metrics["checkpoint_chosen_on"] == []
+    assert "dev" not in metrics
+    assert "no --dev: 3 epochs are trained, and the last weights kept" in done.err
+    assert "no development data chose them" in done.out
+    assert json.loads((tmp_path / "with" / "metrics.json").read_text())["checkpoint"] == "best on development data"
+
+
+def test_without_development_data_a_finished_run_is_finished(short: Path, tmp_path: Path) -> None:
+    without_dev(short, tmp_path / "run")
+    done = without_dev(short, tmp_path / "run", "--resume")
+    assert "this training is finished" in done.err
+    assert "no development data chose them" in done.out
+
+
+def test_what_needs_a_score_is_refused_without_development_data(short: Path, tmp_path: Path) -> None:
+    needs = settings("optim.patience=2", "loss.kind=pu", "loss.prior_from=dev")
+    done = run("train-teacher", "--train", short / "train.conll", "--out", tmp_path / "run", *QUICK, *needs)
+    assert done.code == 2
+    assert "optim.patience stops where the score on --dev does not rise" in done.err
+    assert 'loss.prior_from = "dev" counts the types of --dev' in done.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_teacher_with_folds_needs_no_development_data(short: Path, tmp_path: Path) -> None:
+    without_dev(short, tmp_path / "run", "--folds", "2")
+    assert "dev" not in json.loads((tmp_path / "run" / "metrics.json").read_text())
+
+
+def test_a_student_needs_no_development_data_either(short: Path, tmp_path: Path) -> None:
+    done = ok("train-student", "--gold", short / "train.conll", "--out", tmp_path / "run", *QUICK)
+    assert "no development data chose them" in done.out
+    assert load_run(tmp_path / "run").info.kind == "student"
+
+
+@pytest.mark.parametrize("kind", ["train-teacher", "train-student"])
+def test_development_data_without_an_entity_is_an_error(short: Path, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "dev.conll").write_text("It O\nrains O\n\nShe O\nsings O\n")
+    learned = "--train" if kind == "train-teacher" else "--gold"
+    files = (learned, short / "train.conll", "--dev", tmp_path / "dev.conll", "--out", tmp_path / "run")
+    done = run(kind, *files, *QUICK)
+    assert done.code == 2
+    assert "no entity in any of its 2 sentences, so it cannot choose an epoch" in done.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("shared", "warned"), [(4, True), (2, True), (1, False), (0, False)])
+def test_development_sentences_that_are_trained_on_are_said(tmp_path: Path, shared: int, warned: bool) -> None:
+    def sentences(names: str) -> str:
+        return "".join(f"{name} B-PER\nleft O\n\n" for name in names)
+
+    (tmp_path / "train.conll").write_text(sentences("abcd"))
+    (tmp_path / "dev.conll").write_text(sentences(("abcd"[:shared] + "wxyz")[:4]))
+    done = train(tmp_path, tmp_path / "run")
+    said = f"{shared / 4:.0%} of its sentences ({shared} of 4) stand in --train as well"
+    assert (said in done.err) == warned
+
+
+def test_few_development_entities_are_said(tmp_path: Path) -> None:
+    (tmp_path / "train.conll").write_text("Ann B-PER\nleft O\n")
+    (tmp_path / "dev.conll").write_text("Bo B-PER\nleft O\n")
+    assert "--dev has 1 entity in 1 sentence" in train(tmp_path, tmp_path / "run").err
+
+
+# ---- environment
+
+
+def test_a_run_keeps_what_it_was_trained_on(world: World) -> None:
+    kept = json.loads((world.teacher / "environment.json").read_text())
+    assert kept["threads"] == torch.get_num_threads()
+    assert kept["torch"] == torch.__version__.partition("+")[0] or kept["torch"] == torch.__version__
+    assert {"python", "numpy", "transformers", "tokenizers", "ner_distill", "processor", "device"} < kept.keys()
+    assert json.loads((world.teacher / "metrics.json").read_text())["environment"] == kept

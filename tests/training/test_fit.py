@@ -370,6 +370,16 @@ def test_of_equal_scores_the_later_weights_are_kept_and_patience_runs_on(tmp_pat
     assert_same(fit.model.state_dict(), seen[2])
 
 
+@pytest.mark.parametrize("settings", [{}, {"swa": True, "swa_start": 0.3}], ids=["plain", "averaged"])
+def test_without_a_score_the_last_weights_are_kept(tmp_path, settings):
+    seen = []
+    fit = new_fit(tmp_path / "none", epochs=3, evaluate=None, **settings)
+    assert fit.run().best_epoch == 2
+    new_fit(tmp_path / "scored", epochs=3, evaluate=scripted([0.9, 0.5, 0.1], seen), **settings).run()
+    assert_same(fit.model.state_dict(), seen[2])
+    assert "score" not in json.loads((tmp_path / "none" / "metrics.jsonl").read_text().splitlines()[0])
+
+
 def test_patience_goes_on_counting_after_a_resume(tmp_path):
     seen = []
     first = new_fit(tmp_path, epochs=9, patience=3, evaluate=scripted([0.6, 0.4], seen))

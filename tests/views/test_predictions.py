@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
 
 import pytest
 
+from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, Span
-from ner_distill.errors import ConfigError, DataError
+from ner_distill.errors import ConfigError
 from ner_distill.options.models import PredictOptions
+from ner_distill.pipelines.predict import Prediction
 from ner_distill.views.predictions import format_prediction, render, without_overlaps
 
 TEXTS = {
@@ -108,10 +111,35 @@ def test_conll_tags_adjacent_entities_apart_and_ends_with_a_newline():
     assert written == "Ana B-PER\nLópez I-PER\nEva B-PER\n. O\n"
 
 
-@pytest.mark.parametrize(("word", "problem"), [("New York", "holds white space"), ("", "is empty")])
-def test_conll_refuses_words_its_columns_cannot_hold(word, problem):
-    with pytest.raises(DataError, match=rf"sentence s1: word 2 .* {problem}.*`format` jsonl"):
-        format_prediction(words_only("in", word), [], "conll")
+def test_conll_counts_what_its_columns_cannot_hold_and_says_so_once():
+    said = io.StringIO()
+    spans = [(Span(0, 1, "work of art"), 0.9), (Span(0, 2, "work of art"), 0.8)]
+    predictions = [Prediction(words_only("New York", "", "is"), spans, None)] * 2
+    options = PredictOptions(model=Path("m"), format="conll")
+    lines = list(render(predictions, options, width=80, reporter=Reporter(stream=said)))
+    assert lines == ["New␣York B-work␣of␣art\n␣ I-work␣of␣art\nis O\n"] * 2
+    words, types, overlap = said.getvalue().splitlines()
+    assert words.startswith("warning: 4 words that columns cannot hold: written with ␣")
+    assert types.startswith("warning: types that columns cannot hold are written as work␣of␣art")
+    assert overlap.startswith("warning: 2 entities inside or across a longer one: left out")
+
+
+@pytest.mark.parametrize("style", ["jsonl", "inline"])
+def test_what_every_style_can_hold_is_no_matter_of_a_warning(style):
+    said = io.StringIO()
+    spans = [(Span(0, 1, "work of art"), 0.9), (Span(0, 2, "work of art"), 0.8)]
+    options = PredictOptions(model=Path("m"), format=style)
+    predictions = [Prediction(words_only("New York", "", "is"), spans, None)]
+    list(render(predictions, options, width=80, reporter=Reporter(stream=said)))
+    assert said.getvalue() == ""
+
+
+def test_inline_counts_entities_that_cross_a_longer_one():
+    said = io.StringIO()
+    predictions = [Prediction(words_only(*"abcd"), [(Span(0, 2, "PER"), 0.9), (Span(1, 4, "ORG"), 0.2)], None)]
+    options = PredictOptions(model=Path("m"), format="inline")
+    list(render(predictions, options, width=80, reporter=Reporter(stream=said)))
+    assert said.getvalue().startswith("warning: 1 entity across a longer one: left out")
 
 
 def test_without_overlaps_keeps_the_longest_then_the_more_confident():

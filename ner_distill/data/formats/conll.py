@@ -19,6 +19,7 @@ from ner_distill.data.formats.columns import (
 from ner_distill.data.formats.lines import Beginning, lines_of
 from ner_distill.data.formats.report import counted
 from ner_distill.data.formats.rows import Row, RowOptions
+from ner_distill.data.formats.standins import type_of_column
 from ner_distill.errors import DataError
 
 _NAMES = (".conll", ".bio", ".iob", ".iob2", ".bmes", ".bioes", ".bilou", ".biluo", ".conllu", ".conllup")
@@ -109,9 +110,7 @@ def _row(
     places = () if lines[-1] - lines[0] + 1 == len(lines) else tuple(lines)
     if bare_words:
         return Row(path, lines[0], id, words, lines_per_word=1, lines=places)
-    levels = [tuple(row[tag] for row in cells) for tag in columns.tags]
-    if columns.key is not None:
-        levels = [tuple(map(columns.tag, level)) for level in levels]
+    levels = [tuple(type_of_column(columns.tag(row[tag])) for row in cells) for tag in columns.tags]
     return Row(path, lines[0], id, words, levels[0], lines_per_word=1, inner_tags=tuple(levels[1:]), lines=places)
 
 

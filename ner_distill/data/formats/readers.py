@@ -113,6 +113,7 @@ def read_raw(
     unit: Unit,
     word_column: int | None = None,
     say: Callable[[str], None] | None = None,
+    every_line: bool = False,
 ) -> Iterator[Sentence]:
     """Sentences to label, as a stream in constant memory; labels of the files are ignored.
 
@@ -120,22 +121,25 @@ def read_raw(
     unit:          how texts are cut into words; words that a file gives stay as they are.
     word_column:   as in `read_corpus`.
     say:           is told what reading takes where it has to decide, and at the end what was repaired.
+    every_line:    lines of text and records without a word are sentences without words; else they are skipped.
     Ids are the file's own (taken as they are: whether they are unique would need all of them in memory), else
-    `name:line`. Lines and records without a word are skipped; line numbers count them.
+    `name:line`; line numbers count every line.
     Raises DataError as `read_corpus` does: for missing and empty files now, for a malformed line when it is reached.
     """
-    return _raw_sentences(_sources(paths, format), word_column, unit, say or (lambda message: None))
+    options = RowOptions(word_column, bare_words=True, blank_lines=every_line)
+    return _raw_sentences(_sources(paths, format), options, unit, say or (lambda message: None))
 
 
 def _raw_sentences(
-    sources: Sequence[_Source], word_column: int | None, unit: Unit, say: Callable[[str], None]
+    sources: Sequence[_Source], options: RowOptions, unit: Unit, say: Callable[[str], None]
 ) -> Iterator[Sentence]:
+    """`blank_lines` of the options: those without a word as well."""
     report = ReadReport(say=say)
-    options = RowOptions(word_column, bare_words=True, report=report)
+    options = replace(options, report=report)
     for source in sources:
         for row in source.rows(options):
             sentence = sentence_of(row, source.id_of(row), unit, "iob2", report)
-            if sentence.words:
+            if sentence.words or options.blank_lines:
                 yield sentence
     if not report.clean:
         say(report.summary())

@@ -15,7 +15,8 @@ from ner_distill.data.formats.tables import hf_rows, is_hf, is_parquet, parquet_
 
 
 def text_rows(path: str, options: RowOptions) -> Iterator[Row]:
-    return (Row(path, number, text=line) for number, line in lines_of(path, report=options.report) if line.strip())
+    lines = lines_of(path, report=options.report)
+    return (Row(path, number, text=line) for number, line in lines if options.blank_lines or line.strip())
 
 
 @dataclass(frozen=True)

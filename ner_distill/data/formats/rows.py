@@ -35,6 +35,7 @@ class RowOptions:
 
     word_column, tag_columns: of CoNLL files, from 0, -1 the last; None and (): as the file looks.
     bare_words:               no labels, and nothing of how they count.
+    blank_lines:              those of a text are rows as well.
     report:                   takes what is decided, dropped or repaired while lines become rows.
     """
 
@@ -42,6 +43,7 @@ class RowOptions:
     tag_columns: tuple[int, ...] = ()
     bare_words: bool = False
     report: ReadReport = field(default_factory=ReadReport)
+    blank_lines: bool = False
 
 
 @dataclass(frozen=True, slots=True)

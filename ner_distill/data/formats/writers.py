@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ner_distill.data.formats.standins import column_type, column_word
 from ner_distill.data.formats.tagging import Scheme, tags_from_spans
-from ner_distill.data.sentence import Sentence, without_overlap
+from ner_distill.data.sentence import Sentence, Span, without_overlap
 from ner_distill.errors import DataError
 from ner_distill.files import refuse_existing, replacing, write_error
-
-BLANK = "␣"
-"""What stands for white space inside a word of a CoNLL file (U+2423), and for an empty word."""
 
 
 def write_conll(
@@ -22,11 +19,12 @@ def write_conll(
 ) -> None:
     """Write `word TAG` lines and a blank line after each sentence.
 
-    What columns cannot hold is replaced or left out: white space inside a word becomes `BLANK`; of entities that
-    overlap the longest stay; ids, texts, offsets, `keep`, `weight` and `inside_words` are not written.
+    What columns cannot hold is replaced or left out: white space and control characters of words and types have
+    stand-ins (`standins.py`), of which reading turns those of types back; of entities that overlap the longest stay;
+    ids, texts, offsets, `keep`, `weight` and `inside_words` are not written.
 
-    Raises DataError for a sentence without labels or words and for a type with white space, RunError where the file
-    exists (and not `overwrite`) or cannot be written; then nothing is changed.
+    Raises DataError for a sentence without labels or words, RunError where the file exists (and not `overwrite`) or
+    cannot be written; then nothing is changed.
     """
     _write(path, (_conll(sentence, scheme) for sentence in sentences), overwrite)
 
@@ -48,15 +46,13 @@ def _conll(sentence: Sentence, scheme: Scheme) -> str:
     if sentence.spans is None or not sentence.words:
         what = "labels" if sentence.words else "words"
         raise DataError(f"sentence {sentence.id}: has no {what}; CoNLL files hold labelled sentences: write JSON Lines")
-    for span in sentence.spans:
-        if span.label.split() != [span.label]:
-            raise DataError(
-                f"sentence {sentence.id}: type {span.label!r} holds white space, which CoNLL columns cannot hold: "
-                "write JSON Lines"
-            )
-    words = [re.sub(r"\s", BLANK, word) or BLANK for word in sentence.words]
-    tags = tags_from_spans(without_overlap(sentence.spans), len(words), scheme)
-    return "".join(f"{word} {tag}\n" for word, tag in zip(words, tags, strict=True)) + "\n"
+    return columns_of_entities(sentence.words, without_overlap(sentence.spans), scheme) + "\n"
+
+
+def columns_of_entities(words: Sequence[str], spans: Sequence[Span], scheme: Scheme = "iob2") -> str:
+    """A `word TAG` line for each word, with stand-ins for what columns cannot hold. spans: none of them overlap."""
+    tags = tags_from_spans(spans, len(words), scheme)
+    return "".join(f"{column_word(word)} {column_type(tag)}\n" for word, tag in zip(words, tags, strict=True))
 
 
 def _record(sentence: Sentence) -> dict[str, Any]:

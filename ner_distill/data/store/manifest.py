@@ -176,6 +176,9 @@ def read_manifest(directory: Path) -> Manifest:
     Raises RunError where there is none, where it is of another kind or version, or is damaged.
     """
     path = directory / MANIFEST
+    if not directory.is_dir():
+        what = "is a file; expected the directory of" if directory.exists() else "no such directory; expected"
+        raise RunError(f"{directory}: {what} a soft-label store that label-unlabeled wrote")
     require_plain_files(directory, "store")
     try:
         data = path.read_bytes()

@@ -15,13 +15,15 @@ from ner_distill.data.lexicon.lexicon import LONGEST_NAME
 from ner_distill.data.sentence import separator
 from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, DataError
-from ner_distill.files import atomic_write_text, write_json
+from ner_distill.files import atomic_write_text, read_json, write_json
 from ner_distill.options.labels import GrowOptions
 from ner_distill.runs.build import load_run
 from ner_distill.runs.raw_text import cutting_for, said_where_cut
 from ner_distill.runtime.inference import best_device, predict_sentences
 
 DICTIONARIES = OutputKind("grow-dictionary", "dictionaries", (), can_resume=False, can_overwrite=False)
+POOR = 0.7
+"""Models whose F1 or precision is lower are warned of: of their names every third or more is none."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ def grow_dictionary(options: GrowOptions, reporter: Reporter | None = None) -> G
     unit, labels = cutting.unit, run.info.labels
     check_types(files, labels, model)
     dictionaries, _ = Dictionaries.read(files, unit=unit)
+    say_quality(model, reporter)
     tagger = run.tagger.to(best_device())
     text, format = list(options.text), options.format
     sentences = read_raw(text, format=format, unit=unit, word_column=options.word_column, say=reporter.info)
@@ -76,6 +79,24 @@ def grow_dictionary(options: GrowOptions, reporter: Reporter | None = None) -> G
     growth = grown(found, dictionaries, min_count=options.min_count, labels=labels)
     _write(growth, dictionaries, options)
     return growth
+
+
+def say_quality(model: Path, reporter: Reporter) -> None:
+    """Say how good the model was on its development data, by its `metrics.json`; warn where that is poor or unknown."""
+    file = model / "metrics.json"
+    figures = read_json(file, "") if file.is_file() else {}
+    try:
+        micro, on = figures["dev"]["micro"], ", ".join(map(str, figures["checkpoint_chosen_on"]))
+        f1, precision = (float(micro[name]) for name in ("f1", "precision"))
+    except (KeyError, TypeError, ValueError):
+        reporter.warn(f"{model}: no score on development data is known; its errors enter the dictionaries as names")
+        return
+    on = "".join(char if char.isprintable() else "\ufffd" for char in on)  # a run may come from anybody
+    said = f"{model}: F1 {100 * f1:.1f}, precision {100 * precision:.1f} on its development data ({on})"
+    if f1 < POOR or precision < POOR:
+        reporter.warn(f"{said}: much of what it finds is wrong, and enters the dictionaries as names; see `min_count`")
+    else:
+        reporter.info(said)
 
 
 def check_types(files: Iterable[str], labels: Sequence[str], model: Path) -> None:

@@ -141,6 +141,7 @@ class _Growing:
         teacher = TeacherOptions(train=[labelled], dev=options.dev, out=directory / "teacher")
         trained = train_teacher(self.config, teacher, self.reporter, unit=self.unit, resume="auto")
         self.reporter.log_to(options.out / "log.txt")
+        assert trained.scores is not None  # `dev` is asked for
         return trained.scores.micro.f1
 
     def _grow(self, directory: Path, number: int, options: GrowOptions, f1: float) -> GrowthRound:

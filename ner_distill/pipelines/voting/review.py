@@ -9,7 +9,7 @@ from typing import Any
 from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.sentence import Sentence, separator, unit_of
-from ner_distill.errors import ConfigError, DataError
+from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.files import refuse_existing, sha256_of
 from ner_distill.options.labels import ReviewOptions
 from ner_distill.pipelines.voting.review_files import SentenceVotes, hash_of, read_lines
@@ -25,7 +25,7 @@ def review(options: ReviewOptions, reporter: Reporter | None = None) -> dict[str
     Raises DataError where the file holds no votes or votes on other data, ConfigError where no entity is left,
     RunError where `out` exists (and not `overwrite`).
     """
-    path = options.votes / VOTES if options.votes.is_dir() else options.votes
+    path = _votes_file(options.votes)
     refuse_existing(options.out, overwrite=options.overwrite)
     sentences = [line for _, line in read_lines(path, SentenceVotes, "votes, as vote-labels writes them")]
     if options.data:
@@ -53,6 +53,18 @@ def review(options: ReviewOptions, reporter: Reporter | None = None) -> dict[str
         "sentences": [{"hash": hash_of(sentences[s].words), **sentences[s].model_dump()} for s in used],
         "queue": [[numbers[s], e] for s, e in queue],
     }
+
+
+def _votes_file(votes: Path) -> Path:
+    """Returns the file of votes at this place, or in this directory. Raises RunError where there is none."""
+    if not votes.exists():
+        raise RunError(f"{votes}: no such file or directory; expected {VOTES} of vote-labels, or the directory of it")
+    path = votes / VOTES if votes.is_dir() else votes
+    if path.exists():
+        return path
+    if not (votes / "voting.json").is_file():  # with which a voting begins
+        raise RunError(f"{votes}: has no {VOTES}; expected the directory that vote-labels wrote, or the file itself")
+    raise RunError(f"{votes}: this voting is not finished; go on with the same vote-labels command and `resume`")
 
 
 def _check_votes(path: Path, votes: Sequence[SentenceVotes], data: Sequence[Sentence]) -> None:

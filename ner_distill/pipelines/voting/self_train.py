@@ -203,6 +203,8 @@ class _SelfTraining:
 def _check(options: SelfTrainOptions) -> None:
     """Raise NerDistillError for options that make no sense, before files are read."""
     folds, problems = options.folds, []
+    if not options.dev:
+        problems.append("`dev` chooses the best round: give labelled sentences")
     if options.min_votes and not 2 <= options.min_votes <= folds:
         problems.append(f"`min_votes` {options.min_votes}: expected 2 to {folds} (`folds`), or 0 for all of them")
     if not 0 <= options.min_confidence < 1:

@@ -9,8 +9,9 @@ import pytest
 
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.formats.segment import segment
+from ner_distill.data.formats.standins import BLANK
 from ner_distill.data.formats.tagging import SCHEMES, Scheme
-from ner_distill.data.formats.writers import BLANK, write_conll, write_jsonl
+from ner_distill.data.formats.writers import write_conll, write_jsonl
 from ner_distill.data.sentence import Sentence, Span, Unit
 from ner_distill.errors import DataError, RunError
 
@@ -66,9 +67,42 @@ def test_conll_refuses_a_sentence_without_labels_and_leaves_no_file(tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_conll_refuses_a_type_with_white_space(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="sentence a: type 'my type' holds white space"):
-        write_conll([Sentence("a", ("w",), (Span(0, 1, "my type"),))], tmp_path / "out.conll")
+@pytest.mark.parametrize(
+    "label", ["work of art", " x ", "a\tb", "a\nb\r", "a\x1cb\x00", "O", "a-b", "작품", "a\u00a0b"]
+)
+def test_any_type_is_read_back_from_columns(label: str, tmp_path: Path) -> None:
+    spans = (Span(0, 2, label), Span(2, 3, label))
+    write_conll([Sentence("a", ("v", "w", "x", "y"), spans)], tmp_path / "out.conll")
+    (sentence,) = read_corpus([tmp_path / "out.conll"]).sentences
+    assert sentence.spans == spans
+
+
+ODD = (
+    *("New York", "", " ", "\u3000", "\t", "a\rb", "\x1c", "x\x00", "\x85", "\ufeff", "\u2028"),
+    *("#", "#NATO", "# id = 3", "-DOCSTART-", "-DOCSTART-x", "O", "B-PER", "1", "1-2"),
+    *("\u200b", "\u0301", "\ud7ff", "\U0001f469\u200d\U0001f467"),
+)
+
+
+@pytest.mark.parametrize("word", ODD, ids=ascii)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_word_that_columns_cannot_hold_is_still_one_word_with_its_tag(word: str, place: int, tmp_path: Path) -> None:
+    words = ["Ann", "Lee", "left"]
+    words[place] = word
+    spans = (Span(0, 2, "PER"),)
+    one, other = Sentence("a", tuple(words), spans), Sentence("b", ("Rome",), (Span(0, 1, "LOC"),))
+    write_conll([other, one, one, other], tmp_path / "out.conll")
+    read = read_corpus([tmp_path / "out.conll"]).sentences
+    assert [len(sentence.words) for sentence in read] == [1, 3, 3, 1]
+    assert [sentence.spans for sentence in read] == [other.spans, spans, spans, other.spans]
+
+
+@pytest.mark.parametrize("word", [word for word in ODD if word.strip() == word and word.isprintable() and word])
+def test_a_word_that_columns_can_hold_is_read_back_as_it_was(word: str, tmp_path: Path) -> None:
+    words = (word, word, "is", "in", "Rome")
+    write_conll([Sentence("a", words, ())], tmp_path / "out.conll")
+    (sentence,) = read_corpus([tmp_path / "out.conll"]).sentences
+    assert sentence.words == words or word.startswith(("-DOCSTART-", "New", "# id"))
 
 
 def test_existing_file_is_refused_and_kept(tmp_path: Path) -> None:

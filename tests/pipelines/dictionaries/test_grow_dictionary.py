@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from ner_distill.console import Reporter
 from ner_distill.data.lexicon.dictionaries import Dictionaries
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.options.labels import GrowOptions
-from ner_distill.pipelines.dictionaries.grow_dictionary import Growth, grown
+from ner_distill.pipelines.dictionaries.grow_dictionary import Growth, grown, say_quality
 from ner_distill.pipelines.dictionaries.grow_dictionary import grow_dictionary as grow
 from tests.commands import ok
 from tests.world import World
@@ -127,3 +129,22 @@ def test_the_command_says_what_is_new(world: World, people: Path, tmp_path: Path
     )  # fmt: skip
     number = len(json.loads((tmp_path / "new" / "summary.json").read_text("utf-8"))["added"]["PER"])
     assert f"PER {number}" in done.out
+
+
+@pytest.mark.parametrize(
+    ("figures", "expected"),
+    [
+        ({"f1": 0.9, "precision": 0.8}, "run: F1 90.0, precision 80.0 on its development data (dev.conll)\n"),
+        ({"f1": 0.3, "precision": 0.9}, "warning: {}: F1 30.0, precision 90.0 on its development data (dev.conll): m"),
+        ({"f1": 0.9, "precision": 0.3}, "warning: {}: F1 90.0, precision 30.0 on its development data (dev.conll): m"),
+        (None, "warning: {}: no score on development data is known"),
+    ],
+)
+def test_how_good_the_model_was_is_said(figures: dict[str, float] | None, expected: str, tmp_path: Path) -> None:
+    run, said = tmp_path / "run", io.StringIO()
+    run.mkdir()
+    if figures:
+        metrics = {"dev": {"micro": figures}, "checkpoint_chosen_on": ["dev.conll"]}
+        (run / "metrics.json").write_text(json.dumps(metrics))
+    say_quality(run, Reporter(stream=said))
+    assert expected.format(run) in said.getvalue()

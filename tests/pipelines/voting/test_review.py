@@ -405,3 +405,14 @@ def test_commands_say_what_they_did(votes: Path, data: Path) -> None:
     said = ok("apply-review", decisions, "--data", data, "--out", out).out
     assert "1 accepted as they are, 0 added, 1 removed, 0 corrected; 1 of 2 sentences changed" in said
     assert run("apply-review", decisions, "--data", data, "--out", out).code == 2
+
+
+def test_a_place_without_votes_is_named_for_what_it_is(tmp_path: Path) -> None:
+    options = {"out": tmp_path / "page.html"}
+    with pytest.raises(RunError, match=r"nowhere: no such file or directory; expected votes\.jsonl of vote-labels"):
+        collect(ReviewOptions(votes=tmp_path / "nowhere", **options))
+    with pytest.raises(RunError, match=r"has no votes\.jsonl; expected the directory that vote-labels wrote"):
+        collect(ReviewOptions(votes=tmp_path, **options))
+    (tmp_path / "voting.json").write_text("{}")
+    with pytest.raises(RunError, match="this voting is not finished; go on with the same vote-labels command"):
+        collect(ReviewOptions(votes=tmp_path, **options))
