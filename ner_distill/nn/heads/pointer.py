@@ -98,10 +98,12 @@ class PointerHead(SpanHead):
             return total + self.reading * weighted_sum(self._reading_loss(parts, allowed, gold), weight)
 
     def soft_loss(self, vectors: Tensor, mask: Tensor, probs: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Sum over sentences and types of log(1 + Σ e^{−s + log p}) + log(1 + Σ e^{s + log(1−p)}).
+        """Sum over sentences and types of log(1 + Σ e^{−s + log t}) + log(1 + Σ e^{s + log(1−t)}).
 
-        Where p is 0 or 1 this is `loss`; its least value is not 0 where probabilities are others.
-        Source: Su, "Multi-label cross-entropy with soft labels" (kexue.fm/archives/9064).
+        t = p² / (p² + (1−p)²): the loss is least where the scores are those of which p are the probabilities. Where p
+        is 0 or 1 this is `loss`; its least value is not 0 where probabilities are others.
+        Source: Su, "Multi-label cross-entropy with soft labels" (kexue.fm/archives/9064), whose least loss is at
+        p = σ(2s): it has p for t.
         """
         parts, allowed = self._prepared(vectors, mask)
         with _full_precision(vectors):
