@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from logging import ERROR
@@ -156,6 +157,12 @@ def position_limit(config: PretrainedConfig) -> int | None:
         padding = config.pad_token_id
         return positions - (padding if isinstance(padding, int) else 1) - 1
     return positions
+
+
+def has_segments(backbone: PreTrainedModel) -> bool:
+    """Has the encoder vectors for two segments (`token_type_ids`), such as question and sentence?"""
+    kinds = getattr(backbone.config, "type_vocab_size", None)
+    return isinstance(kinds, int) and kinds > 1 and "token_type_ids" in inspect.signature(backbone.forward).parameters
 
 
 def embedding_of(backbone: PreTrainedModel) -> nn.Embedding:

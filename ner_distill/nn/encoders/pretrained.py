@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ner_distill.nn.encoders.base import Encoder
-from ner_distill.nn.encoders.huggingface import embedding_of, layers_of
+from ner_distill.nn.encoders.huggingface import embedding_of, has_segments, layers_of
 
 Pooling = Literal["first", "mean"]
 
@@ -45,15 +45,20 @@ class PretrainedEncoder(Encoder):
         self.backbone = backbone
         self.pooling = pooling
         self.dim = int(backbone.config.hidden_size)
+        self.segments = has_segments(backbone)
         self.mix = LayerMix(self.dim, layers=min(4, len(layers_of(backbone)))) if layer_mix else None
 
     def embedding_layer(self) -> nn.Module:
         return embedding_of(self.backbone)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Keys as `PieceFeaturizer.collate` gives them."""
+        """Keys as `PieceFeaturizer.collate` gives them; those of its `segments` for encoders that have segments."""
+        segments = {"token_type_ids": inputs["piece_segments"]} if self._takes_segments(inputs) else {}
         output = self.backbone(
-            input_ids=inputs["pieces"], attention_mask=inputs["piece_mask"], output_hidden_states=self.mix is not None
+            input_ids=inputs["pieces"],
+            attention_mask=inputs["piece_mask"],
+            output_hidden_states=self.mix is not None,
+            **segments,
         )
         if self.mix is None:
             vectors = self._pool(output.last_hidden_state, inputs)
@@ -61,6 +66,9 @@ class PretrainedEncoder(Encoder):
             top = output.hidden_states[-len(self.mix.bias) :]
             vectors = self.mix(torch.stack([self._pool(states, inputs) for states in top]))
         return vectors.masked_fill(~inputs["mask"][..., None], 0.0)
+
+    def _takes_segments(self, inputs: dict[str, Tensor]) -> bool:
+        return self.segments and "piece_segments" in inputs
 
     def _pool(self, states: Tensor, inputs: dict[str, Tensor]) -> Tensor:
         """(windows, pieces, dim) → (batch, words, dim); rows outside the mask are anything finite."""
