@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from ner_distill.nn.encoders.architectures import has_segments, states_of
 from ner_distill.nn.encoders.base import Encoder
-from ner_distill.nn.encoders.huggingface import embedding_of, has_segments, layers_of
+from ner_distill.nn.encoders.huggingface import embedding_of, layers_of
 
 Pooling = Literal["first", "mean"]
 
@@ -53,22 +54,12 @@ class PretrainedEncoder(Encoder):
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """Keys as `PieceFeaturizer.collate` gives them; those of its `segments` for encoders that have segments."""
-        segments = {"token_type_ids": inputs["piece_segments"]} if self._takes_segments(inputs) else {}
-        output = self.backbone(
-            input_ids=inputs["pieces"],
-            attention_mask=inputs["piece_mask"],
-            output_hidden_states=self.mix is not None,
-            **segments,
-        )
-        if self.mix is None:
-            vectors = self._pool(output.last_hidden_state, inputs)
-        else:
-            top = output.hidden_states[-len(self.mix.bias) :]
-            vectors = self.mix(torch.stack([self._pool(states, inputs) for states in top]))
+        layers = 0 if self.mix is None else len(self.mix.bias)
+        segments = inputs.get("piece_segments") if self.segments else None
+        states = states_of(self.backbone, inputs["pieces"], inputs["piece_mask"], segments=segments, layers=layers)
+        pooled = [self._pool(each, inputs) for each in states]
+        vectors = pooled[0] if self.mix is None else self.mix(torch.stack(pooled))
         return vectors.masked_fill(~inputs["mask"][..., None], 0.0)
-
-    def _takes_segments(self, inputs: dict[str, Tensor]) -> bool:
-        return self.segments and "piece_segments" in inputs
 
     def _pool(self, states: Tensor, inputs: dict[str, Tensor]) -> Tensor:
         """(windows, pieces, dim) → (batch, words, dim); rows outside the mask are anything finite."""
