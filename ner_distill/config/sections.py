@@ -271,7 +271,7 @@ class MrcConfig(HeadConfig):
     kind: Literal["mrc"] = "mrc"
     questions: str = key("", 'TOML file with a question for each type, TYPE = "..." (empty: made from their names)')
     segments: bool = key(True, "BERT's kind of encoder is told by segment ids what is question and what is sentence")
-    match_hidden: Natural = key(
+    match_hidden: Annotated[int, Field(ge=0, le=65_536)] = key(
         256, "hidden units of the match of first and last word; 0 = none: then it cannot nest entities of one type"
     )
     start_weight: Rate = key(1.0, "weight of first words in the loss")
