@@ -10,7 +10,7 @@ from ner_distill.nn.spans import candidates, joined, soft_multilabel_terms, span
 
 
 def soft_multilabel_loss(scores: Tensor, probs: Tensor, candidates: Tensor) -> Tensor:
-    """log(1 + Σ e^{−s + log p}) + log(1 + Σ e^{s + log(1−p)}), (batch, types)."""
+    """log(1 + Σ e^{−s + log t}) + log(1 + Σ e^{s + log(1−t)}), t = p² / (p² + (1−p)²), (batch, types)."""
     return joined(soft_multilabel_terms(scores, probs, candidates)[None])
 
 

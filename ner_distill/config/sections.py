@@ -248,6 +248,7 @@ class PointerConfig(HeadConfig):
     head_dim: Width = key(64, "width of queries and keys (additive: of its hidden layer)")
     max_span: Natural = key(0, "longer entities are left out of training and never found, in words; 0 = any")
     reading_weight: Weight = key(0.0, "weight of the reading-comprehension objective: expected overlap with the entity")
+    reading_entropy: Weight = key(0.05, "weight, within that objective, of what keeps its distribution over spans wide")
 
 
 class GlobalPointerConfig(PointerConfig):
@@ -261,6 +262,7 @@ class AdditivePointerConfig(PointerConfig):
     """Sums of first and last word through a hidden layer."""
 
     kind: Literal["additive-pointer"] = "additive-pointer"
+    output_bias: bool = key(True, "a constant of each type in the score")
 
 
 class MrcConfig(HeadConfig):
@@ -268,6 +270,13 @@ class MrcConfig(HeadConfig):
 
     kind: Literal["mrc"] = "mrc"
     questions: str = key("", 'TOML file with a question for each type, TYPE = "..." (empty: made from their names)')
+    segments: bool = key(True, "BERT's kind of encoder is told by segment ids what is question and what is sentence")
+    match_hidden: Annotated[int, Field(ge=0, le=65_536)] = key(
+        256, "hidden units of the match of first and last word; 0 = none: then it cannot nest entities of one type"
+    )
+    start_weight: Rate = key(1.0, "weight of first words in the loss")
+    end_weight: Rate = key(1.0, "weight of last words")
+    match_weight: Rate = key(1.0, "weight of which first and last words belong together")
 
 
 AnyHeadConfig = Annotated[

@@ -86,7 +86,10 @@ def masked(values: Tensor, keep: Tensor) -> Tensor:
 
 
 def soft_multilabel_terms(scores: Tensor, probs: Tensor, candidates: Tensor) -> Tensor:
-    """The log of Σ e^{−s + log p} and that of Σ e^{s + log(1−p)}, of all spans or of a tile of first words.
+    """The log of Σ e^{−s + log t} and that of Σ e^{s + log(1−t)}, of all spans or of a tile of first words.
+
+    t = p² / (p² + (1−p)²), so that the loss is least exactly where every σ(s) is its p. With p itself in the place of
+    t, as the source has it, scores come to rest at half the logit of p, and 0.90 is learned as 0.75.
 
     scores:     (batch, types, first words, last words) float logits; anything where no candidate is.
     probs:      the same shape, float in [0, 1]; no gradient.
@@ -94,9 +97,11 @@ def soft_multilabel_terms(scores: Tensor, probs: Tensor, candidates: Tensor) -> 
     Returns: (2, batch, types) in the dtype of the scores. `joined` makes them a loss.
     """
     probs = probs.detach().to(scores.dtype)
+    of_gold, of_rest = probs.square(), (1 - probs).square()
+    both = of_gold + of_rest
     allowed = candidates[:, None]
-    gold = masked(probs.log() - scores, allowed & (probs > 0))
-    rest = masked(torch.log1p(-probs) + scores, allowed & (probs < 1))
+    gold = masked((of_gold / both).log() - scores, allowed & (of_gold > 0))
+    rest = masked((of_rest / both).log() + scores, allowed & (of_rest > 0))
     return torch.stack([log_sum_exp_of_table(gold), log_sum_exp_of_table(rest)])
 
 

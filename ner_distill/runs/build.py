@@ -170,7 +170,7 @@ def _built_teacher(
     auxiliary = auxiliary_heads(config.head, encoders[0].dim, tagset)
     evaluator = encoders[1] if len(encoders) > 1 else None
     model = Teacher(tagger, similarity, evaluator=evaluator, auxiliary=auxiliary)
-    featurizer = _featurizer(base, known, questions, info.unit)
+    featurizer = _featurizer(base, known, config.head, questions, info.unit)
     return Built(info, config, model, featurizer, knowledge=known, questions=questions)
 
 
@@ -181,14 +181,18 @@ def _tagger(
 
 
 def _featurizer(
-    base: Featurizer[Any], known: Knowledge, questions: Mapping[str, str] | None, unit: Unit
+    base: Featurizer[Any],
+    known: Knowledge,
+    head: sections.HeadConfig,
+    questions: Mapping[str, str] | None,
+    unit: Unit,
 ) -> Featurizer[Any]:
     featurizer = KnowledgeFeaturizer(base, known.sources) if known.sources else base
-    if questions is None:
+    if questions is None or not isinstance(head, sections.MrcConfig):
         return featurizer
     asked = [question_words(question, unit) for question in questions.values()]
     separator = base.tokenizer.sep_token if isinstance(base, PieceFeaturizer) else None
-    return QuestionFeaturizer(featurizer, asked, separator=separator or SEPARATOR)
+    return QuestionFeaturizer(featurizer, asked, separator=separator or SEPARATOR, segments=head.segments)
 
 
 def _hf_student(

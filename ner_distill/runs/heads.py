@@ -33,8 +33,14 @@ def new_head(config: sections.HeadConfig, dim: int, tagset: TagSet, loss: sectio
     if isinstance(config, sections.PointerConfig):
         options = {"head_dim": config.head_dim, "max_width": config.max_span}
         options |= {"smoothing": config.label_smoothing, "reading": config.reading_weight}
+        options |= {"reading_entropy": config.reading_entropy}
     if isinstance(config, sections.GlobalPointerConfig):
         options["rotary"] = config.rotary
+    if isinstance(config, sections.AdditivePointerConfig):
+        options["output_bias"] = config.output_bias
+    if isinstance(config, sections.MrcConfig):
+        weights = (config.start_weight, config.end_weight, config.match_weight)
+        options = {"hidden": config.match_hidden, "dropout": config.dropout, "weights": weights}
     return HEADS[config.kind].of_tags(dim, tags, **options)
 
 

@@ -13,6 +13,7 @@ voting/            of a teacher that was trained with folds: their voting, with 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +31,11 @@ from ner_distill.files import atomic_write_text, read_json, write_json
 FORMAT = 1
 VOTING = "voting"
 Kind = Literal["teacher", "student"]
+BEFORE: Mapping[str, Mapping[str, Any]] = {
+    "additive-pointer": {"output_bias": False},
+    "mrc": {"match_hidden": 0, "segments": False},
+}
+"""Kind of head → what a run had before its configuration could say it: all later ones say it."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,16 @@ def read_config(directory: Path, kind: type[Config]) -> Config:
         raise RunError(f"{path}: not found; this is not a run of ner-distill") from None
     except (ValueError, OSError, RecursionError) as error:
         raise RunError(f"{path}: cannot be read ({error}); the run is damaged") from None
-    return parse_config(kind, data, str(path))
+    return parse_config(kind, _as_then(data), str(path))
+
+
+def _as_then(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of a run with the keys that it does not have yet, as they were when there was no key."""
+    head = data.get("head")
+    kind = head.get("kind") if isinstance(head, Mapping) else None
+    if not isinstance(head, Mapping) or not isinstance(kind, str):
+        return dict(data)
+    return {**data, "head": {**BEFORE.get(kind, {}), **head}}
 
 
 def fold_teachers(run: Path) -> list[Path]:

@@ -349,8 +349,10 @@ def test_heads_and_tasks_that_are_for_teachers_are_refused_for_students(settings
     [
         ["head.kind=global-pointer", "head.rotary=false", "head.max_span=9", "head.reading_weight=0.2",
          "head.head_dim=32", "head.label_smoothing=0.1", "head.dropout_samples=2", "regularize.mixup=0.1"],
-        ["head.kind=additive-pointer", "head.head_dim=32", "head.boundary_weight=0.5"],
+        ["head.kind=additive-pointer", "head.head_dim=32", "head.boundary_weight=0.5", "head.output_bias=false"],
         ["head.kind=mrc", "head.questions=q.toml", "regularize.r_drop=0.1", "adversarial.kind=fgm"],
+        ["head.kind=mrc", "head.match_hidden=0", "head.segments=false", "head.start_weight=0.5", "head.end_weight=0.5",
+         "head.match_weight=2.0"],
         ["head.kind=crf-per-type", "head.main_type=PER", "head.main_type_weight=0.1", "regularize.mixup=0.1"],
         ["head.kind=crf", "head.task_weighting=log-sum", "similarity.weight=0.0", "head.boundary_weight=0.5"],
         ["adversarial.kind=vat", "adversarial.raw_text=['a.txt', 'b.txt']", "adversarial.on=weights"],

@@ -56,7 +56,8 @@ def looped_loss(table: Tensor, probs: Tensor) -> Tensor:
     for row, kind in product(range(5), range(2)):
         places = places_of()[row]
         values = [(table[row, kind, i, j].item(), probs[row, kind, i, j].item()) for i, j in places]
-        gold, rest = sum(p * exp(-s) for s, p in values), sum((1 - p) * exp(s) for s, p in values)
+        values = [(s, p * p / (p * p + (1 - p) ** 2)) for s, p in values]
+        gold, rest = sum(t * exp(-s) for s, t in values), sum((1 - t) * exp(s) for s, t in values)
         losses[row, kind] = log(1 + gold) + log(1 + rest)
     return losses
 
@@ -71,6 +72,34 @@ def test_soft_loss_matches_a_loop_over_candidates() -> None:
     probs = scores(seed=1).sigmoid()
     found = soft_multilabel_loss(scores(), probs, spans.candidates(MASK))
     torch.testing.assert_close(found, looped_loss(scores(), probs))
+
+
+def test_free_scores_that_learn_from_probabilities_become_these() -> None:
+    """0.90 is learned as 0.90: the loss is least where the scores are those of the probabilities.
+
+    It is convex (logs of sums of exponents of linear terms), so that where its gradient is 0 it is least.
+    """
+    probs = torch.tensor([0.90, 0.10, 0.5, 0.75, 0.999, 0.02, 1e-4, 0.6, 0.3, 0.95], dtype=torch.float64)
+    table = torch.zeros(1, 1, 2, 5, dtype=torch.float64, requires_grad=True)
+    every = torch.ones(1, 2, 5, dtype=torch.bool)
+    optimizer = torch.optim.LBFGS([table], max_iter=500, tolerance_grad=1e-9, line_search_fn="strong_wolfe")
+
+    def step() -> Tensor:
+        optimizer.zero_grad()
+        loss = soft_multilabel_loss(table, probs.view(1, 1, 2, 5), every).sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(step)
+    torch.testing.assert_close(table.detach().sigmoid().flatten(), probs, atol=1e-3, rtol=0)
+
+
+def test_probabilities_of_half_precision_and_of_next_to_nothing_give_finite_gradients() -> None:
+    table = scores((1, 1, 2, 3)).float().requires_grad_()
+    probs = torch.tensor([0.0, 1e-30, 6e-8, 0.5, 1 - 2**-11, 1.0]).view(1, 1, 2, 3)
+    for some in (probs, probs.half()):
+        loss = soft_multilabel_loss(table, some, torch.ones(1, 2, 3, dtype=torch.bool)).sum()
+        assert torch.autograd.grad(loss, table)[0].isfinite().all()
 
 
 def test_gradcheck_of_the_loss_of_gold_and_of_probabilities() -> None:

@@ -86,6 +86,22 @@ def test_max_span_leaves_out_longer_entities(kind: str) -> None:
     assert (places[:, 1] - places[:, 0]).unique().tolist() == [0, 1]
 
 
+def test_start_end_and_match_of_an_mrc_head_have_their_weights() -> None:
+    gold = Spans(torch.tensor([[0, 1, 3, 0], [1, 0, 1, 1]]))
+    names = ("start_weight", "end_weight", "match_weight")
+    whole, *less = (
+        span_head(kind="mrc", dropout=0.0, **weights).loss(VECTORS, MASK, gold)
+        for weights in ({}, *({name: 0.5} for name in names))
+    )
+    assert whole > max(less)
+    torch.testing.assert_close(sum((whole - one for one in less), torch.zeros(())), whole / 2)
+
+
+def test_the_match_of_an_mrc_head_has_as_many_hidden_units_as_asked_for() -> None:
+    sizes = [parameters(span_head(kind="mrc", match_hidden=hidden)) for hidden in (0, 7)]
+    assert sizes == [3 * 4 + 4 + 3, 2 * (4 + 1) + 7 * 4 + 7 + 7 * 4 + 7 + 1]
+
+
 @pytest.mark.parametrize("kind", POINTERS)
 @pytest.mark.parametrize("option", ["label_smoothing", "reading_weight"])
 def test_options_of_the_loss_change_the_loss_and_no_probability(kind: str, option: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from ner_distill.config import StudentConfig, TeacherConfig, load_config
 from ner_distill.data.tagset import TagSet
-from ner_distill.errors import RunError
+from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import read_json
 from ner_distill.runs.info import RunInfo, read_config, read_info, write_config, write_info
 
@@ -92,4 +92,30 @@ def test_a_damaged_configuration_is_named(tmp_path, content):
 
 def test_a_missing_configuration_says_that_this_is_no_run(tmp_path):
     with pytest.raises(RunError, match=r"config\.toml: not found; this is not a run"):
+        read_config(tmp_path, TeacherConfig)
+
+
+@pytest.mark.parametrize(
+    ("kind", "before"),
+    [
+        ("mrc", {"match_hidden": 0, "segments": False}),
+        ("additive-pointer", {"output_bias": False}),
+    ],
+)
+def test_a_run_that_does_not_know_a_key_is_what_runs_were_before_the_key(tmp_path, kind, before):
+    config = load_config(TeacherConfig, None, [f"head.kind={kind}"])
+    write_config(tmp_path, config)
+    lines = (tmp_path / "config.toml").read_text("utf-8").splitlines()
+    old = [line for line in lines if line.partition(" ")[0] not in before]
+    assert len(old) == len(lines) - len(before)
+    (tmp_path / "config.toml").write_text("\n".join(old), "utf-8")
+    found = read_config(tmp_path, TeacherConfig)
+    assert {key: getattr(found.head, key) for key in before} == before
+    assert {key: getattr(config.head, key) for key in before} != before
+
+
+@pytest.mark.parametrize("content", [b"head = 3", b"[head]\nkind = ['mrc']", b"[head]\nkind = 'none'"])
+def test_a_head_of_no_kind_is_refused(tmp_path, content):
+    (tmp_path / "config.toml").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"config\.toml: head"):
         read_config(tmp_path, TeacherConfig)

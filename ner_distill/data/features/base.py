@@ -39,6 +39,10 @@ class Featurizer(Part[F]):
     def collate(self, batch: Sequence[F]) -> dict[str, Tensor]:
         """The tensors of a batch, `mask` (batch, words) bool among them, True = the word exists."""
 
+    def segments(self, batch: Sequence[F], firsts: Sequence[int]) -> dict[str, Tensor]:
+        """More tensors of a batch, of sentences whose first so many words are a part of their own; none by default."""
+        return {}
+
     def in_windows(self, features: F) -> bool:
         """Is the sentence too long for the encoder, so that it is read in more than one window?"""
         return False

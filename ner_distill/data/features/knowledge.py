@@ -27,6 +27,9 @@ class KnowledgeFeaturizer(Featurizer[tuple[Any, ...]]):
     def size(self, features: tuple[Any, ...]) -> int:
         return self.base.size(features[0])
 
+    def segments(self, batch: Sequence[tuple[Any, ...]], firsts: Sequence[int]) -> dict[str, Tensor]:
+        return self.base.segments([features[0] for features in batch], firsts)
+
     def in_windows(self, features: tuple[Any, ...]) -> bool:
         return self.base.in_windows(features[0])
 

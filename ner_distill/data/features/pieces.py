@@ -180,6 +180,20 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
         arrays = {"pieces": pieces, "piece_mask": piece_mask, "piece_word": piece_word, "word_piece": word_piece}
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
+    def segments(self, batch: Sequence[PieceFeatures], firsts: Sequence[int]) -> dict[str, Tensor]:
+        """piece_segments (windows, pieces) long: 0 up to the last piece of the first part, 1 behind it, 0 at padding.
+
+        A window behind the first part has 0 at its opening special piece alone.
+        """
+        rows = []
+        for features, first in zip(batch, firsts, strict=True):
+            ends = _ends(features.lengths)
+            for window in features.windows:
+                before = int(ends[min(max(first, window.start), window.end)] - ends[window.start])
+                behind = int(ends[window.end] - ends[window.start]) - before
+                rows.append([0] * (len(self._before) + before) + [1] * (behind + len(self._after)))
+        return {"piece_segments": pad_rows(rows, max(map(len, rows), default=self.limit - self._room))}
+
     def save(self, directory: Path) -> None:
         self.tokenizer.save_pretrained(directory)
         sizes = {"max_pieces": self.limit, "overlap": None}  # None, half a window: earlier versions read it

@@ -160,15 +160,21 @@ class QuestionFeaturizer(Featurizer[QuestionFeatures]):
     base:      the featurizer of the encoder (with what is known of words, if that is so).
     questions: of each type, in the order of the types, its words.
     separator: the word between; for a pretrained encoder its tokenizer's separating piece.
+    segments:  tell the encoder question (separator included) and sentence apart, where it has a way (BERT's segments).
 
     A row too long for the encoder is read in windows like any long sentence, and words of its later windows are read
     without the question. `counts` says of how many sentences that is so; shorter questions or a larger window help.
     """
 
     def __init__(
-        self, base: Featurizer[Any], questions: Sequence[Sequence[str]], *, separator: str = SEPARATOR
+        self,
+        base: Featurizer[Any],
+        questions: Sequence[Sequence[str]],
+        *,
+        separator: str = SEPARATOR,
+        segments: bool = False,
     ) -> None:
-        self.base = base
+        self.base, self.segmented = base, segments
         self.prefixes = tuple((*question, separator) for question in questions)
         self._counts: Counter[str] = Counter({CUT: 0})
 
@@ -194,13 +200,17 @@ class QuestionFeaturizer(Featurizer[QuestionFeatures]):
         return self.base.innermost()
 
     def collate(self, batch: Sequence[QuestionFeatures]) -> dict[str, Tensor]:
-        """The base's tensors of all rows, row = sentence · types + type, the base's `mask` as `question_mask`; and
+        """The base's tensors of all rows, row = sentence · types + type, its `mask` as `question_mask` (where
+        `segmented` also what its `segments` gives); and
 
         mask            (batch, words) bool, True = the word exists.
         question_places (batch · types, words) long, where each word of the sentence stands in the row; 0 at padding.
         """
-        inputs = self.base.collate([row for features in batch for row in self._rows(features.words)])
+        rows = [row for features in batch for row in self._rows(features.words)]
+        inputs = self.base.collate(rows)
         inputs["question_mask"] = inputs["mask"]
+        if self.segmented:
+            inputs |= self.base.segments(rows, [len(prefix) for prefix in self.prefixes] * len(batch))
         lengths = torch.tensor([len(features.words) for features in batch], dtype=torch.long)
         steps = torch.arange(int(lengths.max()) if batch else 0)
         mask = steps < lengths[:, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -90,18 +91,28 @@ def has_token_classifier(config: PretrainedConfig) -> bool:
     return type(config) in MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING
 
 
-def states_of(backbone: PreTrainedModel, pieces: Tensor, mask: Tensor, *, layers: int = 0) -> list[Tensor]:
+def has_segments(backbone: PreTrainedModel) -> bool:
+    """Has the encoder vectors for two segments (`token_type_ids`), such as question and sentence?"""
+    kinds = getattr(backbone.config, "type_vocab_size", None)
+    return isinstance(kinds, int) and kinds > 1 and "token_type_ids" in inspect.signature(backbone.forward).parameters
+
+
+def states_of(
+    backbone: PreTrainedModel, pieces: Tensor, mask: Tensor, *, segments: Tensor | None = None, layers: int = 0
+) -> list[Tensor]:
     """The states (rows, pieces, dim) of the last layer, or with `layers` of the last so many.
 
     pieces: (rows, pieces) long; mask: (rows, pieces) bool, True = not padding, which stands at the end of a row.
+    segments: (rows, pieces) long, for what `has_segments`; None = all 0.
     """
     if backbone.config.model_type not in UNPADDED:
-        return _states(backbone(input_ids=pieces, attention_mask=mask, output_hidden_states=layers > 0), layers)
+        return _states(backbone, layers, segments, input_ids=pieces, attention_mask=mask)
     lengths = mask.sum(dim=1)
     found: list[Tensor] = []
     for length in lengths.unique().tolist():
         rows = (lengths == length).nonzero()[:, 0]
-        states = _states(backbone(input_ids=pieces[rows, :length], output_hidden_states=layers > 0), layers)
+        of_rows = None if segments is None else segments[rows, :length]
+        states = _states(backbone, layers, of_rows, input_ids=pieces[rows, :length])
         if not found:
             found = [each.new_zeros(*pieces.shape, each.shape[-1]) for each in states]
         padded = [nn.functional.pad(each, (0, 0, 0, pieces.shape[1] - length)) for each in states]
@@ -109,5 +120,8 @@ def states_of(backbone: PreTrainedModel, pieces: Tensor, mask: Tensor, *, layers
     return found
 
 
-def _states(output: Any, layers: int) -> list[Tensor]:
+def _states(backbone: PreTrainedModel, layers: int, segments: Tensor | None, **inputs: Tensor) -> list[Tensor]:
+    if segments is not None:
+        inputs["token_type_ids"] = segments
+    output = backbone(**inputs, output_hidden_states=layers > 0)
     return list(output.hidden_states[-layers:]) if layers else [output.last_hidden_state]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from ner_distill.nn.encoders.architectures import states_of
+from ner_distill.nn.encoders.architectures import has_segments, states_of
 from ner_distill.nn.encoders.base import Encoder
 from ner_distill.nn.encoders.huggingface import embedding_of, layers_of
 
@@ -46,15 +46,17 @@ class PretrainedEncoder(Encoder):
         self.backbone = backbone
         self.pooling = pooling
         self.dim = int(backbone.config.hidden_size)
+        self.segments = has_segments(backbone)
         self.mix = LayerMix(self.dim, layers=min(4, len(layers_of(backbone)))) if layer_mix else None
 
     def embedding_layer(self) -> nn.Module:
         return embedding_of(self.backbone)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Keys as `PieceFeaturizer.collate` gives them."""
+        """Keys as `PieceFeaturizer.collate` gives them; those of its `segments` for encoders that have segments."""
         layers = 0 if self.mix is None else len(self.mix.bias)
-        states = states_of(self.backbone, inputs["pieces"], inputs["piece_mask"], layers=layers)
+        segments = inputs.get("piece_segments") if self.segments else None
+        states = states_of(self.backbone, inputs["pieces"], inputs["piece_mask"], segments=segments, layers=layers)
         pooled = [self._pool(each, inputs) for each in states]
         vectors = pooled[0] if self.mix is None else self.mix(torch.stack(pooled))
         return vectors.masked_fill(~inputs["mask"][..., None], 0.0)

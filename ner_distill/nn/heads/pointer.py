@@ -22,8 +22,6 @@ TILE = {"cpu": 2**19}
 """Numbers (sentences × spans × types or hidden units) that are computed at once: what caches hold; elsewhere `KEPT`."""
 KEPT = 2**24
 """Above so many numbers in all, tiles are computed again in the backward pass instead of kept for it."""
-READING_ENTROPY = 0.05
-"""λ: weight, within the reading-comprehension objective, of what keeps its distribution wide."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,7 @@ class PointerHead(SpanHead):
     max_width: spans of more words are no candidates; 0 = any width.
     smoothing: ε: gold is learned as 1 − ε, and the other candidates of a sentence share another ε in each type.
     reading:   weight of the reading-comprehension objective, see `_reading_loss`; 0 = none.
+    reading_entropy: λ, weight within that objective of what keeps its distribution wide.
 
     An entity is what scores above 0; nested ones come for free. Losses and marginals are computed for some first
     words at a time, above `KEPT` numbers once more in the backward pass, so that memory stays small.
@@ -70,11 +69,13 @@ class PointerHead(SpanHead):
         max_width: int = 0,
         smoothing: float = 0.0,
         reading: float = 0.0,
+        reading_entropy: float = 0.05,
         **form: Any,
     ) -> None:
         super().__init__()
         self.form: SpanScores = self.form_type(dim, types, **form)
-        self.max_width, self.smoothing, self.reading = max_width, smoothing, reading
+        self.max_width, self.smoothing = max_width, smoothing
+        self.reading, self.reading_entropy = reading, reading_entropy
 
     def scores(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """(batch, types, words, words) float32 logits; the dtype's lowest number where there is no candidate."""
@@ -98,10 +99,12 @@ class PointerHead(SpanHead):
             return total + self.reading * weighted_sum(self._reading_loss(parts, allowed, gold), weight)
 
     def soft_loss(self, vectors: Tensor, mask: Tensor, probs: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Sum over sentences and types of log(1 + Σ e^{−s + log p}) + log(1 + Σ e^{s + log(1−p)}).
+        """Sum over sentences and types of log(1 + Σ e^{−s + log t}) + log(1 + Σ e^{s + log(1−t)}).
 
-        Where p is 0 or 1 this is `loss`; its least value is not 0 where probabilities are others.
-        Source: Su, "Multi-label cross-entropy with soft labels" (kexue.fm/archives/9064).
+        t = p² / (p² + (1−p)²): the loss is least where the scores are those of which p are the probabilities. Where p
+        is 0 or 1 this is `loss`; its least value is not 0 where probabilities are others.
+        Source: Su, "Multi-label cross-entropy with soft labels" (kexue.fm/archives/9064), whose least loss is at
+        p = σ(2s): it has p for t.
         """
         parts, allowed = self._prepared(vectors, mask)
         with _full_precision(vectors):
@@ -186,7 +189,7 @@ class PointerHead(SpanHead):
     def _reading_loss(self, parts: Parts, allowed: Tensor, gold: Spans) -> Tensor:
         """(batch, types) −Σ p · f1 + λ Σ p log p, p the softmax of all candidates; 0 for a type without gold.
 
-        f1(i, j): the best overlap F1, in words, of the span with a gold span of its type; λ: `READING_ENTROPY`.
+        f1(i, j): the best overlap F1, in words, of the span with a gold span of its type; λ: `reading_entropy`.
         """
         row, start, end, kind = gold.places.unbind(1)
         possible = allowed[row, start, end - 1].to(parts[0].dtype)
@@ -203,7 +206,7 @@ class PointerHead(SpanHead):
         totals, f1, score = (torch.stack(tiles) for tiles in self._over_tiles(parts, allowed, work))
         shares = totals.softmax(0)  # of all probability, by tile
         total, f1, score = totals.logsumexp(0), (shares * f1).sum(0), (shares * score).sum(0)
-        return asked.view_as(f1) * (READING_ENTROPY * (score - total) - f1)
+        return asked.view_as(f1) * (self.reading_entropy * (score - total) - f1)
 
     def _prepared(self, vectors: Tensor, mask: Tensor) -> tuple[Parts, Tensor]:
         """The parts of the scores, and (batch, words, words) the candidates."""

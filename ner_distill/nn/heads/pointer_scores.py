@@ -90,18 +90,18 @@ class SharedProductScores(SpanScores):
 
 
 class AdditiveScores(SpanScores):
-    """s(i, j) = w · tanh(W [h_i; h_j] + b), w of each type; W in two halves, so that words are projected once.
+    """s(i, j) = w · tanh(W [h_i; h_j] + b) + c, w and c of each type; W in two halves, words are projected once.
 
-    head_dim: rows of W. It has no notion of positions beyond those in the vectors.
+    head_dim: rows of W. It has no notion of positions beyond those in the vectors. output_bias: is there a c?
     Source: Wang et al., COLING 2020, "TPLinker" (handshaking kernel).
     """
 
-    def __init__(self, dim: int, types: int, *, head_dim: int = 64) -> None:
+    def __init__(self, dim: int, types: int, *, head_dim: int = 64, output_bias: bool = True) -> None:
         super().__init__()
         self.types, self.channels = types, max(types, head_dim)
         self.begin = nn.Linear(dim, head_dim)
         self.end = nn.Linear(dim, head_dim, bias=False)
-        self.weights = nn.Linear(head_dim, types, bias=False)
+        self.weights = nn.Linear(head_dim, types, bias=output_bias)
 
     def forward(self, vectors: Tensor) -> Parts:
         """What a word gives as first and as last one: (batch, hidden, words, 1) each."""
@@ -113,6 +113,8 @@ class AdditiveScores(SpanScores):
         hidden = torch.tanh(begins[:, :, first] + ends[:, :, last].transpose(2, 3))  # (batch, hidden, first, last)
         weights = self.weights.weight.to(hidden.dtype).expand(len(hidden), -1, -1)
         wide = bias[:, None].expand(-1, self.types, -1, -1)
+        if self.weights.bias is not None:
+            wide = wide + self.weights.bias.to(hidden.dtype)[:, None, None]
         return torch.baddbmm(wide.flatten(2), weights, hidden.flatten(2)).view(wide.shape)
 
 

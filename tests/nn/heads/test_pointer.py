@@ -95,7 +95,8 @@ def shared_score(form: SharedProductScores, vectors: Tensor, kind: int, i: int, 
 def additive_score(form: AdditiveScores, vectors: Tensor, kind: int, i: int, j: int) -> float:
     whole = torch.cat([form.begin.weight, form.end.weight], 1)  # W of [h_i; h_j]
     hidden = (whole @ torch.cat([vectors[i], vectors[j]]) + form.begin.bias).tolist()
-    return sum(w * tanh(x) for w, x in zip(form.weights.weight[kind].tolist(), hidden, strict=True))
+    constant = 0.0 if form.weights.bias is None else form.weights.bias[kind].item()
+    return constant + sum(w * tanh(x) for w, x in zip(form.weights.weight[kind].tolist(), hidden, strict=True))
 
 
 def looped_scores(one: PointerHead, vectors: Tensor, max_width: int = 0) -> Tensor:
@@ -155,6 +156,11 @@ def test_scores_without_rotary_positions_match_a_loop() -> None:
     torch.testing.assert_close(one.scores(word_vectors(), MASK), looped_scores(one, word_vectors()))
 
 
+def test_scores_of_the_additive_form_without_a_constant_match_a_loop() -> None:
+    one = head("additive", output_bias=False)
+    torch.testing.assert_close(one.scores(word_vectors(), MASK), looped_scores(one, word_vectors()))
+
+
 @EVERY
 def test_non_candidates_score_the_lowest_number(kind: str) -> None:
     scores = head(kind).scores(word_vectors(), MASK)
@@ -209,7 +215,8 @@ def overlap_f1(one: tuple[int, int], other: tuple[int, int]) -> float:
 @pytest.mark.usefixtures("form")
 def test_reading_objective_matches_a_loop(kind: str, max_width: int) -> None:
     plain, reading = (
-        head(kind, max_width=max_width, reading=weight).loss(word_vectors(), MASK, GOLD).item() for weight in (0.0, 2.0)
+        head(kind, max_width=max_width, reading=weight, reading_entropy=0.3).loss(word_vectors(), MASK, GOLD).item()
+        for weight in (0.0, 2.0)
     )
     table, expected = looped_scores(head(kind), word_vectors()), 0.0
     for row, of_type in product(range(len(MASK)), range(TYPES)):
@@ -220,7 +227,7 @@ def test_reading_objective_matches_a_loop(kind: str, max_width: int) -> None:
             total = sum(exp(table[row, of_type, i, j].item()) for i, j in places)
             for i, j in places:
                 p = exp(table[row, of_type, i, j].item()) / total
-                expected += 0.05 * p * log(p) - p * max(overlap_f1((i, j), one) for one in gold)
+                expected += 0.3 * p * log(p) - p * max(overlap_f1((i, j), one) for one in gold)
     assert reading - plain == pytest.approx(2 * expected)
 
 
