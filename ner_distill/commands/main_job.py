@@ -36,8 +36,9 @@ def train_teacher(options: TeacherOptions, settings: Settings) -> None:
     from ner_distill.pipelines.train_teacher import train_teacher as run
     from ner_distill.pipelines.voting.train_voted import train_voted
 
-    if options.folds == 0 and options.changed("action", "jobs"):
-        raise ConfigError("`action` and `jobs` are of the voting: give `folds` as well")
+    voting = ("action", "jobs", "repeats", "threshold", "min_votes", "epsilon")
+    if options.folds == 0 and (changed := options.changed(*voting)):
+        raise ConfigError(f"{', '.join(f'`{name}`' for name in changed)}: of the voting; give `folds` as well")
     config = load_config(TeacherConfig, settings.config, settings.set)
     trained = train_voted(config, options) if options.folds else run(config, options)
     if trained.main:
