@@ -102,8 +102,13 @@ def _word_conflicts(config: TeacherConfig) -> Iterator[str]:
     vectors = features.char_vectors or features.bigram_vectors
     if _changed(features, "spelling_dim") and not (features.pinyin or features.glyph):
         yield "features.spelling_dim has no use without features.pinyin or features.glyph"
-    if _changed(features, "gazetteer_dim") and not features.gazetteers:
-        yield "features.gazetteer_dim has no use without features.gazetteers"
+    if _changed(features, "gazetteer_dim") and not features.gazetteers and features.train_lists == "none":
+        yield "features.gazetteer_dim has no use without features.gazetteers or features.train_lists"
+    if features.train_lists == "none":
+        for key in _changed(features, "train_lists_outside", "train_lists_most", "train_lists_folds"):
+            yield f"features.{key} has no use without features.train_lists"
+    elif isinstance(config.head, sections.MrcConfig):
+        yield "features.train_lists: an mrc head reads questions and sentences as one, whose fold nothing tells"
     if _changed(features, "tune_vectors") and not vectors:
         yield "features.tune_vectors has no use without features.char_vectors or features.bigram_vectors"
     if isinstance(encoder, sections.PretrainedEncoderConfig):

@@ -174,6 +174,14 @@ class FeaturesConfig(Section):
     spelling_dim: Count = key(64, "width of the vectors of pinyin and of glyph")
     gazetteers: dict[str, Files] = key({}, 'lists of known entities: {TYPE = "file" or ["file", ...]}')
     gazetteer_dim: Count = key(32, "width of the vector of what the lists say")
+    train_lists: Literal["none", "all", "main-type", "unambiguous"] = key(
+        "none",
+        "lists of the training data's entities, for its own sentences out of fold: forms of several types stand on all "
+        "their lists, on that of the most frequent type, or on none",
+    )
+    train_lists_outside: Fraction = key(0.5, "leave out forms of which a greater share stands outside of entities")
+    train_lists_most: Natural = key(0, "leave out forms that are entities more often; 0 = none")
+    train_lists_folds: Annotated[int, Field(ge=2)] = key(5, "folds; a sentence knows the entities of the others")
     char_vectors: str = key(
         "", "word2vec text file for words (characters); its width must be encoder.word_dim (scratch only)"
     )

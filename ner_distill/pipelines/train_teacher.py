@@ -100,7 +100,8 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
     rates = None
     if isinstance(config.loss, PuConfig):
         rates = pu_rates(config.loss, data.info.labels, data.sentences, data.development, reporter)
-    built = new_teacher(config, data.info, [sentence.words for sentence in data.sentences], reporter)
+    words = [sentence.words for sentence in data.sentences]
+    built = new_teacher(config, data.info, words, reporter, labelled=data.sentences)
     if rates is not None and isinstance(built.tagger.head, PuHead):
         built.tagger.head.set_rates(*rates)
     session.begin(record)

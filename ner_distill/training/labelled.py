@@ -37,7 +37,7 @@ class LabelledData:
         pair_target: str = "type",
     ) -> None:
         self.featurizer = featurizer
-        self.features = [featurizer.features(sentence.words) for sentence in sentences]
+        self.features = [featurizer.training_features(sentence.words) for sentence in sentences]
         self.sizes = list(map(featurizer.size, self.features))
         self.words = sum(len(sentence.words) for sentence in sentences)
         flat = [without_overlap(sentence.spans or ()) for sentence in sentences]
