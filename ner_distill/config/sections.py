@@ -345,6 +345,10 @@ class PuConfig(LossConfig):
     gamma: Rate | Literal["usual"] = key(
         "usual", "weight of labels that are missed (usual: 1, or 1 / prior of each type if bounded)"
     )
+    negatives_stand_for: Fraction = key(
+        0.0,
+        "how much words that are surely of no entity stand for all such words (PNU learning); 0 = each for itself",
+    )
 
 
 AnyLossConfig = Annotated[

@@ -51,6 +51,8 @@ class Sentence:
              `text` is.
     keep:    for each word, does its label count in a loss? None = all do. The encoder reads all words alike.
     weight:  of the whole sentence in the losses of training.
+    negative: for each word, did somebody say that it is surely part of no entity? None = of none. Words of `spans` are
+             none of these: where both are said, the entity counts (`sure_negatives`).
     """
 
     id: str
@@ -61,6 +63,7 @@ class Sentence:
     lang: str | None = None
     keep: tuple[bool, ...] | None = None
     weight: float = 1.0
+    negative: tuple[bool, ...] | None = None
 
     def __post_init__(self) -> None:
         if (self.text is None) != (self.offsets is None):
@@ -69,6 +72,8 @@ class Sentence:
             raise ValueError(f"sentence {self.id}: {len(self.words)} words but {len(self.offsets)} offsets")
         if self.keep is not None and len(self.keep) != len(self.words):
             raise ValueError(f"sentence {self.id}: {len(self.words)} words but {len(self.keep)} values of keep")
+        if self.negative is not None and len(self.negative) != len(self.words):
+            raise ValueError(f"sentence {self.id}: {len(self.words)} words but {len(self.negative)} values of negative")
         if not (math.isfinite(self.weight) and self.weight >= 0):
             raise ValueError(f"sentence {self.id}: weight must be a number of 0 or more, found {self.weight}")
         for span in self.spans or ():
@@ -79,6 +84,14 @@ class Sentence:
     def counted(self) -> tuple[bool, ...]:
         """For each word, does its label count? `keep`, or True for all."""
         return self.keep or (True,) * len(self.words)
+
+    @property
+    def sure_negatives(self) -> tuple[bool, ...]:
+        """For each word, is it surely part of no entity? `negative`, but for the words of `spans`."""
+        if self.negative is None:
+            return (False,) * len(self.words)
+        inside = covered(self.spans or ())
+        return tuple(sure and word not in inside for word, sure in enumerate(self.negative))
 
 
 def labels_of(sentences: Sequence[Sentence]) -> tuple[str, ...]:

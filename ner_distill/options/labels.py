@@ -92,6 +92,9 @@ class LabelDictionaryOptions(DictionaryOptions, RawText, UnitOptions, Overwrite)
         "RULE",
     )
     fold_case: bool = option(False, "Match without regard to case.")
+    unlabelled: Literal["keep", "mask"] = option(
+        "keep", "With `negative`: words neither in a name nor negative: keep, or mask (they count in no loss).", "NAME"
+    )
 
 
 class GrowOptions(DictionaryOptions, RawText, Output):

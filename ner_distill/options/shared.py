@@ -132,3 +132,4 @@ class DictionaryOptions(Options):
     """Lists of names by type."""
 
     dictionary: Sequence[str] = required("Names of this type, one a line. Repeatable.", "TYPE=FILE")
+    negative: Sequence[Path] = option((), "Words that are surely of no entity, one a line. Repeatable.", "FILE")

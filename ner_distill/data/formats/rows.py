@@ -39,7 +39,7 @@ class Row:
 
     path, line:     where it stands; line 0 where a file is one row.
     lines_per_word: 1 where each word has a line of its own.
-    keep, weight:   as of a `Sentence`.
+    keep, weight, negative: as of a `Sentence`.
     flat:           the format knows no nested entities: of two that overlap the longer one stays.
     """
 
@@ -56,6 +56,7 @@ class Row:
     lines_per_word: int = 0
     keep: tuple[bool, ...] | None = None
     weight: float = 1.0
+    negative: tuple[bool, ...] | None = None
     flat: bool = False
 
     def line_of(self, word: int) -> int:
@@ -69,12 +70,28 @@ def sentence_of(row: Row, id: str, unit: Unit, scheme: Scheme, report: ReadRepor
         words = tuple(_without_surrogates(word, row, report) for word in row.words or ())
         spans = _tagged(row, scheme, report) if row.tags is not None else row.spans
         spans = None if spans is None else tuple(sorted(spans))
-        return Sentence(id, words, spans, lang=row.lang, keep=row.keep, weight=row.weight)
+        sentence = Sentence(id, words, spans, lang=row.lang, keep=row.keep, weight=row.weight, negative=row.negative)
+        return _without_contradiction(sentence, row)
     text = _without_surrogates(row.text, row, report)
     offsets = row.offsets if row.offsets is not None else segment(text, unit)[1]
     cut = tuple(text[start:end] for start, end in offsets)
     spans = None if row.entities is None else _spans(row, text, offsets, report)
-    return Sentence(id, cut, spans, text, offsets, row.lang, row.keep, row.weight)
+    return _without_contradiction(
+        Sentence(id, cut, spans, text, offsets, row.lang, row.keep, row.weight, row.negative), row
+    )
+
+
+def _without_contradiction(sentence: Sentence, row: Row) -> Sentence:
+    """The sentence. Raises DataError where a word of an entity is said to be of none."""
+    for span in sentence.spans or () if sentence.negative is not None else ():
+        if any(sentence.negative[span.start : span.end]):
+            surface = " ".join(sentence.words[span.start : span.end])
+            raise DataError.at(
+                row.path,
+                row.line_of(span.start),
+                f"'negative' says of a word of {span.label} {surface!r} that it is surely of no entity; correct one",
+            )
+    return sentence
 
 
 def scheme_error(row: Row, error: TagError) -> DataError:
@@ -142,8 +159,9 @@ def row_of_record(record: Mapping[str, Any], path: str, line: int, *, bare_words
 
     Keys: `words` (or `tokens`) with `tags` (or `ner_tags`), or with `entities` in words (`start_word`, `end_word`,
     `label`); or `text` with `entities` in characters (`start`, `end`, `label`) and perhaps the `offsets` of its words;
-    `id` and `lang` where there are any; `keep`, for each word whether its label counts (a text needs `offsets` for it),
-    and `weight` of the sentence. Other keys are ignored, None counts as absent.
+    `id` and `lang` where there are any; `keep`, for each word whether its label counts, and `negative`, for each word
+    whether it is surely of no entity (a text needs `offsets` for them), and `weight` of the sentence. Other keys are
+    ignored, None counts as absent.
     bare_words: take no labels, and nothing of how they count. Raises DataError that names what is wrong.
     """
     try:
@@ -225,19 +243,23 @@ def _offsets(value: Any, text: str) -> Offsets:
 
 
 def _weights(present: Mapping[str, Any], words: int | None) -> dict[str, Any]:
-    """`keep` and `weight`; words: how many the record says there are, None where it has a text that is not cut."""
-    keep, weight = present.get("keep"), present.get("weight", 1.0)
-    if keep is not None:
-        if words is None:
-            raise ValueError("'keep' is for each word, and a text is cut into words as it is read: give 'offsets'")
-        if not isinstance(keep, list | tuple) or not all(isinstance(item, bool) for item in keep):
-            raise ValueError(f"'keep' must be a list of true and false, found {_short(keep)}")
-        if len(keep) != words:
-            raise ValueError(f"expected 'keep' for each word, found {words} words and {len(keep)} values")
-        keep = tuple(keep)
+    """`keep`, `negative`, `weight`; words: how many the record has, None where it has a text that is not cut."""
+    weight = present.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
         raise ValueError(f"'weight' must be a number of 0 or more, found {_short(weight)}")
-    return {"keep": keep, "weight": float(weight)}
+    of_words = {key: _of_words(key, present[key], words) for key in ("keep", "negative") if key in present}
+    return {"weight": float(weight), **of_words}
+
+
+def _of_words(key: str, value: Any, words: int | None) -> tuple[bool, ...]:
+    """What a key says of each word."""
+    if words is None:
+        raise ValueError(f"'{key}' is for each word, and a text is cut into words as it is read: give 'offsets'")
+    if not isinstance(value, list | tuple) or not all(isinstance(item, bool) for item in value):
+        raise ValueError(f"'{key}' must be a list of true and false, found {_short(value)}")
+    if len(value) != words:
+        raise ValueError(f"expected '{key}' for each word, found {words} words and {len(value)} values")
+    return tuple(value)
 
 
 def _entities(value: Any, keys: tuple[str, str]) -> list[Entity]:

@@ -160,12 +160,14 @@ def count_votes(
 ) -> tuple[VotedEntity, ...]:
     """The given and the predicted entities of a sentence, sorted, with their votes.
 
-    predictions: out-of-fold, one of each repeat.
+    predictions: out-of-fold, one of each repeat. What they find on words that are surely of no entity is left out.
     on_given:    do the models vote on given entities? Not where they were trained on these.
     """
     given = set(sentence.spans or ())
-    entities = []
+    entities, negative = [], sentence.sure_negatives
     for span in sorted(given.union(*(prediction.found for prediction in predictions))):
+        if any(negative[span.start : span.end]):
+            continue
         judges = predictions if on_given or span not in given else ()
         asked = [prediction for prediction in judges if span.label in prediction.labels]
         votes = sum(span in prediction.found for prediction in asked)

@@ -83,6 +83,7 @@ def grow_rounds(config: TeacherConfig, options: GrowOptions, reporter: Reporter 
     unit, development = _read(config, options, lists)
     inputs = {"text": fingerprints(options.text), "dev": fingerprints(options.dev), **inputs_of(config)}
     inputs |= {f"dictionary {label}": fingerprints(files) for label, files in lists.items()}
+    inputs |= {"negative": fingerprints(options.negative)} if options.negative else {}
     inputs |= {"model": fingerprints([model / "labels.json", model / "model.safetensors"])} if model else {}
     if options.resume:
         resumable([*options.text, *options.dev])
@@ -126,7 +127,12 @@ class _Growing:
         labelled = directory / "labelled.jsonl"
         if not labelled.exists():
             labels = LabelDictionaryOptions(
-                dictionary=options.dictionary, text=options.text, out=labelled, unit=self.unit, format=options.format
+                dictionary=options.dictionary,
+                negative=options.negative,
+                text=options.text,
+                out=labelled,
+                unit=self.unit,
+                format=options.format,
             )
             label_dictionary(labels, self.reporter)
         teacher = TeacherOptions(train=[labelled], dev=options.dev, out=directory / "teacher")
@@ -191,7 +197,7 @@ def _read(config: TeacherConfig, options: GrowOptions, lists: dict[str, list[Pat
     unit = info.unit if info else unit_of_raw(text, options.format, "auto")
     quiet = Reporter(quiet=True)  # each training says again what is odd
     development = read_development(options.dev, unit, labels, ReadOptions(), quiet)
-    dictionaries, _ = Dictionaries.read(lists, unit=unit)
+    dictionaries, _ = Dictionaries.read(lists, unit=unit, negative=options.negative)
     missing = set(lists)
     for sentence in read_raw(list(text), format=options.format, unit=unit):
         missing.difference_update(span.label for span in dictionaries.find(sentence.words).spans)

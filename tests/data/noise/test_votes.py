@@ -315,3 +315,11 @@ def test_votes_of_a_type_that_can_never_be_reached_are_refused() -> None:
         Rules(min_votes_of={"PER": 3}).check(2, LABELS)
     with pytest.raises(ConfigError, match="`min_votes` PRE=1: no such type; the data has LOC, PER"):
         Rules(min_votes_of={"PRE": 1}).check(2, LABELS)
+
+
+def test_nothing_is_found_on_words_that_are_surely_of_no_entity() -> None:
+    told = replace(SENTENCE, negative=tuple(word in range(ROME.start, ROME.end) for word in range(len(SENTENCE.words))))
+    assert ROME in voted(*TWO)
+    assert ROME not in voted(*TWO, sentence=told)
+    changed, _ = after("relabel", says(ANA, ROME), says(ANA, ROME), sentence=told)
+    assert ROME not in (changed.spans or ())
