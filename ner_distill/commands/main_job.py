@@ -24,8 +24,9 @@ def train_teacher(options: TeacherOptions, settings: Settings) -> None:
 
     Files may be CoNLL columns, JSON Lines, CLUENER, CMeEE, CCF 2020 or hf:NAME/CONFIG/SPLIT.
 
-    With --folds K the labels are voted on first (see vote-labels), and the teacher learns from what is left of them.
-    The fold teachers stay in the run: label-unlabeled --teacher RUN --min-votes N lets them vote on raw text.
+    With --folds K the labels are voted on first (see vote-labels, whose --repeats, --threshold, --min-votes, --epsilon
+    and --action these are), and the teacher learns from what is left of them. The fold teachers stay in the run:
+    label-unlabeled --teacher RUN --min-votes N lets them vote on raw text.
 
     The run directory holds config.toml, labels.json, model.safetensors, the vocabulary or tokenizer, metrics.json,
     metrics.jsonl and log.txt.

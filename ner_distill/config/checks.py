@@ -124,6 +124,11 @@ def _pu_conflicts(config: TeacherConfig) -> Iterator[str]:
         yield f'loss.kind = "pu" has a classifier of words for its head, found head.kind = "{head.kind}"; leave it out'
     for key in _changed(head, "boundary_weight", "main_type_weight", "label_smoothing"):
         yield f'head.{key} takes words without a label as of no type, which loss.kind = "pu" must not'
+    if config.features.train_lists != "none":
+        yield (
+            'features.train_lists makes lists of the labels, and labels that loss.kind = "pu" is for come from lists: '
+            "each word of a list would be known as a label; leave it out"
+        )
     if config.similarity.weight:
         yield 'similarity.weight takes words without a label as of no type: with loss.kind = "pu" it is 0'
     if head.task_weighting != "sum":

@@ -24,8 +24,8 @@ class ByType(Generic[N]):
         return self.of_types.get(label, self.general)
 
     @property
-    def values(self) -> tuple[N, ...]:
-        return (self.general, *self.of_types.values())
+    def values(self) -> list[N]:
+        return [self.general, *self.of_types.values()]
 
     @property
     def plain(self) -> N | list[str]:

@@ -220,6 +220,8 @@ def _train_lists(
         f"features.train_lists: {sizes} forms{_cleaned(left_out)}; {found.known(labelled):.0%} of the entities stand "
         "on the lists of the other folds"
     )
+    if empty := [label for label, forms in found.lists.items() if not forms]:
+        reporter.warn(f"features.train_lists: no form is left for a list of {', '.join(empty)}")
     return found
 
 

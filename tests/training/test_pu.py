@@ -117,6 +117,7 @@ def test_a_prior_is_set_on_the_command_line(setting: str) -> None:
         (["loss.kind=pu", "head.label_smoothing=0.1"], r"head\.label_smoothing takes words without a label"),
         (["loss.kind=pu", "head.boundary_weight=0.1"], r"head\.boundary_weight takes words without a label"),
         (["loss.kind=pu", "similarity.weight=0.3"], r"similarity\.weight takes words without a label"),
+        (["loss.kind=pu", "features.train_lists=all"], r"features\.train_lists makes lists of the labels"),
         (["loss.kind=pu", "head.task_weighting=log-sum"], r"with loss\.kind = \"pu\" there is one"),
         (["loss.kind=pu", "loss.prior={PER = 1.5}"], r"loss\.prior=.*: input should be less than 1"),
     ],
