@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from ner_distill.errors import ConfigError
 
-N = TypeVar("N", int, float)
+N = TypeVar("N", bound=float)
 GivenByType = int | float | Sequence[str]
 """One number, or texts such as `"0.9"` (of all types) and `"PER=0.7"` (of one)."""
 

@@ -97,7 +97,7 @@ class LabelDictionaryOptions(DictionaryOptions, RawText, UnitOptions, Overwrite)
     )
 
 
-class GrowOptions(DictionaryOptions, RawText, Output):
+class GrowOptions(DictionaryOptions, RawText, UnitOptions, Output):
     """Options of `grow-dictionary`."""
 
     dictionary: Sequence[str] = required("The dictionaries so far. Repeatable.", "TYPE=FILE")

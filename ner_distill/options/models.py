@@ -8,7 +8,7 @@ from typing import Literal
 
 from ner_distill.options.by_type import GivenByType
 from ner_distill.options.declare import Options, option, required
-from ner_distill.options.shared import FileOptions, Files, Output, RawText
+from ner_distill.options.shared import FileOptions, Files, Output, RawText, UnitOptions
 
 
 class LabelOptions(Options):
@@ -32,7 +32,7 @@ class LabelOptions(Options):
     )
 
 
-class LabelUnlabeledOptions(LabelOptions, RawText, Output):
+class LabelUnlabeledOptions(LabelOptions, RawText, UnitOptions, Output):
     """Options of `label-unlabeled`."""
 
     teacher: Sequence[Path] = required("Run of train-teacher. Repeatable: probabilities are averaged.", "RUN")
@@ -52,7 +52,7 @@ class EvaluateOptions(ModelOptions, FileOptions):
     json: Path | None = option(None, "Write the figures to this file as well.", "FILE")
 
 
-class PredictOptions(ModelOptions):
+class PredictOptions(ModelOptions, UnitOptions):
     """Options of `predict`."""
 
     text: Files = option(("-",), "Text, a sentence a line; - is standard input (default). Repeatable.", "FILE")

@@ -23,6 +23,7 @@ class DevelopmentSet:
     A word that does not count (`Sentence.keep`) has no say: a gold or predicted entity that contains one is left out.
 
     gold: the entities of each sentence that count. left_out: how many others there are. files: where they are from.
+    inside_words: the types of those that begin or end inside a word, one for each: they count as missed.
     """
 
     def __init__(
@@ -30,15 +31,22 @@ class DevelopmentSet:
     ) -> None:
         self.files = files
         self.keep = kept_words(sentences)[1]
-        self.gold = self._counting([sentence.spans or () for sentence in sentences])
-        self.left_out = sum(len(sentence.spans or ()) for sentence in sentences) - sum(map(len, self.gold))
+        self.gold = self._counting([sentence.exact for sentence in sentences])
+        inside = self._counting([sentence.inside_words for sentence in sentences])
+        self.inside_words = [span.label for spans in inside for span in spans]
+        self.left_out = sum(len(one.exact) + len(one.inside_words) for one in sentences) - self.support
         self.features = [featurizer.features(sentence.words) for sentence in sentences]
         self.featurizer, self.tagset = featurizer, tagset
+
+    @property
+    def support(self) -> int:
+        """How many entities count."""
+        return sum(map(len, self.gold)) + len(self.inside_words)
 
     def scores(self, tagger: Tagger) -> Scores:
         """Exact-span scores over the labels of the tag set and those of the data."""
         predicted = predict_spans(tagger, self.featurizer, self.tagset, self.features)
-        return score(self.gold, self._counting(predicted), self.tagset.labels)
+        return score(self.gold, self._counting(predicted), self.tagset.labels, inside_words=self.inside_words)
 
     def _counting(self, spans: Sequence[Sequence[Span]]) -> list[Sequence[Span]]:
         if self.keep is None:
@@ -49,9 +57,14 @@ class DevelopmentSet:
         ]
 
     def warn_left_out(self, name: str, reporter: Reporter) -> None:
-        """Warn of entities that do not count, if there are any; `name` is the setting that names the data."""
+        """Warn of entities that do not count or cannot be found; `name` is the setting that names the data."""
+        if self.inside_words:
+            reporter.warn(
+                f"{name}: {len(self.inside_words):,} of {self.support:,} entities begin or end inside a word: each "
+                "counts as missed; another `unit` may cut the text where they do"
+            )
         if self.left_out:
-            count = self.left_out + sum(map(len, self.gold))
+            count = self.left_out + self.support
             reporter.warn(
                 f"{name}: {self.left_out:,} of {count:,} entities are masked (keep): they do not count, nor does "
                 "what is found there"

@@ -79,8 +79,8 @@ class Dictionaries:
 
     def _lexicon(self, entries: Sequence[str]) -> Lexicon:
         forms = dict.fromkeys(entries, 0)
-        if self.unit == "word":
-            forms |= dict.fromkeys((" ".join(segment(entry, "word")[0]) for entry in entries), 0)
+        if self.unit != "character":
+            forms |= dict.fromkeys((" ".join(segment(entry, self.unit)[0]) for entry in entries), 0)
         return Lexicon(forms, separator=separator(self.unit), fold_case=self.fold_case)
 
     def is_negative(self, form: str) -> bool:

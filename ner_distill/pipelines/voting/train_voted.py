@@ -52,7 +52,7 @@ def train_voted(
         _require_same_rules(options, voting)
     if not options.resume or begun:
         RUN.check(out, resume=options.resume, overwrite=options.overwrite)
-    data = read_teacher_data(config, options, reporter, unit=unit)
+    data = read_teacher_data(config, options, reporter, unit=options.unit if unit == "auto" else unit)
     plan = VotingPlan(config, _vote_options(options), data.sentences, data.info.unit)
     plan.open()
     if options.overwrite:
