@@ -44,8 +44,8 @@ class LabelledData:
         self.tags = [tagset.encode(one, len(sentence.words)) for one, sentence in zip(flat, sentences, strict=True)]
         self.spans = [tagset.places(sentence.spans or ()) for sentence in sentences]
         self.partly_kept, self.keep = kept_words(sentences)
-        negative = [sentence.sure_negatives for sentence in sentences]
-        self.negative = negative if any(map(any, negative)) else None
+        said = any(any(sentence.negative or ()) for sentence in sentences)
+        self.negative = [sentence.sure_negatives for sentence in sentences] if said else None
         weights = [sentence.weight for sentence in sentences]
         self.weights = weights if any(weight != 1 for weight in weights) else None
         self.budget, self.seed = budget, seed
