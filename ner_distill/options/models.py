@@ -8,7 +8,7 @@ from typing import Literal
 
 from ner_distill.options.by_type import GivenByType
 from ner_distill.options.declare import Options, option, required
-from ner_distill.options.shared import FileOptions, Files, Output, RawText, UnitOptions
+from ner_distill.options.shared import FileOptions, Files, Output, RawText, UnitOptions, WordColumn
 
 
 class LabelOptions(Options):
@@ -52,7 +52,7 @@ class EvaluateOptions(ModelOptions, FileOptions):
     json: Path | None = option(None, "Write the figures to this file as well.", "FILE")
 
 
-class PredictOptions(ModelOptions, UnitOptions):
+class PredictOptions(ModelOptions, UnitOptions, WordColumn):
     """Options of `predict`."""
 
     text: Files = option(("-",), "Text, a sentence a line; - is standard input (default). Repeatable.", "FILE")

@@ -60,10 +60,10 @@ def label_dictionary(options: LabelDictionaryOptions, reporter: Reporter | None 
     if options.unlabelled == "mask" and not options.negative:
         raise ConfigError("`unlabelled` mask leaves no word outside of entities to learn from: give `negative` FILE")
     files = parse_dictionaries(options.dictionary)
-    unit = unit_of_raw(text, format, options.unit)
+    unit = unit_of_raw(text, format, options.unit, options.word_column)
     dictionaries = _read_dictionaries(files, unit, options, reporter)
     matched = Matched(forms={label: Counter() for label in files}, negative=0 if options.negative else None)
-    sentences = read_raw(text, format=format, unit=unit)
+    sentences = read_raw(text, format=format, unit=unit, word_column=options.word_column, say=reporter.info)
     with reporter.progress("labelling", total=count_sentences(text, format=format), unit="sentences") as progress:
 
         def labelled() -> Iterator[Sentence]:
