@@ -51,7 +51,7 @@ def common(
 def main() -> None:
     """Entry point: errors meant for the user are printed without a traceback."""
     from ner_distill.console import Reporter
-    from ner_distill.errors import NerDistillError
+    from ner_distill.errors import NerDistillError, harmless
     from ner_distill.options import spelled
 
     Reporter.spell = staticmethod(spelled)
@@ -63,7 +63,7 @@ def main() -> None:
     try:
         app()
     except NerDistillError as error:
-        sys.stderr.write(f"error: {spelled(str(error))}\n")
+        sys.stderr.write(f"error: {harmless(spelled(str(error)))}\n")
         sys.exit(error.exit_code)
     except SystemExit as end:
         # typer catches Ctrl-C itself and ends with 130, in silence
