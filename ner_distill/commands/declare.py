@@ -86,11 +86,13 @@ def _parameter(kind: type[Options], field: dataclasses.Field[Any]) -> inspect.Pa
 
 
 def _type_of(annotation: Any) -> Any:
-    """The type that typer reads: a sequence is a list; what may be a name or a path is a name (`-`, `hf:...`).
+    """The type that typer reads: a sequence is a list, also where a number may stand for it; what may be a name or a
+    path is a name (`-`, `hf:...`).
 
     Choices are names, too: `Options` checks them.
     """
-    if get_origin(annotation) is Sequence:
-        (inner,) = get_args(annotation)
-        return GenericAlias(list, (str if inner == str | Path else inner,))
+    for part in (annotation, *get_args(annotation)):
+        if get_origin(part) is Sequence:
+            (inner,) = get_args(part)
+            return GenericAlias(list, (str if inner == str | Path else inner,))
     return str if choices_of(annotation) else annotation

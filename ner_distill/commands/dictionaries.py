@@ -20,7 +20,9 @@ def label_dictionary(options: LabelDictionaryOptions) -> None:
     """Label raw text with dictionaries: lists of names by type.
 
     From the left, at each place the longest name that begins and ends with a word. Text is read as a stream: its size
-    does not matter. What dictionaries miss has no label: train on the result with --set loss.kind=pu.
+    does not matter. What dictionaries miss has no label: train on the result with --set loss.kind=pu. Words of
+    --negative are surely of no entity, and such a training is told so; with --unlabelled mask any other training learns
+    from these and the names alone.
 
     Example: ner-distill label-dictionary --dictionary PER=people.txt --text raw.txt --out labelled.jsonl
     """
@@ -63,4 +65,5 @@ def grow_dictionary(options: GrowOptions, settings: Settings) -> None:
     typer.echo(
         f"{options.out}: new names: {added}; not added: {growth.rare:,} found too rarely, "
         f"{growth.several:,} with several types, {growth.elsewhere:,} that stand under another type"
+        + (f", {growth.negative:,} surely of no entity" if options.negative else "")
     )

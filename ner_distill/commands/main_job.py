@@ -24,8 +24,9 @@ def train_teacher(options: TeacherOptions, settings: Settings) -> None:
 
     Files may be CoNLL columns, JSON Lines, CLUENER, CMeEE, CCF 2020 or hf:NAME/CONFIG/SPLIT.
 
-    With --folds K the labels are voted on first (see vote-labels), and the teacher learns from what is left of them.
-    The fold teachers stay in the run: label-unlabeled --teacher RUN --min-votes N lets them vote on raw text.
+    With --folds K the labels are voted on first (see vote-labels, whose --repeats, --threshold, --min-votes, --epsilon
+    and --action these are), and the teacher learns from what is left of them. The fold teachers stay in the run:
+    label-unlabeled --teacher RUN --min-votes N lets them vote on raw text.
 
     The run directory holds config.toml, labels.json, model.safetensors, the vocabulary or tokenizer, metrics.json,
     metrics.jsonl and log.txt.
@@ -36,8 +37,9 @@ def train_teacher(options: TeacherOptions, settings: Settings) -> None:
     from ner_distill.pipelines.train_teacher import train_teacher as run
     from ner_distill.pipelines.voting.train_voted import train_voted
 
-    if options.folds == 0 and options.changed("action", "jobs"):
-        raise ConfigError("`action` and `jobs` are of the voting: give `folds` as well")
+    voting = ("action", "jobs", "repeats", "threshold", "min_votes", "epsilon")
+    if options.folds == 0 and (changed := options.changed(*voting)):
+        raise ConfigError(f"{', '.join(f'`{name}`' for name in changed)}: of the voting; give `folds` as well")
     config = load_config(TeacherConfig, settings.config, settings.set)
     trained = train_voted(config, options) if options.folds else run(config, options)
     if trained.main:

@@ -117,8 +117,13 @@ def _word_conflicts(config: TeacherConfig) -> Iterator[str]:
     vectors = features.char_vectors or features.bigram_vectors
     if _changed(features, "spelling_dim") and not (features.pinyin or features.glyph):
         yield "features.spelling_dim has no use without features.pinyin or features.glyph"
-    if _changed(features, "gazetteer_dim") and not features.gazetteers:
-        yield "features.gazetteer_dim has no use without features.gazetteers"
+    if _changed(features, "gazetteer_dim") and not features.gazetteers and features.train_lists == "none":
+        yield "features.gazetteer_dim has no use without features.gazetteers or features.train_lists"
+    if features.train_lists == "none":
+        for key in _changed(features, "train_lists_outside", "train_lists_most", "train_lists_folds"):
+            yield f"features.{key} has no use without features.train_lists"
+    elif isinstance(config.head, sections.MrcConfig):
+        yield "features.train_lists: an mrc head reads questions and sentences as one, whose fold nothing tells"
     if _changed(features, "tune_vectors") and not vectors:
         yield "features.tune_vectors has no use without features.char_vectors or features.bigram_vectors"
     if isinstance(encoder, sections.PretrainedEncoderConfig):
@@ -134,6 +139,11 @@ def _pu_conflicts(config: TeacherConfig) -> Iterator[str]:
         yield f'loss.kind = "pu" has a classifier of words for its head, found head.kind = "{head.kind}"; leave it out'
     for key in _changed(head, "boundary_weight", "main_type_weight", "label_smoothing"):
         yield f'head.{key} takes words without a label as of no type, which loss.kind = "pu" must not'
+    if config.features.train_lists != "none":
+        yield (
+            'features.train_lists makes lists of the labels, and labels that loss.kind = "pu" is for come from lists: '
+            "each word of a list would be known as a label; leave it out"
+        )
     if config.similarity.weight:
         yield 'similarity.weight takes words without a label as of no type: with loss.kind = "pu" it is 0'
     if head.task_weighting != "sum":

@@ -206,6 +206,16 @@ class FeaturesConfig(Section):
     spelling_dim: Width = key(64, "width of the vectors of pinyin and of glyph")
     gazetteers: dict[str, Files] = key({}, 'lists of known entities: {TYPE = "file" or ["file", ...]}')
     gazetteer_dim: Width = key(32, "width of the vector of what the lists say")
+    train_lists: Literal["none", "all", "main-type", "unambiguous"] = key(
+        "none",
+        "lists of the training data's entities, for its own sentences out of fold: forms of several types stand on all "
+        "their lists, on that of the most frequent type, or on none",
+    )
+    train_lists_outside: Fraction = key(0.5, "leave out forms of which a greater share stands outside of entities")
+    train_lists_most: Natural = key(0, "leave out forms that are entities more often; 0 = none")
+    train_lists_folds: Annotated[int, Field(ge=2, le=1_000)] = key(
+        5, "folds; a sentence knows the entities of the others"
+    )
     char_vectors: str = key(
         "", "word2vec text file for words (characters); its width must be encoder.word_dim (scratch only)"
     )
@@ -391,6 +401,10 @@ class PuConfig(LossConfig):
     joint: bool = key(True, "types compete while they are learned; false: a binary task each")
     gamma: Rate | Literal["usual"] = key(
         "usual", "weight of labels that are missed (usual: 1, or 1 / prior of each type if bounded)"
+    )
+    negatives_stand_for: Fraction = key(
+        0.0,
+        "how much words that are surely of no entity stand for all such words (PNU learning); 0 = each for itself",
     )
 
 

@@ -31,6 +31,7 @@ class Batch:
     spans:         (spans, 4) long, all gold entities: row, first word, end (half-open), type. A plain tensor: what a
                    span head learns from is `Spans(batch.spans)` of `nn.heads`.
     keep:          (batch, words) bool, False where a word must not count in the loss.
+    negative:      (batch, words) bool, True = surely of no entity; None: nothing is known.
     weight:        (batch,) float32, of each sentence in the loss of its gold labels; None: 1.
     probs:         (batch, words, tags) float32, the teacher's probabilities; 0 at padding.
     span_probs:    (batch, types, words, words) float32, the teacher's probability that the words i to j, both
@@ -44,6 +45,7 @@ class Batch:
     tags: Tensor | None = None
     spans: Tensor | None = None
     keep: Tensor | None = None
+    negative: Tensor | None = None
     weight: Tensor | None = None
     probs: Tensor | None = None
     span_probs: Tensor | None = None

@@ -68,6 +68,8 @@ class Sentence:
     weight:  of the whole sentence in the losses of training.
     inside_words: for each entity that begins or ends inside a word, the words that hold it. `spans` has these, to learn
              from; but they are wider than the entity, and scores count that as one that cannot be found.
+    negative: for each word, did somebody say that it is surely part of no entity? None = of none. Words of `spans` are
+             none of these: where both are said, the entity counts (`sure_negatives`).
     """
 
     id: str
@@ -79,6 +81,7 @@ class Sentence:
     keep: tuple[bool, ...] | None = None
     weight: float = 1.0
     inside_words: tuple[Span, ...] = ()
+    negative: tuple[bool, ...] | None = None
 
     def __post_init__(self) -> None:
         if (self.text is None) != (self.offsets is None):
@@ -87,6 +90,8 @@ class Sentence:
             raise ValueError(f"sentence {self.id}: {len(self.words)} words but {len(self.offsets)} offsets")
         if self.keep is not None and len(self.keep) != len(self.words):
             raise ValueError(f"sentence {self.id}: {len(self.words)} words but {len(self.keep)} values of keep")
+        if self.negative is not None and len(self.negative) != len(self.words):
+            raise ValueError(f"sentence {self.id}: {len(self.words)} words but {len(self.negative)} values of negative")
         if not (math.isfinite(self.weight) and self.weight >= 0):
             raise ValueError(f"sentence {self.id}: weight must be a number of 0 or more, found {self.weight}")
         for span in self.spans or ():
@@ -108,6 +113,14 @@ class Sentence:
     def counted(self) -> tuple[bool, ...]:
         """For each word, does its label count? `keep`, or True for all."""
         return self.keep or (True,) * len(self.words)
+
+    @property
+    def sure_negatives(self) -> tuple[bool, ...]:
+        """For each word, is it surely part of no entity? `negative`, but for the words of `spans`."""
+        if self.negative is None:
+            return (False,) * len(self.words)
+        inside = covered(self.spans or ())
+        return tuple(sure and word not in inside for word, sure in enumerate(self.negative))
 
 
 def labels_of(sentences: Sequence[Sentence]) -> tuple[str, ...]:

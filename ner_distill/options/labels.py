@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from ner_distill.options.by_type import GivenByType
 from ner_distill.options.declare import option, required
 from ner_distill.options.shared import (
     Action,
@@ -20,10 +21,11 @@ from ner_distill.options.shared import (
     ReadOptions,
     Training,
     UnitOptions,
+    VotingRules,
 )
 
 
-class VoteOptions(ReadOptions, Output, Jobs):
+class VoteOptions(VotingRules, ReadOptions, Output, Jobs):
     """Options of `vote-labels`."""
 
     train: Files = required("Labelled sentences to check. Repeatable.", "FILE")
@@ -41,11 +43,6 @@ class VoteOptions(ReadOptions, Output, Jobs):
         "What happens to outvoted labels: drop, mask, relabel, weight (of the sentence), or keep (nothing).",
         "NAME",
     )
-    threshold: Sequence[str] = option(
-        (), "Suspicion, 0 to 1, from which on a label may be outvoted; 0.95. Repeatable, for single types.", "[TYPE=]P"
-    )
-    min_votes: int = option(0, "Votes that a label needs; 0: more than half.", "N", least=0)
-    epsilon: float = option(0.7, "Weight of a sentence for each missing vote (weight).", "E", least=0.0, most=1.0)
     fast: bool = option(False, "Small models of few epochs, for much data.")
     discard_folds: bool = option(False, "Remove the folds' models when all is done.")
 
@@ -57,7 +54,9 @@ class SelfTrainOptions(Training, Jobs):
     text: Files = required("Raw text, a sentence a line. Repeatable.", "FILE")
     rounds: int = option(3, "At most; it ends when the score on `dev` stops rising.", "N", least=1)
     folds: int = option(3, "Fold teachers of a round, which vote on the text.", "K", least=2)
-    min_votes: int = option(0, "Votes that make an entity a label, from 2 on; 0: K.", "N", least=0)
+    min_votes: GivenByType = option(
+        (), "Votes that make an entity a label, from 2 on; 0: K. Repeatable, for single types.", "[TYPE=]N"
+    )
     min_confidence: float = option(0.0, "Mask words whose best tag is less probable.", "P", least=0.0, most=1.0)
     raw_weight: float = option(1.0, "Of a sentence of the text in the loss; of a labelled one it is 1.", "W")
     limit: int = option(0, "Sentences of the text; 0 = all.", "N", least=0)
@@ -93,6 +92,9 @@ class LabelDictionaryOptions(DictionaryOptions, RawText, UnitOptions, Overwrite)
         "RULE",
     )
     fold_case: bool = option(False, "Match without regard to case.")
+    unlabelled: Literal["keep", "mask"] = option(
+        "keep", "With `negative`: words neither in a name nor negative: keep, or mask (they count in no loss).", "NAME"
+    )
 
 
 class GrowOptions(DictionaryOptions, RawText, UnitOptions, Output):

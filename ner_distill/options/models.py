@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from ner_distill.options.by_type import GivenByType
 from ner_distill.options.declare import Options, option, required
 from ner_distill.options.shared import FileOptions, Files, Output, RawText, UnitOptions, WordColumn
 
@@ -14,11 +15,11 @@ class LabelOptions(Options):
     """How text is labelled: each of these decides what the rows of a store are, and is kept in its manifest."""
 
     pairs_per_sentence: int = option(32, "Pairs of words per sentence whose similarity is stored.", "N", least=0)
-    min_votes: int = option(
-        1,
-        "Drop the words of entities that fewer teachers predict (of one trained with `folds`: its folds).",
-        "N",
-        least=1,
+    min_votes: GivenByType = option(
+        (),
+        "Drop the words of entities that fewer teachers predict (of one trained with `folds`: its folds); 1. "
+        "Repeatable, for single types.",
+        "[TYPE=]N",
     )
     min_confidence: float = option(0.0, "Drop words whose best tag is less probable.", "P", least=0.0, most=1.0)
     span_floor: float = option(0.01, "Store spans that are more probable (teachers that find spans).", "P")

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
+from ner_distill.options.by_type import GivenByType
 from ner_distill.options.declare import Options, option, required
 
 Files = Sequence[str | Path]
@@ -148,7 +149,20 @@ class Jobs(Options):
     jobs: int = option(1, "Folds that are trained at once, a process each.", "N", least=1)
 
 
+class VotingRules(Options):
+    """When votes on labels decide."""
+
+    threshold: GivenByType = option(
+        (), "Suspicion, 0 to 1, from which on a label may be outvoted; 0.95. Repeatable, for single types.", "[TYPE=]P"
+    )
+    min_votes: GivenByType = option(
+        (), "Votes that a label needs; 0: more than half. Repeatable, for single types.", "[TYPE=]N"
+    )
+    epsilon: float = option(0.7, "Weight of a sentence for each missing vote (weight).", "E", least=0.0, most=1.0)
+
+
 class DictionaryOptions(Options):
     """Lists of names by type."""
 
     dictionary: Sequence[str] = required("Names of this type, one a line. Repeatable.", "TYPE=FILE")
+    negative: Sequence[Path] = option((), "Words that are surely of no entity, one a line. Repeatable.", "FILE")

@@ -20,14 +20,16 @@ from ner_distill.options.shared import (
     Settings,
     Training,
     UnitOptions,
+    VotingRules,
 )
 
 
-class TeacherOptions(Training, Jobs):
+class TeacherOptions(Training, VotingRules, Jobs):
     """Options of `train-teacher`."""
 
     jobs: int = option(1, "With `folds`: folds that are trained at once, a process each.", "N", least=1)
     folds: int = option(0, "First let K fold teachers vote on the labels (vote-labels); 0: no.", "K", least=0)
+    repeats: int = option(1, "With `folds`: other splits; each label is judged so many times.", "R", least=1)
     action: Action = option("mask", "With `folds`: what happens to outvoted labels, as of vote-labels.", "NAME")
 
 

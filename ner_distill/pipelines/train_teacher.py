@@ -23,7 +23,7 @@ from ner_distill.training.development import development_set, require_developmen
 from ner_distill.training.fit import TrainingTask
 from ner_distill.training.labelled import LabelledData
 from ner_distill.training.optim import parameter_groups
-from ner_distill.training.pu import pu_rates
+from ner_distill.training.pu import pu_rates, share_of_negatives
 from ner_distill.training.raw_data import WithRawText, read_sample
 from ner_distill.training.reading import read_development, read_training, warn_of_shared
 from ner_distill.training.session import Session, Trained
@@ -100,12 +100,14 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
     if isinstance(config.adversarial, VatConfig) and config.adversarial.raw_text:
         files, longest = config.adversarial.raw_text, config.optim.batch_words
         raw = read_sample(files, data.info.unit, longest=longest, seed=config.seed, reporter=reporter)
-    rates = None
+    rates, negatives = None, 0.0
     if isinstance(config.loss, PuConfig):
         rates = pu_rates(config.loss, data.info.labels, data.sentences, data.development, reporter)
-    built = new_teacher(config, data.info, [sentence.words for sentence in data.sentences], reporter)
+        negatives = share_of_negatives(config.loss, data.sentences, reporter)
+    words = [sentence.words for sentence in data.sentences]
+    built = new_teacher(config, data.info, words, reporter, labelled=data.sentences)
     if rates is not None and isinstance(built.tagger.head, PuHead):
-        built.tagger.head.set_rates(*rates)
+        built.tagger.head.set_rates(*rates, negatives)
     session.begin(record)
     teacher = built.model
     reporter.info(

@@ -17,7 +17,7 @@ from ner_distill.data.features.knowledge import KnowledgeFeaturizer
 from ner_distill.data.features.pieces import PieceFeaturizer
 from ner_distill.data.features.questions import SEPARATOR, QuestionFeaturizer, question_words
 from ner_distill.data.features.words import WordFeaturizer
-from ner_distill.data.sentence import Unit
+from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import require_plain_files, write_json
@@ -85,9 +85,17 @@ AnyBuilt = Built[Teacher] | Built[Student]
 
 
 def new_teacher(
-    config: TeacherConfig, info: RunInfo, sentences: Iterable[Sequence[str]], reporter: Reporter | None = None
+    config: TeacherConfig,
+    info: RunInfo,
+    sentences: Iterable[Sequence[str]],
+    reporter: Reporter | None = None,
+    *,
+    labelled: Sequence[Sentence] = (),
 ) -> Built[Teacher]:
-    """A teacher with fresh (or a checkpoint's) weights. sentences: the words that vocabularies are counted on."""
+    """A teacher with fresh (or a checkpoint's) weights.
+
+    sentences: the words that vocabularies are counted on. labelled: the training data, see `read_knowledge`.
+    """
     torch.manual_seed(config.seed)
     sentences, reporter = list(sentences), reporter or Reporter(quiet=True)
     questions = questions_of(config.head, info.tagset, info.unit)
@@ -95,7 +103,7 @@ def new_teacher(
     shape = config.encoder
     least = shape.min_count if isinstance(shape, sections.ScratchEncoderConfig) else 2
     sentences += max(2, least) * asked  # often enough for each of their words to be known
-    known = read_knowledge(config, info.unit, sentences, reporter)
+    known = read_knowledge(config, info.unit, sentences, reporter, labelled)
     base: Featurizer[Any]
     encoders: Sequence[Encoder]
     number = _encoders(config.similarity)

@@ -245,7 +245,7 @@ def _modules_of(known: Knowledge) -> list[WordKnowledge]:
             name, dim = source.name, features.spelling_dim
             modules.append(SpellingEmbedding(len(source.vocab), dim, name=name, widths=WIDTHS[name]))
         elif isinstance(source, Gazetteers):
-            modules.append(MarkEmbedding(source.marks, features.gazetteer_dim, key="gazetteers_marks"))
+            modules.append(MarkEmbedding(source.marks, features.gazetteer_dim, key=f"{source.name}_marks"))
     return modules
 
 

@@ -28,7 +28,8 @@ def new_head(config: sections.HeadConfig, dim: int, tagset: TagSet, loss: sectio
     tags = Tags(tagset.allowed_start(), tagset.allowed_transitions())
     if isinstance(loss, sections.PuConfig):
         gamma = None if loss.gamma == "usual" else loss.gamma
-        return PuHead.of_tags(dim, tags, bounded=loss.bounded, joint=loss.joint, gamma=gamma)
+        given = {"bounded": loss.bounded, "joint": loss.joint, "gamma": gamma, "eta": loss.negatives_stand_for}
+        return PuHead.of_tags(dim, tags, **given)
     options: dict[str, Any] = {}
     if isinstance(config, sections.PointerConfig):
         options = {"head_dim": config.head_dim, "max_width": config.max_span}

@@ -17,13 +17,14 @@ from ner_distill.data.features.gazetteers import Gazetteers
 from ner_distill.data.features.lattice import LatticeSource
 from ner_distill.data.features.soft_lexicon import SoftLexicon, Softword
 from ner_distill.data.features.spelling import WIDTHS, Spelling, SpellingKind
+from ner_distill.data.features.train_lists import ListRules, TrainLists
 from ner_distill.data.features.vocab import Vocab
 from ner_distill.data.features.words import FILE as VOCABULARY
 from ner_distill.data.formats.readers import read_raw
 from ner_distill.data.lexicon.lexicon import Lexicon, Match, Matcher
 from ner_distill.data.lexicon.segmenters import Segmenter
 from ner_distill.data.lexicon.vectors import WordVectors, read_vectors
-from ner_distill.data.sentence import Unit, separator
+from ner_distill.data.sentence import Sentence, Unit, labels_of, separator
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.runs.info import read_config, read_info
 from ner_distill.runs.record import fingerprints
@@ -111,9 +112,12 @@ def inputs_of(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str,
     return {key: fingerprints(paths) for key, paths in files.items() if paths}
 
 
-def read_knowledge(config: TeacherConfig, unit: Unit, sentences: Words, reporter: Reporter) -> Knowledge:
+def read_knowledge(
+    config: TeacherConfig, unit: Unit, sentences: Words, reporter: Reporter, labelled: Sequence[Sentence] = ()
+) -> Knowledge:
     """Read the files that the configuration names, and count vocabularies on these sentences.
 
+    labelled: the training data, of whose entities `features.train_lists` makes lists.
     Raises DataError or ConfigError where a file is wrong or has nothing to do with the sentences.
     """
     sentences, lattice, features = list(sentences), config.lattice, config.features
@@ -130,6 +134,8 @@ def read_knowledge(config: TeacherConfig, unit: Unit, sentences: Words, reporter
         known.sources[kind] = Spelling.counted(kind, sentences)
     if features.gazetteers:
         known.sources["gazetteers"] = _read_gazetteers(features, unit, sentences, reporter)
+    if features.train_lists != "none":
+        known.sources["train_lists"] = _train_lists(features, unit, labelled, reporter)
     if isinstance(lattice, sections.WordVectorsConfig) and lattice.vectors:
         return _with_vectors(lattice, known, reporter)
     return known
@@ -155,6 +161,8 @@ def load_knowledge(config: TeacherConfig, unit: Unit, directory: Path) -> Knowle
         known.sources[kind] = Spelling.load(place, kind)
     if features.gazetteers:
         known.sources["gazetteers"] = Gazetteers.load(place)
+    if features.train_lists != "none":
+        known.sources["train_lists"] = TrainLists.load(place)
     return known
 
 
@@ -197,6 +205,24 @@ def _read_gazetteers(features: sections.FeaturesConfig, unit: Unit, sentences: W
         told = f"gazetteer {label}: {entries:,} entries{_cleaned(cleaned)}; {matches:,} matches in the training text"
         (reporter.info if matches else reporter.warn)(told)
     return gazetteers
+
+
+def _train_lists(
+    features: sections.FeaturesConfig, unit: Unit, labelled: Sequence[Sentence], reporter: Reporter
+) -> TrainLists:
+    assert features.train_lists != "none"
+    rules = ListRules(features.train_lists, features.train_lists_outside, features.train_lists_most)
+    found, left_out = TrainLists.counted(
+        labelled, labels_of(labelled), separator(unit), folds=features.train_lists_folds, rules=rules
+    )
+    sizes = ", ".join(f"{label} {len(forms):,}" for label, forms in found.lists.items())
+    reporter.info(
+        f"features.train_lists: {sizes} forms{_cleaned(left_out)}; {found.known(labelled):.0%} of the entities stand "
+        "on the lists of the other folds"
+    )
+    if empty := [label for label, forms in found.lists.items() if not forms]:
+        reporter.warn(f"features.train_lists: no form is left for a list of {', '.join(empty)}")
+    return found
 
 
 def _softword(known: Knowledge) -> Softword:

@@ -171,7 +171,7 @@ class TeacherObjective:
             first, second = (mean_vectors(vectors, mask) for vectors in own)
             sums["simcse"] = contrast(first, second, mask.any(1))
         if "mixup" in self.weights:
-            gold = Gold(batch.tags, spans_of(batch), batch.weight)
+            gold = Gold(batch.tags, spans_of(batch), batch.weight, batch.negative)
             sums["mixup"] = mixup_loss(tagger.head, own[0], mask, gold, kept=batch.kept, beta=self.terms.mixup_beta)
         if "vat" in self.weights:
             sums["vat"] = self._vat(batch)
@@ -182,7 +182,8 @@ class TeacherObjective:
         assert batch.tags is not None
         head, draws = self.teacher.tagger.head, self.passes * self.terms.dropout_samples
         mask, kept = (words.repeat(draws, 1) for words in (batch.mask, batch.kept))
-        gold, half = Gold(batch.tags, spans_of(batch), batch.weight).repeat(draws), mask.chunk(2)[0]
+        labels = Gold(batch.tags, spans_of(batch), batch.weight, batch.negative)
+        gold, half = labels.repeat(draws), mask.chunk(2)[0]
         sums = {"entities": head.gold_loss(vectors, kept, gold) / draws}
         asked = self.weights.keys() & {"smoothing", "r_drop"}
         if "r_drop" in asked:

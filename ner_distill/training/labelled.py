@@ -19,8 +19,8 @@ from ner_distill.training.development import kept_words
 class LabelledData:
     """Training batches of labelled sentences, with sampled pairs where a similarity is trained.
 
-    Features and tags are computed once. What a batch holds is a function of the seed and the epoch. Batches have `keep`
-    and `weight` where any sentence has them.
+    Features and tags are computed once. What a batch holds is a function of the seed and the epoch. Batches have
+    `keep`, `negative` and `weight` where any sentence has them.
 
     partly_kept: how many entities contain a word that does not count, so that none of their words does.
     """
@@ -37,13 +37,15 @@ class LabelledData:
         pair_target: str = "type",
     ) -> None:
         self.featurizer = featurizer
-        self.features = [featurizer.features(sentence.words) for sentence in sentences]
+        self.features = [featurizer.training_features(sentence.words) for sentence in sentences]
         self.sizes = list(map(featurizer.size, self.features))
         self.words = sum(len(sentence.words) for sentence in sentences)
         flat = [without_overlap(sentence.spans or ()) for sentence in sentences]
         self.tags = [tagset.encode(one, len(sentence.words)) for one, sentence in zip(flat, sentences, strict=True)]
         self.spans = [tagset.places(sentence.spans or ()) for sentence in sentences]
         self.partly_kept, self.keep = kept_words(sentences)
+        said = any(any(sentence.negative or ()) for sentence in sentences)
+        self.negative = [sentence.sure_negatives for sentence in sentences] if said else None
         weights = [sentence.weight for sentence in sentences]
         self.weights = weights if any(weight != 1 for weight in weights) else None
         self.budget, self.seed = budget, seed
@@ -59,12 +61,14 @@ class LabelledData:
         spans = torch.from_numpy(
             np.concatenate([np.insert(self.spans[index], 0, row, 1) for row, index in enumerate(micro_batch)])
         )
-        keep = weight = None
+        keep = weight = negative = None
         if self.keep is not None:
             keep = pad_rows([self.keep[index] for index in micro_batch], mask.shape[1]).bool()
+        if self.negative is not None:
+            negative = pad_rows([self.negative[index] for index in micro_batch], mask.shape[1]).bool()
         if self.weights is not None:
             weight = torch.tensor([self.weights[index] for index in micro_batch])
-        batch = Batch(inputs, mask, tags=tags, spans=spans, keep=keep, weight=weight)
+        batch = Batch(inputs, mask, tags=tags, spans=spans, keep=keep, negative=negative, weight=weight)
         if not self.pairs_per_sentence:
             return batch
         # types are 1, 2, ... for the tags (1, 2), (3, 4), ...; outside stays 0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ner_distill.config import PuConfig
 from ner_distill.console import Reporter
-from ner_distill.data.noise.class_prior import estimate_priors, labelled_shares
+from ner_distill.data.noise.class_prior import estimate_priors, labelled_shares, negative_share
 from ner_distill.data.sentence import Sentence
 from ner_distill.errors import ConfigError, did_you_mean
 
@@ -47,3 +47,19 @@ def pu_rates(
                 "so: some labels are taken for wrong"
             )
     return [priors[label] for label in labels], [shares[label] for label in labels]
+
+
+def share_of_negatives(config: PuConfig, sentences: Sequence[Sentence], reporter: Reporter) -> float:
+    """The share of words that are surely of no entity, which `PuHead.set_rates` takes as well.
+
+    Raises ConfigError where they are to stand for others and there are none.
+    """
+    share = negative_share(sentences)
+    if share:
+        reporter.info(f"surely of no entity: {share:.2%} of the words")
+    elif config.negatives_stand_for:
+        raise ConfigError(
+            "loss.negatives_stand_for: no word of the training data is said to be of no entity (the key `negative` of "
+            "JSON Lines, which label-dictionary writes); leave it out"
+        )
+    return share

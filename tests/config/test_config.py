@@ -271,6 +271,18 @@ def test_values_that_do_not_go_together_are_refused(settings: list[str], message
 
 
 @pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["features.train_lists_most=3"], "features.train_lists_most has no use without features.train_lists"),
+        (["features.train_lists=all", "head.kind=mrc"], "features.train_lists: an mrc head reads questions"),
+        (["features.gazetteer_dim=8"], "has no use without features.gazetteers or features.train_lists"),
+    ],
+)
+def test_lists_of_the_data_that_cannot_be_are_refused(settings: list[str], message: str) -> None:
+    assert message in problems(*settings)[0]
+
+
+@pytest.mark.parametrize(
     ("kind", "settings"),
     [
         (TeacherConfig, ["encoder.name=bert", "encoder.layer_mix=true", "encoder.pooling=mean", "head.kind=crf"]),

@@ -43,3 +43,11 @@ def test_entities_that_overlap_one_that_is_left_out_are_left_out_too() -> None:
 def test_an_entity_that_is_kept_or_left_out_whole_stays_as_it_is() -> None:
     keep = (False, False, False, True, True, True, True)
     assert whole_entities([A, C], keep) == (keep, 0)
+
+
+def test_a_word_of_an_entity_is_none_that_is_surely_of_no_entity() -> None:
+    sentence = Sentence("a", ("to", "The", "Hague"), (Span(1, 3, "LOC"),), negative=(True, True, False))
+    assert sentence.sure_negatives == (True, False, False)
+    assert Sentence("b", ("x",)).sure_negatives == (False,)
+    with pytest.raises(ValueError, match="1 words but 2 values of negative"):
+        Sentence("c", ("x",), negative=(True, False))

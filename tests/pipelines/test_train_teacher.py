@@ -244,3 +244,20 @@ def test_a_run_keeps_what_it_was_trained_on(world: World) -> None:
     assert kept["torch"] == torch.__version__.partition("+")[0] or kept["torch"] == torch.__version__
     assert {"python", "numpy", "transformers", "tokenizers", "ner_distill", "processor", "device"} < kept.keys()
     assert json.loads((world.teacher / "metrics.json").read_text())["environment"] == kept
+
+
+def test_a_teacher_with_lists_of_its_data_scores_alike_from_its_directory(short: Path, tmp_path: Path) -> None:
+    done = train(short, tmp_path / "run", *settings("features.train_lists=all", "features.train_lists_folds=3"))
+    assert "features.train_lists: LOC" in done.err
+    ok("evaluate", "--model", tmp_path / "run", "--data", short / "dev.conll", "--json", tmp_path / "scores.json")
+    dev = json.loads((tmp_path / "run" / "metrics.json").read_text())["dev"]
+    assert json.loads((tmp_path / "scores.json").read_text())["micro"] == dev["micro"]
+
+
+def test_lists_of_the_data_decide_what_a_teacher_learns(short: Path, tmp_path: Path) -> None:
+    # out of fold, they depend on the folds: with lists that every sentence sees of itself they would not
+    for folds in ("2", "3"):
+        train(short, tmp_path / folds, *settings("features.train_lists=all", f"features.train_lists_folds={folds}"))
+    lists = [(tmp_path / folds / "knowledge" / "train_lists.json").read_bytes() for folds in ("2", "3")]
+    assert lists[0] == lists[1]
+    assert weights(tmp_path / "2") != weights(tmp_path / "3")

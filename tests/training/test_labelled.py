@@ -135,3 +135,11 @@ def test_masked_entities_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (
         "--dev: 1 of 4 entities are masked (keep): they do not count, nor does what is found there" in said.getvalue()
     )
+
+
+def test_a_batch_has_the_words_that_are_surely_of_no_entity() -> None:
+    told = replace(SHORT, negative=(True, True, False))  # Rome is an entity, which counts
+    batch = batch_of(LONG, told)
+    assert batch.negative is not None
+    assert batch.negative.tolist() == [[False] * 4, [False, True, False, False]]
+    assert batch_of(LONG, SHORT).negative is None

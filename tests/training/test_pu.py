@@ -21,7 +21,7 @@ from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import load_run
-from ner_distill.training.pu import pu_rates
+from ner_distill.training.pu import pu_rates, share_of_negatives
 from tests import corpora
 
 LABELS = ("LOC", "PER")
@@ -74,6 +74,18 @@ def test_a_prior_below_the_labelled_share_is_a_warning() -> None:
     assert "1.00% of the words are to be LOC, but 12.50% are labelled so" in said.getvalue()
 
 
+def test_the_share_of_negatives_is_said_and_asked_for_where_they_are_to_stand_for_others() -> None:
+    said = io.StringIO()
+    told = [replace(SENTENCES[0], negative=(False, True, True, False)), SENTENCES[1]]
+    assert share_of_negatives(PuConfig(negatives_stand_for=0.5), told, Reporter(stream=said)) == 2 / 8
+    assert "surely of no entity: 25.00% of the words" in said.getvalue()
+    assert share_of_negatives(PuConfig(), SENTENCES, Reporter(stream=said)) == 0
+    with pytest.raises(
+        ConfigError, match=r"loss\.negatives_stand_for: no word of the training data is said to be of no"
+    ):
+        share_of_negatives(PuConfig(negatives_stand_for=0.5), SENTENCES, Reporter(stream=said))
+
+
 # ---- settings
 
 
@@ -100,10 +112,12 @@ def test_a_prior_is_set_on_the_command_line(setting: str) -> None:
     [
         (["loss.prior={PER = 0.05}"], 'only for loss.kind = "pu"'),
         (["loss.gamma=2.0"], 'only for loss.kind = "pu"'),
+        (["loss.negatives_stand_for=0.5"], 'only for loss.kind = "pu"'),
         (["loss.kind=pu", "head.kind=crf"], r'found head\.kind = "crf"; leave it out'),
         (["loss.kind=pu", "head.label_smoothing=0.1"], r"head\.label_smoothing takes words without a label"),
         (["loss.kind=pu", "head.boundary_weight=0.1"], r"head\.boundary_weight takes words without a label"),
         (["loss.kind=pu", "similarity.weight=0.3"], r"similarity\.weight takes words without a label"),
+        (["loss.kind=pu", "features.train_lists=all"], r"features\.train_lists makes lists of the labels"),
         (["loss.kind=pu", "head.task_weighting=log-sum"], r"with loss\.kind = \"pu\" there is one"),
         (["loss.kind=pu", "loss.prior={PER = 1.5}"], r"loss\.prior=.*: input should be less than 1"),
     ],
@@ -122,6 +136,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("pu")
     full = corpora.sentences(60, seed=1)
     half = [replace(one, spans=tuple(one.spans or ())[number % 2 :: 2]) for number, one in enumerate(full)]
+    half = [replace(one, negative=tuple(word in (".", "in") for word in one.words)) for one in half]
     write_jsonl(half, root / "train.jsonl")
     corpora.write_all(root, train=1, dev=20, raw=12)
     settings = [*corpora.SMALL, "optim.epochs=8", "loss.kind=pu", "loss.prior_from=dev"]

@@ -19,6 +19,10 @@ class Part(ABC, Generic[F]):
     def features(self, words: Sequence[str]) -> F:
         """One sentence."""
 
+    def training_features(self, words: Sequence[str]) -> F:
+        """One sentence that a model is trained on: where knowledge was made of it, without what it says itself."""
+        return self.features(words)
+
     def save(self, directory: Path) -> None:
         """Write what loading needs into a run; nothing by default."""
 

@@ -23,8 +23,8 @@ class Gazetteers(Source[Marks]):
     what two of them claim is marked as both.
     """
 
-    name = "gazetteers"
-    file = "gazetteers.json"
+    name: str = "gazetteers"
+    file: str = "gazetteers.json"
 
     def __init__(self, lexicons: Mapping[str, Lexicon]) -> None:
         """lexicons: type → its list, in the order of the marks."""
@@ -52,7 +52,7 @@ class Gazetteers(Source[Marks]):
 
     def collate(self, batch: Sequence[Marks], length: int) -> dict[str, Tensor]:
         """gazetteers_marks (batch, length, 2 · types) float, 0 or 1, all 0 at padding."""
-        return {"gazetteers_marks": pad_marks(batch, length, self.marks)}
+        return {f"{self.name}_marks": pad_marks(batch, length, self.marks)}
 
     def save(self, directory: Path) -> None:
         """Write into a run: `gazetteers.json`, the types in order, and the lists as text, `gazetteers/0` and so on."""

@@ -24,6 +24,10 @@ class KnowledgeFeaturizer(Featurizer[tuple[Any, ...]]):
     def features(self, words: Sequence[str]) -> tuple[Any, ...]:
         return self.base.features(words), *(source.features(words) for source in self.sources.values())
 
+    def training_features(self, words: Sequence[str]) -> tuple[Any, ...]:
+        sources = self.sources.values()
+        return self.base.training_features(words), *(source.training_features(words) for source in sources)
+
     def size(self, features: tuple[Any, ...]) -> int:
         return self.base.size(features[0])
 

@@ -54,7 +54,7 @@ class Row:
     lines_per_word: 1 where each word has a line of its own.
     inner_tags:     further levels of tags, each as long as `tags`.
     lines:          that of each word, where they do not follow each other.
-    keep, weight, inside_words: as of a `Sentence`.
+    keep, weight, inside_words, negative: as of a `Sentence`.
     flat:           the format knows no nested entities: of two that overlap the longer one stays.
     """
 
@@ -72,6 +72,7 @@ class Row:
     keep: tuple[bool, ...] | None = None
     weight: float = 1.0
     inside_words: tuple[Span, ...] = ()
+    negative: tuple[bool, ...] | None = None
     flat: bool = False
     inner_tags: tuple[tuple[str, ...], ...] = ()
     lines: tuple[int, ...] = ()
@@ -95,12 +96,29 @@ def sentence_of(row: Row, id: str, unit: Unit, scheme: Scheme, report: ReadRepor
         spans = _tagged(row, scheme, report) if row.tags is not None else row.spans
         spans = None if spans is None else tuple(sorted(spans))
         inside = row.inside_words
-        return Sentence(id, words, spans, lang=row.lang, keep=row.keep, weight=row.weight, inside_words=inside)
+        sentence = Sentence(id, words, spans, lang=row.lang, keep=row.keep, weight=row.weight, inside_words=inside)
+        return _with_negatives(sentence, row)
     text = _without_surrogates(row.text, row, report)
     offsets = row.offsets if row.offsets is not None else segment(text, unit)[1]
     cut = tuple(text[start:end] for start, end in offsets)
     spans, inside = (None, ()) if row.entities is None else _spans(row, text, offsets, report)
-    return Sentence(id, cut, spans, text, offsets, row.lang, row.keep, row.weight, (*inside, *row.inside_words))
+    inside = (*inside, *row.inside_words)
+    return _with_negatives(Sentence(id, cut, spans, text, offsets, row.lang, row.keep, row.weight, inside), row)
+
+
+def _with_negatives(sentence: Sentence, row: Row) -> Sentence:
+    """The sentence with `negative` of the row. Raises DataError where a word of an entity is said to be of none."""
+    if row.negative is None:
+        return sentence
+    for span in sentence.spans or ():
+        if any(row.negative[span.start : span.end]):
+            surface = " ".join(sentence.words[span.start : span.end])
+            raise DataError.at(
+                row.path,
+                row.line_of(span.start),
+                f"'negative' says of a word of {span.label} {surface!r} that it is surely of no entity; correct one",
+            )
+    return replace(sentence, negative=row.negative)
 
 
 def scheme_error(row: Row, error: TagError) -> DataError:
@@ -223,9 +241,9 @@ def row_of_record(record: Mapping[str, Any], path: str, line: int, *, bare_words
 
     Keys: `words` (or `tokens`) with `tags` (or `ner_tags`), or with `entities` in words (`start_word`, `end_word`,
     `label`); or `text` with `entities` in characters (`start`, `end`, `label`, perhaps their `text`) and perhaps the
-    `offsets` of its words; `id` and `lang` where there are any; `keep`, for each word whether its label counts (a
-    text needs `offsets` for it), `inside_words` as of a `Sentence`, and `weight` of the sentence. Other keys are
-    ignored, None counts as absent.
+    `offsets` of its words; `id` and `lang` where there are any; `keep`, for each word whether its label counts, and
+    `negative`, for each word whether it is surely of no entity (a text needs `offsets` for them), `inside_words` as of
+    a `Sentence`, and `weight` of the sentence. Other keys are ignored, None counts as absent.
     bare_words: take no labels, and nothing of how they count. Raises DataError that names what is wrong.
     """
     try:
@@ -321,19 +339,23 @@ def _offsets(value: Any, text: str) -> Offsets:
 
 
 def _weights(present: Mapping[str, Any], words: int | None) -> dict[str, Any]:
-    """`keep` and `weight`; words: how many the record says there are, None where it has a text that is not cut."""
-    keep, weight = present.get("keep"), present.get("weight", 1.0)
-    if keep is not None:
-        if words is None:
-            raise ValueError("'keep' is for each word, and a text is cut into words as it is read: give 'offsets'")
-        if not isinstance(keep, list | tuple) or not all(isinstance(item, bool) for item in keep):
-            raise ValueError(f"'keep' must be a list of true and false, found {_short(keep)}")
-        if len(keep) != words:
-            raise ValueError(f"expected 'keep' for each word, found {words} words and {len(keep)} values")
-        keep = tuple(keep)
+    """`keep`, `negative`, `weight`; words: how many the record has, None where it has a text that is not cut."""
+    weight = present.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
         raise ValueError(f"'weight' must be a number of 0 or more, found {_short(weight)}")
-    return {"keep": keep, "weight": float(weight)}
+    of_words = {key: _of_words(key, present[key], words) for key in ("keep", "negative") if key in present}
+    return {"weight": float(weight), **of_words}
+
+
+def _of_words(key: str, value: Any, words: int | None) -> tuple[bool, ...]:
+    """What a key says of each word."""
+    if words is None:
+        raise ValueError(f"'{key}' is for each word, and a text is cut into words as it is read: give 'offsets'")
+    if not isinstance(value, list | tuple) or not all(isinstance(item, bool) for item in value):
+        raise ValueError(f"'{key}' must be a list of true and false, found {_short(value)}")
+    if len(value) != words:
+        raise ValueError(f"expected '{key}' for each word, found {words} words and {len(value)} values")
+    return tuple(value)
 
 
 def _entities(value: Any, keys: tuple[str, str]) -> list[Entity]:

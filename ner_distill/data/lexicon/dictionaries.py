@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 from ner_distill.data.formats.segment import segment
-from ner_distill.data.lexicon.lexicon import Lexicon, Match, longest_from_left, read_names
+from ner_distill.data.lexicon.lexicon import LONGEST_NAME, Lexicon, Match, longest_from_left, read_names
 from ner_distill.data.sentence import Span, Unit, count_unspaced, separator
-from ner_distill.errors import ConfigError
+from ner_distill.errors import ConfigError, DataError
 
 Conflicts = Literal["drop", "first", "mask"]
+NEGATIVE = "of no entity"
+"""What stands for a type where negative forms are counted."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,13 @@ class DictionaryLabels:
     spans:   its entities, sorted, without overlap.
     keep:    for each word, does its label count? None = all do.
     dropped: places of forms that stand under two types.
+    negative: for each word, is it surely of no entity? None = nothing is known.
     """
 
     spans: tuple[Span, ...]
     keep: tuple[bool, ...] | None = None
     dropped: int = 0
+    negative: tuple[bool, ...] | None = None
 
 
 @dataclass
@@ -40,29 +44,48 @@ class Dictionaries:
     conflicts: what a form that stands under two types says: "drop": nothing, and no shorter form is found inside it;
                "mask": its words count in no loss, either (`Sentence.keep`); "first": the type that was given first.
     fold_case: match without regard to case.
+    negative:  forms whose words are surely of no entity: found as if they were of one more type, so that of a name and
+               a negative form at one place the longer one counts.
     """
 
     entries: Mapping[str, Sequence[str]]
     unit: Unit = "word"
     conflicts: Conflicts = "drop"
     fold_case: bool = False
+    negative: Sequence[str] = ()
     ambiguous: dict[str, tuple[str, ...]] = field(init=False)
     """Form, as it is found → its types: those that stand under two or more, sorted by form."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError where there is no type, or one without a form."""
+        """Raises ValueError where there is no type, or one without a form, ConfigError where a form of a type is
+        negative as well.
+        """
         if not self.entries or not all(self.entries.values()):
             raise ValueError("dictionaries: expected at least one type, and a form for each")
-        self._by_label: dict[str, Lexicon] = {}
-        for label, entries in self.entries.items():
-            forms = dict.fromkeys(entries, 0)
-            if self.unit != "character":
-                forms |= dict.fromkeys((" ".join(segment(entry, self.unit)[0]) for entry in entries), 0)
-            self._by_label[label] = Lexicon(forms, separator=separator(self.unit), fold_case=self.fold_case)
-        every = dict.fromkeys((form for lexicon in self._by_label.values() for form in lexicon.forms), 0)
+        self._by_label = {label: self._lexicon(entries) for label, entries in self.entries.items()}
+        self._negative = self._lexicon(self.negative)
+        lexicons = (*self._by_label.values(), self._negative)
+        every = dict.fromkeys((form for lexicon in lexicons for form in lexicon.forms), 0)
         self._all = Lexicon(every, separator=separator(self.unit), fold_case=self.fold_case)
         types = {form: self.types_of(form) for form in sorted(self._all.forms)}
         self.ambiguous = {form: labels for form, labels in types.items() if len(labels) > 1}
+        if both := [form for form in self._negative.forms if types[form]]:
+            named = ", ".join(f"{form!r} ({types[form][0]})" for form in sorted(both)[:5])
+            more = f" and {len(both) - 5:,} more" if len(both) > 5 else ""
+            raise ConfigError(
+                f"`negative`: {named}{more} stand in a `dictionary` as well: surely of no entity and names at once; "
+                "take them out of one of the two"
+            )
+
+    def _lexicon(self, entries: Sequence[str]) -> Lexicon:
+        forms = dict.fromkeys(entries, 0)
+        if self.unit != "character":
+            forms |= dict.fromkeys((" ".join(segment(entry, self.unit)[0]) for entry in entries), 0)
+        return Lexicon(forms, separator=separator(self.unit), fold_case=self.fold_case)
+
+    def is_negative(self, form: str) -> bool:
+        """Is it a form whose words are surely of no entity?"""
+        return form in self._negative
 
     @classmethod
     def read(
@@ -72,13 +95,25 @@ class Dictionaries:
         unit: Unit = "word",
         conflicts: Conflicts = "drop",
         fold_case: bool = False,
+        negative: Sequence[str | Path] = (),
     ) -> tuple[Dictionaries, dict[str, dict[str, int]]]:
         """The dictionaries of files, and of each type how many "entries" it has and how many lines were cleaned.
 
-        Parameters and errors are those of `read_names`.
+        negative: files of negative forms, whose counts are those of NEGATIVE. Parameters and errors are those of
+        `read_names`.
         """
         lexicons, counts = read_names(files, separator(unit), "dictionary")
-        return cls({label: lexicon.forms for label, lexicon in lexicons.items()}, unit, conflicts, fold_case), counts
+        entries = {label: lexicon.forms for label, lexicon in lexicons.items()}
+        forms: Sequence[str] = ()
+        if negative:
+            try:
+                lexicon, cleaned = Lexicon.read(
+                    negative, min_length=1, max_length=LONGEST_NAME, separator=separator(unit), frequencies=False
+                )
+            except DataError as error:
+                raise DataError(f"{error} (`negative`: words that are surely of no entity)") from None
+            forms, counts = lexicon.forms, {**counts, NEGATIVE: {"entries": len(lexicon), **cleaned}}
+        return cls(entries, unit, conflicts, fold_case, forms), counts
 
     def types_of(self, form: str) -> tuple[str, ...]:
         """The types under which a form stands, in the order that they were given in."""
@@ -88,19 +123,23 @@ class Dictionaries:
         """The entities of a sentence by the dictionaries."""
         spans: list[Span] = []
         unsure: set[int] = set()
+        sure: set[int] = set()
         dropped = 0
         matches: Iterable[Match] = self._all.matches(words)
         if self.unit == "character":
             matches = [match for match in matches if not _cuts_a_word(words, match.start, match.end)]
         for start, end, form in longest_from_left(matches):
             labels = self.types_of(form)
-            if len(labels) == 1 or self.conflicts == "first":
+            if not labels:
+                sure.update(range(start, end))
+            elif len(labels) == 1 or self.conflicts == "first":
                 spans.append(Span(start, end, labels[0]))
             else:
                 unsure.update(range(start, end))
                 dropped += 1
         keep = tuple(word not in unsure for word in range(len(words))) if self.conflicts == "mask" and unsure else None
-        return DictionaryLabels(tuple(spans), keep, dropped)
+        negative = tuple(word in sure for word in range(len(words))) if sure else None
+        return DictionaryLabels(tuple(spans), keep, dropped, negative)
 
 
 def _cuts_a_word(words: Sequence[str], start: int, end: int) -> bool:

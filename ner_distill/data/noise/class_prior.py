@@ -5,6 +5,7 @@ Tree Induction"): if a share c of the positives is labelled wherever they stand,
 words labelled, and about c where all words are positive. So c is the greatest labelled share of any kind of place, and
 π = (labelled share of all words) / c. Dictionaries label by form, not by context; so in each context (place) the
 distinct forms are counted. A place is described by the words and spellings around it, never by the word itself.
+Words that somebody said to be of no entity are no positives, and their forms are not counted.
 A place of few forms may be all labelled by chance; so c is the lower end of Hoeffding's interval.
 """
 
@@ -40,6 +41,16 @@ def labelled_shares(sentences: Sequence[Sentence]) -> dict[str, float]:
     return {label: counts[label] / total for label in sorted(counts)}
 
 
+def negative_share(sentences: Sequence[Sentence]) -> float:
+    """The share of all words that are surely of no entity, counted as in `labelled_shares`; 0 without words."""
+    sure = total = 0.0
+    for sentence in sentences:
+        kept, _ = whole_entities(sentence.spans or (), sentence.counted)
+        total += sentence.weight * sum(kept)
+        sure += sentence.weight * sum(map(min, kept, sentence.sure_negatives))
+    return sure / total if total else 0.0
+
+
 def estimate_priors(sentences: Sequence[Sentence]) -> dict[str, float]:
     """Of each type, by name: the estimated share of all words that are of it, labelled or not; at most ½.
 
@@ -49,8 +60,9 @@ def estimate_priors(sentences: Sequence[Sentence]) -> dict[str, float]:
     forms: defaultdict[Place, set[str]] = defaultdict(set)
     labelled: defaultdict[str, defaultdict[Place, set[str]]] = defaultdict(lambda: defaultdict(set))
     for sentence in sentences:
-        for form, label, places in zip(sentence.words, _labels(sentence), _places(sentence.words), strict=True):
-            for place in places:
+        said = zip(sentence.words, _labels(sentence), _places(sentence.words), sentence.sure_negatives, strict=True)
+        for form, label, places, sure in said:
+            for place in places if not sure else ():
                 forms[place].add(form)
                 if label:
                     labelled[label][place].add(form)

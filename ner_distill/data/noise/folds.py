@@ -107,9 +107,9 @@ def make_bags(sentences: Sequence[Sentence], bags: int, *, share: float, seed: i
 
 
 def entities_alone(sentence: Sentence) -> Sentence:
-    """The sentence of which only the words of its entities count."""
-    inside = covered(sentence.spans or ())
-    return replace(sentence, keep=tuple(kept and word in inside for word, kept in enumerate(sentence.counted)))
+    """The sentence of which only the words of its entities count, and those that are surely of none."""
+    known = covered(sentence.spans or ()) | {word for word, sure in enumerate(sentence.sure_negatives) if sure}
+    return replace(sentence, keep=tuple(kept and word in known for word, kept in enumerate(sentence.counted)))
 
 
 def rare_labels(sentences: Sequence[Sentence], folds: int) -> dict[str, int]:

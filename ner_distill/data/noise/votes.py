@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from ner_distill.data.sentence import Sentence, Span, covered, disjoint, whole_entities
 from ner_distill.errors import ConfigError, DataError
+from ner_distill.options.by_type import ByType
 
 Action = Literal["drop", "mask", "relabel", "weight", "keep"]
 Decision = Literal["keep", "drop", "mask", "relabel", "add", "weight"]
@@ -86,7 +87,8 @@ class Rules:
                 stands instead, missed entities are added, and where models do not agree the words are masked. "weight":
                 the whole sentence counts ε^(missing votes) of its most doubtful entity. "keep": nothing is changed.
     min_votes:  a given entity with so many votes stays as it is, another one needs so many to be added. Where fewer
-                models were asked, all of these. 0: more than half of those that were asked.
+                models were asked, all of these. 0: more than half of those that were asked. `min_votes_of` has other
+                values for some types.
     threshold:  the least suspicion at which a label is outvoted; `thresholds` has other values for some types.
     epsilon:    ε, 0 to 1.
     """
@@ -95,6 +97,7 @@ class Rules:
     min_votes: int = 0
     threshold: float = THRESHOLD
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    min_votes_of: Mapping[str, int] = field(default_factory=dict)
     epsilon: float = 0.7
 
     def check(self, most: int, labels: Sequence[str], setting: str = "`repeats`") -> None:
@@ -102,23 +105,21 @@ class Rules:
 
         most: votes that an entity can get; setting: the one that says so.
         """
-        problems = []
-        if not 0 <= self.min_votes <= most:
-            problems.append(
-                f"`min_votes` {self.min_votes}: expected 0 to {most}; an entity gets {most} votes at most ({setting}), "
-                "so that more can never be reached"
-            )
-        for name, value in {"": self.threshold, **self.thresholds}.items():
-            if not 0 <= value <= 1:
-                problems.append(f"`threshold` {name}{'=' if name else ''}{value}: a suspicion is from 0 to 1")
-            if name and name not in labels:
-                problems.append(f"`threshold` {name}={value}: no such type; the data has {', '.join(labels)}")
+        votes, suspicion = ByType(self.min_votes, self.min_votes_of), ByType(self.threshold, self.thresholds)
+        never = f"an entity gets {most} votes at most ({setting}), so that more can never be reached"
+        problems = votes.problems("min_votes", labels, lambda n: 0 <= n <= most, f"expected 0 to {most}; {never}")
+        problems += suspicion.problems("threshold", labels, lambda value: 0 <= value <= 1, "a suspicion is from 0 to 1")
         if problems:
             raise ConfigError.of(problems)
 
-    def enough(self, votes: int, of: int) -> bool:
-        """Do so many votes, of so many that were asked, decide?"""
-        return votes >= (min(self.min_votes, of) if self.min_votes else of // 2 + 1)
+    def enough(self, votes: int, of: int, label: str = "") -> bool:
+        """Do so many votes, of so many that were asked, decide about an entity of this type?"""
+        needed = self.min_votes_of.get(label, self.min_votes)
+        return votes >= (min(needed, of) if needed else of // 2 + 1)
+
+    def agreed(self, entity: VotedEntity) -> bool:
+        """Do enough models predict it?"""
+        return self.enough(entity.votes, entity.of, entity.span.label)
 
     def doubts(self, entity: VotedEntity) -> bool:
         """Was somebody asked about this entity, and does its suspicion reach the threshold?"""
@@ -126,7 +127,7 @@ class Rules:
 
     def outvoted(self, entity: VotedEntity) -> bool:
         """Do the votes outweigh what the data says of this entity?"""
-        return self.doubts(entity) and self.enough(entity.votes, entity.of) != entity.given
+        return self.doubts(entity) and self.agreed(entity) != entity.given
 
 
 def by_sentence(
@@ -159,12 +160,14 @@ def count_votes(
 ) -> tuple[VotedEntity, ...]:
     """The given and the predicted entities of a sentence, sorted, with their votes.
 
-    predictions: out-of-fold, one of each repeat.
+    predictions: out-of-fold, one of each repeat. What they find on words that are surely of no entity is left out.
     on_given:    do the models vote on given entities? Not where they were trained on these.
     """
     given = set(sentence.spans or ())
-    entities = []
+    entities, negative = [], sentence.sure_negatives
     for span in sorted(given.union(*(prediction.found for prediction in predictions))):
+        if any(negative[span.start : span.end]):
+            continue
         judges = predictions if on_given or span not in given else ()
         asked = [prediction for prediction in judges if span.label in prediction.labels]
         votes = sum(span in prediction.found for prediction in asked)
@@ -258,11 +261,12 @@ def _instead(
     rivals = [
         other
         for other in sorted(entities, key=_precedence)
-        if not other.given and other.span.overlaps(entity.span) and rules.enough(other.votes, other.of)
+        if not other.given and other.span.overlaps(entity.span) and rules.agreed(other)
     ]
     nothing = sum(not _touches(entity.span, prediction.found) for prediction in predictions)
     # as many may see nothing as see something: then what is seen wins only where more see it
-    if rules.enough(nothing, len(predictions)) and nothing >= max((rival.votes for rival in rivals), default=0):
+    most = max((rival.votes for rival in rivals), default=0)
+    if rules.enough(nothing, len(predictions), entity.span.label) and nothing >= most:
         return ()
     return disjoint(rival.span for rival in rivals) or None
 

@@ -30,16 +30,21 @@ class Gold(NamedTuple):
     tags: Tensor  # (batch, words) long; of entities that overlap, the longest
     spans: Spans | None = None  # all entities; None where nothing is known of them
     weight: Tensor | None = None  # (batch,) float; None = 1
+    negative: Tensor | None = None  # (batch, words) bool, surely of no entity; None = nothing is known
 
     def repeat(self, times: int) -> Gold:
         """The labels of `vectors.repeat(times, 1, 1)`."""
         spans = None if self.spans is None else self.spans.repeat(times, len(self.tags))
-        return Gold(self.tags.repeat(times, 1), spans, None if self.weight is None else self.weight.repeat(times))
+        weight = None if self.weight is None else self.weight.repeat(times)
+        return Gold(
+            self.tags.repeat(times, 1), spans, weight, None if self.negative is None else self.negative.repeat(times, 1)
+        )
 
     def reordered(self, order: Tensor) -> Gold:
         """The labels of `vectors[order]`; order (batch,) long is a permutation."""
         spans = None if self.spans is None else self.spans.reordered(order)
-        return Gold(self.tags[order], spans, None if self.weight is None else self.weight[order])
+        weight, negative = (None if part is None else part[order] for part in (self.weight, self.negative))
+        return Gold(self.tags[order], spans, weight, negative)
 
 
 class Head(nn.Module, ABC):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ner_distill.nn.heads.base import Projection, TagHead, Tags
+from ner_distill.nn.heads.base import Gold, Projection, TagHead, Tags
 
 
 class PuHead(TagHead):
@@ -22,6 +22,7 @@ class PuHead(TagHead):
              (after Zhou et al., ACL 2022). False: σ(z), the binary classifiers of the source.
     gamma:   γ, weight of missed labels; None: 1, or 1 / π of each type where bounded, so that they weigh as much as all
              other words do: with much less, "none" for every word soon is as good as anything, and stays so.
+    eta:     η, how much words that are surely of no type stand for all that are of none, see `pu_risk`.
 
     Labels are trusted, their absence is not. Neighbouring words of one type make one entity: two entities of one type
     that touch are not told apart.
@@ -39,19 +40,25 @@ class PuHead(TagHead):
         bounded: bool = False,
         joint: bool = True,
         gamma: float | None = None,
+        eta: float = 0.0,
     ) -> None:
         super().__init__()
-        self.types, self.bounded, self.joint, self.gamma = types, bounded, joint, gamma
+        self.types, self.bounded, self.joint, self.gamma, self.eta = types, bounded, joint, gamma, eta
         self.project = Projection(dim, types)
         self.register_buffer("priors", torch.zeros(types))
         self.register_buffer("shares", torch.zeros(types))
+        self.negative_share = 0.0
 
-    def set_rates(self, priors: Sequence[float], shares: Sequence[float]) -> None:
+    def set_rates(self, priors: Sequence[float], shares: Sequence[float], negative_share: float = 0.0) -> None:
         """What `loss` alone has to know of all the data, kept with the weights. Each in (0, 1), else ValueError.
 
         priors: (types,) π, the share of all words that are of each type, labelled or not.
         shares: (types,) the share of all words that are LABELLED with each type.
+        negative_share: of all words that are surely of no type, 0 to below 1; it is not kept.
         """
+        if not 0 <= negative_share < 1:
+            raise ValueError(f"negative_share: expected 0 to below 1, found {negative_share}")
+        self.negative_share = negative_share
         for name, values, kept in (("priors", priors, self.priors), ("shares", shares, self.shares)):
             if len(values) != self.types or not all(0 < value < 1 for value in values):
                 raise ValueError(f"{name}: expected {self.types} numbers between 0 and 1, found {list(values)}")
@@ -65,8 +72,21 @@ class PuHead(TagHead):
         """Words: the risk is a mean over them."""
         return float(mask.sum())
 
-    def loss(self, vectors: Tensor, mask: Tensor, tags: Tensor, weight: Tensor | None = None) -> Tensor:
+    def gold_loss(self, vectors: Tensor, mask: Tensor, gold: Gold) -> Tensor:
+        return self.loss(vectors, mask, gold.tags, gold.weight, negative=gold.negative)
+
+    def loss(
+        self,
+        vectors: Tensor,
+        mask: Tensor,
+        tags: Tensor,
+        weight: Tensor | None = None,
+        *,
+        negative: Tensor | None = None,
+    ) -> Tensor:
         """`pu_risk` of the words, times the number of them; a tag of `tags` (batch, words) long is a label, 0 is none.
+
+        negative: (batch, words) bool, True = surely of no type; None = nothing is known.
 
         The maximum in it is that over the words given at once, so that unlike other losses it is not the sum of those
         of single sentences. Raises ValueError where the rates were never set (on a GPU, where asking would mean
@@ -79,7 +99,8 @@ class PuHead(TagHead):
         counted = mask.to(present.dtype)
         counted = counted if weight is None else counted * weight.to(present.dtype)[:, None]
         gamma = self.gamma if self.gamma is not None else 1 / self.priors if self.bounded else 1.0
-        return pu_risk(present, absent, labelled, counted, self.priors, self.shares, gamma=gamma).sum()
+        sure = None if negative is None else Negatives(negative, self.negative_share, self.eta)
+        return pu_risk(present, absent, labelled, counted, self.priors, self.shares, gamma=gamma, negatives=sure).sum()
 
     def _losses(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """(..., types) twice: what each word costs as one of the type, and as none."""
@@ -123,6 +144,14 @@ class PuHead(TagHead):
         return logits
 
 
+class Negatives(NamedTuple):
+    """words: (...) bool, surely of no type. share: of all words, ν. eta: η in [0, 1]; without a share it is 0."""
+
+    words: Tensor
+    share: float
+    eta: float = 0.0
+
+
 def pu_risk(
     present: Tensor,
     absent: Tensor,
@@ -132,6 +161,7 @@ def pu_risk(
     shares: Tensor,
     *,
     gamma: Tensor | float,
+    negatives: Negatives | None = None,
 ) -> Tensor:
     """Non-negative PU risk of each type, times the weight of all words: γ π R_p⁺ + max(0, R⁻ − π R_p⁻).
 
@@ -140,6 +170,14 @@ def pu_risk(
     many there are expected to be, `shares`, not by how many the batch happens to have; so a batch without any is
     nothing special.
 
+    With words that are surely of no type, a share ν of all with mean loss R_n⁻, the others' part of the mean R_o⁻:
+
+        γ π R_p⁺ + (1 − η) (ν R_n⁻ + max(0, R_o⁻ − π R_p⁻)) + η (1 − π) R_n⁻
+
+    At η = 0 they count as what they are, whichever words they are: as positives are all among the others, what these
+    add is taken off the others alone, and no maximum cuts the known negatives. At η = 1 they stand for all negatives
+    (PN learning), which is right where they are a random sample of these; between lies PNU learning.
+
     present:  (..., types) float, 0 or more: the loss of each word if it is of the type. absent: if it is not.
     labelled: (..., types) bool. Where π equals the share that is labelled and γ = 1, the risk is the plain loss, words
               without a label as negative ones (and the maximum does nothing).
@@ -147,6 +185,8 @@ def pu_risk(
     priors, shares: (types,) float in (0, 1). gamma: one number, or (types,).
     Returns: (types,), each 0 or more.
     Source: Peng et al. 2019, eq. 6 (its unlabelled words are all words here); the maximum: Kiryo et al., NeurIPS 2017.
+    PNU: Sakai et al., ICML 2017, "Semi-Supervised Classification Based on Classification from Positive and Unlabeled
+    Data", whose (1 − γ) R_PN + γ R_PU this is with γ = 1 − η.
     """
     weight = counted[..., None].flatten(0, -2)
     present, absent = present.flatten(0, -2), absent.flatten(0, -2)
@@ -154,7 +194,12 @@ def pu_risk(
     rates = (priors / shares).to(present.dtype)
     missed = rates * (positive * present).sum(0)
     elsewhere = (weight * absent).sum(0) - rates * (positive * absent).sum(0)
-    return gamma * missed + elsewhere.clamp_min(0)
+    if negatives is None:
+        return gamma * missed + elsewhere.clamp_min(0)
+    sure = (weight * absent * negatives.words.flatten()[:, None]).sum(0)
+    eta = negatives.eta if negatives.share else 0.0
+    apart = (1 - priors.to(present.dtype)) / (negatives.share or 1.0) * sure
+    return gamma * missed + (1 - eta) * (sure + (elsewhere - sure).clamp_min(0)) + eta * apart
 
 
 def _with_none(logits: Tensor) -> Tensor:

@@ -33,6 +33,7 @@ class Growth:
     added:     type → form → how often it was found, most often first; every type of the model or the dictionaries.
     several:   forms found often enough, but with several types. rare: forms found too rarely.
     elsewhere: forms that stand under another type. known: that stand under the type already.
+    negative:  forms that are surely of no entity.
     """
 
     added: dict[str, dict[str, int]]
@@ -40,6 +41,7 @@ class Growth:
     rare: int
     elsewhere: int
     known: int
+    negative: int = 0
 
 
 def grow_dictionary(options: GrowOptions, reporter: Reporter | None = None) -> Growth:
@@ -60,7 +62,7 @@ def grow_dictionary(options: GrowOptions, reporter: Reporter | None = None) -> G
     cutting = cutting_for(model, run.info, options.unit, reporter)
     unit, labels = cutting.unit, run.info.labels
     check_types(files, labels, model)
-    dictionaries, _ = Dictionaries.read(files, unit=unit)
+    dictionaries, _ = Dictionaries.read(files, unit=unit, negative=options.negative)
     say_quality(model, reporter)
     tagger = run.tagger.to(best_device())
     text, format = list(options.text), options.format
@@ -118,6 +120,8 @@ def grown(
         standing = dictionaries.types_of(form)
         if types.total() < min_count:
             numbers["rare"] += 1
+        elif dictionaries.is_negative(form):
+            numbers["negative"] += 1
         elif len(types) > 1:
             numbers["several"] += 1
         elif label in standing:
@@ -126,7 +130,8 @@ def grown(
             numbers["elsewhere"] += 1
         else:
             added[label][form] = types[label]
-    return Growth(added, numbers["several"], numbers["rare"], numbers["elsewhere"], numbers["known"])
+    of = (numbers[name] for name in ("several", "rare", "elsewhere", "known", "negative"))
+    return Growth(added, *of)
 
 
 def _write(growth: Growth, dictionaries: Dictionaries, options: GrowOptions) -> None:
@@ -147,6 +152,7 @@ def _write(growth: Growth, dictionaries: Dictionaries, options: GrowOptions) -> 
             "several_types": growth.several,
             "too_rare": growth.rare,
             "under_another_type": growth.elsewhere,
+            **({"negative": growth.negative} if options.negative else {}),
         },
         "added": growth.added,
     }

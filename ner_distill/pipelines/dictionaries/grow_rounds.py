@@ -85,6 +85,7 @@ def grow_rounds(config: TeacherConfig, options: GrowOptions, reporter: Reporter 
     unit, development = _read(config, options, lists)
     inputs = {"text": fingerprints(options.text), "dev": fingerprints(options.dev), **inputs_of(config)}
     inputs |= {f"dictionary {label}": fingerprints(files) for label, files in lists.items()}
+    inputs |= {"negative": fingerprints(options.negative)} if options.negative else {}
     inputs |= {"model": fingerprints([model / "labels.json", model / "model.safetensors"])} if model else {}
     if options.resume:
         resumable([*options.text, *options.dev])
@@ -131,6 +132,7 @@ class _Growing:
         if not labelled.exists():
             labels = LabelDictionaryOptions(
                 dictionary=options.dictionary,
+                negative=options.negative,
                 text=options.text,
                 out=labelled,
                 unit=self.unit,
@@ -204,7 +206,7 @@ def _read(config: TeacherConfig, options: GrowOptions, lists: dict[str, list[Pat
     else:
         unit = unit_of_raw(text, options.format, options.unit, options.word_column)
     development = read_development(options.dev, Cutting(unit), labels, ReadOptions(), quiet)
-    dictionaries, _ = Dictionaries.read(lists, unit=unit)
+    dictionaries, _ = Dictionaries.read(lists, unit=unit, negative=options.negative)
     missing = set(lists)
     for sentence in read_raw(list(text), format=options.format, unit=unit, word_column=options.word_column):
         missing.difference_update(span.label for span in dictionaries.find(sentence.words).spans)

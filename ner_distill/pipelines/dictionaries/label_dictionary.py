@@ -12,20 +12,25 @@ from ner_distill.data.formats.readers import count_sentences, read_raw
 from ner_distill.data.formats.reading import unit_of_raw
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.lexicon.dictionaries import Dictionaries, common_words, parse_dictionaries
+from ner_distill.data.noise.folds import entities_alone
 from ner_distill.data.sentence import Sentence, Unit, separator
-from ner_distill.errors import DataError
+from ner_distill.errors import ConfigError, DataError
 from ner_distill.options.labels import LabelDictionaryOptions
 
 
 @dataclass
 class Matched:
-    """What was found: sentences and words read, of each type the forms and how often, and ambiguous places."""
+    """What was found: sentences and words read, of each type the forms and how often, and ambiguous places.
+
+    negative: words that are surely of no entity; None where nobody said so of any.
+    """
 
     sentences: int = 0
     words: int = 0
     labelled: int = 0
     forms: dict[str, Counter[str]] = field(default_factory=dict)
     dropped: int = 0
+    negative: int | None = None
 
     @property
     def entities(self) -> int:
@@ -37,6 +42,8 @@ class Matched:
             f"{self.sentences:,} sentences, {self.words:,} words, of which {self.labelled:,} "
             f"({self.labelled / max(self.words, 1):.1%}) in {self.entities:,} entities"
         ]
+        if self.negative is not None:
+            lines[0] += f"; {self.negative:,} ({self.negative / max(self.words, 1):.1%}) surely of none"
         for label, common in common_words(self.forms).items():
             forms = self.forms[label]
             shown = ", ".join(f"{form} ({count:,})" for form, count in common) or "none"
@@ -50,16 +57,19 @@ def label_dictionary(options: LabelDictionaryOptions, reporter: Reporter | None 
     Raises NerDistillError for wrong input, and DataError where nothing at all is found; then nothing is written.
     """
     reporter, text, format = reporter or Reporter(), list(options.text), options.format
+    if options.unlabelled == "mask" and not options.negative:
+        raise ConfigError("`unlabelled` mask leaves no word outside of entities to learn from: give `negative` FILE")
     files = parse_dictionaries(options.dictionary)
     unit = unit_of_raw(text, format, options.unit, options.word_column)
     dictionaries = _read_dictionaries(files, unit, options, reporter)
-    matched = Matched(forms={label: Counter() for label in files})
+    matched = Matched(forms={label: Counter() for label in files}, negative=0 if options.negative else None)
     sentences = read_raw(text, format=format, unit=unit, word_column=options.word_column, say=reporter.info)
     with reporter.progress("labelling", total=count_sentences(text, format=format), unit="sentences") as progress:
 
         def labelled() -> Iterator[Sentence]:
             for sentence in sentences:
-                yield _labelled(sentence, dictionaries, matched)
+                labels = _labelled(sentence, dictionaries, matched)
+                yield entities_alone(labels) if options.unlabelled == "mask" else labels
                 progress.advance()
             if not matched.entities:
                 raise DataError(_nothing(text, dictionaries))
@@ -67,6 +77,8 @@ def label_dictionary(options: LabelDictionaryOptions, reporter: Reporter | None 
         write_jsonl(labelled(), options.out, overwrite=options.overwrite)
     for label in [label for label, forms in matched.forms.items() if not forms]:
         reporter.warn(f"`dictionary` {label}: none of its entries stands in the text")
+    if matched.negative == 0:
+        reporter.warn("`negative`: none of its words stands in the text")
     if matched.dropped:
         reporter.warn(f"{matched.dropped:,} places of forms under two types {_CONFLICTS[dictionaries.conflicts]}")
     return matched
@@ -79,7 +91,9 @@ def _read_dictionaries(
     files: dict[str, list[Path]], unit: Unit, options: LabelDictionaryOptions, reporter: Reporter
 ) -> Dictionaries:
     """Read dictionaries; say what was cleaned, and which forms stand under two types."""
-    dictionaries, counts = Dictionaries.read(files, unit=unit, conflicts=options.conflicts, fold_case=options.fold_case)
+    dictionaries, counts = Dictionaries.read(
+        files, unit=unit, conflicts=options.conflicts, fold_case=options.fold_case, negative=options.negative
+    )
     for label, reasons in counts.items():
         cleaned = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if reason != "entries")
         reporter.info(f"{label}: {reasons['entries']:,} entries" + (f"; lines: {cleaned}" if cleaned else ""))
@@ -99,7 +113,9 @@ def _labelled(sentence: Sentence, dictionaries: Dictionaries, matched: Matched) 
     for span in found.spans:
         matched.labelled += span.end - span.start
         matched.forms[span.label][between.join(sentence.words[span.start : span.end])] += 1
-    return replace(sentence, spans=found.spans, keep=found.keep)
+    if matched.negative is not None:
+        matched.negative += sum(found.negative or ())
+    return replace(sentence, spans=found.spans, keep=found.keep, negative=found.negative)
 
 
 def _nothing(text: Sequence[str | Path], dictionaries: Dictionaries) -> str:

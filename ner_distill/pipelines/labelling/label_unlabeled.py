@@ -25,7 +25,7 @@ from ner_distill.data.store.writer import StoreWriter
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import sha256_of
 from ner_distill.options.models import LabelUnlabeledOptions
-from ner_distill.pipelines.labelling.labeller import SEED, Labeller
+from ner_distill.pipelines.labelling.labeller import SEED, Labeller, min_votes_of
 from ner_distill.runs.build import ENCODER, WEIGHTS, Built, load_teacher
 from ner_distill.runs.heads import QUESTIONS
 from ner_distill.runs.info import fold_teachers, read_info
@@ -95,7 +95,8 @@ def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = 
 
 def _voting_teachers(options: LabelUnlabeledOptions, reporter: Reporter) -> Sequence[Path]:
     """Returns the fold teachers of the one teacher, where votes are asked of it and it has some; else the teachers."""
-    if options.min_votes == 1 or len(options.teacher) != 1:
+    votes = min_votes_of(options)
+    if set(votes.values) == {1} or len(options.teacher) != 1:
         return options.teacher
     (teacher,) = options.teacher
     read_info(teacher)  # raises RunError where there is no run
@@ -104,7 +105,7 @@ def _voting_teachers(options: LabelUnlabeledOptions, reporter: Reporter) -> Sequ
         raise ConfigError(f"`teacher` {teacher}: its training is not finished; go on with train-teacher and `resume`")
     if not folds:
         raise ConfigError(
-            f"`min_votes` {options.min_votes}: {teacher} is one teacher without fold teachers; give several "
+            f"`min_votes` {max(votes.values)}: {teacher} is one teacher without fold teachers; give several "
             "`teacher`, or one trained with `folds`"
         )
     reporter.info(f"{len(folds)} fold teachers of {teacher} answer and vote")
@@ -133,7 +134,7 @@ def _header(
     settled = labeller.options
     settings: dict[str, Any] = {
         "pairs_per_sentence": settled.pairs_per_sentence,
-        "min_votes": settled.min_votes,
+        "min_votes": votes if isinstance(votes := labeller.min_votes.plain, int) else tuple(votes),
         "min_confidence": settled.min_confidence,
         "batch_words": settled.batch_words,
         "precision": settled.precision,

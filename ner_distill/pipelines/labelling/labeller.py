@@ -19,6 +19,7 @@ from ner_distill.data.store.pseudo_labels import LIKELY
 from ner_distill.errors import ConfigError
 from ner_distill.nn.heads import SpanHead
 from ner_distill.nn.spans import Spans, span_probs_of_tags, spans_above, word_confidence
+from ner_distill.options.by_type import ByType, by_type
 from ner_distill.options.models import LabelOptions
 from ner_distill.pipelines.labelling.shard_buffer import Answer, RowSpans, ShardBuffer
 from ner_distill.runs.build import Built
@@ -55,10 +56,12 @@ class Labeller:
                     f"the first has {', '.join(first.labels)} ({first.unit}), "
                     f"another {', '.join(other.info.labels)} ({other.info.unit})"
                 )
-        if not 1 <= options.min_votes <= len(teachers):
-            raise ConfigError(
-                f"`min_votes`: expected 1 to {len(teachers)}, the number of teachers, found {options.min_votes}"
-            )
+        self.min_votes = min_votes_of(options)
+        expected = f"expected 1 to {len(teachers)}, the number of teachers"
+        if found := self.min_votes.problems(
+            "min_votes", first.labels, lambda votes: 1 <= votes <= len(teachers), expected
+        ):
+            raise ConfigError.of(found)
         if not 0 < options.span_floor < 1:
             raise ConfigError(f"`span_floor`: expected more than 0 and less than 1, found {options.span_floor}")
         self.block_size, self.seed = block_size, seed
@@ -122,7 +125,7 @@ class Labeller:
                     span_probs = table if span_probs is None else span_probs.add_(table)
                 if self.compares:
                     vectors.append(model.pair_vectors(inputs, encoded))
-                if self.options.min_votes > 1:
+                if max(self.min_votes.values) > 1:
                     votes.append(self._entities(model, encoded, mask))
             assert probs is not None
             probs = probs / len(self.models)
@@ -186,15 +189,25 @@ class Labeller:
         reading alone, or the votes alone: what is kept says the same by votes and by probabilities.
 
         Of a nested one too, but not those that it shares with an entity of enough votes: that would be lost as well.
+        A type that one vote is enough for loses nothing.
         """
         for row, predicted in enumerate(zip(*votes, strict=True)):
-            every = best[row].union(*predicted)
-            voted = {span for span in best[row] if sum(span in one for one in predicted) >= self.options.min_votes}
+            every = {span for span in best[row].union(*predicted) if self.min_votes.of(span.label) > 1}
+            voted = {
+                span
+                for span in best[row]
+                if span not in every or sum(span in one for one in predicted) >= self.min_votes.of(span.label)
+            }
             sure = np.zeros(keep.shape[1], np.bool_)
             for span in voted:
                 sure[span.start : span.end] = True
             for span in every - voted:
                 keep[row, span.start : span.end] &= sure[span.start : span.end] & self.finds_spans
+
+
+def min_votes_of(options: LabelOptions) -> ByType[int]:
+    """The votes that entities need. Raises ConfigError for what is no number."""
+    return by_type("min_votes", options.min_votes, 1)
 
 
 def _row_spans(spans: Spans, scores: torch.Tensor) -> RowSpans:

@@ -32,6 +32,7 @@ from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import read_json, write_json
 from ner_distill.options import Files
+from ner_distill.options.by_type import ByType, GivenByType, by_type
 from ner_distill.options.labels import SelfTrainOptions
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.options.training import TeacherOptions
@@ -92,6 +93,8 @@ def self_train(
     labelled, cutting = read_labelled(options.train, "`train`", reading, reporter, keep_nested=nested)
     if not labels_of(labelled):
         raise DataError("`train`: no entity in any sentence; there is nothing to learn")
+    if unknown := _min_votes(options).problems("min_votes", labels_of(labelled), lambda votes: True, ""):
+        raise ConfigError.of(unknown)
     development = read_development(options.dev, cutting, labels_of(labelled), reading, reporter)
     make_folds(labelled, options.folds, seed=config.seed)
     if not options.resume:  # not only after a round was trained
@@ -153,7 +156,7 @@ class _SelfTraining:
             text=self.options.text,
             out=self._store(number),
             pairs_per_sentence=0,
-            min_votes=self.options.min_votes or len(teachers),
+            min_votes=_votes_of_all(_min_votes(self.options), len(teachers)),
             min_confidence=self.options.min_confidence,
             limit=self.options.limit,
             resume=True,
@@ -200,13 +203,25 @@ class _SelfTraining:
         return SelfTrainingRound(number, run, metrics["dev"]["micro"]["f1"], len(raw), dict(sorted(entities.items())))
 
 
+def _min_votes(options: SelfTrainOptions) -> ByType[int]:
+    return by_type("min_votes", options.min_votes, 0)
+
+
+def _votes_of_all(votes: ByType[int], teachers: int) -> GivenByType:
+    """The votes with the number of teachers in place of 0."""
+    of_types = {label: own or teachers for label, own in votes.of_types.items()}
+    return ByType(votes.general or teachers, of_types).plain
+
+
 def _check(options: SelfTrainOptions) -> None:
     """Raise NerDistillError for options that make no sense, before files are read."""
     folds, problems = options.folds, []
     if not options.dev:
         problems.append("`dev` chooses the best round: give labelled sentences")
-    if options.min_votes and not 2 <= options.min_votes <= folds:
-        problems.append(f"`min_votes` {options.min_votes}: expected 2 to {folds} (`folds`), or 0 for all of them")
+    expected = f"expected 2 to {folds} (`folds`), or 0 for all of them"
+    problems += _min_votes(options).problems(
+        "min_votes", None, lambda votes: not votes or 2 <= votes <= folds, expected
+    )
     if not 0 <= options.min_confidence < 1:
         problems.append(f"`min_confidence` {options.min_confidence}: expected 0 to less than 1")
     if not options.raw_weight > 0:
@@ -230,7 +245,7 @@ def _require_readable(text: Files, unit: Unit, limit: int) -> None:
 def _open(config: TeacherConfig, options: SelfTrainOptions, inputs: Mapping[str, Any]) -> None:
     """Make the directory, or go on with it; until a round is trained on the text, that may be labelled otherwise."""
     out = options.out
-    values = vars(options)
+    values = {**vars(options), "min_votes": _min_votes(options).plain}
     state = {name: values[name] for name in ("folds", *OF_TEXT, "action")} | options.reading().recorded()
     free = OF_TEXT if options.resume and not (out / "round-1.jsonl").exists() else ()
     settled = {name: value for name, value in state.items() if name not in free}

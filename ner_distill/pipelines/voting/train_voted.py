@@ -7,16 +7,18 @@ OUT/          the run of the teacher, trained on OUT/voting/cleaned.jsonl
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import Path
 
 from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.lines import STDIN
+from ner_distill.data.noise.votes import Rules
 from ner_distill.errors import ConfigError
 from ner_distill.files import read_json
 from ner_distill.options.labels import VoteOptions
 from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.train_teacher import read_teacher_data, train_on
-from ner_distill.pipelines.voting.vote_labels import VotingPlan
+from ner_distill.pipelines.voting.vote_labels import VotingPlan, rules_of
 from ner_distill.runs.heads import check_entities
 from ner_distill.runs.info import TEACHER_RUN, VOTING
 from ner_distill.runs.record import fingerprints
@@ -47,27 +49,11 @@ def train_voted(
     )
     begun = RUN.state(out) != "absent"
     if options.resume and begun:
-        before = read_json(voting / "summary.json", "the voting of this run is damaged").get("rules", {}).get("action")
-        if before != options.action:
-            raise ConfigError(
-                f"`resume`: action was {before!r}, now {options.action!r}; the run goes on with the labels that it "
-                "began with. Choose another `out`, or `overwrite`"
-            )
+        _require_same_rules(options, voting)
     if not options.resume or begun:
         RUN.check(out, resume=options.resume, overwrite=options.overwrite)
     data = read_teacher_data(config, options, reporter, unit=options.unit if unit == "auto" else unit)
-    votes = VoteOptions(
-        train=options.train,
-        out=voting,
-        folds=options.folds,
-        repeats=1,
-        action=options.action,
-        jobs=options.jobs,
-        resume=options.resume,
-        overwrite=options.overwrite,
-        **asdict(options.reading()),
-    )
-    plan = VotingPlan(config, votes, data.sentences, data.info.unit)
+    plan = VotingPlan(config, _vote_options(options), data.sentences, data.info.unit)
     plan.open()
     if options.overwrite:
         RUN.make(out, overwrite=True)
@@ -77,3 +63,22 @@ def train_voted(
     cleaned = replace(data, sentences=sentences, inputs=inputs, left_out=left_out)
     session = Session(TEACHER_RUN, replace(options, overwrite=False), config, reporter, resume="auto")
     return train_on(config, cleaned, session)
+
+
+def _vote_options(options: TeacherOptions) -> VoteOptions:
+    same = ("train", "folds", "repeats", "action", "threshold", "min_votes", "epsilon", "jobs", "resume", "overwrite")
+    values = {name: value for name, value in vars(options).items() if name in same}
+    return VoteOptions(out=options.out / VOTING, **values, **asdict(options.reading()))
+
+
+def _require_same_rules(options: TeacherOptions, voting: Path) -> None:
+    """Raise NerDistillError where the labels that the run was begun with were made by other rules."""
+    before = read_json(voting / "summary.json", "the voting of this run is damaged").get("rules", {})
+    now = asdict(rules_of(_vote_options(options)))
+    old = {**asdict(Rules()), **before}  # what a run of an earlier version does not say was so
+    changes = [f"{name} was {old[name]!r}, now {value!r}" for name, value in now.items() if old[name] != value]
+    if changes:
+        raise ConfigError(
+            f"`resume`: {'; '.join(changes)}; the run goes on with the labels that it began with. Choose another "
+            "`out`, or `overwrite`"
+        )

@@ -36,6 +36,7 @@ from ner_distill.data.sentence import Sentence, Unit, disjoint, labels_of, separ
 from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import atomic_write_text, write_json
+from ner_distill.options.by_type import by_type
 from ner_distill.options.labels import VoteOptions
 from ner_distill.pipelines.voting.folds import FoldTask, run_folds
 from ner_distill.runs.heads import finds_spans
@@ -98,7 +99,7 @@ def _check(options: VoteOptions) -> None:
         raise ConfigError("`action` drop removes given entities, and with `bags` these are right; try mask or relabel")
     if options.changed("bag_share") and not options.bags:
         raise ConfigError("`bag_share` is about `bags`: give that as well")
-    parse_thresholds(options.threshold)
+    rules_of(options)
 
 
 class VotingPlan:
@@ -111,8 +112,7 @@ class VotingPlan:
         self.labels = labels_of(sentences)
         if not self.labels:
             raise DataError("`train`: no entity in any sentence; there is nothing to vote on")
-        general, of_types = parse_thresholds(options.threshold)
-        self.rules = Rules(options.action, options.min_votes, general, of_types, options.epsilon)
+        self.rules = rules_of(options)
         self.rules.check(bags or options.repeats, self.labels, "`bags`" if bags else "`repeats`")
         if bags:
             self.seeds = [config.seed]
@@ -258,18 +258,10 @@ class VotingPlan:
         write_json(out / "summary.json", voting.summary)
 
 
-def parse_thresholds(texts: Sequence[str]) -> tuple[float, dict[str, float]]:
-    """`["0.4", "PER=0.7"]` → 0.4 for all types (THRESHOLD where none is given) and 0.7 for PER. Raises ConfigError."""
-    general, thresholds, problems = THRESHOLD, dict[str, float](), []
-    for text in texts:
-        label, equals, number = text.rpartition("=")
-        try:
-            if equals:
-                thresholds[label] = float(number)
-            else:
-                general = float(number)
-        except ValueError:
-            problems.append(f"`threshold` {text}: expected a number from 0 to 1, or TYPE=number")
-    if problems:
-        raise ConfigError.of(problems)
-    return general, thresholds
+def rules_of(options: VoteOptions) -> Rules:
+    """What becomes of labels. Raises ConfigError for numbers by type that are none."""
+    suspicion = by_type("threshold", options.threshold, THRESHOLD)
+    votes = by_type("min_votes", options.min_votes, 0)
+    return Rules(
+        options.action, votes.general, suspicion.general, suspicion.of_types, votes.of_types, epsilon=options.epsilon
+    )

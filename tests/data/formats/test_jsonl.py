@@ -192,7 +192,37 @@ def test_json_keep_or_weight_of_another_form_is_an_error_with_its_place(
         read_corpus([write("a.jsonl", json_lines(TWO, record))])
 
 
+@pytest.mark.parametrize("record", [TWO, CUT], ids=["words", "text"])
+def test_json_words_that_are_surely_of_no_entity_are_read(record: dict[str, Any], write: Write) -> None:
+    (sentence,) = read_corpus([write("a.jsonl", json_lines({**record, "negative": [True, False]}))]).sentences
+    assert sentence.negative == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({**TWO, "negative": [True]}, "expected 'negative' for each word, found 2 words and 1 values"),
+        ({**TWO, "negative": ["a"]}, r"'negative' must be a list of true and false, found \['a'\]"),
+        ({"text": "a b", "negative": [True, False]}, "'negative' is for each word, .*: give 'offsets'"),
+        (
+            {"words": ["Ann", "Lee"], "tags": ["B-PER", "I-PER"], "negative": [False, True]},
+            "'negative' says of a word of PER 'Ann Lee' that it is surely of no entity; correct one",
+        ),
+        (
+            {**CUT, "entities": [{"start": 2, "end": 3, "label": "X"}], "negative": [False, True]},
+            "'negative' says of a word of X 'b'",
+        ),
+    ],
+    ids=["length", "strings", "no offsets", "in an entity", "in an entity of a text"],
+)
+def test_json_negative_words_of_another_form_are_an_error_with_their_place(
+    record: dict[str, Any], said: str, write: Write
+) -> None:
+    with pytest.raises(DataError, match=rf"a\.jsonl:2: .*{said}"):
+        read_corpus([write("a.jsonl", json_lines(TWO, record))])
+
+
 def test_raw_text_is_read_without_keep_and_weight(write: Write) -> None:
-    path = write("a.jsonl", json_lines({**TWO, "keep": [True, False], "weight": 0.5}))
+    path = write("a.jsonl", json_lines({**TWO, "keep": [True, False], "weight": 0.5, "negative": [True, False]}))
     (sentence,) = read_raw([path], unit="word")
-    assert (sentence.keep, sentence.weight) == (None, 1.0)
+    assert (sentence.keep, sentence.weight, sentence.negative) == (None, 1.0, None)

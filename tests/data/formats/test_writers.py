@@ -31,6 +31,7 @@ SENTENCES = (
     sentence_of_text("g", "It's Al\u2028Ain", "word"),
     Sentence("h", ("in", "Rome"), (Span(1, 2, "LOC"),), keep=(True, False), weight=0.49),
     Sentence("i", ("Rome",), (), "Rome", ((0, 4),), keep=(False,)),
+    Sentence("j", ("to", "Rome"), (Span(1, 2, "LOC"),), negative=(True, False)),
 )
 
 
@@ -133,5 +134,7 @@ def test_directory_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
 
 def test_json_lines_say_nothing_of_labels_that_all_count(tmp_path: Path) -> None:
-    write_jsonl([Sentence("a", ("x", "y"), (), keep=(True, True), weight=1.0)], tmp_path / "out.jsonl")
+    write_jsonl(
+        [Sentence("a", ("x", "y"), (), keep=(True, True), weight=1.0, negative=(False, False))], tmp_path / "out.jsonl"
+    )
     assert json.loads((tmp_path / "out.jsonl").read_text("utf-8")).keys() == {"id", "words", "tags"}

@@ -217,5 +217,7 @@ def test_a_bag_that_holds_all_there_is_is_refused() -> None:
 def test_of_a_sentence_out_of_the_bag_only_the_words_of_entities_count() -> None:
     sentence = one("a", "Ana López met Rome .", "Ana López", "Rome")
     assert entities_alone(sentence).keep == (True, True, False, True, False)
+    told = Sentence("a", sentence.words, sentence.spans, negative=(False, False, True, False, False))
+    assert entities_alone(told).keep == (True, True, True, True, False)
     masked = Sentence("a", sentence.words, sentence.spans, keep=(True, True, True, False, True))
     assert entities_alone(masked).keep == (True, True, False, False, False)

@@ -301,3 +301,25 @@ def test_keep_changes_nothing_whatever_the_votes_are() -> None:
     assert changed is SENTENCE
     assert {one.decision for one in decided.values()} == {"keep"}
     assert decided[ANA].suspicion > 0.9
+
+
+def test_a_type_may_need_other_votes_than_the_rest() -> None:
+    models = says(ANA, MET), says()
+    for label, decision in (("PER", "drop"), ("LOC", "keep")):
+        _, entities = after("drop", *models, min_votes=1, min_votes_of={label: 2}, threshold=0.0)
+        assert entities[ANA].decision == decision
+
+
+def test_votes_of_a_type_that_can_never_be_reached_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"`min_votes` PER=3: expected 0 to 2; .*\(`repeats`\)"):
+        Rules(min_votes_of={"PER": 3}).check(2, LABELS)
+    with pytest.raises(ConfigError, match="`min_votes` PRE=1: no such type; the data has LOC, PER"):
+        Rules(min_votes_of={"PRE": 1}).check(2, LABELS)
+
+
+def test_nothing_is_found_on_words_that_are_surely_of_no_entity() -> None:
+    told = replace(SENTENCE, negative=tuple(word in range(ROME.start, ROME.end) for word in range(len(SENTENCE.words))))
+    assert ROME in voted(*TWO)
+    assert ROME not in voted(*TWO, sentence=told)
+    changed, _ = after("relabel", says(ANA, ROME), says(ANA, ROME), sentence=told)
+    assert ROME not in (changed.spans or ())

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ner_distill.nn.heads.pu import PuHead, pu_risk
+from ner_distill.nn.heads.base import Gold
+from ner_distill.nn.heads.pu import Negatives, PuHead, pu_risk
 
 TYPES, DIM = 2, 3
 MASK = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0], [1, 0, 1, 1], [0, 1, 0, 1], [0, 0, 0, 0]]).bool()
@@ -207,3 +208,84 @@ def test_adding_padding_leaves_the_pu_loss_unchanged() -> None:
     wider = torch.cat([vectors, torch.ones(len(MASK), 2, DIM)], 1)
     mask, tags = (torch.nn.functional.pad(one, (0, 2)) for one in (MASK, TAGS))
     torch.testing.assert_close(head.loss(wider, mask, tags), head.loss(vectors, MASK, TAGS))
+
+
+# ---- words that are surely of no type
+
+SURE = torch.tensor([False, True, False, True, False])
+ABSENT = torch.tensor([[0.1], [0.4], [0.8], [0.2], [0.3]])
+LABELLED = torch.tensor([[True], [False], [False], [False], [False]])
+
+
+@pytest.mark.parametrize(
+    ("eta", "expected"),
+    # missed: π / s · 0.9 = 1.8; sure: 0.6; the others: 0.1 + 0.8 + 0.3 - π / s · 0.1 = 1.0; for all: (1 - π) / ν · 0.6
+    [(0.0, 1.8 + 0.6 + 1.0), (1.0, 1.8 + 0.6 / 0.4 * 0.6), (0.25, 1.8 + 0.75 * 1.6 + 0.25 * 0.9)],
+)
+def test_pu_risk_with_known_negatives_is_the_formula(eta: float, expected: float) -> None:
+    negatives = Negatives(SURE, 0.4, eta)
+    rates = torch.tensor([0.4]), torch.tensor([0.2])
+    risk = pu_risk(1 - ABSENT, ABSENT, LABELLED, torch.ones(5), *rates, gamma=1.0, negatives=negatives)
+    assert risk.item() == pytest.approx(expected)
+
+
+def test_known_negatives_are_learned_where_the_maximum_cuts_the_rest() -> None:
+    probs = torch.tensor([[1.0], [0.1], [0.1], [0.1]], requires_grad=True)
+    labelled, sure = torch.tensor([[True], [False], [False], [False]]), torch.tensor([False, True, False, False])
+    rates = torch.tensor([0.5]), torch.tensor([0.25])
+    risk = pu_risk(1 - probs, probs, labelled, torch.ones(4), *rates, gamma=1.0, negatives=Negatives(sure, 0.25))
+    (gradient,) = torch.autograd.grad(risk.sum(), probs)
+    assert gradient[1:].flatten().tolist() == [1.0, 0.0, 0.0]
+
+
+def test_known_negatives_of_whatever_kind_leave_the_risk_what_it_is() -> None:
+    # all of them are easy ones: the risk is that of all labels all the same
+    words, prior = 400_000, 0.2
+    true = torch.rand(words, 1) < prior
+    easy = ~true & (torch.rand(words, 1) < 0.5)
+    probs = torch.where(easy, 0.05, torch.where(true, 0.5 + 0.5 * torch.rand(words, 1), 0.7 * torch.rand(words, 1)))
+    labelled = true & (torch.rand(words, 1) < 0.25)
+    share, negatives = labelled.float().mean(0), Negatives(easy[:, 0], easy.float().mean().item())
+    rates = true.float().mean(0), share
+    risk = pu_risk(1 - probs, probs, labelled, torch.ones(words), *rates, gamma=1.0, negatives=negatives)
+    torch.testing.assert_close(risk, (true.float() - probs).abs().sum(0), rtol=0.01, atol=0)
+
+
+def test_the_head_reads_known_negatives_of_the_gold() -> None:
+    sure = torch.tensor([[0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 1, 0, 0], [1, 1, 1, 1]]).bool()
+    head, vectors = head_of(eta=0.5), vectors_of(scale=0.3)
+    head.set_rates(PRIORS, SHARES, 0.25)
+    plain, told = (head.gold_loss(vectors, MASK, Gold(TAGS, negative=one)) for one in (None, sure))
+    apart = extra = 0.0
+    for row, word in (MASK & sure).nonzero().tolist():
+        for kind in range(TYPES):
+            absent = -math.log(1 - chances(head, vectors[row, word])[1 + kind])
+            apart += absent
+            extra += (1 - PRIORS[kind]) / 0.25 * absent
+    missed = looped_loss(head, vectors) - looped_elsewhere(head, vectors)
+    expected = missed + 0.5 * (apart + looped_elsewhere(head, vectors, sure)) + 0.5 * extra
+    assert plain.item() == pytest.approx(looped_loss(head, vectors), rel=1e-6)
+    assert told.item() == pytest.approx(expected, rel=1e-6)
+
+
+def looped_elsewhere(head: PuHead, vectors: Tensor, sure: Tensor | None = None) -> float:
+    """The sum over types of the part under the maximum, without the words that are surely of no type."""
+    total = 0.0
+    for kind in range(TYPES):
+        rest = 0.0
+        for row, word in MASK.nonzero().tolist():
+            absent = -math.log(1 - chances(head, vectors[row, word])[1 + kind])
+            if sure is None or not sure[row, word]:
+                rest += absent
+            if int(TAGS[row, word]) in (1 + 2 * kind, 2 + 2 * kind):
+                rest -= PRIORS[kind] / SHARES[kind] * absent
+        total += max(0.0, rest)
+    return total
+
+
+def test_known_negatives_are_repeated_and_reordered_with_the_labels() -> None:
+    gold = Gold(TAGS, negative=TAGS == 0)
+    order = torch.tensor([3, 1, 0, 2, 4])
+    assert gold.repeat(2).negative is not None
+    assert torch.equal(gold.repeat(2).negative, (TAGS == 0).repeat(2, 1))  # type: ignore[arg-type]
+    assert torch.equal(gold.reordered(order).negative, (TAGS == 0)[order])  # type: ignore[arg-type]

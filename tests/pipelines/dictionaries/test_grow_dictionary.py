@@ -49,6 +49,12 @@ def test_what_stays_out_is_counted_by_reason() -> None:
     assert (growth.known, growth.elsewhere, growth.several, growth.rare) == (1, 1, 1, 1)
 
 
+def test_a_form_that_is_surely_of_no_entity_stays_out() -> None:
+    dictionaries = Dictionaries({"PER": ["Ann"]}, negative=["Will"])
+    growth = grown(counted(Will={"PER": 9}, Bob={"PER": 9}), dictionaries, min_count=2, labels=("PER",))
+    assert (growth.added, growth.negative) == ({"PER": {"Bob": 9}}, 1)
+
+
 # ---- with a model
 
 

@@ -125,3 +125,80 @@ def test_the_command_says_what_it_found(files: Path) -> None:
     assert "3 sentences, 17 words, of which 6 (35.3%) in 4 entities" in done.out
     assert "most often: Ann Miller (2), Paris (2)" in done.out
     assert len([json.loads(line) for line in (files / "out.jsonl").read_text("utf-8").splitlines()]) == 3
+
+
+# ---- words that are surely of no entity
+
+
+def negative(files: Path, *words: str) -> dict[str, Any]:
+    (files / "none.txt").write_text("".join(f"{word}\n" for word in words), "utf-8")
+    return {"negative": [files / "none.txt"]}
+
+
+def told(files: Path) -> list[tuple[str, ...]]:
+    corpus = read_corpus([files / "out.jsonl"])
+    return [
+        tuple(word for word, sure in zip(one.words, one.sure_negatives, strict=True) if sure)
+        for one in corpus.sentences
+    ]
+
+
+def test_negative_words_are_written_and_counted(files: Path) -> None:
+    matched = label(files, **negative(files, "in", "Nobody", "was there"))
+    assert told(files) == [("in",), ("Nobody", "was", "there"), ("in",)]
+    assert matched.negative == 5
+    assert "5 (29.4%) surely of none" in matched.summary()
+
+
+def test_a_negative_word_inside_a_name_is_part_of_the_name(files: Path) -> None:
+    label(files, **negative(files, "Ann", "Miller lives"))
+    assert spans(files)[0] == (Span(0, 2, "PER"), Span(4, 5, "LOC"))
+    assert told(files) == [(), (), ()]
+
+
+def test_a_longer_negative_form_wins_over_a_name_in_it(files: Path) -> None:
+    label(files, **negative(files, "Oslo ."))
+    assert spans(files)[0] == (Span(0, 2, "PER"),)
+    assert told(files)[0] == ("Oslo", ".")
+
+
+def test_without_unlabelled_words_only_names_and_negative_ones_count(files: Path) -> None:
+    label(files, **negative(files, "in"), unlabelled="mask")
+    first = read_corpus([files / "out.jsonl"]).sentences[0]
+    assert [word for word, kept in zip(first.words, first.counted, strict=True) if kept] == [
+        "Ann",
+        "Miller",
+        "in",
+        "Oslo",
+    ]
+
+
+def test_negative_words_that_stand_nowhere_are_said(files: Path) -> None:
+    said = io.StringIO()
+    label(files, said=said, **negative(files, "nowhere"))
+    assert "`negative`: none of its words stands in the text" in said.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "said"),
+    [
+        (
+            ["in", "Oslo", "Ann Miller"],
+            {},
+            r"`negative`: 'Ann Miller' \(PER\), 'Oslo' \(LOC\) stand in a `dictionary` as well",
+        ),
+        (["oslo"], {"fold_case": True}, "`negative`: 'oslo' \\(LOC\\) stand in"),
+        ([], {}, "none.txt: no word of 1 to 100 characters .*`negative`: words that are surely of no entity"),
+    ],
+)
+def test_negative_words_that_cannot_be_are_refused(
+    words: list[str], options: dict[str, Any], said: str, files: Path
+) -> None:
+    with pytest.raises((ConfigError, DataError), match=said):
+        label(files, **negative(files, *words), **options)
+    assert not (files / "out.jsonl").exists()
+
+
+def test_to_mask_what_is_not_labelled_needs_negative_words(files: Path) -> None:
+    with pytest.raises(ConfigError, match="`unlabelled` mask leaves no word outside of entities to learn from"):
+        label(files, unlabelled="mask")

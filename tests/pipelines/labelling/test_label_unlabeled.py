@@ -118,6 +118,50 @@ def test_min_votes_drops_the_words_of_entities_that_only_one_teacher_predicts(
     assert dropped
 
 
+def test_min_votes_of_one_type_drops_entities_of_that_type_alone(world: World, second: Path, tmp_path: Path) -> None:
+    both = {"teachers": (world.teacher, second)}
+    every = label(world, tmp_path / "every", "--min-votes", "2", **both)
+    found = label(world, tmp_path / "one", "--min-votes", "PER=2", **both)
+    built = load_run(world.teacher), load_run(second)
+    texts = [Sentence(row.id, row.words) for row in found]
+    spans = [
+        {sentence.id: {span for span, _ in of if span.label == "PER"} for sentence, of in answers}
+        for answers in (predict_sentences(one.tagger, one.featurizer, one.info.tagset, texts) for one in built)
+    ]
+    dropped = 0
+    for row, whole in zip(found, every, strict=True):
+        disputed = {word for span in spans[0][row.id] ^ spans[1][row.id] for word in range(span.start, span.end)}
+        assert {word for word, kept in enumerate(row.keep.tolist()) if not kept} == disputed
+        dropped += int((row.keep != whole.keep).sum())
+    assert dropped  # of other types
+
+
+def test_a_store_of_votes_by_type_goes_on_with_the_same_votes_alone(world: World, second: Path, tmp_path: Path) -> None:
+    teachers = ("--teacher", world.teacher, "--teacher", second)
+    given = ("label-unlabeled", *teachers, "--text", world.raw, "--out", tmp_path / "soft")
+    ok(*given, "--min-votes", "PER=2")
+    assert SoftLabelStore.open(tmp_path / "soft").manifest.settings["min_votes"] == ("1", "PER=2")
+    ok(*given, "--min-votes", "PER=2", "--resume")
+    done = run(*given, "--min-votes", "LOC=2", "--resume")
+    assert done.code == 2
+    assert "settings.min_votes: the store has ['1', 'PER=2'], this run has ['1', 'LOC=2']" in done.err
+
+
+@pytest.mark.parametrize(
+    ("votes", "said"),
+    [
+        ("PRE=2", "--min-votes PRE=2: no such type; the data has LOC, ORG, PER"),
+        ("PER=3", "--min-votes PER=3: expected 1 to 2, the number of teachers"),
+        ("PER=0", "--min-votes PER=0: expected 1 to 2, the number of teachers"),
+        ("PER", "--min-votes PER: expected a whole number, or TYPE=number"),
+    ],
+)
+def test_votes_that_cannot_be_are_refused(votes: str, said: str, world: World, second: Path, tmp_path: Path) -> None:
+    teachers = ("--teacher", world.teacher, "--teacher", second)
+    done = run("label-unlabeled", *teachers, "--text", world.raw, "--out", tmp_path / "x", "--min-votes", votes)
+    assert (done.code, said in done.err, (tmp_path / "x").exists()) == (2, True, False)
+
+
 def test_min_confidence_drops_words_whose_best_tag_is_less_probable(world: World, tmp_path: Path) -> None:
     found = label(world, tmp_path / "sure", "--min-confidence", "0.9")
     for row in found:

@@ -211,6 +211,8 @@ def test_nothing_is_overwritten_unasked_nor_what_others_made(copy: Path, files: 
         ({"folds": 1}, "`folds`: expected 2 or more, found 1"),
         ({"min_votes": 3}, r"`min_votes` 3: expected 2 to 2 \(`folds`\), or 0 for all"),
         ({"min_votes": 1}, "`min_votes` 1: expected 2 to 2"),
+        ({"min_votes": ["PER=3"]}, r"`min_votes` PER=3: expected 2 to 2 \(`folds`\), or 0 for all"),
+        ({"min_votes": ["PRE=2"]}, "`min_votes` PRE=2: no such type; the data has LOC"),
         ({"action": "burn"}, "`action`: expected drop, mask, relabel, weight, keep, found 'burn'"),
         ({"min_confidence": 1.0}, r"`min_confidence` 1\.0: expected 0 to less than 1"),
         ({"raw_weight": 0.0}, r"`raw_weight` 0\.0: expected more than 0"),

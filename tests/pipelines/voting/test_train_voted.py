@@ -169,7 +169,7 @@ def test_votes_of_what_is_no_run_are_refused(files: dict[str, Path], tmp_path: P
 
 
 def test_more_votes_than_folds_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="`min_votes`: expected 1 to 3, the number of teachers, found 4"):
+    with pytest.raises(ConfigError, match="`min_votes` 4: expected 1 to 3, the number of teachers"):
         label([files["run"]], files["raw"], tmp_path / "x", min_votes=4)
 
 
@@ -212,6 +212,63 @@ def test_resume_with_another_action_is_refused_and_leaves_the_labels(copy: dict[
     with pytest.raises(ConfigError, match="`resume`: action was 'drop', now 'mask'"):
         again(copy, resume=True, action="mask")
     assert (copy["run"] / "voting" / "cleaned.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"threshold": 0.5}, r"`resume`: threshold was 0\.95, now 0\.5"),
+        ({"min_votes": ["PER=1"]}, r"`resume`: min_votes_of was \{\}, now \{'PER': 1\}"),
+        ({"repeats": 2}, "`resume`: repeats was 1, now 2"),
+    ],
+)
+def test_resume_with_other_rules_is_refused(changes: dict[str, Any], said: str, copy: dict[str, Path]) -> None:
+    with pytest.raises(ConfigError, match=said):
+        again(copy, resume=True, **changes)
+
+
+def test_resume_of_a_run_of_before_there_were_votes_by_type_goes_on(copy: dict[str, Path]) -> None:
+    path = copy["run"] / "voting" / "summary.json"
+    summary = json.loads(path.read_text("utf-8"))
+    del summary["rules"]["min_votes_of"]
+    path.write_text(json.dumps(summary))
+    again(copy, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"min_votes": 2}, r"`min_votes` 2: expected 0 to 1; an entity gets 1 votes at most \(`repeats`\)"),
+        ({"min_votes": ["PRE=1"]}, "`min_votes` PRE=1: no such type; the data has LOC, ORG, PER"),
+        ({"threshold": ["PER=1.5"]}, "`threshold` PER=1.5: a suspicion is from 0 to 1"),
+        ({"repeats": 2, "min_votes": ["PER=3"]}, "`min_votes` PER=3: expected 0 to 2"),
+    ],
+)
+def test_rules_that_no_vote_can_meet_are_refused(
+    changes: dict[str, Any], said: str, files: dict[str, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        again({**files, "run": tmp_path / "x"}, **changes)
+    assert not (tmp_path / "x").exists()
+
+
+def test_repeats_give_each_label_so_many_votes_and_so_many_fold_teachers(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    other = {**files, "run": tmp_path / "twice"}
+    again(other, folds=2, repeats=2, min_votes=["PER=2"], settings=[*SHORT, "optim.epochs=1"])
+    assert len(fold_teachers(other["run"])) == 4
+    summary = json.loads((other["run"] / "voting" / "summary.json").read_text("utf-8"))
+    assert summary["rules"]["min_votes_of"] == {"PER": 2}
+    lines = (other["run"] / "voting" / "votes.jsonl").read_text("utf-8").splitlines()
+    assert {entity["of"] for line in lines for entity in json.loads(line)["entities"]} == {2}
+
+
+@pytest.mark.parametrize("option", [("--repeats", "2"), ("--threshold", "PER=0.5"), ("--min-votes", "1")])
+def test_options_of_the_voting_need_folds(option: tuple[str, str], files: dict[str, Path], tmp_path: Path) -> None:
+    paths = ("--train", files["train"], "--dev", files["dev"], "--out", tmp_path / "x")
+    done = run("train-teacher", *paths, *option)
+    assert (done.code, f"{option[0]}: of the voting; give --folds as well" in done.err) == (2, True)
 
 
 def test_standard_input_is_refused(files: dict[str, Path], tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ import torch
 from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_corpus
-from ner_distill.data.noise.votes import THRESHOLD
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
 from ner_distill.nn.heads import SpanHead
@@ -26,7 +25,7 @@ from ner_distill.options.labels import VoteOptions
 from ner_distill.pipelines.voting import folds as module
 from ner_distill.pipelines.voting import vote_labels as voting
 from ner_distill.pipelines.voting.out_of_fold import answers_of
-from ner_distill.pipelines.voting.vote_labels import Voting, parse_thresholds
+from ner_distill.pipelines.voting.vote_labels import Voting
 from ner_distill.runs.build import load_run
 from ner_distill.runtime.inference import find_entities
 from tests import corpora
@@ -388,14 +387,6 @@ def test_words_of_unlabelled_entities_score_higher_than_others(bagged: tuple[Pat
                 (inside if word in entity else outside).append(score)
     assert len(inside) > 10
     assert sum(inside) / len(inside) > 0.6 > 0.2 > sum(outside) / len(outside)
-
-
-@pytest.mark.parametrize(
-    ("texts", "expected"),
-    [([], (THRESHOLD, {})), (["0.3"], (0.3, {})), (["A=B=0.7", "PER=0"], (THRESHOLD, {"A=B": 0.7, "PER": 0.0}))],
-)
-def test_thresholds_are_read_for_all_types_and_for_single_ones(texts: list[str], expected: object) -> None:
-    assert parse_thresholds(texts) == expected
 
 
 def test_a_threshold_that_is_no_number_is_an_error_of_the_command(tmp_path: Path, short: Path) -> None:
