@@ -86,6 +86,11 @@ def labels_of(sentences: Sequence[Sentence]) -> tuple[str, ...]:
     return tuple(sorted({span.label for sentence in sentences for span in sentence.spans or ()}))
 
 
+def longest_entity(sentences: Iterable[Sentence]) -> int:
+    """Words of the longest entity; 0 where there is none."""
+    return max((span.end - span.start for sentence in sentences for span in sentence.spans or ()), default=0)
+
+
 def covered(spans: Iterable[Span]) -> set[int]:
     return {word for span in spans for word in range(span.start, span.end)}
 

@@ -12,6 +12,7 @@ from ner_distill.options.shared import (
     Files,
     Jobs,
     Keys,
+    LongestOptions,
     Output,
     Overwrite,
     RawText,
@@ -23,7 +24,7 @@ from ner_distill.options.shared import (
 )
 
 
-class TeacherOptions(Training, Jobs):
+class TeacherOptions(Training, Jobs, LongestOptions):
     """Options of `train-teacher`."""
 
     jobs: int = option(1, "With `folds`: folds that are trained at once, a process each.", "N", least=1)
@@ -31,7 +32,7 @@ class TeacherOptions(Training, Jobs):
     action: Action = option("mask", "With `folds`: what happens to outvoted labels, as of vote-labels.", "NAME")
 
 
-class StudentOptions(Dev, ReadOptions, Output):
+class StudentOptions(Dev, ReadOptions, Output, LongestOptions):
     """Options of `train-student`."""
 
     soft: Path | None = option(None, "Store that label-unlabeled wrote; without it, gold alone.", "STORE")

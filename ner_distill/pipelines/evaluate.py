@@ -26,7 +26,7 @@ def evaluate(options: EvaluateOptions, reporter: Reporter | None = None) -> Scor
     built = load_run(options.model)
     built.model.to(best_device())
     corpus = read_gold(options.data, options.reading(), reporter, unit=built.info.unit)
-    gold = DevelopmentSet(corpus, built.featurizer, built.info.tagset)
+    gold = DevelopmentSet(corpus, built.featurizer, built.info.tagset, max_words=options.max_words)
     gold.warn_left_out("`data`", reporter)
     unseen = sorted({span.label for spans in gold.gold for span in spans}.difference(built.info.labels))
     if unseen:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from queue import Queue
 from threading import Event, Thread
 
+from ner_distill.console import Reporter
 from ner_distill.data.formats.lines import STDIN
 from ner_distill.data.formats.readers import read_raw
 from ner_distill.data.lexicon.lexicon import Match
@@ -30,8 +31,8 @@ class Prediction:
     matches: Sequence[Match] | None
 
 
-def predict(options: PredictOptions) -> Iterator[Prediction]:
-    """The sentences of the text with their entities, in order and as they come.
+def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterator[Prediction]:
+    """The sentences of the text with their entities, as they come, but for those of over `max_words` words.
 
     Memory is constant. Standard input is answered as it comes: what is there is answered before more is waited for.
     Raises NerDistillError for wrong input.
@@ -42,10 +43,23 @@ def predict(options: PredictOptions) -> Iterator[Prediction]:
         raise ConfigError(f"{options.model}: {NO_WORDS}")
     tagger = built.tagger.to(best_device())
     sentences = read_raw(list(options.text), format=options.input_format, unit=built.info.unit)
+    sentences = shorter(sentences, options.max_words, reporter or Reporter())
     groups: Iterable[Iterable[Sentence]] = as_they_come(sentences) if STDIN in map(str, options.text) else [sentences]
     for group in groups:
         for sentence, spans in predict_sentences(tagger, built.featurizer, built.info.tagset, group, window=WINDOW):
             yield Prediction(sentence, spans, None if matcher is None else matcher.matches(sentence.words))
+
+
+def shorter(sentences: Iterable[Sentence], max_words: int, reporter: Reporter) -> Iterator[Sentence]:
+    """Those of no more words, where max_words is above 0; at the end says how many others there were, and the first."""
+    left_out, first = 0, ""
+    for sentence in sentences:
+        if not 0 < max_words < len(sentence.words):
+            yield sentence
+            continue
+        left_out, first = left_out + 1, first or sentence.id
+    if left_out:
+        reporter.warn(f"{left_out:,} sentences of more than `max_words` words left out, the first at {first}")
 
 
 def as_they_come(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:

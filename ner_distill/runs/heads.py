@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from ner_distill.config import sections
+from ner_distill.config import StudentConfig, TeacherConfig, sections
 from ner_distill.console import Reporter
 from ner_distill.data.features.questions import default_questions, read_questions
 from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
@@ -16,6 +16,8 @@ from ner_distill.files import read_json
 from ner_distill.nn.heads import HEADS, AnyHead, PuHead, SpanHead, Tags
 
 QUESTIONS = "questions.json"
+LEAST_BOUND = 16
+Trained = TypeVar("Trained", TeacherConfig, StudentConfig)
 
 
 def finds_spans(config: sections.HeadConfig) -> bool:
@@ -36,6 +38,28 @@ def new_head(config: sections.HeadConfig, dim: int, tagset: TagSet, loss: sectio
     if isinstance(config, sections.GlobalPointerConfig):
         options["rotary"] = config.rotary
     return HEADS[config.kind].of_tags(dim, tags, **options)
+
+
+def with_span_bound(config: Trained, longest: Callable[[], int], before: Trained | None, reporter: Reporter) -> Trained:
+    """The configuration with a number as `head.max_span`, where it has a pointer and says 0.
+
+    A pointer scores every span, and says nothing of use about spans wider than all it has seen: unbounded, it finds
+    thousands of them in a text longer than its training sentences.
+    longest: words of the longest entity to learn. before: what a run that is resumed began with; of an earlier version
+    it may have no bound, and goes on as it began.
+    """
+    head = config.head
+    if not isinstance(head, sections.PointerConfig) or head.max_span:
+        return config
+    if before is not None and isinstance(before.head, sections.PointerConfig) and not before.head.max_span:
+        return config
+    words = longest()
+    bound = max(LEAST_BOUND, 2 * words)
+    reporter.info(
+        f"head.max_span: no entity of more than {bound} words will be found: twice the longest to learn ({words}), "
+        f"{LEAST_BOUND} or more; set the key to change it"
+    )
+    return config.model_copy(update={"head": head.model_copy(update={"max_span": bound})})
 
 
 def check_entities(
