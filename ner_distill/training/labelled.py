@@ -127,7 +127,7 @@ class LabelledData:
 def _inside(places: npt.NDArray[np.int64], window: Window) -> npt.NDArray[np.int64]:
     """The places (spans, 3), of start, end and type, that lie whole in the window, counted from its first word."""
     whole = (places[:, 0] >= window.start) & (places[:, 1] <= window.end)
-    return places[whole] - np.array([window.start, window.start, 0])
+    return places[whole] - np.array([window.start, window.start, 0], dtype=np.int64)
 
 
 def _drop_cut(keep: list[bool], places: npt.NDArray[np.int64], window: Window) -> int:

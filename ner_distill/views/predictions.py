@@ -109,9 +109,13 @@ def _as_conll(sentence: Sentence, spans: Sequence[ScoredSpan]) -> str:
 def _as_inline(sentence: Sentence, spans: Sequence[ScoredSpan]) -> str:
     text, offsets = _text_of(sentence)
     nested: list[Span] = []  # the outer one stands before the inner one, also where their boundaries are equal
+    holding: dict[int, list[Span]] = {}  # by word; of two spans that cross, one holds an outermost word of the other
     for span in _by_precedence(spans):
-        if not any(_cross(span, other) for other in nested):
+        near = holding.get(span.start, []) + holding.get(span.end - 1, [])
+        if not any(_cross(span, other) for other in near):
             nested.append(span)
+            for word in range(span.start, span.end):
+                holding.setdefault(word, []).append(span)
     places = [_characters(offsets, span) for span in nested]
     names = [f"[{_escape(span.label, blanks=True)} " for span in nested]
     # At one place: first what closes, then what opens, the outer before the inner.

@@ -162,9 +162,7 @@ def test_entities_of_a_long_sentence_are_found_once_and_whole(limit: int, shift:
 def test_where_memory_runs_out_the_sentences_of_the_batch_are_named() -> None:
     class Full(Echo):
         def vectors(self, inputs: dict[str, Tensor]) -> Tensor:
-            raise RuntimeError(
-                "DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"
-            )
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
 
     with pytest.raises(TrainingError, match=r"out of memory at sentence raw\.txt:7\. .*`max_words` N.*`batch_words`"):
         find_entities(Full(), Numbers(), TAGS, [[0, 1]], scores=False, ids=["raw.txt:7"])  # type: ignore[arg-type]

@@ -215,7 +215,7 @@ def test_a_sentence_that_leaves_no_room_for_the_question_is_read_in_windows_behi
     base = PieceFeaturizer(tokenizer, max_pieces=12)  # type: ignore[arg-type]
     featurizer = QuestionFeaturizer(KnowledgeFeaturizer(base, {}), [["a"], ["b", "c"]], separator="[SEP]")
     windows = [len(featurizer.windows(featurizer.features(["d"] * length))) for length in (5, 7, 8, 11)]
-    assert windows == [1, 1, 3, 4]
+    assert windows == [1, 1, 2, 3]
     assert featurizer.counts == {CUT: 0, "words without pieces": 0, "words cut": 0, "sentences in windows": 1}
 
 
