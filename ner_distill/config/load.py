@@ -78,7 +78,7 @@ def read_start(directory: Path) -> tuple[str, dict[str, Any]]:
     shape, unit = about.get("encoder"), about.get("unit")
     if about.get("format") != 1:
         raise ConfigError(f"{file}: expected an encoder of format 1, found {about.get('format')!r}")
-    if not isinstance(shape, dict) or set(shape) != set(START_SHAPE) or unit not in ("word", "character"):
+    if not isinstance(shape, dict) or set(shape) != set(START_SHAPE) or unit not in ("word", "character", "blank"):
         raise ConfigError(f"{file}: is not as `pretrain` wrote it; restore it or pretrain again")
     return unit, shape
 

@@ -77,12 +77,14 @@ class Scores:
     by_type:   each type of the run in its order, then, sorted, the types that only the data or a prediction has.
     boundary:  the type ignored; entities of one sentence with equal boundaries count once.
     confusion: for each type of `by_type`, what its entities were taken for.
+    inside_words: how many gold entities begin or end inside a word, so that no prediction finds them: they are missed.
     """
 
     micro: Counts
     by_type: dict[str, Counts]
     boundary: Counts
     confusion: dict[str, Confusion]
+    inside_words: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """What `evaluate --json` writes; fractions from 0 to 1."""
@@ -91,22 +93,31 @@ class Scores:
             "by_type": {label: counts.to_json() for label, counts in self.by_type.items()},
             "boundary": self.boundary.to_json(),
             "confusion": {label: row.to_json() for label, row in self.confusion.items()},
+            **({"inside_words": self.inside_words} if self.inside_words else {}),
         }
 
 
-def score(gold: Sequence[Collection[Span]], predicted: Sequence[Collection[Span]], labels: Iterable[str]) -> Scores:
+def score(
+    gold: Sequence[Collection[Span]],
+    predicted: Sequence[Collection[Span]],
+    labels: Iterable[str],
+    *,
+    inside_words: Sequence[str] = (),
+) -> Scores:
     """Scores of predictions against gold spans, one collection per sentence in the same order.
 
     A span that is given twice for one sentence counts once; spans may nest and overlap. Types outside `labels` count
     as well: a model that does not know a type of the data has missed its entities.
+    inside_words: types of the gold entities that no words express, one for each: all of them are missed.
     Raises ValueError where the numbers of sentences differ.
     """
     if len(gold) != len(predicted):
         raise ValueError(f"{len(gold)} sentences with gold spans but {len(predicted)} with predictions")
     known = list(dict.fromkeys(labels))
-    present = {span.label for side in (gold, predicted) for spans in side for span in spans}
+    present = {span.label for side in (gold, predicted) for spans in side for span in spans} | set(inside_words)
     types = [*known, *sorted(present.difference(known))]
-    scores = Scores(Counts(), {label: Counts() for label in types}, Counts(), {label: Confusion() for label in types})
+    by_type, confusion = {label: Counts() for label in types}, {label: Confusion() for label in types}
+    scores = Scores(Counts(), by_type, Counts(), confusion, len(inside_words))
     for right, answer in zip(map(set, gold), map(set, predicted), strict=True):
         scores.micro.add(right, answer)
         for label in {span.label for span in right | answer}:
@@ -114,6 +125,10 @@ def score(gold: Sequence[Collection[Span]], predicted: Sequence[Collection[Span]
             scores.by_type[label].add(*of_type)
         scores.boundary.add({(span.start, span.end) for span in right}, {(span.start, span.end) for span in answer})
         _confuse(right, answer, scores.confusion)
+    for label in inside_words:
+        for counts in (scores.micro, scores.by_type[label], scores.boundary):
+            counts.support += 1
+        scores.confusion[label].missed += 1
     return scores
 
 

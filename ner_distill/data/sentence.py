@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Unit = Literal["word", "character"]
-"""What a word of the data is: a token, or (in Chinese text) a character."""
+Unit = Literal["word", "character", "blank"]
+"""What a word of the data is, and how raw text is cut into such words (`segment`).
+
+"word": a token as CoNLL files have them. "character": each character. "blank": what stands between white space.
+"""
+UNITS: tuple[Unit, ...] = ("word", "character", "blank")
+
+
+def unit_named(name: str) -> Unit | None:
+    """The unit of this name; None where it is none ("auto")."""
+    return next((unit for unit in UNITS if unit == name), None)
 
 
 def separator(unit: Unit) -> str:
-    """What stands between two words of a text: a space, between Chinese characters nothing."""
+    """What stands between two words of a text: a space, between characters nothing."""
     return "" if unit == "character" else " "
+
+
+def words_called(unit: Unit) -> str:
+    """What the words of a text are called where they are counted: words, or characters."""
+    return "characters" if unit == "character" else "words"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,6 +67,8 @@ class Sentence:
              `text` is.
     keep:    for each word, does its label count in a loss? None = all do. The encoder reads all words alike.
     weight:  of the whole sentence in the losses of training.
+    inside_words: for each entity that begins or ends inside a word, the words that hold it. `spans` has these, to learn
+             from; but they are wider than the entity, and scores count that as one that cannot be found.
     """
 
     id: str
@@ -62,6 +79,7 @@ class Sentence:
     lang: str | None = None
     keep: tuple[bool, ...] | None = None
     weight: float = 1.0
+    inside_words: tuple[Span, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.text is None) != (self.offsets is None):
@@ -75,6 +93,12 @@ class Sentence:
         for span in self.spans or ():
             if span.end > len(self.words):
                 raise ValueError(f"sentence {self.id}: {span} ends beyond its {len(self.words)} words")
+
+    @property
+    def exact(self) -> tuple[Span, ...]:
+        """The entities that begin and end with words; () where nobody labelled the sentence."""
+        spans = self.spans or ()
+        return tuple(span for span in spans if span not in self.inside_words) if self.inside_words else spans
 
     @property
     def counted(self) -> tuple[bool, ...]:
@@ -128,13 +152,28 @@ def whole_entities(spans: Iterable[Span], keep: Sequence[bool]) -> tuple[tuple[b
 
 
 def unit_of(sentences: Sequence[Sentence]) -> Unit:
-    """ "character" where the words are characters of Chinese text (all but a few of them one character long)."""
+    """ "character" where the words are characters of a script without blanks (all but a few one character long).
+
+    It tells how words are joined; how raw text is cut is for `find_cutting` to say.
+    """
     words = [word for sentence in sentences[:2000] for word in sentence.words]
     if not words:
         return "word"
     single = sum(len(word) == 1 for word in words) / len(words)
-    chinese = sum(any(is_chinese(char) for char in word) for word in words) / len(words)
-    return "character" if single > 0.98 and chinese > 0.3 else "word"
+    unspaced = sum(count_unspaced(word) > 0 for word in words) / len(words)
+    return "character" if single > 0.98 and unspaced > 0.3 else "word"
+
+
+# Han (the blocks of `is_chinese`, and the marks that repeat a character), kana, Thai, Lao, Myanmar, Khmer.
+_UNSPACED = re.compile(
+    "[\u4e00-\u9fff\u3400-\u4dbf\U00020000-\U0002ceaf\uf900-\ufaff\U0002f800-\U0002fa1f\u3005-\u3007"
+    "\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9f\u0e01-\u0e7f\u0e80-\u0eff\u1000-\u109f\u1780-\u17ff]"
+)
+
+
+def count_unspaced(text: str) -> int:
+    """How many characters are of a script that puts no blanks between words (Han, kana, Thai, Lao, Myanmar, Khmer)."""
+    return len(_UNSPACED.findall(text))
 
 
 def is_chinese(char: str) -> bool:

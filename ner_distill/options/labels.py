@@ -95,7 +95,7 @@ class LabelDictionaryOptions(DictionaryOptions, RawText, UnitOptions, Overwrite)
     fold_case: bool = option(False, "Match without regard to case.")
 
 
-class GrowOptions(DictionaryOptions, RawText, Output):
+class GrowOptions(DictionaryOptions, RawText, UnitOptions, Output):
     """Options of `grow-dictionary`."""
 
     dictionary: Sequence[str] = required("The dictionaries so far. Repeatable.", "TYPE=FILE")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ner_distill.options.declare import Options, option, required
-from ner_distill.options.shared import FileOptions, Files, LongestOptions, Output, RawText
+from ner_distill.options.shared import FileOptions, Files, LongestOptions, Output, RawText, UnitOptions
 
 
 class LabelOptions(Options):
@@ -31,7 +31,7 @@ class LabelOptions(Options):
     )
 
 
-class LabelUnlabeledOptions(LabelOptions, RawText, Output, LongestOptions):
+class LabelUnlabeledOptions(LabelOptions, RawText, UnitOptions, Output, LongestOptions):
     """Options of `label-unlabeled`."""
 
     teacher: Sequence[Path] = required("Run of train-teacher. Repeatable: probabilities are averaged.", "RUN")
@@ -55,7 +55,7 @@ class EvaluateOptions(ModelOptions, FileOptions):
     json: Path | None = option(None, "Write the figures to this file as well.", "FILE")
 
 
-class PredictOptions(ModelOptions, LongestOptions):
+class PredictOptions(ModelOptions, UnitOptions, LongestOptions):
     """Options of `predict`."""
 
     text: Files = option(("-",), "Text, a sentence a line; - is standard input (default). Repeatable.", "FILE")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ner_distill.options.declare import Options, option, required
 
@@ -52,7 +52,18 @@ class Format(Options):
     )
 
 
-class ColumnOptions(Format):
+class UnitOptions(Options):
+    """How raw text is cut into words."""
+
+    unit: Literal["auto", "word", "character", "blank"] = option(
+        "auto",
+        "How raw text is cut into words: word (marks cut off), character, blank (at white space only) or auto: as the "
+        "model's training words are, or as suits the files.",
+        "NAME",
+    )
+
+
+class ColumnOptions(Format, UnitOptions):
     """What the columns of labelled files hold."""
 
     scheme: str = option("auto", "Tag scheme: auto, iob1, iob2, bioes, bmes.", "NAME")
@@ -80,6 +91,14 @@ class ReadOptions(FileOptions):
         "WHICH",
     )
 
+    def recorded(self) -> dict[str, Any]:
+        """How files are read, as a directory records it: newer options only where they are not as they always were."""
+        return {name: value for name, value in vars(self).items() if name not in NEWER or self.changed(name)}
+
+
+NEWER = ("unit",)
+"""Options of reading that directories of earlier versions do not name."""
+
 
 class Dev(Options):
     """Development data."""
@@ -98,14 +117,6 @@ class RawText(Format):
 
     text: Files = required(
         "Raw text, a sentence a line; JSON Lines, Parquet, CoNLL (labels ignored). Repeatable.", "FILE"
-    )
-
-
-class UnitOptions(Options):
-    """How raw text is cut into words."""
-
-    unit: Literal["auto", "word", "character"] = option(
-        "auto", "What a word is: word, character (Chinese) or auto.", "NAME"
     )
 
 

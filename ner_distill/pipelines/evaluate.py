@@ -7,13 +7,15 @@ from pathlib import Path
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import read_labelled
+from ner_distill.data.formats.units import Cutting
 from ner_distill.data.metrics import Scores
-from ner_distill.data.sentence import Sentence, Unit
+from ner_distill.data.sentence import Sentence
 from ner_distill.errors import ConfigError
 from ner_distill.files import write_json
 from ner_distill.options import ReadOptions
 from ner_distill.options.models import EvaluateOptions
 from ner_distill.runs.build import AnyBuilt, load_run
+from ner_distill.runs.raw_text import cutting_for
 from ner_distill.runtime.inference import best_device
 from ner_distill.training.development import DevelopmentSet
 
@@ -25,7 +27,8 @@ def evaluate(options: EvaluateOptions, reporter: Reporter | None = None) -> Scor
         raise ConfigError(f"`json` {json}: no such directory as {json.absolute().parent}; make it first")
     built = load_run(options.model)
     built.model.to(best_device())
-    corpus = read_gold(options.data, options.reading(), reporter, unit=built.info.unit)
+    known = cutting_for(options.model, built.info, options.unit, reporter)
+    corpus = read_gold(options.data, options.reading(), reporter, known=known)
     gold = DevelopmentSet(corpus, built.featurizer, built.info.tagset, max_words=options.max_words)
     gold.warn_left_out("`data`", reporter)
     unseen = sorted({span.label for spans in gold.gold for span in spans}.difference(built.info.labels))
@@ -37,9 +40,11 @@ def evaluate(options: EvaluateOptions, reporter: Reporter | None = None) -> Scor
     return scores
 
 
-def read_gold(data: Sequence[str | Path], reading: ReadOptions, reporter: Reporter, *, unit: Unit) -> list[Sentence]:
-    """Labelled sentences to score on, their texts cut into the model's `unit`; entities that overlap all count."""
-    return read_labelled(data, "`data`", reading, reporter, unit=unit, keep_nested=True)[0]
+def read_gold(
+    data: Sequence[str | Path], reading: ReadOptions, reporter: Reporter, *, known: Cutting
+) -> list[Sentence]:
+    """Labelled sentences to score on, their texts cut as the model's words are; entities that overlap all count."""
+    return read_labelled(data, "`data`", reading, reporter, known=known, keep_nested=True)[0]
 
 
 def score_model(built: AnyBuilt, sentences: Sequence[Sentence]) -> Scores:

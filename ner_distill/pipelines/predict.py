@@ -17,6 +17,7 @@ from ner_distill.errors import ConfigError
 from ner_distill.options.models import PredictOptions
 from ner_distill.runs.build import load_run
 from ner_distill.runs.knowledge import NO_WORDS
+from ner_distill.runs.raw_text import cutting_for, said_where_cut
 from ner_distill.runtime.inference import best_device, predict_sentences
 
 WINDOW = 2048
@@ -37,13 +38,15 @@ def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterat
     Memory is constant. Standard input is answered as it comes: what is there is answered before more is waited for.
     Raises NerDistillError for wrong input.
     """
-    built = load_run(options.model)
+    reporter, built = reporter or Reporter(), load_run(options.model)
     matcher = built.knowledge.matcher if options.lattice and built.knowledge is not None else None
     if options.lattice and matcher is None:
         raise ConfigError(f"{options.model}: {NO_WORDS}")
     tagger = built.tagger.to(best_device())
-    sentences = read_raw(list(options.text), format=options.input_format, unit=built.info.unit)
-    sentences = shorter(sentences, options.max_words, reporter or Reporter())
+    cutting = cutting_for(options.model, built.info, options.unit, reporter)
+    sentences = read_raw(list(options.text), format=options.input_format, unit=cutting.unit)
+    sentences = said_where_cut(sentences, options.model, cutting, reporter)
+    sentences = shorter(sentences, options.max_words, reporter)
     groups: Iterable[Iterable[Sentence]] = as_they_come(sentences) if STDIN in map(str, options.text) else [sentences]
     for group in groups:
         for sentence, spans in predict_sentences(tagger, built.featurizer, built.info.tagset, group, window=WINDOW):

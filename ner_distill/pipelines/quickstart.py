@@ -69,7 +69,7 @@ def quickstart(options: QuickstartOptions) -> list[Row]:
 def measure(name: str, run: Path, test: Path) -> Row:
     """Score a run and time it on the same sentences: words in, entities out; best of three."""
     built = load_run(run)
-    sentences = read_gold([test], ReadOptions(), Reporter(quiet=True), unit=built.info.unit)
+    sentences = read_gold([test], ReadOptions(), Reporter(quiet=True), known=built.info.cutting)
     f1 = score_model(built, sentences).micro.f1
     seconds = min(seconds_to_tag(built, sentences) for _ in range(3))
     megabytes = (run / WEIGHTS).stat().st_size / 1e6

@@ -124,5 +124,7 @@ def _matcher(run: Path, unit: Unit) -> Matcher:
     from ner_distill.runs.knowledge import matcher_of
 
     if (other := read_info(run).unit) != unit:
-        raise ConfigError(f"`lattice` {run}: reads {other}s; expected a teacher of {unit}s, as the store's is")
+        raise ConfigError(
+            f"`lattice` {run}: reads text cut by {other}; expected a teacher of text cut by {unit}, as the store's is"
+        )
     return matcher_of(run)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ner_distill.config import DistillConfig, StudentConfig
 from ner_distill.console import Reporter
-from ner_distill.data.sentence import Sentence, labels_of, longest_entity
+from ner_distill.data.sentence import Sentence, labels_of, longest_entity, unit_named
 from ner_distill.data.store.manifest import MANIFEST
 from ner_distill.data.store.pseudo_labels import longest_of_row
 from ner_distill.data.store.store import SoftLabelStore
@@ -62,7 +62,7 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
             "nothing to learn from: give `soft` (a store of label-unlabeled), `gold` (labelled sentences) or both"
         )
     session = Session(STUDENT_RUN, options, config, reporter)
-    data = _read(config, options, session.reporter)
+    data = _read(config, options, session.reporter, session.begun_unit(options.unit))
     before = read_config(session.out, StudentConfig) if session.resumes else None
     config = with_span_bound(config, data.longest_entity, before, session.reporter)
     record, store = RunRecord(config, data.info, data.inputs), data.store
@@ -94,17 +94,25 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
     return session.train(built, task, dev_set, lambda: built.featurizer.counts)
 
 
-def _read(config: StudentConfig, options: StudentOptions, reporter: Reporter) -> StudentData:
+def _read(config: StudentConfig, options: StudentOptions, reporter: Reporter, unit: str) -> StudentData:
+    """unit: how texts are cut; "auto": as the store's were, or without one as suits the gold sentences."""
     soft, reading = options.soft, options.reading()
     store = SoftLabelStore.open(soft, verify=True) if soft is not None else None
     info = RunInfo("student", store.unit, store.labels) if store is not None else None
+    if info is not None and unit not in ("auto", info.unit):
+        reporter.warn(f"`unit` {unit}: texts are cut so, though those of {soft} are cut by {info.unit}")
+    known = None if info is None else replace(info.cutting, unit=unit_named(unit) or info.unit)
     gold: Sequence[Sentence] = ()
     if options.gold:
-        unit, labels = (info.unit, info.labels) if info is not None else ("auto", ())
-        text = read_training(options.gold, "`gold`", config.head, reading, reporter, unit=unit, labels=labels)
-        gold, info = text.sentences, info or RunInfo("student", text.unit, text.labels)
+        labels = info.labels if info is not None else ()
+        text = read_training(
+            options.gold, "`gold`", config.head, reading, reporter, unit=unit, known=known, labels=labels
+        )
+        gold, known = text.sentences, known or text.cutting
+        info = info or RunInfo.of("student", text.cutting, text.labels)
     assert info is not None  # there are soft labels, gold sentences or both
-    development = read_development(options.dev, info.unit, info.labels, reading, reporter)
+    assert known is not None  # as is what their words are
+    development = read_development(options.dev, known, info.labels, reading, reporter)
     if unknown := [label for label in labels_of(gold) if label not in info.labels]:
         raise DataError(
             f"`gold`: has labels that the store does not: {', '.join(unknown)}; the store has {', '.join(info.labels)}"

@@ -68,6 +68,7 @@ def train_teacher(
     is kept and `resume` continues.
     """
     session = Session(TEACHER_RUN, options, config, reporter, resume=resume)
+    unit = session.begun_unit(options.unit if unit == "auto" else unit)
     data = read_teacher_data(config, options, session.reporter, unit=unit, labels=labels)
     return train_on(config, data, session)
 
@@ -86,8 +87,8 @@ def read_teacher_data(
     """
     reading = options.reading()
     text = read_training(options.train, "`train`", config.head, reading, reporter, unit=unit, labels=labels)
-    info = RunInfo("teacher", text.unit, text.labels)
-    development = read_development(options.dev, info.unit, info.labels, reading, reporter)
+    info = RunInfo.of("teacher", text.cutting, text.labels)
+    development = read_development(options.dev, text.cutting, info.labels, reading, reporter)
     inputs = {"train": fingerprints(options.train), "dev": fingerprints(options.dev), **inputs_of(config)}
     return TeacherData(info, text.sentences, development, options.dev, inputs, text.left_out, options.max_words)
 

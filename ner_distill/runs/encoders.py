@@ -45,12 +45,12 @@ def count_words(
 ) -> WordFeaturizer:
     """The featurizer of a scratch encoder, its vocabularies counted on these sentences or read from `start`.
 
-    Raises ConfigError where `start` was pretrained on words of another unit.
+    Raises ConfigError where `start` was pretrained on characters and these are words, or the other way round.
     """
     if config.start:
         directory = Path(config.start).expanduser()
         pretrained_unit, _ = read_start(directory)
-        if pretrained_unit != unit:
+        if (pretrained_unit == "character") != (unit == "character"):
             raise ConfigError(
                 f"encoder.start: {directory} was pretrained by {pretrained_unit}, this text is read by {unit}; "
                 f"expected an encoder of the same unit (pretrain `unit` {unit})"

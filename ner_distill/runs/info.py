@@ -12,14 +12,15 @@ voting/            of a teacher that was trained with folds: their voting, with 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tomli_w
 
 from ner_distill.config import Config, RunConfig, parse_config
-from ner_distill.data.sentence import Unit
+from ner_distill.data.formats.units import Cutting
+from ner_distill.data.sentence import UNITS, Unit
 from ner_distill.data.tagset import TagSet
 from ner_distill.directories import OutputKind
 from ner_distill.errors import RunError
@@ -32,11 +33,25 @@ Kind = Literal["teacher", "student"]
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What `labels.json` says."""
+    """What `labels.json` says.
+
+    unit:     how raw text is cut into words.
+    mismatch: share of the training words (0..1) that raw text cut so does not give, where it is notable, else 0.
+    """
 
     kind: Kind
     unit: Unit
     labels: tuple[str, ...]
+    mismatch: float = field(default=0.0, compare=False)
+
+    @classmethod
+    def of(cls, kind: Kind, cutting: Cutting, labels: tuple[str, ...]) -> RunInfo:
+        """Of a model that is trained on words cut so."""
+        return cls(kind, cutting.unit, labels, cutting.mismatch if cutting.notable else 0.0)
+
+    @property
+    def cutting(self) -> Cutting:
+        return Cutting(self.unit, self.mismatch)
 
     @property
     def tagset(self) -> TagSet:
@@ -59,7 +74,9 @@ TEACHER_RUN, STUDENT_RUN = (
 
 
 def write_info(directory: Path, info: RunInfo) -> None:
-    data = {"format": FORMAT, "kind": info.kind, "unit": info.unit, "labels": info.labels}
+    data: dict[str, Any] = {"format": FORMAT, "kind": info.kind, "unit": info.unit, "labels": info.labels}
+    if info.mismatch:
+        data["mismatch"] = info.mismatch
     write_json(directory / "labels.json", data)
 
 
@@ -71,13 +88,16 @@ def read_info(directory: Path) -> RunInfo:
         found = data.get("format") if isinstance(data, dict) else data
         raise RunError(f"{path}: expected a run of format {FORMAT}, found {found!r}")
     kind, unit, labels = data.get("kind"), data.get("unit"), data.get("labels")
-    if kind not in ("teacher", "student") or unit not in ("word", "character"):
+    if kind not in ("teacher", "student") or unit not in UNITS:
         raise RunError(
-            f"{path}: expected kind teacher or student and unit word or character, found {kind!r} and {unit!r}"
+            f"{path}: expected kind teacher or student and unit {' or '.join(UNITS)}, found {kind!r} and {unit!r}"
         )
+    mismatch = data.get("mismatch", 0.0)
+    if isinstance(mismatch, bool) or not isinstance(mismatch, int | float) or not 0 <= mismatch <= 1:
+        raise RunError(f"{path}: expected a mismatch from 0 to 1, found {mismatch!r}")
     if not isinstance(labels, list) or not labels or not all(isinstance(label, str) and label for label in labels):
         raise RunError(f"{path}: expected a list of labels, found {labels!r}")
-    return RunInfo(kind, unit, tuple(labels))
+    return RunInfo(kind, unit, tuple(labels), float(mismatch))
 
 
 def write_config(directory: Path, config: RunConfig) -> None:

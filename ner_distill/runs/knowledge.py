@@ -125,7 +125,7 @@ def read_knowledge(config: TeacherConfig, unit: Unit, sentences: Words, reporter
         _report_matches(lattice, recorded, sentences, reporter)
         known.sources["lattice"] = _lattice_source(known, recorded, config.encoder.max_pieces, unit, sentences)
     for kind in _spellings(features):
-        if unit == "word":
+        if unit != "character":
             raise ConfigError(f"features.{kind} is for text read by Chinese characters; this text is read by words")
         known.sources[kind] = Spelling.counted(kind, sentences)
     if features.gazetteers:

@@ -11,6 +11,7 @@ from ner_distill.config import RunConfig, StudentConfig, TeacherConfig
 from ner_distill.directories import OutputKind, Resume
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import read_json, sha256_of, write_json
+from ner_distill.options.shared import NEWER, ReadOptions
 from ner_distill.runs.info import RunInfo, read_config, read_info, write_config, write_info
 
 Inputs = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -65,7 +66,8 @@ class RunRecord:
         if known != info:
             raise RunError(
                 f"`resume`: {directory} began with the labels {', '.join(known.labels)} ({known.unit}), now they are "
-                f"{', '.join(info.labels)} ({info.unit}); read the files as then (`format`, `scheme`, `tag_column`)"
+                f"{', '.join(info.labels)} ({info.unit}); read the files as then (`format`, `scheme`, `tag_column`, "
+                "`unit`)"
             )
 
 
@@ -126,7 +128,12 @@ def require_same_config(directory: Path, config: RunConfig, noun: str = "run") -
 
 
 def require_same_values(before: Mapping[str, Any], values: Mapping[str, Any], noun: str) -> None:
-    """Raise ConfigError listing each of the values that was another."""
+    """Raise ConfigError listing each of the values that was another.
+
+    Of the newer options of reading files, what is not there is the default (`ReadOptions.recorded`).
+    """
+    usual = {name: getattr(ReadOptions, name) for name in NEWER if name in before or name in values}
+    before, values = usual | dict(before), usual | dict(values)
     changes = [f"{key} was {before.get(key)!r}, now {new!r}" for key, new in values.items() if before.get(key) != new]
     if changes:
         raise ConfigError.of([f"`resume`: {change}; a {noun} goes on as it began" for change in changes])

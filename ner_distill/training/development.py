@@ -25,6 +25,7 @@ class DevelopmentSet:
     gold: the entities of each sentence that count. left_out: how many others there are. files: where they are from.
     max_words: sentences of more words, where that is above 0, are not read: all of their entities count as missed, so
         that a score never rises by leaving them out in silence. read: the numbers of the others.
+    inside_words: the types of those that begin or end inside a word, one for each: they count as missed.
     """
 
     def __init__(
@@ -38,12 +39,19 @@ class DevelopmentSet:
     ) -> None:
         self.files = files
         self.keep = kept_words(sentences)[1]
-        self.gold = self._counting([sentence.spans or () for sentence in sentences])
-        self.left_out = sum(len(sentence.spans or ()) for sentence in sentences) - sum(map(len, self.gold))
+        self.gold = self._counting([sentence.exact for sentence in sentences])
+        inside = self._counting([sentence.inside_words for sentence in sentences])
+        self.inside_words = [span.label for spans in inside for span in spans]
+        self.left_out = sum(len(one.exact) + len(one.inside_words) for one in sentences) - self.support
         self.read = [index for index, one in enumerate(sentences) if not 0 < max_words < len(one.words)]
         self.ids = [sentences[index].id for index in self.read]
         self.features = [featurizer.features(sentences[index].words) for index in self.read]
         self.featurizer, self.tagset = featurizer, tagset
+
+    @property
+    def support(self) -> int:
+        """How many entities count."""
+        return sum(map(len, self.gold)) + len(self.inside_words)
 
     def scores(self, tagger: Tagger) -> Scores:
         """Exact-span scores over the labels of the tag set and those of the data."""
@@ -51,7 +59,7 @@ class DevelopmentSet:
         predicted = predict_spans(tagger, self.featurizer, self.tagset, self.features, self.ids)
         for index, spans in zip(self.read, predicted, strict=True):
             found[index] = spans
-        return score(self.gold, self._counting(found), self.tagset.labels)
+        return score(self.gold, self._counting(found), self.tagset.labels, inside_words=self.inside_words)
 
     def _counting(self, spans: Sequence[Sequence[Span]]) -> list[Sequence[Span]]:
         if self.keep is None:
@@ -62,9 +70,14 @@ class DevelopmentSet:
         ]
 
     def warn_left_out(self, name: str, reporter: Reporter) -> None:
-        """Warn of entities that do not count, if there are any; `name` is the setting that names the data."""
+        """Warn of entities that do not count or cannot be found; `name` is the setting that names the data."""
+        if self.inside_words:
+            reporter.warn(
+                f"{name}: {len(self.inside_words):,} of {self.support:,} entities begin or end inside a word: each "
+                "counts as missed; another `unit` may cut the text where they do"
+            )
         if self.left_out:
-            count = self.left_out + sum(map(len, self.gold))
+            count = self.left_out + self.support
             reporter.warn(
                 f"{name}: {self.left_out:,} of {count:,} entities are masked (keep): they do not count, nor does "
                 "what is found there"

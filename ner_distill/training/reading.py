@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ner_distill.config.sections import HeadConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import flattened, read_labelled
+from ner_distill.data.formats.units import Cutting
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.errors import DataError
 from ner_distill.options import Files, ReadOptions
@@ -18,12 +19,13 @@ from ner_distill.runs.heads import check_entities, finds_spans
 class TrainingText:
     """Sentences with the entities that a head can learn.
 
+    cutting:  how the words are cut.
     labels:   those of the files, of entities that flattening removed too, and the ones that were given.
     left_out: how many entities the head cannot learn, by reason.
     """
 
     sentences: Sequence[Sentence]
-    unit: Unit
+    cutting: Cutting
     labels: tuple[str, ...]
     left_out: Mapping[str, int]
 
@@ -36,30 +38,32 @@ def read_training(
     reporter: Reporter,
     *,
     unit: Unit | str = "auto",
+    known: Cutting | None = None,
     labels: Sequence[str] = (),
 ) -> TrainingText:
     """Read labelled sentences to learn from. Raises DataError where they and `labels` name no entity type.
 
-    name: of the setting that names the files. unit: what a word is, "auto": what suits the files.
+    name: of the setting that names the files. unit, known: as of `read_labelled`.
     labels: types that the model knows besides those of the files.
     """
-    sentences, unit = read_labelled(paths, name, reading, reporter, unit=unit, keep_nested=True)
+    sentences, cutting = read_labelled(paths, name, reading, reporter, unit=unit, known=known, keep_nested=True)
     labels = tuple(sorted({*labels_of(sentences), *labels}))
     if not labels:
         raise DataError(f"{name}: no entity in any sentence; there is nothing to learn")
     if not finds_spans(head):
         sentences = flattened(sentences, name, reading, reporter)
-    return TrainingText(sentences, unit, labels, check_entities(head, sentences, name, reporter))
+    return TrainingText(sentences, cutting, labels, check_entities(head, sentences, name, reporter))
 
 
 def read_development(
-    paths: Files, unit: Unit, labels: Sequence[str], reading: ReadOptions, reporter: Reporter
+    paths: Files, known: Cutting, labels: Sequence[str], reading: ReadOptions, reporter: Reporter
 ) -> list[Sentence]:
     """Read the development set of a training on these labels; entities that overlap all count.
 
+    known: how the words are cut that are trained on.
     Warns of labels that are not trained on. Raises DataError where none of its labels is.
     """
-    sentences, _ = read_labelled(paths, "`dev`", reading, reporter, unit=unit, keep_nested=True)
+    sentences, _ = read_labelled(paths, "`dev`", reading, reporter, known=known, keep_nested=True)
     own = labels_of(sentences)
     unseen = [label for label in own if label not in labels]
     if unseen and len(unseen) == len(own):

@@ -19,6 +19,7 @@ from ner_distill.errors import ConfigError
 from ner_distill.files import write_json
 from ner_distill.options import Output
 from ner_distill.runs.build import AnyBuilt, load_run, save_run
+from ner_distill.runs.info import read_info
 from ner_distill.runs.record import Record, open_directory
 from ner_distill.runtime.inference import best_device, has_bf16
 from ner_distill.training.development import DevelopmentSet
@@ -77,6 +78,10 @@ class Session:
             return False
         self.reporter.info(f"{self.out}: this training is finished; nothing to do")
         return True
+
+    def begun_unit(self, asked: str) -> str:
+        """The unit that was asked for; with "auto", where a run of a model goes on, the one that it began with."""
+        return read_info(self.out).unit if asked == "auto" and self.resumes else asked
 
     def begin(self, record: Record) -> None:
         """Make the directory of a new training, and log into it. Nothing is made or replaced before."""

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ner_distill.data.formats.report import counted
 from ner_distill.data.noise.suspicious import Conflict, Twin
+from ner_distill.data.sentence import words_called
 from ner_distill.options import spelled
 from ner_distill.pipelines.check_data import DataReport, FileCheck
 from ner_distill.views.text import plain, shortened
@@ -61,8 +62,8 @@ def _entities_table(files: Sequence[FileCheck]) -> Table:
 
 
 def _units(files: Sequence[FileCheck]) -> str:
-    units = {file.unit for file in files}
-    return f"{units.pop()}s" if len(units) == 1 else "units"
+    names = {words_called(file.unit) for file in files}
+    return names.pop() if len(names) == 1 else "units"
 
 
 def _share(file: FileCheck, label: str) -> str:

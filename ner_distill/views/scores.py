@@ -23,6 +23,9 @@ def render(scores: Scores, title: str | None = None) -> Table:
     table.add_section()
     table.add_row("all types", *_figures(scores.micro), "", style="bold")
     table.add_row("boundaries only", *_figures(scores.boundary), "")
+    if scores.inside_words:
+        table.caption = f"{scores.inside_words:,} gold entities begin or end inside a word: counted as missed"
+        table.caption_justify = "left"
     return table
 
 

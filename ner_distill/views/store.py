@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ner_distill.data.formats.report import counted
-from ner_distill.data.sentence import ScoredSpan, Span, separator, without_overlap
+from ner_distill.data.sentence import ScoredSpan, Span, separator, without_overlap, words_called
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.options import spelled
 from ner_distill.pipelines.show import Excerpt, ShownSentence, TypeCounts
@@ -48,7 +48,7 @@ def _facts(store: SoftLabelStore) -> Table:
         "store": str(store.path),
         "state": "complete" if manifest.complete else spelled("NOT FINISHED: label-unlabeled `resume` goes on"),
         "sentences": f"{store.rows:,} in {counted(len(shards), 'shard')}",
-        f"{store.unit}s": f"{store.words:,}, {kept:.1%} kept",
+        words_called(store.unit): f"{store.words:,}, {kept:.1%} kept",
         "pairs": f"{sum(shard.pairs for shard in shards):,}",
         **({"spans": spans} if store.has_spans else {}),
         "teacher": "\n".join(f"{teacher.name} ({teacher.fingerprint[:12]})" for teacher in manifest.teachers),

@@ -156,3 +156,14 @@ def test_confusion_adds_up_to_gold_and_to_predicted_counts():
         column = sum(other.predicted_as[label] for other in scores.confusion.values())
         assert row.predicted_as.total() + row.missed == counts.support
         assert column + row.invented == counts.predicted
+
+
+def test_entities_inside_words_are_missed_and_what_is_found_there_is_invented():
+    wide = Span(1, 2, "LOC")  # of an entity that is a part of this word
+    scores = score([[Span(0, 1, "PER")]], [[Span(0, 1, "PER"), wide]], ["LOC", "PER"], inside_words=["LOC", "ORG"])
+    assert (scores.micro.correct, scores.micro.support, scores.micro.predicted) == (1, 3, 2)
+    assert (scores.boundary.correct, scores.boundary.support) == (1, 3)
+    assert scores.by_type["LOC"].to_json() == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}
+    assert scores.confusion["LOC"].to_json() == {"predicted_as": {}, "missed": 1, "invented": 1}
+    assert scores.confusion["ORG"].missed == 1
+    assert scores.to_json()["inside_words"] == 2

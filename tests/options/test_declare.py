@@ -58,6 +58,7 @@ def test_reading_options_of_a_command_are_those_of_files_alone() -> None:
         "tag_column": -1,
         "strict": True,
         "flatten": "longest",
+        "unit": "auto",
     }
 
 

@@ -39,7 +39,7 @@ class WordFeatures:
 class WordFeaturizer(Featurizer[WordFeatures]):
     """Words → ids of the scratch encoder.
 
-    unit "word": word ids (lower-cased: the spelling's case is the character CNN's to see) and, for every
+    units "word" and "blank": word ids (lower-cased: the spelling's case is the character CNN's to see) and, for every
     distinct form of a batch once, its characters. unit "character": character ids and the bigrams of
     character i with i + 1 and with i - 1.
     """
@@ -67,7 +67,7 @@ class WordFeaturizer(Featurizer[WordFeatures]):
         words, chars, pairs = Counter[str](), Counter[str](), Counter[str]()
         for sentence in sentences:
             words.update(map(normal, sentence))
-            if unit == "word":
+            if unit != "character":
                 chars.update("".join(sentence))
                 chars[EDGE] += 2 * len(sentence)
             elif bigrams:

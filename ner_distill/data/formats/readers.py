@@ -12,23 +12,29 @@ from pathlib import Path
 
 from ner_distill.data.formats.chinese import ccf2020_files, is_ccf2020
 from ner_distill.data.formats.lines import STDIN, check_file
+from ner_distill.data.formats.offsets import in_characters
 from ner_distill.data.formats.registry import FORMATS, detect_format
 from ner_distill.data.formats.report import FileSummary, ReadReport
 from ner_distill.data.formats.rows import Row, RowOptions, scheme_error, sentence_of
 from ner_distill.data.formats.segment import unit_of_texts
 from ner_distill.data.formats.tables import HF
 from ner_distill.data.formats.tagging import SCHEMES, Scheme, TagError, detect_scheme
-from ner_distill.data.sentence import Sentence, Unit, unit_of
+from ner_distill.data.formats.units import Cutting, Given, find_cutting
+from ner_distill.data.sentence import UNITS, Sentence, Unit, count_unspaced, is_chinese, unit_named
 from ner_distill.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Sentences with unique ids, what had to be repaired in them, and what their words are."""
+    """Sentences with unique ids, what had to be repaired in them, and how their words are cut."""
 
     sentences: tuple[Sentence, ...]
     report: ReadReport
-    unit: Unit
+    cutting: Cutting
+
+    @property
+    def unit(self) -> Unit:
+        return self.cutting.unit
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,10 @@ def read_corpus(
     format:     one of FORMATS for all of them, or "auto": each file's own, by content and name.
     scheme:     of the tags, one of SCHEMES, or "auto": each file's own.
     tag_column: of CoNLL files, from 0; -1 is the last.
-    unit:       how texts are cut into words. "auto": into characters where a format of Chinese data says so or where
-                the texts of all files together are mostly Chinese, else into words. Words that a file gives stay.
+    unit:       how texts are cut into words, those of all files alike; words that a file gives stay. "auto": as the
+                words that files give are cut (`find_cutting`). Where none gives any, into characters if a format of
+                Chinese data says so, if the texts are mostly of a script without blanks, or if entities have a border
+                inside such a run; else into words.
     strict:     what is otherwise repaired and counted in the report is an error.
 
     Ids are the file's own, else `name:line`; an id that occurred before gets a suffix. White space at the ends of
@@ -77,23 +85,19 @@ def read_corpus(
     an unknown format, scheme or unit.
     """
     _check_choice("`scheme`", scheme, SCHEMES)
-    _check_choice("`unit`", unit, ("word", "character"))
+    _check_choice("`unit`", unit, UNITS)
     sources = _sources(paths, format, tag_column)
     report = ReadReport(strict=strict)
-    read = [(source, list(source.rows(tag_column=tag_column))) for source in sources]
-    texts = [row.text for source, rows in read if not source.chinese for row in rows if row.text is not None]
-    guess = unit_of_texts(texts)
+    read = [(source, in_characters(list(source.rows(tag_column=tag_column)), report)) for source in sources]
+    cutting = _cutting_of(read, unit)
     made: list[tuple[Row, Sentence]] = []
     for source, rows in read:
         if not rows:
             raise DataError(f"{source.path}: holds no sentence; expected at least one ({source.format})")
-        cut = _chosen(unit, "character" if source.chinese else guess)
         found = _scheme_of(rows, scheme)
-        made += [(row, sentence_of(row, source.id_of(row), cut, found or "iob2", report)) for row in rows]
+        made += [(row, sentence_of(row, source.id_of(row), cutting.unit, found or "iob2", report)) for row in rows]
         report.files.append(FileSummary(source.path, source.format, found, len(rows)))
-    sentences = tuple(_with_unique_ids(made, report))
-    all_chinese = all(source.chinese for source in sources)
-    return Corpus(sentences, report, _chosen(unit, "character" if all_chinese else unit_of(sentences)))
+    return Corpus(tuple(_with_unique_ids(made, report)), report, cutting)
 
 
 def read_raw(paths: Sequence[str | Path], *, format: str = "auto", unit: Unit) -> Iterator[Sentence]:
@@ -200,8 +204,40 @@ def _with_unique_ids(made: Sequence[tuple[Row, Sentence]], report: ReadReport) -
         yield replace(sentence, id=id)
 
 
-def _chosen(unit: Unit | str, otherwise: Unit) -> Unit:
-    return otherwise if unit == "auto" else "word" if unit == "word" else "character"
+def _cutting_of(read: Sequence[tuple[_Source, Sequence[Row]]], unit: Unit | str) -> Cutting:
+    """How the words of the files are cut and their texts shall be; see `read_corpus` for what "auto" does."""
+    asked = unit_named(unit)
+    given = [one for _, rows in read for row in rows if (one := _given(row)) is not None]
+    if any(one.words for one in given) or asked is not None:
+        return find_cutting(given, asked)
+    if all(source.chinese for source, _ in read):
+        return Cutting("character")
+    rows = [row for _, rows in read for row in rows if row.text is not None]
+    if unit_of_texts([row.text for row in rows if row.text is not None]) == "character" or _split_by_entities(rows):
+        return Cutting("character")
+    return Cutting("word")
+
+
+def _given(row: Row) -> Given | None:
+    """The words that the file gives, None where it gives a text to be cut."""
+    if row.text is None:
+        return Given(row.words or ())
+    return None if row.offsets is None else Given([row.text[s:e] for s, e in row.offsets], row.text, row.offsets)
+
+
+def _split_by_entities(rows: Sequence[Row]) -> bool:
+    """Do entities (more than one in twenty) begin or end where a script without blanks goes on, Han aside?
+
+    Han characters are words of their own whatever the unit; of others a run is one.
+    """
+    entities = [(row.text or "", entity) for row in rows for entity in row.entities or ()]
+    inside = sum(_goes_on(text, entity.start) or _goes_on(text, entity.end) for text, entity in entities)
+    return 20 * inside > len(entities)
+
+
+def _goes_on(text: str, place: int) -> bool:
+    around = text[place - 1 : place + 1] if place > 0 else ""
+    return count_unspaced(around) == 2 and not any(map(is_chinese, around))
 
 
 def _check_choice(option: str, value: str, known: Sequence[str]) -> None:

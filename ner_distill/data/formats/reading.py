@@ -11,7 +11,8 @@ from ner_distill.console import Reporter
 from ner_distill.data.formats.lines import STDIN
 from ner_distill.data.formats.readers import Corpus, read_corpus, read_raw
 from ner_distill.data.formats.segment import unit_of_texts
-from ner_distill.data.sentence import Sentence, Unit, unit_of, without_overlap
+from ner_distill.data.formats.units import Cutting, Given, differs, find_cutting
+from ner_distill.data.sentence import Sentence, Unit, unit_named, without_overlap
 from ner_distill.errors import DataError
 from ner_distill.options import FileOptions, ReadOptions
 
@@ -25,18 +26,25 @@ def read_labelled(
     reporter: Reporter,
     *,
     unit: Unit | str = "auto",
+    known: Cutting | None = None,
     keep_nested: bool = False,
-) -> tuple[list[Sentence], Unit]:
-    """The labelled sentences of files, and what their words are; warns of what was repaired or left out.
+) -> tuple[list[Sentence], Cutting]:
+    """The labelled sentences of files, and how their words are cut; warns of what was repaired or left out.
 
     name:        of the setting that names the files, for messages.
-    unit:        'word' or 'character', where it is known already, from a model or from other files; 'auto' decides by
-                 the files. Texts are cut so; words that a file gives stay as they are.
+    unit:        how texts are cut, 'auto': as `unit` of the options says, or by the files. Words that a file gives stay
+                 as they are; where raw text would be cut into others that is said.
+    known:       in place of that: how the words are cut that a model was or will be trained on. Texts are cut so, and
+                 files whose words are cut otherwise are named.
     keep_nested: entities may overlap.
     """
-    corpus = read_repaired(paths, options, reporter, unit=unit)
+    corpus = read_repaired(paths, options, reporter, unit=unit if known is None else known.unit)
     sentences = usable(corpus.sentences, name, options, reporter)
-    return sentences if keep_nested else flattened(sentences, name, options, reporter), corpus.unit
+    if known is None and corpus.cutting.notable:
+        reporter.warn(f"{name}: {corpus.cutting.warning()}")
+    if known is not None and (other := differs(list(map(Given.of, sentences)), known)) is not None:
+        reporter.warn(f"{name}: {other}; scores on other words say little of the model")
+    return sentences if keep_nested else flattened(sentences, name, options, reporter), corpus.cutting
 
 
 def read_repaired(
@@ -48,7 +56,7 @@ def read_repaired(
         format=options.format,
         scheme=options.scheme,
         tag_column=options.tag_column,
-        unit=unit,
+        unit=options.unit if unit == "auto" else unit,
         strict=options.strict,
     )
     if not corpus.report.clean:
@@ -84,15 +92,15 @@ def unit_of_raw(text: Sequence[str | Path], format: str, unit: str) -> Unit:
 
     Raises DataError where there is no sentence, or none that could be read twice.
     """
-    if unit != "auto":
-        return "word" if unit == "word" else "character"
+    if (asked := unit_named(unit)) is not None:
+        return asked
     if STDIN in map(str, text):
         raise DataError("`text` -: standard input is read once, so say how: `unit` word or `unit` character")
     seen = list(islice(read_raw(list(text), format=format, unit="word"), PEEKED))
     if not seen:
         raise DataError(f"`text` {', '.join(map(str, text))}: no sentence in it")
     texts = [sentence.text for sentence in seen if sentence.text is not None]
-    return unit_of_texts(texts) if texts else unit_of(seen)
+    return unit_of_texts(texts) if texts else find_cutting(list(map(Given.of, seen))).unit
 
 
 def usable(sentences: Sequence[Sentence], name: str, options: ReadOptions, reporter: Reporter) -> list[Sentence]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -39,7 +41,7 @@ class Row:
 
     path, line:     where it stands; line 0 where a file is one row.
     lines_per_word: 1 where each word has a line of its own.
-    keep, weight:   as of a `Sentence`.
+    keep, weight, inside_words: as of a `Sentence`.
     flat:           the format knows no nested entities: of two that overlap the longer one stays.
     """
 
@@ -56,6 +58,7 @@ class Row:
     lines_per_word: int = 0
     keep: tuple[bool, ...] | None = None
     weight: float = 1.0
+    inside_words: tuple[Span, ...] = ()
     flat: bool = False
 
     def line_of(self, word: int) -> int:
@@ -69,12 +72,13 @@ def sentence_of(row: Row, id: str, unit: Unit, scheme: Scheme, report: ReadRepor
         words = tuple(_without_surrogates(word, row, report) for word in row.words or ())
         spans = _tagged(row, scheme, report) if row.tags is not None else row.spans
         spans = None if spans is None else tuple(sorted(spans))
-        return Sentence(id, words, spans, lang=row.lang, keep=row.keep, weight=row.weight)
+        inside = row.inside_words
+        return Sentence(id, words, spans, lang=row.lang, keep=row.keep, weight=row.weight, inside_words=inside)
     text = _without_surrogates(row.text, row, report)
     offsets = row.offsets if row.offsets is not None else segment(text, unit)[1]
     cut = tuple(text[start:end] for start, end in offsets)
-    spans = None if row.entities is None else _spans(row, text, offsets, report)
-    return Sentence(id, cut, spans, text, offsets, row.lang, row.keep, row.weight)
+    spans, inside = (None, ()) if row.entities is None else _spans(row, text, offsets, report)
+    return Sentence(id, cut, spans, text, offsets, row.lang, row.keep, row.weight, (*inside, *row.inside_words))
 
 
 def scheme_error(row: Row, error: TagError) -> DataError:
@@ -92,39 +96,45 @@ def _tagged(row: Row, scheme: Scheme, report: ReadReport) -> tuple[Span, ...]:
     return spans
 
 
-def _spans(row: Row, text: str, offsets: Offsets, report: ReadReport) -> tuple[Span, ...]:
+def _spans(row: Row, text: str, offsets: Offsets, report: ReadReport) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+    """The words of each entity, and of those again that begin or end inside a word: see `Sentence.inside_words`."""
     starts = [start for start, _ in offsets]
     ends = [end for _, end in offsets]
     spans: list[Span] = []
-    for start, end, label, surface, line in row.entities or ():
+    exact: set[Span] = set()
+    inside: list[Span] = []
+    for entity in row.entities or ():
+        start, end, label, _, line = _by_its_text(entity, text, row, report)
         line = line or row.line
         if not 0 <= start < end <= len(text):
             found = f"{label} with start={start}, end={end} (exclusive)"
             report.note("out_of_range", row.path, line, f"{found}; expected 0 <= start < end <= {len(text)}")
             continue
         name = f"{label} {text[start:end]!r} ({start}, {end})"
-        if surface is not None and text[start:end] != surface:
-            report.note("surface_differs", row.path, line, f"{name} is said to be {surface!r}")
         first, last = bisect_right(ends, start), bisect_right(starts, end - 1)
         if first >= last:
             report.note("blank_entities", row.path, line, f"{name} holds no word")
             continue
         # White space between words belongs to no word; inside a word a border is one that was moved.
-        if starts[first] < start or end < ends[last - 1]:
+        span = Span(first, last, label)
+        if starts[first] >= start and end >= ends[last - 1]:
+            exact.add(span)
+        else:
+            inside.append(span)
             detail = f"{name} has a border inside {text[starts[first] : ends[last - 1]]!r}"
             report.note("inside_word", row.path, line, detail)
-        span = Span(first, last, label)
         if span in spans:
             report.note("repeated_entities", row.path, line, f"{name} again")
         else:
             spans.append(span)
+    inside = [span for span in inside if span not in exact]
     if not row.flat:
-        return tuple(sorted(spans))
+        return tuple(sorted(spans)), tuple(inside)
     kept = without_overlap(spans)
     for span in sorted(set(spans) - set(kept)):
         surface = text[starts[span.start] : ends[span.end - 1]]
         report.note("overlaps", row.path, row.line, f"{span.label} {surface!r} overlaps a longer entity")
-    return kept
+    return kept, tuple(span for span in inside if span in kept)
 
 
 def _without_surrogates(text: str, row: Row, report: ReadReport) -> str:
@@ -137,13 +147,40 @@ def _without_surrogates(text: str, row: Row, report: ReadReport) -> str:
         return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
 
 
+def same_text(found: str, said: str) -> bool:
+    """Are two texts the same but for case, white space and the form of characters?"""
+    return found == said or _plain(found) == _plain(said)
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _by_its_text(entity: Entity, text: str, row: Row, report: ReadReport) -> Entity:
+    """The entity where its own text stands; as it is where it gives none, or one that is not in the text."""
+    start, end, label, surface, line = entity
+    found = text[start:end] if 0 <= start < end else ""
+    if not surface or same_text(found, surface):
+        return entity
+    name = f"{label} {found!r} ({start}, {end}) is said to be {surface!r}"
+    places = [match.start() for match in re.finditer(re.escape(surface), text)]
+    if not places:
+        report.note("surface_unknown", row.path, line or row.line, f"{name}, which is nowhere in the text")
+        return entity
+    nearest = min(places, key=lambda place: abs(place - start))
+    place = nearest, nearest + len(surface)
+    report.note("surface_differs", row.path, line or row.line, f"{name}, which stands at {place}")
+    return entity._replace(start=place[0], end=place[1])
+
+
 def row_of_record(record: Mapping[str, Any], path: str, line: int, *, bare_words: bool = False) -> Row:
     """The row of a JSON object or a table's row.
 
     Keys: `words` (or `tokens`) with `tags` (or `ner_tags`), or with `entities` in words (`start_word`, `end_word`,
-    `label`); or `text` with `entities` in characters (`start`, `end`, `label`) and perhaps the `offsets` of its words;
-    `id` and `lang` where there are any; `keep`, for each word whether its label counts (a text needs `offsets` for it),
-    and `weight` of the sentence. Other keys are ignored, None counts as absent.
+    `label`); or `text` with `entities` in characters (`start`, `end`, `label`, perhaps their `text`) and perhaps the
+    `offsets` of its words; `id` and `lang` where there are any; `keep`, for each word whether its label counts (a
+    text needs `offsets` for it), `inside_words` as of a `Sentence`, and `weight` of the sentence. Other keys are
+    ignored, None counts as absent.
     bare_words: take no labels, and nothing of how they count. Raises DataError that names what is wrong.
     """
     try:
@@ -163,7 +200,10 @@ def _row_of(record: Mapping[str, Any], row: Row, *, bare_words: bool) -> Row:
     if words is not None and not _labelled_in_text(present):
         words = _strings("words", words)
         row = replace(row, words=words)
-        return row if bare_words else replace(row, **_word_labels(present, len(words)), **_weights(present, len(words)))
+        if bare_words:
+            return row
+        inside = _inside_words(present, len(words))
+        return replace(row, **_word_labels(present, len(words)), **_weights(present, len(words)), inside_words=inside)
     text = present.get("text")
     if not isinstance(text, str):
         found = f"the keys {', '.join(sorted(map(str, record)))}" if text is None else f"'text' {_short(text)}"
@@ -173,6 +213,7 @@ def _row_of(record: Mapping[str, Any], row: Row, *, bare_words: bool) -> Row:
     if bare_words:
         return row
     row = replace(row, **_weights(present, None if offsets is None else len(offsets)))
+    row = replace(row, inside_words=() if offsets is None else _inside_words(present, len(offsets)))
     return (
         replace(row, entities=tuple(_entities(present["entities"], ("start", "end")))) if "entities" in present else row
     )
@@ -193,19 +234,29 @@ def _word_labels(present: Mapping[str, Any], words: int) -> dict[str, Any]:
     items = present.get("entities") or ()
     if "entities" in present and (tags is None or all("start_word" in item for item in items if item)):
         # Beside tags these are the same entities and more: spans may nest.
-        entities = _entities(items, ("start_word", "end_word"))
-        for start, end, label, *_ in entities:
-            if not 0 <= start < end <= words:
-                outside = f"{label} with start_word={start}, end_word={end}"
-                raise ValueError(f"{outside}; expected 0 <= start < end <= {words}")
-        if entities or tags is None:
-            return {"spans": tuple({Span(start, end, label) for start, end, label, *_ in entities})}
+        spans = _word_spans(items, words)
+        if spans or tags is None:
+            return {"spans": tuple(set(spans))}
     if tags is None:
         return {}
     tags = _strings("tags", tags)
     if len(tags) != words:
         raise ValueError(f"expected a tag for each word, found {words} words and {len(tags)} tags")
     return {"tags": tags}
+
+
+def _inside_words(present: Mapping[str, Any], words: int) -> tuple[Span, ...]:
+    return _word_spans(present["inside_words"], words) if "inside_words" in present else ()
+
+
+def _word_spans(items: Any, words: int) -> tuple[Span, ...]:
+    """The spans of entities in words, of a row with so many."""
+    entities = _entities(items, ("start_word", "end_word"))
+    for start, end, label, *_ in entities:
+        if not 0 <= start < end <= words:
+            outside = f"{label} with start_word={start}, end_word={end}"
+            raise ValueError(f"{outside}; expected 0 <= start < end <= {words}")
+    return tuple(Span(start, end, label) for start, end, label, *_ in entities)
 
 
 def _strings(key: str, value: Any) -> tuple[str, ...]:
@@ -249,7 +300,8 @@ def _entities(value: Any, keys: tuple[str, str]) -> list[Entity]:
         if type(start) is not int or type(end) is not int or not isinstance(label, str) or not label:
             form = f'{{"{keys[0]}": 0, "{keys[1]}": 3, "label": "X"}}'
             raise ValueError(f"an entity must be {form}, found {_short(item)}")
-        entities.append(Entity(start, end, label))
+        surface = next((item[key] for key in ("text", "surface") if isinstance(item.get(key), str)), None)
+        entities.append(Entity(start, end, label, surface))
     return entities
 
 

@@ -7,10 +7,11 @@ know the Unicode classes: a Devanagari vowel sign is a part of its word).
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ner_distill.data.sentence import Unit, is_chinese
+from ner_distill.data.sentence import Unit, count_unspaced
 
 if TYPE_CHECKING:
     from tokenizers.pre_tokenizers import PreTokenizer
@@ -38,6 +39,8 @@ _PATTERN = "|".join(
     )
 )
 
+_BETWEEN_BLANKS = re.compile(r"\S+")  # Python's: white space is what `str.isspace` says
+
 
 def segment(text: str, unit: Unit) -> tuple[tuple[str, ...], Offsets]:
     """Words of a text and for each its (start, end) in characters, end exclusive: `text[start:end] == word`.
@@ -47,13 +50,17 @@ def segment(text: str, unit: Unit) -> tuple[tuple[str, ...], Offsets]:
                       U.S., 1,000), all other marks are words of their own; English clitics are cut off
                       (Germany|'s), initials and dotted abbreviations keep their dot, an address is one word, each
                       Chinese character is a word. White space is in no word; no other character is lost.
-    unit "character": every character is a word. White space at both ends is dropped, white space inside stays.
+    unit "character": every character (code point) is a word. White space at both ends is dropped, inside it stays.
+    unit "blank":     what stands between white space is a word, marks and all.
     Words are in order and do not overlap. A text of nothing but white space has no words.
     """
     if unit == "character":
         start = len(text) - len(text.lstrip())
         words = tuple(text.strip())
         return words, tuple((place, place + 1) for place in range(start, start + len(words)))
+    if unit == "blank":
+        matches = list(_BETWEEN_BLANKS.finditer(text))
+        return tuple(match[0] for match in matches), tuple(match.span() for match in matches)
     try:
         pieces = _splitter().pre_tokenize_str(text)
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can hold and UTF-8 cannot
@@ -63,13 +70,13 @@ def segment(text: str, unit: Unit) -> tuple[tuple[str, ...], Offsets]:
 
 
 def unit_of_texts(texts: list[str]) -> Unit:
-    """Are the texts mostly Chinese: more than three in ten of their characters, white space aside?
+    """ "character" where more than three in ten characters, white space aside, are of a script without blanks.
 
     Looks at the first 2000 texts; no text at all is "word".
     """
-    characters = [char for text in texts[:2000] for char in text if not char.isspace()]
-    chinese = sum(map(is_chinese, characters))
-    return "character" if chinese > 0.3 * len(characters) else "word"
+    characters = sum(len("".join(text.split())) for text in texts[:2000])
+    unspaced = sum(map(count_unspaced, texts[:2000]))
+    return "character" if unspaced > 0.3 * characters else "word"
 
 
 @cache

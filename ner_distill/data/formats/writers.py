@@ -37,7 +37,8 @@ def write_jsonl(sentences: Iterable[Sentence], path: Path | str, *, overwrite: b
     With a text: `{"id", "text", "offsets", "entities": [{"start", "end", "label"}]}` in characters, end exclusive;
     without: `{"id", "words", "tags"}`, or, where entities overlap, `{"id", "words", "entities": [{"start_word",
     "end_word", "label"}]}`; `lang` where it is known, and neither tags nor entities where nobody labelled; `keep` where
-    a word does not count, `weight` where it is not 1. Raises RunError where the file exists (and not `overwrite`) or
+    a word does not count, `inside_words` where entities begin or end inside a word (`Sentence`), `weight` where it is
+    not 1. Raises RunError where the file exists (and not `overwrite`) or
     cannot be written; then nothing is changed.
     """
     _write(path, (json.dumps(_record(sentence), ensure_ascii=False) + "\n" for sentence in sentences), overwrite)
@@ -78,6 +79,8 @@ def _record(sentence: Sentence) -> dict[str, Any]:
         record["lang"] = sentence.lang
     if not all(sentence.counted):
         record["keep"] = list(sentence.counted)
+    if sentence.inside_words:
+        record["inside_words"] = [span.to_json() for span in sentence.inside_words]
     if sentence.weight != 1:
         record["weight"] = sentence.weight
     return record

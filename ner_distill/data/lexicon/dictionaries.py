@@ -56,8 +56,8 @@ class Dictionaries:
         self._by_label: dict[str, Lexicon] = {}
         for label, entries in self.entries.items():
             forms = dict.fromkeys(entries, 0)
-            if self.unit == "word":
-                forms |= dict.fromkeys((" ".join(segment(entry, "word")[0]) for entry in entries), 0)
+            if self.unit != "character":
+                forms |= dict.fromkeys((" ".join(segment(entry, self.unit)[0]) for entry in entries), 0)
             self._by_label[label] = Lexicon(forms, separator=separator(self.unit), fold_case=self.fold_case)
         every = dict.fromkeys((form for lexicon in self._by_label.values() for form in lexicon.forms), 0)
         self._all = Lexicon(every, separator=separator(self.unit), fold_case=self.fold_case)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import timedelta
 from statistics import fmean
 from typing import Any
@@ -63,7 +62,7 @@ def compare(
     ]
     _check_begun(jobs, info, inputs)
 
-    record = {"format": FORMAT, "inputs": inputs, "reading": asdict(options.reading())}
+    record = {"format": FORMAT, "inputs": inputs, "reading": options.reading().recorded()}
 
     def write(done: Sequence[Run]) -> Comparison:
         comparison = Comparison(tuple(configs), seeds, tuple(done))
@@ -112,10 +111,10 @@ def _read_data(options: CompareOptions, configs: Sequence[TeacherConfig]) -> tup
     # a head that finds no nested entities, if there is one: then `flatten` has to say what becomes of them
     head = min((config.head for config in configs), key=finds_spans)
     text = read_training(options.train, "`train`", head, reading, quiet)
-    read_development(options.dev, text.unit, text.labels, reading, quiet)
+    read_development(options.dev, text.cutting, text.labels, reading, quiet)
     if options.test:
-        read_labelled(options.test, "`test`", reading, quiet, unit=text.unit, keep_nested=True)
-    info = RunInfo("teacher", text.unit, text.labels)
+        read_labelled(options.test, "`test`", reading, quiet, known=text.cutting, keep_nested=True)
+    info = RunInfo.of("teacher", text.cutting, text.labels)
     return info, {role: fingerprints(paths) for role, paths in files.items()}
 
 
@@ -132,7 +131,7 @@ def _check_out(options: CompareOptions, inputs: dict[str, Any]) -> dict[str, Any
         raise RunError(f"{path}: expected the data files and how they are read; the comparison is damaged") from None
     both = known.keys() & inputs.keys()  # there may be test files now, or none
     require_same_files(path, {role: known[role] for role in both}, {role: inputs[role] for role in both})
-    require_same_values(reading, asdict(options.reading()), COMPARISON.noun)
+    require_same_values(reading, options.reading().recorded(), COMPARISON.noun)
     return {**known, **inputs}
 
 

@@ -18,6 +18,7 @@ from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import atomic_write_text, write_json
 from ner_distill.options.labels import GrowOptions
 from ner_distill.runs.build import load_run
+from ner_distill.runs.raw_text import cutting_for, said_where_cut
 from ner_distill.runtime.inference import best_device, predict_sentences
 
 DICTIONARIES = OutputKind("grow-dictionary", "dictionaries", (), can_resume=False, can_overwrite=False)
@@ -54,12 +55,13 @@ def grow_dictionary(options: GrowOptions, reporter: Reporter | None = None) -> G
     files = parse_dictionaries(options.dictionary)
     DICTIONARIES.check(options.out)
     run = load_run(model)
-    unit, labels = run.info.unit, run.info.labels
+    cutting = cutting_for(model, run.info, options.unit, reporter)
+    unit, labels = cutting.unit, run.info.labels
     check_types(files, labels, model)
     dictionaries, _ = Dictionaries.read(files, unit=unit)
     tagger = run.tagger.to(best_device())
     text, format = list(options.text), options.format
-    sentences = read_raw(text, format=format, unit=unit)
+    sentences = said_where_cut(read_raw(text, format=format, unit=unit), model, cutting, reporter)
     found: dict[str, Counter[str]] = {}
     with reporter.progress("searching", total=count_sentences(text, format=format), unit="sentences") as progress:
         for sentence, spans in predict_sentences(tagger, run.featurizer, run.info.tagset, sentences):

@@ -20,6 +20,7 @@ from ner_distill.config import PuConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_raw, resumable
 from ner_distill.data.formats.reading import unit_of_raw
+from ner_distill.data.formats.units import Cutting
 from ner_distill.data.lexicon.dictionaries import Dictionaries, parse_dictionaries
 from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.directories import OutputKind, make_directory
@@ -34,6 +35,7 @@ from ner_distill.pipelines.evaluate import score_model
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import load_run
 from ner_distill.runs.knowledge import inputs_of
+from ner_distill.runs.raw_text import cutting_for
 from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
 from ner_distill.training.reading import read_development
 from ner_distill.training.rounds import Rounds, do_rounds
@@ -87,7 +89,9 @@ def grow_rounds(config: TeacherConfig, options: GrowOptions, reporter: Reporter 
     if options.resume:
         resumable([*options.text, *options.dev])
     # only now: whatever was wrong with the input, nothing has been made or replaced
-    record = RoundsRecord(GROWING, config, {"min_count": options.min_count, "format": options.format}, inputs)
+    settled = {"min_count": options.min_count, "format": options.format}
+    settled |= {"unit": options.unit} if options.changed("unit") else {}
+    record = RoundsRecord(GROWING, config, settled, inputs)
     open_directory(GROWING, options.out, record, resume=options.resume, overwrite=options.overwrite)
     growing = _Growing(config, options, unit, development, reporter)
     return do_rounds(options.out, options.rounds or 1, growing.do, _nothing_new, _summary, reporter)
@@ -188,9 +192,12 @@ def _read(config: TeacherConfig, options: GrowOptions, lists: dict[str, list[Pat
     priors = config.loss.prior if isinstance(config.loss, PuConfig) else {}
     if unknown := [label for label in priors if label not in labels]:
         raise ConfigError(f"loss.prior: no type {unknown[0]!r}; the dictionaries have {', '.join(labels)}")
-    unit = info.unit if info else unit_of_raw(text, options.format, "auto")
     quiet = Reporter(quiet=True)  # each training says again what is odd
-    development = read_development(options.dev, unit, labels, ReadOptions(), quiet)
+    if info and model:
+        unit = cutting_for(model, info, options.unit, quiet).unit
+    else:
+        unit = unit_of_raw(text, options.format, options.unit)
+    development = read_development(options.dev, Cutting(unit), labels, ReadOptions(), quiet)
     dictionaries, _ = Dictionaries.read(lists, unit=unit)
     missing = set(lists)
     for sentence in read_raw(list(text), format=options.format, unit=unit):

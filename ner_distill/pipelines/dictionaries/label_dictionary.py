@@ -105,7 +105,7 @@ def _labelled(sentence: Sentence, dictionaries: Dictionaries, matched: Matched) 
 def _nothing(text: Sequence[str | Path], dictionaries: Dictionaries) -> str:
     entries = [entry for forms in dictionaries.entries.values() for entry in forms]
     advice = [] if dictionaries.fold_case else ["`fold_case`"]
-    advice.append("`unit` character" if dictionaries.unit == "word" else "`unit` word")
+    advice.append("`unit` word" if dictionaries.unit == "character" else "`unit` character")
     return (
         f"`text` {', '.join(map(str, text))}: none of the {len(entries):,} entries of the dictionaries (such as "
         f"{entries[0]!r}) stands in it; check the language and the spelling, or try {' or '.join(advice)}"

@@ -19,7 +19,7 @@ from typing import Any
 from ner_distill.console import Reporter
 from ner_distill.data.features.words import FILE as VOCABULARY
 from ner_distill.data.formats.readers import count_sentences, input_files, read_raw, resumable
-from ner_distill.data.sentence import Sentence
+from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.data.store.manifest import InputFile, Manifest, StoreHeader, TeacherId
 from ner_distill.data.store.writer import StoreWriter
 from ner_distill.errors import ConfigError, DataError
@@ -30,6 +30,7 @@ from ner_distill.runs.build import ENCODER, WEIGHTS, Built, load_teacher
 from ner_distill.runs.heads import QUESTIONS
 from ner_distill.runs.info import fold_teachers, read_info
 from ner_distill.runs.knowledge import DIRECTORY as KNOWLEDGE
+from ner_distill.runs.raw_text import cutting_for, said_where_cut
 from ner_distill.teacher.model import Teacher
 
 TOO_LONG = "sentences longer than max_words"
@@ -56,8 +57,10 @@ def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = 
     paths = _voting_teachers(options, reporter)
     teachers = [load_teacher(path) for path in paths]
     labeller = Labeller(teachers, options, seed=seed)
-    header = _header(paths, teachers, labeller, options)
+    cutting = cutting_for(paths[0], teachers[0].info, options.unit, reporter)
+    header = _header(paths, teachers, labeller, options, cutting.unit)
     stream: Iterator[Sentence] = read_raw(text, format=options.format, unit=header.unit)
+    stream = said_where_cut(stream, paths[0], cutting, reporter)
     first = next(stream, None)
     if first is None:
         raise DataError(f"`text` {', '.join(map(str, text))}: no sentence in it")
@@ -130,7 +133,11 @@ def fingerprint(run: Path) -> str:
 
 
 def _header(
-    paths: Sequence[Path], teachers: Sequence[Built[Teacher]], labeller: Labeller, options: LabelUnlabeledOptions
+    paths: Sequence[Path],
+    teachers: Sequence[Built[Teacher]],
+    labeller: Labeller,
+    options: LabelUnlabeledOptions,
+    unit: Unit,
 ) -> StoreHeader:
     similarities = [teacher.model.similarity for teacher in teachers if teacher.model.similarity is not None]
     settled = labeller.options
@@ -153,7 +160,7 @@ def _header(
     ]
     return StoreHeader(
         labels=teachers[0].info.labels,
-        unit=teachers[0].info.unit,
+        unit=unit,
         teachers=tuple(TeacherId(name=str(path), fingerprint=fingerprint(path)) for path in paths),
         inputs=tuple(inputs),
         shard_size=settled.shard_size,

@@ -38,7 +38,7 @@ class FoldTask:
     out:            the directory of the voting.
     repeat, number: from 1.
     config:         the configuration of its teacher, with its own seed.
-    unit:           what a word is, as the words alone do not tell how a text was cut.
+    unit:           how raw text is cut into words, as the words alone do not tell how a text was cut.
     labels:         the types of all the data, which every teacher is to know.
     words:          whether to keep how probable it is of each word that it is part of an entity.
     """

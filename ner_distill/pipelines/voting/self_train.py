@@ -88,13 +88,14 @@ def self_train(
     _check(options)
     SELF_TRAINING.check(out, resume=options.resume, overwrite=options.overwrite)
     reading = options.reading()
-    labelled, unit = read_labelled(options.train, "`train`", reading, reporter, keep_nested=finds_spans(config.head))
+    nested = finds_spans(config.head)
+    labelled, cutting = read_labelled(options.train, "`train`", reading, reporter, keep_nested=nested)
     if not labels_of(labelled):
         raise DataError("`train`: no entity in any sentence; there is nothing to learn")
-    development = read_development(options.dev, unit, labels_of(labelled), reading, reporter)
+    development = read_development(options.dev, cutting, labels_of(labelled), reading, reporter)
     make_folds(labelled, options.folds, seed=config.seed)
     if not options.resume:  # not only after a round was trained
-        _require_readable(options.text, unit, options.limit)
+        _require_readable(options.text, cutting.unit, options.limit)
     files = {"train": options.train, "dev": options.dev, "text": input_files(list(options.text))}
     inputs = {**{role: fingerprints(paths) for role, paths in files.items()}, **inputs_of(config)}
     if options.resume:
@@ -103,7 +104,7 @@ def self_train(
     _open(config, options, inputs)
     write_words(labelled, out / "labelled.jsonl")
     write_words(development, out / "dev.jsonl")
-    training = _SelfTraining(config, options, unit, labelled, development, reporter)
+    training = _SelfTraining(config, options, cutting.unit, labelled, development, reporter)
     return do_rounds(out, options.rounds + 1, training.do, _rises_no_more, _summary, reporter)
 
 
@@ -228,7 +229,7 @@ def _open(config: TeacherConfig, options: SelfTrainOptions, inputs: Mapping[str,
     """Make the directory, or go on with it; until a round is trained on the text, that may be labelled otherwise."""
     out = options.out
     values = vars(options)
-    state = {name: values[name] for name in ("folds", *OF_TEXT, "action")} | asdict(options.reading())
+    state = {name: values[name] for name in ("folds", *OF_TEXT, "action")} | options.reading().recorded()
     free = OF_TEXT if options.resume and not (out / "round-1.jsonl").exists() else ()
     settled = {name: value for name, value in state.items() if name not in free}
     record = RoundsRecord(SELF_TRAINING, config, settled, inputs)

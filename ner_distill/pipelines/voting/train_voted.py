@@ -55,7 +55,7 @@ def train_voted(
             )
     if not options.resume or begun:
         RUN.check(out, resume=options.resume, overwrite=options.overwrite)
-    data = read_teacher_data(config, options, reporter, unit=unit)
+    data = read_teacher_data(config, options, reporter, unit=options.unit if unit == "auto" else unit)
     votes = VoteOptions(
         train=options.train,
         out=voting,

@@ -80,10 +80,10 @@ def vote_labels(config: TeacherConfig, options: VoteOptions, reporter: Reporter 
     reporter = reporter or Reporter()
     _check(options)
     VOTES.check(options.out, resume=options.resume, overwrite=options.overwrite)
-    sentences, unit = read_labelled(
+    sentences, cutting = read_labelled(
         options.train, "`train`", options.reading(), reporter, keep_nested=finds_spans(config.head)
     )
-    plan = VotingPlan(config, options, sentences, unit)
+    plan = VotingPlan(config, options, sentences, cutting.unit)
     plan.open()
     return plan.run(reporter)
 
@@ -124,7 +124,7 @@ class VotingPlan:
             self.seeds = [config.seed + repeat for repeat in range(options.repeats)]
             self.splits = [make_folds(sentences, options.folds, by=options.by, seed=seed) for seed in self.seeds]
             self.settings = {"folds": options.folds, "repeats": options.repeats, "by": options.by}
-        self.settings |= {"fast": options.fast, **asdict(options.reading())}
+        self.settings |= {"fast": options.fast, **options.reading().recorded()}
         self.inputs = {"train": fingerprints(options.train), **inputs_of(config)}
         self.folds = self._folds()
         self._check_types()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ner_distill.data.formats.readers import read_corpus, read_raw
+from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import DataError
 
@@ -51,8 +53,42 @@ def test_json_entity_inside_a_word_is_widened_and_counted(write: Write) -> None:
     text = "a Berlin-based firm"
     path = write("a.jsonl", json_lines({"text": text, "entities": [{"start": 2, "end": 8, "label": "LOC"}]}))
     corpus = read_corpus([path])
-    assert corpus.sentences[0].spans == (Span(1, 2, "LOC"),)
+    assert corpus.sentences[0].spans == corpus.sentences[0].inside_words == (Span(1, 2, "LOC"),)
+    assert corpus.sentences[0].exact == ()
     assert corpus.report.counts == {"inside_word": 1}
+    assert f"{path}:1: LOC 'Berlin' (2, 8) has a border inside 'Berlin-based'" in corpus.report.summary()
+
+
+@pytest.mark.parametrize(
+    ("entities", "spans", "exact", "inside"),
+    [
+        ([(0, 3), (4, 6)], 1, 0, 2),  # two parts of one word: both are missed
+        ([(0, 6), (0, 3)], 1, 1, 0),  # the word itself is an entity, too
+        ([(0, 3), (0, 6)], 1, 1, 0),
+    ],
+)
+def test_entities_inside_words_are_told_from_whole_ones(
+    entities: list[tuple[int, int]], spans: int, exact: int, inside: int, write: Write
+) -> None:
+    items = [{"start": start, "end": end, "label": "LOC"} for start, end in entities]
+    (one,) = read_corpus([write("a.jsonl", json_lines({"text": "Ulm-Au to", "entities": items}))]).sentences
+    assert tuple(map(len, (one.spans or (), one.exact, one.inside_words))) == (spans, exact, inside)
+
+
+def test_an_entity_that_ends_inside_a_clitic_is_inside_a_word(write: Write) -> None:
+    items = [{"start": 0, "end": 3, "label": "PER"}, {"start": 8, "end": 12, "label": "PER"}]
+    (one,) = read_corpus([write("a.jsonl", json_lines({"text": "Ann's & Bob's", "entities": items}))]).sentences
+    assert one.words == ("Ann", "'s", "&", "Bob", "'s")
+    assert (one.exact, one.inside_words) == ((Span(0, 1, "PER"),), (Span(3, 5, "PER"),))
+
+
+@pytest.mark.parametrize("with_text", [True, False])
+def test_what_is_inside_words_is_written_and_read_again(with_text: bool, write: Write, tmp_path: Path) -> None:
+    items = [{"start": 2, "end": 8, "label": "LOC"}, {"start": 15, "end": 19, "label": "ORG"}]
+    (one,) = read_corpus([write("a.jsonl", json_lines({"text": "a Berlin-based firm", "entities": items}))]).sentences
+    write_jsonl([one if with_text else replace(one, text=None, offsets=None)], tmp_path / "b.jsonl")
+    (again,) = read_corpus([tmp_path / "b.jsonl"]).sentences
+    assert (again.spans, again.inside_words) == (one.spans, (Span(1, 2, "LOC"),))
 
 
 def test_json_entity_with_white_space_at_its_ends_is_trimmed(write: Write) -> None:
@@ -116,9 +152,9 @@ def test_cluener_keeps_the_longer_of_overlapping_entities_and_counts_the_other(w
     assert corpus.report.counts == {"overlaps": 1}
 
 
-def test_cluener_surface_that_differs_is_counted_and_the_offsets_believed(write: Write) -> None:
+def test_cluener_surface_that_differs_is_counted_and_read_where_it_stands(write: Write) -> None:
     corpus = read_corpus([write("a.json", json_lines({"text": "彭小军", "label": {"name": {"小军": [[0, 1]]}}}))])
-    assert corpus.sentences[0].spans == (Span(0, 2, "name"),)
+    assert corpus.sentences[0].spans == (Span(1, 3, "name"),)
     assert corpus.report.counts == {"surface_differs": 1}
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from ner_distill.data.formats.readers import count_sentences, input_files, read_corpus, read_raw, resumable
 from ner_distill.data.formats.registry import detect_format
-from ner_distill.data.sentence import Span
+from ner_distill.data.formats.segment import segment
+from ner_distill.data.sentence import Span, Unit
 from ner_distill.errors import ConfigError, DataError
 
 Write = Callable[[str, str | bytes], Path]
@@ -125,6 +126,54 @@ def test_unit_of_text_is_character_where_it_is_mostly_chinese(text: str, unit: s
 def test_unit_of_words_is_theirs(write: Write) -> None:
     chinese, english = write("a.conll", "中 B-X\n国 I-X\n"), write("b.conll", CONLL)
     assert (read_corpus([chinese]).unit, read_corpus([english]).unit) == ("character", "word")
+
+
+def labelled(text: str, *places: tuple[int, int]) -> dict[str, Any]:
+    return {"text": text, "entities": [{"start": start, "end": end, "label": "X"} for start, end in places]}
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("シマムラさんはソニーをやめた。", [(0, 4), (7, 10)]),
+        ("กรุงเทพมหานครเป็นเมืองหลวง", [(0, 13)]),
+        ("ພາສາລາວ", [(4, 7)]),
+        ("ភ្នំពេញគឺជារាជធានី", [(0, 7)]),
+        ("ရန်ကုန်မြို့", [(0, 7)]),
+        ("The new album of シマムラさん is out, and so is the film", [(17, 21)]),  # little of it is kana
+    ],
+)
+def test_texts_of_scripts_without_blanks_are_cut_so_that_entities_are_exact(
+    text: str, places: list[tuple[int, int]], write: Write
+) -> None:
+    corpus = read_corpus([write("a.jsonl", json_lines(labelled(text, *places)))])
+    assert (corpus.unit, corpus.report.clean) == ("character", True)
+    (one,) = corpus.sentences
+    assert one.text is not None
+    assert ["".join(one.words[span.start : span.end]) for span in one.exact] == [text[s:e] for s, e in places]
+
+
+def test_korean_text_is_cut_into_words(write: Write) -> None:
+    assert read_corpus([write("a.jsonl", json_lines(labelled("김철수는 서울에서 일했다.", (5, 9))))]).unit == "word"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "unit"),
+    [
+        ("In O\nOslo, B-X\n(now). O\n\nSee O\nBonn, B-X\n\n", "Ulm, too", "blank"),
+        ("In O\nOslo B-X\n, O\n\n", "北京大学在哪里", "word"),
+        ("在 O\n北 B-X\n京 I-X\n", "It is in Oslo, you know", "character"),
+    ],
+)
+def test_texts_beside_words_are_cut_as_these_are(first: str, second: str, unit: Unit, write: Write) -> None:
+    corpus = read_corpus([write("a.conll", first), write("b.jsonl", json_lines(labelled(second)))])
+    assert (corpus.unit, corpus.sentences[-1].words) == (unit, segment(second, unit)[0])
+
+
+def test_two_files_of_one_corpus_are_cut_alike(write: Write) -> None:
+    chinese = {"text": "彭小军认为国内银行", "label": {"name": {"彭小军": [[0, 2]]}}}
+    corpus = read_corpus([write("a.json", json_lines(chinese)), write("b.jsonl", json_lines(labelled("at IBM")))])
+    assert [one.words for one in corpus.sentences] == [tuple("彭小军认为国内银行"), tuple("at IBM")]
 
 
 def test_forced_unit_cuts_chinese_text_into_words(write: Write) -> None:

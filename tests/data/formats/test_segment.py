@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_distill.data.formats.segment import segment, unit_of_texts
-from ner_distill.data.sentence import Unit
+from ner_distill.data.sentence import UNITS, Unit
 
-UNITS: tuple[Unit, ...] = ("word", "character")
 # Ordinary text draws what the rules speak of; arbitrary text draws everything else.
 TEXTS = st.text() | st.text(alphabet="aB9 .,-'’:/&@+_s中国\u3000\u200d\u0301😀é\n\t") | st.just("\ud800 x")
 
@@ -51,6 +50,13 @@ def test_characters_keep_inner_white_space_and_lose_it_at_the_ends() -> None:
     assert segment(" 中 国\n", "character") == (("中", " ", "国"), ((1, 2), (2, 3), (3, 4)))
 
 
+def test_between_blanks_marks_stay_with_their_words() -> None:
+    assert segment(' Ann\u3000in (Oslo), "now"\n', "blank") == (
+        ("Ann", "in", "(Oslo),", '"now"'),
+        ((1, 4), (5, 7), (8, 15), (16, 21)),
+    )
+
+
 def test_character_beyond_the_basic_plane_is_one_character() -> None:
     assert segment("a😀𠀀b", "word") == (("a", "😀", "𠀀", "b"), ((0, 1), (1, 2), (2, 3), (3, 4)))
 
@@ -60,9 +66,12 @@ def test_character_beyond_the_basic_plane_is_one_character() -> None:
     [
         (["他在北京。", "IBM 是一家公司"], "character"),
         (["He lives in 北京 now."], "word"),
+        (["シマムラさんはソニーをやめた。"], "character"),
+        (["กรุงเทพมหานคร เป็นเมืองหลวง"], "character"),
+        (["김철수는 서울에서 일했다."], "word"),
         ([""], "word"),
         ([], "word"),
     ],
 )
-def test_unit_of_texts_is_character_where_they_are_mostly_chinese(texts: list[str], unit: Unit) -> None:
+def test_unit_of_texts_is_character_where_most_of_them_has_no_blanks(texts: list[str], unit: Unit) -> None:
     assert unit_of_texts(texts) == unit
