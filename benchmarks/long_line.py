@@ -56,7 +56,8 @@ def same(sentences: Path, line: Path) -> float:
     shorter, longer = SoftLabelStore.open(sentences), SoftLabelStore.open(line)
     (row,) = longer.iter_rows()
     first, wanted, equal = 0, set[tuple[int, ...]](), 0
-    for own in shorter.iter_rows():
+    # the rows of a store are in the order of batches
+    for own in sorted(shorter.iter_rows(), key=lambda row: int(row.id.rpartition(":")[2])):
         if own.spans is not None:
             likely = own.spans[own.spans["score"] > 0.5]
             wanted |= {(first + start, first + end, label) for start, end, label, _ in likely.tolist()}

@@ -66,7 +66,7 @@ class TrainingData(Protocol):
 
     def load(self, micro_batch: Any, epoch: int) -> Batch: ...
 
-    def sentences(self, micro_batch: Any) -> Sequence[str]:
+    def ids_of(self, micro_batch: Any) -> Sequence[str]:
         """Their ids, for messages."""
 
 
@@ -216,7 +216,7 @@ class Fit:
         return self._ticked
 
     def _sentences(self, micro_batches: Sequence[Any]) -> list[str]:
-        return [name for batch in micro_batches for name in self.data.sentences(batch)]
+        return [name for batch in micro_batches for name in self.data.ids_of(batch)]
 
     def _load(self, micro_batches: Sequence[Any]) -> list[Batch]:
         return [self.data.load(micro_batch, self.progress.epoch) for micro_batch in micro_batches]

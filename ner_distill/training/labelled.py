@@ -97,7 +97,7 @@ class LabelledData:
         left = [[index for index in batch if index not in self.skipped] for batch in batches]
         return [batch for batch in left if batch]
 
-    def sentences(self, micro_batch: Sequence[int]) -> list[str]:
+    def ids_of(self, micro_batch: Sequence[int]) -> list[str]:
         return [self.ids[index] for index in micro_batch]
 
     def load(self, micro_batch: Sequence[int], epoch: int) -> Batch:

@@ -53,8 +53,7 @@ class SoftData:
         sample = (row.words for row in islice(store.iter_rows(), SAMPLED))
         self.units = budget
         self.budget = budget / units_per_word(sample, featurizer)
-        table = store.blocks if max_words else []
-        long = [index for index, block in enumerate(table) if block["longest"] > max_words]
+        long = np.flatnonzero(store.blocks["longest"] > max_words).tolist() if max_words else []
         self.too_long = sum(len(row.words) > max_words for index in long for row in store.read_block(index).rows)
         self._parts: dict[int, list[tuple[int, int]]] = {}  # of the blocks that may have to be read in windows
         self._passages = lru_cache(1)(self._passages_of)  # the parts of a block are read one after the other
@@ -112,10 +111,10 @@ class SoftData:
             return self._passages(block).batch(self.featurizer, first, last, spans=self.spans)
         return soft_batch([self.store.read_block(index) for index in indices], self.featurizer, spans=self.spans)
 
-    def sentences(self, micro_batch: tuple[str, list[int]]) -> list[str]:
+    def ids_of(self, micro_batch: tuple[str, list[int]]) -> list[str]:
         kind, indices = micro_batch
         if kind == "gold":
-            return [] if self.gold is None else self.gold.sentences(indices)
+            return [] if self.gold is None else self.gold.ids_of(indices)
         blocks = indices[:1] if kind == "part" else indices
         return [row.id for block in blocks for row in self.store.read_block(block).rows]
 

@@ -307,7 +307,7 @@ def test_a_block_with_a_long_row_is_read_a_few_windows_at_a_time() -> None:
     batches = [data.load(part, 0) for part in data.plan(0)]
     assert max(batch.mask.numel() for batch in batches) <= 8
     assert sum(int(batch.keep.sum()) for batch in batches if batch.keep is not None) == 48
-    assert {name for part in data.plan(0) for name in data.sentences(part)} == {"r0", "r1"}
+    assert {name for part in data.plan(0) for name in data.ids_of(part)} == {"r0", "r1"}
 
 
 def test_rows_longer_than_max_words_are_in_no_batch_and_counted() -> None:

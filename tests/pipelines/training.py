@@ -87,7 +87,7 @@ class Data:
     def plan(self, epoch: int) -> list[Sequence[int]]:
         return self.batches[epoch:] + self.batches[:epoch]
 
-    def sentences(self, micro_batch: Sequence[int]) -> list[str]:
+    def ids_of(self, micro_batch: Sequence[int]) -> list[str]:
         return [f"train.conll:{number}" for number in micro_batch]
 
     def load(self, micro_batch: Sequence[int], epoch: int) -> Batch:

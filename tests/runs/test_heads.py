@@ -14,7 +14,8 @@ import pytest
 import torch
 from torch import nn
 
-from ner_distill.config import HeadConfig, PointerConfig, TeacherConfig, load_config
+from ner_distill.config import HeadConfig, TeacherConfig, load_config
+from ner_distill.config.sections import PointerConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.sentence import Sentence, Span

@@ -183,7 +183,7 @@ def test_sentences_longer_than_max_words_are_in_no_batch_and_counted() -> None:
     sentences = [SHORT, _long(50), LONG]
     featurizer = WordFeaturizer.counted([sentence.words for sentence in sentences], "word", max_words=20)
     data = LabelledData(sentences, featurizer, TagSet(("LOC", "PER")), budget=64, seed=1, max_words=10)
-    assert sorted(name for batch in data.plan(0) for name in data.sentences(batch)) == ["a", "b"]
+    assert sorted(name for batch in data.plan(0) for name in data.ids_of(batch)) == ["a", "b"]
     assert data.too_long == 1
 
 
