@@ -15,7 +15,7 @@ from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.options.training import StudentOptions
 from ner_distill.runs.build import Built, new_student
 from ner_distill.runs.heads import with_span_bound
-from ner_distill.runs.info import STUDENT_RUN, RunInfo, read_config
+from ner_distill.runs.info import STUDENT_RUN, RunInfo
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import Inputs, RunRecord, fingerprints
 from ner_distill.student.loss import DistillationLoss
@@ -63,8 +63,8 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
         )
     session = Session(STUDENT_RUN, options, config, reporter)
     data = _read(config, options, session.reporter, session.begun_unit(options.unit))
-    before = read_config(session.out, StudentConfig) if session.resumes else None
-    config = with_span_bound(config, data.longest_entity, before, session.reporter)
+    begun = session.out if session.resumes else None
+    config = with_span_bound(config, data.longest_entity, begun, session.reporter)
     record, store = RunRecord(config, data.info, data.inputs), data.store
     if session.finished(record):
         return session.trained(data.development)

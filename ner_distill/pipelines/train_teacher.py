@@ -15,7 +15,7 @@ from ner_distill.options.training import TeacherOptions
 from ner_distill.runs.adversary import new_adversary, new_vat
 from ner_distill.runs.build import Built, new_teacher
 from ner_distill.runs.heads import with_span_bound
-from ner_distill.runs.info import TEACHER_RUN, RunInfo, read_config
+from ner_distill.runs.info import TEACHER_RUN, RunInfo
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import Inputs, RunRecord, fingerprints
 from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
@@ -96,8 +96,8 @@ def read_teacher_data(
 def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trained:
     """Train a teacher on data that was read, or go on with that training. Raises as `train_teacher` does."""
     reporter = session.reporter
-    before = read_config(session.out, TeacherConfig) if session.resumes else None
-    config = with_span_bound(config, lambda: longest_entity(data.sentences), before, reporter)
+    begun = session.out if session.resumes else None
+    config = with_span_bound(config, lambda: longest_entity(data.sentences), begun, reporter)
     record = RunRecord(config, data.info, data.inputs)
     if session.finished(record):
         return session.trained(data.development)

@@ -14,6 +14,7 @@ from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError, did_you_mean
 from ner_distill.files import read_json
 from ner_distill.nn.heads import HEADS, AnyHead, PuHead, SpanHead, Tags
+from ner_distill.runs.info import read_config, read_info
 
 QUESTIONS = "questions.json"
 LEAST_BOUND = 16
@@ -40,18 +41,16 @@ def new_head(config: sections.HeadConfig, dim: int, tagset: TagSet, loss: sectio
     return HEADS[config.kind].of_tags(dim, tags, **options)
 
 
-def with_span_bound(config: Trained, longest: Callable[[], int], before: Trained | None, reporter: Reporter) -> Trained:
+def with_span_bound(config: Trained, longest: Callable[[], int], begun: Path | None, reporter: Reporter) -> Trained:
     """The configuration with a number as `head.max_span`, where it has a pointer and says 0.
 
     A pointer scores every span, and says nothing of use about spans wider than all it has seen: unbounded, it finds
     thousands of them in a text longer than its training sentences.
-    longest: words of the longest entity to learn. before: what a run that is resumed began with; of an earlier version
-    it may have no bound, and goes on as it began.
+    longest: words of the longest entity to learn. begun: a run that is resumed; of an earlier version it may have no
+    bound, and goes on as it began.
     """
     head = config.head
-    if not isinstance(head, sections.PointerConfig) or head.max_span:
-        return config
-    if before is not None and isinstance(before.head, sections.PointerConfig) and not before.head.max_span:
+    if not isinstance(head, sections.PointerConfig) or head.max_span or (begun and _has_no_bound(begun, config)):
         return config
     words = longest()
     bound = max(LEAST_BOUND, 2 * words)
@@ -60,6 +59,14 @@ def with_span_bound(config: Trained, longest: Callable[[], int], before: Trained
         f"{LEAST_BOUND} or more; set the key to change it"
     )
     return config.model_copy(update={"head": head.model_copy(update={"max_span": bound})})
+
+
+def _has_no_bound(run: Path, config: TeacherConfig | StudentConfig) -> bool:
+    kind = "teacher" if isinstance(config, TeacherConfig) else "student"
+    if read_info(run).kind != kind:  # another message's matter
+        return False
+    head = read_config(run, type(config)).head
+    return isinstance(head, sections.PointerConfig) and not head.max_span
 
 
 def check_entities(

@@ -26,6 +26,7 @@ from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import Built, load_run
 from ner_distill.runs.heads import auxiliary_heads, check_entities, finds_spans, new_head, with_span_bound
+from ner_distill.runs.info import RunInfo, write_config, write_info
 from ner_distill.training.session import Trained
 from tests import corpora, nested
 
@@ -128,11 +129,10 @@ def test_entities_longer_than_max_span_are_counted() -> None:
     )
 
 
-def bound(longest: int, before: dict[str, object] | None = None, **options: object) -> tuple[int, str]:
+def bound(longest: int, begun: Path | None = None, **options: object) -> tuple[int, str]:
     said = io.StringIO()
-    old = None if before is None else TeacherConfig.model_validate({"head": before})
     config = TeacherConfig.model_validate({"head": options})
-    head = with_span_bound(config, lambda: longest, old, Reporter(stream=said)).head
+    head = with_span_bound(config, lambda: longest, begun, Reporter(stream=said)).head
     assert isinstance(head, PointerConfig)
     return head.max_span, said.getvalue()
 
@@ -148,9 +148,11 @@ def test_max_span_that_was_given_stays() -> None:
     assert bound(100, kind="global-pointer", max_span=5) == (5, "")
 
 
-def test_a_run_that_began_without_a_bound_goes_on_without() -> None:
-    assert bound(100, {"kind": "global-pointer"}, kind="global-pointer") == (0, "")
-    assert bound(4, {"kind": "global-pointer", "max_span": 16}, kind="global-pointer")[0] == 16
+@pytest.mark.parametrize(("before", "expected"), [(0, 0), (16, 200)])
+def test_a_run_that_began_without_a_bound_goes_on_without(tmp_path: Path, before: int, expected: int) -> None:
+    write_info(tmp_path, RunInfo("teacher", "word", ("LOC",)))
+    write_config(tmp_path, TeacherConfig.model_validate({"head": {"kind": "global-pointer", "max_span": before}}))
+    assert bound(100, tmp_path, kind="global-pointer")[0] == expected
 
 
 def test_overlaps_of_one_type_are_counted_for_chains_per_type() -> None:
