@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, packed files, and checksums."""
+"""Files that are either whole or not there, who may read them, packed files, and checksums."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import json
 import lzma
 import os
 import re
+import stat
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from ner_distill.errors import NerDistillError, RunError, TrainingError
 UNPACKING_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """What reading a packed file may raise."""
 
+_PRIVATE = 0o600
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.\d+\.tmp")
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 _UNPACK: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
@@ -30,12 +32,14 @@ _UNPACK: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`: the file that is written there replaces `path`, whole, at the end of the block.
 
-    After an error `path` is as it was, and the temporary file is gone. Raises OSError.
+    It gets the mode of new files, whatever its writer gave it. After an error `path` is as it was, and the temporary
+    file is gone. Raises OSError.
     """
     # The process id in the name: two processes that write the same file replace it in turn.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
+        share(temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -43,6 +47,26 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def share(*files: Path) -> None:
+    """Give files of one directory the mode that the umask gives to new files there; some libraries write 0600.
+
+    Only files that nobody but their owner may read: nothing is taken from anyone. Raises OSError.
+    """
+    modes = {file: stat.S_IMODE(file.stat().st_mode) for file in files}
+    if not any(mode == _PRIVATE for mode in modes.values()):
+        return
+    # A file of our own tells the umask (and what the directory hands down); reading it otherwise means setting it.
+    probe = files[0].with_name(f".mode.{os.getpid()}.tmp")
+    try:
+        probe.touch()
+        usual = stat.S_IMODE(probe.stat().st_mode)
+    finally:
+        probe.unlink(missing_ok=True)
+    for file, mode in modes.items():
+        if mode == _PRIVATE:
+            file.chmod(usual)
 
 
 def atomic_write_bytes(path: Path, data: bytes | memoryview, *, advice: str = "") -> None:

@@ -117,6 +117,14 @@ def test_teacher_needs_no_checkpoint_after_training(chain: Chain) -> None:
     assert "LOC" in ok("predict", "--model", chain.at("teacher"), stdin="It rains in Oslo today .").out
 
 
+def test_whoever_may_read_new_files_may_read_every_file_of_a_run_and_a_store(chain: Chain) -> None:
+    (chain.root / "plain").touch()
+    files = [path for name in ("teacher", "soft", "student", "copied") for path in chain.at(name).rglob("*")]
+    modes = {path: oct(path.stat().st_mode) for path in files if path.is_file()}
+    usual = oct((chain.root / "plain").stat().st_mode)
+    assert {path: mode for path, mode in modes.items() if mode != usual} == {}
+
+
 def test_student_from_layers_of_the_teacher_begins_with_them(chain: Chain, tmp_path: Path) -> None:
     ok("train-student", "--soft", chain.at("soft"), "--dev", chain.at("dev.conll"), "--out", tmp_path / "run", *QUICK,
        *settings(f"init.teacher={chain.at('teacher')}", "init.layers=[0, 2]", "optim.lr=1e-12"))  # fmt: skip

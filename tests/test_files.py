@@ -5,7 +5,7 @@ import os
 import pytest
 
 from ner_distill.errors import RunError, TrainingError
-from ner_distill.files import atomic_write_bytes, atomic_write_text, sha256_of, temporary_files
+from ner_distill.files import atomic_write_bytes, atomic_write_text, replacing, sha256_of, share, temporary_files
 
 
 def _full_disk(handle: int) -> None:
@@ -44,6 +44,29 @@ def test_a_place_that_does_not_exist_is_named(tmp_path):
 def test_a_new_file_gets_the_permissions_of_an_ordinary_one(tmp_path):
     (tmp_path / "plain").write_bytes(b"")
     atomic_write_bytes(tmp_path / "ours", b"")
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
+def test_what_another_library_kept_private_gets_the_mode_of_new_files(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        private, open_to_all = tmp_path / "private", tmp_path / "open"
+        os.close(os.open(private, os.O_CREAT, 0o600))
+        open_to_all.touch()
+        open_to_all.chmod(0o666)
+        share(private, open_to_all)
+    finally:
+        os.umask(before)
+    assert private.stat().st_mode & 0o777 == 0o666 & ~umask
+    assert open_to_all.stat().st_mode & 0o777 == 0o666
+    assert sorted(tmp_path.iterdir()) == [open_to_all, private]
+
+
+def test_a_replaced_file_is_readable_whatever_its_writer_says(tmp_path):
+    (tmp_path / "plain").touch()
+    with replacing(tmp_path / "ours") as temporary:
+        os.close(os.open(temporary, os.O_CREAT, 0o600))
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 

@@ -24,14 +24,17 @@ def conflicts(config: RunConfig) -> Iterator[str]:
         case TeacherConfig():
             yield from _head_conflicts(config.head)
             yield from _teacher_conflicts(config)
+            yield from _averaging_conflicts(config.optim)
             yield from _word_conflicts(config)
             if isinstance(config.loss, sections.PuConfig):
                 yield from _pu_conflicts(config)
         case StudentConfig():
             yield from _head_conflicts(config.head)
             yield from _student_conflicts(config)
+            yield from _averaging_conflicts(config.optim)
         case PretrainConfig():
             yield from _pretrain_conflicts(config)
+            yield from _averaging_conflicts(config.optim)
 
 
 def _changed(section: sections.Section, *keys: str) -> list[str]:
@@ -56,6 +59,18 @@ def _freeze_conflicts(optim: sections.OptimConfig, *, pretrained: bool) -> Itera
         yield "optim.freeze_epochs keeps a pretrained encoder; one from scratch (or its FLAT layers) would stay random"
     if optim.freeze_epochs >= optim.epochs:
         yield f"optim.freeze_epochs must be less than optim.epochs, found {optim.freeze_epochs} and {optim.epochs}"
+
+
+def _averaging_conflicts(optim: sections.OptimConfig) -> Iterator[str]:
+    if optim.swa and optim.ema:
+        yield "optim.swa and optim.ema are two averages of the weights, of which one is kept; give one of them"
+    if optim.swa_lr and not optim.swa:
+        yield "optim.swa_lr is the rate while swa averages; with swa = false it has no use"
+    if optim.swa and optim.swa_lr and optim.warmup > optim.swa_start:
+        yield (
+            "optim.warmup must not be over optim.swa_start, after which optim.swa_lr holds, found "
+            f"{optim.warmup:g} and {optim.swa_start:g}"
+        )
 
 
 def _teacher_conflicts(config: TeacherConfig) -> Iterator[str]:

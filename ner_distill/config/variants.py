@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from ner_distill.config.sections import Section
+from ner_distill.config.sections import Measured, Section
 
 
 def variants(field: FieldInfo) -> tuple[type[Section], ...]:
@@ -30,6 +30,18 @@ def tags(variant: type[Section]) -> tuple[str, ...]:
 def words(field: FieldInfo) -> tuple[str, ...]:
     """The words that a key may have, where those are all it may have."""
     return get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+
+
+def measured(field: FieldInfo) -> list[Measured]:
+    """What a key gave where it was tried."""
+    return [entry for entry in field.metadata if isinstance(entry, Measured)]
+
+
+def experimental(variant: type[Section], key: str) -> bool:
+    """Whether a key cost more than it gave wherever it was tried, or the kinds that it belongs to did."""
+    own, kind = (measured(variant.model_fields[name]) for name in (key, tag(variant)))
+    entries = own or kind
+    return bool(entries) and all(entry.experimental for entry in entries)
 
 
 def chosen(field: FieldInfo, table: Mapping[str, Any]) -> type[Section] | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ner_distill.options.declare import Options, option, required
-from ner_distill.options.shared import FileOptions, Files, LongestOptions, Output, RawText, UnitOptions
+from ner_distill.options.shared import FileOptions, Files, LongestOptions, Output, RawText, UnitOptions, WordColumn
 
 
 class LabelOptions(Options):
@@ -55,7 +55,7 @@ class EvaluateOptions(ModelOptions, FileOptions):
     json: Path | None = option(None, "Write the figures to this file as well.", "FILE")
 
 
-class PredictOptions(ModelOptions, UnitOptions, LongestOptions):
+class PredictOptions(ModelOptions, UnitOptions, WordColumn, LongestOptions):
     """Options of `predict`."""
 
     text: Files = option(("-",), "Text, a sentence a line; - is standard input (default). Repeatable.", "FILE")

@@ -44,7 +44,15 @@ class Settings(Keys):
     config: Path | None = option(None, "TOML file; `ner-distill init-config` writes one.", "FILE")
 
 
-class Format(Options):
+class WordColumn(Options):
+    """Where the words stand in files of columns."""
+
+    word_column: int | None = option(
+        None, "Column of the words in CoNLL files, from 0; -1 is the last; default: as the file looks.", "N"
+    )
+
+
+class Format(WordColumn):
     """The format of files."""
 
     format: str = option(
@@ -66,8 +74,13 @@ class UnitOptions(Options):
 class ColumnOptions(Format, UnitOptions):
     """What the columns of labelled files hold."""
 
-    scheme: str = option("auto", "Tag scheme: auto, iob1, iob2, bioes, bmes.", "NAME")
-    tag_column: int = option(-1, "Column of the tags in CoNLL files, from 0; -1 is the last.", "N")
+    scheme: str = option("auto", "Tag scheme: auto, iob1, iob2, bioes, bmes, bilou.", "NAME")
+    tag_column: Sequence[int] = option(
+        (),
+        "Column of the tags in CoNLL files, from 0; -1 is the last; default: as the file looks. Repeatable: levels "
+        "of nested entities.",
+        "N",
+    )
 
     def reading(self) -> ReadOptions:
         """Returns only the options of reading labelled files, as a `ReadOptions`; what the command lacks is default."""
@@ -92,11 +105,15 @@ class ReadOptions(FileOptions):
     )
 
     def recorded(self) -> dict[str, Any]:
-        """How files are read, as a directory records it: newer options only where they are not as they always were."""
-        return {name: value for name, value in vars(self).items() if name not in NEWER or self.changed(name)}
+        """How files are read, as a directory records it: newer options only where they are not as they always were.
+
+        A default of `tag_column` is recorded as versions recorded it in which it was one number.
+        """
+        values = vars(self) | {"tag_column": list(self.tag_column) or -1}
+        return {name: value for name, value in values.items() if name not in NEWER or self.changed(name)}
 
 
-NEWER = ("unit",)
+NEWER = ("unit", "word_column")
 """Options of reading that directories of earlier versions do not name."""
 
 

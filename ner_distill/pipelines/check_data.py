@@ -108,7 +108,12 @@ def check_data(options: CheckDataOptions) -> DataReport:
     corpora = []
     for path, name in zip(options.files, names, strict=True):
         corpus = read_corpus(
-            [path], format=options.format, scheme=options.scheme, tag_column=options.tag_column, strict=options.strict
+            [path],
+            format=options.format,
+            scheme=options.scheme,
+            word_column=options.word_column,
+            tag_column=options.tag_column,
+            strict=options.strict,
         )
         corpora.append(_placed(corpus, path, name))
     labels = labels_of(corpora[0].sentences)

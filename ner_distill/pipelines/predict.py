@@ -44,7 +44,13 @@ def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterat
         raise ConfigError(f"{options.model}: {NO_WORDS}")
     tagger = built.tagger.to(best_device())
     cutting = cutting_for(options.model, built.info, options.unit, reporter)
-    sentences = read_raw(list(options.text), format=options.input_format, unit=cutting.unit)
+    sentences = read_raw(
+        list(options.text),
+        format=options.input_format,
+        unit=cutting.unit,
+        word_column=options.word_column,
+        say=reporter.info,
+    )
     sentences = said_where_cut(sentences, options.model, cutting, reporter)
     sentences = shorter(sentences, options.max_words, reporter)
     groups: Iterable[Iterable[Sentence]] = as_they_come(sentences) if STDIN in map(str, options.text) else [sentences]

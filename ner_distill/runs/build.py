@@ -35,6 +35,7 @@ from ner_distill.runs.encoders import (
     scratch,
     scratch_with,
     start_encoder,
+    trial_inputs,
 )
 from ner_distill.runs.heads import QUESTIONS, auxiliary_heads, load_questions, new_head, questions_of
 from ner_distill.runs.info import RunInfo, read_config, read_info
@@ -131,13 +132,16 @@ def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequen
                 f"init.teacher: {config.init.teacher} has a scratch encoder; layers are copied from pretrained ones"
             )
         classifier = from_layers_of(encoder.backbone, config.init.layers, info.tagset.tags)
-        return _hf_student(config, info, classifier, pieces.tokenizer)
+        return _tried(config.init.teacher, _hf_student(config, info, classifier, pieces.tokenizer))
     if isinstance(config.encoder, sections.PretrainedEncoderConfig):
-        from ner_distill.nn.encoders.huggingface import load_tokenizer
-        from ner_distill.student.hf import build_token_classifier
+        from ner_distill.nn.encoders.huggingface import check_vocabulary, load_tokenizer
+        from ner_distill.student.hf import backbone_of, build_token_classifier
 
         classifier = build_token_classifier(config.encoder.name, info.tagset.tags)
-        return _hf_student(config, info, classifier, load_tokenizer(config.encoder.name))
+        tokenizer = load_tokenizer(config.encoder.name)
+        check_vocabulary(backbone_of(classifier), tokenizer, config.encoder.name)
+        built = _hf_student(config, info, classifier, tokenizer)
+        return _tried(config.encoder.name, built)
     featurizer = count_words(config.encoder, info.unit, sentences)
     scratch_encoder = scratch(config.encoder, featurizer)
     start_encoder(config.encoder, scratch_encoder)
@@ -190,7 +194,7 @@ def _hf_student(
     config: StudentConfig, info: RunInfo, classifier: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
 ) -> Built[Student]:
     from ner_distill.nn.encoders.huggingface import position_limit
-    from ner_distill.student.hf import backbone_of, classifier_of
+    from ner_distill.student.hf import backbone_of, classifier_of, layers_before_classifier
 
     backbone = backbone_of(classifier)
     encoder = PretrainedEncoder(backbone)
@@ -199,11 +203,29 @@ def _hf_student(
     head = TokenHead(encoder.dim, tagset.allowed_start(), tagset.allowed_transitions(), greedy=True)
     shared = classifier_of(classifier)
     head.project.weight, head.project.bias = shared.weight, shared.bias
+    before = layers_before_classifier(classifier)
+    if before is not None:
+        head.before = before
     featurizer = PieceFeaturizer(
         tokenizer, max_pieces=config.encoder.max_pieces, positions=position_limit(backbone.config)
     )
     student = Student(Tagger(encoder, head, dropout=config.head.dropout), PairSimilarity())
     return Built(info, config, student, featurizer, classifier)
+
+
+def _tried(name: str, built: Built[Student]) -> Built[Student]:
+    """A new student in the Hugging Face format that answers as transformers does. Raises ConfigError."""
+    from ner_distill.nn.encoders.trial import try_classifier, try_encoder
+
+    encoder, head, pieces, classifier = built.tagger.encoder, built.tagger.head, built.base, built.classifier
+    assert isinstance(encoder, PretrainedEncoder)
+    assert isinstance(head, TokenHead)
+    assert isinstance(pieces, PieceFeaturizer)
+    assert classifier is not None
+    inputs = trial_inputs(pieces)
+    try_encoder(name, encoder, inputs)
+    try_classifier(name, classifier, encoder, head.logits, inputs)
+    return built
 
 
 # ---- run directories

@@ -37,6 +37,8 @@ from ner_distill.runs.weights import load_weights, save_weights
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from ner_distill.nn.encoders.trial import TrialInputs
+
 START_WEIGHTS = "model.safetensors"
 
 
@@ -73,6 +75,19 @@ def count_pieces(config: sections.PretrainedEncoderConfig, backbone: PreTrainedM
     tokenizer = load_tokenizer(config.name)
     check_vocabulary(backbone, tokenizer, config.name)
     return PieceFeaturizer(tokenizer, max_pieces=config.max_pieces, positions=position_limit(backbone.config))
+
+
+def trial_inputs(pieces: PieceFeaturizer) -> TrialInputs:
+    """What a new pretrained encoder is tried with before it is trained."""
+    from ner_distill.nn.encoders.trial import TrialInputs
+
+    long, short = pieces.sample(6), pieces.sample(3)
+    return TrialInputs(
+        full=pieces.collate([pieces.sample()]),
+        pair=pieces.collate([long, short]),
+        second=pieces.collate([short]),
+        other_end=pieces.collate([pieces.sample(6, other_end=True), short]),
+    )
 
 
 def scratch(
@@ -166,10 +181,15 @@ def new_pretrained_encoders(
     config: sections.PretrainedEncoderConfig, known: Knowledge, number: int
 ) -> tuple[PieceFeaturizer, list[Encoder]]:
     from ner_distill.nn.encoders.huggingface import load_backbone
+    from ner_distill.nn.encoders.trial import try_encoder
 
     backbones = [load_backbone(config.name) for _ in range(number)]
     featurizer = count_pieces(config, backbones[0])
-    return featurizer, [pretrained_with(config, backbone, known) for backbone in backbones]
+    encoders = [pretrained_with(config, backbone, known) for backbone in backbones]
+    base = encoders[0].innermost()
+    assert isinstance(base, PretrainedEncoder)
+    try_encoder(config.name, base, trial_inputs(featurizer))
+    return featurizer, encoders
 
 
 def scratch_with(config: sections.ScratchEncoderConfig, featurizer: WordFeaturizer, known: Knowledge) -> ScratchEncoder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,20 +9,33 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.nn.encoders.huggingface import build_classifier, load_backbone, load_classifier, position_limit, quiet
-from ner_distill.student.initialise import copy_layers
+from ner_distill.nn.encoders.architectures import ADVICE, guarded
+from ner_distill.nn.encoders.huggingface import (
+    build_classifier,
+    load_backbone,
+    load_classifier,
+    load_weights_of,
+    position_limit,
+    save_checkpoint,
+)
+from ner_distill.student.initialise import copy_all, copy_layers, is_shared, with_layers
 
 
 def build_token_classifier(name: str | Path, tags: Sequence[str]) -> PreTrainedModel:
     """A token classifier on a checkpoint's encoder, with a fresh classifier for these tags; fp32.
 
-    A classifier that the checkpoint may have is not taken: its labels are others, or in another order.
+    A classifier that the checkpoint may have is not taken: its labels are others, or in another order. Layers that
+    stand between the encoder and the classifier (ModernBERT's) are, where the checkpoint has them.
     Raises ConfigError where the checkpoint is not to be had, or its architecture has no linear classifier.
     """
     backbone = load_backbone(name)
     model = build_classifier(backbone.config, tuple(tags))
-    classifier_of(model)
-    backbone_of(model).load_state_dict(backbone.state_dict())
+    with guarded(str(name), backbone.config):
+        copy_all(backbone, backbone_of(model))
+        if (between := layers_before_classifier(model)) is not None:
+            ours = {id(parameter) for parameter in between.parameters()}
+            names = {key for key, parameter in model.named_parameters() if id(parameter) in ours}
+            model.load_state_dict(load_weights_of(names, name, model.config), strict=False)
     model.eval()
     return model
 
@@ -34,13 +46,12 @@ def from_layers_of(backbone: PreTrainedModel, layers: Sequence[int], tags: Seque
     layers: indices of the layers to copy, lowest first; negative ones count from the top. The embeddings come too,
     so that the student has the backbone's tokenizer. Raises ConfigError as `copy_layers` does.
     """
-    config = copy.deepcopy(backbone.config)
-    config.num_hidden_layers = len(layers)
-    if getattr(config, "layer_types", None):  # some list a kind for each layer
-        config.layer_types = [config.layer_types[layer] for layer in layers]
-    model = build_classifier(config, tuple(tags))
-    classifier_of(model)
-    copy_layers(backbone, backbone_of(model), layers)
+    with guarded("init.layers", backbone.config):
+        model = build_classifier(with_layers(backbone, layers), tuple(tags))
+        if is_shared(backbone):
+            copy_all(backbone, backbone_of(model))
+        else:
+            copy_layers(backbone, backbone_of(model), layers)
     model.eval()
     return model
 
@@ -48,31 +59,33 @@ def from_layers_of(backbone: PreTrainedModel, layers: Sequence[int], tags: Seque
 def backbone_of(model: PreTrainedModel) -> PreTrainedModel:
     """The encoder inside a token classifier."""
     backbone = model.base_model
+    if backbone is model:  # SqueezeBERT calls its encoder otherwise than it says
+        inside = [child for child in model.children() if isinstance(child, PreTrainedModel)]
+        backbone = inside[0] if len(inside) == 1 else model
     if backbone is model or not isinstance(backbone, PreTrainedModel):
-        raise ConfigError(f"{type(model).__name__} has no encoder of its own inside; choose another architecture")
+        raise ConfigError(f"{type(model).__name__} has no encoder of its own inside; {ADVICE}")
     return backbone
 
 
 def classifier_of(model: PreTrainedModel) -> nn.Linear:
     """The linear layer that turns a piece's vector into tag scores: (dim,) → (tags,).
 
-    Raises ConfigError where there is none, or where other layers stand between the encoder and it: then the encoder
-    and the layer that we train would not be what transformers computes.
+    Raises ConfigError where there is none.
     """
-    classifier = getattr(model, "classifier", None)
-    if not isinstance(classifier, nn.Linear):
+    found = [child for child in model.children() if isinstance(child, nn.Linear)]
+    if len(found) != 1 or found[0].out_features != model.config.num_labels:
         raise ConfigError(
-            f"{type(model).__name__}: expected a linear layer named classifier, found {type(classifier).__name__}; "
-            "a student in the Hugging Face format cannot have this architecture"
+            f"{type(model).__name__}: expected one linear layer of tags, found {len(found) or 'none'}; "
+            f"a student in the Hugging Face format cannot have this architecture; {ADVICE}"
         )
-    ours = {id(parameter) for part in (backbone_of(model), classifier) for parameter in part.parameters()}
-    others = [name for name, parameter in model.named_parameters() if id(parameter) not in ours]
-    if others:
-        raise ConfigError(
-            f"{type(model).__name__}: expected the classifier right after the encoder, found {others[0]} as well; "
-            "a student in the Hugging Face format cannot have this architecture"
-        )
-    return classifier
+    return found[0]
+
+
+def layers_before_classifier(model: PreTrainedModel) -> nn.Sequential | None:
+    """The layers between the encoder and the classifier, in their order, where there is one that learns."""
+    ends = (backbone_of(model), classifier_of(model))
+    between = nn.Sequential(*(child for child in model.children() if child not in ends))
+    return between if any(True for _ in between.parameters()) else None
 
 
 def tags_of(model: PreTrainedModel) -> tuple[str, ...]:
@@ -90,9 +103,7 @@ def save_token_classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizer
     positions = position_limit(model.config)
     if positions is not None:
         tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
-    with quiet():
-        model.save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
+    save_checkpoint(model, tokenizer, directory)
 
 
 def load_token_classifier(directory: Path) -> PreTrainedModel:

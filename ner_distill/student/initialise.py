@@ -2,12 +2,50 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from ner_distill.errors import ConfigError
-from ner_distill.nn.encoders.huggingface import layers_of
+from ner_distill.nn.encoders.architectures import PER_LAYER
+from ner_distill.nn.encoders.huggingface import layer_lists, layers_of
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
+
+_UNREAD = ("pooler.", "contact_head.")  # no tag is made of them
+
+
+def with_layers(backbone: PreTrainedModel, layers: Sequence[int]) -> PretrainedConfig:
+    """The configuration of an encoder that has only these layers of `backbone`.
+
+    Raises ConfigError where they are out of range, or the architecture has no plain list of layers.
+    """
+    config, lists = copy.deepcopy(backbone.config), layer_lists(backbone)
+    have, found = int(config.num_hidden_layers), layers_of(backbone)
+    kind = f"init.layers: the layers of {config.model_type}"
+    instead = "begin the student with a checkpoint (`encoder.name`) instead"
+    if isinstance(found[0], nn.ModuleList):
+        raise ConfigError(f"{kind} lie in blocks that shorten the sentence, and cannot be chosen one by one; {instead}")
+    if sum(len(each) == len(found) for each in lists.values()) > 1:
+        raise ConfigError(f"{kind} lie in parts in several lists ({', '.join(lists)}); {instead}")
+    if len(found) != have and len(found) > 1:
+        raise ConfigError(f"{kind} are {have}, made of {len(found)} that repeat; {instead}")
+    if wrong := [layer for layer in layers if not -have <= layer < have]:
+        raise ConfigError(f"init.layers: the teacher has {have} layers; out of range: {', '.join(map(str, wrong))}")
+    config.num_hidden_layers = len(layers)
+    for key in PER_LAYER:
+        values = getattr(config, key, None)
+        if isinstance(values, list | tuple) and len(values) == have:
+            setattr(config, key, [values[layer] for layer in layers])
+    return config
+
+
+def is_shared(backbone: PreTrainedModel) -> bool:
+    """Is one layer repeated, as in ALBERT? Then every choice of layers is the first so many."""
+    return len(layers_of(backbone)) < int(backbone.config.num_hidden_layers)
 
 
 def copy_layers(source: nn.Module, target: nn.Module, layers: Sequence[int]) -> None:
@@ -33,8 +71,37 @@ def copy_layers(source: nn.Module, target: nn.Module, layers: Sequence[int]) -> 
     for index, layer in enumerate(layers):
         for name, tensor in layers_of(source)[layer].state_dict().items():
             state[f"{_prefix(target)}{index}.{name}"] = tensor
+    _require_alike(source, layers)
+    _load(target, state)
+
+
+def copy_all(source: nn.Module, target: nn.Module) -> None:
+    """Copy all weights of one encoder into another of the same shape. Raises ConfigError as `copy_layers` does."""
+    _load(target, source.state_dict())
+
+
+def _load(target: nn.Module, state: dict[str, Tensor]) -> None:
+    """Load the weights that `target` has. What no tag is made of is left out and does not learn."""
+    for name, parameter in target.named_parameters():
+        if name.startswith(_UNREAD):
+            parameter.requires_grad_(False)
     _check_shapes(target, state)
-    target.load_state_dict({name: state[name] for name in target.state_dict()})
+    wanted = {name: state[name] for name in target.state_dict() if not name.startswith(_UNREAD)}
+    target.load_state_dict(wanted, strict=False)
+
+
+def _require_alike(source: nn.Module, layers: Sequence[int]) -> None:
+    """Raises ConfigError where a layer would stand in a place whose layer in the source has other weights.
+
+    The first layer of ModernBERT lacks a norm, that of T5 alone has the distances.
+    """
+    names = [layer.state_dict().keys() for layer in layers_of(source)]
+    for place, layer in enumerate(layers):
+        if differ := sorted(names[layer] ^ names[place]):
+            raise ConfigError(
+                f"init.layers: layer {layer} of this teacher cannot be layer {place} of a student, only one of them "
+                f"has {differ[0]}; expected layers that are built alike, such as {sorted({0, *layers})}"
+            )
 
 
 def _prefix(model: nn.Module) -> str:
@@ -46,6 +113,8 @@ def _prefix(model: nn.Module) -> str:
 def _check_shapes(target: nn.Module, state: dict[str, Tensor]) -> None:
     problems = []
     for name, tensor in target.state_dict().items():
+        if name.startswith(_UNREAD):
+            continue
         given = state.get(name)
         if given is None:
             problems.append(f"copy_layers: the source has no {name}: it is of another architecture")

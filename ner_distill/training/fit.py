@@ -30,6 +30,7 @@ from ner_distill.data.batching import Batch
 from ner_distill.errors import RunError, TrainingError, memory_for
 from ner_distill.runs.weights import load_weights, save_weights
 from ner_distill.training import checkpoint as saved
+from ner_distill.training.averaging import new_average
 from ner_distill.training.checkpoint import Progress
 from ner_distill.training.optim import rate_factor
 from ner_distill.training.processes import (
@@ -142,7 +143,9 @@ class Fit:
         self.weighting = task.weighting
         self.optimizer = torch.optim.AdamW(task.groups, fused=True)
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.average = torch.optim.swa_utils.AveragedModel(self.model) if optim.swa else None
+        # weights are averaged where the rate does not fall to 0, or they are nearly the same
+        self.schedule = {"end": optim.swa_start, "last": optim.swa_lr} if optim.swa and optim.swa_lr else {}
+        self.average = new_average(self.model, optim)
         self.progress = Progress()
         self._ticked = time.monotonic()
 
@@ -240,10 +243,12 @@ class Fit:
         self._require_finite(norm, step_sums)
         if self.settings.clip:
             nn.utils.clip_grads_with_norm_(self.parameters, self.settings.clip, norm)
-        factor = rate_factor(done, self.settings.warmup)
+        factor = rate_factor(done, self.settings.warmup, **self.schedule)
         for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = base * factor
         self.optimizer.step()
+        if self.settings.ema:
+            self._update_average()
         if self.weighting is not None:
             self.weighting.after_step({name: step_sums[name] / totals[name] for name in names if totals[name] > 0})
         self.progress.step += 1
@@ -251,6 +256,11 @@ class Fit:
         for name in names:
             self.progress.sums[name] = self.progress.sums.get(name, 0.0) + step_sums[name]
             self.progress.totals[name] = self.progress.totals.get(name, 0.0) + totals[name]
+
+    def _update_average(self) -> None:
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+            self.progress.averaged += 1
 
     def _shares(self, counts: Sequence[dict[str, float]], names: Sequence[str]) -> dict[str, float]:
         """For each term the share of the step's micro-batches that are of its kind.
@@ -303,11 +313,9 @@ class Fit:
         progress, settings = self.progress, self.settings
         means = self._means()
         progress.epoch, progress.batch, progress.sums, progress.totals = progress.epoch + 1, 0, {}, {}
-        candidate = self.model
-        if self.average is not None and progress.epoch > settings.swa_start * settings.epochs:
-            self.average.update_parameters(self.model)
-            progress.averaged += 1
-            candidate = self.average.module
+        if settings.swa and progress.epoch > settings.swa_start * settings.epochs:
+            self._update_average()
+        candidate = self.average.module if self.average is not None and progress.averaged else self.model
         with torch.inference_mode():
             candidate.eval()
             scores = self.evaluate(candidate)

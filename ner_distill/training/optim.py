@@ -41,8 +41,12 @@ def parameter_groups(model: nn.Module, encoders: Sequence[nn.Module], optim: Opt
     return [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()]
 
 
-def rate_factor(done: float, warmup: float) -> float:
-    """Share of the full rate when `done` (0 to 1) of the training is done: up in a line, down in a cosine."""
+def rate_factor(done: float, warmup: float, *, end: float = 1.0, last: float = 0.0) -> float:
+    """Share of the full rate when `done` (0 to 1) of the training is done: up in a line, down in a cosine.
+
+    end:  the share of the training after which the cosine has come to `last`, where the rate then stays.
+    """
     if done < warmup:
         return 0.04 + 0.96 * done / warmup
-    return 0.5 * (1.0 + math.cos(math.pi * (done - warmup) / max(1.0 - warmup, 1e-9)))
+    fallen = min((done - warmup) / max(end - warmup, 1e-9), 1.0)
+    return last + (1.0 - last) * (0.5 * (1.0 + math.cos(math.pi * fallen)))

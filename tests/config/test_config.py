@@ -251,6 +251,9 @@ def test_conflicts_are_named_beside_unknown_keys(write: Write) -> None:
         (["encoder.layer_mix=true"], "encoder.layer_mix"),
         (["distill.divergence=mse", "distill.temperature=2"], "distill.temperature"),
         (["encoder.name=bert", "encoder.layers=4"], 'only for encoder.name = "scratch"; found "bert"'),
+        (["optim.swa=true", "optim.ema=0.9"], "optim.swa and optim.ema are two averages"),
+        (["optim.swa_lr=0.5"], "optim.swa_lr is the rate while swa averages"),
+        (["optim.swa=true", "optim.swa_lr=0.5", "optim.warmup=0.8"], "optim.warmup must not be over optim.swa_start"),
         (["init.teacher=t"], "init.teacher and init.layers go together"),
         (["init.layers=[0]"], "init.teacher and init.layers go together"),
         (["init.teacher=t", "init.layers=[0]", "encoder.name=bert"], 'leave encoder.name out, found "bert"'),
@@ -271,6 +274,9 @@ def test_values_that_do_not_go_together_are_refused(settings: list[str], message
         (TeacherConfig, ["encoder.name=bert", "encoder.max_pieces=64"]),
         (StudentConfig, ["head.kind=crf"]),
         (StudentConfig, ["distill.divergence=kl", "distill.temperature=2"]),
+        (TeacherConfig, ["optim.swa=true", "optim.swa_lr=0.5", "optim.warmup=0.7"]),
+        (TeacherConfig, ["optim.swa_start=0.05", "optim.ema=0.99"]),
+        (StudentConfig, ["optim.ema=0.99"]),
     ],
 )
 def test_values_that_go_together_are_taken(kind: Kind, settings: list[str]) -> None:

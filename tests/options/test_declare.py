@@ -55,7 +55,8 @@ def test_reading_options_of_a_command_are_those_of_files_alone() -> None:
     assert vars(vote.reading()) == {
         "format": "conll",
         "scheme": "auto",
-        "tag_column": -1,
+        "word_column": None,
+        "tag_column": (),
         "strict": True,
         "flatten": "longest",
         "unit": "auto",

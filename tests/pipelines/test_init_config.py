@@ -12,7 +12,8 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from ner_distill.config import PretrainConfig, RunConfig, StudentConfig, TeacherConfig, load_config
-from ner_distill.config.variants import variants
+from ner_distill.config.sections import Measured
+from ner_distill.config.variants import measured, variants
 from ner_distill.errors import RunError
 from ner_distill.pipelines.init_config import init_config
 
@@ -20,6 +21,7 @@ KINDS = pytest.mark.parametrize(
     ("name", "kind"), [("teacher", TeacherConfig), ("student", StudentConfig), ("pretrain", PretrainConfig)]
 )
 Kind = type[RunConfig]
+EXPERIMENTAL = {"head": {"label_smoothing"}, "adversarial": {"alpha", "steps", "raw_text"}, "regularize": {"r_drop"}}
 AUTO = {"optim.epochs", "optim.lr", "optim.head_lr", "optim.batch_words", "head.kind"}
 
 
@@ -105,6 +107,41 @@ def test_keys_of_some_kinds_stand_below_a_line_that_names_them(name: str, kind: 
         text = init_config(name, None)
         below = text.split('# ---- only for kind = "global-pointer" or "efficient-global-pointer"\n')[1]
         assert below.splitlines()[1] == "rotary = true"
+
+
+def test_what_did_not_pay_stands_last_in_its_section_under_a_line_that_says_so() -> None:
+    sections = re.split(r"^\[(\w+)\]$", init_config("teacher", None), flags=re.MULTILINE)
+    for name, text in zip(sections[1::2], sections[2::2], strict=True):
+        before, *after = text.split("# ---- experimental")
+        doubtful = {key for part in after for key in re.findall(r"^(\w+) = ", part, re.MULTILINE)}
+        assert doubtful == EXPERIMENTAL.get(name, set())
+        assert "only for" not in after[-1] if name in ("head", "regularize") else True
+        assert before
+
+
+def test_every_figure_stands_above_what_it_is_of() -> None:
+    lines = init_config("teacher", None).splitlines()
+    place = lines.index("simcse = 0.0")
+    assert lines[place - 2].startswith("# measured: CLUENER +0.9")
+    assert lines[lines.index("r_drop = 0.0") - 2].startswith("# experimental: CLUENER -0.6")
+    kinds = [line for line in lines if re.match("# (measured|experimental): .*(fgm|vat)", line)]
+    assert ["(fgm" in kinds[0], "(pgd" in kinds[1], "(vat" in kinds[1]] == [True, True, True]
+
+
+def test_the_page_of_the_configuration_has_the_figure_of_every_key_that_was_tried() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "configuration.md").read_text("utf-8")
+    for key, field in keys_of(TeacherConfig):
+        for entry in measured(field):
+            names = (key.rpartition(".")[2], entry.setting)  # kinds have rows of their own
+            rows = [line for line in page.splitlines() if line.startswith(tuple(f"| `{name}` |" for name in names))]
+            assert any(str(entry) in row for row in rows), (key, str(entry))
+
+
+@pytest.mark.parametrize(
+    ("figures", "doubtful"), [((-0.6,), True), ((-0.4,), False), ((-2.0, 0.1), False), ((-2.0, -0.6), True)]
+)
+def test_an_option_is_experimental_until_it_pays_on_some_data(figures: tuple[float, ...], doubtful: bool) -> None:
+    assert Measured(*figures).experimental == doubtful
 
 
 @KINDS

@@ -90,6 +90,7 @@ def test_an_empty_directory_is_as_good_as_none(short: Path, tmp_path: Path) -> N
         ["adversarial.kind=fgm"],
         ["adversarial.kind=fgm", "adversarial.on=weights", "similarity.encoder=separate"],
         ["optim.swa=true", "optim.swa_start=0.0", "optim.accumulate=2"],
+        ["optim.ema=0.9"],
     ],
     ids=" ".join,
 )

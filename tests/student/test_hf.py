@@ -21,6 +21,7 @@ from ner_distill.student.hf import (
     build_token_classifier,
     classifier_of,
     from_layers_of,
+    layers_before_classifier,
     load_token_classifier,
     save_token_classifier,
     tags_of,
@@ -133,15 +134,40 @@ def test_student_with_fewer_layers_survives_saving(checkpoint: Path, tmp_path: P
 def test_architecture_without_a_linear_classifier_is_named() -> None:
     shape = checkpoints.sizes(layers=1, hidden=16, heads=2)
     whole = transformers.BertForMaskedLM(transformers.BertConfig(vocab_size=20, **shape))
-    with pytest.raises(ConfigError, match="BertForMaskedLM: expected a linear layer named classifier"):
+    with pytest.raises(ConfigError, match="BertForMaskedLM: expected one linear layer of tags"):
         classifier_of(whole)
 
 
-def test_architecture_with_layers_before_its_classifier_is_refused() -> None:
-    shape = checkpoints.sizes(layers=1, hidden=16, heads=2)
-    config = transformers.ModernBertConfig(vocab_size=20, pad_token_id=0, **shape)
-    with pytest.raises(ConfigError, match=r"found head\.dense\.weight as well"):
-        classifier_of(_hf.build_classifier(config, TAGS))
+MODERN = transformers.ModernBertConfig(vocab_size=40, pad_token_id=0, **checkpoints.sizes(layers=2, hidden=16, heads=2))
+
+
+def test_layers_before_the_classifier_are_part_of_what_gives_the_tags() -> None:
+    model = _hf.build_classifier(MODERN, TAGS).eval()
+    before = layers_before_classifier(model)
+    assert before is not None
+    pieces = torch.randint(3, 40, (2, 5))
+    with torch.no_grad():
+        expected = classifier_of(model)(before(backbone_of(model)(pieces).last_hidden_state))
+        torch.testing.assert_close(model(pieces).logits, expected)
+
+
+def test_layers_before_the_classifier_are_those_of_the_checkpoint(tmp_path: Path) -> None:
+    masked = transformers.ModernBertForMaskedLM(MODERN)
+    masked.save_pretrained(tmp_path)
+    before = layers_before_classifier(build_token_classifier(tmp_path, TAGS))
+    assert before is not None
+    assert torch.equal(before[0].dense.weight, masked.head.dense.weight)
+
+
+def test_layers_before_the_classifier_begin_anew_where_a_checkpoint_has_none(tmp_path: Path) -> None:
+    transformers.ModernBertModel(MODERN).save_pretrained(tmp_path)
+    before = layers_before_classifier(build_token_classifier(tmp_path, TAGS))
+    assert before is not None
+    assert 0 < before[0].dense.weight.abs().max() < 1
+
+
+def test_an_encoder_with_its_classifier_has_no_layers_between(checkpoint: Path) -> None:
+    assert layers_before_classifier(build_token_classifier(checkpoint, TAGS)) is None
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,48 @@ def test_fgm_on_weights_finds_every_matrix_once():
     assert len(OnWeights([embedding, embedding]).matrices) == 3
 
 
+def in_place(model: nn.Module, kind: str, *, epsilon: float, alpha: float, steps: int) -> dict[str, Tensor]:
+    """The gradients of the loop that is usual in published code: parameters of embeddings are moved and put back."""
+
+    def attack(length: float) -> None:
+        for name, parameter in model.named_parameters():
+            if "embedding" in name and parameter.grad.norm() > 0:
+                parameter.data.add_(length * parameter.grad / parameter.grad.norm())
+                move = parameter.data - backup[name]
+                if move.norm() > epsilon:
+                    parameter.data = backup[name] + epsilon * move / move.norm()
+
+    model(IDS).backward()
+    backup = {name: parameter.data.clone() for name, parameter in model.named_parameters()}
+    plain = gradients_of(model)
+    for _ in range(1 if kind == "fgm" else steps):
+        attack(epsilon if kind == "fgm" else alpha)
+        model.zero_grad()
+        model(IDS).backward()
+    return {name: plain[name] + gradient for name, gradient in gradients_of(model).items()}
+
+
+class TwoTables(Toy):
+    """Words with a second table, of which one row is padding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.other_embedding = nn.Embedding(7, 5, padding_idx=0)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.loss([self.embedding(ids) + 3 * self.other_embedding(ids)], ids)
+
+
+@pytest.mark.parametrize("kind", ["fgm", "pgd"])
+@pytest.mark.parametrize("climbs", [{"epsilon": 1.0, "alpha": 0.3}, {"epsilon": 0.5, "alpha": 0.4}])
+def test_on_weights_is_the_usual_loop_over_parameters_with_a_norm_for_each_matrix(kind, climbs):
+    wanted = in_place(TwoTables(), kind, steps=3, **climbs)
+    model = TwoTables()
+    attack = made(kind, "weights", [model.embedding, model.other_embedding], steps=3, **climbs)
+    attack.backward(lambda: model(IDS), backward)
+    torch.testing.assert_close(gradients_of(model), wanted, rtol=1e-4, atol=1e-5)
+
+
 # ---- several steps
 
 

@@ -438,6 +438,70 @@ def test_swa_is_the_plain_average_of_the_weights_at_the_ends_of_the_late_epochs(
     assert_same(fit.model.state_dict(), given[4])
 
 
+def ema_by_hand(states, decay):
+    """The moving average after each of the steps; a step's weights count 1 − d of all, d = min(decay, (1+n)/(10+n))."""
+    averages = [states[0]]
+    for number, state in enumerate(states[1:], 1):
+        kept = min(decay, (1 + number) / (10 + number))
+        averages.append({name: kept * averages[-1][name] + (1 - kept) * state[name] for name in state})
+    return averages
+
+
+def test_ema_is_the_moving_average_of_the_weights_of_every_step_and_is_what_is_kept(tmp_path):
+    states, given = [], []
+
+    def evaluate(model):
+        given.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+        return {"score": float(len(given))}
+
+    fit = new_fit(tmp_path, epochs=3, ema=0.6, evaluate=evaluate)
+    step = fit.optimizer.step
+    fit.optimizer.step = lambda: (
+        step() or states.append({name: tensor.double() for name, tensor in fit.model.state_dict().items()})
+    )
+    fit.run()
+    averages = ema_by_hand(states, 0.6)
+    for epoch in range(3):
+        found = {name: tensor.double() for name, tensor in given[epoch].items()}
+        assert_same(found, averages[5 * epoch + 4], rtol=1e-5, atol=1e-6)
+    assert_same(fit.model.state_dict(), given[2])
+    assert not torch.allclose(states[-1]["tagger.head.project.weight"], averages[-1]["tagger.head.project.weight"])
+
+
+def test_an_average_changes_nothing_of_the_training_itself(tmp_path):
+    plain, averaged = new_fit(tmp_path / "a", epochs=3), new_fit(tmp_path / "b", epochs=3, ema=0.9)
+    seen, others = watch_gradients(plain), watch_gradients(averaged)
+    plain.run()
+    averaged.run()
+    for one, other in zip(seen, others, strict=True):
+        assert_same(other, one)
+
+
+@pytest.mark.parametrize("settings", [{"ema": 0.7}, {"swa": True, "swa_start": 0.3, "swa_lr": 0.5}])
+@pytest.mark.parametrize("stopped_at", [4, 6, 10])
+def test_a_training_with_any_average_stopped_anywhere_goes_on_bit_for_bit(tmp_path, settings, stopped_at):
+    """5 micro-batches in 3 steps an epoch: stopped amid the second, at its end, and in the last."""
+    settings = {**RESUMABLE, "swa": False, **settings}
+    whole, first = new_fit(tmp_path / "whole", **settings), new_fit(tmp_path / "cut", **settings)
+    whole.run()
+    sums = first.objective.sums
+
+    def interrupted(batch):
+        if first.progress.step == stopped_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+            first.objective.sums = sums
+        return sums(batch)
+
+    first.objective.sums = interrupted
+    with pytest.raises(TrainingError, match="`resume`"):
+        first.run()
+    second = new_fit(tmp_path / "cut", **settings)
+    second.run(resume=True)
+    assert_same(second.model.state_dict(), whole.model.state_dict())
+    assert_same(second.average.state_dict(), whole.average.state_dict())
+    assert second.progress.averaged == whole.progress.averaged
+
+
 def test_metrics_hold_the_mean_loss_per_word_and_per_pair_of_the_epoch(tmp_path):
     fit = new_fit(tmp_path, plan=UNEQUAL, lr=0.0, accumulate=2)
     fit.run()
@@ -558,6 +622,31 @@ def test_the_rate_rises_in_a_line_and_falls_in_a_cosine():
 def test_the_rate_without_and_with_only_warmup(warmup, first, last):
     assert rate_factor(0.0, warmup) == pytest.approx(first)
     assert rate_factor(1.0, warmup) == pytest.approx(last, abs=1e-12)
+
+
+def test_the_rate_stays_where_the_cosine_ends_and_weights_are_averaged():
+    def rates(places):
+        return [rate_factor(done, 0.1, end=0.7, last=0.4) for done in places]
+
+    assert rates([0.0, 0.05, 0.1]) == pytest.approx([0.04, 0.52, 1.0])
+    assert rates([0.4, 0.7]) == pytest.approx([0.7, 0.4])  # half way, and the end
+    assert rates([0.7, 0.8, 0.99]) == [0.4, 0.4, 0.4]
+
+
+@pytest.mark.parametrize(
+    ("settings", "late"), [({"swa": True, "swa_lr": 0.3}, 0.3), ({"swa": True}, None), ({"ema": 0.9}, None)]
+)
+def test_only_swa_with_a_rate_of_its_own_keeps_the_rate_up(tmp_path, settings, late):
+    fit = new_fit(tmp_path, epochs=4, swa_start=0.5, **settings)
+    rates, step = [], fit.optimizer.step
+    fit.optimizer.step = lambda: rates.append(fit.optimizer.param_groups[0]["lr"]) or step()
+    fit.run()
+    usual = [0.05 * rate_factor(number / 20, fit.settings.warmup) for number in range(20)]
+    if late is None:
+        assert rates == usual
+    else:
+        assert rates[10:] == pytest.approx([0.05 * late] * 10)
+        assert rates[2] == pytest.approx(0.05)
 
 
 def test_every_group_has_its_own_rate_times_the_factor(tmp_path):

@@ -112,6 +112,19 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
                 self._odd[word] = "words cut"
             self._known[word] = pieces[: self._room]
 
+    def sample(self, words: int | None = None, *, other_end: bool = False) -> PieceFeatures:
+        """A made-up sentence of one piece a word, to try an encoder with; as long as a window may be without `words`.
+
+        other_end: with other words in its second half.
+        """
+        special = set(self.tokenizer.all_special_ids)
+        known = sorted(piece for piece in self.tokenizer.get_vocab().values() if piece not in special)
+        pieces = np.resize(np.array(known, dtype=np.int32), self._room if words is None else words)
+        if other_end:
+            half = len(pieces) // 2
+            pieces[half:] = np.roll(known, -half - 1)[: len(pieces) - half]
+        return PieceFeatures(pieces, np.ones_like(pieces), (Window(0, len(pieces), 0, len(pieces)),))
+
     @property
     def counts(self) -> dict[str, int]:
         return self._counts

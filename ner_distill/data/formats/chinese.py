@@ -31,7 +31,7 @@ def cmeee_rows(path: str, options: RowOptions) -> Iterator[Row]:
 
     A line without `|||` is a sentence without entities. Raises DataError where an entity is not of this form.
     """
-    for number, line in lines_of(path, bare_cr=False):
+    for number, line in lines_of(path, bare_cr=False, keep_marks=True, report=options.report):
         if not line.strip():
             continue
         text, *parts = line.split(SEPARATOR)

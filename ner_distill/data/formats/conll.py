@@ -7,105 +7,132 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
+from ner_distill.data.formats.columns import DOCSTART, RANGE, Columns, columns_in, columns_of, looks_labelled
 from ner_distill.data.formats.lines import Beginning, lines_of
+from ner_distill.data.formats.report import counted
 from ner_distill.data.formats.rows import Row, RowOptions
 from ner_distill.errors import DataError
 
-DOCSTART = "-DOCSTART-"
-_NAMES = (".conll", ".bio", ".iob", ".iob2", ".bmes", ".bioes", ".conllu")
+_NAMES = (".conll", ".bio", ".iob", ".iob2", ".bmes", ".bioes", ".bilou", ".biluo", ".conllu", ".conllup")
 _TAG = re.compile(r"O|[A-Z]-\S+")  # what could be meant as a tag, right or wrong
 _ID = re.compile(r"#\s*(?:sent_)?id\s*[=:\s]\s*(\S+)")
-_BLANKS = re.compile(r"[ \t]+")
-
-
-def columns_of(line: str) -> list[str]:
-    """The columns of a line: at tabs where it has any, else at runs of blanks.
-
-    Only tab and blank separate: a word may be a no-break or an ideographic space. It may be a blank as well: before
-    a tab, or at the beginning of a line.
-    """
-    if "\t" in line:
-        return line.rstrip(" \t").split("\t")
-    columns = _BLANKS.split(line.rstrip(" "))
-    return [" ", *columns[1:]] if line.startswith(" ") else columns
 
 
 def is_conll(beginning: Beginning) -> bool:
     """Has more than half of the lines the same number of columns (two at least) and a tag where it should be?
 
     More than half is enough: a file with some lines of a wrong length is still read as CoNLL and gets an error,
-    instead of being taken for plain text.
+    instead of being taken for plain text. Tags elsewhere or of another spelling are looked for in nearly all lines.
     """
-    lines, tag_column = beginning.lines, beginning.tag_column
+    lines = beginning.lines
     if not lines:
         return False
     if beginning.suffix in _NAMES or lines[0].startswith(DOCSTART):
         return True
+    tag_column = next(iter(beginning.tag_columns), -1)
     rows = [columns_of(line) for line in lines]
     width, _ = Counter(len(row) for row in rows).most_common(1)[0]
-    if width < 2 or not -width <= tag_column < width:
-        return False
+    inside = width > 1 and -width <= tag_column < width
     if len(rows) == 1:  # may be a text that ends with "T-shirt"
-        return re.fullmatch(r"[BIMES]-[A-Z]+", rows[0][tag_column]) is not None
-    tagged = sum(len(row) == width and _TAG.fullmatch(row[tag_column]) is not None for row in rows)
-    return 2 * tagged > len(rows)
+        return inside and re.fullmatch(r"[BIMES]-[A-Z]+", rows[0][tag_column]) is not None
+    tagged = sum(len(row) == width and _TAG.fullmatch(row[tag_column]) is not None for row in rows) if inside else 0
+    return 2 * tagged > len(rows) or looks_labelled(lines)
 
 
 def conll_rows(path: str, options: RowOptions) -> Iterator[Row]:
-    """A row for each sentence; the word is the first column, the tag is column `tag_column` (from 0; -1 is the last).
+    """A row for each sentence: the words of one column, the tags of one or of several (see `Columns`).
 
-    All lines have as many columns as the first. `-DOCSTART-` lines are skipped and end a sentence. A line that
-    begins with # before a sentence and has no tag is a comment; `# id = X` names the sentence.
-    Without tags (`bare_words`) one column is enough.
-    Raises DataError for a line with another number of columns, and where there is no such tag column.
+    All lines have as many columns as the first. `-DOCSTART-` lines are skipped and end a sentence. Before a sentence
+    a line that begins with # is a comment, if it has other columns or no tag; `# id = X` names the sentence.
+    Without tags (`bare_words`) one column is enough. Lines of CoNLL-U that are no words (1-2, 1.1) are left out and
+    counted. Raises DataError for a line with another number of columns, and where there is no such column.
     """
-    tag_column, bare_words = options.tag_column, options.bare_words
-    words: list[str] = []
-    tags: list[str] = []
-    start, expected, first, id = 0, 0, 0, None
-    for number, line in chain(lines_of(path, bare_cr=False), [(0, "")]):
+    report, bare_words = options.report, options.bare_words
+    columns = _columns(path, options)
+    cells: list[list[str]] = []
+    lines: list[int] = []
+    skipped: Counter[str] = Counter()
+    expected, first, id = 0, 0, None
+    for number, line in chain(lines_of(path, bare_cr=False, report=report), [(0, "")]):
         if not line.strip(" \t") or line.startswith(DOCSTART):
-            if words:
-                yield Row(path, start, id, tuple(words), None if bare_words else tuple(tags), lines_per_word=1)
-                words, tags, id = [], [], None
+            if cells:
+                yield _row(path, id, cells, lines, columns, bare_words=bare_words)
+                cells, lines, id = [], [], None
             continue
-        columns = columns_of(line)
-        if not words and line.startswith("#") and not _tagged(columns, tag_column):
+        if line.startswith("#") and _is_comment(line, columns, first=not cells, bare_words=bare_words):
             id = match[1] if (match := _ID.match(line)) else id
             continue
+        row = columns.cells(line)
         if not expected:
-            expected, first = len(columns), number
-            if not bare_words:
-                _check_column(tag_column, columns, path, number)
-        if len(columns) != expected:
-            if columns[0] != " " or len(columns) != expected + 1:
-                found = f"found {len(columns)}: {line!r}"
+            expected, first = len(row), number
+            _check_columns(columns, options, row, path, number)
+        if len(row) != expected:
+            if row[0] != " " or len(row) != expected + 1:
+                found = f"found {len(row)}: {line!r}"
                 raise DataError.at(path, number, f"expected {expected} columns (as on line {first}), {found}")
-            del columns[0]  # the line is indented
-        if not words:
-            start = number
-        words.append(columns[0])
-        if not bare_words:
-            tags.append(columns[tag_column])
+            del row[0]  # the line is indented
+        if columns.index is not None and RANGE.fullmatch(place := row[columns.index]):
+            skipped["multiword token (1-2)" if "-" in place else "empty node (1.1)"] += 1
+            continue
+        cells.append(row)
+        lines.append(number)
+    for what, count in skipped.items():
+        report.remark(
+            path, f"{counted(count, f'line of a {what}', f'lines of {what}')} left out: no words of their own"
+        )
 
 
-def _tagged(columns: list[str], tag_column: int) -> bool:
-    inside = -len(columns) <= tag_column < len(columns)
-    return len(columns) > 1 and inside and _TAG.fullmatch(columns[tag_column]) is not None
+def _columns(path: str, options: RowOptions) -> Columns:
+    """What the columns of the file hold; what was to be decided is said in the report."""
+    lines = Beginning(path).first_lines
+    columns = columns_in(lines, options.word_column, options.tag_columns, bare_words=options.bare_words)
+    options.report.columns[path] = str(columns)
+    if columns.remark:
+        options.report.remark(path, columns.remark)
+    return columns
 
 
-def _check_column(tag_column: int, columns: list[str], path: str, number: int) -> None:
-    if len(columns) < 2:
+def _row(
+    path: str, id: str | None, cells: list[list[str]], lines: list[int], columns: Columns, *, bare_words: bool
+) -> Row:
+    """The row of a sentence; lines: where its words stand."""
+    words = tuple(row[columns.word] for row in cells)
+    places = () if lines[-1] - lines[0] + 1 == len(lines) else tuple(lines)
+    if bare_words:
+        return Row(path, lines[0], id, words, lines_per_word=1, lines=places)
+    levels = [tuple(row[tag] for row in cells) for tag in columns.tags]
+    if columns.key is not None:
+        levels = [tuple(map(columns.tag, level)) for level in levels]
+    return Row(path, lines[0], id, words, levels[0], lines_per_word=1, inner_tags=tuple(levels[1:]), lines=places)
+
+
+def _is_comment(line: str, columns: Columns, *, first: bool, bare_words: bool) -> bool:
+    """first: it stands before a sentence. Between its words it can be one in a file with tabs, where it has none."""
+    if first:
+        return columns.is_comment(line, bare_words=bare_words)
+    return columns.tabbed and "\t" not in line and line.startswith("# ")
+
+
+def _check_columns(columns: Columns, options: RowOptions, row: list[str], path: str, number: int) -> None:
+    """Raises DataError where the file has not the columns that it is read by."""
+    if len(row) < 2 and not options.bare_words:
         raise DataError.at(
             path,
             number,
-            f"expected a word and its tag in columns, found 1 column: {columns[0]!r}; "
+            f"expected a word and its tag in columns, found 1 column: {row[0]!r}; "
             "raw text and words without tags are for `text`",
         )
-    if not -len(columns) <= tag_column < len(columns) or tag_column in (0, -len(columns)):
+    asked = [("`word_column`", columns.word), *(("`tag_column`", tag) for tag in columns.tags)]
+    for name, column in asked:
+        if not 0 <= column < len(row):
+            known = f"0 to {len(row) - 1} (or -1 for the last)"
+            raise DataError.at(
+                path, number, f"{name} {column}: expected {known}, found {len(row)} columns: {' '.join(row)!r}"
+            )
+    if columns.word in columns.tags:
         raise DataError.at(
             path,
             number,
-            f"`tag_column` {tag_column}: expected 1 to {len(columns) - 1} (or -1 for the last), "
-            f"found {len(columns)} columns, of which column 0 is the word: {' '.join(columns)!r}",
+            f"`tag_column` {columns.word}: expected another column than that of the words, {columns.word}; "
+            f"`word_column` says which that is; found {' '.join(row)!r}",
         )

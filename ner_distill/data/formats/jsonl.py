@@ -1,46 +1,83 @@
-"""JSON Lines: our own format, and CLUENER's."""
+"""JSON: our own objects and those of annotation tools, and CLUENER's."""
 
 from __future__ import annotations
 
-import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from ner_distill.data.formats.lines import Beginning, lines_of
+from ner_distill.data.formats.exports import is_rejected, own_record
+from ner_distill.data.formats.json_records import is_whole, json_records, records_in
+from ner_distill.data.formats.lines import Beginning, count_lines
+from ner_distill.data.formats.report import counted
 from ner_distill.data.formats.rows import Entity, Row, RowOptions, row_of_record
 from ner_distill.errors import DataError
 
 _NAMES = (".json", ".jsonl", ".ndjson")
-_KEYS = re.compile(r'"(words|tokens|text)"\s*:')
+_SAMPLE = 1 << 14  # characters
+_BEGINS = re.compile(r'(\[\s*)?\{\s*["}\']|\[\s*(\[\s*)?"|\[\s*$')
+_KEYS = re.compile(r'"(words|tokens|text|entities)"\s*:')
 
 
 def is_jsonl(beginning: Beginning) -> bool:
-    """Is it so by name, or does it begin with an object of these keys?"""
+    """Is it so by name, or does it begin with an object, alone or in an array, that is whole or has a key of ours?"""
     lines = beginning.lines
-    return bool(lines) and (
-        beginning.suffix in _NAMES or (lines[0].lstrip().startswith("{") and _KEYS.search(lines[0]) is not None)
-    )
+    if not lines or beginning.suffix in _NAMES:
+        return bool(lines)
+    start = "\n".join(lines)[:_SAMPLE].lstrip()
+    if _BEGINS.match(start) is None:
+        return False
+    return _KEYS.search(start) is not None or next(_first_records(beginning), None) is not None
 
 
 def is_cluener(beginning: Beginning) -> bool:
     """Is an object of the form of CLUENER among the first ones?"""
-    return is_jsonl(beginning) and any(map(_is_cluener_record, beginning.lines))
+    return is_jsonl(beginning) and any(map(_is_cluener_record, _first_records(beginning)))
 
 
-def _is_cluener_record(line: str) -> bool:
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return False
-    return isinstance(record, dict) and isinstance(record.get("text"), str) and isinstance(record.get("label"), dict)
+def count_records(path: str) -> int | None:
+    """How many lines are not blank, where the file has an object a line; else None."""
+    first = next((line for line in Beginning(path).lines), "")
+    return count_lines(path) if is_whole(first) else None
+
+
+def _first_records(beginning: Beginning) -> Iterator[Mapping[str, Any]]:
+    """The objects of the first lines, up to something that is none."""
+    with suppress(DataError):
+        for _, record in records_in(beginning.source, enumerate(beginning.lines)):
+            yield record
+
+
+def _is_cluener_record(record: Mapping[str, Any]) -> bool:
+    return isinstance(record.get("text"), str) and isinstance(record.get("label"), dict)
 
 
 def jsonl_rows(path: str, options: RowOptions) -> Iterator[Row]:
-    """A row for each line: see `row_of_record`. Raises DataError where a line is no JSON object of this form."""
-    for number, record in _records(path):
-        yield row_of_record(record, path, number, bare_words=options.bare_words)
+    """A row for each object: see `own_record` and `row_of_record`.
+
+    Labelled records that a person rejected or ignored (`answer`) are left out and counted.
+    Raises DataError where something is no JSON object of these forms.
+    """
+    rejected: Counter[str] = Counter()
+    for number, record in json_records(path, options.report):
+        if not options.bare_words and is_rejected(record):
+            rejected[record["answer"]] += 1
+            continue
+        yield row_of_foreign(record, path, number, bare_words=options.bare_words)
+    for answer, count in rejected.items():
+        options.report.remark(path, f'{counted(count, "record")} left out: "answer" is "{answer}"')
+
+
+def row_of_foreign(record: Mapping[str, Any], path: str, line: int, *, bare_words: bool) -> Row:
+    """The row of a record of ours or of an annotation tool. Raises DataError that names what is wrong."""
+    try:
+        own = own_record(record, bare_words=bare_words)
+    except ValueError as error:
+        raise DataError.at(path, line, str(error)) from None
+    return row_of_record(own, path, line, bare_words=bare_words)
 
 
 def cluener_rows(path: str, options: RowOptions) -> Iterator[Row]:
@@ -48,7 +85,7 @@ def cluener_rows(path: str, options: RowOptions) -> Iterator[Row]:
 
     CLUENER is a data set of flat entities; what stands inside a longer one is left over from the annotation.
     """
-    for number, record in _records(path):
+    for number, record in json_records(path, options.report):
         row = row_of_record({key: record.get(key) for key in ("id", "text")}, path, number)
         if options.bare_words or record.get("label") is None:
             yield row
@@ -68,21 +105,3 @@ def _entities(label: Any, path: str, number: int) -> tuple[Entity, ...]:
             path, number, f"expected 'label' {{type: {{surface: [[start, end], ...]}}}}, found {found[:60]}"
         ) from None
     return tuple(entities)
-
-
-def _records(path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for number, line in lines_of(path, bare_cr=False):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            where = f" at column {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else ""
-            advice = "write one object a line (jq -c . FILE does it)"
-            raise DataError.at(path, number, f"is no JSON{where}; found {line[:60]!r}; {advice}") from None
-        if not isinstance(record, dict):
-            what = "a list" if isinstance(record, list) else repr(record)[:60]
-            raise DataError.at(
-                path, number, f"expected a JSON object a line, found {what}; jq -c '.[]' FILE makes lines of a list"
-            )
-        yield number, record

@@ -5,24 +5,36 @@ from __future__ import annotations
 import re
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from shlex import quote
 
+from ner_distill.data.formats.report import ReadReport
 from ner_distill.errors import DataError
 
 STDIN = "-"
 _BOM = b"\xef\xbb\xbf"
 _SAMPLE = 1 << 16
-_FIRST_LINES = 200
+_FEW_LINES, _FIRST_LINES = 200, 5000
+_WIDE = "is {0}: expected UTF-8; convert it: iconv -f {0} -t UTF-8 {{path}} > {{path}}.utf8"
+_PACKED = "is compressed ({}): expected plain text; unpack it with {}"
 _MAGIC = {
-    b"\x1f\x8b": "is compressed (gzip): expected plain text; unpack it with gunzip",
+    b"\x1f\x8b": _PACKED.format("gzip", "gunzip"),
+    b"BZh91AY&SY": _PACKED.format("bzip2", "bunzip2"),
+    b"\xfd7zXZ\0": _PACKED.format("xz", "unxz"),
+    b"\x28\xb5\x2f\xfd": _PACKED.format("zstd", "unzstd"),
     b"PK\x03\x04": "is a zip archive: expected plain text; unpack it with unzip",
-    b"\xff\xfe": "is UTF-16: expected UTF-8; convert it: iconv -f UTF-16 -t UTF-8 {path} > {path}.utf8",
-    b"\xfe\xff": "is UTF-16: expected UTF-8; convert it: iconv -f UTF-16 -t UTF-8 {path} > {path}.utf8",
+    b"%PDF-": "is a PDF: expected plain text; take the text out of it first",
+    b"ARROW1": "is an Arrow file: expected plain text or Parquet; `datasets` and pyarrow write Parquet of it",
+    b"\xff\xfe\0\0": _WIDE.format("UTF-32"),
+    b"\0\0\xfe\xff": _WIDE.format("UTF-32"),
+    b"\xff\xfe": _WIDE.format("UTF-16"),
+    b"\xfe\xff": _WIDE.format("UTF-16"),
 }
+_CONVERTED = (".utf8", ".lf")  # what our advice appends to a name
 
 
 def check_file(path: Path) -> None:
@@ -40,7 +52,7 @@ def check_file(path: Path) -> None:
             kind = "device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else "pipe"
             raise DataError(f"{path}: is a {kind}, which can be read only once; pass `-` and pipe it in")
         with path.open("rb") as file:
-            start = file.read(4)
+            start = file.read(16)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; check the name and the directory ({Path.cwd()})") from None
     except OSError as error:
@@ -49,43 +61,92 @@ def check_file(path: Path) -> None:
         raise DataError(f"{path}: is empty; expected at least one sentence")
     for magic, problem in _MAGIC.items():
         if start.startswith(magic):
-            raise DataError(f"{path}: {problem.format(path=path)}")
+            raise DataError(f"{path}: {problem.format(path=quote(str(path)))}")
 
 
-def lines_of(path: Path | str, *, bare_cr: bool = True) -> Iterator[tuple[int, str]]:
+def lines_of(
+    path: Path | str, *, bare_cr: bool = True, keep_marks: bool = False, report: ReadReport | None = None
+) -> Iterator[tuple[int, str]]:
     """(line number from 1, line without its end) of a UTF-8 file, or of standard input for "-".
 
-    Lines end with LF or CRLF and nothing else: U+2028, NEL and lone CR are characters of the text. A byte order mark
-    is dropped.
-    bare_cr: False where a CR inside a line can only mean that CR is meant to end lines, and raises DataError.
+    Lines end with LF or CRLF and nothing else: U+2028, NEL and lone CR are characters of the text. Byte order marks
+    at the beginning of a line (of the first, or where files were joined) and further CRs at its end are dropped.
+    bare_cr:    False where a CR inside a line can only mean that CR is meant to end lines, and raises DataError.
+    keep_marks: byte order marks in later lines are characters of the text, as where offsets count them.
+    report:     is told of what was dropped, and of NUL characters.
     Raises DataError that names line, byte and offset where the file is not UTF-8.
     """
     start = 0
     with nullcontext(sys.stdin.buffer) if str(path) == STDIN else Path(path).open("rb") as file:
         for number, raw in enumerate(file, start=1):
+            if b"\0" in raw:
+                _check_nuls(path, number, raw, report)
             try:
                 line = raw.decode("utf-8")
             except UnicodeDecodeError as error:
                 raise _not_utf8(path, number, start, raw, error) from None
             start += len(raw)
-            if number == 1:
-                line = line.removeprefix("\ufeff")
+            if line.startswith("\ufeff") and (number == 1 or not keep_marks):
+                line = line.lstrip("\ufeff")
+                if number > 1 and report is not None:
+                    report.note("byte_order_marks", path, number, "U+FEFF begins the line: were files joined here?")
             line = line.removesuffix("\n").removesuffix("\r")
             if not bare_cr and "\r" in line.rstrip("\r"):
-                raise DataError.at(path, number, f"line ends are CR; convert: tr '\\r' '\\n' < {path} > {path}.lf")
+                name = quote(str(path))
+                raise DataError.at(path, number, f"line ends are CR; convert: tr '\\r' '\\n' < {name} > {name}.lf")
+            if line.endswith("\r"):
+                line = line.rstrip("\r")
+                if report is not None:
+                    report.note("carriage_returns", path, number, f"{line[-20:]!r} is followed by several CR")
             yield number, line
+
+
+def _check_nuls(path: Path | str, number: int, raw: bytes, report: ReadReport | None) -> None:
+    """Raises DataError for a line with NULs that is UTF-16 or UTF-32; tells the report of others."""
+    if 5 * raw.count(0) >= len(raw) > 2:
+        sample = raw
+        if str(path) != STDIN:
+            with Path(path).open("rb") as file:
+                sample = file.read(_SAMPLE)
+        if encoding := _wide_encoding(sample):
+            raise DataError.at(path, number, _wide(path, encoding))
+    if report is not None:
+        report.note("nul_characters", path, number, f"{raw.count(0):,} NUL in {raw[:40]!r}")
+
+
+def _wide(path: Path | str, encoding: str) -> str:
+    advice = f"convert it: iconv -f {encoding} -t UTF-8 {quote(str(path))} > {quote(str(path))}.utf8"
+    return f"is {encoding} without a byte order mark: expected UTF-8; {advice}"
+
+
+def _wide_encoding(sample: bytes) -> str | None:
+    """The encoding of text with NUL bytes at the same places of most characters; None where they are elsewhere."""
+    fourths = len(sample) // 4
+    zeros = [sample[place : 4 * fourths : 4].count(0) / max(fourths, 1) for place in range(4)]
+    if zeros[2] > 0.9 and zeros[3] > 0.9:
+        return "UTF-32LE"
+    if zeros[0] > 0.9 and zeros[1] > 0.9:
+        return "UTF-32BE"
+    odd, even = zeros[1] + zeros[3], zeros[0] + zeros[2]
+    if max(odd, even) < 0.1 or min(odd, even) > 0.1 * max(odd, even):
+        return None
+    return "UTF-16LE" if odd > even else "UTF-16BE"
 
 
 class Beginning:
     """The beginning of a source: of a file, a directory, standard input ("-") or `hf:...`; read when it is asked for.
 
-    tag_column: the column of the tags in CoNLL files.
+    tag_columns: the columns of the tags in CoNLL files, where the user says them.
+    suffix:      of the name, in small letters; before what our own advice appends (train.conll.utf8).
     """
 
-    def __init__(self, source: str | Path, tag_column: int = -1) -> None:
-        self.source, self.tag_column = str(source), tag_column
+    def __init__(self, source: str | Path, tag_columns: Sequence[int] = ()) -> None:
+        self.source, self.tag_columns = str(source), tag_columns
         self.is_stdin = self.source == STDIN
-        self.suffix = "" if self.is_stdin else Path(source).suffix.lower()
+        name = Path(source)
+        while name.suffix.lower() in _CONVERTED:
+            name = name.with_suffix("")
+        self.suffix = "" if self.is_stdin else name.suffix.lower()
 
     @cached_property
     def bytes(self) -> bytes:
@@ -96,21 +157,32 @@ class Beginning:
             return file.read(4)
 
     @cached_property
-    def lines(self) -> list[str]:
-        """Those of the first 200 lines that are not blank. Raises DataError where these are not UTF-8.
+    def first_lines(self) -> list[str]:
+        """The first 5,000 lines, blank ones too. Raises DataError where these are not UTF-8.
 
         Of standard input the lines that are there already; it waits for the first of them, and still gives them all
         afterwards. None where standard input is something that cannot look ahead.
         """
         if not self.is_stdin:
-            lines = [line for _, line in islice(lines_of(self.source), _FIRST_LINES)]
-        elif peek := getattr(sys.stdin.buffer, "peek", None):
-            lines = peek(_SAMPLE).decode("utf-8", "replace").removeprefix("\ufeff").split("\n")
-            lines = lines[:-1] or lines  # after the last LF: nothing, or a line that goes on
-        else:
-            lines = []
+            return [line for _, line in islice(lines_of(self.source), _FIRST_LINES)]
+        if peek := getattr(sys.stdin.buffer, "peek", None):
+            text = peek(_SAMPLE).decode("utf-8", "replace").removeprefix("\ufeff")
+            lines = [line.removesuffix("\r") for line in text.split("\n")]
+            return lines[:-1] or lines  # after the last LF: nothing, or a line that goes on
+        return []
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """Those of the first 200 lines that are not blank: see `first_lines`."""
+        few = self.first_lines if self.is_stdin else [line for _, line in islice(lines_of(self.source), _FEW_LINES)]
         # At CR too: columns whose lines end with it are then told of by their reader; text would be taken as it is.
-        return [part for line in lines for part in line.split("\r") if part.strip(" \t")]
+        return [part for line in few for part in line.split("\r") if part.strip(" \t")]
+
+
+def count_lines(path: str, *, blank: bool = False) -> int:
+    """How many lines of a file are not blank, or are."""
+    with Path(path).open("rb") as file:
+        return sum(1 for line in file if blank is not bool(line.strip()))
 
 
 def read_text(path: Path) -> str:
@@ -132,16 +204,36 @@ def _not_utf8(path: Path | str, line: int, start: int, raw: bytes, error: Unicod
     if str(path) == STDIN:
         return DataError.at("stdin", line, f"expected UTF-8; {found}; if it is {_guess(raw)}, pipe it through iconv")
     with Path(path).open("rb") as file:
-        guess = _guess(file.read(_SAMPLE))
-    advice = f"if it is {guess}, convert it: iconv -f {guess} -t UTF-8 {path} > {path}.utf8"
+        sample = file.read(_SAMPLE)
+    guess, file_name = _guess(sample), quote(str(path))
+    if _is_mostly_utf8(raw, sample):
+        drop = f"iconv -c -f UTF-8 -t UTF-8 {file_name} > {file_name}.utf8"
+        advice = f"the rest is, so mend this line; {drop} drops such bytes"
+    else:
+        advice = f"if it is {guess}, convert it: iconv -f {guess} -t UTF-8 {file_name} > {file_name}.utf8"
     return DataError.at(path, line, f"expected UTF-8; {found}; {advice}")
+
+
+def _is_mostly_utf8(raw: bytes, sample: bytes) -> bool:
+    """Are there more characters beyond ASCII in these lines than bytes that cannot be UTF-8?"""
+    text = sample.decode("utf-8", "replace")
+    wrong = text.count("\ufffd") + raw.decode("utf-8", "replace").count("\ufffd")
+    return sum(char > "\x7f" and char != "\ufffd" for char in text) > wrong
 
 
 def _guess(sample: bytes) -> str:
     """The most likely encoding of what is not UTF-8.
 
-    In Chinese text the bytes above 127 come in pairs, in Latin text one by one.
+    In Chinese text the bytes above 127 come in pairs, in Latin text one by one, and those of 128 to 159 are of Windows.
+    Neither has NULs: UTF-16 has.
     """
+    if 0 in sample:
+        for encoding in ("UTF-16LE", "UTF-16BE"):
+            text = sample[: len(sample) // 2 * 2].decode(encoding, "replace")
+            if text.count("\0") + text.count("\ufffd") < 2:
+                return encoding
     runs = re.findall(rb"[\x80-\xFF]+", sample)
     pairs = sum(len(run) % 2 == 0 for run in runs)
-    return "GB18030" if pairs > 0.8 * len(runs) else "LATIN1"
+    if pairs > 0.8 * len(runs):
+        return "GB18030"
+    return "WINDOWS-1252" if re.search(rb"[\x80-\x9F]", sample) else "LATIN1"

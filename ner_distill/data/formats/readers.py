@@ -6,7 +6,7 @@ One function per format gives rows (`registry.py` names them); here rows get the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from ner_distill.data.formats.lines import STDIN, check_file
 from ner_distill.data.formats.offsets import in_characters
 from ner_distill.data.formats.registry import FORMATS, detect_format
 from ner_distill.data.formats.report import FileSummary, ReadReport
-from ner_distill.data.formats.rows import Row, RowOptions, scheme_error, sentence_of
+from ner_distill.data.formats.rows import Row, RowOptions, scheme_error, sentence_of, usual_tags
 from ner_distill.data.formats.segment import unit_of_texts
 from ner_distill.data.formats.tables import HF
 from ner_distill.data.formats.tagging import SCHEMES, Scheme, TagError, detect_scheme
@@ -49,8 +49,8 @@ class _Source:
     def chinese(self) -> bool:
         return FORMATS[self.format].chinese
 
-    def rows(self, *, tag_column: int = -1, bare_words: bool = False) -> Iterator[Row]:
-        return FORMATS[self.format].rows(self.path, RowOptions(tag_column, bare_words))
+    def rows(self, options: RowOptions) -> Iterator[Row]:
+        return FORMATS[self.format].rows(self.path, options)
 
     def id_of(self, row: Row) -> str:
         return row.id if row.id is not None else f"{self.name}:{row.line}"
@@ -61,7 +61,8 @@ def read_corpus(
     *,
     format: str = "auto",
     scheme: str = "auto",
-    tag_column: int = -1,
+    word_column: int | None = None,
+    tag_column: Sequence[int] = (),
     unit: Unit | str = "auto",
     strict: bool = False,
 ) -> Corpus:
@@ -70,7 +71,8 @@ def read_corpus(
     paths:      files; directories of CCF 2020; `hf:NAME/CONFIG/SPLIT`; "-" for standard input.
     format:     one of FORMATS for all of them, or "auto": each file's own, by content and name.
     scheme:     of the tags, one of SCHEMES, or "auto": each file's own.
-    tag_column: of CoNLL files, from 0; -1 is the last.
+    word_column: of CoNLL files, from 0, -1 the last; None: each file's own, by content.
+    tag_column: likewise; several are levels of entities that may nest; (): each file's own.
     unit:       how texts are cut into words, those of all files alike; words that a file gives stay. "auto": as the
                 words that files give are cut (`find_cutting`). Where none gives any, into characters if a format of
                 Chinese data says so, if the texts are mostly of a script without blanks, or if entities have a border
@@ -88,32 +90,55 @@ def read_corpus(
     _check_choice("`unit`", unit, UNITS)
     sources = _sources(paths, format, tag_column)
     report = ReadReport(strict=strict)
-    read = [(source, in_characters(list(source.rows(tag_column=tag_column)), report)) for source in sources]
+    options = RowOptions(word_column, tuple(tag_column), report=report)
+    read = [(source, in_characters(list(source.rows(options)), report)) for source in sources]
     cutting = _cutting_of(read, unit)
     made: list[tuple[Row, Sentence]] = []
     for source, rows in read:
         if not rows:
             raise DataError(f"{source.path}: holds no sentence; expected at least one ({source.format})")
-        found = _scheme_of(rows, scheme)
+        rows, spelled = usual_tags(rows, report)
+        found = spelled or _scheme_of(rows, scheme)
         made += [(row, sentence_of(row, source.id_of(row), cutting.unit, found or "iob2", report)) for row in rows]
-        report.files.append(FileSummary(source.path, source.format, found, len(rows)))
+        report.files.append(
+            FileSummary(source.path, source.format, found, len(rows), report.columns.get(source.path, ""))
+        )
     return Corpus(tuple(_with_unique_ids(made, report)), report, cutting)
 
 
-def read_raw(paths: Sequence[str | Path], *, format: str = "auto", unit: Unit) -> Iterator[Sentence]:
+def read_raw(
+    paths: Sequence[str | Path],
+    *,
+    format: str = "auto",
+    unit: Unit,
+    word_column: int | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Iterator[Sentence]:
     """Sentences to label, as a stream in constant memory; labels of the files are ignored.
 
     paths, format: as in `read_corpus`; the files are looked at now and read as the stream is.
     unit:          how texts are cut into words; words that a file gives stay as they are.
+    word_column:   as in `read_corpus`.
+    say:           is told what reading takes where it has to decide, and at the end what was repaired.
     Ids are the file's own (taken as they are: whether they are unique would need all of them in memory), else
     `name:line`. Lines and records without a word are skipped; line numbers count them.
     Raises DataError as `read_corpus` does: for missing and empty files now, for a malformed line when it is reached.
     """
-    sources = _sources(paths, format, -1)
-    report = ReadReport()  # without labels there is little to find, and nobody asks
-    rows = ((source, row) for source in sources for row in source.rows(bare_words=True))
-    sentences = (sentence_of(row, source.id_of(row), unit, "iob2", report) for source, row in rows)
-    return (sentence for sentence in sentences if sentence.words)
+    return _raw_sentences(_sources(paths, format), word_column, unit, say or (lambda message: None))
+
+
+def _raw_sentences(
+    sources: Sequence[_Source], word_column: int | None, unit: Unit, say: Callable[[str], None]
+) -> Iterator[Sentence]:
+    report = ReadReport(say=say)
+    options = RowOptions(word_column, bare_words=True, report=report)
+    for source in sources:
+        for row in source.rows(options):
+            sentence = sentence_of(row, source.id_of(row), unit, "iob2", report)
+            if sentence.words:
+                yield sentence
+    if not report.clean:
+        say(report.summary())
 
 
 def input_files(paths: Sequence[str | Path]) -> list[Path]:
@@ -146,11 +171,11 @@ def count_sentences(paths: Sequence[str | Path], *, format: str = "auto") -> int
     """
     if STDIN in map(str, paths):
         return None  # and do not look at it: somebody may be reading it
-    counts = [FORMATS[source.format].count(source.path) for source in _sources(paths, format, -1)]
+    counts = [FORMATS[source.format].count(source.path) for source in _sources(paths, format)]
     return None if None in counts else sum(filter(None, counts))
 
 
-def _sources(paths: Sequence[str | Path], format: str, tag_column: int) -> list[_Source]:
+def _sources(paths: Sequence[str | Path], format: str, tag_column: Sequence[int] = ()) -> list[_Source]:
     _check_choice("`format`", format, [*FORMATS])
     if not paths:
         raise DataError("no file was given; expected at least one")
@@ -158,7 +183,7 @@ def _sources(paths: Sequence[str | Path], format: str, tag_column: int) -> list[
     for path, name in zip(map(str, paths), _names(paths), strict=True):
         if path != STDIN and not path.startswith(HF) and not (format in ("auto", "ccf2020") and is_ccf2020(path)):
             check_file(Path(path))
-        detected = detect_format(path, tag_column=tag_column) if format == "auto" else format
+        detected = detect_format(path, tag_columns=tag_column) if format == "auto" else format
         sources.append(_Source(path, name, detected))
     return sources
 
@@ -172,16 +197,16 @@ def _names(paths: Sequence[str | Path]) -> list[str]:
 
 
 def _scheme_of(rows: Iterable[Row], scheme: str) -> Scheme | None:
-    tagged = [row for row in rows if row.tags is not None]
+    tagged = [(row, tags) for row in rows for tags in row.levels]
     if not tagged:
         return None
     for known in SCHEMES:
         if known == scheme:
             return known
     try:
-        return detect_scheme(row.tags or () for row in tagged)
+        return detect_scheme(tags for _, tags in tagged)
     except TagError as error:
-        raise scheme_error(tagged[error.sentence], error) from None
+        raise scheme_error(tagged[error.sentence][0], error) from None
 
 
 def _with_unique_ids(made: Sequence[tuple[Row, Sentence]], report: ReadReport) -> Iterator[Sentence]:

@@ -55,10 +55,13 @@ def read_repaired(
         paths,
         format=options.format,
         scheme=options.scheme,
+        word_column=options.word_column,
         tag_column=options.tag_column,
         unit=options.unit if unit == "auto" else unit,
         strict=options.strict,
     )
+    for remark in corpus.report.remarks:
+        reporter.info(remark)
     if not corpus.report.clean:
         reporter.warn(corpus.report.summary())
     return corpus
@@ -87,7 +90,7 @@ def flattened(sentences: Sequence[Sentence], name: str, options: ReadOptions, re
     return flat
 
 
-def unit_of_raw(text: Sequence[str | Path], format: str, unit: str) -> Unit:
+def unit_of_raw(text: Sequence[str | Path], format: str, unit: str, word_column: int | None = None) -> Unit:
     """How raw text is cut into words: as asked, or ("auto") what suits its first sentences.
 
     Raises DataError where there is no sentence, or none that could be read twice.
@@ -96,7 +99,7 @@ def unit_of_raw(text: Sequence[str | Path], format: str, unit: str) -> Unit:
         return asked
     if STDIN in map(str, text):
         raise DataError("`text` -: standard input is read once, so say how: `unit` word or `unit` character")
-    seen = list(islice(read_raw(list(text), format=format, unit="word"), PEEKED))
+    seen = list(islice(read_raw(list(text), format=format, unit="word", word_column=word_column), PEEKED))
     if not seen:
         raise DataError(f"`text` {', '.join(map(str, text))}: no sentence in it")
     texts = [sentence.text for sentence in seen if sentence.text is not None]

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ner_distill.data.formats.chinese import ccf2020_files, ccf2020_rows, cmeee_rows, is_ccf2020, is_cmeee
 from ner_distill.data.formats.conll import conll_rows, is_conll
-from ner_distill.data.formats.jsonl import cluener_rows, is_cluener, is_jsonl, jsonl_rows
-from ner_distill.data.formats.lines import Beginning, lines_of
+from ner_distill.data.formats.jsonl import cluener_rows, count_records, is_cluener, is_jsonl, jsonl_rows
+from ner_distill.data.formats.lines import Beginning, count_lines, lines_of
 from ner_distill.data.formats.rows import Row, RowOptions
 from ner_distill.data.formats.tables import hf_rows, is_hf, is_parquet, parquet_length, parquet_rows
 
 
 def text_rows(path: str, options: RowOptions) -> Iterator[Row]:
-    return (Row(path, number, text=line) for number, line in lines_of(path) if line.strip())
-
-
-def count_lines(path: str, *, blank: bool = False) -> int:
-    """How many lines of a file are not blank, or are."""
-    with Path(path).open("rb") as file:
-        return sum(1 for line in file if blank is not bool(line.strip()))
+    return (Row(path, number, text=line) for number, line in lines_of(path, report=options.report) if line.strip())
 
 
 @dataclass(frozen=True)
@@ -49,8 +43,8 @@ FORMATS: dict[str, FileFormat] = {
         chinese=True,
     ),
     "parquet": FileFormat(is_parquet, parquet_rows, parquet_length),
-    "cluener": FileFormat(is_cluener, cluener_rows, chinese=True),
-    "jsonl": FileFormat(is_jsonl, jsonl_rows),
+    "cluener": FileFormat(is_cluener, cluener_rows, count_records, chinese=True),
+    "jsonl": FileFormat(is_jsonl, jsonl_rows, count_records),
     "conll": FileFormat(is_conll, conll_rows, lambda source: count_lines(source, blank=True)),
     "cmeee": FileFormat(is_cmeee, cmeee_rows, chinese=True),
     "text": FileFormat(lambda beginning: False, text_rows),  # what none of the others recognises
@@ -58,11 +52,11 @@ FORMATS: dict[str, FileFormat] = {
 """By name, in the order in which they are tried on a file: it is of the first that recognises it."""
 
 
-def detect_format(source: str | Path, *, tag_column: int = -1) -> str:
+def detect_format(source: str | Path, *, tag_columns: Sequence[int] = ()) -> str:
     """The format of a source: a file, a directory, "-" or `hf:...`.
 
     By content first, then by name; of standard input by the lines that are there. What is nothing else is text.
     Raises DataError where the first lines are not UTF-8.
     """
-    beginning = Beginning(source, tag_column)
+    beginning = Beginning(source, tag_columns)
     return next((name for name, format in FORMATS.items() if format.recognises(beginning)), "text")

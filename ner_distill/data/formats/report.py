@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,9 @@ FINDINGS: Mapping[str, str] = {
     "surrogates": "texts with half of a surrogate pair: replaced by U+FFFD",
     "repeated_ids": "ids that occurred before: given the suffix #2, #3, ...",
     "no_words": "records without a word: left out",
+    "byte_order_marks": "byte order marks (U+FEFF) inside a file: dropped",
+    "carriage_returns": "lines that end with CR CR LF or several CR: read as ended by one",
+    "nul_characters": "lines with NUL characters (U+0000): read as they are",
 }
 """Every kind of finding, and after a colon what was done about it."""
 
@@ -32,13 +35,15 @@ FINDINGS: Mapping[str, str] = {
 class FileSummary:
     """A file that was read: its name, what it was read as, and how many sentences it gave.
 
-    scheme: of the tags, None where there were none.
+    scheme:  of the tags, None where there were none.
+    columns: what they were taken for, "" in formats that have none.
     """
 
     path: str
     format: str
     scheme: str | None
     sentences: int
+    columns: str = ""
 
 
 @dataclass
@@ -48,16 +53,28 @@ class ReadReport:
     strict: raise DataError at the first finding instead.
     counts: finding (a key of FINDINGS) → how often.
     places: finding → its first `file:line: detail`, five at most.
+    remarks: lines that say what reading took where it had to decide, and what it left out as it should.
+    columns: path → what the columns of the file were taken for.
+    say:     is told each remark as it comes.
     """
 
     strict: bool = False
     files: list[FileSummary] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     places: dict[str, list[str]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    columns: dict[str, str] = field(default_factory=dict)
+    say: Callable[[str], None] | None = None
 
     @property
     def clean(self) -> bool:
         return not self.counts
+
+    def remark(self, path: Path | str, what: str) -> None:
+        """Keep a line for the user, who may want it otherwise."""
+        self.remarks.append(f"{path}: {what}")
+        if self.say is not None:
+            self.say(self.remarks[-1])
 
     def note(self, finding: str, path: Path | str, line: int | None, detail: str) -> None:
         """Count a finding at a place; with `strict` raise it."""

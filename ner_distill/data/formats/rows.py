@@ -6,12 +6,14 @@ import math
 import re
 import unicodedata
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ner_distill.data.formats.report import ReadReport
 from ner_distill.data.formats.segment import Offsets, segment
+from ner_distill.data.formats.spelling import is_usual, spelling_of
 from ner_distill.data.formats.tagging import Scheme, TagError, spans_from_tags
 from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
 from ner_distill.errors import DataError
@@ -29,10 +31,17 @@ class Entity(NamedTuple):
 
 @dataclass(frozen=True)
 class RowOptions:
-    """What is read of a file. tag_column: of CoNLL files. bare_words: no labels, and nothing of how they count."""
+    """What is read of a file.
 
-    tag_column: int = -1
+    word_column, tag_columns: of CoNLL files, from 0, -1 the last; None and (): as the file looks.
+    bare_words:               no labels, and nothing of how they count.
+    report:                   takes what is decided, dropped or repaired while lines become rows.
+    """
+
+    word_column: int | None = None
+    tag_columns: tuple[int, ...] = ()
     bare_words: bool = False
+    report: ReadReport = field(default_factory=ReadReport)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,8 @@ class Row:
 
     path, line:     where it stands; line 0 where a file is one row.
     lines_per_word: 1 where each word has a line of its own.
+    inner_tags:     further levels of tags, each as long as `tags`.
+    lines:          that of each word, where they do not follow each other.
     keep, weight, inside_words: as of a `Sentence`.
     flat:           the format knows no nested entities: of two that overlap the longer one stays.
     """
@@ -60,8 +71,17 @@ class Row:
     weight: float = 1.0
     inside_words: tuple[Span, ...] = ()
     flat: bool = False
+    inner_tags: tuple[tuple[str, ...], ...] = ()
+    lines: tuple[int, ...] = ()
+
+    @property
+    def levels(self) -> tuple[tuple[str, ...], ...]:
+        """All levels of its tags; () where it has none."""
+        return () if self.tags is None else (self.tags, *self.inner_tags)
 
     def line_of(self, word: int) -> int:
+        if self.lines:
+            return self.lines[word]
         return self.line + word * self.lines_per_word
 
 
@@ -86,14 +106,37 @@ def scheme_error(row: Row, error: TagError) -> DataError:
     return DataError.at(row.path, row.line_of(error.position), str(error))
 
 
+def usual_tags(rows: list[Row], report: ReadReport) -> tuple[list[Row], Scheme | None]:
+    """The rows of a file with their tags as the schemes spell them, and the scheme where their spelling settles it.
+
+    What spells them otherwise is said in the report. Tags of no spelling stay as they are, for `tagging` to refuse.
+    """
+    tags = set().union(*(level for row in rows for level in row.levels))
+    if is_usual(tags):
+        return rows, None
+    spelling = spelling_of(Counter(tag for row in rows for level in row.levels for tag in level))
+    if spelling is None:
+        return rows, None
+    report.remark(rows[0].path, spelling.remark)
+    read = [[tuple(map(spelling.meanings.__getitem__, level)) for level in row.levels] for row in rows]
+    changed = [
+        replace(row, tags=levels[0], inner_tags=tuple(levels[1:])) if levels else row
+        for row, levels in zip(rows, read, strict=True)
+    ]
+    return changed, spelling.scheme
+
+
 def _tagged(row: Row, scheme: Scheme, report: ReadReport) -> tuple[Span, ...]:
-    try:
-        spans, repairs = spans_from_tags(row.tags or (), scheme)
-    except TagError as error:
-        raise scheme_error(row, error) from None
-    for repair in repairs:
-        report.note(repair.finding, row.path, row.line_of(repair.position), repair.message)
-    return spans
+    spans: tuple[Span, ...] = ()
+    for tags in row.levels:
+        try:
+            found, repairs = spans_from_tags(tags, scheme)
+        except TagError as error:
+            raise scheme_error(row, error) from None
+        for repair in repairs:
+            report.note(repair.finding, row.path, row.line_of(repair.position), repair.message)
+        spans += found
+    return tuple(dict.fromkeys(spans)) if row.inner_tags else spans
 
 
 def _spans(row: Row, text: str, offsets: Offsets, report: ReadReport) -> tuple[tuple[Span, ...], tuple[Span, ...]]:

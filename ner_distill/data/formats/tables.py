@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from logging import ERROR
+from pathlib import Path
 from typing import Any
 
+from ner_distill.data.formats.exports import KEYS, TAG_KEYS
+from ner_distill.data.formats.jsonl import row_of_foreign
 from ner_distill.data.formats.lines import Beginning
-from ner_distill.data.formats.rows import Row, RowOptions, row_of_record
+from ner_distill.data.formats.rows import Row, RowOptions
 from ner_distill.errors import DataError
+from ner_distill.hub import cache_where_unreachable, offline_advice, unreachable
 
 HF = "hf:"
 _BATCH = 1024
-_COLUMNS = ("id", "words", "tokens", "tags", "ner_tags", "text", "entities", "offsets", "lang")
-_TAG_COLUMNS = ("tags", "ner_tags")
+_COLUMNS = {"id", "words", "tokens", "text", "offsets", "lang", *KEYS}
 
 
 def is_hf(beginning: Beginning) -> bool:
@@ -76,13 +80,17 @@ def hf_rows(name: str, options: RowOptions) -> Iterator[Row]:
         raise DataError(f"{name}: expected hf:NAME/CONFIG/SPLIT, for instance hf:./my_data/default/train")
     level = logging.get_verbosity()
     logging.set_verbosity(ERROR)  # no line for every try at a hub that cannot be reached: what comes of it is raised
+    on_hub = not Path(parts[0]).is_dir()
     try:
-        data = datasets.load_dataset(parts[0], parts[1], split=parts[2])
+        with cache_where_unreachable() if on_hub else nullcontext(True) as online:
+            data = datasets.load_dataset(parts[0], parts[1], split=parts[2])
     except Exception as error:  # whatever goes wrong in the hub's client, the message is the user's
         reason = str(error).strip().partition("\n")[0].rstrip(".")
+        if on_hub and not online:
+            reason = f"{unreachable()}, and its cache lacks it; {offline_advice('dataset')}"
         raise DataError(
-            f"{name}: `datasets` cannot load it: {type(error).__name__}: {reason}; expected hf:NAME/CONFIG/SPLIT; "
-            "without a network, NAME may be a local directory (HF_HUB_OFFLINE=1 saves the hub's retries)"
+            f"{name}: `datasets` cannot load it: {type(error).__name__}: {reason}; expected hf:NAME/CONFIG/SPLIT, NAME "
+            "being a data set of the hub or a local directory"
         ) from error
     finally:
         logging.set_verbosity(level)
@@ -100,9 +108,9 @@ def _known_columns(names: Sequence[str], source: str) -> list[str]:
 
 def _row(record: Mapping[str, Any], names: Mapping[str, list[str]], path: str, number: int, options: RowOptions) -> Row:
     values = dict(record)
-    for column in () if options.bare_words else _TAG_COLUMNS:
+    for column in () if options.bare_words else TAG_KEYS:
         tags = values.get(column)
-        if tags and all(isinstance(tag, int) for tag in tags):
+        if isinstance(tags, list) and tags and all(isinstance(tag, int) for tag in tags):
             known = names.get(column, [])
             if not 0 <= min(tags) <= max(tags) < len(known):
                 raise DataError.at(
@@ -112,13 +120,13 @@ def _row(record: Mapping[str, Any], names: Mapping[str, list[str]], path: str, n
                     "expected tags such as B-PER; write names, or load it as hf:NAME/CONFIG/SPLIT",
                 )
             values[column] = [known[tag] for tag in tags]
-    return row_of_record(values, path, number, bare_words=options.bare_words)
+    return row_of_foreign(values, path, number, bare_words=options.bare_words)
 
 
 def _tag_names(features: Mapping[str, Any]) -> dict[str, list[str]]:
     """The names of the tags of each column that is a list of ClassLabel, however `datasets` spells lists."""
     names = {}
-    for column in _TAG_COLUMNS:
+    for column in TAG_KEYS:
         feature = features.get(column)
         inner = feature[0] if isinstance(feature, list) and feature else getattr(feature, "feature", None)
         if found := getattr(inner, "names", None):

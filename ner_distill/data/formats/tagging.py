@@ -1,4 +1,4 @@
-"""The tags of files ⇄ spans: IOB1, IOB2, BIOES and BMES as transition tables.
+"""The tags of files ⇄ spans: IOB1, IOB2, BIOES, BMES and BILOU as transition tables.
 
 Tag strings exist at the edge of files only; a `TagSet` has the tags of models.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal, get_args
 
 from ner_distill.data.sentence import Span
 
-Scheme = Literal["iob1", "iob2", "bioes", "bmes"]
+Scheme = Literal["iob1", "iob2", "bioes", "bmes", "bilou"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 OUTSIDE = "O"
 
@@ -41,6 +42,7 @@ TABLES: dict[Scheme, Table] = {
     "iob2": Table(frozenset("B"), frozenset({"BI", "II"})),
     "bioes": Table(frozenset("BS"), frozenset({"BI", "BE", "II", "IE"}), frozenset("BI")),
     "bmes": Table(frozenset("BS"), frozenset({"BM", "BE", "MM", "ME"}), frozenset("BM")),
+    "bilou": Table(frozenset("BU"), frozenset({"BI", "BL", "II", "IL"}), frozenset("BI")),
 }
 
 
@@ -107,8 +109,9 @@ def tags_from_spans(spans: Iterable[Span], words: int, scheme: Scheme = "iob2") 
             raise ValueError(f"{span} overlaps another entity: tags cannot hold both")
         length = span.end - span.start
         prefixes = ["B", *[inside] * (length - 1)]
-        if scheme in ("bioes", "bmes"):
-            prefixes = ["S"] if length == 1 else ["B", *[inside] * (length - 2), "E"]
+        if scheme in ("bioes", "bmes", "bilou"):
+            single, last = "UL" if scheme == "bilou" else "SE"
+            prefixes = [single] if length == 1 else ["B", *[inside] * (length - 2), last]
         elif scheme == "iob1" and ends.get(span.start) != span.label:
             prefixes[0] = "I"
         tags[span.start : span.end] = [f"{prefix}-{span.label}" for prefix in prefixes]
@@ -119,8 +122,9 @@ def tags_from_spans(spans: Iterable[Span], words: int, scheme: Scheme = "iob2") 
 def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
     """The scheme of all the tags of a file.
 
-    M tells BMES, I with E or S BIOES. With B and I alone it is IOB1 where more entities start with I- than with a B-
-    that follows no entity of its type (IOB1 has none of these), else IOB2; both are read into the same spans.
+    M tells BMES, I with E or S BIOES, L or U BILOU. With B and I alone it is IOB1 where more entities start with I-
+    than with a B- that follows no entity of its type (IOB1 has none of these), else IOB2; both are read into the same
+    spans.
     What could be several is IOB2. Raises TagError for a tag of no scheme and for a mixture of schemes.
     """
     seen: dict[str, tuple[int, int, str]] = {}  # prefix → its first sentence, word and tag
@@ -130,20 +134,26 @@ def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
         for position, tag in enumerate(tags):
             prefix, kind = split_tag(tag, position, number)
             seen.setdefault(prefix, (number, position, tag))
-            same = kind == label and before not in "OES"
+            same = kind == label and before not in "OESLU"
             counts[f"{'same' if same else 'new'} {prefix}"] += 1
-            counts["open ended"] += before in "BIM" and not (same and prefix in "IME")
+            counts["open ended"] += before in "BIM" and not (same and prefix in "IMEL")
             before, label = prefix, kind
         counts["open ended"] += before in "BIM"
     if "M" in seen and "I" in seen:
         raise _mixture(seen, "M", "I", "BMES", "IOB2 or BIOES")
+    for sign, other in product("LU", "MES"):
+        if sign in seen and other in seen:
+            raise _mixture(seen, sign, other, "BILOU", "BMES" if other == "M" else "BIOES")
     if "M" in seen:
         return "bmes"
-    if "E" in seen or "S" in seen:
-        ended = counts["same E"] + counts["new E"] + counts["new S"] + counts["same S"]
-        if counts["open ended"] > ended:
-            raise _mixture(seen, "E" if "E" in seen else "S", "I" if "I" in seen else "B", "BIOES", "IOB2")
-        return "bioes"
+    ending: tuple[tuple[str, str, Scheme], ...] = (("E", "S", "bioes"), ("L", "U", "bilou"))
+    for last, single, scheme in ending:
+        if last in seen or single in seen:
+            ended = sum(counts[f"{place} {sign}"] for place in ("same", "new") for sign in (last, single))
+            if counts["open ended"] > ended:
+                sign, other = last if last in seen else single, "I" if "I" in seen else "B"
+                raise _mixture(seen, sign, other, scheme.upper(), "IOB2")
+            return scheme
     return "iob1" if counts["new I"] > counts["new B"] else "iob2"
 
 
@@ -151,10 +161,10 @@ def split_tag(tag: str, position: int = 0, sentence: int = 0) -> tuple[str, str]
     """(prefix, type) of a tag; ("O", "") outside. Raises TagError for a tag of no scheme."""
     if tag == OUTSIDE:
         return OUTSIDE, ""
-    if len(tag) > 2 and tag[1] == "-" and tag[0] in "BIMES":
+    if len(tag) > 2 and tag[1] == "-" and tag[0] in "BIMESLU":
         return tag[0], tag[2:]
     raise TagError(
-        f"tag {tag!r} is of no scheme; expected O, or B-, I-, M-, E- or S- and a type, as in B-PER "
+        f"tag {tag!r} is of no scheme; expected O, or B-, I-, M-, E-, S-, L- or U- and a type, as in B-PER "
         "(if the tags stand in another column, pass `tag_column`)",
         position,
         sentence,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, nullcontext
 from logging import ERROR
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ import transformers
 from huggingface_hub.utils import logging as hub_logging
 from safetensors import SafetensorError
 from tokenizers.pre_tokenizers import ByteLevel
-from torch import nn
+from torch import Tensor, nn
 from transformers import (
+    MODEL_FOR_MASKED_LM_MAPPING,
     AutoConfig,
     AutoModel,
     AutoModelForMaskedLM,
@@ -27,6 +28,16 @@ from transformers import (
 )
 
 from ner_distill.errors import ConfigError
+from ner_distill.files import share
+from ner_distill.hub import cache_where_unreachable, offline_advice, unreachable
+from ner_distill.nn.encoders.architectures import (
+    ADVICE,
+    encoder_kind,
+    guarded,
+    has_token_classifier,
+    require_encoder,
+    settled,
+)
 
 # Their positions begin after that of the padding piece, so that 514 positions hold 512 pieces.
 OFFSET_POSITIONS = frozenset(
@@ -53,9 +64,11 @@ def load_backbone_config(name: str | Path) -> PretrainedConfig:
         raise ConfigError(f"{name}: no config.json in this directory; expected a Hugging Face checkpoint")
     with _explained(name):
         config: PretrainedConfig = AutoConfig.from_pretrained(where, trust_remote_code=False)
-    if getattr(config, "is_encoder_decoder", False) or getattr(config, "is_decoder", False):
-        raise ConfigError(f"{name}: {config.model_type} is not an encoder; choose one of BERT's or RoBERTa's kind")
-    return config
+    if encoder_kind(config) is AutoModel and getattr(config, "is_encoder_decoder", False):
+        raise ConfigError(
+            f"{name}: {config.model_type} is an encoder with a decoder, and transformers does not part them; {ADVICE}"
+        )
+    return settled(config)
 
 
 def load_backbone(name: str | Path) -> PreTrainedModel:
@@ -64,8 +77,13 @@ def load_backbone(name: str | Path) -> PreTrainedModel:
     name: a directory with config.json and model.safetensors, or an id on the hub. No code of the checkpoint is
     run and no pickle is read. Raises ConfigError where it is not found, is no encoder or is incomplete.
     """
-    backbone, missing = _load(AutoModel, name)
+    config = load_backbone_config(name)
+    require_encoder(name, config)
+    backbone, missing = _load(encoder_kind(config), name, config)
     _require_none([key for key in missing if "pooler" not in key], name)
+    if config.model_type == "mobilebert":  # reads the vectors beside each piece: zero at padding, as beyond an end
+        with torch.no_grad():
+            embedding_of(backbone).weight[config.pad_token_id] = 0.0
     return _stripped(backbone)
 
 
@@ -74,7 +92,11 @@ def load_masked_lm(name: str | Path) -> tuple[PreTrainedModel, bool]:
 
     Else it has fresh weights. Raises ConfigError as `load_backbone` does.
     """
-    model, missing = _load(AutoModelForMaskedLM, name)
+    config = load_backbone_config(name)
+    require_encoder(name, config)
+    if type(config) not in MODEL_FOR_MASKED_LM_MAPPING:
+        raise ConfigError(f"{name}: transformers cannot guess masked pieces with {config.model_type}; {ADVICE}")
+    model, missing = _load(AutoModelForMaskedLM, name, config)
     _require_none([key for key in missing if key.startswith(f"{model.base_model_prefix}.")], name)
     return model, not missing
 
@@ -83,39 +105,48 @@ def save_backbone(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, di
     """Write the encoder of a model, without what stands on it, and its tokenizer: `AutoModel` loads the directory."""
     backbone = model.base_model
     assert isinstance(backbone, PreTrainedModel)
+    save_checkpoint(backbone, tokenizer, directory)
+
+
+def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, directory: Path) -> None:
+    """Write config.json, model.safetensors and the tokenizer's files, for whoever the umask lets read them."""
     with quiet():
-        backbone.save_pretrained(directory)
+        model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
+    share(*directory.glob("*.safetensors"))
 
 
 def build_backbone(config: PretrainedConfig) -> PreTrainedModel:
     """An encoder of this shape with fresh weights: fp32, no pooler."""
-    with quiet():
-        backbone: PreTrainedModel = AutoModel.from_config(copy.deepcopy(config), dtype=torch.float32)
+    with guarded("encoder", config), quiet():
+        kind = encoder_kind(config)
+        backbone: PreTrainedModel = kind.from_config(settled(copy.deepcopy(config)), dtype=torch.float32)
     return _stripped(backbone)
 
 
 def build_classifier(config: PretrainedConfig, tags: tuple[str, ...]) -> PreTrainedModel:
     """A token classifier of this shape with fresh weights and these tags, fp32."""
-    config = copy.deepcopy(config)
-    config.id2label = dict(enumerate(tags))
-    config.label2id = {tag: index for index, tag in enumerate(tags)}
-    try:
-        with quiet():
-            model: PreTrainedModel = AutoModelForTokenClassification.from_config(config, dtype=torch.float32)
-    except ValueError:
-        raise ConfigError(
-            f"transformers has no token classifier for {config.model_type}; choose another encoder"
-        ) from None
+    if not has_token_classifier(config):
+        raise ConfigError(f"transformers has no token classifier for {config.model_type}; {ADVICE}")
+    config = _with_tags(config, tags)
+    with guarded("encoder", config), quiet():
+        model: PreTrainedModel = AutoModelForTokenClassification.from_config(config, dtype=torch.float32)
     return model
 
 
 def load_classifier(directory: Path) -> PreTrainedModel:
     """The token classifier of a directory: fp32, evaluation mode. Raises ConfigError where weights do not fit it."""
-    model, missing = _load(AutoModelForTokenClassification, directory)
+    model, missing = _load(AutoModelForTokenClassification, directory, load_backbone_config(directory))
     _require_none(missing, directory)
     model.eval()
     return model
+
+
+def load_weights_of(names: Collection[str], name: str | Path, config: PretrainedConfig) -> dict[str, Tensor]:
+    """The weights of these names of a checkpoint, read as a token classifier; none where it lacks one of them."""
+    model, missing = _load(AutoModelForTokenClassification, name, config, lenient=True)
+    state = model.state_dict()
+    return {} if set(names) & set(missing) else {key: state[key] for key in names}
 
 
 def load_tokenizer(name: str | Path) -> PreTrainedTokenizerFast:
@@ -140,10 +171,13 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerFast:
 
 def check_vocabulary(backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: str | Path) -> None:
     """Raises ConfigError where the tokenizer knows pieces that the encoder has no vector for."""
-    rows = embedding_of(backbone).weight.shape[0]
-    if max(tokenizer.get_vocab().values()) >= rows:
+    table = _embedding(backbone).weight
+    if not isinstance(table, Tensor):
+        raise _no_embedding(backbone)
+    if max(tokenizer.get_vocab().values()) >= len(table):
         raise ConfigError(
-            f"{name}: its tokenizer has {len(tokenizer)} pieces, its encoder only {rows}; they do not belong together"
+            f"{name}: its tokenizer has {len(tokenizer)} pieces, its encoder only {len(table)}; "
+            "they do not belong together"
         )
 
 
@@ -159,28 +193,49 @@ def position_limit(config: PretrainedConfig) -> int | None:
 
 
 def embedding_of(backbone: PreTrainedModel) -> nn.Embedding:
-    embedding = backbone.get_input_embeddings()
+    embedding = _embedding(backbone)
     if not isinstance(embedding, nn.Embedding):
-        found = type(embedding).__name__
-        raise ConfigError(f"{type(backbone).__name__}: expected an embedding of pieces, found {found}")
+        raise _no_embedding(backbone)
     return embedding
 
 
+def _embedding(backbone: PreTrainedModel) -> nn.Module:
+    try:
+        embedding = backbone.get_input_embeddings()
+    except NotImplementedError:
+        raise _no_embedding(backbone) from None
+    if not isinstance(embedding, nn.Module):
+        raise _no_embedding(backbone)
+    return embedding
+
+
+def _no_embedding(backbone: PreTrainedModel) -> ConfigError:
+    kind = backbone.config.model_type
+    return ConfigError(f"the architecture {kind} of transformers has no embedding of pieces; {ADVICE}")
+
+
 def layers_of(backbone: nn.Module) -> nn.ModuleList:
-    """The transformer layers, lowest first: the longest module list that lies in no other."""
+    """The transformer layers, lowest first: the module list of as many as the configuration says, or the longest."""
+    lists = list(layer_lists(backbone).values())
+    if not lists:
+        raise ConfigError(f"{type(backbone).__name__}: no list of layers found; {ADVICE}")
+    number = getattr(backbone.config, "num_hidden_layers", 0) if isinstance(backbone, PreTrainedModel) else 0
+    return next((each for each in lists if len(each) == number), max(lists, key=len))
+
+
+def layer_lists(backbone: nn.Module) -> dict[str, nn.ModuleList]:
+    """The module lists that lie in no other, by name."""
     lists: dict[str, nn.ModuleList] = {}
     for name, module in backbone.named_modules():
         if isinstance(module, nn.ModuleList) and not any(name.startswith(f"{outer}.") for outer in lists):
             lists[name] = module
-    if not lists:
-        raise ConfigError(f"{type(backbone).__name__}: no list of layers found; this encoder is not supported")
-    return max(lists.values(), key=len)
+    return lists
 
 
 def _stripped(backbone: PreTrainedModel) -> PreTrainedModel:
-    """Without the pooler, which no tagger uses and which would get no gradient."""
+    """Without the pooler, which no tagger uses and which would get no gradient; some call it all the same."""
     if getattr(backbone, "pooler", None) is not None:
-        setattr(backbone, "pooler", None)  # noqa: B010 (declared as a module that is always there)
+        setattr(backbone, "pooler", nn.Identity())  # noqa: B010 (declared as a module that is always there)
     backbone.eval()
     return backbone
 
@@ -205,9 +260,21 @@ def _located(name: str | Path) -> str | Path:
     return text
 
 
-def _load(kind: Any, name: str | Path) -> tuple[PreTrainedModel, list[str]]:
-    """The model of a checkpoint, fp32, and the names of its weights that the checkpoint lacks."""
-    config, where = load_backbone_config(name), _located(name)
+def _with_tags(config: PretrainedConfig, tags: tuple[str, ...]) -> PretrainedConfig:
+    config = settled(copy.deepcopy(config))
+    config.id2label = dict(enumerate(tags))
+    config.label2id = {tag: index for index, tag in enumerate(tags)}
+    return config
+
+
+def _load(
+    kind: Any, name: str | Path, config: PretrainedConfig, *, lenient: bool = False
+) -> tuple[PreTrainedModel, list[str]]:
+    """The model of a checkpoint, fp32, and the names of its weights that the checkpoint lacks.
+
+    lenient: a weight of another shape is left at random, instead of an error.
+    """
+    where = _located(name)
     if isinstance(where, Path) and not any(where.glob("*.safetensors")):
         pickles = [name for name in PICKLES if (where / name).exists()]
         if pickles:
@@ -216,13 +283,14 @@ def _load(kind: Any, name: str | Path) -> tuple[PreTrainedModel, list[str]]:
                 "convert it to model.safetensors (load and save_pretrained, where you trust it)"
             )
         raise ConfigError(f"{where}: no model.safetensors in this directory")
-    with _explained(name):
+    with guarded(str(name), config), _explained(name):
         model, report = kind.from_pretrained(
             where,
             config=config,
             trust_remote_code=False,
             use_safetensors=True,
             dtype=torch.float32,
+            ignore_mismatched_sizes=lenient,
             output_loading_info=True,
         )
     return model, sorted(report["missing_keys"])
@@ -256,15 +324,20 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def _explained(name: str | Path) -> Iterator[None]:
-    """Turns what transformers raises over a checkpoint into a ConfigError."""
+    """Turns what transformers raises over a checkpoint into a ConfigError; the hub is asked for an id alone."""
+    on_hub = isinstance(_located(name), str)
     try:
-        with quiet():
+        with quiet(), cache_where_unreachable() if on_hub else nullcontext(True) as online:
             yield
     except SafetensorError as error:
         raise ConfigError(f"{name}: model.safetensors is damaged ({error}); get it again") from None
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        if on_hub and not online:
+            raise ConfigError(
+                f"{name}: could not be loaded: {unreachable()} and its cache lacks it; {offline_advice()}"
+            ) from None
         reason = " ".join(str(error).split())[:300].rstrip(".")
         raise ConfigError(
-            f"{name}: could not be loaded: {reason}. Expected an id that the Hugging Face hub or its cache "
-            "has (offline: the cache only; HF_HUB_OFFLINE=1 saves its retries), or a directory"
+            f"{name}: could not be loaded: {reason}. Expected an id that the Hugging Face hub or its cache has, or a "
+            "directory"
         ) from None

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from ner_distill.nn.encoders.architectures import states_of
 from ner_distill.nn.encoders.base import Encoder
 from ner_distill.nn.encoders.huggingface import embedding_of, layers_of
 
@@ -52,14 +53,10 @@ class PretrainedEncoder(Encoder):
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """Keys as `PieceFeaturizer.collate` gives them."""
-        output = self.backbone(
-            input_ids=inputs["pieces"], attention_mask=inputs["piece_mask"], output_hidden_states=self.mix is not None
-        )
-        if self.mix is None:
-            vectors = self._pool(output.last_hidden_state, inputs)
-        else:
-            top = output.hidden_states[-len(self.mix.bias) :]
-            vectors = self.mix(torch.stack([self._pool(states, inputs) for states in top]))
+        layers = 0 if self.mix is None else len(self.mix.bias)
+        states = states_of(self.backbone, inputs["pieces"], inputs["piece_mask"], layers=layers)
+        pooled = [self._pool(each, inputs) for each in states]
+        vectors = pooled[0] if self.mix is None else self.mix(torch.stack(pooled))
         return vectors.masked_fill(~inputs["mask"][..., None], 0.0)
 
     def _pool(self, states: Tensor, inputs: dict[str, Tensor]) -> Tensor:

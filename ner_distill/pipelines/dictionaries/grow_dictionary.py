@@ -61,7 +61,8 @@ def grow_dictionary(options: GrowOptions, reporter: Reporter | None = None) -> G
     dictionaries, _ = Dictionaries.read(files, unit=unit)
     tagger = run.tagger.to(best_device())
     text, format = list(options.text), options.format
-    sentences = said_where_cut(read_raw(text, format=format, unit=unit), model, cutting, reporter)
+    sentences = read_raw(text, format=format, unit=unit, word_column=options.word_column, say=reporter.info)
+    sentences = said_where_cut(sentences, model, cutting, reporter)
     found: dict[str, Counter[str]] = {}
     with reporter.progress("searching", total=count_sentences(text, format=format), unit="sentences") as progress:
         for sentence, spans in predict_sentences(tagger, run.featurizer, run.info.tagset, sentences):

@@ -90,7 +90,7 @@ def grow_rounds(config: TeacherConfig, options: GrowOptions, reporter: Reporter 
         resumable([*options.text, *options.dev])
     # only now: whatever was wrong with the input, nothing has been made or replaced
     settled = {"min_count": options.min_count, "format": options.format}
-    settled |= {"unit": options.unit} if options.changed("unit") else {}
+    settled |= {name: getattr(options, name) for name in ("unit", "word_column") if options.changed(name)}
     record = RoundsRecord(GROWING, config, settled, inputs)
     open_directory(GROWING, options.out, record, resume=options.resume, overwrite=options.overwrite)
     growing = _Growing(config, options, unit, development, reporter)
@@ -130,7 +130,12 @@ class _Growing:
         labelled = directory / "labelled.jsonl"
         if not labelled.exists():
             labels = LabelDictionaryOptions(
-                dictionary=options.dictionary, text=options.text, out=labelled, unit=self.unit, format=options.format
+                dictionary=options.dictionary,
+                text=options.text,
+                out=labelled,
+                unit=self.unit,
+                format=options.format,
+                word_column=options.word_column,
             )
             label_dictionary(labels, self.reporter)
         teacher = TeacherOptions(train=[labelled], dev=options.dev, out=directory / "teacher")
@@ -196,11 +201,11 @@ def _read(config: TeacherConfig, options: GrowOptions, lists: dict[str, list[Pat
     if info and model:
         unit = cutting_for(model, info, options.unit, quiet).unit
     else:
-        unit = unit_of_raw(text, options.format, options.unit)
+        unit = unit_of_raw(text, options.format, options.unit, options.word_column)
     development = read_development(options.dev, Cutting(unit), labels, ReadOptions(), quiet)
     dictionaries, _ = Dictionaries.read(lists, unit=unit)
     missing = set(lists)
-    for sentence in read_raw(list(text), format=options.format, unit=unit):
+    for sentence in read_raw(list(text), format=options.format, unit=unit, word_column=options.word_column):
         missing.difference_update(span.label for span in dictionaries.find(sentence.words).spans)
         if not missing:
             return unit, development

@@ -51,10 +51,10 @@ def label_dictionary(options: LabelDictionaryOptions, reporter: Reporter | None 
     """
     reporter, text, format = reporter or Reporter(), list(options.text), options.format
     files = parse_dictionaries(options.dictionary)
-    unit = unit_of_raw(text, format, options.unit)
+    unit = unit_of_raw(text, format, options.unit, options.word_column)
     dictionaries = _read_dictionaries(files, unit, options, reporter)
     matched = Matched(forms={label: Counter() for label in files})
-    sentences = read_raw(text, format=format, unit=unit)
+    sentences = read_raw(text, format=format, unit=unit, word_column=options.word_column, say=reporter.info)
     with reporter.progress("labelling", total=count_sentences(text, format=format), unit="sentences") as progress:
 
         def labelled() -> Iterator[Sentence]:

@@ -59,7 +59,9 @@ def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = 
     labeller = Labeller(teachers, options, seed=seed)
     cutting = cutting_for(paths[0], teachers[0].info, options.unit, reporter)
     header = _header(paths, teachers, labeller, options, cutting.unit)
-    stream: Iterator[Sentence] = read_raw(text, format=options.format, unit=header.unit)
+    stream: Iterator[Sentence] = read_raw(
+        text, format=options.format, unit=header.unit, word_column=options.word_column, say=reporter.info
+    )
     stream = said_where_cut(stream, paths[0], cutting, reporter)
     first = next(stream, None)
     if first is None:
@@ -150,6 +152,7 @@ def _header(
         "seed": labeller.seed,
         "format": options.format,
         "limit": options.limit,
+        **({} if options.word_column is None else {"word_column": options.word_column}),
         # a and b of the teachers' similarity, the mean of several: the student's γ compares with them
         "similarity_scale": fmean(similarity.scale.item() for similarity in similarities) if similarities else 1.0,
         "similarity_shift": fmean(similarity.shift.item() for similarity in similarities) if similarities else 0.0,

@@ -108,7 +108,7 @@ def pretrain(config: PretrainConfig, options: PretrainOptions, reporter: Reporte
     start = encoder.start if isinstance(encoder, ScratchEncoderConfig) else encoder.name
     if start and Path(start).expanduser().resolve() == options.out.resolve():
         raise ConfigError(f"`out` {options.out}: is what the training begins at; choose another directory")
-    unit = unit_of_raw(options.text, options.format, options.unit)
+    unit = unit_of_raw(options.text, options.format, options.unit, options.word_column)
     inputs = {"text": fingerprints(options.text), "mask.lexicon": fingerprints(config.mask.lexicon)}
     record = PretrainRecord(config, unit, inputs)
     if session.finished(record):
@@ -170,7 +170,8 @@ def _text(options: PretrainOptions, unit: Unit, longest: int, session: Session) 
         with session.reporter.progress("reading", total=total, unit="sentences") as progress:
 
             def words() -> Iterator[tuple[str, ...]]:
-                for sentence in read_raw(list(options.text), format=format, unit=unit):
+                column, say = options.word_column, session.reporter.info
+                for sentence in read_raw(list(options.text), format=format, unit=unit, word_column=column, say=say):
                     yield from (
                         sentence.words[first : first + longest] for first in range(0, len(sentence.words), longest)
                     )

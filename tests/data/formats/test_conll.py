@@ -49,7 +49,7 @@ def test_conll_comments_are_skipped_and_name_the_sentence(write: Write) -> None:
 
 
 def test_conll_tag_column_is_chosen(write: Write) -> None:
-    corpus = read_corpus([write("a.conll", "EU B-ORG B-NP\nsays O B-VP\n")], tag_column=1)
+    corpus = read_corpus([write("a.conll", "EU B-ORG B-NP\nsays O B-VP\n")], tag_column=[1])
     assert corpus.sentences[0].spans == (Span(0, 1, "ORG"),)
 
 
@@ -70,8 +70,8 @@ def test_conll_names_file_and_line_of_short_row(write: Write) -> None:
 
 
 def test_conll_without_that_tag_column_is_an_error(write: Write) -> None:
-    with pytest.raises(DataError, match=r"a\.conll:1: `tag_column` 5: expected 1 to 1 .* found 2 columns"):
-        read_corpus([write("a.conll", "EU B-ORG\n")], tag_column=5)
+    with pytest.raises(DataError, match=r"a\.conll:1: `tag_column` 5: expected 0 to 1 .* found 2 columns"):
+        read_corpus([write("a.conll", "EU B-ORG\n")], tag_column=[5])
 
 
 def test_conll_of_bare_words_is_an_error_as_training_data(write: Write) -> None:

@@ -18,6 +18,7 @@ TAGS: dict[Scheme, str] = {
     "iob2": "B-LOC B-LOC I-LOC B-PER I-PER I-PER O B-LOC",
     "bioes": "S-LOC B-LOC E-LOC B-PER I-PER E-PER O S-LOC",
     "bmes": "S-LOC B-LOC E-LOC B-PER M-PER E-PER O S-LOC",
+    "bilou": "U-LOC B-LOC L-LOC B-PER I-PER L-PER O U-LOC",
 }
 
 

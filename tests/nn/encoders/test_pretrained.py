@@ -323,9 +323,21 @@ def test_code_of_a_checkpoint_is_not_run(tmp_path: Path) -> None:
         _hf.load_backbone(tmp_path)
 
 
-def test_decoders_are_refused(tmp_path: Path) -> None:
-    transformers.T5Config(num_layers=1).save_pretrained(tmp_path)
-    with pytest.raises(ConfigError, match="t5 is not an encoder"):
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (transformers.GPT2Config(), "gpt2 is no encoder: it reads each word without those after it"),
+        (transformers.BertConfig(is_decoder=True), "bert is no encoder"),
+        (transformers.BartConfig(), "bart is an encoder with a decoder"),
+        (transformers.CLIPConfig(), "clip is made of several models"),
+    ],
+    ids=lambda each: getattr(each, "model_type", ""),
+)
+def test_what_is_no_encoder_is_refused_before_its_weights_are_read(
+    config: transformers.PretrainedConfig, message: str, tmp_path: Path
+) -> None:
+    config.save_pretrained(tmp_path)
+    with pytest.raises(ConfigError, match=message):
         _hf.load_backbone(tmp_path)
 
 

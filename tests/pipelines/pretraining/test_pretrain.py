@@ -362,11 +362,11 @@ def tensors(out: Path) -> dict[str, torch.Tensor]:
     return load_file(out / "model.safetensors")
 
 
-@pytest.mark.parametrize("steps", [1, 6])
+@pytest.mark.parametrize(("steps", "average"), [(1, "optim.swa=true"), (6, "optim.swa=true"), (6, "optim.ema=0.9")])
 def test_a_killed_pretraining_goes_on_to_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int, average: str
 ) -> None:
-    raw, settings = text(tmp_path / "raw.txt", 50), (*TINY, "optim.swa=true", "optim.checkpoint_minutes=1e-9")
+    raw, settings = text(tmp_path / "raw.txt", 50), (*TINY, average, "optim.checkpoint_minutes=1e-9")
     run(raw, tmp_path / "whole", *settings[:-1])
     with monkeypatch.context() as patched:
         stop_at(patched, steps)

@@ -1,0 +1,113 @@
+"""What single architectures of transformers need, and the guard around all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_MASKED_LM_MAPPING,
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
+    MODEL_FOR_TEXT_ENCODING_MAPPING,
+    MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING,
+    MODEL_MAPPING,
+    AutoModel,
+    AutoModelForTextEncoding,
+    PretrainedConfig,
+    PreTrainedModel,
+)
+
+from ner_distill.errors import ConfigError, NerDistillError
+
+ADVICE = "choose another encoder (docs/pretrained.md lists those that work)"
+LIKE_A_DECODER = "is no encoder: it reads each word without those after it, as decoders do"
+# What stands at padding pieces reaches those beside it, whatever the mask says (XLNet: which takes no bool mask): rows
+# of one length are read together, without padding.
+UNPADDED = frozenset(["convbert", "fnet", "funnel", "xlnet"])
+# Trained to guess the next piece like decoders, and yet each piece sees all others.
+BOTH_WAYS = frozenset(["xlnet"])
+# A value for each layer.
+PER_LAYER = ("attention_window", "layer_types", "mlp_layer_types")
+
+
+@contextmanager
+def guarded(what: str, config: PretrainedConfig) -> Iterator[None]:
+    """Turns whatever an architecture raises while it is built, loaded, copied or tried into a ConfigError.
+
+    what: the beginning of the message: the checkpoint or the setting.
+    """
+    try:
+        yield
+    except (NerDistillError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # the code of a hundred architectures raises whatever Python has
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = f"{type(error).__name__}: {' '.join(lines)[:200]}".rstrip(". :")
+        raise ConfigError(
+            f"{what}: the architecture {config.model_type} of transformers cannot be used here ({reason}); {ADVICE}"
+        ) from error
+
+
+def settled(config: PretrainedConfig) -> PretrainedConfig:
+    """The configuration with what we decide about it; changed in place.
+
+    BigBird reads in full attention: its sparse one needs hundreds of pieces, and changes the model where it gets fewer.
+    """
+    if config.model_type == "big_bird":
+        config.attention_type = "original_full"
+    return config
+
+
+def encoder_kind(config: PretrainedConfig) -> Any:
+    """The class of transformers that makes an encoder of this configuration: of T5's family its encoder alone.
+
+    Raises ConfigError where there is none.
+    """
+    kind = type(config)
+    if kind in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING and kind in MODEL_FOR_TEXT_ENCODING_MAPPING:
+        return AutoModelForTextEncoding
+    if kind not in MODEL_MAPPING:
+        raise ConfigError(f"transformers has no encoder for the architecture {config.model_type}; {ADVICE}")
+    return AutoModel
+
+
+def require_encoder(name: object, config: PretrainedConfig) -> None:
+    """Raises ConfigError for what is no encoder of text, before its weights are fetched. The trial sees the rest."""
+    if config.get_text_config() is not config:
+        raise ConfigError(f"{name}: {config.model_type} is made of several models, such as text and images; {ADVICE}")
+    kind = type(config)
+    both_ways = config.model_type in BOTH_WAYS or not getattr(config, "is_causal", True)
+    decoder = kind in MODEL_FOR_CAUSAL_LM_MAPPING and kind not in MODEL_FOR_MASKED_LM_MAPPING and not both_ways
+    if decoder or getattr(config, "is_decoder", False):
+        raise ConfigError(f"{name}: {config.model_type} {LIKE_A_DECODER}; {ADVICE}")
+
+
+def has_token_classifier(config: PretrainedConfig) -> bool:
+    return type(config) in MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING
+
+
+def states_of(backbone: PreTrainedModel, pieces: Tensor, mask: Tensor, *, layers: int = 0) -> list[Tensor]:
+    """The states (rows, pieces, dim) of the last layer, or with `layers` of the last so many.
+
+    pieces: (rows, pieces) long; mask: (rows, pieces) bool, True = not padding, which stands at the end of a row.
+    """
+    if backbone.config.model_type not in UNPADDED:
+        return _states(backbone(input_ids=pieces, attention_mask=mask, output_hidden_states=layers > 0), layers)
+    lengths = mask.sum(dim=1)
+    found: list[Tensor] = []
+    for length in lengths.unique().tolist():
+        rows = (lengths == length).nonzero()[:, 0]
+        states = _states(backbone(input_ids=pieces[rows, :length], output_hidden_states=layers > 0), layers)
+        if not found:
+            found = [each.new_zeros(*pieces.shape, each.shape[-1]) for each in states]
+        padded = [nn.functional.pad(each, (0, 0, 0, pieces.shape[1] - length)) for each in states]
+        found = [whole.index_copy(0, rows, part) for whole, part in zip(found, padded, strict=True)]
+    return found
+
+
+def _states(output: Any, layers: int) -> list[Tensor]:
+    return list(output.hidden_states[-layers:]) if layers else [output.last_hidden_state]

@@ -1,0 +1,88 @@
+"""Trying an encoder before it is trained: what it cannot do is said before an epoch is spent on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ner_distill.errors import ConfigError
+from ner_distill.nn.encoders.architectures import ADVICE, LIKE_A_DECODER, guarded
+from ner_distill.nn.encoders.pretrained import PretrainedEncoder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+CLOSE = 1e-3  # of the largest number: what other shapes of a batch may change by rounding
+
+
+@dataclass(frozen=True)
+class TrialInputs:
+    """Batches to try an encoder with, as its featurizer collates them.
+
+    full: a sentence as long as the encoder may get. pair: a sentence of a few words and one of fewer.
+    second: the shorter sentence of `pair` alone. other_end: `pair` with other words in the longer one's second half.
+    """
+
+    full: dict[str, Tensor]
+    pair: dict[str, Tensor]
+    second: dict[str, Tensor]
+    other_end: dict[str, Tensor]
+
+
+def try_encoder(name: str, encoder: PretrainedEncoder, inputs: TrialInputs) -> None:
+    """Raises ConfigError where the encoder fails, is none, or depends on what else is in a batch.
+
+    name: of the checkpoint. The encoder stays in evaluation mode, without gradients; no random number is drawn.
+    """
+    config = encoder.backbone.config
+    with guarded(name, config):
+        with torch.no_grad():
+            shape = encoder(inputs.full).shape
+            pair, second, other = (encoder(each) for each in (inputs.pair, inputs.second, inputs.other_end))
+        _try_training(encoder, inputs.pair)
+    if shape[-1] != encoder.dim or not pair.isfinite().all():
+        raise ConfigError(f"{name}: {config.model_type} gives no vector of {encoder.dim} numbers a piece; {ADVICE}")
+    if not _close(pair[1, : second.shape[1]], second[0]):
+        raise ConfigError(
+            f"{name}: {config.model_type} gives a sentence other vectors beside a longer one, whatever its mask says; "
+            f"{ADVICE}"
+        )
+    half = pair.shape[1] // 2
+    if torch.equal(pair[0, :half], other[0, :half]):
+        raise ConfigError(f"{name}: {config.model_type} {LIKE_A_DECODER}; {ADVICE}")
+
+
+def try_classifier(
+    name: str,
+    model: PreTrainedModel,
+    encoder: PretrainedEncoder,
+    logits: Callable[[Tensor], Tensor],
+    inputs: TrialInputs,
+) -> None:
+    """Raises ConfigError where a token classifier says something else than `logits` of our encoder's vectors."""
+    for batch in (inputs.pair, inputs.second):
+        with guarded(name, model.config), torch.no_grad():
+            answer = model(input_ids=batch["pieces"], attention_mask=batch["piece_mask"].long()).logits
+            theirs, ours = answer.flatten(0, 1)[batch["word_piece"]], logits(encoder(batch))
+        if batch is inputs.second and not _close(ours[batch["mask"]], theirs[batch["mask"]]):
+            raise ConfigError(
+                f"{name}: {type(model).__name__} computes its tags in another way than by a classifier of each piece "
+                f"after the encoder; a student in the Hugging Face format cannot have this architecture; {ADVICE}"
+            )
+
+
+def _try_training(encoder: PretrainedEncoder, inputs: dict[str, Tensor]) -> None:
+    """A step forward and back in training mode, of which nothing is kept."""
+    with torch.random.fork_rng(devices=[]):
+        encoder.train()
+        encoder(inputs).sum().backward()
+    encoder.eval()
+    encoder.zero_grad(set_to_none=True)
+
+
+def _close(found: Tensor, expected: Tensor) -> bool:
+    return bool((found - expected).abs().max() <= CLOSE * expected.abs().max())
