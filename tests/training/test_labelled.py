@@ -143,7 +143,12 @@ def test_masked_entities_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def _long(words: int) -> Sentence:
     """An entity of two words at every third word."""
     spans = tuple(Span(start, start + 2, ("PER", "LOC")[start % 2]) for start in range(1, words - 1, 3))
-    return Sentence("long", tuple(f"w{number}" for number in range(words)), spans)
+    return Sentence("long", _words(words), spans)
+
+
+def _words(number: int) -> tuple[str, ...]:
+    """So many different words; digits would all be the same."""
+    return tuple(f"{chr(97 + index // 26)}{chr(97 + index % 26)}" for index in range(number))
 
 
 def _in_rows(sentence: Sentence, max_words: int) -> LabelledData:
@@ -171,11 +176,11 @@ def test_every_word_and_every_entity_of_a_long_sentence_counts_in_one_row(max_wo
 
 
 def test_an_entity_longer_than_two_windows_share_counts_in_none() -> None:
-    sentence = Sentence("long", tuple(f"w{number}" for number in range(12)), (Span(2, 11, "PER"),))
+    sentence = Sentence("long", _words(12), (Span(2, 11, "PER"),))
     data = _in_rows(sentence, 4)
     batch = data.load(range(1, len(data.features)), 0)
     words = data.featurizer.vocabs["words"]
-    assert {*batch.inputs["words"][batch.kept].tolist()} == {words.id(word) for word in ("w0", "w1", "w11")}
+    assert {*batch.inputs["words"][batch.kept].tolist()} == {words.id(word) for word in ("aa", "ab", "al")}
     assert data.partly_kept == 1
 
 
