@@ -84,11 +84,13 @@ class LabelledData:
         self.spans = [_inside(places[index], one) for index, one in rows]
         self.weights = None if self.weights is None else [self.weights[index] for index, _ in rows]
         self.keep = []
+        cut: set[tuple[int, ...]] = set()
         for index, one in rows:
             words = enumerate(keep[index][one.start : one.end], one.start)
             taken = [kept and one.take_start <= word < one.take_end for word, kept in words]
-            self.partly_kept += _drop_cut(taken, places[index], one)
+            cut |= {(index, *place) for place in _drop_cut(taken, places[index], one)}
             self.keep.append(tuple(taken))
+        self.partly_kept += len(cut)
 
     def plan(self, epoch: int) -> list[list[int]]:
         batches = plan_batches(self.sizes, budget=self.budget, seed=self.seed, epoch=epoch)
@@ -130,21 +132,19 @@ def _inside(places: npt.NDArray[np.int64], window: Window) -> npt.NDArray[np.int
     return places[whole] - np.array([window.start, window.start, 0], dtype=np.int64)
 
 
-def _drop_cut(keep: list[bool], places: npt.NDArray[np.int64], window: Window) -> int:
-    """Set `keep` of a window's words to False in every entity of which it does not keep all; how many these are.
+def _drop_cut(keep: list[bool], places: npt.NDArray[np.int64], window: Window) -> list[tuple[int, ...]]:
+    """Set `keep` of a window's words to False in every entity that a border cuts; those of them that were kept.
 
-    places: of the whole sentence. An entity that is kept by no word is not counted.
+    places: of the whole sentence.
     """
     near = places[(places[:, 0] < window.end) & (places[:, 1] > window.start)]
-    cut = [
-        (max(start, window.start) - window.start, min(end, window.end) - window.start)
-        for start, end, _ in near.tolist()
-        if start < window.take_start < end or start < window.take_end < end
-    ]
-    dropped = 0
-    for start, end in cut:
-        dropped += any(keep[start:end])
-        keep[start:end] = [False] * (end - start)
+    dropped = []
+    for start, end, label in near.tolist():
+        if start < window.take_start < end or start < window.take_end < end:
+            own = slice(max(start - window.start, 0), min(end, window.end) - window.start)
+            if any(keep[own]):
+                dropped.append((start, end, label))
+            keep[own] = [False] * (own.stop - own.start)
     return dropped
 
 
