@@ -1,7 +1,12 @@
-"""Kills `ner-distill label-unlabeled` at random moments and resumes it: `python -m benchmarks.kills [--kills 10]`.
+"""Kills commands at random moments and goes on with them: `python -m benchmarks.kills [JOB ...] [--kills 200]`.
 
-After the last kill it runs to the end; the store must hold the rows and pairs of a run that nobody killed, each once.
-Exit status 1 where it does not. A run that ends before it is killed is checked too and begun again.
+JOB: training, labelling, voting, comparing (default: all). Each is first run to the end; then it is begun and killed
+(SIGKILL) again and again, each time gone on with as its messages tell a user to. Whenever it ends, what it wrote must
+be what the undisturbed run wrote: weights, rows, votes, figures (times aside), nothing missing or half written.
+Exit status 1 where it is not.
+
+Commands run in forks of this process, which has the libraries loaded, so that a kill seldom falls into their loading;
+processes that a command starts itself are started as ever.
 """
 
 from __future__ import annotations
@@ -9,117 +14,161 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
+
+import torch
 
 from benchmarks import common
-from ner_distill.data.store.store import SoftLabelStore
+from ner_distill import cli
+from tests.witness.hashing import hashes_below
+
+JOBS = ("training", "labelling", "voting", "comparing")
+SMALL = ("encoder.hidden=32", "encoder.heads=2", "encoder.word_dim=16", "encoder.char_filters=8")
 
 
-class Labelling:
-    """The command, with its store."""
+@dataclass
+class Job:
+    """A command, without what says where it writes and that it goes on; `counts` is how its runs ended."""
 
-    def __init__(self, teacher: Path, text: Path, store: Path, *, shard_size: int, threads: int) -> None:
-        self.store = store
-        command = [sys.executable, "-m", "ner_distill.cli", "label-unlabeled", "--teacher", teacher, "--text", text]
-        self.command = [*map(str, command), "--shard-size", str(shard_size), "--out", str(store), "--resume"]
-        self.environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    name: str
+    command: Sequence[str]
+    counts: Counter[str] = field(default_factory=Counter)
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """A process that labels or goes on labelling."""
-        silent = subprocess.DEVNULL
-        return subprocess.Popen(self.command, env=self.environment, stdout=silent, stderr=silent)
-
-    def kill(self, *, shards: int, seconds: float) -> bool:
-        """Start, wait for so many new shards, then for the seconds, then SIGKILL. False: it ended before."""
-        goal, process = self.shards() + shards, self.start()
-        while process.poll() is None and self.shards() < goal:
-            time.sleep(0.005)
-        try:
-            process.wait(timeout=seconds)
-            return False
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return process.wait() != 0
-
-    def finish(self) -> tuple[float, float]:
-        """Run to the end: seconds until the store began, seconds in all."""
-        began = time.perf_counter()
-        process, first = self.start(), 0.0
-        while process.poll() is None:
-            first = first or (time.perf_counter() - began if (self.store / "manifest.json").exists() else 0.0)
-            time.sleep(0.01)
-        if process.returncode:
-            raise SystemExit(f"{' '.join(self.command)}: exit status {process.returncode}")
-        return first, time.perf_counter() - began
-
-    def shards(self) -> int:
-        """Whole shards of the store."""
-        return len(list(self.store.glob("part-*.parquet")))
+    def attempt(self, out: Path, seconds: float) -> int | None:
+        """Go on, or begin where there is nothing to go on with, as the messages say, and kill it after the seconds."""
+        command = [*self.command, "--out", str(out)]
+        for options in (["--resume"], []):
+            status = run([*command, *options], log_of(out), seconds=seconds)
+            if status != 2:
+                return status
+        self.counts["NEITHER RESUMED NOR BEGUN"] += 1
+        return 2
 
 
-def rows_of(path: Path) -> list[tuple[object, ...]]:
-    """Everything that the store says, block by block and row by row."""
-    store = SoftLabelStore.open(path, verify=True)
-    rows: list[tuple[object, ...]] = []
-    for position in range(len(store.manifest.shards)):
-        for block in store.read_shard(position):
-            rows += [(row.id, row.words, row.probs.tobytes(), row.keep.tobytes()) for row in block.rows]
-            rows.append((None, block.pairs.tobytes(), block.similarity.tobytes()))
-    return rows
+def run(command: Sequence[str], log: Path, *, seconds: float | None = None) -> int | None:
+    """Run a command in a fork; after so many seconds kill it. Returns its exit status, None where it was killed."""
+    sys.stdout.flush()
+    number = os.fork() or _command(command, log)
+    began = time.monotonic()
+    while seconds is None or time.monotonic() - began < seconds:
+        ended, status = os.waitpid(number, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.005)
+    os.kill(number, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
+    return None if status == -signal.SIGKILL else status
 
 
-def same(killed: Path, whole: Path, lines: int) -> bool:
-    """Prints and returns whether both stores hold the same rows, none twice and none missing."""
-    rows, expected = rows_of(killed), rows_of(whole)
-    ids = [row[0] for row in rows if row[0] is not None]
-    good = rows == expected and len(set(ids)) == len(ids) == lines
-    print(
-        f"{len(ids):,} rows of {lines:,} lines, {len(ids) - len(set(ids))} twice; "
-        f"{'the same as' if rows == expected else 'NOT THE SAME as'} those of a run that was not killed",
-        flush=True,
-    )
-    return good
+def _command(command: Sequence[str], log: Path) -> NoReturn:
+    """Be the command, in the fork."""
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.argv = ["ner-distill", *command]
+    status = 1
+    try:
+        cli.main()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 0
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    os._exit(status)
+
+
+def log_of(out: Path) -> Path:
+    return out.with_name(f"{out.name}.log")
+
+
+def prepared(out: Path, *command: str) -> None:
+    """Run what has to be there before the killing begins."""
+    if status := run(command, log_of(out)):
+        raise SystemExit(f"{' '.join(command)}: exit status {status}: {_said(out)}")
+
+
+def campaign(job: Job, place: Path, kills: int, rng: random.Random) -> bool:
+    """Kill the job so often. Prints and returns whether every end was that of the undisturbed run."""
+    whole, killed = place / f"{job.name}-whole", place / f"{job.name}-killed"
+    began = time.monotonic()
+    prepared(whole, *job.command, "--out", str(whole))
+    total, expected = time.monotonic() - began, hashes_below(whole)
+    print(f"{job.name}: {total:.1f} s undisturbed, {len(expected)} parts to compare", flush=True)
+    while job.counts["killed"] < kills:
+        status = job.attempt(killed, rng.uniform(0, 0.8 * total))
+        if status is None:
+            job.counts["killed"] += 1
+            continue
+        if status == 0 and not _left(killed) and hashes_below(killed) == expected:
+            job.counts["ended the same"] += 1
+        else:
+            job.counts["ENDED OTHERWISE"] += 1
+            found = hashes_below(killed) if killed.is_dir() else {}
+            other = sorted(name for name in {**expected, **found} if expected.get(name) != found.get(name))
+            print(f"  status {status}; differ: {other[:8]}; left: {_left(killed)}; {_said(killed)}", flush=True)
+        shutil.rmtree(killed, ignore_errors=True)
+    print(f"{job.name}: {', '.join(f'{count} {what}' for what, count in job.counts.items())}", flush=True)
+    return not job.counts["ENDED OTHERWISE"] and not job.counts["NEITHER RESUMED NOR BEGUN"]
+
+
+def _left(directory: Path) -> list[str]:
+    """Files that were never finished."""
+    return [path.name for path in directory.rglob("*.tmp")] if directory.is_dir() else []
+
+
+def _said(out: Path) -> str:
+    lines = log_of(out).read_text("utf-8", "replace").split("\n")
+    return next((line for line in reversed(lines) if line.strip()), "")[:300]
+
+
+def jobs_in(place: Path, wanted: Sequence[str]) -> list[Job]:
+    """The jobs on a small generated sample, and a teacher for the labelling."""
+    sample = place / "sample"
+    prepared(sample, "sample", str(sample))
+    train, dev = place / "train.conll", sample / "en" / "dev.conll"
+    sentences = (sample / "en" / "train.conll").read_text("utf-8").split("\n\n")
+    train.write_text("\n\n".join(sentences[:200]) + "\n\n", "utf-8")
+    text = place / "text.txt"
+    text.write_text("\n".join(common.generated_lines(1500)) + "\n", "utf-8")
+    files = ["--train", str(train), "--dev", str(dev)]
+    small = [part for setting in SMALL for part in ("--set", setting)]
+    epochs = ["--set", "optim.epochs=3", "--set", "optim.checkpoint_minutes=0.002"]
+    teacher = place / "teacher"
+    if "labelling" in wanted:
+        prepared(teacher, "train-teacher", *files, *small, "--set", "optim.epochs=1", "--out", str(teacher))
+    label = ["label-unlabeled", "--teacher", str(teacher), "--text", str(text), "--shard-size", "100"]
+    variants = ["--variant", "plain:", "--variant", "fgm:adversarial.kind=fgm"]
+    made = [
+        Job("training", ["train-teacher", *files, *small, *epochs, "--set", "adversarial.kind=fgm"]),
+        Job("labelling", label),
+        Job("voting", ["vote-labels", *files[:2], *small, *epochs, "--folds", "2"]),
+        Job("comparing", ["compare", *files, *small, *epochs, *variants, "--seeds", "1"]),
+    ]
+    return [job for job in made if job.name in wanted]
 
 
 def main() -> None:
-    """A line per kill, then the comparison."""
+    """A line for each job when it begins, for each fault, and when it ends."""
     parser = common.arguments(__doc__)
-    parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--lines", type=int, default=8000)
-    parser.add_argument("--shard-size", type=int, default=100)
+    parser.add_argument("job", nargs="*", choices=[*JOBS, []], default=[], help=", ".join(JOBS))
+    parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=13)
     given = parser.parse_args()
-    rng = random.Random(given.seed)
+    torch.set_num_threads(1)  # a fork of a process with threads has none of them
+    os.environ["OMP_NUM_THREADS"] = "1"
+    rng, good = random.Random(given.seed), True
     with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        lines = common.lines_of(given.text, given.lines)
-        text = place / "text.txt"
-        text.write_text("\n".join(lines) + "\n", "utf-8")
-        teacher = common.scratch_teacher(place / "teacher", lines, hidden=64, heads=4)
-        sizes = {"shard_size": given.shard_size, "threads": given.threads}
-        whole = Labelling(teacher, text, place / "whole", **sizes)
-        first, total = whole.finish()
-        print(f"uninterrupted: {total:.1f} s, {first:.1f} s of them until the store began; {whole.shards()} shards")
-        killed, kills, good = Labelling(teacher, text, place / "killed", **sizes), 0, True
-        pause = 1.5 * (total - first) / given.kills
-        while kills < given.kills:
-            # One in five dies while it starts or reads what is there, the others at some point of the labelling.
-            shards, seconds = (0, rng.uniform(0, first)) if rng.random() < 0.2 else (1, rng.uniform(0, pause))
-            if killed.kill(shards=shards, seconds=seconds):
-                kills += 1
-                left = [path.name for path in killed.store.glob(".*.tmp")]
-                moment = f"{seconds:.3f} s after {'its first new shard' if shards else 'the start'}"
-                print(f"kill {kills}: {moment}; {killed.shards()} shards, half-written: {left or 'none'}", flush=True)
-                continue
-            print("finished before it was killed")
-            good &= same(killed.store, whole.store, given.lines)
-            shutil.rmtree(killed.store)
-        killed.finish()
-        good &= same(killed.store, whole.store, given.lines)
+        for job in jobs_in(Path(name), given.job or JOBS):
+            good &= campaign(job, Path(name), given.kills, rng)
     sys.exit(not good)
 
 

@@ -51,7 +51,7 @@ def common(
 def main() -> None:
     """Entry point: errors meant for the user are printed without a traceback."""
     from ner_distill.console import Reporter
-    from ner_distill.errors import NerDistillError, is_out_of_memory
+    from ner_distill.errors import NerDistillError, harmless, is_out_of_memory
     from ner_distill.options import spelled
 
     Reporter.spell = staticmethod(spelled)
@@ -63,7 +63,7 @@ def main() -> None:
     try:
         app()
     except NerDistillError as error:
-        sys.stderr.write(f"error: {spelled(str(error))}\n")
+        sys.stderr.write(f"error: {harmless(spelled(str(error)))}\n")
         sys.exit(error.exit_code)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.files import temporary_files, write_error
+from ner_distill.files import require_no_way_out, temporary_files, write_error
 
 State = Literal["absent", "begun", "finished"]
 Resume = bool | Literal["auto"]
@@ -63,6 +63,8 @@ class OutputKind:
             raise RunError(
                 f"{directory / missing[0]}: not found; there is no {self.noun} to go on with; leave `resume` out"
             )
+        if resume and directory.is_dir():
+            require_no_way_out(directory, self.noun)
         names = sorted(path.name for path in self._entries(directory))
         if resume or not names:
             return

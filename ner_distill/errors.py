@@ -7,6 +7,7 @@ them without a traceback.
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,3 +97,13 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "the data has
     known = list(known)
     close = closest(word, known)
     return f"did you mean {close}?" if close else f"{otherwise} {', '.join(known)}"
+
+
+def printable(text: str) -> bool:
+    """Returns whether a text has no control characters, which a terminal obeys, and no half surrogate pairs."""
+    return not any(unicodedata.category(char) in ("Cc", "Cs") for char in text)
+
+
+def harmless(text: str) -> str:
+    """A text as it may be shown: control characters but line ends and tabs, and half surrogates, become U+FFFD."""
+    return "".join(char if char in "\n\t" or printable(char) else "\ufffd" for char in text)

@@ -99,8 +99,30 @@ def read_json(path: Path, missing: str) -> Any:
         return json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"{path}: not found; {missing}") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise RunError(f"{path}: cannot be read as JSON ({error}); the run is damaged") from None
+
+
+def require_plain_files(directory: Path, noun: str) -> None:
+    """Raise RunError where something below a directory is neither a file nor a directory: reading it might never end.
+
+    Links count as what they lead to. noun: what such a directory is called.
+    """
+    for path in directory.rglob("*"):
+        if not (path.is_file() or path.is_dir()):
+            what = "is a link that leads nowhere" if path.is_symlink() and not path.exists() else "is no plain file"
+            raise RunError(f"{path}: {what}; a {noun} holds files only; remove it, or do not use this {noun}")
+
+
+def require_no_way_out(directory: Path, noun: str) -> None:
+    """Raise RunError where a link below a directory leads out of it: what is written there would land elsewhere."""
+    home = directory.resolve()
+    for path in directory.rglob("*"):
+        if path.is_symlink() and not path.resolve().is_relative_to(home):
+            raise RunError(
+                f"{path}: is a link that leads out of the {noun}, to {path.resolve()}; a {noun} is written inside its "
+                "directory only; put the file itself there"
+            )
 
 
 def write_error(path: Path, error: OSError, *, advice: str = "") -> NerDistillError:

@@ -19,6 +19,9 @@ Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
+Width = Annotated[int, Field(ge=1, le=65_536)]
+Depth = Annotated[int, Field(ge=1, le=1_000)]
+"""Of layers, heads, masks. Bounds of both keep a folder from a stranger from taking all memory or time."""
 Weight = Annotated[float, Field(ge=0.0)]
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what numpy and torch both take
@@ -83,7 +86,7 @@ class EncoderConfig(Section):
 
     name: str
     dropout: Dropout = key(0.2, "dropout inside the layers (scratch; FLAT over a pretrained encoder)")
-    max_pieces: Annotated[int, Field(ge=8)] = key(
+    max_pieces: Annotated[int, Field(ge=8, le=100_000)] = key(
         512, "longer sentences are read in overlapping windows of so many pieces (scratch: words)"
     )
 
@@ -93,13 +96,13 @@ class ScratchEncoderConfig(EncoderConfig):
 
     name: Literal["scratch"] = "scratch"
     start: str = key("", "directory of pretrain with starting weights and vocabulary; encoder.name may say it")
-    layers: Count = key(1, "transformer layers")
-    hidden: Count = key(160, "width of the vectors")
-    heads: Count = key(8, "attention heads; must divide hidden")
-    word_dim: Count = key(64, "width of word embeddings")
-    bigram_dim: Count = key(64, "width of character-bigram embeddings (Chinese)")
+    layers: Depth = key(1, "transformer layers")
+    hidden: Width = key(160, "width of the vectors")
+    heads: Depth = key(8, "attention heads; must divide hidden")
+    word_dim: Width = key(64, "width of word embeddings")
+    bigram_dim: Width = key(64, "width of character-bigram embeddings (Chinese)")
     bigrams: bool = key(True, "character bigrams (Chinese)")
-    char_filters: Count = key(50, "filters of each width of the character CNN")
+    char_filters: Width = key(50, "filters of each width of the character CNN")
     min_count: Count = key(2, "rarer words share the unknown word's vector")
     max_forms: Natural = key(0, "keep only so many of the most frequent words and bigrams, 0 = all")
     unknown: Fraction = key(0.15, "chance of hiding a word in training")
@@ -149,7 +152,7 @@ class LexiconConfig(LatticeConfig):
     max_length: Annotated[int, Field(ge=2)] = key(
         8, "longer lexicon words are left out (Chinese characters; elsewhere 100 letters)"
     )
-    word_dim: Count = key(64, "width of the words' vectors (softword: of its marks)")
+    word_dim: Width = key(64, "width of the words' vectors (softword: of its marks)")
 
 
 class WordVectorsConfig(LexiconConfig):
@@ -172,8 +175,8 @@ class FlatConfig(WordVectorsConfig):
     positions: Literal["fixed", "learned"] = key("fixed", "sinusoids, or learned tables")
     shared_positions: bool = key(True, "one table for the four distances, where learned")
     scaled: bool = key(True, "divide the scores by the root of the width")
-    layers: Count = key(1, "FLAT layers over a pretrained encoder (scratch: encoder.layers)")
-    heads: Count = key(8, "their heads; must divide the encoder's width (scratch: encoder.heads)")
+    layers: Depth = key(1, "FLAT layers over a pretrained encoder (scratch: encoder.layers)")
+    heads: Depth = key(8, "their heads; must divide the encoder's width (scratch: encoder.heads)")
 
 
 class SoftLexiconConfig(WordVectorsConfig):
@@ -200,9 +203,9 @@ class FeaturesConfig(Section):
 
     pinyin: bool = key(False, "how characters are read: letters of their pinyin, by a CNN")
     glyph: bool = key(False, "what characters are made of: their components, by a CNN")
-    spelling_dim: Count = key(64, "width of the vectors of pinyin and of glyph")
+    spelling_dim: Width = key(64, "width of the vectors of pinyin and of glyph")
     gazetteers: dict[str, Files] = key({}, 'lists of known entities: {TYPE = "file" or ["file", ...]}')
-    gazetteer_dim: Count = key(32, "width of the vector of what the lists say")
+    gazetteer_dim: Width = key(32, "width of the vector of what the lists say")
     char_vectors: str = key(
         "", "word2vec text file for words (characters); its width must be encoder.word_dim (scratch only)"
     )
@@ -215,7 +218,7 @@ class HeadConfig(Section):
 
     kind: str
     dropout: Dropout = key(0.1, "dropout on the word vectors before the head")
-    dropout_samples: Annotated[Count, Measured(0.5, setting="4")] = key(
+    dropout_samples: Annotated[Depth, Measured(0.5, setting="4")] = key(
         1, "dropout masks of one encoding, whose losses are averaged (teacher only)"
     )
     main_type: str = key("", "a type that a further head finds alone (teacher only)")
@@ -242,7 +245,7 @@ class TagsHeadConfig(HeadConfig):
 class PointerConfig(HeadConfig):
     """A score for each pair of first and last word: common to all pointers."""
 
-    head_dim: Count = key(64, "width of queries and keys (additive: of its hidden layer)")
+    head_dim: Width = key(64, "width of queries and keys (additive: of its hidden layer)")
     max_span: Natural = key(
         0, "longer entities are left out of training and never found, in words; 0 = twice the longest, at least 16"
     )
@@ -319,7 +322,7 @@ class StepsConfig(AdversarialConfig):
 
     kind: Annotated[Literal["pgd", "freelb"], Measured(-4.8, setting="pgd"), Measured(-1.2, setting="freelb")] = "pgd"
     alpha: Rate = key(0.3, "length of each step")
-    steps: Count = key(3, "steps")
+    steps: Depth = key(3, "steps")
 
 
 class VatConfig(AdversarialConfig):

@@ -20,7 +20,7 @@ from ner_distill.data.features.words import WordFeaturizer
 from ner_distill.data.sentence import Unit
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.files import write_json
+from ner_distill.files import require_plain_files, write_json
 from ner_distill.nn.encoders.base import Encoder
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 from ner_distill.nn.encoders.questions import QuestionEncoder
@@ -274,6 +274,7 @@ def load_teacher(directory: Path) -> Built[Teacher]:
 def _info(directory: Path) -> RunInfo:
     if not directory.is_dir():
         raise RunError(f"{directory}: no such directory; expected a run that train-teacher or train-student wrote")
+    require_plain_files(directory, "run")
     return read_info(directory)
 
 

@@ -23,7 +23,7 @@ from ner_distill.data.formats.units import Cutting
 from ner_distill.data.sentence import UNITS, Unit
 from ner_distill.data.tagset import TagSet
 from ner_distill.directories import OutputKind
-from ner_distill.errors import RunError
+from ner_distill.errors import RunError, printable
 from ner_distill.files import atomic_write_text, read_json, write_json
 
 FORMAT = 1
@@ -96,7 +96,9 @@ def read_info(directory: Path) -> RunInfo:
     if isinstance(mismatch, bool) or not isinstance(mismatch, int | float) or not 0 <= mismatch <= 1:
         raise RunError(f"{path}: expected a mismatch from 0 to 1, found {mismatch!r}")
     if not isinstance(labels, list) or not labels or not all(isinstance(label, str) and label for label in labels):
-        raise RunError(f"{path}: expected a list of labels, found {labels!r}")
+        raise RunError(f"{path}: expected a list of labels, found {labels!r:.80}")
+    if len(set(labels)) < len(labels) or not printable("".join(labels)):
+        raise RunError(f"{path}: expected different labels of letters and signs, found {labels!r:.80}")
     return RunInfo(kind, unit, tuple(labels), float(mismatch))
 
 
@@ -111,7 +113,7 @@ def read_config(directory: Path, kind: type[Config]) -> Config:
         data = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise RunError(f"{path}: not found; this is not a run of ner-distill") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise RunError(f"{path}: cannot be read ({error}); the run is damaged") from None
     return parse_config(kind, data, str(path))
 

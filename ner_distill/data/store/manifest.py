@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ner_distill.data.sentence import Unit
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import RunError
-from ner_distill.files import atomic_write_text
+from ner_distill.files import atomic_write_text, require_plain_files
 
 MANIFEST = "manifest.json"
 FORMAT: Literal["ner-distill/soft-labels"] = "ner-distill/soft-labels"
@@ -176,6 +176,7 @@ def read_manifest(directory: Path) -> Manifest:
     Raises RunError where there is none, where it is of another kind or version, or is damaged.
     """
     path = directory / MANIFEST
+    require_plain_files(directory, "store")
     try:
         data = path.read_bytes()
     except FileNotFoundError:
