@@ -138,7 +138,7 @@ def _drop_cut(keep: list[bool], places: npt.NDArray[np.int64], window: Window) -
     places: of the whole sentence.
     """
     near = places[(places[:, 0] < window.end) & (places[:, 1] > window.start)]
-    dropped = []
+    dropped: list[tuple[int, ...]] = []
     for start, end, label in near.tolist():
         if start < window.take_start < end or start < window.take_end < end:
             own = slice(max(start - window.start, 0), min(end, window.end) - window.start)
