@@ -301,7 +301,7 @@ def test_out_of_memory_names_the_sentences_of_the_step_and_the_checkpoint_before
     monkeypatch.setattr(fit, "_passes", full)
     with pytest.raises(TrainingError, match=r"out of memory at sentences? train\.conll:\d.*`max_words`.*`resume`"):
         fit.run()
-    assert [path.name for path in (tmp_path / "checkpoints").glob("step-*")] == ["step-000000003-epoch-0000"]
+    assert [path.name for path in (tmp_path / "checkpoints").glob("step-*")] == ["step-000000003-epoch-0001"]
 
 
 def test_other_errors_of_torch_stay_what_they_are(tmp_path, monkeypatch):
