@@ -30,10 +30,11 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 """
 
 
-def peak(teacher: Path, text: Path, threads: int) -> float:
-    """MiB that a process needs at most for labelling this text."""
+def peak(teacher: Path, text: Path, threads: int, store: Path | None = None) -> float:
+    """MiB that a process needs at most for labelling this text; the store is kept where it has a place."""
     with tempfile.TemporaryDirectory() as place:
-        command = [sys.executable, "-c", LABEL, str(teacher), str(text), f"{place}/store", str(threads)]
+        out = store or Path(place) / "store"
+        command = [sys.executable, "-c", LABEL, str(teacher), str(text), str(out), str(threads)]
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr)

@@ -51,7 +51,7 @@ def common(
 def main() -> None:
     """Entry point: errors meant for the user are printed without a traceback."""
     from ner_distill.console import Reporter
-    from ner_distill.errors import NerDistillError, harmless
+    from ner_distill.errors import NerDistillError, harmless, is_out_of_memory
     from ner_distill.options import spelled
 
     Reporter.spell = staticmethod(spelled)
@@ -65,6 +65,11 @@ def main() -> None:
     except NerDistillError as error:
         sys.stderr.write(f"error: {harmless(spelled(str(error)))}\n")
         sys.exit(error.exit_code)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        sys.stderr.write("error: out of memory; close other programs or give smaller files\n")
+        sys.exit(1)
     except SystemExit as end:
         # typer catches Ctrl-C itself and ends with 130, in silence
         if end.code == 130:

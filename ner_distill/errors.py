@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -48,6 +49,41 @@ class TrainingError(NerDistillError):
     """Work that began and could not go on; what it had finished is kept."""
 
     exit_code = 1
+
+
+MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory", "bad_alloc")
+"""What libraries say, in capitals or not, where they get no memory."""
+NAMED = 5  # sentences of a batch
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Does the error say that memory ran out? torch says so with a RuntimeError."""
+    told = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(phrase in told for phrase in MEMORY)
+    )
+
+
+@contextmanager
+def memory_for(sentences: Sequence[str], kept: str) -> Iterator[None]:
+    """Raises TrainingError where memory runs out inside: with the sentences that are worked on, and what to do.
+
+    sentences: their ids, which of lines of a file are `file:line`. kept: what stays of the work, and how it goes on.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        names = list(dict.fromkeys(sentences))
+        more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+        named = (
+            f" at {'sentence' if len(names) == 1 else 'sentences'} {', '.join(names[:NAMED])}{more}" if names else ""
+        )
+        raise TrainingError(
+            f"out of memory{named}. Leave out long sentences (`max_words` N) or take fewer words at once "
+            f"(`batch_words`, optim.batch_words). {kept}"
+        ) from None
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:

@@ -256,7 +256,9 @@ class PointerConfig(HeadConfig):
     """A score for each pair of first and last word: common to all pointers."""
 
     head_dim: Width = key(64, "width of queries and keys (additive: of its hidden layer)")
-    max_span: Natural = key(0, "longer entities are left out of training and never found, in words; 0 = any")
+    max_span: Natural = key(
+        0, "longer entities are left out of training and never found, in words; 0 = twice the longest, at least 16"
+    )
     reading_weight: Weight = key(0.0, "weight of the reading-comprehension objective: expected overlap with the entity")
     reading_entropy: Weight = key(0.05, "weight, within that objective, of what keeps its distribution over spans wide")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -128,6 +129,11 @@ def labels_of(sentences: Sequence[Sentence]) -> tuple[str, ...]:
     return tuple(sorted({span.label for sentence in sentences for span in sentence.spans or ()}))
 
 
+def longest_entity(sentences: Iterable[Sentence]) -> int:
+    """Words of the longest entity; 0 where there is none."""
+    return max((span.end - span.start for sentence in sentences for span in sentence.spans or ()), default=0)
+
+
 def covered(spans: Iterable[Span]) -> set[int]:
     return {word for span in spans for word in range(span.start, span.end)}
 
@@ -140,11 +146,12 @@ def without_overlap(spans: Iterable[Span], *, shortest: bool = False) -> tuple[S
 
 def disjoint(spans: Iterable[Span]) -> tuple[Span, ...]:
     """Of spans in the order of their precedence those that share no word with an earlier one, sorted."""
-    kept: list[Span] = []
+    kept: list[Span] = []  # sorted; as no two overlap, only the neighbours of a place can overlap what goes there
     for span in spans:
-        if not any(map(span.overlaps, kept)):
-            kept.append(span)
-    return tuple(sorted(kept))
+        place = bisect_left(kept, span)
+        if not any(map(span.overlaps, kept[max(place - 1, 0) : place + 1])):
+            kept.insert(place, span)
+    return tuple(kept)
 
 
 def whole_entities(spans: Iterable[Span], keep: Sequence[bool]) -> tuple[tuple[bool, ...], int]:

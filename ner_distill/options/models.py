@@ -8,7 +8,7 @@ from typing import Literal
 
 from ner_distill.options.by_type import GivenByType
 from ner_distill.options.declare import Options, option, required
-from ner_distill.options.shared import FileOptions, Files, Output, RawText, UnitOptions, WordColumn
+from ner_distill.options.shared import FileOptions, Files, LongestOptions, Output, RawText, UnitOptions, WordColumn
 
 
 class LabelOptions(Options):
@@ -32,7 +32,7 @@ class LabelOptions(Options):
     )
 
 
-class LabelUnlabeledOptions(LabelOptions, RawText, UnitOptions, Output):
+class LabelUnlabeledOptions(LabelOptions, RawText, UnitOptions, Output, LongestOptions):
     """Options of `label-unlabeled`."""
 
     teacher: Sequence[Path] = required("Run of train-teacher. Repeatable: probabilities are averaged.", "RUN")
@@ -48,11 +48,15 @@ class ModelOptions(Options):
 class EvaluateOptions(ModelOptions, FileOptions):
     """Options of `evaluate`."""
 
+    max_words: int = option(
+        0, "Do not read sentences of more words: their entities count as missed; 0 = read all.", "N", least=0
+    )
+
     data: Files = required("Labelled sentences. Repeatable: counted together.", "FILE")
     json: Path | None = option(None, "Write the figures to this file as well.", "FILE")
 
 
-class PredictOptions(ModelOptions, UnitOptions, WordColumn):
+class PredictOptions(ModelOptions, UnitOptions, WordColumn, LongestOptions):
     """Options of `predict`."""
 
     text: Files = option(("-",), "Text, a sentence a line; - is standard input (default). Repeatable.", "FILE")

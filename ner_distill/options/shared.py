@@ -143,6 +143,12 @@ class RawText(Format):
     )
 
 
+class LongestOptions(Options):
+    """Which sentences are too long."""
+
+    max_words: int = option(0, "Leave out sentences of more words, counted and said; 0 = none.", "N", least=0)
+
+
 class Jobs(Options):
     """How many trainings run side by side."""
 

@@ -12,6 +12,7 @@ from ner_distill.options.shared import (
     Files,
     Jobs,
     Keys,
+    LongestOptions,
     Output,
     Overwrite,
     RawText,
@@ -24,7 +25,7 @@ from ner_distill.options.shared import (
 )
 
 
-class TeacherOptions(Training, VotingRules, Jobs):
+class TeacherOptions(Training, VotingRules, Jobs, LongestOptions):
     """Options of `train-teacher`."""
 
     jobs: int = option(1, "With `folds`: folds that are trained at once, a process each.", "N", least=1)
@@ -33,7 +34,7 @@ class TeacherOptions(Training, VotingRules, Jobs):
     action: Action = option("mask", "With `folds`: what happens to outvoted labels, as of vote-labels.", "NAME")
 
 
-class StudentOptions(Dev, ReadOptions, Output):
+class StudentOptions(Dev, ReadOptions, Output, LongestOptions):
     """Options of `train-student`."""
 
     soft: Path | None = option(None, "Store that label-unlabeled wrote; without it, gold alone.", "STORE")

@@ -31,7 +31,7 @@ def evaluate(options: EvaluateOptions, reporter: Reporter | None = None) -> Scor
     built.model.to(best_device())
     cutting_for(options.model, built.info, options.unit, reporter)  # says where another unit is asked for
     corpus = read_gold(options.data, options.reading(), reporter, known=built.info.cutting)
-    gold = DevelopmentSet(corpus, built.featurizer, built.info.tagset)
+    gold = DevelopmentSet(corpus, built.featurizer, built.info.tagset, max_words=options.max_words)
     gold.warn_left_out("`data`", reporter)
     if not gold.support:
         reporter.warn(

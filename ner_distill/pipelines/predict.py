@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import compress, islice
 from queue import Queue
 from threading import Event, Thread
 
@@ -37,8 +37,8 @@ class Prediction:
 def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterator[Prediction]:
     """The sentences of the text with their entities, in order and as they come: one for every line and record of it.
 
-    One without a word has no entities. Memory is constant. Standard input is answered as it comes: what is there is
-    answered before more is waited for.
+    One without a word, or of over `max_words` words, has no entities. Memory is constant. Standard input is answered
+    as it comes: what is there is answered before more is waited for.
     Raises NerDistillError for wrong input.
     """
     reporter, built = reporter or Reporter(), load_run(options.model)
@@ -57,25 +57,49 @@ def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterat
     )
     sentences = said_where_cut(sentences, options.model, cutting, reporter)
     groups: Iterable[Iterable[Sentence]] = as_they_come(sentences) if STDIN in map(str, options.text) else [sentences]
-    answered = 0
+    answered, too_long = 0, TooLong(options.max_words)
     for group in groups:
-        for sentence, spans in _answered(built, tagger, group):
+        for sentence, spans in _answered(built, tagger, group, too_long):
             answered += 1
             yield Prediction(sentence, spans, None if matcher is None else matcher.matches(sentence.words))
     if not answered:
         reporter.warn(f"`text` {', '.join(map(str, options.text))}: no line in it")
+    too_long.warn(reporter)
+
+
+@dataclass
+class TooLong:
+    """Sentences of more than `limit` words, where that is above 0: how many were met, and the id of the first."""
+
+    limit: int
+    count: int = 0
+    first: str = ""
+
+    def __call__(self, sentence: Sentence) -> bool:
+        if not 0 < self.limit < len(sentence.words):
+            return False
+        self.count, self.first = self.count + 1, self.first or sentence.id
+        return True
+
+    def warn(self, reporter: Reporter) -> None:
+        if self.count:
+            reporter.warn(
+                f"{self.count:,} sentences of more than `max_words` words are not read, the first at {self.first}: "
+                "they are printed without entities"
+            )
 
 
 def _answered(
-    built: AnyBuilt, tagger: Tagger, sentences: Iterable[Sentence]
+    built: AnyBuilt, tagger: Tagger, sentences: Iterable[Sentence], too_long: TooLong
 ) -> Iterator[tuple[Sentence, Sequence[ScoredSpan]]]:
-    """The sentences with what the model finds; it is asked of those alone that have a word."""
+    """The sentences with what the model finds; it is asked of those alone that have a word and are not too long."""
     stream = iter(sentences)
     while window := list(islice(stream, WINDOW)):
-        full = (sentence for sentence in window if sentence.words)
-        found = predict_sentences(tagger, built.featurizer, built.info.tagset, full, window=WINDOW)
-        for sentence in window:
-            yield next(found) if sentence.words else (sentence, ())
+        asked = [bool(sentence.words) and not too_long(sentence) for sentence in window]
+        read = compress(window, asked)
+        found = predict_sentences(tagger, built.featurizer, built.info.tagset, read, window=WINDOW)
+        for sentence, one in zip(window, asked, strict=True):
+            yield next(found) if one else (sentence, ())
 
 
 def as_they_come(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:

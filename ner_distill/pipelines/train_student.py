@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from ner_distill.config import DistillConfig, StudentConfig
 from ner_distill.console import Reporter
-from ner_distill.data.sentence import Sentence, labels_of
+from ner_distill.data.sentence import Sentence, labels_of, longest_entity
 from ner_distill.data.store.manifest import MANIFEST
+from ner_distill.data.store.pseudo_labels import longest_of_row
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.options.training import StudentOptions
 from ner_distill.runs.build import Built, new_student
+from ner_distill.runs.heads import with_span_bound
 from ner_distill.runs.info import STUDENT_RUN, RunInfo
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import Inputs, RunRecord, fingerprints
@@ -20,7 +22,7 @@ from ner_distill.student.loss import DistillationLoss
 from ner_distill.student.model import Student, StudentObjective
 from ner_distill.training.development import development_set, require_development
 from ner_distill.training.fit import TrainingData, TrainingTask
-from ner_distill.training.labelled import LabelledData
+from ner_distill.training.labelled import LabelledData, warn_too_long
 from ner_distill.training.optim import parameter_groups
 from ner_distill.training.reading import read_development, read_training, warn_of_shared
 from ner_distill.training.session import Session, Trained
@@ -36,6 +38,11 @@ class StudentData:
     gold: Sequence[Sentence]
     development: Sequence[Sentence]
     inputs: Inputs
+
+    def longest_entity(self) -> int:
+        """Words of the longest entity of the gold sentences, and of those that the teachers find in the text."""
+        stored = self.store.iter_rows() if self.store is not None else ()
+        return max(longest_entity(self.gold), max(map(longest_of_row, stored), default=0))
 
     def words(self) -> Iterator[Sequence[str]]:
         if self.store is not None:
@@ -57,6 +64,8 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
     require_development(config, options.dev)
     session = Session(STUDENT_RUN, options, config, reporter)
     data = _read(config, options, session.reporter, session.begun_unit(options.unit))
+    begun = session.out if session.resumes else None
+    config = with_span_bound(config, data.longest_entity, begun, session.reporter)
     record, store = RunRecord(config, data.info, data.inputs), data.store
     if session.finished(record):
         return session.trained(data.development)
@@ -69,8 +78,10 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
         f"{len(data.gold):,} gold sentences; "
         f"{sum(p.numel() for p in student.tagger.parameters()):,} parameters; {session.device}"
     )
-    batches = _batches(config, built, data)
-    dev_set = development_set(data.development, built, options.dev, config.optim.epochs, session.reporter)
+    batches = _batches(config, built, data, options.max_words, session.reporter)
+    dev_set = development_set(
+        data.development, built, options.dev, config.optim.epochs, session.reporter, max_words=options.max_words
+    )
     objective = StudentObjective(
         student,
         loss,
@@ -117,14 +128,23 @@ def _read(config: StudentConfig, options: StudentOptions, reporter: Reporter, un
     return StudentData(info, store, gold, development, inputs)
 
 
-def _batches(config: StudentConfig, built: Built[Student], data: StudentData) -> TrainingData:
+def _batches(
+    config: StudentConfig, built: Built[Student], data: StudentData, max_words: int, reporter: Reporter
+) -> TrainingData:
     budget, seed = config.optim.batch_words, config.seed
     gold = None
     if data.gold:
-        gold = LabelledData(data.gold, built.featurizer, built.info.tagset, budget=budget, seed=seed)
+        gold = LabelledData(
+            data.gold, built.featurizer, built.info.tagset, budget=budget, seed=seed, max_words=max_words
+        )
+        warn_too_long("`gold`", gold.too_long, len(data.gold), reporter)
     if data.store is not None:
         spans = built.tagger.head.learns_spans
-        return SoftData(data.store, built.featurizer, budget=budget, seed=seed, gold=gold, spans=spans)
+        soft = SoftData(
+            data.store, built.featurizer, budget=budget, seed=seed, gold=gold, spans=spans, max_words=max_words
+        )
+        warn_too_long("`soft`", soft.too_long, data.store.rows, reporter)
+        return soft
     assert gold is not None
     return gold
 

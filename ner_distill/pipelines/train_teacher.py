@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from ner_distill.config import MrcConfig, PuConfig, TeacherConfig, VatConfig
 from ner_distill.console import Reporter
-from ner_distill.data.sentence import Sentence, Unit
+from ner_distill.data.sentence import Sentence, Unit, longest_entity
 from ner_distill.directories import Resume
 from ner_distill.nn.heads import PuHead
 from ner_distill.options import Files
 from ner_distill.options.training import TeacherOptions
 from ner_distill.runs.adversary import new_adversary, new_vat
 from ner_distill.runs.build import Built, new_teacher
+from ner_distill.runs.heads import with_span_bound
 from ner_distill.runs.info import TEACHER_RUN, RunInfo
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import Inputs, RunRecord, fingerprints
@@ -21,7 +22,7 @@ from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
 from ner_distill.teacher.regularize import LogSum
 from ner_distill.training.development import development_set, require_development
 from ner_distill.training.fit import TrainingTask
-from ner_distill.training.labelled import LabelledData
+from ner_distill.training.labelled import TOO_LONG, LabelledData, warn_too_long
 from ner_distill.training.optim import parameter_groups
 from ner_distill.training.pu import pu_rates, share_of_negatives
 from ner_distill.training.raw_data import WithRawText, read_sample
@@ -37,6 +38,8 @@ class TeacherData:
 
     sentences: with the entities that its head can learn. left_out: how many others there are, by reason.
     dev:       the files of the development set; without any the last epoch is kept.
+    max_words: longer sentences are in no batch, and not read in the development set; 0 = all are. What the model is
+               (its types, its vocabulary) is of all sentences, so that a run can go on with another number.
     """
 
     info: RunInfo
@@ -45,6 +48,7 @@ class TeacherData:
     dev: Files
     inputs: Inputs
     left_out: Mapping[str, int]
+    max_words: int = 0
 
 
 def train_teacher(
@@ -88,12 +92,15 @@ def read_teacher_data(
     development = read_development(options.dev, text.cutting, info.labels, reading, reporter)
     warn_of_shared(development, text.sentences, "`train`", reporter)
     inputs = {"train": fingerprints(options.train), "dev": fingerprints(options.dev), **inputs_of(config)}
-    return TeacherData(info, text.sentences, development, options.dev, inputs, text.left_out)
+    return TeacherData(info, text.sentences, development, options.dev, inputs, text.left_out, options.max_words)
 
 
 def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trained:
     """Train a teacher on data that was read, or go on with that training. Raises as `train_teacher` does."""
-    record, reporter = RunRecord(config, data.info, data.inputs), session.reporter
+    reporter = session.reporter
+    begun = session.out if session.resumes else None
+    config = with_span_bound(config, lambda: longest_entity(data.sentences), begun, reporter)
+    record = RunRecord(config, data.info, data.inputs)
     if session.finished(record):
         return session.trained(data.development)
     raw: Sequence[tuple[str, ...]] = ()
@@ -115,9 +122,16 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
         f"(`unit` {data.info.unit}), {len(data.info.labels)} types; "
         f"{sum(p.numel() for p in teacher.parameters()):,} parameters; {session.device}"
     )
-    batches = _batches(config, built, data.sentences, raw, reporter)
-    dev_set = development_set(data.development, built, data.dev, config.optim.epochs, reporter)
-    counts = {**built.featurizer.counts, **data.left_out}  # before raw text, which is no matter of it
+    batches = _batches(config, built, data, raw, reporter)
+    dev_set = development_set(
+        data.development, built, data.dev, config.optim.epochs, reporter, max_words=data.max_words
+    )
+    too_long = sum(0 < data.max_words < len(sentence.words) for sentence in data.sentences)
+    counts = {
+        **built.featurizer.counts,
+        **data.left_out,
+        **({TOO_LONG: too_long} if too_long else {}),
+    }  # before raw text, which is no matter of it
     encoders = [encoder for encoder in (teacher.tagger.encoder, teacher.evaluator) if encoder is not None]
     attacked = config.adversarial.kind != "none"  # of I-BERT no embedding can be perturbed
     embeddings = [encoder.embedding_layer() for encoder in encoders if attacked]
@@ -138,7 +152,7 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
 def _batches(
     config: TeacherConfig,
     built: Built[Teacher],
-    sentences: Sequence[Sentence],
+    data: TeacherData,
     raw: Sequence[tuple[str, ...]],
     reporter: Reporter,
 ) -> LabelledData | WithRawText:
@@ -147,14 +161,16 @@ def _batches(
         # reads a sentence once for each question; a step has as many as with other heads
         budget *= len(built.info.labels)
     labelled = LabelledData(
-        sentences,
+        data.sentences,
         built.featurizer,
         built.info.tagset,
         budget=budget,
         seed=config.seed,
         pairs_per_sentence=config.similarity.pairs_per_sentence if config.similarity.weight > 0 else 0,
         pair_target=config.similarity.target,
+        max_words=data.max_words,
     )
+    warn_too_long("`train`", labelled.too_long, len(data.sentences), reporter)
     if labelled.partly_kept:
         reporter.warn(f"`train`: {labelled.partly_kept:,} entities of which not every word is kept: none of it counts")
     if not raw:

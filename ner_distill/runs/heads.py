@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from ner_distill.config import sections
+from ner_distill.config import StudentConfig, TeacherConfig, sections
 from ner_distill.console import Reporter
 from ner_distill.data.features.questions import default_questions, read_questions
 from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
@@ -14,8 +14,11 @@ from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError, did_you_mean
 from ner_distill.files import read_json
 from ner_distill.nn.heads import HEADS, AnyHead, PuHead, SpanHead, Tags
+from ner_distill.runs.info import read_config, read_info
 
 QUESTIONS = "questions.json"
+LEAST_BOUND = 16
+Trained = TypeVar("Trained", TeacherConfig, StudentConfig)
 
 
 def finds_spans(config: sections.HeadConfig) -> bool:
@@ -43,6 +46,34 @@ def new_head(config: sections.HeadConfig, dim: int, tagset: TagSet, loss: sectio
         weights = (config.start_weight, config.end_weight, config.match_weight)
         options = {"hidden": config.match_hidden, "dropout": config.dropout, "weights": weights}
     return HEADS[config.kind].of_tags(dim, tags, **options)
+
+
+def with_span_bound(config: Trained, longest: Callable[[], int], begun: Path | None, reporter: Reporter) -> Trained:
+    """The configuration with a number as `head.max_span`, where it has a pointer and says 0.
+
+    A pointer scores every span, and says nothing of use about spans wider than all it has seen: unbounded, it finds
+    thousands of them in a text longer than its training sentences.
+    longest: words of the longest entity to learn. begun: a run that is resumed; of an earlier version it may have no
+    bound, and goes on as it began.
+    """
+    head = config.head
+    if not isinstance(head, sections.PointerConfig) or head.max_span or (begun and _has_no_bound(begun, config)):
+        return config
+    words = longest()
+    bound = max(LEAST_BOUND, 2 * words)
+    reporter.info(
+        f"head.max_span: no entity of more than {bound} words will be found: twice the longest to learn ({words}), "
+        f"{LEAST_BOUND} or more; set the key to change it"
+    )
+    return config.model_copy(update={"head": head.model_copy(update={"max_span": bound})})
+
+
+def _has_no_bound(run: Path, config: TeacherConfig | StudentConfig) -> bool:
+    kind = "teacher" if isinstance(config, TeacherConfig) else "student"
+    if read_info(run).kind != kind:  # another message's matter
+        return False
+    head = read_config(run, type(config)).head
+    return isinstance(head, sections.PointerConfig) and not head.max_span
 
 
 def check_entities(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -12,13 +13,19 @@ from torch.nn import functional
 
 from ner_distill.data.batching import plan_batches
 from ner_distill.data.features.base import Featurizer
+from ner_distill.data.features.windows import Window, settled
 from ner_distill.data.sentence import ScoredSpan, Sentence, Span
 from ner_distill.data.tagset import TagSet
+from ner_distill.errors import memory_for
 from ner_distill.nn.heads import AnyHead, SpanHead
 from ner_distill.nn.tagger import Tagger
 from ner_distill.runtime.onednn import fast_linear
 
 DECODED_TOGETHER = 32_768  # words, padding included
+KEPT = "What was done before is kept"
+GROUP_WORDS = 1_000_000  # of sentences that are held at once
+LONG_SHARE = 4
+"""Windows of a long sentence get this part of a batch's budget: attention within them grows with their square."""
 F = TypeVar("F")
 Encoded = tuple[list[int], Tensor, Tensor]  # indices, vectors (batch, words, dim), mask (batch, words)
 
@@ -31,29 +38,82 @@ def find_entities(
     *,
     scores: bool,
     budget: int = 0,
+    ids: Sequence[str] = (),
 ) -> list[list[ScoredSpan]]:
     """For each sentence its entities, sorted, with (`scores`) the probability of each, else 0.
 
     Of a tag head an entity's probability is the mean of its tags'; of a span head its own.
     budget: words (pretrained: pieces) of a batch, padding included; 0: what suits the device.
+    A sentence too long for the encoder is read as so many sentences as it has windows: memory does not grow with it.
+    ids: of the sentences, for the message where memory runs out; a TrainingError then.
     The tagger should be in eval mode. Runs on the device of its parameters.
     """
+    ids = ids or [str(number) for number in range(1, len(features) + 1)]
+    budget = budget or budget_of(next(tagger.parameters()).device)
+    windows = [featurizer.windows(item) for item in features]
+    whole = [index for index, own in enumerate(windows) if len(own) == 1]
+    results: list[list[ScoredSpan]] = [[]] * len(features)
+    find = partial(_find, tagger, featurizer, tagset, scores=scores)
+    found = find([features[index] for index in whole], [ids[index] for index in whole], budget=budget)
+    for index, entities in zip(whole, found, strict=True):
+        results[index] = entities
+    if len(whole) < len(features):
+        rows = [(index, window) for index, own in enumerate(windows) if len(own) > 1 for window in own]
+        parts = [featurizer.cut(features[index], window.start, window.end) for index, window in rows]
+        of_rows = iter(find(parts, [ids[index] for index, _ in rows], budget=budget // LONG_SHARE))
+        for index, own in enumerate(windows):
+            if len(own) > 1:
+                results[index] = joined(own, list(islice(of_rows, len(own))))
+    return results
+
+
+def joined(windows: Sequence[Window], found: Sequence[Sequence[ScoredSpan]]) -> list[ScoredSpan]:
+    """The entities of a sentence from those of its windows, whose words are counted from the window's first.
+
+    Each is that of the window in which it begins, after the borders have been settled so that they cut none in two.
+    """
+    placed = [
+        [(Span(span.start + window.start, span.end + window.start, span.label), score) for span, score in own]
+        for window, own in zip(windows, found, strict=True)
+    ]
+    borders = settled(windows, [(span.start, span.end) for own in placed for span, _ in own])
+    return [
+        (span, score)
+        for window, own in zip(borders, placed, strict=True)
+        for span, score in own
+        if window.take_start <= span.start < window.take_end
+    ]
+
+
+def _find(
+    tagger: Tagger,
+    featurizer: Featurizer[F],
+    tagset: TagSet,
+    features: Sequence[F],
+    ids: Sequence[str],
+    *,
+    scores: bool,
+    budget: int,
+) -> list[list[ScoredSpan]]:
+    """As `find_entities`, of sentences that the encoder reads whole."""
     device = next(tagger.parameters()).device
     results: list[list[ScoredSpan]] = [[]] * len(features)
     sizes = [featurizer.size(item) for item in features]
     together = 0 if isinstance(tagger.head, SpanHead) else DECODED_TOGETHER
     with torch.inference_mode():
         group: list[Encoded] = []
-        for indices in plan_batches(sizes, budget=budget or budget_of(device), seed=None):
-            collated = featurizer.collate([features[index] for index in indices])
-            inputs = {key: value.to(device) for key, value in collated.items()}
-            with fast_linear(device):  # not around decoding, whose many small steps it would only delay
-                group.append((indices, tagger.vectors(inputs), inputs["mask"]))
-            if sum(mask.numel() for _, _, mask in group) >= together:
-                _decode(tagger.head, group, tagset, results, scores=scores)
-                group = []
+        for indices in plan_batches(sizes, budget=budget, seed=None):
+            with memory_for([ids[index] for index in indices], KEPT):
+                collated = featurizer.collate([features[index] for index in indices])
+                inputs = {key: value.to(device) for key, value in collated.items()}
+                with fast_linear(device):  # not around decoding, whose many small steps it would only delay
+                    group.append((indices, tagger.vectors(inputs), inputs["mask"]))
+                if sum(mask.numel() for _, _, mask in group) >= together:
+                    _decode(tagger.head, group, tagset, results, scores=scores)
+                    group = []
         if group:
-            _decode(tagger.head, group, tagset, results, scores=scores)
+            with memory_for([ids[index] for indices, _, _ in group for index in indices], KEPT):
+                _decode(tagger.head, group, tagset, results, scores=scores)
     return results
 
 
@@ -86,21 +146,34 @@ def _decode(
 def predict_sentences(
     tagger: Tagger, featurizer: Featurizer[F], tagset: TagSet, sentences: Iterable[Sentence], *, window: int = 2048
 ) -> Iterator[tuple[Sentence, list[ScoredSpan]]]:
-    """Entities of a stream of sentences, in order, `window` sentences at a time.
+    """Entities of a stream of sentences, in order, `window` sentences at a time, or fewer of `GROUP_WORDS` words.
 
     The score of an entity is its probability, see `find_entities`.
     """
-    stream = iter(sentences)
-    while group := list(islice(stream, window)):
+    for group in _groups(sentences, window):
         features = [featurizer.features(sentence.words) for sentence in group]
-        yield from zip(group, find_entities(tagger, featurizer, tagset, features, scores=True), strict=True)
+        ids = [sentence.id for sentence in group]
+        yield from zip(group, find_entities(tagger, featurizer, tagset, features, scores=True, ids=ids), strict=True)
+
+
+def _groups(sentences: Iterable[Sentence], size: int) -> Iterator[list[Sentence]]:
+    group: list[Sentence] = []
+    words = 0
+    for sentence in sentences:
+        group.append(sentence)
+        words += len(sentence.words)
+        if len(group) == size or words >= GROUP_WORDS:
+            yield group
+            group, words = [], 0
+    if group:
+        yield group
 
 
 def predict_spans(
-    tagger: Tagger, featurizer: Featurizer[F], tagset: TagSet, features: Sequence[F]
+    tagger: Tagger, featurizer: Featurizer[F], tagset: TagSet, features: Sequence[F], ids: Sequence[str] = ()
 ) -> list[tuple[Span, ...]]:
     """Entities without scores: what an evaluation needs."""
-    entities = find_entities(tagger, featurizer, tagset, features, scores=False)
+    entities = find_entities(tagger, featurizer, tagset, features, scores=False, ids=ids)
     return [tuple(span for span, _ in of_sentence) for of_sentence in entities]
 
 

@@ -26,11 +26,19 @@ class DevelopmentSet:
     A word that does not count (`Sentence.keep`) has no say: a gold or predicted entity that contains one is left out.
 
     gold: the entities of each sentence that count. left_out: how many others there are. files: where they are from.
+    max_words: sentences of more words, where that is above 0, are not read: all of their entities count as missed, so
+        that a score never rises by leaving them out in silence. read: the numbers of the others.
     inside_words: the types of those that begin or end inside a word, one for each: they count as missed.
     """
 
     def __init__(
-        self, sentences: Sequence[Sentence], featurizer: Featurizer[Any], tagset: TagSet, files: Files = ()
+        self,
+        sentences: Sequence[Sentence],
+        featurizer: Featurizer[Any],
+        tagset: TagSet,
+        files: Files = (),
+        *,
+        max_words: int = 0,
     ) -> None:
         self.files = files
         self.keep = kept_words(sentences)[1]
@@ -38,7 +46,9 @@ class DevelopmentSet:
         inside = self._counting([sentence.widened for sentence in sentences])
         self.inside_words = [span.label for spans in inside for span in spans]
         self.left_out = sum(len(one.exact) + len(one.widened) for one in sentences) - self.support
-        self.features = [featurizer.features(sentence.words) for sentence in sentences]
+        self.read = [index for index, one in enumerate(sentences) if not 0 < max_words < len(one.words)]
+        self.ids = [sentences[index].id for index in self.read]
+        self.features = [featurizer.features(sentences[index].words) for index in self.read]
         self.featurizer, self.tagset = featurizer, tagset
 
     @property
@@ -48,8 +58,11 @@ class DevelopmentSet:
 
     def scores(self, tagger: Tagger) -> Scores:
         """Exact-span scores over the labels of the tag set and those of the data."""
-        predicted = predict_spans(tagger, self.featurizer, self.tagset, self.features)
-        return score(self.gold, self._counting(predicted), self.tagset.labels, inside_words=self.inside_words)
+        found: list[Sequence[Span]] = [()] * len(self.gold)
+        predicted = predict_spans(tagger, self.featurizer, self.tagset, self.features, self.ids)
+        for index, spans in zip(self.read, predicted, strict=True):
+            found[index] = spans
+        return score(self.gold, self._counting(found), self.tagset.labels, inside_words=self.inside_words)
 
     def _counting(self, spans: Sequence[Sequence[Span]]) -> list[Sequence[Span]]:
         if self.keep is None:
@@ -72,6 +85,12 @@ class DevelopmentSet:
                 f"{name}: {self.left_out:,} of {count:,} entities are masked (keep): they do not count, nor does "
                 "what is found there"
             )
+        if too_long := len(self.gold) - len(self.read):
+            missed = sum(map(len, self.gold)) - sum(len(self.gold[index]) for index in self.read)
+            reporter.warn(
+                f"{name}: {too_long:,} sentences of more than `max_words` words are not read: their {missed:,} "
+                "entities count as missed"
+            )
 
     def figures(self, model: Teacher | Student) -> dict[str, float]:
         """The figures of an epoch for the training loop, `score` among them."""
@@ -80,13 +99,19 @@ class DevelopmentSet:
 
 
 def development_set(
-    sentences: Sequence[Sentence], built: AnyBuilt, files: Files, epochs: int, reporter: Reporter
+    sentences: Sequence[Sentence],
+    built: AnyBuilt,
+    files: Files,
+    epochs: int,
+    reporter: Reporter,
+    *,
+    max_words: int = 0,
 ) -> DevelopmentSet | None:
     """The development set of a training, or None where there are no files of one; says what follows from that."""
     if not files:
         reporter.info(f"no `dev`: {epochs} epochs are trained, and the last weights kept; nothing chooses among them")
         return None
-    dev_set = DevelopmentSet(sentences, built.featurizer, built.info.tagset, files)
+    dev_set = DevelopmentSet(sentences, built.featurizer, built.info.tagset, files, max_words=max_words)
     dev_set.warn_left_out("`dev`", reporter)
     return dev_set
 

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from ner_distill.config import OptimConfig
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch
-from ner_distill.errors import RunError, TrainingError
+from ner_distill.errors import RunError, TrainingError, memory_for
 from ner_distill.runs.weights import load_weights, save_weights
 from ner_distill.training import checkpoint as saved
 from ner_distill.training.averaging import new_average
@@ -41,6 +41,8 @@ from ner_distill.training.processes import (
     sum_over_processes,
 )
 from ner_distill.training.records import Records, keep_epochs
+
+KEPT = "What was saved before is kept: go on with the same command and `resume`"
 
 
 class Objective(Protocol):
@@ -64,6 +66,9 @@ class TrainingData(Protocol):
     def plan(self, epoch: int) -> Sequence[Any]: ...
 
     def load(self, micro_batch: Any, epoch: int) -> Batch: ...
+
+    def ids_of(self, micro_batch: Any) -> Sequence[str]:
+        """Their ids, for messages."""
 
 
 class Adversary(Protocol):
@@ -184,10 +189,11 @@ class Fit:
         with self.reporter.progress(name, total=len(steps), unit="steps", done=progress.batch) as bar:
             pending = loader.submit(self._load, mine[progress.batch]) if progress.batch < len(mine) else None
             while pending is not None:
-                batches = pending.result()
-                following = progress.batch + 1
-                pending = loader.submit(self._load, mine[following]) if following < len(mine) else None
-                self._step(batches, (progress.epoch + progress.batch / len(steps)) / self.settings.epochs)
+                with memory_for(self._sentences(mine[progress.batch]), KEPT):
+                    batches = pending.result()
+                    following = progress.batch + 1
+                    pending = loader.submit(self._load, mine[following]) if following < len(mine) else None
+                    self._step(batches, (progress.epoch + progress.batch / len(steps)) / self.settings.epochs)
                 now = self._tick()
                 bar.advance(1, **{name: f"{value:.3f}" for name, value in self._means().items()})
                 if any_process(self.accelerator, signals.received):
@@ -211,6 +217,9 @@ class Fit:
         before, self._ticked = self._ticked, time.monotonic()
         self.progress.seconds += self._ticked - before
         return self._ticked
+
+    def _sentences(self, micro_batches: Sequence[Any]) -> list[str]:
+        return [name for batch in micro_batches for name in self.data.ids_of(batch)]
 
     def _load(self, micro_batches: Sequence[Any]) -> list[Batch]:
         return [self.data.load(micro_batch, self.progress.epoch) for micro_batch in micro_batches]

@@ -93,6 +93,10 @@ class WithRawText:
         since = (self.begins - epoch * stretch) % self.words
         return [int(number) for number in np.flatnonzero(since < stretch)]
 
+    def ids_of(self, micro_batch: tuple[str, list[int]]) -> list[str]:
+        kind, numbers = micro_batch
+        return self.labelled.ids_of(numbers) if kind == "labelled" else []
+
     def load(self, micro_batch: tuple[str, list[int]], epoch: int) -> Batch:
         """One micro-batch of the epoch that was planned."""
         kind, numbers = micro_batch

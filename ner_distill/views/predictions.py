@@ -153,9 +153,13 @@ def _as_inline(sentence: Sentence, spans: Sequence[ScoredSpan]) -> str:
 def _nested(spans: Iterable[ScoredSpan]) -> list[Span]:
     """Spans of which no two cross; the outer one stands before the inner one, also where their boundaries are equal."""
     nested: list[Span] = []
+    holding: dict[int, list[Span]] = {}  # by word; of two spans that cross, one holds an outermost word of the other
     for span in _by_precedence(spans):
-        if not any(_cross(span, other) for other in nested):
+        near = holding.get(span.start, []) + holding.get(span.end - 1, [])
+        if not any(_cross(span, other) for other in near):
             nested.append(span)
+            for word in range(span.start, span.end):
+                holding.setdefault(word, []).append(span)
     return nested
 
 

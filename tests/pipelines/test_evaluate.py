@@ -113,3 +113,15 @@ def test_data_without_labels_is_an_error(world: World, tmp_path: Path) -> None:
     done = run("evaluate", "--model", world.student, "--data", tmp_path / "test.jsonl")
     assert done.code == 2
     assert "--data: no labelled sentence in it" in done.err
+
+
+def test_entities_of_sentences_longer_than_max_words_count_as_missed(world: World, tmp_path: Path) -> None:
+    words = [len(sentence.words) for sentence in corpora.sentences(20, seed=2)]
+    entities = [len(sentence.spans or ()) for sentence in corpora.sentences(20, seed=2)]
+    limit = sorted(words)[10]
+    whole = evaluated(world.teacher, world.dev, tmp_path)["micro"]
+    part = evaluated(world.teacher, world.dev, tmp_path, "--max-words", str(limit))["micro"]
+    missed = sum(count for count, length in zip(entities, words, strict=True) if length > limit)
+    assert missed
+    assert part["support"] == whole["support"]
+    assert part["recall"] <= 1 - missed / whole["support"]

@@ -2,6 +2,7 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -32,6 +33,23 @@ def test_offsets_slice_the_original_text_behind_emoji(world: World) -> None:
     assert [row["text"] for row in found] == EMOJI.splitlines()
     surfaces = [[(row["text"][e["start"] : e["end"]], e["label"]) for e in row["entities"]] for row in found]
     assert surfaces == [[("Ann Miller", "PER"), ("Oslo", "LOC")], [("Vienna", "LOC")]]
+
+
+def test_lines_longer_than_max_words_are_left_out_and_said(world: World) -> None:
+    done = ok(
+        "predict", "--model", world.teacher, "--max-words", "4", stdin="It rains .\nIt rains in May .\nSo be it .\n"
+    )
+    assert done.out == "It rains .\nSo be it .\n"
+    assert "1 sentences of more than --max-words words left out, the first at stdin:2" in done.err
+
+
+def test_a_line_of_many_windows_is_answered_as_its_sentences_are(world: World) -> None:
+    lines = world.raw.read_text("utf-8").splitlines() * 3
+    apart = ok("predict", "--model", world.teacher, stdin="\n".join(lines) + "\n").out.split("\n")
+    (whole,) = ok("predict", "--model", world.teacher, stdin=" ".join(lines) + "\n").out.splitlines()
+    assert re.sub(r"\[[A-Z]+ ([^]]*)\]", r"\1", whole) == " ".join(lines)
+    expected, found = (Counter(re.findall(r"\[[^]]*\]", text)) for text in (" ".join(apart), whole))
+    assert (expected & found).total() > 0.95 * expected.total()
 
 
 def test_inline_without_its_brackets_is_the_text(world: World) -> None:

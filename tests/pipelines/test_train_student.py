@@ -1,6 +1,7 @@
 import json
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 
 from ner_distill.data.features.words import WordFeaturizer
 from ner_distill.data.store.columns import SPAN, SoftBlock, SoftRow
-from ner_distill.data.store.store import SoftLabelStore
+from ner_distill.data.store.store import BLOCK, SoftLabelStore
 from ner_distill.data.tagset import TagSet
 from ner_distill.runs.build import load_run
 from ner_distill.training.labelled import LabelledData
@@ -245,3 +246,73 @@ def test_a_store_whose_similarity_scale_is_no_number_is_refused_by_name(world: W
     assert done.code == 2
     assert "manifest.json: expected numbers as similarity_scale and similarity_shift, found 'five'" in done.err
     assert not (tmp_path / "out").exists()
+
+
+# ---- sentences too long for the encoder, and for the user
+
+
+def _narrow(max_words: int) -> WordFeaturizer:
+    return WordFeaturizer.counted([("w", "v")] * 2, "word", max_words=max_words)
+
+
+def test_each_word_of_a_long_row_is_kept_in_one_window_with_its_probability() -> None:
+    batch = soft_batch([block(2, 9)], _narrow(4))
+    assert batch.keep is not None
+    assert batch.probs is not None
+    assert batch.mask.shape[1] == 4
+    expected = [0.1, 0.11, *(0.2 + 0.01 * word for word in range(9))]
+    torch.testing.assert_close(batch.probs[..., 0][batch.keep], torch.tensor(expected), atol=1e-3, rtol=0)
+
+
+def test_pairs_of_a_long_row_point_to_the_same_words_in_windows() -> None:
+    batch = soft_batch([block(2, 9, pairs=((0, 1, 1, 8), (1, 0, 1, 5)))], _narrow(4))
+    assert batch.probs is not None
+    assert batch.pairs is not None
+    found = batch.probs[..., 0].flatten()[batch.pairs]
+    torch.testing.assert_close(found, torch.tensor([[0.11, 0.28], [0.2, 0.25]]), atol=1e-3, rtol=0)
+
+
+def test_spans_of_a_long_row_stand_in_the_window_that_keeps_them() -> None:
+    spans = [(2, 4, 0, 0.75), (4, 6, 0, 0.5625)]
+    batch = soft_batch([with_spans(block(9), spans)], _narrow(4), spans=True)
+    assert batch.keep is not None
+    assert batch.span_probs is not None
+    kept = [
+        float(batch.span_probs[row, 0, first, last])
+        for row, _, first, last in batch.span_probs.nonzero().tolist()
+        if batch.keep[row, first : last + 1].all()
+    ]
+    assert sorted(kept) == [0.5625, 0.75]
+
+
+class _Store:
+    """A store of these blocks."""
+
+    def __init__(self, *blocks: SoftBlock) -> None:
+        self._blocks = blocks
+        self.blocks = np.array(
+            [(0, i, 0, len(b.rows), sum(len(r.words) for r in b.rows), max(len(r.words) for r in b.rows))
+             for i, b in enumerate(blocks)], BLOCK)  # fmt: skip
+
+    def iter_rows(self) -> Iterator[SoftRow]:
+        return (row for block in self._blocks for row in block.rows)
+
+    def read_block(self, index: int) -> SoftBlock:
+        return self._blocks[index]
+
+
+def test_a_block_with_a_long_row_is_read_a_few_windows_at_a_time() -> None:
+    store = _Store(block(2, 2), block(40), block(3, 1))
+    data = SoftData(store, _narrow(4), budget=8, seed=1)  # type: ignore[arg-type]
+    batches = [data.load(part, 0) for part in data.plan(0)]
+    assert max(batch.mask.numel() for batch in batches) <= 8
+    assert sum(int(batch.keep.sum()) for batch in batches if batch.keep is not None) == 48
+    assert {name for part in data.plan(0) for name in data.ids_of(part)} == {"r0", "r1"}
+
+
+def test_rows_longer_than_max_words_are_in_no_batch_and_counted() -> None:
+    store = _Store(block(2, 6), block(40), block(3, 1))
+    data = SoftData(store, _narrow(4), budget=8, seed=1, max_words=5)  # type: ignore[arg-type]
+    assert data.too_long == 2
+    kept = sum(int(batch.keep.sum()) for part in data.plan(0) if (batch := data.load(part, 0)).keep is not None)
+    assert kept == 6

@@ -87,6 +87,9 @@ class Data:
     def plan(self, epoch: int) -> list[Sequence[int]]:
         return self.batches[epoch:] + self.batches[:epoch]
 
+    def ids_of(self, micro_batch: Sequence[int]) -> list[str]:
+        return [f"train.conll:{number}" for number in micro_batch]
+
     def load(self, micro_batch: Sequence[int], epoch: int) -> Batch:
         return make_batch(micro_batch)
 

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from ner_distill.config import HeadConfig, TeacherConfig, load_config
+from ner_distill.config.sections import PointerConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.sentence import Sentence, Span
@@ -24,7 +25,8 @@ from ner_distill.nn.heads import HEADS, Head, PointerHead, SpanHead, Spans
 from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import Built, load_run
-from ner_distill.runs.heads import auxiliary_heads, check_entities, finds_spans, new_head
+from ner_distill.runs.heads import auxiliary_heads, check_entities, finds_spans, new_head, with_span_bound
+from ner_distill.runs.info import RunInfo, write_config, write_info
 from ner_distill.training.session import Trained
 from tests import corpora, nested
 
@@ -141,6 +143,32 @@ def test_entities_longer_than_max_span_are_counted() -> None:
     assert warned(kind="global-pointer", max_span=4) == (
         "warning: --train: 1 of 4 entities are longer than head.max_span = 4: left out, and never found\n"
     )
+
+
+def bound(longest: int, begun: Path | None = None, **options: object) -> tuple[int, str]:
+    said = io.StringIO()
+    config = TeacherConfig.model_validate({"head": options})
+    head = with_span_bound(config, lambda: longest, begun, Reporter(stream=said)).head
+    assert isinstance(head, PointerConfig)
+    return head.max_span, said.getvalue()
+
+
+@pytest.mark.parametrize(("longest", "expected"), [(0, 16), (8, 16), (9, 18)])
+def test_a_pointer_without_max_span_gets_a_bound_from_the_data_and_says_it(longest: int, expected: int) -> None:
+    words, said = bound(longest, kind="efficient-global-pointer")
+    assert words == expected
+    assert f"no entity of more than {expected} words will be found: twice the longest to learn ({longest})" in said
+
+
+def test_max_span_that_was_given_stays() -> None:
+    assert bound(100, kind="global-pointer", max_span=5) == (5, "")
+
+
+@pytest.mark.parametrize(("before", "expected"), [(0, 0), (16, 200)])
+def test_a_run_that_began_without_a_bound_goes_on_without(tmp_path: Path, before: int, expected: int) -> None:
+    write_info(tmp_path, RunInfo("teacher", "word", ("LOC",)))
+    write_config(tmp_path, TeacherConfig.model_validate({"head": {"kind": "global-pointer", "max_span": before}}))
+    assert bound(100, tmp_path, kind="global-pointer")[0] == expected
 
 
 def test_overlaps_of_one_type_are_counted_for_chains_per_type() -> None:

@@ -1,4 +1,4 @@
-"""Run folders from strangers: refused with a message that names the file, or read as plain data; nothing in them runs."""
+"""Run folders from strangers: refused with a message that names the file, or read as data; nothing in them runs."""
 
 from __future__ import annotations
 

@@ -4,9 +4,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ner_distill.data.features.windows import Window, cut_windows
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.tagset import TagSet
+from ner_distill.errors import TrainingError
 from ner_distill.nn.heads import SpanHead, Spans, TagHead
+from ner_distill.runtime import inference
 from ner_distill.runtime.inference import find_entities, parameters_of, predict_sentences, predict_spans
 
 TAGS = TagSet(("X",))
@@ -15,11 +18,18 @@ TAGS = TagSet(("X",))
 class Numbers:
     """A featurizer of words that are tag ids."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = 10**6) -> None:
         self.batches: list[tuple[int, int]] = []
+        self.limit = limit
 
     def features(self, words: Sequence[str]) -> list[int]:
         return [int(word) for word in words]
+
+    def windows(self, features: list[int]) -> list[Window]:
+        return cut_windows(len(features), self.limit) or [Window(0, 0, 0, 0)]
+
+    def cut(self, features: list[int], start: int, end: int) -> list[int]:
+        return features[start:end]
 
     def size(self, features: list[int]) -> int:
         return len(features)
@@ -135,3 +145,37 @@ def test_a_stream_is_read_one_window_at_a_time() -> None:
 
 def test_parameters_are_counted() -> None:
     assert parameters_of(Echo()) == 6
+
+
+@pytest.mark.parametrize("limit", [4, 5, 6, 7, 8, 30])
+@pytest.mark.parametrize("shift", range(5))
+def test_entities_of_a_long_sentence_are_found_once_and_whole(limit: int, shift: int) -> None:
+    tags = [0] * shift + [1, 2, 0, 1, 1, 2, 0, 0, 1, 2] * 3
+    numbers = Numbers(limit)
+    found = find_entities(Echo(), numbers, TAGS, [[1, 0], tags, [1, 2]], scores=True, budget=16)  # type: ignore[arg-type]
+    assert [tuple(span for span, _ in entities) for entities in found] == [
+        TAGS.decode(row) for row in ([1, 0], tags, [1, 2])
+    ]
+    assert max(width for _, width in numbers.batches) <= limit
+
+
+def test_where_memory_runs_out_the_sentences_of_the_batch_are_named() -> None:
+    class Full(Echo):
+        def vectors(self, inputs: dict[str, Tensor]) -> Tensor:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+
+    with pytest.raises(TrainingError, match=r"out of memory at sentence raw\.txt:7\. .*`max_words` N.*`batch_words`"):
+        find_entities(Full(), Numbers(), TAGS, [[0, 1]], scores=False, ids=["raw.txt:7"])  # type: ignore[arg-type]
+
+
+def test_few_sentences_of_many_words_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inference, "GROUP_WORDS", 5)
+    read: list[int] = []
+
+    def stream() -> Iterator[Sentence]:
+        for number in range(6):
+            read.append(number)
+            yield sentence(0, 1, 2)
+
+    next(predict_sentences(Echo(), Numbers(), TAGS, stream()))  # type: ignore[arg-type]
+    assert read == [0, 1]

@@ -289,6 +289,32 @@ def test_a_full_disk_stops_with_a_clear_error_and_the_checkpoint_before_stays(tm
     assert_went_on_as_if_nothing_happened(tmp_path, new_fit(tmp_path, **RESUMABLE), uninterrupted)
 
 
+def test_out_of_memory_names_the_sentences_of_the_step_and_the_checkpoint_before_stays(tmp_path, monkeypatch):
+    fit = new_fit(tmp_path, checkpoint_minutes=EVERY_STEP, **RESUMABLE)
+    passes = fit._passes
+
+    def full(*args):
+        if fit.progress.step == 3:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 64 bytes.")
+        passes(*args)
+
+    monkeypatch.setattr(fit, "_passes", full)
+    with pytest.raises(TrainingError, match=r"out of memory at sentences? train\.conll:\d.*`max_words`.*`resume`"):
+        fit.run()
+    assert [path.name for path in (tmp_path / "checkpoints").glob("step-*")] == ["step-000000003-epoch-0001"]
+
+
+def test_other_errors_of_torch_stay_what_they_are(tmp_path, monkeypatch):
+    fit = new_fit(tmp_path)
+
+    def wrong(*_args):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(fit, "_passes", wrong)
+    with pytest.raises(RuntimeError, match="mat1"):
+        fit.run()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_disk_under_the_metrics_gives_a_clear_error(tmp_path):
     (tmp_path / "metrics.jsonl").symlink_to("/dev/full")

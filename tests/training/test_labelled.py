@@ -143,3 +143,71 @@ def test_a_batch_has_the_words_that_are_surely_of_no_entity() -> None:
     assert batch.negative is not None
     assert batch.negative.tolist() == [[False] * 4, [False, True, False, False]]
     assert batch_of(LONG, SHORT).negative is None
+
+
+# ---- sentences too long for the encoder, and for the user
+
+
+def _long(words: int) -> Sentence:
+    """An entity of two words at every third word."""
+    spans = tuple(Span(start, start + 2, ("PER", "LOC")[start % 2]) for start in range(1, words - 1, 3))
+    return Sentence("long", _words(words), spans)
+
+
+def _words(number: int) -> tuple[str, ...]:
+    """So many different words; digits would all be the same."""
+    return tuple(f"{chr(97 + index // 26)}{chr(97 + index % 26)}" for index in range(number))
+
+
+def _in_rows(sentence: Sentence, max_words: int) -> LabelledData:
+    featurizer = WordFeaturizer.counted([sentence.words] * 2, "word", max_words=max_words)
+    return LabelledData([SHORT, sentence], featurizer, TagSet(("LOC", "PER")), budget=64, seed=1)
+
+
+@pytest.mark.parametrize("max_words", [4, 5, 8, 20])
+def test_every_word_and_every_entity_of_a_long_sentence_counts_in_one_row(max_words: int) -> None:
+    sentence = _long(50)
+    data = _in_rows(sentence, max_words)
+    batch = data.load(range(len(data.features)), 0)
+    assert batch.mask.shape[1] <= max_words
+    assert batch.tags is not None
+    assert batch.spans is not None
+    words = data.featurizer.vocabs["words"]
+    ids, kept = batch.inputs["words"][1:], batch.kept[1:]
+    assert sorted(ids[kept].tolist()) == sorted(words.id(word) for word in sentence.words)
+    by_word = dict(zip(ids[kept].tolist(), batch.tags[1:][kept].tolist(), strict=True))
+    tags = TagSet(("LOC", "PER")).encode(sentence.spans or (), 50)
+    assert by_word == {words.id(word): tag for word, tag in zip(sentence.words, tags, strict=True)}
+    whole = [row for row, start, end, _ in batch.spans.tolist() if row and batch.kept[row, start:end].all()]
+    assert len(whole) == len(sentence.spans or ())
+    assert data.partly_kept == 0
+
+
+def test_an_entity_longer_than_two_windows_share_counts_in_none() -> None:
+    sentence = Sentence("long", _words(12), (Span(2, 11, "PER"),))
+    data = _in_rows(sentence, 4)
+    batch = data.load(range(1, len(data.features)), 0)
+    words = data.featurizer.vocabs["words"]
+    assert {*batch.inputs["words"][batch.kept].tolist()} == {words.id(word) for word in ("aa", "ab", "al")}
+    assert data.partly_kept == 1
+
+
+def test_sentences_longer_than_max_words_are_in_no_batch_and_counted() -> None:
+    sentences = [SHORT, _long(50), LONG]
+    featurizer = WordFeaturizer.counted([sentence.words for sentence in sentences], "word", max_words=20)
+    data = LabelledData(sentences, featurizer, TagSet(("LOC", "PER")), budget=64, seed=1, max_words=10)
+    assert sorted(name for batch in data.plan(0) for name in data.ids_of(batch)) == ["a", "b"]
+    assert data.too_long == 1
+
+
+def test_development_sentences_longer_than_max_words_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    featurizer = WordFeaturizer.counted([LONG.words], "word")
+    data = DevelopmentSet([LONG, SHORT], featurizer, TagSet(("LOC", "PER")), max_words=3)
+    monkeypatch.setattr(development, "predict_spans", lambda *_: [list(SHORT.spans or ())])
+    micro = data.scores(None).micro  # type: ignore[arg-type]
+    assert (micro.correct, micro.support, micro.predicted) == (2, 4, 2)
+    said = io.StringIO()
+    data.warn_left_out("`data`", Reporter(stream=said))
+    assert (
+        "1 sentences of more than `max_words` words are not read: their 2 entities count as missed" in said.getvalue()
+    )

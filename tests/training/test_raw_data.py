@@ -17,6 +17,7 @@ from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch
 from ner_distill.data.features.questions import CUT
+from ner_distill.data.features.windows import Window
 from ner_distill.data.sentence import Sentence
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import DataError, RunError, TrainingError
@@ -37,6 +38,9 @@ class Numbers:
 
     def features(self, words: Sequence[str]) -> tuple[str, ...]:
         return tuple(words)
+
+    def windows(self, features: tuple[str, ...]) -> list[Window]:
+        return [Window(0, len(features), 0, len(features))]
 
     def size(self, features: tuple[str, ...]) -> int:
         return len(features)

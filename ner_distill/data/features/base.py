@@ -9,6 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from torch import Tensor
 
+from ner_distill.data.features.windows import Window
+
 F = TypeVar("F")
 
 
@@ -22,6 +24,10 @@ class Part(ABC, Generic[F]):
     def training_features(self, words: Sequence[str]) -> F:
         """One sentence that a model is trained on: where knowledge was made of it, without what it says itself."""
         return self.features(words)
+
+    @abstractmethod
+    def cut(self, features: F, start: int, end: int) -> F:
+        """What the features of a sentence say of its words `start` to `end`: those of a window."""
 
     def save(self, directory: Path) -> None:
         """Write what loading needs into a run; nothing by default."""
@@ -47,9 +53,16 @@ class Featurizer(Part[F]):
         """More tensors of a batch, of sentences whose first so many words are a part of their own; none by default."""
         return {}
 
+    @abstractmethod
+    def windows(self, features: F, *, reserved: int = 0) -> Sequence[Window]:
+        """The windows, in words, in which a sentence that is too long for the encoder is read; else the one of all.
+
+        reserved: so many units of a window are something else's; half of a window is left whatever that is.
+        """
+
     def in_windows(self, features: F) -> bool:
         """Is the sentence too long for the encoder, so that it is read in more than one window?"""
-        return False
+        return len(self.windows(features)) > 1
 
     def innermost(self) -> Featurizer[Any]:
         """The featurizer of the encoder itself: this one, unless it wraps another."""

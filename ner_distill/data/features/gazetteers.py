@@ -50,6 +50,9 @@ class Gazetteers(Source[Marks]):
                 marks[start + 1 : end, 2 * index + 1] = True
         return marks
 
+    def cut(self, features: Marks, start: int, end: int) -> Marks:
+        return features[start:end]
+
     def collate(self, batch: Sequence[Marks], length: int) -> dict[str, Tensor]:
         """gazetteers_marks (batch, length, 2 · types) float, 0 or 1, all 0 at padding."""
         return {f"{self.name}_marks": pad_marks(batch, length, self.marks)}

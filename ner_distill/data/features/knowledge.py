@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ner_distill.data.features.base import Featurizer, Source
+from ner_distill.data.features.base import Featurizer, Part, Source
+from ner_distill.data.features.windows import Window
 
 
 class KnowledgeFeaturizer(Featurizer[tuple[Any, ...]]):
@@ -33,6 +34,13 @@ class KnowledgeFeaturizer(Featurizer[tuple[Any, ...]]):
 
     def segments(self, batch: Sequence[tuple[Any, ...]], firsts: Sequence[int]) -> dict[str, Tensor]:
         return self.base.segments([features[0] for features in batch], firsts)
+
+    def cut(self, features: tuple[Any, ...], start: int, end: int) -> tuple[Any, ...]:
+        parts: tuple[Part[Any], ...] = (self.base, *self.sources.values())
+        return tuple(part.cut(own, start, end) for part, own in zip(parts, features, strict=True))
+
+    def windows(self, features: tuple[Any, ...], *, reserved: int = 0) -> Sequence[Window]:
+        return self.base.windows(features[0], reserved=reserved)
 
     def in_windows(self, features: tuple[Any, ...]) -> bool:
         return self.base.in_windows(features[0])

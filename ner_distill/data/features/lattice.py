@@ -80,6 +80,13 @@ class LatticeSource(Source[LatticeFeatures]):
             np.fromiter((self.vocab.id(match.form) for match in found), np.int64, count),
         )
 
+    def cut(self, features: LatticeFeatures, start: int, end: int) -> LatticeFeatures:
+        """The matches that lie whole between these words, counted from `start`."""
+        whole = (features.heads >= start) & (features.tails < end)
+        return LatticeFeatures(
+            end - start, features.heads[whole] - start, features.tails[whole] - start, features.ids[whole]
+        )
+
     def collate(self, batch: Sequence[LatticeFeatures], length: int) -> dict[str, Tensor]:
         """`lattice_W` (rows, 2, words) long for each width W = tail - head: ids (0 = padding) and heads.
 
@@ -91,7 +98,7 @@ class LatticeSource(Source[LatticeFeatures]):
             return self._by_width(batch)
         inputs = index_windows([features.length for features in batch], length, self.max_words)
         rows = [
-            _inside(features, window.start, window.end)
+            self.cut(features, window.start, window.end)
             for features in batch
             for window in cut_windows(features.length, self.max_words)
         ]
@@ -122,11 +129,3 @@ class LatticeSource(Source[LatticeFeatures]):
     def load(cls, directory: Path, matcher: Matcher, *, max_words: int = 512) -> LatticeSource:
         """Read what `save` wrote. Raises RunError naming the file."""
         return cls(matcher, read_vocabs(directory / FILE, "lattice")["lattice"], max_words=max_words)
-
-
-def _inside(features: LatticeFeatures, start: int, end: int) -> LatticeFeatures:
-    """The matches that lie whole between these words, counted from `start`."""
-    whole = (features.heads >= start) & (features.tails < end)
-    return LatticeFeatures(
-        end - start, features.heads[whole] - start, features.tails[whole] - start, features.ids[whole]
-    )

@@ -129,6 +129,17 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
     def counts(self) -> dict[str, int]:
         return self._counts
 
+    def cut(self, features: PieceFeatures, start: int, end: int) -> PieceFeatures:
+        first, last = int(features.lengths[:start].sum()), int(features.lengths[:end].sum())
+        lengths = features.lengths[start:end]
+        return PieceFeatures(features.pieces[first:last], lengths, cut_at_words(lengths, self._room, self._room // 2))
+
+    def windows(self, features: PieceFeatures, *, reserved: int = 0) -> Sequence[Window]:
+        if not reserved:
+            return features.windows
+        room = max(self._room - reserved, self._room // 2)
+        return cut_at_words(np.minimum(features.lengths, room), room, room // 2)
+
     def in_windows(self, features: PieceFeatures) -> bool:
         return len(features.windows) > 1
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ner_distill.config.load import read_toml
 from ner_distill.data.features.base import Featurizer
+from ner_distill.data.features.windows import Window
 from ner_distill.data.formats.segment import segment
 from ner_distill.data.sentence import Unit
 from ner_distill.errors import ConfigError, did_you_mean
@@ -148,10 +149,14 @@ def _key(label: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class QuestionFeatures:
-    """One sentence: its words, of which `collate` makes the input of the encoder, and its size for all types."""
+    """One sentence: its words, of which `collate` makes the input of the encoder, and its size for all types.
+
+    windows: of the sentence, each of which the encoder can read behind every question.
+    """
 
     words: tuple[str, ...]
     size: int
+    windows: tuple[Window, ...]
 
 
 class QuestionFeaturizer(Featurizer[QuestionFeatures]):
@@ -162,8 +167,9 @@ class QuestionFeaturizer(Featurizer[QuestionFeatures]):
     separator: the word between; for a pretrained encoder its tokenizer's separating piece.
     segments:  tell the encoder question (separator included) and sentence apart, where it has a way (BERT's segments).
 
-    A row too long for the encoder is read in windows like any long sentence, and words of its later windows are read
-    without the question. `counts` says of how many sentences that is so; shorter questions or a larger window help.
+    A sentence too long for the encoder is read in windows, each behind the question. Where a question takes more than
+    half of what the encoder can read, words of a row's later part are read without it. `counts` says of how many
+    sentences that is so; shorter questions or a larger window help.
     """
 
     def __init__(
@@ -176,6 +182,7 @@ class QuestionFeaturizer(Featurizer[QuestionFeatures]):
     ) -> None:
         self.base, self.segmented = base, segments
         self.prefixes = tuple((*question, separator) for question in questions)
+        self._longest = max(self.prefixes, key=lambda prefix: base.size(base.features(prefix)))
         self._counts: Counter[str] = Counter({CUT: 0})
 
     @property
@@ -187,11 +194,23 @@ class QuestionFeaturizer(Featurizer[QuestionFeatures]):
         sentence, and making it takes less than a millisecond.
         """
         before = dict(self.base.counts)
-        self.base.features(words)  # the sentence alone: questions have their own oddities, and no one is to count them
+        # the sentence alone: questions have their own oddities, and no one is to count them
+        alone = self.base.features(words)
         self._counts.update({key: count - before.get(key, 0) for key, count in self.base.counts.items()})
-        rows = self._rows(words)
+        windows: Sequence[Window] = (Window(0, len(words), 0, len(words)),)
+        if self.base.in_windows(self.base.features((*self._longest, *words))):
+            windows = self.base.windows(alone, reserved=self.base.size(self.base.features(self._longest)))
+        rows = self._rows(words[windows[0].start : windows[0].end])
         self._counts[CUT] += any(map(self.base.in_windows, rows))
-        return QuestionFeatures(tuple(words), sum(map(self.base.size, rows)))
+        return QuestionFeatures(tuple(words), len(windows) * sum(map(self.base.size, rows)), tuple(windows))
+
+    def cut(self, features: QuestionFeatures, start: int, end: int) -> QuestionFeatures:
+        words = features.words[start:end]
+        size = sum(map(self.base.size, self._rows(words)))
+        return QuestionFeatures(words, size, (Window(0, len(words), 0, len(words)),))
+
+    def windows(self, features: QuestionFeatures, *, reserved: int = 0) -> Sequence[Window]:
+        return features.windows
 
     def size(self, features: QuestionFeatures) -> int:
         return features.size

@@ -133,6 +133,13 @@ class SoftLexicon(Source[SoftLexiconFeatures]):
         weights = len(SETS) * counts / totals[slots // len(SETS)]
         return SoftLexiconFeatures(ids.astype(np.int32), weights.astype(np.float32), slots.astype(np.int32), len(words))
 
+    def cut(self, features: SoftLexiconFeatures, start: int, end: int) -> SoftLexiconFeatures:
+        first, last = start * len(SETS), end * len(SETS)
+        inside = (features.slots >= first) & (features.slots < last)
+        return SoftLexiconFeatures(
+            features.ids[inside], features.weights[inside], features.slots[inside] - first, end - start
+        )
+
     def collate(self, batch: Sequence[SoftLexiconFeatures], length: int) -> dict[str, Tensor]:
         """soft_lexicon_ids (entries,) long, soft_lexicon_weights (entries,) float, soft_lexicon_slots
         (entries,) long: the flat index into batch · length · 4. Padding has no entries.
@@ -189,6 +196,9 @@ class Softword(Source[Marks]):
         marks[slots // len(SETS), slots % len(SETS)] = True
         marks[:, _OUTSIDE] = ~marks.any(axis=1)
         return marks
+
+    def cut(self, features: Marks, start: int, end: int) -> Marks:
+        return features[start:end]
 
     def collate(self, batch: Sequence[Marks], length: int) -> dict[str, Tensor]:
         """softword_marks (batch, words, 5) float, 0 or 1, all 0 at padding."""

@@ -61,6 +61,9 @@ class Spelling(Source[tuple[str, ...]]):
         """One sentence: the words themselves; they are spelled once a batch."""
         return tuple(words)
 
+    def cut(self, features: tuple[str, ...], start: int, end: int) -> tuple[str, ...]:
+        return features[start:end]
+
     def collate(self, batch: Sequence[tuple[str, ...]], length: int) -> dict[str, Tensor]:
         """Tensors of a batch whose longest sentence has `length` words, NAME the kind.
 

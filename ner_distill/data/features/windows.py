@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,28 @@ def cut_windows(length: int, limit: int) -> list[Window]:
         Window(start, end, take_start, take_end)
         for start, end, take_start, take_end in zip(starts, ends, borders, borders[1:], strict=False)
     ]
+
+
+def settled(windows: Sequence[Window], spans: Iterable[tuple[int, int]]) -> list[Window]:
+    """The windows of one sentence, so that no entity lies on both sides of a border between what is taken of each.
+
+    spans: the entities, in words (start, end) of the sentence. A border goes to the nearest place, within what the two
+    windows share, that no entity crosses; where all places are crossed it stays.
+    """
+    length = windows[-1].end
+    steps = np.zeros(length + 2, dtype=np.int64)
+    for start, end in spans:
+        steps[start + 1] += 1
+        steps[end] -= 1
+    crossed = steps.cumsum() > 0
+    borders = [0]
+    for left, right in pairwise(windows):
+        first, last = max(right.start, borders[-1]), left.end
+        free = first + np.flatnonzero(~crossed[first : last + 1])
+        border = max(right.take_start, borders[-1])
+        borders.append(int(free[np.abs(free - border).argmin()]) if len(free) else border)
+    takes = zip(borders, [*borders[1:], length], strict=True)
+    return [Window(one.start, one.end, *take) for one, take in zip(windows, takes, strict=True)]
 
 
 def index_windows(lengths: Sequence[int], width: int, limit: int) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from ner_distill.data.batching import pad_rows
 from ner_distill.data.features.base import Featurizer
 from ner_distill.data.features.vocab import PADDING, Vocab, read_vocabs, write_vocabs
-from ner_distill.data.features.windows import cut_windows, index_windows
+from ner_distill.data.features.windows import Window, cut_windows, index_windows
 from ner_distill.data.sentence import Unit
 
 FILE = "vocabulary.json"
@@ -93,6 +93,14 @@ class WordFeaturizer(Featurizer[WordFeatures]):
 
     def _pair(self, pair: tuple[str, str]) -> int:
         return self.vocabs["bigrams"].id(normal(pair[0]) + normal(pair[1]))
+
+    def cut(self, features: WordFeatures, start: int, end: int) -> WordFeatures:
+        bigrams = None if features.bigrams is None else features.bigrams[:, start:end]
+        return WordFeatures(features.words[start:end], bigrams, features.forms[start:end])
+
+    def windows(self, features: WordFeatures, *, reserved: int = 0) -> Sequence[Window]:
+        length, limit = len(features.words), max(self.max_words - reserved, self.max_words // 2)
+        return cut_windows(length, limit) if length > limit else [Window(0, length, 0, length)]
 
     def in_windows(self, features: WordFeatures) -> bool:
         return len(features.words) > self.max_words

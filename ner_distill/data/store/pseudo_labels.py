@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
+import numpy as np
+
 from ner_distill.data.sentence import Sentence, Span, whole_entities
 from ner_distill.data.store.columns import SoftRow
 from ner_distill.data.store.decoding import decode_probs
@@ -29,6 +31,17 @@ def labelled_row(row: SoftRow, tagset: TagSet, *, weight: float = 1.0) -> Senten
         return None
     kept = tuple(sorted(span for span in spans if all(keep[span.start : span.end])))
     return Sentence(row.id, row.words, kept, lang=row.lang, keep=None if all(keep) else keep, weight=weight)
+
+
+def longest_of_row(row: SoftRow) -> int:
+    """Words of the longest entity, kept or not: of a likely span, or in a store without spans of a B and its I's."""
+    if row.spans is not None:
+        likely = row.spans[row.spans["score"] > LIKELY]
+        return int((likely["end"] - likely["start"]).max(initial=0))
+    tags = row.probs.argmax(axis=1)
+    others = np.flatnonzero(np.concatenate([[True], (tags == 0) | (tags % 2 == 1), [True]]))
+    inside = int(np.diff(others).max()) - 1  # the most I's in a row
+    return inside + 1 if inside else int(bool(tags.any()))
 
 
 def worth_training_on(

@@ -33,12 +33,17 @@ from ner_distill.runs.knowledge import DIRECTORY as KNOWLEDGE
 from ner_distill.runs.raw_text import cutting_for, said_where_cut
 from ner_distill.teacher.model import Teacher
 
+TOO_LONG = "sentences longer than max_words"
+
 
 def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = None, *, seed: int = SEED) -> Manifest:
     """Label raw text and write a store.
 
     Where more than one vote is asked of a single teacher that was trained with folds, its fold teachers answer in its
     place: their probabilities are averaged, and they vote.
+
+    Sentences of more than `max_words` words are left out and counted. It is no part of what a store is made with, so
+    that `resume` may go on with another: shards that are whole stay as they are.
 
     seed: decides which pairs of words are sampled.
     Raises NerDistillError for wrong input; whole shards are kept whatever happens, and `resume` continues.
@@ -84,13 +89,20 @@ def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = 
         while sentences := list(islice(stream, options.shard_size)):
             if writer.needed(shard):
                 before = labeller.counts()
-                blocks = labeller.blocks(sentences, shard, advance)
+                short = [one for one in sentences if not 0 < options.max_words < len(one.words)]
+                blocks = labeller.blocks(short, shard, advance)
                 counted = {key: value - before[key] for key, value in labeller.counts().items()}
+                if left_out := len(sentences) - len(short):
+                    counted[TOO_LONG] = left_out
+                    progress.advance(left_out)
                 writer.write_shard(shard, blocks, counted)
             else:
                 progress.advance(len(sentences))
             shard += 1
-    return writer.finish(shard)
+    manifest = writer.finish(shard)
+    if left_out := manifest.counters().get(TOO_LONG, 0):
+        reporter.warn(f"{left_out:,} sentences of more than `max_words` words are not in the store")
+    return manifest
 
 
 def _voting_teachers(options: LabelUnlabeledOptions, reporter: Reporter) -> Sequence[Path]:

@@ -11,24 +11,27 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ner_distill.data.batching import plan_batches, sample_pairs
+from ner_distill.data.batching import fill_batches, plan_batches, sample_pairs
+from ner_distill.data.features.windows import Window
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.store.columns import SPAN, SoftBlock
 from ner_distill.data.store.decoding import decode_probs
 from ner_distill.data.store.pseudo_labels import LIKELY
-from ner_distill.errors import ConfigError
+from ner_distill.errors import ConfigError, memory_for
 from ner_distill.nn.heads import SpanHead
 from ner_distill.nn.spans import Spans, span_probs_of_tags, spans_above, word_confidence
 from ner_distill.options.by_type import ByType, by_type
 from ner_distill.options.models import LabelOptions
-from ner_distill.pipelines.labelling.shard_buffer import Answer, RowSpans, ShardBuffer
+from ner_distill.pipelines.labelling.shard_buffer import Answer, RowSpans, ShardBuffer, joined_answers
 from ner_distill.runs.build import Built
-from ner_distill.runtime.inference import best_device, budget_of, has_bf16
+from ner_distill.runtime.inference import LONG_SHARE, best_device, budget_of, has_bf16
 from ner_distill.runtime.onednn import fast_linear
 from ner_distill.teacher.model import Teacher
 
 SEED = 13
+LONG_SEED = 4  # what is drawn in windows of long sentences leaves alone what is drawn in all others
 BLOCK_SIZE = 16
+KEPT = "Finished shards are kept: go on with the same command and `resume`"
 
 
 class Labeller:
@@ -89,31 +92,74 @@ class Labeller:
 
     def blocks(self, sentences: Sequence[Sentence], shard: int, advance: Callable[[int, int], None]) -> list[SoftBlock]:
         """Returns the blocks of one shard. `advance` is called with the sentences and the words of each batch."""
-        features = [[featurizer.features(sentence.words) for sentence in sentences] for featurizer in self.featurizers]
-        sizes = [
-            max(featurizer.size(one[index]) for featurizer, one in zip(self.featurizers, features, strict=True))
-            for index in range(len(sentences))
-        ]
+        features = [[featurizer.features(sentence.words) for featurizer in self.featurizers] for sentence in sentences]
+        windows = list(map(self._windows, features))
         pairs_per_sentence = self.options.pairs_per_sentence if self.compares else 0
         buffer = ShardBuffer(sentences, len(self.tagset), pairs_per_sentence, spans=self.finds_spans)
+        whole = [index for index, own in enumerate(windows) if len(own) == 1]
+        sizes = self._sizes([features[index] for index in whole])
         for number, batch in enumerate(plan_batches(sizes, budget=self.options.batch_words, seed=None)):
+            indices = [whole[place] for place in batch]
             chunks = [
                 range(first, min(first + self.block_size, len(batch)))
                 for first in range(0, len(batch), self.block_size)
             ]
             rng = np.random.default_rng([self.seed, shard, number])
-            answer = self._answer([[one[index] for index in batch] for one in features], chunks, rng)
-            buffer.put(batch, chunks, answer)
-            advance(len(batch), sum(len(sentences[index].words) for index in batch))
+            with memory_for([sentences[index].id for index in indices], KEPT):
+                answer = self._answer([features[index] for index in indices], chunks, rng)
+            buffer.put(indices, chunks, answer)
+            advance(len(batch), sum(len(sentences[index].words) for index in indices))
+        self._put_long(buffer, sentences, features, windows, shard, advance)
         return buffer.blocks()
 
-    def _answer(self, features: list[list[Any]], chunks: Sequence[range], rng: np.random.Generator) -> Answer:
+    def _windows(self, features: Sequence[Any]) -> Sequence[Window]:
+        """Returns the windows of a sentence: those of the teacher that needs most; all others can read these.
+
+        features: the sentence's, of each teacher.
+        """
+        return max((one.windows(own) for one, own in zip(self.featurizers, features, strict=True)), key=len)
+
+    def _sizes(self, features: Sequence[Sequence[Any]]) -> list[int]:
+        return [max(one.size(own) for one, own in zip(self.featurizers, row, strict=True)) for row in features]
+
+    def _put_long(
+        self,
+        buffer: ShardBuffer,
+        sentences: Sequence[Sentence],
+        features: Sequence[Sequence[Any]],
+        windows: Sequence[Sequence[Window]],
+        shard: int,
+        advance: Callable[[int, int], None],
+    ) -> None:
+        """Put the answers for the sentences that are read in windows, each as that for a batch of one sentence."""
+        rows = [(index, window) for index, own in enumerate(windows) if len(own) > 1 for window in own]
+        cut = [self._cut(features[index], window) for index, window in rows]
+        answers: list[Answer] = []
+        batches = fill_batches(range(len(rows)), self._sizes(cut), self.options.batch_words // LONG_SHARE)
+        for number, batch in enumerate(batches):
+            rng = np.random.default_rng([self.seed, shard, LONG_SEED, number])
+            each = [range(row, row + 1) for row in range(len(batch))]
+            with memory_for([sentences[rows[place][0]].id for place in batch], KEPT):
+                answer = self._answer([cut[place] for place in batch], each, rng)
+            for row, (index, _) in enumerate(rows[place] for place in batch):
+                answers.append(answer.of_row(row))
+                if len(answers) == len(windows[index]):
+                    buffer.put([index], [range(1)], joined_answers(windows[index], answers))
+                    advance(1, len(sentences[index].words))
+                    answers = []
+
+    def _cut(self, features: Sequence[Any], window: Window) -> list[Any]:
+        return [one.cut(own, window.start, window.end) for one, own in zip(self.featurizers, features, strict=True)]
+
+    def _answer(self, features: Sequence[Sequence[Any]], chunks: Sequence[range], rng: np.random.Generator) -> Answer:
+        """Returns the answer for a batch. features: of each sentence, by teacher."""
         probs: torch.Tensor | None = None
         span_probs: torch.Tensor | None = None
         likely: tuple[Spans, torch.Tensor] | None = None
         vectors, votes = [], []
         with torch.inference_mode(), self.autocast, fast_linear(self.device):
-            for featurizer, model, one in zip(self.featurizers, self.models, features, strict=True):
+            by_teacher = zip(*features, strict=True)
+            for featurizer, model, one in zip(self.featurizers, self.models, by_teacher, strict=True):
                 inputs = {key: value.to(self.device) for key, value in featurizer.collate(one).items()}
                 mask = inputs["mask"]
                 encoded, answer = model(inputs)

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ner_distill.data.features.windows import Window, settled
 from ner_distill.data.sentence import Sentence
 from ner_distill.data.store.columns import SPAN, SoftBlock, SoftRow, SpanArray
+from ner_distill.data.store.pseudo_labels import LIKELY
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,56 @@ class Answer:
     pairs: list[npt.NDArray[np.int64]]
     similarity: list[npt.NDArray[np.float32]]
     spans: RowSpans | None
+
+    def of_row(self, row: int) -> Answer:
+        """The answer for one row, as of a batch of it alone; every row is a block."""
+        width = self.probs.shape[1]
+        spans = None
+        if self.spans is not None:
+            own = self.spans.rows == row
+            spans = RowSpans(np.zeros(int(own.sum()), np.int64), self.spans.values[own])
+        return Answer(
+            self.probs[row : row + 1],
+            self.keep[row : row + 1],
+            [self.pairs[row] - row * width],
+            [self.similarity[row]],
+            spans,
+        )
+
+
+def joined_answers(windows: Sequence[Window], answers: Sequence[Answer]) -> Answer:
+    """The answer for a sentence from those for its windows, as for a batch of this one sentence.
+
+    Of each word it is that of the window from which it is taken, of a span that of the one in which it begins, after
+    the borders have been settled so that they cut no likely span in two; pairs are those of all windows. The answers'
+    spans are moved in their place: of an unsure teacher they are what takes most memory.
+    """
+    starts = [window.start for window in windows]
+    placed = [
+        np.zeros(0, SPAN) if answer.spans is None else _move(answer.spans.values, start)
+        for answer, start in zip(answers, starts, strict=True)
+    ]
+    likely = [values[values["score"] > LIKELY] for values in placed]
+    borders = settled(windows, [place for own in likely for place in own[["start", "end"]].tolist()])
+    taken = [slice(window.take_start - window.start, window.take_end - window.start) for window in borders]
+    begins = [
+        (values["start"] >= window.take_start) & (values["start"] < window.take_end)
+        for values, window in zip(placed, borders, strict=True)
+    ]
+    spans = np.concatenate([values[own] for values, own in zip(placed, begins, strict=True)])
+    return Answer(
+        np.concatenate([answer.probs[:, own] for answer, own in zip(answers, taken, strict=True)], axis=1),
+        np.concatenate([answer.keep[:, own] for answer, own in zip(answers, taken, strict=True)], axis=1),
+        [np.concatenate([answer.pairs[0] + start for answer, start in zip(answers, starts, strict=True)])],
+        [np.concatenate([answer.similarity[0] for answer in answers])],
+        None if answers[0].spans is None else RowSpans(np.zeros(len(spans), np.int64), spans),
+    )
+
+
+def _move(spans: SpanArray, by: int) -> SpanArray:
+    spans["start"] += by
+    spans["end"] += by
+    return spans
 
 
 class _GrowingArray:

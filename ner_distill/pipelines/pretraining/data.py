@@ -149,6 +149,9 @@ class PretrainData:
     def load(self, micro_batch: tuple[int, list[int]], epoch: int) -> Batch:
         return self.masked(TRAINING, *micro_batch)
 
+    def ids_of(self, micro_batch: tuple[int, list[int]]) -> list[str]:
+        return [f"{number + 1:,} of the text" for number in micro_batch[1]]
+
     def held_out(self) -> list[list[int]]:
         return self._in_batches(self.text.held_out, None)
 

@@ -119,7 +119,7 @@ def pretrain(config: PretrainConfig, options: PretrainOptions, reporter: Reporte
     if isinstance(encoder, ScratchEncoderConfig) and encoder.start:
         count_words(encoder, unit, ())  # of another unit, or not there: before anything is made
     session.begin(record)
-    text = _text(options, unit, session)
+    text = _text(options, unit, encoder.max_pieces, session)
     model = pieces or _word_model(config, unit, text, session)
     session.reporter.info(
         f"{len(text):,} sentences, {text.words:,} words, {len(text.held_out):,} sentences held out; "
@@ -159,8 +159,11 @@ def _lexicon(config: PretrainConfig, unit: Unit) -> Lexicon | None:
     return Lexicon.read(config.mask.lexicon, max_length=longest, separator=separator(unit), fold_case=fold)[0]
 
 
-def _text(options: PretrainOptions, unit: Unit, session: Session) -> Text:
-    """The sentences on disk, where the first process writes them, if a training that is resumed did not."""
+def _text(options: PretrainOptions, unit: Unit, longest: int, session: Session) -> Text:
+    """The sentences on disk, where the first process writes them, if a training that is resumed did not.
+
+    longest: one of more words is several, one after the other, so that memory does not grow with the longest line.
+    """
     directory, format = session.out / "checkpoints" / "text", options.format
     if session.main and not Text.is_written(directory):
         total = count_sentences(options.text, format=format)
@@ -169,7 +172,9 @@ def _text(options: PretrainOptions, unit: Unit, session: Session) -> Text:
             def words() -> Iterator[tuple[str, ...]]:
                 column, say = options.word_column, session.reporter.info
                 for sentence in read_raw(list(options.text), format=format, unit=unit, word_column=column, say=say):
-                    yield sentence.words
+                    yield from (
+                        sentence.words[first : first + longest] for first in range(0, len(sentence.words), longest)
+                    )
                     progress.advance(1)
 
             Text.write(directory, words())

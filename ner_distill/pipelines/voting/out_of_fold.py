@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ner_distill.data.batching import plan_batches
+from ner_distill.data.features.windows import Window
 from ner_distill.data.noise.doubts import Probs, span_doubts, tag_doubts
 from ner_distill.data.noise.votes import OutOfFoldPrediction
 from ner_distill.data.sentence import Sentence, Span
@@ -52,24 +54,50 @@ def answers_of(teacher: AnyBuilt, sentences: Sequence[Sentence]) -> list[Sentenc
     tagset, featurizer = teacher.info.tagset, teacher.featurizer
     features = [featurizer.features(sentence.words) for sentence in sentences]
     entities = find_entities(teacher.tagger, featurizer, tagset, features, scores=False)
-    answers = [SentenceAnswer([], [])] * len(sentences)
-    for index, table, tags in _tables(teacher, features, device):
-        predicted = {span for span, _ in entities[index]}
-        given = {span for span in sentences[index].spans or () if span.label in tagset.labels}
-        places, values = spans_above(table[None], FLOOR)
-        probs = {
-            Span(start, end, tagset.labels[kind]): prob
-            for (_, start, end, kind), prob in zip(places.places.tolist(), values.tolist(), strict=True)
-        }
-        for span in (predicted | given) - probs.keys():
-            probs[span] = float(table[tagset.labels.index(span.label), span.start, span.end - 1])
-        doubts = span_doubts(probs, given) if tags is None else tag_doubts(tags, probs, given, tagset)
+    rows = [(index, window) for index, own in enumerate(features) for window in featurizer.windows(own)]
+    cut = [featurizer.cut(features[index], window.start, window.end) for index, window in rows]
+    predicted = [{span for span, _ in own} for own in entities]
+    given = [{span for span in one.spans or () if span.label in tagset.labels} for one in sentences]
+    said = [_Said({}, {}) for _ in sentences]
+    for row, table, tags in _tables(teacher, cut, device):
+        index, window = rows[row]
+        said[index].add(window, table, tags, predicted[index] | given[index], tagset.labels)
+    answers = []
+    for sentence, own, found, labelled in zip(sentences, said, predicted, given, strict=True):
+        probs = own.probs | dict.fromkeys((found | labelled) - own.probs.keys(), 0.0)
+        tags = np.concatenate([own.tags[first] for first in sorted(own.tags)]) if own.tags else None
+        doubts = span_doubts(probs, labelled) if tags is None else tag_doubts(tags, probs, labelled, tagset)
         answered = [
-            EntityAnswer(span.start, span.end, span.label, round(prob, 6), round(doubts[span], 6), span in predicted)
+            EntityAnswer(span.start, span.end, span.label, round(prob, 6), round(doubts[span], 6), span in found)
             for span, prob in sorted(probs.items())
         ]
-        answers[index] = SentenceAnswer(answered, _words(len(sentences[index].words), probs, tags))
+        answers.append(SentenceAnswer(answered, _words(len(sentence.words), probs, tags)))
     return answers
+
+
+class _Said(NamedTuple):
+    """What is known so far of a sentence: probabilities of spans, and of tags by the first word that they are of."""
+
+    probs: dict[Span, float]
+    tags: dict[int, Probs]
+
+    def add(self, window: Window, table: Tensor, tags: Probs | None, asked: set[Span], labels: Sequence[str]) -> None:
+        """Add what a window says of the spans that begin where words are taken from it; see `_tables`.
+
+        asked: spans that are wanted however improbable; where they begin in no such place that holds them whole, what
+        another window says of them counts.
+        """
+        places, values = spans_above(table[None], FLOOR)
+        for (_, start, end, kind), prob in zip(places.places.tolist(), values.tolist(), strict=True):
+            if window.take_start <= start + window.start < window.take_end:
+                self.probs[Span(start + window.start, end + window.start, labels[kind])] = prob
+        for span in asked:
+            whole = window.start <= span.start and span.end <= window.end
+            if whole and (window.take_start <= span.start < window.take_end or span not in self.probs):
+                place = labels.index(span.label), span.start - window.start, span.end - 1 - window.start
+                self.probs[span] = float(table[place])
+        if tags is not None:
+            self.tags[window.take_start] = tags[window.take_start - window.start : window.take_end - window.start]
 
 
 def prediction_of(
@@ -100,8 +128,8 @@ def _words(count: int, probs: Mapping[Span, float], tags: Probs | None) -> list[
 def _tables(
     teacher: AnyBuilt, features: Sequence[Any], device: torch.device
 ) -> Iterator[tuple[int, Tensor, Probs | None]]:
-    """Yield for each sentence its number, its (types, words, words) table of span probabilities, both words inclusive,
-    and of a tag head the (words, tags) probabilities of tags; on the CPU.
+    """Yield for each row of features its number, its (types, words, words) table of span probabilities, both words
+    inclusive, and of a tag head the (words, tags) probabilities of tags; on the CPU.
     """
     tagger, featurizer, types = teacher.tagger, teacher.featurizer, len(teacher.info.labels)
     sizes = [featurizer.size(item) for item in features]

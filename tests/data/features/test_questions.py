@@ -211,12 +211,12 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> object:
     return _hf.load_tokenizer(checkpoints.bert(tmp_path_factory.mktemp("bert")))
 
 
-def test_sentences_that_leave_no_room_for_the_question_are_counted_of_pieces_too(tokenizer: object) -> None:
+def test_a_sentence_that_leaves_no_room_for_the_question_is_read_in_windows_behind_it(tokenizer: object) -> None:
     base = PieceFeaturizer(tokenizer, max_pieces=12)  # type: ignore[arg-type]
     featurizer = QuestionFeaturizer(KnowledgeFeaturizer(base, {}), [["a"], ["b", "c"]], separator="[SEP]")
-    for length in (5, 7, 8, 11):
-        featurizer.features(["d"] * length)
-    assert featurizer.counts == {CUT: 2, "words without pieces": 0, "words cut": 0, "sentences in windows": 1}
+    windows = [len(featurizer.windows(featurizer.features(["d"] * length))) for length in (5, 7, 8, 11)]
+    assert windows == [1, 1, 2, 3]
+    assert featurizer.counts == {CUT: 0, "words without pieces": 0, "words cut": 0, "sentences in windows": 1}
 
 
 def test_odd_words_of_a_sentence_are_counted_once_and_those_of_questions_never(tokenizer: object) -> None:

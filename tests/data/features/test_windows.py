@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_distill.data.features.windows import Window, cut_windows
+from ner_distill.data.features.windows import Window, cut_windows, settled
 
 LENGTHS = st.integers(0, 200)
 LIMITS = st.integers(2, 40)
@@ -62,3 +62,29 @@ def test_windows_of_a_long_sentence_by_hand() -> None:
 def test_a_limit_below_two_is_refused() -> None:
     with pytest.raises(ValueError, match="found limit=1"):
         cut_windows(5, 1)
+
+
+SPANS = st.lists(st.tuples(st.integers(0, 199), st.integers(1, 12)), max_size=30)
+
+
+@given(length=LENGTHS, limit=LIMITS, spans=SPANS)
+def test_settled_borders_go_to_the_nearest_place_that_no_span_crosses(
+    length: int, limit: int, spans: list[tuple[int, int]]
+) -> None:
+    entities = [(start, min(start + width, length)) for start, width in spans if start < length]
+    windows = cut_windows(length, limit)
+    if not windows:
+        return
+    moved = settled(windows, entities)
+    assert [unit for one in moved for unit in range(one.take_start, one.take_end)] == list(range(length))
+    before = 0
+    for left, right, (_, asked) in zip(moved, moved[1:], pairwise(windows), strict=False):
+        places = range(max(right.start, before), left.end + 1)
+        free = [place for place in places if not any(start < place < end for start, end in entities)]
+        wanted = max(asked.take_start, before)
+        if free:
+            assert right.take_start in free
+            assert abs(right.take_start - wanted) == min(abs(place - wanted) for place in free)
+        else:
+            assert right.take_start == wanted
+        before = right.take_start

@@ -7,12 +7,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from ner_distill.data.features.words import WordFeatures
 from ner_distill.data.formats.readers import read_raw
 from ner_distill.data.sentence import Sentence
 from ner_distill.data.store.columns import SoftRow
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.store.writer import StoreWriter
 from ner_distill.pipelines.labelling import label_unlabeled
+from ner_distill.pipelines.labelling.labeller import Labeller
+from ner_distill.pipelines.labelling.shard_buffer import Answer
 from ner_distill.runs.build import load_run
 from ner_distill.runtime.inference import predict_sentences
 from tests import corpora
@@ -243,6 +246,83 @@ def test_bad_line_late_in_the_text_keeps_the_shards_before_it(world: World, tmp_
     assert f"{text}:241: expected UTF-8" in done.err
     store = SoftLabelStore.open(tmp_path / "soft", allow_incomplete=True)
     assert [shard.index for shard in store.manifest.shards] == [0, 1, 2, 3]
+
+
+# ---- lines too long for the encoder, and for the user
+
+
+@pytest.fixture
+def long_line(world: World, tmp_path: Path) -> Path:
+    """Three times the raw text as its first line, and after it the raw text."""
+    text = world.raw.read_text("utf-8")
+    path = tmp_path / "long.txt"
+    path.write_text(3 * text.replace("\n", " ") + "\n" + text, "utf-8")
+    return path
+
+
+def test_a_line_in_windows_is_labelled_as_its_sentences_are(world: World, long_line: Path, tmp_path: Path) -> None:
+    ok("label-unlabeled", "--teacher", world.teacher, "--text", long_line, "--out", tmp_path / "soft")
+    found = {row.id: row for row in rows(tmp_path / "soft")}
+    whole, sentences = found["long.txt:1"], [found[f"long.txt:{number}"] for number in range(2, 82)]
+    expected = np.concatenate([row.probs.argmax(1) for row in 3 * sentences])
+    assert len(whole.words) > 3 * 512
+    assert (whole.probs.argmax(1) == expected).mean() > 0.95
+
+
+def test_pairs_of_a_line_in_windows_lie_close_together_and_all_over_it(
+    world: World, long_line: Path, tmp_path: Path
+) -> None:
+    ok("label-unlabeled", "--teacher", world.teacher, "--text", long_line, "--out", tmp_path / "soft")
+    (block,) = [
+        block for block in SoftLabelStore.open(tmp_path / "soft").read_shard(0) if block.rows[0].id == "long.txt:1"
+    ]
+    words = block.pairs[:, [1, 3]]
+    assert np.abs(words[:, 0] - words[:, 1]).max() < 512
+    assert words.max() > len(block.rows[0].words) - 512
+    assert len(block.pairs) > 100
+
+
+def test_a_long_line_changes_nothing_of_the_sentences_beside_it(world: World, long_line: Path, tmp_path: Path) -> None:
+    ok("label-unlabeled", "--teacher", world.teacher, "--text", long_line, "--out", tmp_path / "with")
+    ok("label-unlabeled", "--teacher", world.teacher, "--text", world.raw, "--out", tmp_path / "without")
+    others = [row for row in rows(tmp_path / "with") if row.id != "long.txt:1"]
+    for row, expected in zip(others, rows(tmp_path / "without"), strict=True):
+        assert row.words == expected.words
+        assert np.array_equal(row.probs, expected.probs)
+
+
+def test_sentences_longer_than_max_words_are_left_out_and_counted(
+    world: World, long_line: Path, tmp_path: Path
+) -> None:
+    done = ok("label-unlabeled", "--teacher", world.teacher, "--text", long_line, "--out", tmp_path / "soft",
+              "--max-words", "100")  # fmt: skip
+    assert len(rows(tmp_path / "soft")) == 80
+    assert "1 sentences of more than --max-words words are not in the store" in done.err
+    assert SoftLabelStore.open(tmp_path / "soft").manifest.summary["sentences longer than max_words"] == 1
+
+
+def test_out_of_memory_names_the_line_and_resume_goes_on_without_it(
+    world: World, long_line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = Labeller._answer
+
+    def full(self: Labeller, features: list[list[WordFeatures]], *args: object) -> Answer:
+        if len(features[0][0].words) == 512:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 10 bytes.")
+        return answer(self, features, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Labeller, "_answer", full)
+    text = tmp_path / "turned.txt"
+    text.write_text("".join(reversed(long_line.read_text("utf-8").splitlines(keepends=True))), "utf-8")
+    command = ("label-unlabeled", "--teacher", world.teacher, "--text", text, "--out", tmp_path / "soft",
+               "--shard-size", "20")  # fmt: skip
+    done = run(*command)
+    assert done.code == 1
+    assert "out of memory at sentence turned.txt:81" in done.err
+    assert "--resume" in done.err
+    assert len(SoftLabelStore.open(tmp_path / "soft", allow_incomplete=True).manifest.shards) == 4
+    ok(*command, "--resume", "--max-words", "100")
+    assert len(rows(tmp_path / "soft")) == 80
 
 
 # One process that loads the libraries and forks: each child labels until the parent kills it.
