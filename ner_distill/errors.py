@@ -82,8 +82,8 @@ def memory_for(sentences: Iterable[str], kept: str) -> Iterator[None]:
             f" at {'sentence' if len(names) == 1 else 'sentences'} {', '.join(names[:NAMED])}{more}" if names else ""
         )
         raise TrainingError(
-            f"out of memory{named}. Leave out long sentences (`max_words` N) or take fewer words at once "
-            f"(`batch_words`, optim.batch_words). {kept}"
+            f"out of memory{named}. Leave out long sentences (`max_words` N, where a command has it) or take fewer "
+            f"words at once (`batch_words`, optim.batch_words). {kept}"
         ) from None
 
 
