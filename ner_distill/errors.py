@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,10 +65,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def memory_for(sentences: Sequence[str], kept: str) -> Iterator[None]:
+def memory_for(sentences: Iterable[str], kept: str) -> Iterator[None]:
     """Raises TrainingError where memory runs out inside: with the sentences that are worked on, and what to do.
 
-    sentences: their ids, which of lines of a file are `file:line`. kept: what stays of the work, and how it goes on.
+    sentences: their ids, which of lines of a file are `file:line`; looked at only then, so an iterator costs nothing.
+    kept: what stays of the work, and how it goes on.
     """
     try:
         yield
@@ -81,8 +82,8 @@ def memory_for(sentences: Sequence[str], kept: str) -> Iterator[None]:
             f" at {'sentence' if len(names) == 1 else 'sentences'} {', '.join(names[:NAMED])}{more}" if names else ""
         )
         raise TrainingError(
-            f"out of memory{named}. Leave out long sentences (`max_words` N) or take fewer words at once "
-            f"(`batch_words`, optim.batch_words). {kept}"
+            f"out of memory{named}. Leave out long sentences (`max_words` N, where a command has it) or take fewer "
+            f"words at once (`batch_words`, optim.batch_words). {kept}"
         ) from None
 
 

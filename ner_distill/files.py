@@ -110,7 +110,9 @@ def require_plain_files(directory: Path, noun: str) -> None:
     """
     for path in directory.rglob("*"):
         if not (path.is_file() or path.is_dir()):
-            what = "is a link that leads nowhere" if path.is_symlink() and not path.exists() else "is no plain file"
+            if not path.exists() and not path.is_symlink():
+                continue  # a temporary file of another process, gone meanwhile
+            what = "is no plain file" if path.exists() else "is a link that leads nowhere"
             raise RunError(f"{path}: {what}; a {noun} holds files only; remove it, or do not use this {noun}")
 
 
@@ -121,7 +123,7 @@ def require_no_way_out(directory: Path, noun: str) -> None:
         if path.is_symlink() and not path.resolve().is_relative_to(home):
             raise RunError(
                 f"{path}: is a link that leads out of the {noun}, to {path.resolve()}; a {noun} is written inside its "
-                "directory only; put the file itself there"
+                f"directory only. Put there what it leads to, or keep the whole {noun} where there is room"
             )
 
 

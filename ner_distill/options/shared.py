@@ -108,9 +108,10 @@ class ReadOptions(FileOptions):
     def recorded(self) -> dict[str, Any]:
         """How files are read, as a directory records it: newer options only where they are not as they always were.
 
-        A default of `tag_column` is recorded as versions recorded it in which it was one number.
+        One column of tags is recorded as versions recorded it in which `tag_column` was a number, its default as -1.
         """
-        values = vars(self) | {"tag_column": list(self.tag_column) or -1}
+        columns = list(self.tag_column) or [-1]
+        values = vars(self) | {"tag_column": columns if len(columns) > 1 else columns[0]}
         return {name: value for name, value in values.items() if name not in NEWER or self.changed(name)}
 
 

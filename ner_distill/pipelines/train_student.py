@@ -22,7 +22,7 @@ from ner_distill.student.loss import DistillationLoss
 from ner_distill.student.model import Student, StudentObjective
 from ner_distill.training.development import development_set, require_development
 from ner_distill.training.fit import TrainingData, TrainingTask
-from ner_distill.training.labelled import LabelledData, warn_too_long
+from ner_distill.training.labelled import TOO_LONG, LabelledData, warn_too_long
 from ner_distill.training.optim import parameter_groups
 from ner_distill.training.reading import read_development, read_training, warn_of_shared
 from ner_distill.training.session import Session, Trained
@@ -68,9 +68,10 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
     config = with_span_bound(config, data.longest_entity, begun, session.reporter)
     record, store = RunRecord(config, data.info, data.inputs), data.store
     if session.finished(record):
-        return session.trained(data.development)
+        return session.trained(data.development, max_words=options.max_words)
     loss = _loss(config.distill, store)  # what is wrong with the store is said before anything is made
     built = new_student(config, data.info, data.words())
+    batches, left_out = _batches(config, built, data, options.max_words, session.reporter)
     session.begin(record)
     student = built.model
     session.reporter.info(
@@ -78,7 +79,6 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
         f"{len(data.gold):,} gold sentences; "
         f"{sum(p.numel() for p in student.tagger.parameters()):,} parameters; {session.device}"
     )
-    batches = _batches(config, built, data, options.max_words, session.reporter)
     dev_set = development_set(
         data.development, built, options.dev, config.optim.epochs, session.reporter, max_words=options.max_words
     )
@@ -92,7 +92,7 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
     groups = parameter_groups(student, [encoder], config.optim)
     figures = dev_set.figures if dev_set else None
     task = TrainingTask(student, objective, batches, groups, figures, frozen=[encoder.innermost()])
-    return session.train(built, task, dev_set, lambda: built.featurizer.counts)
+    return session.train(built, task, dev_set, lambda: {**built.featurizer.counts, **left_out})
 
 
 def _read(config: StudentConfig, options: StudentOptions, reporter: Reporter, unit: str) -> StudentData:
@@ -130,23 +130,29 @@ def _read(config: StudentConfig, options: StudentOptions, reporter: Reporter, un
 
 def _batches(
     config: StudentConfig, built: Built[Student], data: StudentData, max_words: int, reporter: Reporter
-) -> TrainingData:
+) -> tuple[TrainingData, dict[str, int]]:
+    """The batches, and how many sentences are in none for their length, if any."""
     budget, seed = config.optim.batch_words, config.seed
-    gold = None
+    gold, too_long = None, 0
     if data.gold:
         gold = LabelledData(
             data.gold, built.featurizer, built.info.tagset, budget=budget, seed=seed, max_words=max_words
         )
         warn_too_long("`gold`", gold.too_long, len(data.gold), reporter)
+        too_long = gold.too_long
     if data.store is not None:
         spans = built.tagger.head.learns_spans
         soft = SoftData(
             data.store, built.featurizer, budget=budget, seed=seed, gold=gold, spans=spans, max_words=max_words
         )
         warn_too_long("`soft`", soft.too_long, data.store.rows, reporter)
-        return soft
+        return soft, _counted(too_long + soft.too_long)
     assert gold is not None
-    return gold
+    return gold, _counted(too_long)
+
+
+def _counted(too_long: int) -> dict[str, int]:
+    return {TOO_LONG: too_long} if too_long else {}
 
 
 def _loss(config: DistillConfig, store: SoftLabelStore | None) -> DistillationLoss:

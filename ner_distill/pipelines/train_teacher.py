@@ -20,8 +20,8 @@ from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import Inputs, RunRecord, fingerprints
 from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
 from ner_distill.teacher.regularize import LogSum
-from ner_distill.training.development import development_set, require_development
-from ner_distill.training.fit import TrainingTask
+from ner_distill.training.development import DevelopmentSet, development_set, require_development
+from ner_distill.training.fit import TrainingData, TrainingTask
 from ner_distill.training.labelled import TOO_LONG, LabelledData, warn_too_long
 from ner_distill.training.optim import parameter_groups
 from ner_distill.training.pu import pu_rates, share_of_negatives
@@ -102,7 +102,7 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
     config = with_span_bound(config, lambda: longest_entity(data.sentences), begun, reporter)
     record = RunRecord(config, data.info, data.inputs)
     if session.finished(record):
-        return session.trained(data.development)
+        return session.trained(data.development, max_words=data.max_words)
     raw: Sequence[tuple[str, ...]] = ()
     if isinstance(config.adversarial, VatConfig) and config.adversarial.raw_text:
         files, longest = config.adversarial.raw_text, config.optim.batch_words
@@ -115,28 +115,32 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
     built = new_teacher(config, data.info, words, reporter, labelled=data.sentences)
     if rates is not None and isinstance(built.tagger.head, PuHead):
         built.tagger.head.set_rates(*rates, negatives)
+    batches = _batches(config, built, data, raw, reporter)
     session.begin(record)
-    teacher = built.model
     reporter.info(
         f"training on {len(data.sentences):,} sentences, {sum(len(s.words) for s in data.sentences):,} words "
         f"(`unit` {data.info.unit}), {len(data.info.labels)} types; "
-        f"{sum(p.numel() for p in teacher.parameters()):,} parameters; {session.device}"
+        f"{sum(p.numel() for p in built.model.parameters()):,} parameters; {session.device}"
     )
-    batches = _batches(config, built, data, raw, reporter)
     dev_set = development_set(
         data.development, built, data.dev, config.optim.epochs, reporter, max_words=data.max_words
     )
     too_long = sum(0 < data.max_words < len(sentence.words) for sentence in data.sentences)
-    counts = {
-        **built.featurizer.counts,
-        **data.left_out,
-        **({TOO_LONG: too_long} if too_long else {}),
-    }  # before raw text, which is no matter of it
+    # taken now: raw text, which is read as it is trained on, is no matter of it
+    counts = {**built.featurizer.counts, **data.left_out, **({TOO_LONG: too_long} if too_long else {})}
+    task = _task(config, built, batches, dev_set)
+    return session.train(built, task, dev_set, lambda: counts)
+
+
+def _task(
+    config: TeacherConfig, built: Built[Teacher], batches: TrainingData, dev_set: DevelopmentSet | None
+) -> TrainingTask:
+    teacher = built.model
     encoders = [encoder for encoder in (teacher.tagger.encoder, teacher.evaluator) if encoder is not None]
     attacked = config.adversarial.kind != "none"  # of I-BERT no embedding can be perturbed
     embeddings = [encoder.embedding_layer() for encoder in encoders if attacked]
-    terms, vat = _terms(config, data.info.labels), new_vat(config.adversarial, embeddings)
-    task = TrainingTask(
+    terms, vat = _terms(config, built.info.labels), new_vat(config.adversarial, embeddings)
+    return TrainingTask(
         teacher,
         TeacherObjective(teacher, terms, vat=vat),
         batches,
@@ -146,7 +150,6 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
         adversary=new_adversary(config.adversarial, embeddings),
         weighting=LogSum(TASKS) if config.head.task_weighting == "log-sum" else None,
     )
-    return session.train(built, task, dev_set, lambda: counts)
 
 
 def _batches(

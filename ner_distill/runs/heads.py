@@ -65,7 +65,22 @@ def with_span_bound(config: Trained, longest: Callable[[], int], begun: Path | N
         f"head.max_span: no entity of more than {bound} words will be found: twice the longest to learn ({words}), "
         f"{LEAST_BOUND} or more; set the key to change it"
     )
-    return config.model_copy(update={"head": head.model_copy(update={"max_span": bound})})
+    return _bounded(config, bound)
+
+
+def with_bound_of(config: Trained, run: Path) -> Trained:
+    """The configuration with the `head.max_span` that a run of it took, where that has a pointer and says 0.
+
+    For whoever compares the two without the sentences. Raises RunError where there is no run.
+    """
+    if not isinstance(config.head, sections.PointerConfig) or config.head.max_span:
+        return config
+    begun = read_config(run, type(config)).head
+    return _bounded(config, begun.max_span) if isinstance(begun, sections.PointerConfig) else config
+
+
+def _bounded(config: Trained, words: int) -> Trained:
+    return config.model_copy(update={"head": config.head.model_copy(update={"max_span": words})})
 
 
 def _has_no_bound(run: Path, config: TeacherConfig | StudentConfig) -> bool:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,8 +218,9 @@ class Fit:
         self.progress.seconds += self._ticked - before
         return self._ticked
 
-    def _sentences(self, micro_batches: Sequence[Any]) -> list[str]:
-        return [name for batch in micro_batches for name in self.data.ids_of(batch)]
+    def _sentences(self, micro_batches: Sequence[Any]) -> Iterator[str]:
+        """Their ids, made one by one: of a store they have to be read, and only a message asks for them."""
+        return (name for batch in micro_batches for name in self.data.ids_of(batch))
 
     def _load(self, micro_batches: Sequence[Any]) -> list[Batch]:
         return [self.data.load(micro_batch, self.progress.epoch) for micro_batch in micro_batches]

@@ -112,11 +112,16 @@ class Session:
 
     # ---- of a teacher or a student
 
-    def trained(self, development: Sequence[Sentence]) -> Trained:
-        """Load the model of a finished run and score it, where there is something to score it on."""
+    def trained(self, development: Sequence[Sentence], *, max_words: int = 0) -> Trained:
+        """Load the model of a finished run and score it, where there is something to score it on.
+
+        max_words: as of `DevelopmentSet`.
+        """
         built = load_run(self.out)
-        dev_set = DevelopmentSet(development, built.featurizer, built.info.tagset) if development else None
-        return Trained(built, dev_set.scores(built.tagger) if dev_set else None, self.main)
+        if not development:
+            return Trained(built, None, self.main)
+        dev_set = DevelopmentSet(development, built.featurizer, built.info.tagset, max_words=max_words)
+        return Trained(built, dev_set.scores(built.tagger), self.main)
 
     def train(
         self,

@@ -21,8 +21,6 @@ from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.nn.spans import span_probs_of_tags
 from ner_distill.training.labelled import LabelledData
 
-WHOLE: list[tuple[int, int]] = []
-"""The parts of a block that is read as it is."""
 SHARDS_TOGETHER = 4
 SAMPLED = 500  # rows that say how much the encoder computes for a word
 
@@ -55,11 +53,12 @@ class SoftData:
         self.budget = budget / units_per_word(sample, featurizer)
         long = np.flatnonzero(store.blocks["longest"] > max_words).tolist() if max_words else []
         self.too_long = sum(len(row.words) > max_words for index in long for row in store.read_block(index).rows)
-        self._parts: dict[int, list[tuple[int, int]]] = {}  # of the blocks that may have to be read in windows
+        # of the blocks that may have to be read in windows; None: in one row a sentence, as it is
+        self._parts: dict[int, list[tuple[int, int]] | None] = {}
         self._passages = lru_cache(1)(self._passages_of)  # the parts of a block are read one after the other
 
     def plan(self, epoch: int) -> list[tuple[str, list[int]]]:
-        """Micro-batches as ("soft", block numbers), ("part", block, first and last passage) or ("gold", sentences)."""
+        """Micro-batches as ("soft", block numbers), ("part", block, passages from … to) or ("gold", sentences)."""
         soft = [part for blocks in self._soft_plan(epoch) for part in self._in_parts(blocks)]
         gold = [("gold", batch) for batch in self.gold.plan(epoch)] if self.gold is not None else []
         return interleaved(soft, gold)
@@ -72,8 +71,8 @@ class SoftData:
             if longest > self.budget or 0 < self.max_words < longest:
                 if block not in self._parts:
                     self._parts[block] = self._parts_of(block)
-                if self._parts[block] is not WHOLE:
-                    yield from (("part", [block, *part]) for part in self._parts[block])
+                if (parts := self._parts[block]) is not None:
+                    yield from (("part", [block, *part]) for part in parts)
                     continue
             whole.append(block)
         if whole:
@@ -90,11 +89,11 @@ class SoftData:
             batches = fill_batches(order.tolist(), table["longest"], self.budget, rows=table["rows"])
             yield from (batches[index] for index in rng.permutation(len(batches)))
 
-    def _parts_of(self, block: int) -> list[tuple[int, int]]:
-        """First and last passage of each part; `WHOLE` where the block is read as it is."""
+    def _parts_of(self, block: int) -> list[tuple[int, int]] | None:
+        """First passage of each part, and the one behind its last; None where the block is read as it is."""
         passages = self._passages(block)
         if passages.whole:
-            return WHOLE
+            return None
         sizes = list(map(self.featurizer.size, passages.features))
         return [(part[0], part[-1] + 1) for part in fill_batches(range(len(sizes)), sizes, self.units)]
 
@@ -172,7 +171,7 @@ class Passages:
         )
 
     def batch(self, featurizer: Featurizer[Any], first: int, last: int, *, spans: bool = False) -> Batch:
-        """One batch of the rows `first` to `last`, and of the pairs that lie in them."""
+        """One batch of the rows `first` to `last`, half-open, and of the pairs that lie in them."""
         rows = self.rows[first:last]
         inputs = featurizer.collate(self.features[first:last])
         mask = inputs["mask"]

@@ -82,3 +82,7 @@ def test_columns_that_were_asked_for_are_recorded() -> None:
     options = VoteOptions(train=["a"], out="b", word_column=1, tag_column=(2, 3))  # type: ignore[arg-type]
     recorded = options.reading().recorded()
     assert (recorded["tag_column"], recorded["word_column"]) == ([2, 3], 1)
+
+
+def test_one_column_of_tags_is_recorded_as_the_number_that_earlier_versions_recorded() -> None:
+    assert ReadOptions(tag_column=(3,)).recorded()["tag_column"] == 3

@@ -261,3 +261,11 @@ def test_lists_of_the_data_decide_what_a_teacher_learns(short: Path, tmp_path: P
     lists = [(tmp_path / folds / "knowledge" / "train_lists.json").read_bytes() for folds in ("2", "3")]
     assert lists[0] == lists[1]
     assert weights(tmp_path / "2") != weights(tmp_path / "3")
+
+
+def test_a_bound_that_leaves_no_sentence_is_said_before_anything_is_made(short: Path, tmp_path: Path) -> None:
+    bound = ["--max-words", "1"]
+    done = run("train-teacher", "--train", short / "train.conll", "--out", tmp_path / "run", *QUICK, *bound)
+    assert done.code == 2
+    assert "--max-words: --train has no sentence of so few words" in done.err
+    assert not (tmp_path / "run").exists()

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
@@ -22,7 +21,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from ner_distill.errors import ConfigError, NerDistillError
+from ner_distill.errors import ConfigError, NerDistillError, is_out_of_memory
 
 ADVICE = "choose another encoder (docs/pretrained.md lists those that work)"
 LIKE_A_DECODER = "is no encoder: it reads each word without those after it, as decoders do"
@@ -43,9 +42,11 @@ def guarded(what: str, config: PretrainedConfig) -> Iterator[None]:
     """
     try:
         yield
-    except (NerDistillError, MemoryError, torch.OutOfMemoryError):
+    except NerDistillError:
         raise
     except Exception as error:  # the code of a hundred architectures raises whatever Python has
+        if is_out_of_memory(error):
+            raise
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = f"{type(error).__name__}: {' '.join(lines)[:200]}".rstrip(". :")
         raise ConfigError(

@@ -23,7 +23,7 @@ from ner_distill.options.training import CompareOptions
 from ner_distill.pipelines.comparison.configurations import problems_of
 from ner_distill.pipelines.comparison.figures import FILE, FORMAT, Comparison, Run
 from ner_distill.pipelines.comparison.job import Job, Runner, run_in_process
-from ner_distill.runs.heads import finds_spans
+from ner_distill.runs.heads import finds_spans, with_bound_of
 from ner_distill.runs.info import RunInfo, write_config
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import RunRecord, fingerprints, require_same_files, require_same_values
@@ -104,6 +104,8 @@ def _read_data(options: CompareOptions, configs: Sequence[TeacherConfig]) -> tup
 
     Raises NerDistillError where a file is wrong, before any run does. Warnings are left to the runs, which read again.
     """
+    if not options.dev:
+        raise ConfigError("`dev`: what is compared are scores on development sentences; give labelled ones")
     files = {"train": options.train, "dev": options.dev} | ({"test": options.test} if options.test else {})
     if "-" in (str(path) for paths in files.values() for path in paths):
         raise ConfigError("standard input is read once, and every run reads these files: give files")
@@ -146,7 +148,7 @@ def _check_begun(jobs: Sequence[Job], info: RunInfo, inputs: dict[str, Any]) -> 
             if job.name not in named:
                 named[job.name] = inputs_of(job.config)
             expected = {"train": inputs["train"], "dev": inputs["dev"], **named[job.name]}
-            RunRecord(job.config, info, expected).require_same(job.run)
+            RunRecord(with_bound_of(job.config, job.run), info, expected).require_same(job.run)
         except NerDistillError as error:
             problems += [f"{job.run}: {problem}" for problem in problems_of(error)]
     if problems:

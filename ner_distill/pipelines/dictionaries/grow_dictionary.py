@@ -14,7 +14,7 @@ from ner_distill.data.lexicon.dictionaries import Dictionaries, parse_dictionari
 from ner_distill.data.lexicon.lexicon import LONGEST_NAME
 from ner_distill.data.sentence import separator
 from ner_distill.directories import OutputKind, make_directory
-from ner_distill.errors import ConfigError, DataError
+from ner_distill.errors import ConfigError, DataError, harmless
 from ner_distill.files import atomic_write_text, read_json, write_json
 from ner_distill.options.labels import GrowOptions
 from ner_distill.runs.build import load_run
@@ -93,8 +93,8 @@ def say_quality(model: Path, reporter: Reporter) -> None:
     except (KeyError, TypeError, ValueError):
         reporter.warn(f"{model}: no score on development data is known; its errors enter the dictionaries as names")
         return
-    on = "".join(char if char.isprintable() else "\ufffd" for char in on)  # a run may come from anybody
-    said = f"{model}: F1 {100 * f1:.1f}, precision {100 * precision:.1f} on its development data ({on})"
+    # a run may come from anybody
+    said = f"{model}: F1 {100 * f1:.1f}, precision {100 * precision:.1f} on its development data ({harmless(on)})"
     if f1 < POOR or precision < POOR:
         reporter.warn(f"{said}: much of what it finds is wrong, and enters the dictionaries as names; see `min_count`")
     else:

@@ -32,8 +32,7 @@ from ner_distill.runs.info import fold_teachers, read_info
 from ner_distill.runs.knowledge import DIRECTORY as KNOWLEDGE
 from ner_distill.runs.raw_text import cutting_for, said_where_cut
 from ner_distill.teacher.model import Teacher
-
-TOO_LONG = "sentences longer than max_words"
+from ner_distill.training.labelled import TOO_LONG
 
 
 def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = None, *, seed: int = SEED) -> Manifest:

@@ -28,7 +28,7 @@ from ner_distill.pipelines.comparison.figures import Comparison, Figures, Run, S
 from ner_distill.pipelines.comparison.job import Job, Runner, run_in_process
 from ner_distill.pipelines.evaluate import evaluate
 from ner_distill.pipelines.train_teacher import train_teacher
-from ner_distill.runs.info import TEACHER_RUN, RunInfo, read_config
+from ner_distill.runs.info import TEACHER_RUN, RunInfo, read_config, write_config
 from ner_distill.runs.record import RunRecord, fingerprints, open_directory
 from ner_distill.views.comparison import render
 from tests import corpora
@@ -241,6 +241,29 @@ def test_resume_takes_more_seeds_and_configurations(data: Path, tmp_path: Path) 
     second = Pretend()
     run(data, tmp_path / "out", "plain", "wide", seeds=2, runner=second, resume=True)
     assert second.made == [("wide", 13), ("plain", 14), ("wide", 14)]
+
+
+def test_resume_takes_the_span_bound_that_its_runs_took(data: Path, tmp_path: Path) -> None:
+    class Bounded(Pretend):
+        def __call__(self, job: Job, quiet: bool) -> str | None:
+            error = super().__call__(job, quiet)
+            head = job.config.head.model_copy(update={"max_span": 16})
+            write_config(job.run, job.config.model_copy(update={"head": head}))
+            return error
+
+    pointer = {"seeds": 1, "set": ["head.kind=global-pointer"]}
+    run(data, tmp_path / "out", "plain", runner=Bounded(), **pointer)
+    second = Pretend()
+    run(data, tmp_path / "out", "plain", runner=second, resume=True, **pointer)
+    assert second.made == []
+    message = refused(ConfigError, data, tmp_path / "out", "plain", resume=True, seeds=1,
+                      set=["head.kind=global-pointer", "head.max_span=20"])  # fmt: skip
+    assert "head.max_span was 16, now 20" in message
+
+
+def test_a_comparison_without_development_data_is_refused(data: Path, tmp_path: Path) -> None:
+    assert "`dev`" in refused(ConfigError, data, tmp_path / "out", "plain", dev=[])
+    assert not (tmp_path / "out").exists()
 
 
 def test_test_files_given_later_are_scored(data: Path, tmp_path: Path) -> None:

@@ -302,6 +302,13 @@ def test_sentences_longer_than_max_words_are_left_out_and_counted(
     assert SoftLabelStore.open(tmp_path / "soft").manifest.summary["sentences longer than max_words"] == 1
 
 
+def test_a_shard_of_which_every_sentence_is_too_long_is_empty(world: World, long_line: Path, tmp_path: Path) -> None:
+    ok("label-unlabeled", "--teacher", world.teacher, "--text", long_line, "--out", tmp_path / "soft",
+       "--max-words", "100", "--shard-size", "1")  # fmt: skip
+    assert len(rows(tmp_path / "soft")) == 80
+    ok("train-student", "--soft", tmp_path / "soft", "--out", tmp_path / "student", "--set", "optim.epochs=1")
+
+
 def test_out_of_memory_names_the_line_and_resume_goes_on_without_it(
     world: World, long_line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
