@@ -7,8 +7,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint
 ARGS ?=
 OUT ?= quickstart
 
-# Models as small as those of the tests lose time where threads wait for each other.
+# Models as small as those of the tests lose time where threads wait for each other: processes do not.
 TEST_THREADS ?= 1
+TEST_JOBS ?= 2
 
 .PHONY: help setup test test-all lint format typecheck quickstart bench clean
 .DEFAULT_GOAL := help
@@ -20,10 +21,10 @@ help:  ## this list
 setup: $(VENV)/.dev  ## a virtual environment with all that development needs
 
 test: $(VENV)/.dev  ## the fast tests (ARGS='-k crf' chooses)
-	OMP_NUM_THREADS=$(TEST_THREADS) MKL_NUM_THREADS=$(TEST_THREADS) $(BIN)/python -m pytest -q $(ARGS)
+	OMP_NUM_THREADS=$(TEST_THREADS) MKL_NUM_THREADS=$(TEST_THREADS) $(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile $(ARGS)
 
 test-all: $(VENV)/.dev  ## the slow ones too
-	OMP_NUM_THREADS=$(TEST_THREADS) MKL_NUM_THREADS=$(TEST_THREADS) $(BIN)/python -m pytest -q -m "not gpu" $(ARGS)
+	OMP_NUM_THREADS=$(TEST_THREADS) MKL_NUM_THREADS=$(TEST_THREADS) $(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile -m "not gpu" $(ARGS)
 
 lint: $(VENV)/.dev  ## ruff: rules and layout
 	$(BIN)/ruff check .

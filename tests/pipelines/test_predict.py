@@ -35,12 +35,12 @@ def test_offsets_slice_the_original_text_behind_emoji(world: World) -> None:
     assert surfaces == [[("Ann Miller", "PER"), ("Oslo", "LOC")], [("Vienna", "LOC")]]
 
 
-def test_lines_longer_than_max_words_are_left_out_and_said(world: World) -> None:
+def test_lines_longer_than_max_words_are_printed_without_entities_and_said(world: World) -> None:
     done = ok(
-        "predict", "--model", world.teacher, "--max-words", "4", stdin="It rains .\nIt rains in May .\nSo be it .\n"
+        "predict", "--model", world.teacher, "--max-words", "4", stdin="In Oslo .\nIt rains in Oslo .\nIn Oslo .\n"
     )
-    assert done.out == "It rains .\nSo be it .\n"
-    assert "1 sentences of more than --max-words words left out, the first at stdin:2" in done.err
+    assert done.out == "In [LOC Oslo] .\nIt rains in Oslo .\nIn [LOC Oslo] .\n"
+    assert "1 sentences of more than --max-words words are not read, the first at stdin:2" in done.err
 
 
 def test_a_line_of_many_windows_is_answered_as_its_sentences_are(world: World) -> None:

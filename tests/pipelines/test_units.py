@@ -73,14 +73,14 @@ def test_the_unit_of_the_training_words_becomes_that_of_the_run(content: str, un
 
 
 def test_words_that_no_unit_gives_are_told_once_with_share_example_and_advice(tmp_path: Path) -> None:
-    data, (warning,) = read(tmp_path, CHINESE_WORDS, CHINESE_WORDS)
+    data, (warning, _) = read(tmp_path, CHINESE_WORDS, CHINESE_WORDS)  # the second: dev is train
     assert data.info.mismatch == 0.5714
     for part in ("`train`: ", "57.1% of the words", "'张伟' → '张', '伟'", "JSON Lines with `words`"):
         assert part in warning
 
 
 def test_an_asked_unit_is_that_of_the_run(tmp_path: Path) -> None:
-    data, (warning,) = read(tmp_path, AT_BLANKS, AT_BLANKS, unit="word")
+    data, (warning, _) = read(tmp_path, AT_BLANKS, AT_BLANKS, unit="word")
     assert (data.info.unit, data.info.mismatch) == ("word", 0.6)
     assert "60.0% of the words" in warning
 

@@ -39,6 +39,9 @@ class Numbers:
     def features(self, words: Sequence[str]) -> tuple[str, ...]:
         return tuple(words)
 
+    def training_features(self, words: Sequence[str]) -> tuple[str, ...]:
+        return self.features(words)
+
     def windows(self, features: tuple[str, ...]) -> list[Window]:
         return [Window(0, len(features), 0, len(features))]
 

@@ -158,13 +158,20 @@ class Beginning:
 
     @cached_property
     def first_lines(self) -> list[str]:
-        """The first 5,000 lines, blank ones too. Raises DataError where these are not UTF-8.
+        """The first 5,000 lines, blank ones too, or those before one that is not UTF-8: its reader will tell of that.
 
         Of standard input the lines that are there already; it waits for the first of them, and still gives them all
         afterwards. None where standard input is something that cannot look ahead.
         """
         if not self.is_stdin:
-            return [line for _, line in islice(lines_of(self.source), _FIRST_LINES)]
+            first: list[str] = []
+            try:
+                for _, line in islice(lines_of(self.source), _FIRST_LINES):
+                    first.append(line)  # what came before an error stays
+            except DataError:
+                if len(first) < _FEW_LINES:
+                    raise
+            return first
         if peek := getattr(sys.stdin.buffer, "peek", None):
             text = peek(_SAMPLE).decode("utf-8", "replace").removeprefix("\ufeff")
             lines = [line.removesuffix("\r") for line in text.split("\n")]

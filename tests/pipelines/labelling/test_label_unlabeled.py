@@ -32,7 +32,8 @@ def rows(store: Path) -> list[SoftRow]:
 def label(world: World, out: Path, *options: str | Path, teachers: tuple[Path, ...] = ()) -> list[SoftRow]:
     """Label the raw text of the world; the rows."""
     named = [part for teacher in teachers or (world.teacher,) for part in ("--teacher", teacher)]
-    ok("label-unlabeled", *named, "--text", world.raw, "--out", out, "--shard-size", "20", *options)
+    size = () if "--shard-size" in options else ("--shard-size", "20")
+    ok("label-unlabeled", *named, "--text", world.raw, "--out", out, *size, *options)
     return rows(out)
 
 

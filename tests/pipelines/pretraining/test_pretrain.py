@@ -291,7 +291,7 @@ def test_pretraining_lowers_the_loss_of_held_out_masked_words(tmp_path: Path) ->
 def test_a_finished_directory_has_the_encoder_and_no_checkpoints(english: Path) -> None:
     names = {path.name for path in english.iterdir()}
     assert {START_FILE, "vocabulary.json", "model.safetensors", "config.toml", "metrics.json", "log.txt"} >= names - {
-        "inputs.json", "metrics.jsonl", "pretrain.json", "tensorboard"
+        "environment.json", "inputs.json", "metrics.jsonl", "pretrain.json", "tensorboard"
     }  # fmt: skip
     assert "checkpoints" not in names
 
