@@ -202,7 +202,8 @@ class _Table:
     """The first lines of a file, cut into columns.
 
     sentences: the rows of each, all of `width` columns: what is shorter, longer or a comment is left out.
-    lines: how many are not blank, no comments and not the header. header: the first one where it names the columns, else "".
+    lines: how many are not blank, no comments and not the header.
+    header: the first one where it names the columns, else "".
     """
 
     def __init__(self, lines: Sequence[str]) -> None:
