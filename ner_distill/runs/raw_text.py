@@ -12,6 +12,9 @@ from ner_distill.data.formats.units import Cutting
 from ner_distill.data.sentence import Sentence, unit_named
 from ner_distill.runs.info import RunInfo
 
+MUCH = 0.2
+"""Share of words that are cut otherwise, from which on little can be expected of what is found."""
+
 
 def cutting_for(run: Path, info: RunInfo, asked: str, reporter: Reporter) -> Cutting:
     """How the text that a run answers on is cut: its own way, or the unit that was asked for, which is then said."""
@@ -34,8 +37,12 @@ def said_where_cut(
         if not silent and sentence.text is not None and segment(sentence.text, cutting.unit)[1] == sentence.offsets:
             reporter.warn(
                 f"{run} was trained on words of which {cutting.mismatch:.1%} are not as raw text is cut here (`unit` "
-                f"{cutting.unit}): what it finds in raw text means little. Give text that is cut into such words "
+                f"{cutting.unit}): {_harm(cutting.mismatch)}. Give text that is cut into such words "
                 "already (CoNLL columns, JSON Lines with `words`, or blanks between the words and `unit` blank)"
             )
             silent = True
         yield sentence
+
+
+def _harm(mismatch: float) -> str:
+    return "what it finds in raw text means little" if mismatch >= MUCH else "it may miss entities at such words"

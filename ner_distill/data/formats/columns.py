@@ -19,13 +19,22 @@ DOCSTART = "-DOCSTART-"
 _MOST = 100  # columns that are looked at: a line of text with more of them is no row
 _LONGEST = 40  # characters of a word where nothing else tells that lines are words
 _SHOWN = 4  # types of a column that is named
+_FEW = 5  # rows: in fewer even words may be the same or count by chance
+_MANY = 20  # rows: of so many words one at least has no digit
 _BLANKS = re.compile(r"[ \t]+")
 _TAG = re.compile(r"O|[BIMESLU]-\S+")
 _MEANT = re.compile(r"O|[A-Z]-\S+")  # what could be meant as a tag, right or wrong
 RANGE = re.compile(r"\d+[-.]\d+")  # the lines 1-2 and 1.1 of CoNLL-U
 _NUMBER = re.compile(r"\d{1,18}")
+_DIGIT = re.compile(r"\d")
 _FEATURE = re.compile(r"(?:^|\|)[A-Za-z]\w*=")  # `SpaceAfter=No|NE=B-PER` of CoNLL-U
 _SETTING = re.compile(r"#\s*[\w.]+\s*=\s")  # `# text = ...`
+_NAME = re.compile(  # what a first line calls its columns
+    r"#?\s*(?:(?:sent|doc|tok|word)\w*[ _-]?(?:id|nr|#)|id|idx|index|sentence|document|tok|tokens?|words?|form|text"
+    r"|lemma|[ux]?pos(?:[ _-]?tags?)?|feats|head|deprel|deps|misc|chunks?|start|end|(?:tag|label)s?|entity|entities"
+    r"|(?:ne|ner|nel|iob|bio|bioes)(?:[ _-]\w+)*)",
+    re.IGNORECASE,
+)
 CHUNKS = frozenset(["NP", "VP", "PP", "ADJP", "ADVP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP", "NC", "VC", "PC"])
 """Types of phrases: what is tagged with these is no entity."""
 
@@ -41,6 +50,7 @@ class Columns:
               column is the tag.
     seen:     what stands in the last column of tags in the first lines.
     tabbed:   tabs separate. open_end: a tab at the end of a line is followed by an empty column.
+    header:   the first line where it names the columns; "" where it does not.
     remark:   what to say of it where there was something to decide; "" of the usual file.
     """
 
@@ -52,11 +62,12 @@ class Columns:
     seen: frozenset[str] = frozenset()
     tabbed: bool = False
     open_end: bool = False
+    header: str = ""
     remark: str = ""
 
     def cells(self, line: str) -> list[str]:
         """The columns of a line."""
-        return line.split("\t") if self.open_end else columns_of(line)
+        return columns_of(line, open_end=self.open_end)
 
     def tag(self, cell: str) -> str:
         """The tag in a cell of a column of tags."""
@@ -70,8 +81,10 @@ class Columns:
     def is_comment(self, line: str, *, bare_words: bool) -> bool:
         """Is a line that begins with # and stands before a sentence no word of it?
 
-        A word has as many columns as the others, and a tag where it should be.
+        A word has as many columns as the others, and a tag where it should be; between tabs, where the others stand so.
         """
+        if self.tabbed and "\t" not in line:
+            return True
         cells = self.cells(line)
         if len(cells) != self.width or self.width == 1:
             return len(cells) != self.width
@@ -87,14 +100,16 @@ class Columns:
         return f"{where}, tag {', '.join(map(str, self.tags))}" if self.tags else where
 
 
-def columns_of(line: str) -> list[str]:
+def columns_of(line: str, *, open_end: bool = False) -> list[str]:
     """The columns of a line: at tabs where it has any, else at runs of blanks.
 
     Only tab and blank separate: a word may be a no-break or an ideographic space. It may be a blank as well: before
-    a tab, or at the beginning of a line.
+    a tab, or at the beginning of a line. Blanks beside a tab are otherwise no part of a word.
+    open_end: a tab at the end is followed by an empty column.
     """
-    if "\t" in line:
-        return line.rstrip(" \t").split("\t")
+    if open_end or "\t" in line:
+        columns = (line if open_end else line.rstrip(" \t")).split("\t")
+        return [column.strip(" ") or column for column in columns] if " " in line else columns
     columns = _BLANKS.split(line.rstrip(" "))
     return [" ", *columns[1:]] if line.startswith(" ") else columns
 
@@ -143,11 +158,21 @@ def columns_in(
         remarks = [*about, *([] if bare_words else remarks)]
     else:
         (word,) = _resolved((word_column,), table.width)
+    if table.header:
+        remarks = [*remarks, "the first line names them"]
     if key is not None and not bare_words:
         remarks.append(f"column {tags[0]} holds them as {key}=..." if key else f"column {tags[0]} holds more than tags")
     seen = frozenset() if bare_words else frozenset(table.counts(tags[-1]))
     columns = Columns(
-        table.width, word, () if bare_words else tags, table.index(word), key, seen, table.tabbed, table.open_end
+        width=table.width,
+        word=word,
+        tags=() if bare_words else tags,
+        index=table.index(word),
+        key=key,
+        seen=seen,
+        tabbed=table.tabbed,
+        open_end=table.open_end,
+        header=table.header,
     )
     if not remarks:
         return columns
@@ -177,7 +202,8 @@ class _Table:
     """The first lines of a file, cut into columns.
 
     sentences: the rows of each, all of `width` columns: what is shorter, longer or a comment is left out.
-    lines: how many are not blank and no comments.
+    lines: how many are not blank, no comments and not the header.
+    header: the first one where it names the columns, else "".
     """
 
     def __init__(self, lines: Sequence[str]) -> None:
@@ -197,15 +223,29 @@ class _Table:
             if not line.strip(" \t"):
                 self.sentences.append([])
                 continue
-            cells = line.split("\t") if self.open_end else columns_of(line)
+            cells = columns_of(line, open_end=self.open_end)
             if len(cells) == self.width:
                 self.sentences[-1].append(cells)
+        self.header = full[0] if full and self._begins_with_names(full[0]) else ""
+        self.lines -= bool(self.header)
         ranges = sum(RANGE.fullmatch(row[0]) is not None for sentence in self.sentences for row in sentence)
         if 2 * ranges < often:  # lines of CoNLL-U that are no words
             self.sentences = [[row for row in rows if not RANGE.fullmatch(row[0])] for rows in self.sentences]
         self.sentences = [sentence for sentence in self.sentences if sentence]
         self.rows = [row for sentence in self.sentences for row in sentence]
         self._counts: dict[int, Counter[str]] = {}
+
+    def _begins_with_names(self, line: str) -> bool:
+        """Is the first line one of names of columns, that stand in these nowhere else? Its row is then taken out."""
+        names = columns_of(line, open_end=self.open_end)
+        rows = next((sentence for sentence in self.sentences if sentence), [])
+        if len(names) < 2 or rows[:1] != [names] or not all(map(_NAME.fullmatch, names)):
+            return False
+        others = [row for sentence in self.sentences for row in sentence][1:]
+        if not others or any(name == row[column] for row in others for column, name in enumerate(names)):
+            return False
+        del rows[0]
+        return True
 
     def counts(self, column: int) -> Counter[str]:
         """What stands in a column, and how often."""
@@ -228,7 +268,8 @@ class _Table:
         meant = sum(count for tag, count in counts.items() if _MEANT.fullmatch(tag))
         tagged = [column for column in range(min(last, _MOST)) if self.has_tags(column)]
         if 2 * meant <= counts.total() and self.key(last) is None and tagged:
-            return (tagged[-1],), [f"column {last} holds none: {_types(counts)}"]
+            levels, remarks = self._levels(tagged[-1], tagged[:-1])
+            return levels, [f"column {last} holds none: {_types(counts)}", *remarks]
         return self._levels(last, tagged)
 
     def _levels(self, last: int, tagged: Sequence[int]) -> tuple[tuple[int, ...], list[str]]:
@@ -257,20 +298,23 @@ class _Table:
     def word_column(self, tags: Sequence[int]) -> tuple[int, list[str]]:
         """The column of words, and what there is to say of it."""
         free = [column for column in range(min(self.width, _MOST)) if column not in tags and not self.has_tags(column)]
-        names = [column for column in free if not self.counts_words(column) and not self.is_constant(column)]
+        names = [column for column in free if not self._why_no_words(column)]
         word = next(iter(names or free), 0)
         if not word:
             return 0, []
         said = [column for column in range(word) if column not in tags]
-        about = {
-            column: "counts words"
-            if self.counts_words(column)
-            else "holds other tags"
-            if self.has_tags(column)
-            else "is the same in a whole sentence"
-            for column in said
-        }
-        return word, [f"column {column} {what}" for column, what in about.items()] or ["the tag stands before the word"]
+        about = [f"column {column} {self._why_no_words(column) or 'holds other tags'}" for column in said]
+        return word, about or ["the tag stands before the word"]
+
+    def _why_no_words(self, column: int) -> str:
+        """What a column is that cannot be the words, whatever the others are; "" of others."""
+        if self.counts_words(column):
+            return "counts words"
+        if self.is_constant(column):
+            return "is the same in a whole sentence"
+        if len(self.rows) >= _MANY and all(map(_DIGIT.search, self.counts(column))):
+            return "holds nothing but numbers"
+        return ""
 
     def index(self, word: int) -> int | None:
         """The first column beside the words that counts them, with few ranges."""
@@ -282,9 +326,14 @@ class _Table:
         return None
 
     def counts_words(self, column: int) -> bool:
-        """Are these numbers that rise within each sentence (or offsets), perhaps with ranges between them?"""
+        """Are these numbers that rise within each sentence (or offsets), perhaps with ranges between them?
+
+        In a handful of rows a column must count from 0 or 1 for that: words may be numbers as well.
+        """
         cells = self.counts(column)
         if not all(_NUMBER.fullmatch(cell) or RANGE.fullmatch(cell) for cell in cells):
+            return False
+        if len(self.rows) < _FEW and self.rows and not {"0", "1"} & {*self.rows[0]}:
             return False
         rising = False
         for sentence in self.sentences:
@@ -295,9 +344,14 @@ class _Table:
         return rising or cells.keys() <= {"0", "1"}
 
     def is_constant(self, column: int) -> bool:
-        """Is it the same in all rows of each sentence, where one has several?"""
-        several = [{row[column] for row in sentence} for sentence in self.sentences if len(sentence) > 1]
-        return bool(several) and all(len(cells) == 1 for cells in several)
+        """Is it the same in all rows of each sentence that has several?
+
+        In a handful of rows it must have a digit for that, as names of documents have: words may be repeated as well.
+        """
+        several = [sentence for sentence in self.sentences if len(sentence) > 1]
+        if not several or (len(self.rows) < _FEW and not all(map(_DIGIT.search, self.counts(column)))):
+            return False
+        return all(row[column] == sentence[0][column] for sentence in several for row in sentence)
 
     def key(self, column: int) -> str | None:
         """The key of the tags in a column of `key=value|...`; None where the column is the tag, or has none."""

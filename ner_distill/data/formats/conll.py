@@ -71,6 +71,8 @@ def conll_rows(path: str, options: RowOptions) -> Iterator[Row]:
         if line.startswith("#") and _is_comment(line, columns, first=not cells, bare_words=bare_words):
             id = match[1] if (match := _ID.match(line)) else id
             continue
+        if not expected and line == columns.header:
+            continue
         row = columns.cells(line)
         if not expected:
             expected, first = len(row), number
@@ -78,7 +80,8 @@ def conll_rows(path: str, options: RowOptions) -> Iterator[Row]:
         if len(row) != expected:
             if row[0] != " " or len(row) != expected + 1:
                 found = f"found {len(row)}: {line!r}"
-                raise DataError.at(path, number, f"expected {expected} columns (as on line {first}), {found}")
+                wanted = counted(expected, "column")
+                raise DataError.at(path, number, f"expected {wanted} (as on line {first}), {found}")
             del row[0]  # the line is indented
         place = row[columns.index] if columns.index is not None and columns.index < expected else ""
         if RANGE.fullmatch(place):

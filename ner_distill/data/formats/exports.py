@@ -66,8 +66,8 @@ def _with_labels(made: dict[str, Any], record: Mapping[str, Any]) -> Mapping[str
     for key in FOREIGN_KEYS:
         if record.get(key) is not None:
             raise ValueError(_unread(key, record[key]))
-    for key in TAG_KEYS if words is None else ():
-        if record.get(key) is not None:
+    for key in TAG_KEYS:
+        if record.get(key) is not None and (record[key] or words != []):
             raise ValueError(_unread(key, record[key]))
     return made
 

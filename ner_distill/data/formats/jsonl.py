@@ -73,6 +73,8 @@ def jsonl_rows(path: str, options: RowOptions) -> Iterator[Row]:
 
 def row_of_foreign(record: Mapping[str, Any], path: str, line: int, *, bare_words: bool) -> Row:
     """The row of a record of ours or of an annotation tool. Raises DataError that names what is wrong."""
+    if all(record.get(key) is None for key in ("text", "words", "tokens")):
+        return row_of_record(record, path, line, bare_words=bare_words)  # which says so
     try:
         own = own_record(record, bare_words=bare_words)
     except ValueError as error:

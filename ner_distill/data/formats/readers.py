@@ -75,8 +75,8 @@ def read_corpus(
     tag_column: likewise; several are levels of entities that may nest; (): each file's own.
     unit:       how texts are cut into words, those of all files alike; words that a file gives stay. "auto": as the
                 words that files give are cut (`find_cutting`). Where none gives any, into characters if a format of
-                Chinese data says so, if the texts are mostly of a script without blanks, or if entities have a border
-                inside a run of such a script or of Hangul; else into words.
+                Chinese data says so (and there is any Chinese), if the texts are mostly of a script without blanks, or
+                if entities have a border inside a run of such a script or of Hangul; else into words.
     strict:     what is otherwise repaired and counted in the report is an error.
 
     Ids are the file's own, else `name:line`; an id that occurred before gets a suffix. White space at the ends of
@@ -239,9 +239,9 @@ def _cutting_of(read: Sequence[tuple[_Source, Sequence[Row]]], unit: Unit | str)
     given = [row for _, rows in read for row in rows if row.words or row.offsets]
     if given or asked is not None:
         return find_cutting(list(map(_given, spread(given))), asked)
-    if all(source.chinese for source, _ in read):
-        return Cutting("character")
     rows = [row for _, rows in read for row in rows if row.text is not None]
+    if all(source.chinese for source, _ in read) and any(count_unspaced(row.text or "") for row in rows):
+        return Cutting("character")
     if unit_of_texts([row.text for row in rows if row.text is not None]) == "character" or _split_by_entities(rows):
         return Cutting("character")
     return Cutting("word")

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -17,6 +17,8 @@ from ner_distill.data.formats.spelling import is_usual, spelling_of
 from ner_distill.data.formats.tagging import Scheme, TagError, spans_from_tags
 from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
 from ner_distill.errors import DataError
+
+_SEVERAL = re.compile(r"(?:O|[BIMESLU]-[^|]+)\|(?:O(?:\||$)|[BIMESLU]-)")  # `B-PER|I-ORG`
 
 
 class Entity(NamedTuple):
@@ -132,6 +134,8 @@ def usual_tags(rows: list[Row], report: ReadReport) -> tuple[list[Row], Scheme |
     What spells them otherwise is said in the report. Tags of no spelling stay as they are, for `tagging` to refuse.
     """
     tags = set().union(*(level for row in rows for level in row.levels))
+    if any(map(_SEVERAL.match, tags)):
+        raise _several_tags(rows)
     if is_usual(tags):
         return rows, None
     spelling = spelling_of(Counter(tag for row in rows for level in row.levels for tag in level))
@@ -144,6 +148,23 @@ def usual_tags(rows: list[Row], report: ReadReport) -> tuple[list[Row], Scheme |
         for row, levels in zip(rows, read, strict=True)
     ]
     return changed, spelling.scheme
+
+
+def _several_tags(rows: Iterable[Row]) -> DataError:
+    """The error for the first word that has several tags in one."""
+    row, word, tag = next(
+        (row, word, tag)
+        for row in rows
+        for level in row.levels
+        for word, tag in enumerate(level)
+        if _SEVERAL.match(tag)
+    )
+    return DataError.at(
+        row.path,
+        row.line_of(word),
+        f"{tag!r} are several tags; expected one a column: levels of nested entities stand in columns of their own "
+        "(give `tag_column` for each)",
+    )
 
 
 def _tagged(row: Row, scheme: Scheme, report: ReadReport) -> tuple[Span, ...]:

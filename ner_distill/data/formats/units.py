@@ -18,6 +18,7 @@ SAMPLE = 500  # sentences, spread evenly
 NOTABLE = 0.02
 """From this share of other words on it is worth a warning: CoNLL files by people have less than 1 % (unit word)."""
 ENOUGH = 200  # words: one-letter words in a script with blanks are characters only where there are many
+FEW = 20  # words: so few Korean ones of one syllable each are characters
 
 Item = TypeVar("Item")
 
@@ -78,8 +79,8 @@ def find_cutting(sentences: Sequence[Given], unit: Unit | None = None) -> Cuttin
     """The unit of words that files give, or with `unit` how well that one gives them.
 
     "character" where nearly all words are one character long, in a script with blanks only where there are many of
-    them. Else "word", unless that splits more words than there are marks standing alone (text that was cut at blanks:
-    `(Oslo),`), or in a script without blanks another unit gives more of the words.
+    them (twenty of Hangul). Else "word", unless that splits more words than there are marks standing alone (text that
+    was cut at blanks: `(Oslo),`), or in a script without blanks another unit gives more of the words.
     """
     sample = spread([given for given in sentences if given.words])
     if unit is not None or not sample:
@@ -87,7 +88,7 @@ def find_cutting(sentences: Sequence[Given], unit: Unit | None = None) -> Cuttin
     words = [word for given in sample for word in given.words]
     single = sum(len(word) == 1 for word in words) / len(words)
     unspaced = sum(count_unspaced(word) > 0 for word in words) / len(words)
-    if single > 0.98 and (unspaced > 0.3 or len(words) >= ENOUGH):
+    if single > 0.98 and (unspaced > 0.3 or len(words) >= ENOUGH or _are_syllables(words)):
         return _compared(sample, "character")
     word = _compared(sample, "word")
     if word.mismatch == 0:
@@ -120,6 +121,11 @@ def differs(sentences: Sequence[Given], known: Cutting) -> str | None:
         return None
     other = f"{as_known.mismatch:.1%} of its words are not cut as those trained on"
     return f"{other} (unit {known.unit}), such as {as_known.shown}"
+
+
+def _are_syllables(words: Sequence[str]) -> bool:
+    """Are these the characters of a Korean text, each for itself? Of its words few have one alone."""
+    return len(words) >= FEW and 2 * sum("\uac00" <= word <= "\ud7a3" for word in words) > len(words)
 
 
 def without_blanks(words: Iterable[str]) -> bool:

@@ -38,8 +38,15 @@ def read(path: Path, **asked: object) -> Found:
 
 @pytest.mark.parametrize(
     "content",
-    ["EU NNP B-NP B-ORG\nsays VBZ B-VP O\n", "1996 CD O\nwas VB O\n", "EU B-ORG\nEU O\n", "1 O\n2 B-NUM\n"],
-    ids=["chunks", "number", "one word", "words that count"],
+    [
+        "EU NNP B-NP B-ORG\nsays VBZ B-VP O\n",
+        "1996 CD O\nwas VB O\n",
+        "EU B-ORG\nEU O\n",
+        "1 O\n2 B-NUM\n",
+        "very RB B-X\nvery JJ I-X\n",
+        "3 CD O\n4 NN B-X\n",
+    ],
+    ids=["chunks", "number", "one word", "words that count", "two words, the same", "two words, numbers that rise"],
 )
 def test_usual_file_has_words_first_tags_last_and_no_remark(content: str) -> None:
     columns = columns_in(content.splitlines())
@@ -57,6 +64,61 @@ def test_two_levels_of_tags_beside_an_index_are_nested_entities(write: Write) ->
         f"{path}: reads column 1 as words, columns 2 and 3 as tags (from 0): column 0 counts words; columns 2 and 3 "
         "are levels of entities that may nest; `word_column` and `tag_column` say otherwise"
     )
+
+
+WORDS = ("Ann", "lives", "in", "Oslo")
+TAGS = ("B-PER", "O", "O", "B-LOC")
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        [f"{place}\t" for place in range(4)],
+        [f"{place + 1}.\t" for place in range(4)],
+        [f"t{place}\t" for place in range(4)],
+        [f"1-{place}\t{4 * place}-{4 * place + 3}\t" for place in range(4)],
+        ["7\t", "5\t", "9\t", "5\t"],
+    ],
+    ids=["from 0", "with a dot", "named", "of WebAnno, with offsets", "of something else"],
+)
+@pytest.mark.parametrize("end", ["\n", ""], ids=["sentences", "no blank lines"])
+def test_column_with_a_digit_in_every_row_is_never_the_words(index: list[str], end: str, write: Write) -> None:
+    lines = [f"{count}{word}\t{tag}\n" for count, word, tag in zip(index, WORDS, TAGS, strict=True)]
+    found = read(write("train.tsv", ("".join(lines) + end) * 5))
+    assert " ".join(words for words, _ in found) == " ".join(WORDS * 5)
+
+
+@pytest.mark.parametrize(
+    ("names", "cells"),
+    [
+        ("word\ttag", "{}\t{}"),
+        ("ID\tToken\tNER_tag", "1\t{}\t{}"),
+        ("TOKEN\tNE-COARSE-LIT\tNE-FINE-LIT\tMISC", "{0}\t{1}\t{1}\t_"),
+        ("token label", "{} {}"),
+    ],
+)
+def test_first_line_that_names_the_columns_is_no_word(names: str, cells: str, write: Write) -> None:
+    lines = "".join(cells.format(*pair) + "\n" for pair in zip(WORDS, TAGS, strict=True))
+    path = write("train.tsv", f"{names}\n{lines}\n{lines}")
+    assert read(path) == [("Ann lives in Oslo", ["PER Ann", "LOC Oslo"])] * 2
+    (remark,) = read_corpus([path]).report.remarks
+    assert "the first line names them" in remark
+    assert [one.words for one in read_raw([path], unit="word")] == [WORDS] * 2
+
+
+def test_first_line_of_common_words_is_a_sentence_of_the_file(write: Write) -> None:
+    assert read(write("train.conll", "Word O\nform O\nis O\n")) == [("Word form is", [])]
+    assert read(write("more.conll", "Text MISC\nin O\nBonn MISC\n")) == [("Text in Bonn", ["MISC Text", "MISC Bonn"])]
+
+
+def test_comment_without_a_tab_is_one_however_many_blanks_it_has(write: Write) -> None:
+    path = write("train.tsv", "#Text=Ann sings\nAnn\tB-PER\nsings\tO\n\n#two words\nBo\tB-PER\n")
+    assert read(path) == [("Ann sings", ["PER Ann"]), ("Bo", ["PER Bo"])]
+
+
+def test_blanks_beside_tabs_are_no_part_of_words_and_tags(write: Write) -> None:
+    path = write("train.tsv", "Ann \t B-PER\nLee\tI-PER \n \tO\n\nBo\tO\n")
+    assert [one.words for one in read_corpus([path]).sentences] == [("Ann", "Lee", " "), ("Bo",)]
 
 
 def test_one_level_or_both_are_asked_for(write: Write) -> None:

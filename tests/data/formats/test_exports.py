@@ -161,3 +161,20 @@ def test_error_in_an_array_names_the_line_of_its_record(write: Write) -> None:
 def test_what_is_no_json_names_its_place_and_the_cure(content: str, message: str, write: Write) -> None:
     with pytest.raises(DataError, match=message):
         read_corpus([write("a.json", content)])
+
+
+@pytest.mark.parametrize("ner", ['[{"index": [0], "type": "PER"}]', '[[0, 0, "PER"]]', "[]"])
+def test_entities_beside_tokens_in_a_form_that_is_not_read_are_no_missing_labels(ner: str, write: Write) -> None:
+    with pytest.raises(DataError, match=r"a\.jsonl:1: 'ner' looks like labels and cannot be read"):
+        read_corpus([write("a.jsonl", f'{{"tokens": ["Ann"], "ner": {ner}}}\n')])
+
+
+def test_record_without_a_text_is_told_of_with_its_own_keys(write: Write) -> None:
+    with pytest.raises(DataError, match="found the keys data, label$"):
+        read_corpus([write("a.jsonl", '{"data": "Ann sings", "label": [[0, 3, "PER"]]}\n')])
+
+
+def test_english_texts_in_the_form_of_cluener_are_cut_into_words(write: Write) -> None:
+    path = write("a.jsonl", '{"text": "Ann sings", "label": {"PER": {"Ann": [[0, 2]]}}}\n')
+    (sentence,) = read_corpus([path]).sentences
+    assert (sentence.words, sentence.spans) == (("Ann", "sings"), (Span(0, 1, "PER"),))

@@ -73,3 +73,14 @@ def test_usual_tags_have_nothing_to_say() -> None:
 def test_tags_of_json_lines_are_spelled_so_too(write: Write) -> None:
     path = write("a.jsonl", '{"words": ["Ann", "sings"], "tags": ["PER", "O"]}\n')
     assert read_corpus([path]).sentences[0].spans == (Span(0, 1, "PER"),)
+
+
+@pytest.mark.parametrize("tag", ["B-PER|B-ORG", "O|B-ORG", "B-PER|O", "I-PER|I-ORG|O"])
+def test_several_tags_in_one_column_are_refused_with_their_place(tag: str, write: Write) -> None:
+    with pytest.raises(DataError, match=r"a\.tsv:2: .* are several tags; expected one a column"):
+        read_corpus([write("a.tsv", f"Ann\tB-PER\nLee\t{tag}\nsings\tO\n")])
+
+
+def test_a_bar_may_be_part_of_a_type(write: Write) -> None:
+    path = write("a.conll", "Ann B-PER|X\nLee I-PER|X\n")
+    assert read_corpus([path]).sentences[0].spans == (Span(0, 2, "PER|X"),)

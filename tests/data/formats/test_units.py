@@ -31,6 +31,8 @@ CHINESE_WORDS = given("张伟|在|上海|的|清华大学|工作|。")
         (given("|".join("他在北京工作。")), "character", 0.0),
         (given("他|在|IBM|工|作|。"), "word", 0.0),  # Latin words among Chinese characters
         (given(*["|".join("Ann lives in Oslo.")] * 20), "character", 0.0),  # one letter a word, blanks included
+        (given(*["|".join("김철수가서울에산다.")] * 2), "character", 0.0),
+        (given("나|너"), "word", 0.0),  # too few syllables to be sure
         (given("a|b|c"), "word", 0.0),  # too few letters to be sure
         (given("|".join("これはＩＢＭ\u3000です")), "character", 0.0),  # a full-width blank is a character
         (CHINESE_WORDS, "word", 4 / 7),
