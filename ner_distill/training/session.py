@@ -16,7 +16,7 @@ from ner_distill.data.metrics import Scores
 from ner_distill.data.sentence import Sentence
 from ner_distill.directories import OutputKind, Resume
 from ner_distill.errors import ConfigError
-from ner_distill.files import write_json
+from ner_distill.files import temporary_files, write_json
 from ner_distill.options import Output
 from ner_distill.runs.build import AnyBuilt, load_run, save_run
 from ner_distill.runs.environment import environment, warn_of_another, write_environment
@@ -81,6 +81,7 @@ class Session:
         record.require_same(self.out)
         if self.kind.state(self.out) != "finished":
             return False
+        self._clear()  # it may have been killed before it did
         self.reporter.info(f"{self.out}: this training is finished; nothing to do")
         return True
 
@@ -107,8 +108,15 @@ class Session:
         if self.main:
             save(self.out)
             write_json(self.out / "metrics.json", {**metrics, "environment": self.environment})
-            shutil.rmtree(self.out / "checkpoints", ignore_errors=True)
+        self._clear()
         self.accelerator.wait_for_everyone()
+
+    def _clear(self) -> None:
+        """Remove what a finished training needs no more: its checkpoints, and files that killed writers left."""
+        if self.main:
+            shutil.rmtree(self.out / "checkpoints", ignore_errors=True)
+            for left in temporary_files(self.out):
+                left.unlink(missing_ok=True)
 
     # ---- of a teacher or a student
 

@@ -186,6 +186,16 @@ def test_without_development_data_a_finished_run_is_finished(short: Path, tmp_pa
     assert "no development data chose them" in done.out
 
 
+def test_a_run_that_was_killed_before_it_was_tidy_is_tidied_when_it_is_resumed(short: Path, tmp_path: Path) -> None:
+    without_dev(short, tmp_path / "run")
+    expected = {path.name for path in (tmp_path / "run").iterdir()}
+    (tmp_path / "run" / "checkpoints").mkdir()
+    (tmp_path / "run" / "checkpoints" / ".best.safetensors.7.tmp").touch()
+    (tmp_path / "run" / ".metrics.json.7.tmp").touch()
+    without_dev(short, tmp_path / "run", "--resume")
+    assert {path.name for path in (tmp_path / "run").iterdir()} == expected
+
+
 def test_what_needs_a_score_is_refused_without_development_data(short: Path, tmp_path: Path) -> None:
     needs = settings("optim.patience=2", "loss.kind=pu", "loss.prior_from=dev")
     done = run("train-teacher", "--train", short / "train.conll", "--out", tmp_path / "run", *QUICK, *needs)
