@@ -101,10 +101,11 @@ def prepared(out: Path, *command: str) -> None:
 
 def campaign(job: Job, place: Path, kills: int, rng: random.Random) -> bool:
     """Kill the job so often. Prints and returns whether every end was that of the undisturbed run."""
-    whole, killed = place / f"{job.name}-whole", place / f"{job.name}-killed"
+    killed = place / job.name  # for both: what they write names it
     began = time.monotonic()
-    prepared(whole, *job.command, "--out", str(whole))
-    total, expected = time.monotonic() - began, hashes_below(whole)
+    prepared(killed, *job.command, "--out", str(killed))
+    total, expected = time.monotonic() - began, hashes_below(killed)
+    shutil.rmtree(killed)
     print(f"{job.name}: {total:.1f} s undisturbed, {len(expected)} parts to compare", flush=True)
     while job.counts["killed"] < kills:
         status = job.attempt(killed, rng.uniform(0, 0.8 * total))
