@@ -27,7 +27,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from ner_distill.errors import ConfigError
+from ner_distill.errors import ConfigError, NerDistillError, is_out_of_memory
 from ner_distill.files import share
 from ner_distill.hub import cache_where_unreachable, offline_advice, unreachable
 from ner_distill.nn.encoders.architectures import (
@@ -331,7 +331,11 @@ def _explained(name: str | Path) -> Iterator[None]:
             yield
     except SafetensorError as error:
         raise ConfigError(f"{name}: model.safetensors is damaged ({error}); get it again") from None
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except NerDistillError:
+        raise
+    except Exception as error:  # files of a checkpoint may hold anything, and its readers raise whatever Python has
+        if is_out_of_memory(error):
+            raise
         if on_hub and not online:
             raise ConfigError(
                 f"{name}: could not be loaded: {unreachable()} and its cache lacks it; {offline_advice()}"

@@ -350,3 +350,22 @@ def test_tokenizer_of_another_encoder_is_refused(backbone: PreTrainedModel, dire
     _hf.check_vocabulary(backbone, _hf.load_tokenizer(directory), "here")
     with pytest.raises(ConfigError, match="do not belong together"):
         _hf.check_vocabulary(backbone, _hf.load_tokenizer(checkpoints.roberta(tmp_path)), "here")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("config.json", '{"model_type": "bert", "bos_token_id": []}'),
+        ("tokenizer.json", '{"truncation": {"direction": "../../x"}}'),
+        ("tokenizer_config.json", '"x"'),
+        ("config.json", "[" * 100_000),
+    ],
+)
+def test_a_checkpoint_whose_files_hold_anything_is_refused_by_name(
+    directory: Path, tmp_path: Path, name: str, text: str
+) -> None:
+    shutil.copytree(directory, tmp_path / "bert")
+    (tmp_path / "bert" / name).write_text(text)
+    load = _hf.load_backbone_config if name == "config.json" else _hf.load_tokenizer
+    with pytest.raises(ConfigError, match="bert: could not be loaded"):
+        load(tmp_path / "bert")
