@@ -5,8 +5,8 @@ JOB: training, labelling, voting, comparing (default: all). Each is first run to
 be what the undisturbed run wrote: weights, rows, votes, figures (times aside), nothing missing or half written.
 Exit status 1 where it is not.
 
-Commands run in forks of this process, which has the libraries loaded, so that a kill seldom falls into their loading;
-processes that a command starts itself are started as ever.
+Commands run in forks of this process, which has the libraries loaded, and processes that they start are forks of a
+server that has them too, so that a kill seldom falls into the loading.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from multiprocessing import forkserver, get_context
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,6 +30,7 @@ import torch
 
 from benchmarks import common
 from ner_distill import cli
+from ner_distill.training import workers
 from tests.witness.hashing import hashes_below
 
 JOBS = ("training", "labelling", "voting", "comparing")
@@ -75,6 +77,7 @@ def _command(command: Sequence[str], log: Path) -> NoReturn:
     os.dup2(output, 1)
     os.dup2(output, 2)
     sys.argv = ["ner-distill", *command]
+    forkserver._forkserver.ensure_running = lambda: None  # it runs, but is no child of this process
     status = 1
     try:
         cli.main()
@@ -98,10 +101,11 @@ def prepared(out: Path, *command: str) -> None:
 
 def campaign(job: Job, place: Path, kills: int, rng: random.Random) -> bool:
     """Kill the job so often. Prints and returns whether every end was that of the undisturbed run."""
-    whole, killed = place / f"{job.name}-whole", place / f"{job.name}-killed"
+    killed = place / job.name  # for both: what they write names it
     began = time.monotonic()
-    prepared(whole, *job.command, "--out", str(whole))
-    total, expected = time.monotonic() - began, hashes_below(whole)
+    prepared(killed, *job.command, "--out", str(killed))
+    total, expected = time.monotonic() - began, hashes_below(killed)
+    shutil.rmtree(killed)
     print(f"{job.name}: {total:.1f} s undisturbed, {len(expected)} parts to compare", flush=True)
     while job.counts["killed"] < kills:
         status = job.attempt(killed, rng.uniform(0, 0.8 * total))
@@ -156,6 +160,14 @@ def jobs_in(place: Path, wanted: Sequence[str]) -> list[Job]:
     return [job for job in made if job.name in wanted]
 
 
+def serve_forks() -> None:
+    """Let the processes of commands be forked from one server, instead of each loading the libraries."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["ner_distill.pipelines.train_teacher", "ner_distill.pipelines.comparison.compare"])
+    forkserver.ensure_running()
+    workers.get_context = lambda method: context
+
+
 def main() -> None:
     """A line for each job when it begins, for each fault, and when it ends."""
     parser = common.arguments(__doc__)
@@ -165,6 +177,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)  # a fork of a process with threads has none of them
     os.environ["OMP_NUM_THREADS"] = "1"
+    serve_forks()
     rng, good = random.Random(given.seed), True
     with tempfile.TemporaryDirectory() as name:
         for job in jobs_in(Path(name), given.job or JOBS):
