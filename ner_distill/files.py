@@ -158,6 +158,12 @@ def temporary_files(directory: Path) -> dict[Path, str]:
     return {path: match["name"] for path, match in found.items() if match}
 
 
+def remove_temporary_files(directory: Path) -> None:
+    """Remove what interrupted writers left in a directory."""
+    for left in temporary_files(directory):
+        left.unlink(missing_ok=True)
+
+
 def _sync_directory(directory: Path) -> None:
     """Make a rename last through a power cut, where the system lets a directory be synced."""
     with suppress(OSError):

@@ -16,7 +16,7 @@ from ner_distill.data.metrics import Scores
 from ner_distill.data.sentence import Sentence
 from ner_distill.directories import OutputKind, Resume
 from ner_distill.errors import ConfigError
-from ner_distill.files import temporary_files, write_json
+from ner_distill.files import remove_temporary_files, write_json
 from ner_distill.options import Output
 from ner_distill.runs.build import AnyBuilt, load_run, save_run
 from ner_distill.runs.environment import environment, warn_of_another, write_environment
@@ -115,8 +115,7 @@ class Session:
         """Remove what a finished training needs no more: its checkpoints, and files that killed writers left."""
         if self.main:
             shutil.rmtree(self.out / "checkpoints", ignore_errors=True)
-            for left in temporary_files(self.out):
-                left.unlink(missing_ok=True)
+            remove_temporary_files(self.out)
 
     # ---- of a teacher or a student
 

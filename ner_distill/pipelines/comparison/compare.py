@@ -18,7 +18,7 @@ from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, NerDistillError, RunError
-from ner_distill.files import read_json, write_json
+from ner_distill.files import read_json, remove_temporary_files, write_json
 from ner_distill.options.training import CompareOptions
 from ner_distill.pipelines.comparison.configurations import problems_of
 from ner_distill.pipelines.comparison.figures import FILE, FORMAT, Comparison, Run
@@ -134,6 +134,7 @@ def _check_out(options: CompareOptions, inputs: dict[str, Any]) -> dict[str, Any
     both = known.keys() & inputs.keys()  # there may be test files now, or none
     require_same_files(path, {role: known[role] for role in both}, {role: inputs[role] for role in both})
     require_same_values(reading, options.reading().recorded(), COMPARISON.noun)
+    remove_temporary_files(options.out)
     return {**known, **inputs}
 
 
