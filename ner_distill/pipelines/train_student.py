@@ -24,7 +24,7 @@ from ner_distill.student.model import Student, StudentObjective
 from ner_distill.training.development import development_set, require_development
 from ner_distill.training.fit import TrainingData, TrainingTask
 from ner_distill.training.labelled import TOO_LONG, LabelledData, warn_too_long
-from ner_distill.training.optim import parameter_groups
+from ner_distill.training.optim import freeze_lowest, parameter_groups
 from ner_distill.training.reading import read_development, read_training, warn_of_shared
 from ner_distill.training.session import Session, Trained
 from ner_distill.training.soft_data import SoftData
@@ -75,6 +75,7 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
         return session.trained(data.development, max_words=options.max_words)
     loss = _loss(config.distill, store)  # what is wrong with the store is said before anything is made
     built = new_student(config, data.info, data.words(), learned_scale=loss.statement != "source")
+    freeze_lowest([built.tagger.encoder], config.optim.freeze_layers)
     batches, left_out = _batches(config, built, data, options.max_words, session.reporter)
     session.begin(record)
     student = built.model
