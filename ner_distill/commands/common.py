@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from ner_distill.data.metrics import Scores
     from ner_distill.options.training import StudentOptions, TeacherOptions
+    from ner_distill.training.session import Trained
 
 
 def console_for_results() -> Console:
@@ -28,10 +29,14 @@ def print_scores(scores: Scores, title: str) -> None:
     console_for_results().print(render(scores, title))
 
 
-def print_trained(scores: Scores | None, kind: str, options: TeacherOptions | StudentOptions) -> None:
+def print_trained(trained: Trained, kind: str, options: TeacherOptions | StudentOptions) -> None:
     """Print what a model that was trained scores on its development data, or that there is none."""
-    if scores is not None:
-        print_scores(scores, f"{kind} on {', '.join(map(str, options.dev))}")
+    from ner_distill.views.pair_scores import render
+
+    if trained.scores is not None:
+        print_scores(trained.scores, f"{kind} on {', '.join(map(str, options.dev))}")
+        if trained.similarity is not None:
+            console_for_results().print(render(trained.similarity))
         return
     typer.echo(
         f"{options.out}: the weights of the last epoch; no development data chose them. Score them on sentences that "

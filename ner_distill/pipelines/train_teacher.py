@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ner_distill.config import MrcConfig, PuConfig, TeacherConfig, VatConfig
+from ner_distill.config import PuConfig, TeacherConfig, VatConfig
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, Unit, longest_entity
 from ner_distill.directories import Resume
@@ -23,8 +23,8 @@ from ner_distill.runs.record import Inputs, RunRecord, fingerprints
 from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
 from ner_distill.teacher.regularize import LogSum
 from ner_distill.training.development import DevelopmentSet, development_set, require_development
-from ner_distill.training.fit import TrainingData, TrainingTask
-from ner_distill.training.labelled import TOO_LONG, LabelledData, warn_too_long
+from ner_distill.training.fit import OwnBest, TrainingData, TrainingTask
+from ner_distill.training.labelled import TOO_LONG, LabelledData, warn_too_long, words_of_batch
 from ner_distill.training.optim import freeze_lowest, parameter_groups
 from ner_distill.training.pu import pu_rates, share_of_negatives
 from ner_distill.training.raw_data import WithRawText, read_sample
@@ -153,6 +153,7 @@ def _task(
         dev_set.figures if dev_set else None,
         frozen=[encoder.innermost() for encoder in encoders],
         adversary=new_adversary(config.adversarial, embeddings),
+        own_best=OwnBest("similarity_f1", ("evaluator.", "similarity.")) if teacher.evaluator is not None else None,
         weighting=LogSum(TASKS) if config.head.task_weighting == "log-sum" else balance,
     )
 
@@ -168,10 +169,7 @@ def _batches(
     raw: Sequence[tuple[str, ...]],
     reporter: Reporter,
 ) -> LabelledData | WithRawText:
-    budget = config.optim.batch_words
-    if isinstance(config.head, MrcConfig):
-        # reads a sentence once for each question; a step has as many as with other heads
-        budget *= len(built.info.labels)
+    budget = words_of_batch(config, built.info.labels)
     labelled = LabelledData(
         data.sentences,
         built.featurizer,
