@@ -65,7 +65,10 @@ class CompareOptions(Keys, ReadOptions, ResumeOptions):
     """Options of `compare`."""
 
     configs: Sequence[Path] = option(
-        (), "Teacher configurations (TOML), each named after its file.", "[CONFIG]...", positional=True
+        (),
+        "Teacher configurations: TOML files, each named after its file, or preset:NAME.",
+        "[CONFIG]...",
+        positional=True,
     )
     train: Files = option((), "Labelled sentences. Repeatable.", "FILE")
     dev: Files = option((), "Development sentences. Repeatable.", "FILE")

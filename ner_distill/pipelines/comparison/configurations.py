@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ner_distill.config import TeacherConfig, load_config
+from ner_distill.config.presets import preset_named
 from ner_distill.errors import ConfigError, NerDistillError
 from ner_distill.options.training import CompareOptions
 from ner_distill.pipelines.comparison.figures import FILE
@@ -22,12 +23,12 @@ class _ConfigSource(NamedTuple):
 
 
 def read_configurations(options: CompareOptions) -> dict[str, TeacherConfig]:
-    """Returns name → configuration, in order: a configuration has the name of its file, or of its variant.
+    """Returns name → configuration, in order: a configuration has the name of its file or preset, or of its variant.
 
     A variant is `NAME:key=value,key=value`: the first file, or without files the defaults, with these keys changed.
     Raises ConfigError with the problems of all of them.
     """
-    sources = [_ConfigSource(file.stem, str(file), file) for file in options.configs]
+    sources = [_ConfigSource(preset_named(file) or file.stem, str(file), file) for file in options.configs]
     sources += [_variant(variant, options.configs[0] if options.configs else None) for variant in options.variant]
     problems = [] if sources else ["nothing to compare: expected configuration files, or `variant` NAME:key=value"]
     changes = [*options.set, *(change for source in sources for change in source.changes)]
