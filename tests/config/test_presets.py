@@ -83,9 +83,7 @@ def test_a_small_student_has_less_than_half_the_numbers_of_the_usual_one():
 
 
 def test_an_unknown_preset_is_refused_with_those_that_there_are():
-    with pytest.raises(
-        ConfigError, match=r"preset:smal: no such preset; did you mean preset:small\? There"
-    ):
+    with pytest.raises(ConfigError, match=r"preset:smal: no such preset; did you mean preset:small\? There"):
         preset("student", "smal")
     with pytest.raises(ConfigError, match="There are default, fast, mtmt, small"):
         init_config("teacher", None, preset="xyz")
