@@ -11,11 +11,14 @@ from ner_distill.errors import ConfigError
 from ner_distill.options import Settings
 from ner_distill.options.declare import fields_of, option_of
 from ner_distill.options.start import InitConfigOptions
+from ner_distill.options.training import CompareOptions
+from ner_distill.pipelines.comparison.configurations import read_configurations
 from ner_distill.pipelines.init_config import init_config
 from ner_distill.runs.build import new_student
 from ner_distill.runs.info import RunInfo
 from ner_distill.runtime.inference import parameters_of
 from tests import corpora
+from tests.commands import ok, settings
 
 KINDS: dict[str, type[RunConfig]] = {"teacher": TeacherConfig, "student": StudentConfig}
 EVERY = pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in KINDS for name in PRESETS])
@@ -102,3 +105,22 @@ def test_pretraining_has_no_presets():
 def test_a_wrong_setting_is_said_of_the_setting_and_not_of_the_preset():
     with pytest.raises(ConfigError, match=r"`set` optim\.epochs=0: "):
         preset("teacher", "fast", "optim.epochs=0")
+
+
+def test_a_comparison_takes_presets_by_name_and_as_the_first_of_its_variants():
+    found = read_configurations(
+        CompareOptions(configs=[Path("preset:fast"), Path("preset:small")], variant=["more:optim.epochs=9"])
+    )
+    assert list(found) == ["fast", "small", "more"]
+    assert found["small"] == preset("teacher", "small")
+    assert found["more"] == preset("teacher", "fast", "optim.epochs=9")
+
+
+def test_a_run_of_a_preset_keeps_its_values_and_goes_on_with_the_same_command(tmp_path):
+    data = corpora.write_all(tmp_path, train=12, dev=4, raw=6)
+    command = ("train-teacher", "--train", data / "train.conll", "--dev", data / "dev.conll", "--out", tmp_path / "run",
+               "--config", "preset:fast", *settings("optim.epochs=1"))  # fmt: skip
+    ok(*command)
+    config = tomllib.loads((tmp_path / "run" / "config.toml").read_text("utf-8"))
+    assert (config["encoder"]["hidden"], config["optim"]["epochs"], config["adversarial"]["kind"]) == (64, 1, "none")
+    assert "nothing to do" in ok(*command, "--resume").err
