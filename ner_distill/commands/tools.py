@@ -48,26 +48,33 @@ def show(options: ShowOptions) -> None:
         console.print(part)
 
 
-@command(commands, "compare", short_help="train several teachers over several seeds and compare")
+@command(commands, "compare", short_help="train several configurations over several seeds and compare")
 def compare(options: CompareOptions) -> None:
     """Train several configurations over several seeds on the same data, and compare them.
+
+    Of teachers with --train; with --soft STORE, --gold or both of students, on the same soft labels.
 
     Each training is a process of its own. The table has F1 as mean and standard deviation, the difference to
     the first configuration over the same seeds, seconds, memory and parameters. Finished runs are kept, and
     --resume goes on after a stop. With --out alone the table of a comparison is printed again.
 
     Example: ner-distill compare --variant plain: --variant fgm:adversarial.kind=fgm --train train.conll --dev dev.conll
+
+    Example: ner-distill compare --variant plain: --variant no-gamma:distill.gamma=off --soft runs/soft --dev dev.conll
     """
     from ner_distill.pipelines.comparison.compare import compare as run
     from ner_distill.pipelines.comparison.configurations import read_configurations
     from ner_distill.pipelines.comparison.figures import read_comparison
     from ner_distill.views.comparison import render
 
-    if not (options.configs or options.variant or options.train or options.dev):
+    if not (options.configs or options.variant or options.train or options.dev or options.of_students):
         console_for_results().print(render(read_comparison(options.out)))
         return
-    if not options.train or not options.dev:
-        raise ConfigError("expected `train` and `dev` with the configurations to compare")
+    if bool(options.train) == options.of_students or not options.dev:
+        raise ConfigError(
+            "expected with the configurations to compare `dev`, and either `train` (of teachers) or `soft`, `gold` or "
+            "both (of students)"
+        )
     comparison = run(read_configurations(options), options)
     console_for_results().print(render(comparison))
     if comparison.failed:

@@ -8,7 +8,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,16 +24,15 @@ from ner_distill.options.training import CompareOptions, TeacherOptions
 from ner_distill.pipelines.comparison import compare as module
 from ner_distill.pipelines.comparison.configurations import read_configurations
 from ner_distill.pipelines.comparison.figures import Comparison, Figures, Run, Spread, read_comparison
-from ner_distill.pipelines.comparison.job import Job, Runner, run_in_process
+from ner_distill.pipelines.comparison.job import Runner, TrainingJob, run_in_processes
 from ner_distill.pipelines.evaluate import evaluate
 from ner_distill.pipelines.train_teacher import train_teacher
-from ner_distill.runs.info import TEACHER_RUN, RunInfo, read_config, write_config
-from ner_distill.runs.record import RunRecord, fingerprints, open_directory
+from ner_distill.runs.info import read_config, write_config
 from ner_distill.views.comparison import render
 from tests import corpora
+from tests.pipelines.comparison.pretend import PRETENDED, Pretend
 
 QUIET = Reporter(quiet=True)
-PRETENDED = Figures(dev=0.5, test=None, seconds=60.0, epochs=4, peak_mib=100.0, gpu_mib=None, parameters=1000)
 
 
 @pytest.fixture(scope="module")
@@ -45,38 +43,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "plain.toml").write_text("seed = 99\n[encoder]\nhidden = 32\nheads = 4\n")
     (root / "wide.toml").write_text("[encoder]\nhidden = 64\nheads = 4\n")
     return root
-
-
-class Pretend:
-    """Leaves what a training leaves, without one. figures: of a job; errors: the message where it fails."""
-
-    def __init__(
-        self, figures: Callable[[Job], Figures] = lambda job: PRETENDED, errors: dict[str, str] | None = None
-    ) -> None:
-        self.figures, self.errors = figures, errors or {}
-        self.jobs: list[Job] = []
-
-    def __call__(self, job: Job, quiet: bool) -> str | None:
-        self.jobs.append(job)
-        if job.name in self.errors:
-            return self.errors[job.name]
-        files = {"train": fingerprints(job.options.train), "dev": fingerprints(job.options.dev)}
-        if not job.begun:
-            record = RunRecord(job.config, RunInfo("teacher", "word", corpora.LABELS), files)
-            open_directory(TEACHER_RUN, job.run, record)
-        figures = self.figures(job)
-        metrics = {"dev": {"micro": {"f1": figures.dev}}, "seconds": figures.seconds, "parameters": figures.parameters}
-        measured: dict[str, Any] = {"peak_mib": figures.peak_mib, "gpu_mib": figures.gpu_mib}
-        if job.options.test:
-            measured["test"] = {"micro": {"f1": figures.test or 0.25}}
-        (job.run / "metrics.json").write_text(json.dumps(metrics))
-        (job.run / "metrics.jsonl").write_text("{}\n" * figures.epochs)
-        (job.run / "measured.json").write_text(json.dumps(measured))
-        return None
-
-    @property
-    def made(self) -> list[tuple[str, int]]:
-        return [(job.name, job.seed) for job in self.jobs]
 
 
 def compare(out: Path, *, runner: Runner, reporter: Reporter = QUIET, **options: Any) -> Comparison:
@@ -102,7 +68,7 @@ def real(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Co
     broken = "broken:encoder.name=/no/such/encoder,encoder.hidden=160,encoder.heads=8,encoder.word_dim=64,"
     broken += "encoder.char_filters=50,encoder.unknown=0.15,encoder.dropout=0.2,encoder.embedding_dropout=0.4"
     options: dict[str, Any] = {"test": [data / "test.conll"], "set": settings, "variant": [broken]}
-    return out, run(data, out, "plain", seeds=1, runner=run_in_process, **options)
+    return out, run(data, out, "plain", seeds=1, runner=run_in_processes, **options)
 
 
 def figures_of(comparison: Comparison, name: str) -> Figures:
@@ -158,7 +124,7 @@ def test_an_interrupted_run_saves_and_goes_on(data: Path, tmp_path: Path) -> Non
         if epochs.exists():
             os.kill(os.getpid(), signal.SIGINT)
 
-    options: dict[str, Any] = {"set": [*corpora.SMALL, "optim.epochs=40"], "seeds": 1, "runner": run_in_process}
+    options: dict[str, Any] = {"set": [*corpora.SMALL, "optim.epochs=40"], "seeds": 1, "runner": run_in_processes}
     watcher = threading.Thread(target=interrupt)
     # what a shell starts in the background ignores the signal from the start
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -210,7 +176,7 @@ def test_a_file_changed_after_the_start_changes_no_run(data: Path, tmp_path: Pat
     file = tmp_path / "own.toml"
     file.write_text("[encoder]\nhidden = 32\nheads = 4\n")
 
-    def meddle(job: Job) -> Figures:
+    def meddle(job: TrainingJob) -> Figures:
         file.write_text("[encoder]\nhidden = 16\nheads = 4\n")
         return PRETENDED
 
@@ -245,11 +211,10 @@ def test_resume_takes_more_seeds_and_configurations(data: Path, tmp_path: Path) 
 
 def test_resume_takes_the_span_bound_that_its_runs_took(data: Path, tmp_path: Path) -> None:
     class Bounded(Pretend):
-        def __call__(self, job: Job, quiet: bool) -> str | None:
-            error = super().__call__(job, quiet)
+        def train(self, job: TrainingJob) -> None:
+            super().train(job)
             head = job.config.head.model_copy(update={"max_span": 16})
             write_config(job.run, job.config.model_copy(update={"head": head}))
-            return error
 
     pointer = {"seeds": 1, "set": ["head.kind=global-pointer"]}
     run(data, tmp_path / "out", "plain", runner=Bounded(), **pointer)
@@ -281,7 +246,7 @@ def test_what_was_compared_is_read_again_from_the_directory(data: Path, tmp_path
 
 
 def test_the_time_left_is_what_runs_of_the_same_configuration_took(data: Path, tmp_path: Path) -> None:
-    def slow_if_wide(job: Job) -> Figures:
+    def slow_if_wide(job: TrainingJob) -> Figures:
         return replace(PRETENDED, seconds=100.0 if job.name == "wide" else 20.0)
 
     heard = io.StringIO()
