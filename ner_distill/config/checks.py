@@ -76,7 +76,7 @@ def _averaging_conflicts(optim: sections.OptimConfig) -> Iterator[str]:
 def _teacher_conflicts(config: TeacherConfig) -> Iterator[str]:
     encoder, head, similarity, adversarial = config.encoder, config.head, config.similarity, config.adversarial
     flat = isinstance(config.lattice, sections.FlatConfig)
-    if similarity.weight > 0 and similarity.pairs_per_sentence == 0:
+    if similarity.learned and similarity.pairs_per_sentence == 0:
         yield "similarity.pairs_per_sentence = 0 leaves the similarity untrained; to switch it off: weight = 0"
     if isinstance(encoder, sections.PretrainedEncoderConfig):
         if not flat and _changed(encoder, "dropout"):
@@ -93,9 +93,13 @@ def _teacher_conflicts(config: TeacherConfig) -> Iterator[str]:
         yield "regularize.mixup: what an mrc head reads has a question in it; two of these cannot be mixed"
     if head.dropout_samples > 1 and not head.dropout:
         yield "head.dropout_samples: with head.dropout = 0 all samples are the same"
-    weights = (similarity.weight, head.boundary_weight, head.main_type_weight)
+    weights = (similarity.learned, head.boundary_weight, head.main_type_weight)
     if head.task_weighting == "log-sum" and not any(weights) and not isinstance(config.loss, sections.PuConfig):
         yield 'head.task_weighting = "log-sum" joins two tasks; with similarity.weight = 0 there is one'
+    if head.task_weighting == "log-sum" and similarity.weight == "auto":
+        yield 'head.task_weighting = "log-sum" and similarity.weight = "auto" both weigh the second task; give one'
+    if similarity.encoder == "separate" and similarity.weight == "auto":
+        yield 'similarity.weight = "auto" weighs two tasks of one encoder; of separate ones give a number'
 
 
 def _word_conflicts(config: TeacherConfig) -> Iterator[str]:
@@ -144,7 +148,7 @@ def _pu_conflicts(config: TeacherConfig) -> Iterator[str]:
             'features.train_lists makes lists of the labels, and labels that loss.kind = "pu" is for come from lists: '
             "each word of a list would be known as a label; leave it out"
         )
-    if config.similarity.weight:
+    if config.similarity.learned:
         yield 'similarity.weight takes words without a label as of no type: with loss.kind = "pu" it is 0'
     if head.task_weighting != "sum":
         yield 'head.task_weighting joins two tasks; with loss.kind = "pu" there is one'

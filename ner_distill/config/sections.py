@@ -25,6 +25,7 @@ Depth = Annotated[int, Field(ge=1, le=1_000)]
 Weight = Annotated[float, Field(ge=0.0)]
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what numpy and torch both take
+AutoWeight = Literal["auto"] | Annotated[float, Field(ge=0.0)]
 Auto = Literal["auto", "off"] | Annotated[float, Field(ge=0.0)]
 
 
@@ -305,7 +306,14 @@ AnyHeadConfig = Annotated[
 class SimilarityConfig(Section):
     """The second task of the teacher: do two words carry the same entity type?"""
 
-    weight: Weight = key(0.5, "weight of this task in the joint loss; 0 switches it off, as loss.kind = pu does")
+    weight: AutoWeight = key(
+        0.5,
+        'weight of this task in the joint loss; "auto": from step to step so that its gradient is `share` of that of '
+        "the entities; 0 switches it off, as loss.kind = pu does",
+    )
+    share: Rate = key(
+        0.3, "with weight \"auto\": this task's gradient at the word vectors, as a share of the entities'"
+    )
     encoder: Literal["shared", "separate"] = key("shared", "share the recogniser's encoder or not")
     pairs_per_sentence: Natural = key(32, "sampled pairs per encoded sentence")
     target: Literal["type", "tag"] = key("type", "what two words must share to be alike")
@@ -313,6 +321,11 @@ class SimilarityConfig(Section):
         "learned",
         '"source": sigmoid(cos) as published, which lies in [0.27, 0.73]; "learned": sigmoid(a cos + b)',
     )
+
+    @property
+    def learned(self) -> bool:
+        """Whether there is a second task."""
+        return self.weight == "auto" or self.weight > 0
 
 
 class AdversarialConfig(Section):
@@ -462,7 +475,14 @@ class DistillConfig(Section):
     beta: Auto = key("auto", 'the certainty of a pair\'s similarity: "auto", a number, or "off" (= 1)')
     gamma: Auto = key("auto", 'do the teacher\'s two tasks agree: "auto", a number, or "off" (= 1)')
     beta_floor: Fraction = key(0.5, "added to beta, which is then cut at 1 (the authors' code: 0.5; paper: 0)")
-    similarity_weight: Weight = key(0.5, "weight of the similarity term")
+    similarity_weight: AutoWeight = key(
+        "auto",
+        'weight of the similarity term (the source: 0.5); "auto": from step to step so that its gradient is '
+        "`similarity_share` of that of the word term, whatever the divergence",
+    )
+    similarity_share: Rate = key(
+        0.3, 'with similarity_weight "auto": its gradient at the word vectors, as a share of the word term\'s'
+    )
     gold_weight: Weight = key(1.0, "weight of the loss on gold sentences, where given")
 
 

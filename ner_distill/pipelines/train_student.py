@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from ner_distill.config import DistillConfig, StudentConfig
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, labels_of, longest_entity
-from ner_distill.data.store.manifest import MANIFEST
+from ner_distill.data.store.manifest import MANIFEST, similarity_of
 from ner_distill.data.store.pseudo_labels import longest_of_row
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.directories import Resume
 from ner_distill.errors import ConfigError, DataError, RunError
+from ner_distill.nn.balance import AT_FIRST, TaskBalance
 from ner_distill.options.training import StudentOptions
 from ner_distill.runs.build import Built, new_student
 from ner_distill.runs.heads import with_span_bound
@@ -28,6 +29,9 @@ from ner_distill.training.optim import parameter_groups
 from ner_distill.training.reading import read_development, read_training, warn_of_shared
 from ner_distill.training.session import Session, Trained
 from ner_distill.training.soft_data import SoftData
+
+FORMULA = ("divergence", "temperature", "alpha", "beta", "gamma", "beta_floor")
+"""The keys of `[distill]` that `DistillationLoss` has as well."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def train_student(
     if session.finished(record):
         return session.trained(data.development, max_words=options.max_words)
     loss = _loss(config.distill, store)  # what is wrong with the store is said before anything is made
-    built = new_student(config, data.info, data.words())
+    built = new_student(config, data.info, data.words(), learned_scale=loss.statement != "source")
     batches, left_out = _batches(config, built, data, options.max_words, session.reporter)
     session.begin(record)
     student = built.model
@@ -86,16 +90,20 @@ def train_student(
     dev_set = development_set(
         data.development, built, options.dev, config.optim.epochs, session.reporter, max_words=options.max_words
     )
+    distill = config.distill
+    auto = distill.similarity_weight == "auto" and store is not None
+    balance = TaskBalance(distill.similarity_share, "soft") if auto else None
     objective = StudentObjective(
         student,
         loss,
-        similarity_weight=config.distill.similarity_weight,
-        gold_weight=config.distill.gold_weight if data.gold else 0.0,
+        similarity_weight=AT_FIRST if distill.similarity_weight == "auto" else distill.similarity_weight,
+        gold_weight=distill.gold_weight if data.gold else 0.0,
+        balance=balance,
     )
     encoder = student.tagger.encoder
     groups = parameter_groups(student, [encoder], config.optim)
     figures = dev_set.figures if dev_set else None
-    task = TrainingTask(student, objective, batches, groups, figures, frozen=[encoder.innermost()])
+    task = TrainingTask(student, objective, batches, groups, figures, frozen=[encoder.innermost()], weighting=balance)
     return session.train(built, task, dev_set, lambda: {**built.featurizer.counts, **left_out})
 
 
@@ -160,14 +168,14 @@ def _counted(too_long: int) -> dict[str, int]:
 
 
 def _loss(config: DistillConfig, store: SoftLabelStore | None) -> DistillationLoss:
-    """The loss with the scale and shift of the similarities that the store holds."""
-    settings = store.manifest.settings if store is not None else {}
-    scale, shift = settings.get("similarity_scale", 1.0), settings.get("similarity_shift", 0.0)
-    if not isinstance(scale, int | float) or not isinstance(shift, int | float):
+    """The loss, which knows what the similarities of the store say."""
+    said = similarity_of(store.manifest.settings if store is not None else {})
+    target, scale = said["similarity_target"], said["similarity_scale"]
+    if target not in ("type", "tag") or scale not in ("learned", "source"):
         where = store.path / MANIFEST if store is not None else ""
         raise RunError(
-            f"{where}: expected numbers as similarity_scale and similarity_shift, found {scale!r} and {shift!r}; "
-            "the store is damaged, label the text again"
+            f"{where}: expected similarity_target type or tag and similarity_scale learned or source, found "
+            f"{target!r} and {scale!r}; the store is damaged, label the text again"
         )
-    formula = config.model_dump(exclude={"similarity_weight", "gold_weight"})
-    return DistillationLoss(**formula, scale=float(scale), shift=float(shift))
+    formula = config.model_dump(include=set(FORMULA))
+    return DistillationLoss(**formula, statement="source" if scale == "source" else target)

@@ -9,6 +9,7 @@ from ner_distill.config import MrcConfig, PuConfig, TeacherConfig, VatConfig
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, Unit, longest_entity
 from ner_distill.directories import Resume
+from ner_distill.nn.balance import AT_FIRST, TaskBalance
 from ner_distill.nn.heads import PuHead
 from ner_distill.options import Files
 from ner_distill.options.training import TeacherOptions
@@ -140,15 +141,17 @@ def _task(
     attacked = config.adversarial.kind != "none"  # of I-BERT no embedding can be perturbed
     embeddings = [encoder.embedding_layer() for encoder in encoders if attacked]
     terms, vat = _terms(config, built.info.labels), new_vat(config.adversarial, embeddings)
+    similarity = config.similarity
+    balance = TaskBalance(similarity.share, "entities") if similarity.weight == "auto" else None
     return TrainingTask(
         teacher,
-        TeacherObjective(teacher, terms, vat=vat),
+        TeacherObjective(teacher, terms, vat=vat, balance=balance),
         batches,
         parameter_groups(teacher, encoders, config.optim),
         dev_set.figures if dev_set else None,
         frozen=[encoder.innermost() for encoder in encoders],
         adversary=new_adversary(config.adversarial, embeddings),
-        weighting=LogSum(TASKS) if config.head.task_weighting == "log-sum" else None,
+        weighting=LogSum(TASKS) if config.head.task_weighting == "log-sum" else balance,
     )
 
 
@@ -169,7 +172,7 @@ def _batches(
         built.info.tagset,
         budget=budget,
         seed=config.seed,
-        pairs_per_sentence=config.similarity.pairs_per_sentence if config.similarity.weight > 0 else 0,
+        pairs_per_sentence=config.similarity.pairs_per_sentence if config.similarity.learned else 0,
         pair_target=config.similarity.target,
         max_words=data.max_words,
     )
@@ -184,7 +187,7 @@ def _batches(
 def _terms(config: TeacherConfig, labels: Sequence[str]) -> TermWeights:
     head = config.head
     return TermWeights(
-        similarity=config.similarity.weight,
+        similarity=AT_FIRST if config.similarity.weight == "auto" else config.similarity.weight,
         **config.regularize.model_dump(),
         label_smoothing=head.label_smoothing,
         dropout_samples=head.dropout_samples,

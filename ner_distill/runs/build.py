@@ -128,8 +128,19 @@ def _require_different(base: Featurizer[Any], asked: Sequence[Sequence[str]], qu
         seen[inputs] = label
 
 
-def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequence[str]]) -> Built[Student]:
-    """A student with fresh weights, a checkpoint's, or chosen layers of a teacher's encoder."""
+def new_student(
+    config: StudentConfig, info: RunInfo, sentences: Iterable[Sequence[str]], *, learned_scale: bool = True
+) -> Built[Student]:
+    """A student with fresh weights, a checkpoint's, or chosen layers of a teacher's encoder.
+
+    learned_scale: whether its similarity learns a and b; False where the teacher's is σ(cos) as published.
+    """
+    built = _new_student(config, info, sentences)
+    built.model.similarity = PairSimilarity(learned=learned_scale)
+    return built
+
+
+def _new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequence[str]]) -> Built[Student]:
     torch.manual_seed(config.seed)
     if config.init.teacher:
         from ner_distill.student.hf import from_layers_of
@@ -159,7 +170,7 @@ def new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequen
 
 
 def _encoders(config: sections.SimilarityConfig) -> int:
-    return 2 if config.weight > 0 and config.encoder == "separate" else 1
+    return 2 if config.learned and config.encoder == "separate" else 1
 
 
 def _built_teacher(
@@ -171,7 +182,7 @@ def _built_teacher(
     questions: Mapping[str, str] | None,
 ) -> Built[Teacher]:
     tagset = info.tagset
-    similarity = PairSimilarity(learned=config.similarity.scale == "learned") if config.similarity.weight > 0 else None
+    similarity = PairSimilarity(learned=config.similarity.scale == "learned") if config.similarity.learned else None
     if isinstance(config.head, sections.MrcConfig):
         encoders = [QuestionEncoder(encoder, len(tagset.labels)) for encoder in encoders]
     tagger = _tagger(config.head, encoders[0], tagset, config.loss)

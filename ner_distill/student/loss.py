@@ -2,9 +2,10 @@
 
     α_i = (max_c p_i,c)²                       confidence of the teacher on word i
     β   = min(1, (2 s − 1)² + floor)           certainty of the similarity (paper: floor 0; authors' code: 0.5)
-    γ   = 1 − |σ(a·cos(p_i, p_j) + b) − s|     do the two tasks of the teacher agree on this pair
+    γ   = 1 − |P(same) − s|                    do the two tasks of the teacher agree on this pair
 
-All three come from the teacher and carry no gradient.
+All three come from the teacher and carry no gradient. P(same) is what the teacher's recogniser says of the pair, s what
+its evaluator says of it; see `same_probability`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from ner_distill.nn.similarity import pair_bce
 from ner_distill.nn.spans import word_confidence
 
 Setting = Literal["auto", "off"] | float
+Statement = Literal["type", "tag", "source"]
+"""What a teacher's similarity says of two words: that they share a type, or a tag; or "source", as published."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class DistillationLoss:
     """The terms of the loss for one batch, as sums; the loop divides by words and by pairs.
 
     alpha, beta, gamma: "auto" is the formula, a number is that number everywhere, "off" is 1.
-    scale, shift:       a and b of the teacher's similarity, with which γ compares.
+    statement:          what the teacher's similarity says of two words, with which γ compares.
     """
 
     divergence: Literal["mse", "kl", "ce"] = "kl"
@@ -37,8 +40,7 @@ class DistillationLoss:
     beta: Setting = "auto"
     gamma: Setting = "auto"
     beta_floor: float = 0.5
-    scale: float = 1.0
-    shift: float = 0.0
+    statement: Statement = "type"
 
     def word_term(
         self, student_log_probs: Tensor, teacher_probs: Tensor, keep: Tensor, pairs: Tensor, similarity: Tensor
@@ -86,10 +88,7 @@ class DistillationLoss:
         return (weight * pair_bce(student_logits, similarity)).sum()
 
     def _pair_gamma(self, probs: Tensor, pairs: Tensor, similarity: Tensor) -> Tensor:
-        flat = probs.flatten(0, 1)
-        cosine = functional.cosine_similarity(flat[pairs[:, 0]], flat[pairs[:, 1]], dim=-1)
-        agreement = 1 - (torch.sigmoid(self.scale * cosine + self.shift) - similarity).abs()
-        return _setting(self.gamma, agreement)
+        return _setting(self.gamma, 1 - (same_probability(probs, pairs, self.statement) - similarity).abs())
 
     def _word_gamma(self, probs: Tensor, pairs: Tensor, similarity: Tensor) -> Tensor:
         if self.gamma != "auto" or len(pairs) == 0:
@@ -100,6 +99,30 @@ class DistillationLoss:
         total = torch.zeros(probs.shape[:2].numel(), device=probs.device).index_add(0, ends, gamma.repeat_interleave(2))
         count = torch.bincount(ends, minlength=len(total))
         return torch.where(count > 0, total / count.clamp(min=1), torch.ones_like(total)).view(probs.shape[:2])
+
+
+def same_probability(probs: Tensor, pairs: Tensor, statement: Statement) -> Tensor:
+    """What a recogniser says of two words being alike, (pairs,) float32 in [0, 1].
+
+    "type":   Σ_T P_i(T) P_j(T), with P(T) = p(B-T) + p(I-T), and O a type of its own.
+    "tag":    Σ_c p_i,c p_j,c over the tags.
+    "source": σ(cos(p_i, p_j)), as Li et al. (ACL 2022) have it, whose similarity is σ(cos) of vectors too. It lies in
+              [0.5, 0.73], so that it says little about words that are sure to differ.
+
+    Of a similarity with learned a and b the source's form compares unlike things: words of one type, B and I, have the
+    cosine 0 and s ≈ 1. The first two are the statement that the similarity makes, in the recogniser's words: they
+    agree wherever both are sure of the same, whatever a and b are.
+
+    probs: (batch, words, tags) float, tags in the order O, B-X, I-X, B-Y, …. pairs: (pairs, 2) long, flat indices
+    row · words + word.
+    """
+    if statement == "type":
+        probs = torch.cat([probs[..., :1], probs[..., 1::2] + probs[..., 2::2]], dim=-1)
+    first, second = probs.flatten(0, 1)[pairs].unbind(1)
+    if statement == "source":
+        return torch.sigmoid(functional.cosine_similarity(first, second, dim=-1))
+    # rounded probabilities may add up to a little more than 1
+    return (first * second).sum(-1).clamp(max=1.0)
 
 
 def _setting(setting: Setting, automatic: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ner_distill.data.batching import Batch
-from ner_distill.nn.heads import Gold, SpanHead, Spans
+from ner_distill.nn.balance import TaskBalance
+from ner_distill.nn.heads import Gold, SpanHead, Spans, TagHead
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
 from ner_distill.student.loss import DistillationLoss
@@ -34,27 +35,41 @@ class StudentObjective:
     `soft`        distance to the teacher's tag probabilities, per kept word; of a head that learns spans their
                   loss, per sentence with a kept word.
     `similarity`  weighted binary cross-entropy to the teacher's similarity, per pair.
-    `gold`        the head's loss of gold sentences, per word (CRF and span heads: per sentence).
+    `gold`        the head's loss of gold sentences, per word as the soft labels' (span heads: both per sentence).
 
     A batch is soft (it has `probs`) or gold (it has `tags` and `spans`, perhaps `keep` and `weight`); both kinds may
     occur in one step. A head that learns spans does so from `span_probs` of a soft batch, by a loss of its own of all
     spans of a sentence: divergence and temperature have no part in it, a sentence weighs the mean of α_i γ_i of its
     kept words, and a span with a word that is not kept is no candidate.
+
+    A weight of 1 of the gold labels means the same for all heads and divergences. A word's cross-entropy and its
+    Kullback–Leibler divergence have the same gradient where the student knows nothing yet, p̂ − p for each tag's score;
+    so does a CRF's likelihood, divided by words. The mean squared error over C tags has there 2/C² of it: the gold
+    labels' loss is multiplied by that beside it.
+
+    balance: what sets the weight of the similarity from step to step, if it is not fixed.
     """
 
     def __init__(
-        self, student: Student, loss: DistillationLoss, *, similarity_weight: float = 0.5, gold_weight: float = 1.0
+        self,
+        student: Student,
+        loss: DistillationLoss,
+        *,
+        similarity_weight: float = 0.5,
+        gold_weight: float = 1.0,
+        balance: TaskBalance | None = None,
     ) -> None:
-        self.student = student
-        self.loss = loss
-        named = {"soft": 1.0, "similarity": similarity_weight, "gold": gold_weight}
+        self.student, self.loss, self.balance = student, loss, balance
+        head = student.tagger.head
+        unit = 2 / len(head.forbidden_start) ** 2 if isinstance(head, TagHead) and loss.divergence == "mse" else 1.0
+        named = {"soft": 1.0, "similarity": similarity_weight, "gold": gold_weight * unit}
         self.weights = {name: weight for name, weight in named.items() if weight > 0}
 
     def counts(self, batch: Batch) -> dict[str, float]:
-        """Kept words (or sentences with one) and pairs; or for gold sentences what the head's likelihood is of."""
+        """Kept words (of span heads: sentences with one), and of soft batches pairs."""
         head = self.student.tagger.head
         if batch.probs is None:
-            return {"gold": head.count(batch.kept)}
+            return {"gold": head.count(batch.kept) if head.learns_spans else float(batch.kept.sum())}
         assert batch.keep is not None
         assert batch.pairs is not None
         kept = head.count(batch.keep) if head.learns_spans else float(batch.keep.sum())
@@ -72,11 +87,14 @@ class StudentObjective:
         assert batch.pairs is not None
         assert batch.pair_targets is not None
         with torch.autocast(vectors.device.type, enabled=False):
-            sums = {"soft": self._soft(vectors.float(), batch)}
+            sums = {"soft": self._soft(self._watched("soft", vectors).float(), batch)}
             if "similarity" in self.weights:
-                logits = self.student.similarity(vectors, batch.pairs)
+                logits = self.student.similarity(self._watched("similarity", vectors), batch.pairs)
                 sums["similarity"] = self.loss.similarity_term(logits, batch.probs, batch.pairs, batch.pair_targets)
         return sums
+
+    def _watched(self, term: str, vectors: Tensor) -> Tensor:
+        return vectors if self.balance is None else self.balance.watched(term, vectors)
 
     def _soft(self, vectors: Tensor, batch: Batch) -> Tensor:
         head, probs, keep = self.student.tagger.head, batch.probs, batch.keep

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ner_distill.data.batching import Batch
+from ner_distill.nn.balance import TaskBalance
 from ner_distill.nn.encoders.base import Encoder
 from ner_distill.nn.heads import Gold, Head, Spans
 from ner_distill.nn.heads.base import weighted_sum
@@ -117,12 +118,16 @@ class TeacherObjective:
     R-Drop and SimCSE share a second pass of the encoder; nothing else needs one. Dropout samples, smoothing and mixup
     cost passes of the head alone.
 
+    balance: what sets the weight of the similarity from step to step, if it is not fixed.
+
     Every term is a sum, so accumulated batches give the gradient of one big batch, with two exceptions: SimCSE compares
     the sentences of a micro-batch with each other, and mixup draws its sentences and one λ in each.
     """
 
-    def __init__(self, teacher: Teacher, terms: TermWeights, *, vat: Vat | None = None) -> None:
-        self.teacher, self.terms, self.vat = teacher, terms, vat
+    def __init__(
+        self, teacher: Teacher, terms: TermWeights, *, vat: Vat | None = None, balance: TaskBalance | None = None
+    ) -> None:
+        self.teacher, self.terms, self.vat, self.balance = teacher, terms, vat, balance
         smoothing = 0.0 if teacher.tagger.head.smooths else terms.label_smoothing
         weights = {
             "entities": 1.0 - smoothing,
@@ -163,9 +168,9 @@ class TeacherObjective:
         tagger, mask = self.teacher.tagger, batch.mask
         passes = [tagger.vectors(batch.inputs, samples=self.terms.dropout_samples) for _ in range(self.passes)]
         own = [vectors[: len(mask)] for vectors in passes]  # the first samples
-        sums = self._likelihoods(torch.cat(passes), batch)
+        sums = self._likelihoods(self._watched("entities", torch.cat(passes)), batch)
         if "similarity" in self.weights and batch.pairs is not None:
-            sums["similarity"] = self._similarity(own[0], batch)
+            sums["similarity"] = self._similarity(self._watched("similarity", own[0]), batch)
         sums |= self._auxiliary(own[0], batch)
         if "simcse" in self.weights:
             first, second = (mean_vectors(vectors, mask) for vectors in own)
@@ -176,6 +181,9 @@ class TeacherObjective:
         if "vat" in self.weights:
             sums["vat"] = self._vat(batch)
         return sums
+
+    def _watched(self, term: str, vectors: Tensor) -> Tensor:
+        return vectors if self.balance is None else self.balance.watched(term, vectors)
 
     def _likelihoods(self, vectors: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The terms of the head. vectors: (passes · samples · batch, words, dim)."""

@@ -55,8 +55,12 @@ class LogSum:
         losses = {name: self.running.get(name, 1.0) if name in self.tasks else together for name in given}
         return {name: weight / min(max(losses[name], SMALLEST), LARGEST) for name, weight in given.items()}
 
-    def after_step(self, means: dict[str, float]) -> None:
+    def measured(self) -> dict[str, float]:
+        return {}
+
+    def after_step(self, means: dict[str, float], measured: dict[str, float]) -> None:
         """Take in the means of a step; a term that did not occur in it is not named."""
+        del measured
         for name, mean in means.items():
             before = self.running.get(name, mean)
             self.running[name] = before + NEWEST * (mean - before)

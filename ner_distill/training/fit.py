@@ -95,7 +95,10 @@ class Weighting(Protocol):
     def weights(self, given: dict[str, float]) -> dict[str, float]:
         """The objective's weights → those of the coming step."""
 
-    def after_step(self, means: dict[str, float]) -> None:
+    def measured(self) -> dict[str, float]:
+        """What it measured itself in the passes of a step, in this process: numbers that are added over processes."""
+
+    def after_step(self, means: dict[str, float], measured: dict[str, float]) -> None:
         """Take in the mean of each term that occurred in a step, over all its micro-batches and processes."""
 
 
@@ -251,7 +254,8 @@ class Fit:
         if self.settings.ema:
             self._update_average()
         if self.weighting is not None:
-            self.weighting.after_step({name: step_sums[name] / totals[name] for name in names if totals[name] > 0})
+            means = {name: step_sums[name] / totals[name] for name in names if totals[name] > 0}
+            self.weighting.after_step(means, self._sums(self.weighting.measured()))
         self.progress.step += 1
         self.progress.batch += 1
         for name in names:

@@ -173,7 +173,7 @@ def test_a_resolved_configuration_written_as_toml_is_read_back_unchanged(kind: K
         ("dropout = 0.1", "dropout: unknown key; did you mean encoder.dropout or lattice.dropout or head.dropout?"),
         (
             "[similarity]\nzzz = 1",
-            "similarity.zzz: unknown key; known here: weight, encoder, pairs_per_sentence, target, scale",
+            "similarity.zzz: unknown key; known here: weight, share, encoder, pairs_per_sentence, target, scale",
         ),
         ("head = 3", "head: is a section: write head.<key> = value"),
         ("seed = 1.5", "seed: input should be a valid integer, found 1.5"),

@@ -236,16 +236,24 @@ def test_batches_of_a_store_have_span_probabilities_where_the_student_learns_the
     assert batch.span_probs.amax() > 0.5
 
 
-def test_a_store_whose_similarity_scale_is_no_number_is_refused_by_name(world: World, tmp_path: Path) -> None:
-    store = tmp_path / "soft"
-    shutil.copytree(world.soft, store)
-    manifest = json.loads((store / "manifest.json").read_text())
-    manifest["settings"]["similarity_scale"] = "five"
-    (store / "manifest.json").write_text(json.dumps(manifest))
+@pytest.mark.parametrize(("key", "value"), [("similarity_scale", "five"), ("similarity_target", "word")])
+def test_a_store_whose_similarity_says_nothing_known_is_refused(
+    world: World, tmp_path: Path, key: str, value: str
+) -> None:
+    store = with_settings(world.soft, tmp_path / "soft", {key: value})
     done = run("train-student", "--dev", world.dev, "--soft", store, "--out", tmp_path / "out", *QUICK)
     assert done.code == 2
-    assert "manifest.json: expected numbers as similarity_scale and similarity_shift, found 'five'" in done.err
+    assert "manifest.json: expected similarity_target type or tag and similarity_scale learned or source" in done.err
+    assert repr(value) in done.err
     assert not (tmp_path / "out").exists()
+
+
+def with_settings(store: Path, copy: Path, settings: dict[str, object]) -> Path:
+    shutil.copytree(store, copy)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["settings"] |= settings
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    return copy
 
 
 # ---- sentences too long for the encoder, and for the user

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ner_distill.student.loss import DistillationLoss
+from ner_distill.student.loss import DistillationLoss, same_probability
 
 # Two sentences, of 3 and 2 words; word 1 of the second is dropped. Flat indices are row · 3 + word.
 P = [[[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]], [[0.25, 0.5, 0.25], [0.9, 0.05, 0.05], [0.0, 0.0, 0.0]]]
@@ -14,7 +14,7 @@ KEEP = [[True, True, True], [True, False, False]]
 PAIRS = [(0, 1), (1, 3), (0, 3)]  # word 2 of the first sentence is in none, the others in two
 S = [0.1, 0.9, 0.55]
 LOGITS = [0.3, -1.2, 2.0]
-A, B = 3.0, -0.5
+STATEMENTS = ["type", "tag", "source"]
 
 SETTINGS = ["auto", "off", 0.25]
 
@@ -35,9 +35,17 @@ def chosen(setting: str | float, automatic: float) -> float:
     return automatic if setting == "auto" else 1.0 if setting == "off" else setting
 
 
-def gamma_of(pair: int) -> float:
+def same(statement: str, p: list[float], q: list[float]) -> float:
+    if statement == "source":
+        return sigmoid(cosine(p, q))
+    if statement == "type":
+        p, q = ([side[0], side[1] + side[2]] for side in (p, q))
+    return sum(x * y for x, y in zip(p, q, strict=True))
+
+
+def gamma_of(pair: int, statement: str = "type") -> float:
     first, second = PAIRS[pair]
-    return 1 - abs(sigmoid(A * cosine(word_at(first), word_at(second)) + B) - S[pair])
+    return 1 - abs(same(statement, word_at(first), word_at(second)) - S[pair])
 
 
 def divergence(kind: str, p: list[float], q: list[float], temperature: float) -> float:
@@ -50,26 +58,28 @@ def divergence(kind: str, p: list[float], q: list[float], temperature: float) ->
     return temperature**2 * (cross - (entropy if kind == "kl" else 0.0))
 
 
-def words_by_hand(kind: str, alpha: str | float, gamma: str | float, temperature: float = 1.0) -> float:
+def words_by_hand(
+    kind: str, alpha: str | float, gamma: str | float, temperature: float = 1.0, statement: str = "type"
+) -> float:
     total = 0.0
     for row in range(2):
         for word in range(3):
             if not KEEP[row][word]:
                 continue
             p = P[row][word]
-            of_word = [gamma_of(pair) for pair, ends in enumerate(PAIRS) if row * 3 + word in ends]
+            of_word = [gamma_of(pair, statement) for pair, ends in enumerate(PAIRS) if row * 3 + word in ends]
             mean = sum(of_word) / len(of_word) if of_word else 1.0
             weight = chosen(alpha, max(p) ** 2) * chosen(gamma, mean)
             total += weight * divergence(kind, p, Q[row][word], temperature)
     return total
 
 
-def similarity_by_hand(beta: str | float, gamma: str | float, floor: float) -> float:
+def similarity_by_hand(beta: str | float, gamma: str | float, floor: float, statement: str = "type") -> float:
     total = 0.0
     for pair, s in enumerate(S):
         mine = sigmoid(LOGITS[pair])
         bce = -(s * math.log(mine) + (1 - s) * math.log(1 - mine))
-        total += chosen(gamma, gamma_of(pair)) * chosen(beta, min(1.0, (2 * s - 1) ** 2 + floor)) * bce
+        total += chosen(gamma, gamma_of(pair, statement)) * chosen(beta, min(1.0, (2 * s - 1) ** 2 + floor)) * bce
     return total
 
 
@@ -96,13 +106,13 @@ def pair_tensors():
 @pytest.mark.parametrize("alpha", SETTINGS)
 @pytest.mark.parametrize("kind", ["mse", "kl", "ce"])
 def test_the_word_term_is_the_formula(kind, alpha, gamma):
-    loss = DistillationLoss(divergence=kind, alpha=alpha, gamma=gamma, scale=A, shift=B)
+    loss = DistillationLoss(divergence=kind, alpha=alpha, gamma=gamma)
     assert loss.word_term(**tensors()).item() == pytest.approx(words_by_hand(kind, alpha, gamma), rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["kl", "ce"])
 def test_the_word_term_softens_both_sides_by_the_temperature(kind):
-    loss = DistillationLoss(divergence=kind, temperature=2.5, scale=A, shift=B)
+    loss = DistillationLoss(divergence=kind, temperature=2.5)
     assert loss.word_term(**tensors()).item() == pytest.approx(words_by_hand(kind, "auto", "auto", 2.5), rel=1e-5)
 
 
@@ -110,7 +120,7 @@ def test_the_word_term_softens_both_sides_by_the_temperature(kind):
 @pytest.mark.parametrize("gamma", SETTINGS)
 @pytest.mark.parametrize("beta", SETTINGS)
 def test_the_similarity_term_is_the_formula(beta, gamma, floor):
-    loss = DistillationLoss(beta=beta, gamma=gamma, beta_floor=floor, scale=A, shift=B)
+    loss = DistillationLoss(beta=beta, gamma=gamma, beta_floor=floor)
     wanted = similarity_by_hand(beta, gamma, floor)
     assert loss.similarity_term(**pair_tensors()).item() == pytest.approx(wanted, rel=1e-5)
 
@@ -131,20 +141,59 @@ def test_alpha_has_no_part_in_the_similarity_and_beta_none_in_the_words():
     assert plain.word_term(**tensors()) == other.word_term(**tensors())
 
 
-@pytest.mark.parametrize("change", [{"scale": 1.0}, {"shift": 1.0}])
-def test_gamma_compares_with_the_teachers_scale_and_shift(change):
-    loss = DistillationLoss(**{"scale": A, "shift": B, **change})
-    assert loss.word_term(**tensors()).item() != pytest.approx(words_by_hand("mse", "auto", "auto"), rel=1e-3)
-    assert loss.similarity_term(**pair_tensors()).item() != pytest.approx(
-        similarity_by_hand("auto", "auto", 0.5), rel=1e-3
-    )
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_gamma_compares_with_what_the_similarity_says(statement):
+    loss = DistillationLoss(statement=statement)
+    words = words_by_hand("kl", "auto", "auto", statement=statement)
+    assert loss.word_term(**tensors()).item() == pytest.approx(words, rel=1e-5)
+    pairs = similarity_by_hand("auto", "auto", 0.5, statement)
+    assert loss.similarity_term(**pair_tensors()).item() == pytest.approx(pairs, rel=1e-5)
+
+
+# two types; tags O, B-X, I-X, B-Y, I-Y
+SURE = {
+    "O": [0.98, 0.005, 0.005, 0.005, 0.005],
+    "B-X": [0.01, 0.975, 0.005, 0.005, 0.005],
+    "I-X": [0.01, 0.005, 0.975, 0.005, 0.005],
+    "B-Y": [0.01, 0.005, 0.005, 0.975, 0.005],
+}
+
+
+def gamma_of_sure(first: str, second: str, s: float, statement: str = "type") -> float:
+    probs = torch.tensor([[SURE[first], SURE[second]]])
+    return 1 - abs(same_probability(probs, torch.tensor([[0, 1]]), statement).item() - s)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "s"),
+    [("B-X", "B-X", 0.99), ("B-X", "I-X", 0.99), ("O", "O", 0.99), ("B-X", "B-Y", 0.01), ("O", "I-X", 0.01)],
+)
+def test_gamma_is_near_one_where_both_tasks_are_sure_and_agree(first, second, s):
+    assert gamma_of_sure(first, second, s) >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "s"), [("B-X", "I-X", 0.01), ("O", "O", 0.01), ("B-X", "B-Y", 0.99), ("O", "B-Y", 0.99)]
+)
+def test_gamma_is_near_zero_where_both_tasks_are_sure_and_contradict(first, second, s):
+    assert gamma_of_sure(first, second, s) <= 0.1
+
+
+def test_of_a_similarity_of_tags_b_and_i_of_one_type_are_different():
+    assert gamma_of_sure("B-X", "I-X", 0.01, "tag") >= 0.95
+    assert gamma_of_sure("B-X", "B-X", 0.99, "tag") >= 0.95
+
+
+def test_probabilities_that_were_rounded_up_are_no_more_than_sure():
+    probs = torch.tensor([[[1.0005, 0.0, 0.0], [1.0005, 0.0, 0.0]]])
+    assert same_probability(probs, torch.tensor([[0, 1]]), "type").item() == 1.0
 
 
 # ---- who gets a gradient
 
 
 def test_no_gradient_reaches_what_the_teacher_said():
-    loss, words, pairs = DistillationLoss(scale=A, shift=B), tensors(), pair_tensors()
+    loss, words, pairs = DistillationLoss(), tensors(), pair_tensors()
     (loss.word_term(**words) + loss.similarity_term(**pairs)).backward()
     assert words["student_log_probs"].grad.abs().sum() > 0
     assert pairs["student_logits"].grad.abs().sum() > 0
@@ -156,7 +205,7 @@ def test_no_gradient_reaches_what_the_teacher_said():
 @pytest.mark.parametrize("kind", ["mse", "kl", "ce"])
 def test_dropped_words_and_padding_get_no_gradient(kind):
     given = tensors()
-    DistillationLoss(divergence=kind, scale=A, shift=B).word_term(**given).backward()
+    DistillationLoss(divergence=kind).word_term(**given).backward()
     counted = given["student_log_probs"].grad.abs().sum(-1) > 0
     assert counted.tolist() == KEEP
 
@@ -166,7 +215,7 @@ def test_dropped_words_and_padding_get_no_gradient(kind):
 
 @pytest.mark.parametrize("kind", ["mse", "kl", "ce"])
 def test_dropped_words_count_nowhere_whatever_they_hold(kind):
-    loss, given = DistillationLoss(divergence=kind, scale=A, shift=B), tensors()
+    loss, given = DistillationLoss(divergence=kind), tensors()
     before = loss.word_term(**given)
     dropped = ~given["keep"]
     student = given["student_log_probs"].detach().clone()
@@ -178,7 +227,7 @@ def test_dropped_words_count_nowhere_whatever_they_hold(kind):
 
 @pytest.mark.parametrize("kind", ["mse", "kl", "ce"])
 def test_padding_leaves_both_sums_unchanged(kind):
-    loss, words, pairs = DistillationLoss(divergence=kind, scale=A, shift=B), tensors(), pair_tensors()
+    loss, words, pairs = DistillationLoss(divergence=kind), tensors(), pair_tensors()
 
     def widened(tensor, value):
         return torch.nn.functional.pad(tensor, (0, 0, 0, 2), value=value)
@@ -198,7 +247,7 @@ def test_padding_leaves_both_sums_unchanged(kind):
 
 def test_batches_add_up():
     """Each sentence in a batch of its own, with the pair that lies inside it, against both in one."""
-    loss, given = DistillationLoss(scale=A, shift=B), tensors()
+    loss, given = DistillationLoss(), tensors()
     inside = {**given, "pairs": torch.tensor([(0, 1), (3, 4)]), "similarity": torch.tensor([0.1, 0.7])}
     logits = torch.tensor([0.5, -0.5])
     words, pairs = 0.0, 0.0
@@ -213,7 +262,7 @@ def test_batches_add_up():
 
 
 def test_the_order_in_a_pair_does_not_matter():
-    loss, given, pairs = DistillationLoss(scale=A, shift=B), tensors(), pair_tensors()
+    loss, given, pairs = DistillationLoss(), tensors(), pair_tensors()
     assert loss.word_term(**{**given, "pairs": given["pairs"].flip(1)}) == loss.word_term(**given)
     assert loss.similarity_term(**{**pairs, "pairs": pairs["pairs"].flip(1)}) == loss.similarity_term(**pairs)
 
@@ -224,12 +273,12 @@ def test_the_order_in_a_pair_does_not_matter():
 def test_the_kl_form_is_zero_when_the_student_equals_the_teacher():
     given = tensors()
     given["student_log_probs"] = torch.tensor(P).log()
-    assert DistillationLoss(divergence="kl", scale=A, shift=B).word_term(**given).item() == pytest.approx(0.0, abs=1e-6)
+    assert DistillationLoss(divergence="kl").word_term(**given).item() == pytest.approx(0.0, abs=1e-6)
 
 
 def test_a_word_in_no_pair_has_gamma_one():
     given = {**tensors(), "pairs": torch.zeros(0, 2, dtype=torch.long), "similarity": torch.zeros(0)}
-    assert DistillationLoss(scale=A, shift=B).word_term(**given) == DistillationLoss(gamma="off").word_term(**given)
+    assert DistillationLoss().word_term(**given) == DistillationLoss(gamma="off").word_term(**given)
 
 
 def test_no_pairs_give_zero_and_still_back_propagate():
@@ -243,7 +292,7 @@ def test_no_pairs_give_zero_and_still_back_propagate():
 
 def test_no_kept_word_gives_zero_and_still_back_propagates():
     given = {**tensors(), "keep": torch.zeros(2, 3, dtype=torch.bool)}
-    total = DistillationLoss(scale=A, shift=B).word_term(**given)
+    total = DistillationLoss().word_term(**given)
     total.backward()
     assert total.item() == 0
     assert given["student_log_probs"].grad.count_nonzero() == 0
@@ -252,6 +301,6 @@ def test_no_kept_word_gives_zero_and_still_back_propagates():
 def test_probabilities_and_similarities_of_the_store_are_taken_at_half_precision():
     given = tensors(double=False)
     half = {**given, "teacher_probs": torch.tensor(P).half(), "similarity": torch.tensor(S).half()}
-    loss = DistillationLoss(divergence="kl", scale=A, shift=B)
+    loss = DistillationLoss(divergence="kl")
     assert loss.word_term(**half).item() == pytest.approx(loss.word_term(**given).item(), rel=5e-3)
     assert loss.word_term(**half).dtype == torch.float32

@@ -351,14 +351,14 @@ def test_log_sum_begins_with_the_plain_weights():
 
 def test_log_sum_divides_each_weight_by_its_tasks_loss():
     weighting = LogSum(tasks=("similarity",))
-    weighting.after_step({"entities": 4.0, "similarity": 0.2, "r_drop": 8.0})
+    weighting.after_step({"entities": 4.0, "similarity": 0.2, "r_drop": 8.0}, {})
     found = weighting.weights({"entities": 1.0, "similarity": 0.5, "r_drop": 0.25})
     assert found == pytest.approx({"entities": 1 / 6, "similarity": 0.5 / 0.2, "r_drop": 0.25 / 6})
 
 
 def test_log_sum_clips_what_it_divides_by():
     weighting = LogSum(["similarity"])
-    weighting.after_step({"entities": 1e9, "similarity": 0.0})
+    weighting.after_step({"entities": 1e9, "similarity": 0.0}, {})
     found = weighting.weights({"entities": 1.0, "similarity": 1.0})
     assert found == pytest.approx({"entities": 1e-7, "similarity": 1e7})
 
@@ -366,13 +366,13 @@ def test_log_sum_clips_what_it_divides_by():
 def test_log_sums_means_follow_the_latest_step_by_a_tenth():
     weighting = LogSum(["similarity"])
     for mean in (2.0, 4.0, 4.0):
-        weighting.after_step({"entities": mean})
+        weighting.after_step({"entities": mean}, {})
     assert weighting.running == pytest.approx({"entities": 2.0 * 0.81 + 4.0 * 0.19})
 
 
 def test_log_sum_leaves_a_task_as_it_is_that_was_never_seen():
     weighting = LogSum(tasks=("similarity", "vat"))
-    weighting.after_step({"vat": 4.0})
+    weighting.after_step({"vat": 4.0}, {})
     assert weighting.weights({"entities": 1.0, "similarity": 0.5, "vat": 1.0}) == {
         "entities": 1.0,
         "similarity": 0.5,

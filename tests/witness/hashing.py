@@ -27,8 +27,8 @@ ORIGIN = frozenset(
 """Where something came from, and how it was asked for."""
 
 STORE = ("labels", "tags", "unit", "span_floor", "shards", "complete", "summary")
-SIMILARITY = ("similarity_scale", "similarity_shift")
-"""Of the settings that a store's manifest has: what training reads, a figure of the teachers."""
+SIMILARITY = ("similarity_target", "similarity_scale")
+"""Of the settings that a store's manifest has: what training reads, what the teachers' similarities say."""
 
 
 def short(data: bytes) -> str:

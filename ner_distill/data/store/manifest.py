@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -79,8 +80,23 @@ class StoreHeader(_Frozen):
         ]
 
 
+def similarity_of(settings: Mapping[str, object]) -> dict[str, object]:
+    """What the settings of a store say of its similarities: `similarity_target` (type or tag) and `similarity_scale`.
+
+    The scale is "learned", or "source" where the similarity is σ(cos) as published. Earlier versions wrote the numbers
+    a and b, which were 1 and 0 of the source's and of a store without pairs, and no target.
+    """
+    scale, shift = settings.get("similarity_scale", "learned"), settings.get("similarity_shift", 0.0)
+    if isinstance(scale, int | float):
+        scale = "source" if (scale, shift) == (1.0, 0.0) else "learned"
+    return {"similarity_target": settings.get("similarity_target", "type"), "similarity_scale": scale}
+
+
 def _comparable(header: StoreHeader) -> dict[str, object]:
     plain = header.model_dump(mode="json")
+    settings = {name: value for name, value in plain["settings"].items() if name != "similarity_shift"}
+    if "similarity_scale" in settings:
+        settings |= similarity_of(plain["settings"])
     return {
         "labels": plain["labels"],
         "unit": header.unit,
@@ -93,7 +109,7 @@ def _comparable(header: StoreHeader) -> dict[str, object]:
         "shard_size": header.shard_size,
         "block_size": header.block_size,
         **({} if header.span_floor is None else {"span_floor": header.span_floor}),
-        **{f"settings.{name}": value for name, value in plain["settings"].items()},
+        **{f"settings.{name}": value for name, value in settings.items()},
     }
 
 

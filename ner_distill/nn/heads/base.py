@@ -109,6 +109,8 @@ class TagHead(Head):
     A word that is not counted is as if it were not there: the next counted word follows the last one.
     """
 
+    forbidden_start: Tensor
+
     @classmethod
     def of_tags(cls, dim: int, tags: Tags, **options: Any) -> Self:
         return cls(dim, tags.start, tags.transitions, **options)

@@ -13,9 +13,9 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
+from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.features.words import FILE as VOCABULARY
 from ner_distill.data.formats.readers import count_sentences, input_files, read_raw, resumable
@@ -141,7 +141,6 @@ def _header(
     options: LabelUnlabeledOptions,
     unit: Unit,
 ) -> StoreHeader:
-    similarities = [teacher.model.similarity for teacher in teachers if teacher.model.similarity is not None]
     settled = labeller.options
     settings: dict[str, Any] = {
         "pairs_per_sentence": settled.pairs_per_sentence,
@@ -153,9 +152,7 @@ def _header(
         "format": options.format,
         "limit": options.limit,
         **({} if options.word_column is None else {"word_column": options.word_column}),
-        # a and b of the teachers' similarity, the mean of several: the student's γ compares with them
-        "similarity_scale": fmean(similarity.scale.item() for similarity in similarities) if similarities else 1.0,
-        "similarity_shift": fmean(similarity.shift.item() for similarity in similarities) if similarities else 0.0,
+        **_similarity(teachers),  # what the student's γ compares with
     }
     inputs = [
         InputFile(name=str(path), size=path.stat().st_size, sha256=sha256_of(path))
@@ -171,3 +168,17 @@ def _header(
         span_floor=settled.span_floor if labeller.finds_spans else None,
         settings=settings,
     )
+
+
+def _similarity(teachers: Sequence[Built[Teacher]]) -> dict[str, Any]:
+    """What the teachers' similarity says. Raises ConfigError where they do not all say the same."""
+    said = {
+        (teacher.config.similarity.target, teacher.config.similarity.scale)
+        for teacher in teachers
+        if isinstance(teacher.config, TeacherConfig) and teacher.model.similarity is not None
+    }
+    if len(said) > 1:
+        found = " and ".join(f'"{target}", scale "{scale}"' for target, scale in sorted(said))
+        raise ConfigError(f"`teacher`: their similarities say different things: similarity.target {found}")
+    target, scale = said.pop() if said else ("type", "learned")
+    return {"similarity_target": target, "similarity_scale": scale}
