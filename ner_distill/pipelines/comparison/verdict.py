@@ -107,8 +107,9 @@ def verdict(
 # ---- before anything runs
 
 
-def _check(options: VerdictOptions, students: Mapping[str, StudentConfig], files: Mapping[str, Files]) -> None:
+def _check(options: VerdictOptions, students: Mapping[str, StudentConfig], files: dict[str, Files]) -> None:
     """Raise NerDistillError for options that make no sense, before files are read."""
+    require_files(files | {"text": options.text})
     problems = [
         f"`{role}`: {what}"
         for role, what in (
@@ -128,7 +129,6 @@ def _check(options: VerdictOptions, students: Mapping[str, StudentConfig], files
         problems.append(f"`students`: two runs would have the name {twice[0]}; rename a configuration")
     if problems:
         raise ConfigError.of(problems)
-    require_files(files)
     for path in map(Path, files["text"]):
         if not path.is_file():
             raise DataError(f"`text` {path}: no such file")
@@ -223,12 +223,17 @@ class LabellingJob(Job):
         )
         if not (manifest.is_file() and read_json(manifest, "the store is damaged").get("complete")):
             label_unlabeled(options)
-        store = SoftLabelStore.open(self.store)
-        rows = (labelled_row(row, store.tagset) for row in store.iter_rows())
-        write_words((row for row in rows if row is not None), self.hard)
+        write_hard_labels(self.store, self.hard)
 
     def outcome(self, error: str | None = None) -> Run | None:
         return Run(self.name, self.seed, error=error) if error else None
+
+
+def write_hard_labels(store: Path, out: Path) -> None:
+    """Write the best reading of each sentence of a store as JSON Lines. Raises NerDistillError."""
+    opened = SoftLabelStore.open(store)
+    rows = (labelled_row(row, opened.tagset) for row in opened.iter_rows())
+    write_words((row for row in rows if row is not None), out)
 
 
 def _speed_job(jobs: Sequence[TrainingJob], options: VerdictOptions) -> SpeedJob | None:
