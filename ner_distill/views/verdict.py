@@ -35,14 +35,14 @@ def _table(verdict: Verdict) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
 
     def add(name: str, row: str) -> None:
-        marked = f"{name} *" if row in front else name
-        table.add_row(Text(plain(marked)), *(column(summaries[row]) for column in columns.values()))
+        marked = f"{'*' if row in front else ' '} {name}"
+        table.add_row(Text(marked), *(column(summaries[row]) for column in columns.values()))
 
     add(TEACHER, TEACHER)
     for student in verdict.students:
         table.add_row(Text(plain(student)))
         for way, name in WAYS.items():
-            add(f"  {name}", f"{student}-{way}")
+            add(name, f"{student}-{way}")
     return table
 
 

@@ -20,6 +20,7 @@ from ner_distill.options import Files, ReadOptions
 from ner_distill.options.models import EvaluateOptions
 from ner_distill.options.training import StudentOptions, TeacherOptions
 from ner_distill.pipelines.comparison.figures import Figures, Run
+from ner_distill.runs.heads import with_bound_of
 from ner_distill.runs.info import STUDENT_RUN, TEACHER_RUN, RunInfo
 from ner_distill.training.workers import run_processes
 
@@ -72,6 +73,10 @@ class TrainingJob(Job):
     @abstractmethod
     def read(self, reporter: Reporter) -> RunInfo:
         """Read the files as the training will. Raises NerDistillError for what cannot be trained on."""
+
+    @abstractmethod
+    def settled(self) -> TeacherConfig | StudentConfig:
+        """The configuration with the bound of spans that the begun run took, where it says none."""
 
     @abstractmethod
     def _train(self) -> None:
@@ -167,6 +172,9 @@ class TeacherJob(TrainingJob):
 
         return read_teacher_data(self.config, self.options, reporter).info
 
+    def settled(self) -> TeacherConfig:
+        return with_bound_of(self.config, self.run)
+
     def _train(self) -> None:
         from ner_distill.pipelines.train_teacher import train_teacher
 
@@ -184,6 +192,9 @@ class StudentJob(TrainingJob):
         from ner_distill.pipelines.train_student import read_student_data
 
         return read_student_data(self.config, self.options, reporter).info
+
+    def settled(self) -> StudentConfig:
+        return with_bound_of(self.config, self.run)
 
     def _train(self) -> None:
         from ner_distill.pipelines.train_student import train_student

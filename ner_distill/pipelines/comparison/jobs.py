@@ -19,7 +19,7 @@ from ner_distill.options import Files, ReadOptions
 from ner_distill.pipelines.comparison.configurations import problems_of
 from ner_distill.pipelines.comparison.figures import Run
 from ner_distill.pipelines.comparison.job import Job, Runner, TrainingJob
-from ner_distill.runs.heads import finds_spans, with_bound_of
+from ner_distill.runs.heads import finds_spans
 from ner_distill.runs.info import RunInfo, read_info
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import (
@@ -87,7 +87,7 @@ def check_begun(jobs: Sequence[TrainingJob]) -> None:
             job_kind = read_info(job.run).kind
             if job.kind.command != f"train-{job_kind}":
                 raise RunError(f"is the run of a {job_kind}; train-{job_kind} can go on with it")
-            require_same_config(job.run, with_bound_of(job.config, job.run))
+            require_same_config(job.run, job.settled())
             require_same_inputs(job.run, _inputs(job, hashed))
         except NerDistillError as error:
             problems += [f"{job.run}: {problem}" for problem in problems_of(error)]
