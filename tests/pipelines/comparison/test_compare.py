@@ -15,22 +15,25 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ner_distill.config import TeacherConfig, load_config, sections
+from ner_distill.config import StudentConfig, TeacherConfig, load_config, sections
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
 from ner_distill.options.models import EvaluateOptions
-from ner_distill.options.training import CompareOptions, TeacherOptions
+from ner_distill.options.training import CompareOptions, StudentOptions, TeacherOptions
 from ner_distill.pipelines.comparison import compare as module
 from ner_distill.pipelines.comparison.configurations import read_configurations
 from ner_distill.pipelines.comparison.figures import Comparison, Figures, Run, Spread, read_comparison
-from ner_distill.pipelines.comparison.job import Runner, TrainingJob, run_in_processes
+from ner_distill.pipelines.comparison.job import Runner, StudentJob, TrainingJob, run_in_processes
 from ner_distill.pipelines.evaluate import evaluate
+from ner_distill.pipelines.train_student import train_student
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.info import read_config, write_config
 from ner_distill.views.comparison import render
 from tests import corpora
+from tests.commands import run as run_command
 from tests.pipelines.comparison.pretend import PRETENDED, Pretend
+from tests.stores import ANN, RAIN, write_store
 
 QUIET = Reporter(quiet=True)
 
@@ -364,6 +367,91 @@ def test_a_run_cannot_be_one_of_several_processes_of_torchrun(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert "torchrun" in refused(ConfigError, data, tmp_path / "out", "plain")
+
+
+# ---- students
+
+
+@pytest.fixture
+def store(data: Path, tmp_path: Path) -> Path:
+    """What a teacher of these labels might say of two sentences."""
+    return write_store(tmp_path / "soft", [[ANN, RAIN]])
+
+
+def students(data: Path, out: Path, store: Path, **options: Any) -> Comparison:
+    given = {"train": (), "soft": store, "dev": [data / "people.conll"], "variant": ["plain:", "off:distill.gamma=off"]}
+    corpora.write_conll(data / "people.conll", [Sentence("a", ("Ann", "left"), (Span(0, 1, "PER"),))] * 12)
+    return run(data, out, **(given | options))
+
+
+def test_with_a_store_the_configurations_are_of_students(data: Path, tmp_path: Path, store: Path) -> None:
+    pretend = Pretend()
+    students(data, tmp_path / "out", store, seeds=1, runner=pretend, gold=[data / "people.conll"])
+    assert pretend.made == [("plain", 13), ("off", 13)]
+    assert [job.config.distill.gamma for job in pretend.jobs if isinstance(job, StudentJob)] == ["auto", "off"]
+    options = [job.options for job in pretend.jobs if isinstance(job, StudentJob)]
+    assert {(one.soft, *one.gold, *one.dev) for one in options} == {(store, *[data / "people.conll"] * 2)}
+
+
+def test_students_are_resumed_as_teachers_are(data: Path, tmp_path: Path, store: Path) -> None:
+    students(data, tmp_path / "out", store, runner=Pretend(errors={"off": "the disk is full"}))
+    second = Pretend()
+    done = students(data, tmp_path / "out", store, runner=second, resume=True)
+    assert second.made == [("off", 13), ("off", 14)]
+    assert [summary.seeds for summary in done.summaries()] == [2, 2]
+
+
+def test_resume_with_a_store_that_was_made_again_is_refused(data: Path, tmp_path: Path, store: Path) -> None:
+    students(data, tmp_path / "out", store)
+    manifest = store / "manifest.json"
+    manifest.write_text(manifest.read_text() + " ")
+    with pytest.raises(RunError, match="the files of `soft` are not those"):
+        students(data, tmp_path / "out", store, resume=True)
+
+
+def test_resume_with_gold_where_there_was_none_is_refused(data: Path, tmp_path: Path, store: Path) -> None:
+    students(data, tmp_path / "out", store)
+    with pytest.raises(RunError, match="the files of `gold` are not those"):
+        students(data, tmp_path / "out", store, resume=True, gold=[data / "people.conll"])
+
+
+def test_a_comparison_of_teachers_does_not_go_on_with_students(data: Path, tmp_path: Path, store: Path) -> None:
+    run(data, tmp_path / "out", variant=["plain:"])
+    with pytest.raises(RunError, match="the files of `train`, .*`soft`.* are not those"):
+        students(data, tmp_path / "out", store, resume=True)
+
+
+def test_a_damaged_store_is_found_before_anything_runs(data: Path, tmp_path: Path, store: Path) -> None:
+    next(store.glob("*.parquet")).unlink()
+    pretend = Pretend()
+    with pytest.raises(RunError, match="damaged shards"):
+        students(data, tmp_path / "out", store, runner=pretend)
+    assert pretend.jobs == []
+
+
+def test_a_key_that_students_do_not_have_is_refused(data: Path, tmp_path: Path, store: Path) -> None:
+    with pytest.raises(ConfigError, match="`variant` fgm: adversarial.kind=fgm: unknown key"):
+        students(data, tmp_path / "out", store, variant=["fgm:adversarial.kind=fgm"])
+
+
+def test_the_command_asks_for_either_teachers_or_students(data: Path, tmp_path: Path, store: Path) -> None:
+    files = ("--train", data / "train.conll", "--soft", store, "--dev", data / "dev.conll", "--out", tmp_path / "out")
+    done = run_command("compare", "--variant", "plain:", *files)
+    assert done.code == 2
+    assert "either --train (of teachers) or --soft, --gold or both (of students)" in done.err
+
+
+@pytest.mark.slow
+def test_a_student_in_a_process_has_the_weights_that_train_student_gives(
+    data: Path, tmp_path: Path, store: Path
+) -> None:
+    settings = [*corpora.SMALL, "optim.epochs=2"]
+    students(data, tmp_path / "out", store, seeds=1, set=settings, variant=["plain:"], runner=run_in_processes)
+    config = load_config(StudentConfig, None, [*settings, "seed=13"])
+    options = StudentOptions(soft=store, dev=[data / "people.conll"], out=tmp_path / "run")
+    train_student(config, options, QUIET)
+    weights = (tmp_path / "out" / "plain" / "seed-13" / "model.safetensors").read_bytes()
+    assert weights == (tmp_path / "run" / "model.safetensors").read_bytes()
 
 
 # ---- the table
