@@ -114,7 +114,7 @@ def _inputs(job: TrainingJob, hashed: dict[Any, Inputs]) -> Inputs:
 def do_jobs(
     jobs: Sequence[Job],
     runner: Runner,
-    write: Callable[[Sequence[Run]], None],
+    write: Callable[[Sequence[Run]], object],
     reporter: Reporter,
     *,
     at_once: int = 1,
@@ -125,18 +125,17 @@ def do_jobs(
     Returns what came of all.
     """
     done = [run for job in jobs if job.finished and (run := job.outcome())]
-    numbers = {id(job): f"run {number}/{len(jobs)}: {job.title}" for number, job in enumerate(jobs, start=1)}
+    titles = {id(job): f"run {number}/{len(jobs)}: {job.title}" for number, job in enumerate(jobs, start=1)}
     left = [job for job in jobs if not job.finished]
     if len(left) < len(jobs):
         reporter.info(f"{len(jobs) - len(left)} of {len(jobs)} runs are finished already")
 
     def begins(job: Job) -> None:
-        times = _time_left([other.name for other in left], done, at_once)
-        reporter.info(numbers[id(job)] + times)
+        reporter.info(titles[id(job)] + _time_left([other.name for other in left], done, at_once))
 
     def ended(job: Job, error: str | None) -> None:
         left.remove(job)
-        title, run = numbers[id(job)], job.outcome(error)
+        title, run = titles[id(job)], job.outcome(error)
         if run is not None:
             done.append(run)
         if run is not None and run.figures is not None:

@@ -47,16 +47,7 @@ class SpeedJob(Job):
 
     @property
     def finished(self) -> bool:
-        return self.models.keys() <= self.costs().keys()
-
-    def costs(self) -> dict[str, Cost]:
-        """Returns what was measured; {} before. Raises RunError where the file is damaged."""
-        if not self.file.is_file():
-            return {}
-        try:
-            return {name: Cost(**cost) for name, cost in read_json(self.file, "")["costs"].items()}
-        except (KeyError, TypeError, AttributeError) as error:
-            raise RunError(f"{self.file}: is damaged ({error!r}); remove it to measure again") from None
+        return self.models.keys() <= costs_of(self.file).keys()
 
     def outcome(self, error: str | None = None) -> Run | None:
         return Run(self.name, 0, error=error) if error else None
@@ -81,6 +72,16 @@ class SpeedJob(Job):
         }
         about = {"threads": 1, "batch": BATCH, "sentences": len(sentences), "rounds": ROUNDS}
         write_json(self.file, {**about, "costs": {name: asdict(cost) for name, cost in costs.items()}})
+
+
+def costs_of(file: Path) -> dict[str, Cost]:
+    """Returns what a SpeedJob wrote; {} where there is no such file. Raises RunError where it is damaged."""
+    if not file.is_file():
+        return {}
+    try:
+        return {name: Cost(**cost) for name, cost in read_json(file, "")["costs"].items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{file}: is damaged ({error!r}); remove it to measure again") from None
 
 
 def megabytes_of(run: Path) -> float:

@@ -14,34 +14,35 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ner_distill.config import StudentConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import input_files, read_raw
 from ner_distill.data.formats.reading import read_labelled
+from ner_distill.data.formats.units import Cutting
 from ner_distill.data.formats.writers import write_words
-from ner_distill.data.sentence import Unit
+from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.data.store.pseudo_labels import labelled_row
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, DataError
-from ner_distill.files import read_json, write_json
+from ner_distill.files import write_json
 from ner_distill.options import Files
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.options.training import StudentOptions, TeacherOptions, VerdictOptions
 from ner_distill.pipelines.comparison.compare import FIRST_SEED
 from ner_distill.pipelines.comparison.figures import Comparison, Run
-from ner_distill.pipelines.comparison.findings import FILE, FORMAT, TEACHER, WAYS, Cost, Verdict
+from ner_distill.pipelines.comparison.findings import FILE, FORMAT, TEACHER, WAYS, Verdict
 from ner_distill.pipelines.comparison.job import Job, Runner, StudentJob, TeacherJob, TrainingJob, run_in_processes
 from ner_distill.pipelines.comparison.jobs import begun_with, check_begun, do_jobs, read_data, require_files
-from ner_distill.pipelines.comparison.speed import SpeedJob
+from ner_distill.pipelines.comparison.speed import SpeedJob, costs_of
 from ner_distill.runs.info import RunInfo
 from ner_distill.runs.record import fingerprints
 from ner_distill.training.workers import require_one_process
 
 VERDICT = OutputKind("verdict", "verdict", (FILE,), can_overwrite=False)
-HARD, DEV = "hard.jsonl", "dev.jsonl"
+HARD, DEV, SPEED = "hard.jsonl", "dev.jsonl", "speed.json"
 
 
 def verdict(
@@ -62,46 +63,45 @@ def verdict(
     the others went on.
     Raises NerDistillError for wrong input, before anything is trained.
     """
-    reporter, out, reading = reporter or Reporter(), options.out, options.reading()
+    reporter, out = reporter or Reporter(), options.out
     require_one_process("verdict starts the processes of its runs itself; start it without torchrun")
     files = {"train": options.train, "dev": options.dev, "text": input_files(list(options.text))}
     files |= {"test": options.test} if options.test else {}
     _check(options, students, files)
-    seeds = tuple(range(FIRST_SEED, FIRST_SEED + options.seeds))
     plan = _Plan(teacher, students, options)
     info = _read(plan)
-    plan = replace(plan, unit=info.unit)
-    jobs = [job for seed in seeds for job in plan.jobs(seed)]
+    jobs = replace(plan, unit=info.unit).all_jobs()
     trainings = [job for job in jobs if isinstance(job, TrainingJob)]
     hashes = {role: fingerprints(paths) for role, paths in files.items()}
-    inputs = begun_with(VERDICT, out, hashes, reading, resume=options.resume)
+    inputs = begun_with(VERDICT, out, hashes, options.reading(), resume=options.resume)
     check_begun(trainings)
-
-    names = (TEACHER, *(plan.name(student, way) for student in students for way in WAYS))
-    record = {"format": FORMAT, "inputs": inputs, "reading": reading.recorded()}
-    costs: dict[str, Cost] = {}
-
-    def found(done: Sequence[Run]) -> Verdict:
-        comparison = Comparison(names, seeds, tuple(done))
-        return Verdict(comparison, tuple(students), tuple(map(str, options.test)), costs)
-
-    def write(done: Sequence[Run]) -> None:
-        write_json(out / FILE, record | found(done).to_json())
+    found = _Findings(plan, {"format": FORMAT, "inputs": inputs, "reading": options.reading().recorded()})
 
     make_directory(out)
-    write([job.outcome() for job in trainings if job.finished])  # first: by this file resuming knows the directory
+    found.write([job.outcome() for job in trainings if job.finished])  # first: by it resuming knows the directory
     if not (out / DEV).is_file():
-        quiet = Reporter(quiet=True)
-        write_words(
-            read_labelled(options.dev, "`dev`", reading, quiet, known=info.cutting, keep_nested=True)[0], out / DEV
-        )
-    done = do_jobs(jobs, runner, write, reporter, at_once=options.jobs)
+        write_words(_development(options, info.cutting), out / DEV)
+    done = do_jobs(jobs, runner, found.write, reporter, at_once=options.jobs)
     if speed := _speed_job(trainings, options):
-        failed = do_jobs([speed], runner, lambda runs: None, reporter)
-        costs |= speed.costs()
-        done += failed
-    write(done)
-    return found(done)
+        done += do_jobs([speed], runner, lambda runs: None, reporter)
+    return found.write(done)
+
+
+@dataclass(frozen=True)
+class _Findings:
+    """What is written of a verdict. record: what it was begun with."""
+
+    plan: _Plan
+    record: Mapping[str, Any]
+
+    def write(self, done: Sequence[Run]) -> Verdict:
+        """Write and return the verdict, so far as these runs are done."""
+        options, students = self.plan.options, tuple(self.plan.students)
+        names = (TEACHER, *(f"{student}-{way}" for student in students for way in WAYS))
+        costs = costs_of(options.out / SPEED)
+        found = Verdict(Comparison(names, self.plan.seeds, tuple(done)), students, tuple(map(str, options.test)), costs)
+        write_json(options.out / FILE, {**self.record, **found.to_json()})
+        return found
 
 
 # ---- before anything runs
@@ -145,6 +145,12 @@ def _read(plan: _Plan) -> RunInfo:
     return info
 
 
+def _development(options: VerdictOptions, known: Cutting) -> Sequence[Sentence]:
+    """The development sentences. known: how the words are cut that are trained on."""
+    quiet = Reporter(quiet=True)
+    return read_labelled(options.dev, "`dev`", options.reading(), quiet, known=known, keep_nested=True)[0]
+
+
 # ---- what is done
 
 
@@ -157,9 +163,12 @@ class _Plan:
     options: VerdictOptions
     unit: Literal["auto"] | Unit = "auto"
 
-    @staticmethod
-    def name(student: str, way: str) -> str:
-        return f"{student}-{way}"
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(range(FIRST_SEED, FIRST_SEED + self.options.seeds))
+
+    def all_jobs(self) -> list[Job]:
+        return [job for seed in self.seeds for job in self.jobs(seed)]
 
     def jobs(self, seed: int) -> Iterator[Job]:
         """The teacher, its labelling, and each student in each way."""
@@ -172,7 +181,7 @@ class _Plan:
         for student, config in self.students.items():
             seeded_student = config.model_copy(update={"seed": seed})
             for way in WAYS:
-                name = self.name(student, way)
+                name = f"{student}-{way}"
                 needs = None if way == "gold" else out / HARD
                 learns = self._learns(way, out, out / name)
                 yield StudentJob(name, seeded_student, learns, options.test, reading, needs)
@@ -217,12 +226,7 @@ class LabellingJob(Job):
     def do(self) -> None:
         from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 
-        manifest = self.store / "manifest.json"
-        options = LabelUnlabeledOptions(
-            teacher=[self.teacher], text=self.text, out=self.store, resume=manifest.is_file()
-        )
-        if not (manifest.is_file() and read_json(manifest, "the store is damaged").get("complete")):
-            label_unlabeled(options)
+        label_unlabeled(LabelUnlabeledOptions(teacher=[self.teacher], text=self.text, out=self.store, resume=True))
         write_hard_labels(self.store, self.hard)
 
     def outcome(self, error: str | None = None) -> Run | None:
@@ -243,4 +247,4 @@ def _speed_job(jobs: Sequence[TrainingJob], options: VerdictOptions) -> SpeedJob
         if job.finished:
             models.setdefault(job.name, job.run)
     sentences = options.test or options.dev
-    return SpeedJob(models, sentences, options.reading(), options.out / "speed.json") if models else None
+    return SpeedJob(models, sentences, options.reading(), options.out / SPEED) if models else None
