@@ -47,9 +47,9 @@ def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = 
     seed: decides which pairs of words are sampled.
     Raises NerDistillError for wrong input; whole shards are kept whatever happens, and `resume` continues.
     """
-    reporter, text, limit = reporter or Reporter(), list(options.text), options.limit
+    reporter = reporter or Reporter()
     if options.resume:
-        resumable(text)
+        resumable(list(options.text))
     # Read when oneDNN is first used. It keeps what it compiled for each shape of a batch, 1024 of them unless told
     # otherwise: that grew with the text by some 150 MB, and hardly any shape beyond a few comes again soon.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
@@ -58,24 +58,51 @@ def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = 
     labeller = Labeller(teachers, options, seed=seed)
     cutting = cutting_for(paths[0], teachers[0].info, options.unit, reporter)
     header = _header(paths, teachers, labeller, options, cutting.unit)
-    stream: Iterator[Sentence] = read_raw(
-        text, format=options.format, unit=header.unit, word_column=options.word_column, say=reporter.info
+    stream = said_where_cut(_sentences(options, cutting.unit, reporter), paths[0], cutting, reporter)
+    stream = _not_empty(stream, options)
+    # only now: whatever was wrong with the input, nothing has been made or replaced
+    writer = _open_store(options, header, reporter)
+    manifest = writer.finish(_write_shards(writer, labeller, stream, options, reporter))
+    if left_out := manifest.counters().get(TOO_LONG, 0):
+        reporter.warn(f"{left_out:,} sentences of more than `max_words` words are not in the store")
+    return manifest
+
+
+def _sentences(options: LabelUnlabeledOptions, unit: Unit, reporter: Reporter) -> Iterator[Sentence]:
+    return read_raw(
+        list(options.text), format=options.format, unit=unit, word_column=options.word_column, say=reporter.info
     )
-    stream = said_where_cut(stream, paths[0], cutting, reporter)
+
+
+def _not_empty(stream: Iterator[Sentence], options: LabelUnlabeledOptions) -> Iterator[Sentence]:
+    """The first `limit` sentences of the stream. Raises DataError where there is none."""
     first = next(stream, None)
     if first is None:
-        raise DataError(f"`text` {', '.join(map(str, text))}: no sentence in it")
-    stream = islice(chain([first], stream), limit or None)
-    # only now: whatever was wrong with the input, nothing has been made or replaced
-    if options.resume:
-        writer = StoreWriter.resume(options.out, header)
-    else:
-        writer = StoreWriter.create(options.out, header, overwrite=options.overwrite)
+        raise DataError(f"`text` {', '.join(map(str, options.text))}: no sentence in it")
+    return islice(chain([first], stream), options.limit or None)
+
+
+def _open_store(options: LabelUnlabeledOptions, header: StoreHeader, reporter: Reporter) -> StoreWriter:
+    """Begin the store, or go on with it; says which shards are made again."""
+    if not options.resume:
+        return StoreWriter.create(options.out, header, overwrite=options.overwrite)
+    writer = StoreWriter.resume(options.out, header)
     for line in writer.remade:
         reporter.warn(line)
-    total = count_sentences(text, format=options.format)
-    if total is not None and limit:
-        total = min(total, limit)
+    return writer
+
+
+def _write_shards(
+    writer: StoreWriter,
+    labeller: Labeller,
+    stream: Iterator[Sentence],
+    options: LabelUnlabeledOptions,
+    reporter: Reporter,
+) -> int:
+    """Label the sentences and write the shards that are not there yet. Returns how many shards the store has."""
+    total = count_sentences(list(options.text), format=options.format)
+    if total is not None and options.limit:
+        total = min(total, options.limit)
     shard = labelled = 0
     started = time.monotonic()
     with reporter.progress("labelling", total=total, unit="sentences") as progress:
@@ -98,10 +125,7 @@ def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = 
             else:
                 progress.advance(len(sentences))
             shard += 1
-    manifest = writer.finish(shard)
-    if left_out := manifest.counters().get(TOO_LONG, 0):
-        reporter.warn(f"{left_out:,} sentences of more than `max_words` words are not in the store")
-    return manifest
+    return shard
 
 
 def _voting_teachers(options: LabelUnlabeledOptions, reporter: Reporter) -> Sequence[Path]:
