@@ -43,10 +43,10 @@ class Teacher(nn.Module):
         self.similarity = similarity
         self.evaluator = evaluator
 
-    def pair_vectors(self, inputs: dict[str, Tensor], vectors: Tensor) -> Tensor:
-        """The word vectors that pairs are compared on; `vectors` are the tagger's."""
+    def pair_vectors(self, inputs: dict[str, Tensor], vectors: Tensor | None = None) -> Tensor:
+        """The word vectors that pairs are compared on; `vectors` are the tagger's, where they are known."""
         if self.evaluator is None:
-            return vectors
+            return self.tagger.vectors(inputs) if vectors is None else vectors
         own: Tensor = self.tagger.dropout(self.evaluator(inputs))
         return own
 
