@@ -93,7 +93,7 @@ def read_teacher_data(
     info = RunInfo.of("teacher", text.cutting, text.labels)
     development = read_development(options.dev, text.cutting, info.labels, reading, reporter)
     warn_of_shared(development, text.sentences, "`train`", reporter)
-    inputs = {"train": fingerprints(options.train), "dev": fingerprints(options.dev), **inputs_of(config)}
+    inputs = {**{role: fingerprints(paths) for role, paths in options.files().items()}, **inputs_of(config)}
     return TeacherData(info, text.sentences, development, options.dev, inputs, text.left_out, options.max_words)
 
 
