@@ -137,7 +137,8 @@ def _trained_on(run: Path) -> list[str]:
         data = read_json(path, "the run is damaged") if path.is_file() else {}
         roles = data.get("inputs", data) if isinstance(data, dict) else {}
         files = roles.get("train") if isinstance(roles, dict) else None
-        found += [str(file["sha256"]) for file in files or () if isinstance(file, dict) and "sha256" in file]
+        listed = files if isinstance(files, list) else []
+        found += [str(file["sha256"]) for file in listed if isinstance(file, dict) and "sha256" in file]
     return found
 
 
@@ -199,12 +200,13 @@ def nearness(profiles: Floats, seen: Floats) -> Floats:
 def _sample(
     options: LabelUnlabeledOptions, cutting: Cutting, stream: Iterator[Sentence]
 ) -> tuple[list[Sentence], Iterator[Sentence]]:
+    most = min(SAMPLE, options.limit or SAMPLE)
     try:
         resumable(options.text)
     except DataError:
-        first = list(islice(stream, SAMPLE))
+        first = list(islice(stream, most))
         return first, chain(first, stream)
-    each = -(-SAMPLE // len(options.text))
+    each = -(-most // len(options.text))
     files = [
         read_raw([path], format=options.format, unit=cutting.unit, word_column=options.word_column)
         for path in options.text
