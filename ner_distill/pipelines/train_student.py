@@ -11,9 +11,12 @@ from ner_distill.data.sentence import Sentence, labels_of, longest_entity
 from ner_distill.data.store.manifest import MANIFEST, similarity_of
 from ner_distill.data.store.pseudo_labels import longest_of_row
 from ner_distill.data.store.store import SoftLabelStore
+from ner_distill.directories import Resume
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.nn.balance import AT_FIRST, TaskBalance
+from ner_distill.nn.encoders.base import Encoder
 from ner_distill.options.training import StudentOptions
+from ner_distill.runs.adversary import new_adversary
 from ner_distill.runs.build import Built, new_student
 from ner_distill.runs.heads import with_span_bound
 from ner_distill.runs.info import STUDENT_RUN, RunInfo
@@ -23,7 +26,7 @@ from ner_distill.student.loss import DistillationLoss
 from ner_distill.student.model import Student, StudentObjective
 from ner_distill.training.agreement import TeacherAgreement, held_out, warn_of_foreign
 from ner_distill.training.development import DevelopmentSet, development_set
-from ner_distill.training.fit import TrainingData, TrainingTask
+from ner_distill.training.fit import Adversary, TrainingData, TrainingTask
 from ner_distill.training.labelled import TOO_LONG, LabelledData, warn_too_long
 from ner_distill.training.optim import freeze_lowest, parameter_groups
 from ner_distill.training.reading import read_development, read_training, warn_of_shared
@@ -55,10 +58,13 @@ class StudentData:
         yield from (sentence.words for sentence in self.gold)
 
 
-def train_student(config: StudentConfig, options: StudentOptions, reporter: Reporter | None = None) -> Trained:
+def train_student(
+    config: StudentConfig, options: StudentOptions, reporter: Reporter | None = None, *, resume: Resume | None = None
+) -> Trained:
     """Train a student and write its run directory. Raises as `train_teacher` does.
 
     Without `soft` it learns from the gold sentences alone, for comparison.
+    resume: in place of what `options` says of it.
     """
     if options.soft is None and config.distill.gold_weight == 0:
         raise ConfigError("distill.gold_weight is 0, and there are no soft labels: nothing to learn from")
@@ -67,8 +73,8 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
             "nothing to learn from: give `soft` (a store of label-unlabeled), `gold` (labelled sentences) or both"
         )
     require_development(config, options)
-    session = Session(STUDENT_RUN, options, config, reporter)
-    data = _read(config, options, session.reporter, session.begun_unit(options.unit))
+    session = Session(STUDENT_RUN, options, config, reporter, resume=resume)
+    data = read_student_data(config, options, session.reporter, session.begun_unit(options.unit))
     begun = session.out if session.resumes else None
     config = with_span_bound(config, data.longest_entity, begun, session.reporter)
     record, store = RunRecord(config, data.info, data.inputs), data.store
@@ -95,6 +101,7 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
         parameter_groups(student, [encoder], config.optim),
         _figures(judge, dev_set),
         frozen=[encoder.innermost()],
+        adversary=_adversary(config, encoder),
         weighting=balance,
     )
     return session.train(built, task, dev_set, lambda: {**built.featurizer.counts, **left_out}, judge=judge)
@@ -156,6 +163,12 @@ def _figures(
     return figures
 
 
+def _adversary(config: StudentConfig, encoder: Encoder) -> Adversary | None:
+    if config.adversarial.kind == "none":  # of some encoders no embedding can be perturbed
+        return None
+    return new_adversary(config.adversarial, [encoder.embedding_layer()])
+
+
 def _balance(config: DistillConfig, store: SoftLabelStore | None) -> TaskBalance | None:
     auto = config.similarity_weight == "auto" and store is not None
     return TaskBalance(config.similarity_share, "soft") if auto else None
@@ -173,8 +186,13 @@ def _objective(
     )
 
 
-def _read(config: StudentConfig, options: StudentOptions, reporter: Reporter, unit: str) -> StudentData:
-    """unit: how texts are cut; "auto": as the store's were, or without one as suits the gold sentences."""
+def read_student_data(
+    config: StudentConfig, options: StudentOptions, reporter: Reporter, unit: str = "auto"
+) -> StudentData:
+    """Read store, gold and development files. Raises NerDistillError for what no student can be trained on.
+
+    unit: how texts are cut; "auto": as the store's were, or without one as suits the gold sentences.
+    """
     soft, reading = options.soft, options.reading()
     store = SoftLabelStore.open(soft, verify=True) if soft is not None else None
     info = RunInfo("student", store.unit, store.labels) if store is not None else None
@@ -197,12 +215,7 @@ def _read(config: StudentConfig, options: StudentOptions, reporter: Reporter, un
         raise DataError(
             f"`gold`: has labels that the store does not: {', '.join(unknown)}; the store has {', '.join(info.labels)}"
         )
-    inputs = {
-        "soft": fingerprints([soft / "manifest.json"] if soft else []),
-        "dev": fingerprints(options.dev),
-        "gold": fingerprints(options.gold),
-        **inputs_of(config),
-    }
+    inputs = {**{role: fingerprints(paths) for role, paths in options.files().items()}, **inputs_of(config)}
     return StudentData(info, store, gold, development, inputs)
 
 

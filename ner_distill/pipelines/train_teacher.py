@@ -20,6 +20,7 @@ from ner_distill.runs.heads import with_span_bound
 from ner_distill.runs.info import TEACHER_RUN, RunInfo
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import Inputs, RunRecord, fingerprints
+from ner_distill.runs.text_profile import write_profile
 from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
 from ner_distill.teacher.regularize import LogSum
 from ner_distill.training.development import DevelopmentSet, development_set, require_development
@@ -93,7 +94,7 @@ def read_teacher_data(
     info = RunInfo.of("teacher", text.cutting, text.labels)
     development = read_development(options.dev, text.cutting, info.labels, reading, reporter)
     warn_of_shared(development, text.sentences, "`train`", reporter)
-    inputs = {"train": fingerprints(options.train), "dev": fingerprints(options.dev), **inputs_of(config)}
+    inputs = {**{role: fingerprints(paths) for role, paths in options.files().items()}, **inputs_of(config)}
     return TeacherData(info, text.sentences, development, options.dev, inputs, text.left_out, options.max_words)
 
 
@@ -120,6 +121,8 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
     freeze_lowest(_encoders(built.model), config.optim.freeze_layers)
     batches = _batches(config, built, data, raw, reporter)
     session.begin(record)
+    if session.main:
+        write_profile(session.out, words, data.info.unit)
     reporter.info(
         f"training on {len(data.sentences):,} sentences, {sum(len(s.words) for s in data.sentences):,} words "
         f"(`unit` {data.info.unit}), {len(data.info.labels)} types; "

@@ -7,6 +7,7 @@ environment.json   versions, threads and processor that it was begun on
 model.safetensors  weights; tokenizer or vocabulary files beside it (a pretrained teacher's under encoder/)
 metrics.json       final figures;  metrics.jsonl, tensorboard/  the figures of every epoch
 checkpoints/       what resuming goes on from;  log.txt  what was said
+text_profile.json  of a teacher: what its training text looks like, see `text_profile.py`
 voting/            of a teacher that was trained with folds: their voting, with the fold teachers
 """
 
@@ -30,6 +31,9 @@ from ner_distill.files import atomic_write_text, read_json, write_json
 
 FORMAT = 1
 VOTING = "voting"
+BESIDE_THE_MODEL = ("inputs.json", "environment.json", "metrics.json", "metrics.jsonl", "tensorboard", "checkpoints",
+                    "log.txt", VOTING)  # fmt: skip
+"""What a run directory holds that a model does not need to answer."""
 Kind = Literal["teacher", "student"]
 BEFORE: Mapping[str, Mapping[str, Any]] = {
     "additive-pointer": {"output_bias": False},
@@ -137,3 +141,8 @@ def _as_then(data: Mapping[str, Any]) -> dict[str, Any]:
 def fold_teachers(run: Path) -> list[Path]:
     """The runs of the fold teachers that were kept in the run of a teacher; [] where it has none."""
     return sorted(path.parent for path in (run / VOTING / "folds").glob("r*-f*/predictions.json"))
+
+
+def held_out_of(fold: Path) -> Path:
+    """The sentences that a fold teacher was not trained on, as JSON Lines: beside its run."""
+    return fold.with_suffix(".data") / "held-out.jsonl"
