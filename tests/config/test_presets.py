@@ -71,7 +71,7 @@ def test_mtmt_is_what_the_authors_published():
     assert (distill.divergence, distill.beta_floor, distill.similarity_weight, distill.temperature) == (
         "mse", 0.5, 0.5, 1.0,
     )  # fmt: skip
-    assert (distill.alpha, distill.beta, distill.gamma) == ("auto", "auto", "auto")
+    assert (distill.alpha, distill.beta, distill.gamma, student.adversarial.kind) == ("auto", "auto", "auto", "none")
 
 
 def test_a_small_student_has_less_than_half_the_numbers_of_the_usual_one():
