@@ -19,10 +19,12 @@ from ner_distill.errors import ConfigError
 from ner_distill.files import remove_temporary_files, write_json
 from ner_distill.options import Output
 from ner_distill.runs.build import AnyBuilt, load_run, save_run
+from ner_distill.runs.calibration import write_calibration
 from ner_distill.runs.environment import environment, warn_of_another, write_environment
 from ner_distill.runs.info import read_info
-from ner_distill.runs.record import Record, open_directory
+from ner_distill.runs.record import Record, fingerprints, open_directory
 from ner_distill.runtime.inference import best_device, has_bf16
+from ner_distill.training.calibrating import calibrate
 from ner_distill.training.development import DevelopmentSet
 from ner_distill.training.fit import Fit, TrainingTask
 from ner_distill.training.processes import make_accelerator
@@ -142,7 +144,9 @@ class Session:
         dev_set: None where nothing chooses an epoch: the last one is kept, and no score is in `metrics.json`.
         """
         done = self.loop(task).run(resume=self.resumes)
-        scores = dev_set.scores(built.tagger) if dev_set else None
+        found = dev_set.find(built.tagger, scores=True) if dev_set else []
+        scores = dev_set.scores_of(found) if dev_set else None
+        calibrated = calibrate(built.tagger, dev_set, found, self.reporter) if dev_set else None
         metrics = {
             "kind": built.info.kind,
             "parameters": sum(parameter.numel() for parameter in built.tagger.parameters()),
@@ -153,6 +157,13 @@ class Session:
             "seconds": round(done.seconds, 1),
             "counts": dict(counts()),
             **({"dev": scores.to_json()} if scores else {}),
+            **({"calibration": calibrated.figures} if calibrated else {}),
         }
-        self.finish(lambda out: save_run(built, out), metrics)
+
+        def save(out: Path) -> None:
+            save_run(built, out)
+            if calibrated and dev_set:
+                write_calibration(out, calibrated.fitted, fingerprints(dev_set.files))
+
+        self.finish(save, metrics)
         return Trained(built, scores, self.main)
