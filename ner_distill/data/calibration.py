@@ -132,7 +132,7 @@ def cross_fitted(entities: Sequence[JudgedEntity]) -> list[JudgedEntity]:
 def folds_of(entities: Sequence[JudgedEntity]) -> npt.NDArray[np.int64]:
     """The fold of each entity: `FOLDS` stretches of neighbouring sentences, so that few documents are in two."""
     sentences = np.array([entity.sentence for entity in entities], np.int64)
-    return sentences * FOLDS // (sentences.max(initial=0) + 1)
+    return np.asarray(sentences * FOLDS // (sentences.max(initial=0) + 1), np.int64)
 
 
 def _held_out_loss(entities: Sequence[tuple[JudgedEntity, int]], maps: Sequence[ScoreMap | None]) -> float:

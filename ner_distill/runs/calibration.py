@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ner_distill.data.calibration import Calibration, ScoreMap
 from ner_distill.data.sentence import ScoredSpan
@@ -79,13 +79,14 @@ def _maps(path: Path, scores: Any, labels: Sequence[str]) -> Calibration:
 
 
 def _map(path: Path, data: Any) -> ScoreMap:
-    numbers = [data.get("scale"), data.get("shift")] if isinstance(data, dict) else []
-    found = ScoreMap(*map(float, numbers)) if numbers and all(map(_is_number, numbers)) else None
-    if found is None or not found.usable:
-        raise RunError(
-            f"{path}: expected a scale above 0 and a shift, of at most 100, found {data!r:.80}; the run is damaged"
-        )
-    return found
+    scale, shift = (data.get("scale"), data.get("shift")) if isinstance(data, dict) else (None, None)
+    if _is_number(scale) and _is_number(shift):
+        found = ScoreMap(scale, shift)
+        if found.usable:
+            return found
+    raise RunError(
+        f"{path}: expected a scale above 0 and a shift, of at most 100, found {data!r:.80}; the run is damaged"
+    )
 
 
 def write_thresholds(directory: Path, chosen: Mapping[str, Threshold], chosen_on: Fingerprints) -> None:
@@ -146,9 +147,9 @@ def _hash_of_calibration(directory: Path) -> str | None:
     return sha256_of(path) if path.exists() else None
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_share(value: Any) -> bool:
+def _is_share(value: Any) -> TypeGuard[float]:
     return _is_number(value) and 0 <= value <= 1

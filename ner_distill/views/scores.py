@@ -51,10 +51,12 @@ def thresholds_table(thresholds: Mapping[str, Threshold]) -> Table:
     for name in ("wanted", "score", "precision", "surely", "kept", "recall"):
         table.add_column(name, justify="right", no_wrap=True)
     for label, one in thresholds.items():
-        score = "none" if one.score is None else f"{one.score:.4f}"
-        shares = [f"{100 * value:.2f}" for value in (one.precision, one.bound, one.recall)]
-        kept = f"{one.kept:,}/{one.found:,}"
-        table.add_row(Text(plain(label)), f"{100 * one.wanted:g}", score, *shares[:2], kept, shares[2])
+        kept, wanted = f"{one.kept:,}/{one.found:,}", f"{100 * one.wanted:g}"
+        if one.score is None:
+            table.add_row(Text(plain(label)), wanted, "none", "-", f"{100 * one.bound:.2f}", kept, "-")
+        else:
+            shares = [f"{100 * value:.2f}" for value in (one.precision, one.bound, one.recall)]
+            table.add_row(Text(plain(label)), wanted, f"{one.score:.4f}", *shares[:2], kept, shares[2])
     return table
 
 
