@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ner_distill.files import read_json
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -29,11 +31,15 @@ def print_scores(scores: Scores, title: str) -> None:
 
 
 def print_trained(scores: Scores | None, kind: str, options: TeacherOptions | StudentOptions) -> None:
-    """Print what a model that was trained scores on its development data, or that there is none."""
+    """Print what a model that was trained scores on its development data, or what else chose its weights."""
     if scores is not None:
         print_scores(scores, f"{kind} on {', '.join(map(str, options.dev))}")
         return
+    metrics = read_json(options.out / "metrics.json", "the run is damaged")
+    agreed = metrics["checkpoint"] if metrics.get("teacher") else ""
     typer.echo(
-        f"{options.out}: the weights of the last epoch; no development data chose them. Score them on sentences that "
+        f"{options.out}: the weights of "
+        + (f"epoch {metrics['best_epoch']}: {agreed}" if agreed else "the last epoch; no development data chose them")
+        + ". Score them on sentences that "
         f"were not trained on: ner-distill evaluate --model {options.out} --data FILE"
     )

@@ -47,11 +47,13 @@ class Measured:
     cluener: on the first 4,000 sentences of CLUENER, 4 epochs. resumes: on the first 2,000 of the résumés,
     4 epochs. None: not tried.
     setting: with what value, where that does not go without saying.
+    cost: seconds of a training, of those of a plain one.
     """
 
     cluener: float
     resumes: float | None = None
     setting: str = ""
+    cost: float = 1.0
 
     @property
     def experimental(self) -> bool:
@@ -230,20 +232,20 @@ class HeadConfig(Section):
 
     kind: str
     dropout: Dropout = key(0.1, "dropout on the word vectors before the head")
-    dropout_samples: Annotated[Depth, Measured(0.5, setting="4")] = key(
+    dropout_samples: Annotated[Depth, Measured(0.5, setting="4", cost=1.2)] = key(
         1, "dropout masks of one encoding, whose losses are averaged (teacher only)"
     )
     main_type: str = key("", "a type that a further head finds alone (teacher only)")
-    main_type_weight: Annotated[Weight, Measured(0.2, setting="0.5")] = key(
+    main_type_weight: Annotated[Weight, Measured(0.2, setting="0.5", cost=1.1)] = key(
         0.0, "weight of that head's loss (teacher only)"
     )
-    boundary_weight: Annotated[Weight, Measured(0.0, setting="0.5")] = key(
+    boundary_weight: Annotated[Weight, Measured(0.0, setting="0.5", cost=1.2)] = key(
         0.0, "weight of a second head that finds entities whatever their type (teacher only)"
     )
-    task_weighting: Annotated[Literal["sum", "log-sum"], Measured(-0.1, setting="log-sum")] = key(
+    task_weighting: Annotated[Literal["sum", "log-sum"], Measured(-0.1, setting="log-sum", cost=1.1)] = key(
         "sum", "how the two tasks' losses are joined: summed, or their logarithms (teacher only)"
     )
-    label_smoothing: Annotated[Dropout, Measured(-2.0, setting="0.1")] = key(
+    label_smoothing: Annotated[Dropout, Measured(-2.0, setting="0.1", cost=1.2)] = key(
         0.0, "share of the target that goes to all tags alike (teacher only)"
     )
 
@@ -347,13 +349,15 @@ class NoAdversaryConfig(AdversarialConfig):
 class FgmConfig(AdversarialConfig):
     """One step along the gradient."""
 
-    kind: Annotated[Literal["fgm"], Measured(0.7, 0.6, setting="fgm")] = "fgm"
+    kind: Annotated[Literal["fgm"], Measured(0.7, 0.6, setting="fgm", cost=2.0)] = "fgm"
 
 
 class StepsConfig(AdversarialConfig):
     """Several steps along the gradient."""
 
-    kind: Annotated[Literal["pgd", "freelb"], Measured(-4.8, setting="pgd"), Measured(-1.2, setting="freelb")] = "pgd"
+    kind: Annotated[
+        Literal["pgd", "freelb"], Measured(-4.8, setting="pgd", cost=3.3), Measured(-1.2, setting="freelb", cost=2.8)
+    ] = "pgd"
     alpha: Rate = key(0.3, "length of each step")
     steps: Depth = key(3, "steps")
 
@@ -361,7 +365,7 @@ class StepsConfig(AdversarialConfig):
 class VatConfig(AdversarialConfig):
     """Virtual adversarial training: the prediction must not change under a small perturbation."""
 
-    kind: Annotated[Literal["vat"], Measured(-11.9, setting="vat")] = "vat"
+    kind: Annotated[Literal["vat"], Measured(-11.9, setting="vat", cost=3.1)] = "vat"
     raw_text: Files = key((), "text without labels to learn from too: an answer needs none")
 
 
@@ -377,14 +381,14 @@ AnyAdversarialConfig = Annotated[
 class RegularizeConfig(Section):
     """What keeps a teacher from learning its sentences by heart; 0 is off."""
 
-    simcse: Annotated[Weight, Measured(0.9, setting="0.1")] = key(
+    simcse: Annotated[Weight, Measured(0.9, setting="0.1", cost=1.8)] = key(
         0.0, "weight of telling sentences apart over two dropout passes (SimCSE)"
     )
-    mixup: Annotated[Weight, Measured(0.1, setting="1")] = key(
+    mixup: Annotated[Weight, Measured(0.1, setting="1", cost=1.2)] = key(
         0.0, "weight of the loss on mixed word vectors of two sentences"
     )
     mixup_beta: Rate = key(0.5, "both parameters of the distribution that mixing shares are drawn from")
-    r_drop: Annotated[Weight, Measured(-0.6, setting="1")] = key(
+    r_drop: Annotated[Weight, Measured(-0.6, setting="1", cost=2.0)] = key(
         0.0, "weight of the agreement of two dropout passes (R-Drop)"
     )
 
@@ -448,16 +452,22 @@ class OptimConfig(Section):
         "(auto: scratch 512, with loss.kind pu 2048, pretrained 1024)",
     )
     accumulate: Count = key(1, "batches that make one step")
-    layer_decay: Annotated[float, Field(gt=0.0, le=1.0), Measured(0.1, setting="0.8")] = key(
+    layer_decay: Annotated[float, Field(gt=0.0, le=1.0), Measured(0.1, setting="0.8", cost=1.1)] = key(
         1.0, "each lower layer of the encoder learns at this times the rate of the one above; 1 = alike"
     )
     freeze_epochs: Natural = key(0, "first epochs in which a pretrained encoder stays as it is")
     clip: Weight = key(5.0, "largest norm of the gradient; 0 = no clipping")
-    swa: Annotated[bool, Measured(0.0, setting="true")] = key(False, "average the weights of the last epochs")
+    swa: Annotated[bool, Measured(0.0, setting="true", cost=1.3)] = key(False, "average the weights of the last epochs")
     swa_start: Fraction = key(0.7, "share of the training after which swa averages")
-    ema: Decay = key(0.0, "decay of a moving average of the weights of all steps, as 0.98; 0 = none (not with swa)")
+    ema: Decay = key(
+        0.0,
+        "decay of a moving average of the weights of all steps; 0 = none (not with swa) "
+        "(auto: 0.98 for a teacher from scratch, else 0)",
+    )
     average_lr: Fraction = key(
-        0.0, "with swa or ema: share of the full rate that holds from swa_start on; 0 = it falls on to the end"
+        0.0,
+        "with swa or ema: share of the full rate that holds from swa_start on; 0 = it falls on to the end "
+        "(auto: 0.3 with an ema that is auto, else 0)",
     )
     patience: Natural = key(0, "stop after so many epochs without a better score; 0 = never")
     precision: Literal["fp32", "bf16"] = key("fp32", "bf16 needs a device that has it")
@@ -484,6 +494,11 @@ class DistillConfig(Section):
         0.3, 'with similarity_weight "auto": its gradient at the word vectors, as a share of the word term\'s'
     )
     gold_weight: Weight = key(1.0, "weight of the loss on gold sentences, where given")
+    judge: Literal["auto", "dev", "teacher"] = key(
+        "auto",
+        "what chooses the epoch: F1 on `dev`, or agreement with the teacher on a part of the store that is held out "
+        "(auto: `dev` where it is given)",
+    )
 
 
 class InitConfig(Section):

@@ -12,6 +12,9 @@ from ner_distill.config.variants import chosen
 
 _CRF, _TOKEN = {"kind": "crf"}, {"kind": "token"}
 _SCRATCH = {"epochs": 12, "lr": 2e-3, "batch_words": 512}
+_PLAIN, _FGM = {"kind": "none"}, {"kind": "fgm"}
+_AVERAGED = {"ema": 0.98, "average_lr": 0.3}
+_LAST = {"ema": 0.0, "average_lr": 0.0}
 _PRETRAINED = {"epochs": 5, "lr": 3e-5, "head_lr": 1e-3, "batch_words": 1024}
 Auto = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """situation → section → key → what "auto" is there. Where `head_lr` is missing, it follows `lr`."""
@@ -34,6 +37,7 @@ class RunConfig(sections.Section):
     def completed(cls, data: Mapping[str, Any]) -> dict[str, Any]:
         """The data with a value for every "auto", and with the defaults that this training has."""
         data = {name: dict(value) if isinstance(value, sections.Section) else value for name, value in data.items()}
+        data = _with_one_average(data)
         complete, pu = dict(data), cls.value(data, "loss", "kind") == "pu"
         for name, values in cls.auto[cls.situation(data)].items():
             if isinstance(table := data.get(name, {}), Mapping):
@@ -77,6 +81,20 @@ class RunConfig(sections.Section):
         return frozenset(f"{section}.{key}" for section, values in tables for key in values)
 
 
+def _with_one_average(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The data with "auto" replaced where an average of the weights was chosen: then that one is meant, alone."""
+    optim = data.get("optim", {})
+    if not isinstance(optim, Mapping) or not ("swa" in optim or "ema" in optim):
+        return data
+    others = {"ema": 0.0} if optim.get("swa") else {}
+    if optim.get("swa") or optim.get("ema", "auto") != "auto":
+        others["average_lr"] = 0.0
+    return {
+        **data,
+        "optim": {**optim, **{key: value for key, value in others.items() if optim.get(key, "auto") == "auto"}},
+    }
+
+
 class TeacherConfig(RunConfig):
     """Everything that `train-teacher` can be told."""
 
@@ -90,12 +108,17 @@ class TeacherConfig(RunConfig):
     optim: sections.OptimConfig = sections.OptimConfig()
 
     auto: ClassVar[Auto] = {
-        "scratch": {"head": _CRF, "optim": _SCRATCH},
-        "pretrained": {"head": _CRF, "optim": _PRETRAINED},
+        # three data sets of 1,500 to 4,000 sentences: +0.7 to +2.1 of development F1, for twice the time
+        "scratch": {"head": _CRF, "adversarial": _FGM, "optim": _SCRATCH | _AVERAGED},
+        "pretrained": {"head": _CRF, "adversarial": _PLAIN, "optim": _PRETRAINED | _LAST},
         # PU learning decides word by word. Its risk has a maximum over a batch: many words make it steady; with 512 it
         # was 3 points of F1 behind
-        "scratch, pu": {"head": _TOKEN, "optim": {"epochs": 6, "lr": 2e-3, "batch_words": 2048}},
-        "pretrained, pu": {"head": _TOKEN, "optim": _PRETRAINED},
+        "scratch, pu": {
+            "head": _TOKEN,
+            "adversarial": _PLAIN,
+            "optim": {"epochs": 6, "lr": 2e-3, "batch_words": 2048, **_LAST},
+        },
+        "pretrained, pu": {"head": _TOKEN, "adversarial": _PLAIN, "optim": _PRETRAINED | _LAST},
     }
 
 

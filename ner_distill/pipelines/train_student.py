@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ner_distill.config import DistillConfig, StudentConfig
@@ -21,7 +21,8 @@ from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import Inputs, RunRecord, fingerprints
 from ner_distill.student.loss import DistillationLoss
 from ner_distill.student.model import Student, StudentObjective
-from ner_distill.training.development import development_set, require_development
+from ner_distill.training.agreement import TeacherAgreement, held_out, warn_of_foreign
+from ner_distill.training.development import DevelopmentSet, development_set
 from ner_distill.training.fit import TrainingData, TrainingTask
 from ner_distill.training.labelled import TOO_LONG, LabelledData, warn_too_long
 from ner_distill.training.optim import parameter_groups
@@ -65,7 +66,7 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
         raise ConfigError(
             "nothing to learn from: give `soft` (a store of label-unlabeled), `gold` (labelled sentences) or both"
         )
-    require_development(config, options.dev)
+    require_development(config, options)
     session = Session(STUDENT_RUN, options, config, reporter)
     data = _read(config, options, session.reporter, session.begun_unit(options.unit))
     begun = session.out if session.resumes else None
@@ -75,7 +76,8 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
         return session.trained(data.development, max_words=options.max_words)
     loss = _loss(config.distill, store)  # what is wrong with the store is said before anything is made
     built = new_student(config, data.info, data.words(), learned_scale=loss.statement != "source")
-    batches, left_out = _batches(config, built, data, options.max_words, session.reporter)
+    held = held_out(store, config.seed) if store is not None and judged_by_teacher(config, options) else []
+    batches, left_out = _batches(config, built, data, held, options.max_words, session.reporter)
     session.begin(record)
     student = built.model
     session.reporter.info(
@@ -83,24 +85,91 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
         f"{len(data.gold):,} gold sentences; "
         f"{sum(p.numel() for p in student.tagger.parameters()):,} parameters; {session.device}"
     )
-    dev_set = development_set(
-        data.development, built, options.dev, config.optim.epochs, session.reporter, max_words=options.max_words
+    judge, dev_set = _judges(config, options, built, data, loss, held, session.reporter)
+    encoder, balance = student.tagger.encoder, _balance(config.distill, store)
+    task = TrainingTask(
+        student,
+        _objective(config.distill, student, loss, balance, data),
+        batches,
+        parameter_groups(student, [encoder], config.optim),
+        _figures(judge, dev_set),
+        frozen=[encoder.innermost()],
+        weighting=balance,
     )
-    distill = config.distill
-    auto = distill.similarity_weight == "auto" and store is not None
-    balance = TaskBalance(distill.similarity_share, "soft") if auto else None
-    objective = StudentObjective(
+    return session.train(built, task, dev_set, lambda: {**built.featurizer.counts, **left_out}, judge=judge)
+
+
+def judged_by_teacher(config: StudentConfig, options: StudentOptions) -> bool:
+    """Whether agreement with the teacher chooses the epoch."""
+    asked = config.distill.judge
+    return options.soft is not None and (asked == "teacher" or (asked == "auto" and not options.dev))
+
+
+def require_development(config: StudentConfig, options: StudentOptions) -> None:
+    """Raise ConfigError where there is nothing that could choose an epoch, and something asks for it."""
+    asked = config.distill.judge
+    if asked == "teacher" and options.soft is None:
+        raise ConfigError('distill.judge = "teacher": there is no teacher without `soft`; give it, or take "auto"')
+    if asked == "dev" and not options.dev:
+        raise ConfigError('distill.judge = "dev": give `dev`, or take "auto"')
+    if config.optim.patience and not options.dev and options.soft is None:
+        raise ConfigError(
+            "optim.patience stops where the score does not rise: give `dev` or `soft`, or leave patience 0"
+        )
+
+
+def _judges(
+    config: StudentConfig,
+    options: StudentOptions,
+    built: Built[Student],
+    data: StudentData,
+    loss: DistillationLoss,
+    held: Sequence[int],
+    reporter: Reporter,
+) -> tuple[TeacherAgreement | None, DevelopmentSet | None]:
+    """What chooses the epoch: agreement with the teacher where blocks are held out, or the development set."""
+    judge, store, epochs = None, data.store, config.optim.epochs
+    if held and store is not None:
+        judge = TeacherAgreement(
+            store, held, built.featurizer, loss, budget=config.optim.batch_words, max_words=options.max_words
+        )
+        reporter.info(f"agreement with the teacher on {len(judge.sentences):,} sentences held out chooses the epoch")
+        if not options.dev:
+            return judge, None
+    elif store is not None and options.dev:
+        warn_of_foreign(data.development, store, "`dev`", reporter)
+    return judge, development_set(data.development, built, options.dev, epochs, reporter, max_words=options.max_words)
+
+
+def _figures(
+    judge: TeacherAgreement | None, dev_set: DevelopmentSet | None
+) -> Callable[[Student], dict[str, float]] | None:
+    """The figures of an epoch, `score` among them; None where nothing is scored."""
+    if judge is None:
+        return dev_set.figures if dev_set else None
+
+    def figures(student: Student) -> dict[str, float]:
+        agreed = judge.figures(student)
+        return {**(dev_set.figures(student) if dev_set else {}), **agreed, "score": agreed["agreement"]}
+
+    return figures
+
+
+def _balance(config: DistillConfig, store: SoftLabelStore | None) -> TaskBalance | None:
+    auto = config.similarity_weight == "auto" and store is not None
+    return TaskBalance(config.similarity_share, "soft") if auto else None
+
+
+def _objective(
+    config: DistillConfig, student: Student, loss: DistillationLoss, balance: TaskBalance | None, data: StudentData
+) -> StudentObjective:
+    return StudentObjective(
         student,
         loss,
-        similarity_weight=AT_FIRST if distill.similarity_weight == "auto" else distill.similarity_weight,
-        gold_weight=distill.gold_weight if data.gold else 0.0,
+        similarity_weight=AT_FIRST if config.similarity_weight == "auto" else config.similarity_weight,
+        gold_weight=config.gold_weight if data.gold else 0.0,
         balance=balance,
     )
-    encoder = student.tagger.encoder
-    groups = parameter_groups(student, [encoder], config.optim)
-    figures = dev_set.figures if dev_set else None
-    task = TrainingTask(student, objective, batches, groups, figures, frozen=[encoder.innermost()], weighting=balance)
-    return session.train(built, task, dev_set, lambda: {**built.featurizer.counts, **left_out})
 
 
 def _read(config: StudentConfig, options: StudentOptions, reporter: Reporter, unit: str) -> StudentData:
@@ -137,9 +206,14 @@ def _read(config: StudentConfig, options: StudentOptions, reporter: Reporter, un
 
 
 def _batches(
-    config: StudentConfig, built: Built[Student], data: StudentData, max_words: int, reporter: Reporter
+    config: StudentConfig,
+    built: Built[Student],
+    data: StudentData,
+    held: Sequence[int],
+    max_words: int,
+    reporter: Reporter,
 ) -> tuple[TrainingData, dict[str, int]]:
-    """The batches, and how many sentences are in none for their length, if any."""
+    """The batches, without the blocks that are held out, and how many sentences are in none for their length."""
     budget, seed = config.optim.batch_words, config.seed
     gold, too_long = None, 0
     if data.gold:
@@ -149,9 +223,15 @@ def _batches(
         warn_too_long("`gold`", gold.too_long, len(data.gold), reporter)
         too_long = gold.too_long
     if data.store is not None:
-        spans = built.tagger.head.learns_spans
         soft = SoftData(
-            data.store, built.featurizer, budget=budget, seed=seed, gold=gold, spans=spans, max_words=max_words
+            data.store,
+            built.featurizer,
+            budget=budget,
+            seed=seed,
+            gold=gold,
+            spans=built.tagger.head.learns_spans,
+            max_words=max_words,
+            blocks=set(range(len(data.store.blocks))).difference(held),
         )
         warn_too_long("`soft`", soft.too_long, data.store.rows, reporter)
         return soft, _counted(too_long + soft.too_long)

@@ -54,9 +54,14 @@ class DistillationLoss:
         """
         probs = teacher_probs.detach().float()
         distance = token_divergence(student_log_probs, probs, kind=self.divergence, temperature=self.temperature)
-        weight = _setting(self.alpha, probs.amax(-1).square())
-        gamma = self._word_gamma(probs, pairs, similarity)
-        return (distance * weight * gamma).masked_fill(~keep, 0.0).sum()
+        weights = self.word_weights(teacher_probs, keep, pairs, similarity)
+        return (distance * weights).masked_fill(~keep, 0.0).sum()
+
+    def word_weights(self, teacher_probs: Tensor, keep: Tensor, pairs: Tensor, similarity: Tensor) -> Tensor:
+        """(batch, words) float32: γ_i α_i of each kept word, 0 of others. Arguments as in `word_term`; no gradient."""
+        probs = teacher_probs.detach().float()
+        weights = _setting(self.alpha, probs.amax(-1).square()) * self._word_gamma(probs, pairs, similarity)
+        return weights.masked_fill(~keep, 0.0)
 
     def sentence_weights(
         self, teacher_probs: Tensor, span_probs: Tensor, keep: Tensor, pairs: Tensor, similarity: Tensor

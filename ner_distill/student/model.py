@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +27,24 @@ class Student(nn.Module):
         """Tag probabilities (batch, words, tags) float32, zero outside the mask."""
         probs: Tensor = self.tagger(inputs).exp() * inputs["mask"][..., None]
         return probs
+
+
+class TeacherAnswer(NamedTuple):
+    """What a soft batch holds; see `Batch` for the tensors."""
+
+    probs: Tensor
+    keep: Tensor
+    pairs: Tensor
+    similarity: Tensor
+
+    @classmethod
+    def of(cls, batch: Batch) -> TeacherAnswer:
+        """Raises ValueError for a batch of gold sentences."""
+        parts = batch.probs, batch.keep, batch.pairs, batch.pair_targets
+        probs, keep, pairs, similarity = parts
+        if probs is None or keep is None or pairs is None or similarity is None:
+            raise ValueError("expected a batch of a store, with probabilities, pairs and the words that are kept")
+        return cls(probs, keep, pairs, similarity)
 
 
 class StudentObjective:
@@ -70,10 +90,9 @@ class StudentObjective:
         head = self.student.tagger.head
         if batch.probs is None:
             return {"gold": head.count(batch.kept) if head.learns_spans else float(batch.kept.sum())}
-        assert batch.keep is not None
-        assert batch.pairs is not None
-        kept = head.count(batch.keep) if head.learns_spans else float(batch.keep.sum())
-        return {"soft": kept, "similarity": float(len(batch.pairs))}
+        said = TeacherAnswer.of(batch)
+        kept = head.count(said.keep) if head.learns_spans else float(said.keep.sum())
+        return {"soft": kept, "similarity": float(len(said.pairs))}
 
     def sums(self, batch: Batch) -> dict[str, Tensor]:
         vectors = self.student.tagger.vectors(batch.inputs)
@@ -84,25 +103,19 @@ class StudentObjective:
             spans = None if batch.spans is None else Spans(batch.spans)
             gold = Gold(batch.tags, spans, batch.weight)
             return {"gold": self.student.tagger.head.gold_loss(vectors, batch.kept, gold)}
-        assert batch.pairs is not None
-        assert batch.pair_targets is not None
+        said = TeacherAnswer.of(batch)
         with torch.autocast(vectors.device.type, enabled=False):
-            sums = {"soft": self._soft(self._watched("soft", vectors).float(), batch)}
+            sums = {"soft": self._soft(self._watched("soft", vectors).float(), batch, said)}
             if "similarity" in self.weights:
-                logits = self.student.similarity(self._watched("similarity", vectors), batch.pairs)
-                sums["similarity"] = self.loss.similarity_term(logits, batch.probs, batch.pairs, batch.pair_targets)
+                logits = self.student.similarity(self._watched("similarity", vectors), said.pairs)
+                sums["similarity"] = self.loss.similarity_term(logits, said.probs, said.pairs, said.similarity)
         return sums
 
     def _watched(self, term: str, vectors: Tensor) -> Tensor:
         return vectors if self.balance is None else self.balance.watched(term, vectors)
 
-    def _soft(self, vectors: Tensor, batch: Batch) -> Tensor:
-        head, probs, keep = self.student.tagger.head, batch.probs, batch.keep
-        pairs, similarity = batch.pairs, batch.pair_targets
-        assert probs is not None
-        assert keep is not None
-        assert pairs is not None
-        assert similarity is not None
+    def _soft(self, vectors: Tensor, batch: Batch, said: TeacherAnswer) -> Tensor:
+        head, (probs, keep, pairs, similarity) = self.student.tagger.head, said
         if isinstance(head, SpanHead) and head.learns_spans:
             assert batch.span_probs is not None
             weights = self.loss.sentence_weights(probs, batch.span_probs, keep, pairs, similarity)

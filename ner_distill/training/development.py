@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ner_distill.config import PuConfig, StudentConfig, TeacherConfig
+from ner_distill.config import PuConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.calibration import JudgedEntity
 from ner_distill.data.features.base import Featurizer
@@ -150,12 +150,12 @@ def development_set(
     return dev_set
 
 
-def require_development(config: TeacherConfig | StudentConfig, files: Files) -> None:
+def require_development(config: TeacherConfig, files: Files) -> None:
     """Raise ConfigError where there are no development files and the configuration needs some."""
     problems = []
     if config.optim.patience:
         problems.append("optim.patience stops where the score on `dev` does not rise: give `dev`, or leave patience 0")
-    if isinstance(config, TeacherConfig) and isinstance(config.loss, PuConfig) and config.loss.prior_from == "dev":
+    if isinstance(config.loss, PuConfig) and config.loss.prior_from == "dev":
         problems.append('loss.prior_from = "dev" counts the types of `dev`: give `dev`, or take "train"')
     if problems and not files:
         raise ConfigError.of(problems)

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -28,6 +28,13 @@ from ner_distill.training.calibrating import calibrate
 from ner_distill.training.development import DevelopmentSet
 from ner_distill.training.fit import Fit, TrainingTask
 from ner_distill.training.processes import make_accelerator
+
+
+class Judge(Protocol):
+    """What chooses the epoch in place of a development set."""
+
+    def said(self, model: Any) -> Mapping[str, Any]:
+        """What `metrics.json` says of it: `checkpoint_chosen_on`, `checkpoint`, and its figures of the model."""
 
 
 @dataclass(frozen=True)
@@ -138,10 +145,13 @@ class Session:
         task: TrainingTask,
         dev_set: DevelopmentSet | None,
         counts: Callable[[], Mapping[str, int]],
+        *,
+        judge: Judge | None = None,
     ) -> Trained:
         """Train to the end, write the run and score it. counts: of what is left out or cut, asked after training.
 
-        dev_set: None where nothing chooses an epoch: the last one is kept, and no score is in `metrics.json`.
+        dev_set: None where there is none: no score is in `metrics.json`. It chooses the epoch unless a `judge` does;
+            with neither the last one is kept.
         """
         done = self.loop(task).run(resume=self.resumes)
         found = dev_set.find(built.tagger, scores=True) if dev_set else []
@@ -152,6 +162,7 @@ class Session:
             "parameters": sum(parameter.numel() for parameter in built.tagger.parameters()),
             "checkpoint_chosen_on": [str(path) for path in dev_set.files] if dev_set else [],
             "checkpoint": "best on development data" if dev_set else "last, no development data",
+            **(judge.said(built.model) if judge else {}),
             "best_epoch": done.best_epoch + 1,
             "steps": done.step,
             "seconds": round(done.seconds, 1),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -43,8 +43,15 @@ class SoftData:
         gold: LabelledData | None = None,
         spans: bool = False,
         max_words: int = 0,
+        blocks: Collection[int] | None = None,
     ) -> None:
-        """spans: the student has a span head, batches need `span_probs`. max_words: as of `LabelledData`."""
+        """spans: the student has a span head, batches need `span_probs`. max_words: as of `LabelledData`.
+
+        blocks: those of the store that are gone through; None = all.
+        """
+        self._taken = np.isin(
+            np.arange(len(store.blocks)), list(range(len(store.blocks)) if blocks is None else blocks)
+        )
         self.store, self.gold, self.spans, self.max_words = store, gold, spans, max_words
         self.featurizer, self.seed = featurizer, seed
         # the store counts words, the budget what the encoder computes: pieces, for a pretrained one
@@ -83,7 +90,7 @@ class SoftData:
         table = self.store.blocks
         shards = rng.permutation(np.unique(table["shard"]))
         for first in range(0, len(shards), SHARDS_TOGETHER):
-            inside = np.flatnonzero(np.isin(table["shard"], shards[first : first + SHARDS_TOGETHER]))
+            inside = np.flatnonzero(self._taken & np.isin(table["shard"], shards[first : first + SHARDS_TOGETHER]))
             # blocks of like length side by side, blurred so that epochs differ
             order = inside[np.argsort(jittered(table["longest"][inside], rng))]
             batches = fill_batches(order.tolist(), table["longest"], self.budget, rows=table["rows"])

@@ -323,7 +323,7 @@ MRC_ALONE = "the words of an mrc head have a vector for each question, none that
         (["head.kind=mrc", "head.boundary_weight=0.1"], [f"head.boundary_weight: {MRC_ALONE}"]),
         (["head.kind=mrc", "head.main_type=PER", "head.main_type_weight=0.1"], [f"head.main_type_weight: {MRC_ALONE}"]),
         (["head.kind=mrc", "regularize.mixup=0.5"], ["regularize.mixup: what an mrc head reads has a question in it"]),
-        (["adversarial.raw_text=raw.txt"], ['only for adversarial.kind = "vat"; found "none"']),
+        (["adversarial.raw_text=raw.txt"], ['only for adversarial.kind = "vat"; found "fgm"']),
         (["adversarial.kind=vat", "adversarial.raw_text=-"], ["adversarial.raw_text: standard input is read once"]),
         (["head.task_weighting=log-sum", "similarity.weight=0.0"], ["joins two tasks"]),
         (
@@ -485,3 +485,34 @@ def test_text_of_another_encoding_is_refused(tmp_path: Path) -> None:
     path.write_bytes("# é\n".encode("latin-1"))
     with pytest.raises(ConfigError, match=r"latin\.toml: cannot be read as UTF-8 text"):
         teacher(file=path)
+
+
+# ---- defaults that depend on the encoder, and on what else was chosen
+
+
+@pytest.mark.parametrize(
+    ("settings", "adversary", "swa", "ema", "average_lr"),
+    [
+        ([], "fgm", False, 0.98, 0.3),
+        (["encoder.name=bert"], "none", False, 0.0, 0.0),
+        (["loss.kind=pu"], "none", False, 0.0, 0.0),
+        (["optim.swa=true"], "fgm", True, 0.0, 0.0),
+        (["optim.swa=true", "optim.average_lr=0.2"], "fgm", True, 0.0, 0.2),
+        (["optim.ema=0.0"], "fgm", False, 0.0, 0.0),
+        (["optim.ema=0.9"], "fgm", False, 0.9, 0.0),
+        (["optim.average_lr=0.1"], "fgm", False, 0.98, 0.1),
+        (["adversarial.epsilon=0.5"], "fgm", False, 0.98, 0.3),
+        (["adversarial.kind=pgd"], "pgd", False, 0.98, 0.3),
+    ],
+)
+def test_a_teacher_from_scratch_has_an_adversary_and_averaged_weights_unless_told_otherwise(
+    settings: list[str], adversary: str, swa: bool, ema: float, average_lr: float
+) -> None:
+    config = load_config(TeacherConfig, None, settings)
+    optim = config.optim
+    assert (config.adversarial.kind, optim.swa, optim.ema, optim.average_lr) == (adversary, swa, ema, average_lr)
+
+
+def test_a_student_has_no_average() -> None:
+    optim = load_config(StudentConfig, None).optim
+    assert (optim.ema, optim.average_lr) == (0.0, 0.0)

@@ -23,6 +23,8 @@ KINDS = pytest.mark.parametrize(
 Kind = type[RunConfig]
 EXPERIMENTAL = {"head": {"label_smoothing"}, "adversarial": {"alpha", "steps", "raw_text"}, "regularize": {"r_drop"}}
 AUTO = {"optim.epochs", "optim.lr", "optim.head_lr", "optim.batch_words", "head.kind"}
+FOR_TEACHERS = {"adversarial.kind", "optim.ema", "optim.average_lr"}
+OF_THE_LOSS = {f"distill.{key}" for key in ("alpha", "beta", "gamma", "similarity_weight", "judge")}
 
 
 def keys_of(kind: Kind) -> Iterator[tuple[str, FieldInfo]]:
@@ -46,8 +48,8 @@ def flat(data: dict[str, Any]) -> dict[str, Any]:
 def test_the_file_says_the_defaults_of_every_key_of_every_variant(name: str, kind: Kind) -> None:
     written = flat(tomllib.loads(init_config(name, None)))
     assert set(written) == {key for key, _ in keys_of(kind)}
-    assert {key for key, value in written.items() if value == "auto"} - {"distill.alpha", "distill.beta",
-        "distill.gamma"} == AUTO & set(written)  # fmt: skip
+    automatic = AUTO | (FOR_TEACHERS if name == "teacher" else set()) | {key for key in OF_THE_LOSS if key in written}
+    assert {key for key, value in written.items() if value == "auto"} == automatic & set(written)
     for key, value in flat(kind().model_dump(mode="json")).items():
         assert written[key] in (value, "auto")
 
