@@ -27,9 +27,9 @@ from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.options import ReadOptions
 from ner_distill.options.models import LabelUnlabeledOptions
+from ner_distill.pipelines.comparison.speed import seconds_to_tag
 from ner_distill.pipelines.evaluate import score_model
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
-from ner_distill.pipelines.quickstart import seconds_to_tag
 from ner_distill.runs.build import load_run
 from ner_distill.runtime.inference import parameters_of
 

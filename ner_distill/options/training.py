@@ -33,12 +33,21 @@ class TeacherOptions(Training, VotingRules, Jobs, LongestOptions):
     repeats: int = option(1, "With `folds`: other splits; each label is judged so many times.", "R", least=1)
     action: Action = option("mask", "With `folds`: what happens to outvoted labels, as of vote-labels.", "NAME")
 
+    def files(self) -> dict[str, Files]:
+        """Role → files, as a run records what it was begun with."""
+        return {"train": self.train, "dev": self.dev}
+
 
 class StudentOptions(Dev, ReadOptions, Output, LongestOptions):
     """Options of `train-student`."""
 
     soft: Path | None = option(None, "Store that label-unlabeled wrote; without it, gold alone.", "STORE")
     gold: Files = option((), "Labelled sentences to learn from as well. Repeatable.", "FILE")
+
+    def files(self) -> dict[str, Files]:
+        """Role → files, as a run records what it was begun with; of a store its manifest."""
+        store = [self.soft / "manifest.json"] if self.soft is not None else []
+        return {"soft": store, "dev": self.dev, "gold": self.gold}
 
 
 class PretrainOptions(RawText, UnitOptions, Output):
@@ -65,9 +74,14 @@ class CompareOptions(Keys, ReadOptions, ResumeOptions):
     """Options of `compare`."""
 
     configs: Sequence[Path] = option(
-        (), "Teacher configurations (TOML), each named after its file.", "[CONFIG]...", positional=True
+        (),
+        "Configurations: TOML files, each named after its file, or preset:NAME.",
+        "[CONFIG]...",
+        positional=True,
     )
-    train: Files = option((), "Labelled sentences. Repeatable.", "FILE")
+    train: Files = option((), "Labelled sentences: teachers are compared. Repeatable.", "FILE")
+    soft: Path | None = option(None, "Store that label-unlabeled wrote: students are compared.", "STORE")
+    gold: Files = option((), "Labelled sentences that students learn from as well, or alone. Repeatable.", "FILE")
     dev: Files = option((), "Development sentences. Repeatable.", "FILE")
     test: Files = option((), "Score the finished runs on these as well.", "FILE")
     out: Path = option(Path("comparison"), "Directory of all runs.", "DIR")
@@ -75,3 +89,27 @@ class CompareOptions(Keys, ReadOptions, ResumeOptions):
     variant: Sequence[str] = option(
         (), "The first CONFIG (or the defaults) with these keys changed. Repeatable.", "NAME:KEY=VALUE,..."
     )
+
+    @property
+    def of_students(self) -> bool:
+        return self.soft is not None or bool(self.gold)
+
+
+class VerdictOptions(ReadOptions, ResumeOptions, Jobs):
+    """Options of `verdict`."""
+
+    train: Files = option((), "Labelled sentences. Repeatable.", "FILE")
+    dev: Files = option((), "Development sentences, which choose the checkpoints. Repeatable.", "FILE")
+    test: Files = option((), "Labelled sentences that all models are scored on. Repeatable.", "FILE")
+    text: Files = option((), "Raw text that the teacher labels, a sentence a line. Repeatable.", "FILE")
+    out: Path = option(Path("verdict"), "Directory of all runs.", "DIR")
+    seeds: int = option(3, "Seeds of each training.", "N", least=1)
+    config: Path | None = option(None, "Configuration of the teacher (TOML).", "FILE")
+    set: Sequence[str] = option((), "Change one key of the teacher's configuration. Repeatable.", "KEY=VALUE")
+    students: Sequence[str] = option(
+        ("preset:default",),
+        "Configurations of students: TOML files or preset:NAME, several parted by commas. Repeatable.",
+        "CONFIG,...",
+    )
+    student_set: Sequence[str] = option((), "Change one key of every student's configuration. Repeatable.", "KEY=VALUE")
+    jobs: int = option(1, "Trainings that run at once, a process each.", "N", least=1)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ner_distill.config import StudentConfig, TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.sample.corpus import write_sample
-from ner_distill.data.sentence import Sentence
 from ner_distill.directories import OutputKind
 from ner_distill.options import ReadOptions
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.options.start import QuickstartOptions
 from ner_distill.options.training import StudentOptions, TeacherOptions
+from ner_distill.pipelines.comparison.speed import megabytes_of, seconds_to_tag
 from ner_distill.pipelines.evaluate import read_gold, score_model
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.train_student import train_student
 from ner_distill.pipelines.train_teacher import train_teacher
-from ner_distill.runs.build import WEIGHTS, AnyBuilt, load_run
-from ner_distill.runtime.inference import parameters_of, predict_spans
+from ner_distill.runs.build import load_run
+from ner_distill.runtime.inference import parameters_of
 
 MARK = ".ner-distill-workspace"
 WORKSPACE = OutputKind("quickstart", "workspace", (MARK,), can_resume=False)
@@ -72,13 +70,4 @@ def measure(name: str, run: Path, test: Path) -> Row:
     sentences = read_gold([test], ReadOptions(), Reporter(quiet=True), known=built.info.cutting)
     f1 = score_model(built, sentences).micro.f1
     seconds = min(seconds_to_tag(built, sentences) for _ in range(3))
-    megabytes = (run / WEIGHTS).stat().st_size / 1e6
-    return Row(name, f1, parameters_of(built.tagger), megabytes, len(sentences) / seconds)
-
-
-def seconds_to_tag(built: AnyBuilt, sentences: Sequence[Sentence]) -> float:
-    """Seconds from words to entities, everything in between included."""
-    start = time.perf_counter()
-    features = [built.featurizer.features(sentence.words) for sentence in sentences]
-    predict_spans(built.tagger, built.featurizer, built.info.tagset, features)
-    return time.perf_counter() - start
+    return Row(name, f1, parameters_of(built.tagger), megabytes_of(run), len(sentences) / seconds)

@@ -11,6 +11,7 @@ from ner_distill.data.sentence import Sentence, labels_of, longest_entity
 from ner_distill.data.store.manifest import MANIFEST, similarity_of
 from ner_distill.data.store.pseudo_labels import longest_of_row
 from ner_distill.data.store.store import SoftLabelStore
+from ner_distill.directories import Resume
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.nn.balance import AT_FIRST, TaskBalance
 from ner_distill.options.training import StudentOptions
@@ -25,7 +26,7 @@ from ner_distill.training.agreement import TeacherAgreement, held_out, warn_of_f
 from ner_distill.training.development import DevelopmentSet, development_set
 from ner_distill.training.fit import TrainingData, TrainingTask
 from ner_distill.training.labelled import TOO_LONG, LabelledData, warn_too_long
-from ner_distill.training.optim import parameter_groups
+from ner_distill.training.optim import freeze_lowest, parameter_groups
 from ner_distill.training.reading import read_development, read_training, warn_of_shared
 from ner_distill.training.session import Session, Trained
 from ner_distill.training.soft_data import SoftData
@@ -55,10 +56,13 @@ class StudentData:
         yield from (sentence.words for sentence in self.gold)
 
 
-def train_student(config: StudentConfig, options: StudentOptions, reporter: Reporter | None = None) -> Trained:
+def train_student(
+    config: StudentConfig, options: StudentOptions, reporter: Reporter | None = None, *, resume: Resume | None = None
+) -> Trained:
     """Train a student and write its run directory. Raises as `train_teacher` does.
 
     Without `soft` it learns from the gold sentences alone, for comparison.
+    resume: in place of what `options` says of it.
     """
     if options.soft is None and config.distill.gold_weight == 0:
         raise ConfigError("distill.gold_weight is 0, and there are no soft labels: nothing to learn from")
@@ -67,8 +71,8 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
             "nothing to learn from: give `soft` (a store of label-unlabeled), `gold` (labelled sentences) or both"
         )
     require_development(config, options)
-    session = Session(STUDENT_RUN, options, config, reporter)
-    data = _read(config, options, session.reporter, session.begun_unit(options.unit))
+    session = Session(STUDENT_RUN, options, config, reporter, resume=resume)
+    data = read_student_data(config, options, session.reporter, session.begun_unit(options.unit))
     begun = session.out if session.resumes else None
     config = with_span_bound(config, data.longest_entity, begun, session.reporter)
     record, store = RunRecord(config, data.info, data.inputs), data.store
@@ -76,6 +80,7 @@ def train_student(config: StudentConfig, options: StudentOptions, reporter: Repo
         return session.trained(data.development, max_words=options.max_words)
     loss = _loss(config.distill, store)  # what is wrong with the store is said before anything is made
     built = new_student(config, data.info, data.words(), learned_scale=loss.statement != "source")
+    freeze_lowest([built.tagger.encoder], config.optim.freeze_layers)
     held = held_out(store, config.seed) if store is not None and judged_by_teacher(config, options) else []
     batches, left_out = _batches(config, built, data, held, options.max_words, session.reporter)
     session.begin(record)
@@ -172,8 +177,13 @@ def _objective(
     )
 
 
-def _read(config: StudentConfig, options: StudentOptions, reporter: Reporter, unit: str) -> StudentData:
-    """unit: how texts are cut; "auto": as the store's were, or without one as suits the gold sentences."""
+def read_student_data(
+    config: StudentConfig, options: StudentOptions, reporter: Reporter, unit: str = "auto"
+) -> StudentData:
+    """Read store, gold and development files. Raises NerDistillError for what no student can be trained on.
+
+    unit: how texts are cut; "auto": as the store's were, or without one as suits the gold sentences.
+    """
     soft, reading = options.soft, options.reading()
     store = SoftLabelStore.open(soft, verify=True) if soft is not None else None
     info = RunInfo("student", store.unit, store.labels) if store is not None else None
@@ -196,12 +206,7 @@ def _read(config: StudentConfig, options: StudentOptions, reporter: Reporter, un
         raise DataError(
             f"`gold`: has labels that the store does not: {', '.join(unknown)}; the store has {', '.join(info.labels)}"
         )
-    inputs = {
-        "soft": fingerprints([soft / "manifest.json"] if soft else []),
-        "dev": fingerprints(options.dev),
-        "gold": fingerprints(options.gold),
-        **inputs_of(config),
-    }
+    inputs = {**{role: fingerprints(paths) for role, paths in options.files().items()}, **inputs_of(config)}
     return StudentData(info, store, gold, development, inputs)
 
 

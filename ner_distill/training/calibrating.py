@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from ner_distill.data.calibration import (
 from ner_distill.data.sentence import ScoredSpan
 from ner_distill.nn.tagger import Tagger
 from ner_distill.runs.calibration import RunCalibration
+from ner_distill.runs.record import fingerprints
 from ner_distill.runtime.inference import tag_log_probs
 from ner_distill.training.development import DevelopmentSet
 
@@ -30,10 +31,11 @@ MOST_WORDS = 200_000
 
 
 class Calibrated(NamedTuple):
-    """What was fitted, and its figures for `metrics.json`."""
+    """What was fitted, its figures for `metrics.json`, and the files of the development set, see `fingerprints`."""
 
     fitted: RunCalibration
     figures: dict[str, Any]
+    files: Sequence[Mapping[str, Any]]
 
 
 def calibrate(
@@ -62,7 +64,7 @@ def calibrate(
             f"now {after:.3f} (by maps fitted on other folds of it)"
         )
     temperature, of_tags = _temperature(tagger, dev_set)
-    return Calibrated(RunCalibration(scores, temperature), {**figures, "tags": of_tags})
+    return Calibrated(RunCalibration(scores, temperature), {**figures, "tags": of_tags}, fingerprints(dev_set.files))
 
 
 def _temperature(tagger: Tagger, dev_set: DevelopmentSet) -> tuple[float | None, dict[str, Any]]:

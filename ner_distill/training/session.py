@@ -22,11 +22,12 @@ from ner_distill.runs.build import AnyBuilt, load_run, save_run
 from ner_distill.runs.calibration import write_calibration
 from ner_distill.runs.environment import environment, warn_of_another, write_environment
 from ner_distill.runs.info import read_info
-from ner_distill.runs.record import Record, fingerprints, open_directory
+from ner_distill.runs.record import Record, open_directory
 from ner_distill.runtime.inference import best_device, has_bf16
-from ner_distill.training.calibrating import calibrate
+from ner_distill.training.calibrating import Calibrated, calibrate
 from ner_distill.training.development import DevelopmentSet
 from ner_distill.training.fit import Fit, TrainingTask
+from ner_distill.training.pairs import PairScores, development_pairs
 from ner_distill.training.processes import make_accelerator
 
 
@@ -42,11 +43,13 @@ class Trained:
     """A finished training of a teacher or a student.
 
     scores: on the development set, None without one. main: whether this process speaks for all.
+    similarity: of a teacher's second task on pairs of the same set, None where there is none.
     """
 
     built: AnyBuilt
     scores: Scores | None
     main: bool = True
+    similarity: PairScores | None = None
 
 
 class Session:
@@ -136,8 +139,9 @@ class Session:
         built = load_run(self.out)
         if not development:
             return Trained(built, None, self.main)
-        dev_set = DevelopmentSet(development, built.featurizer, built.info.tagset, max_words=max_words)
-        return Trained(built, dev_set.scores(built.tagger), self.main)
+        pairs = development_pairs(development, built, max_words=max_words)
+        dev_set = DevelopmentSet(development, built.featurizer, built.info.tagset, max_words=max_words, pairs=pairs)
+        return Trained(built, dev_set.scores(built.tagger), self.main, dev_set.pair_scores(built.model))
 
     def train(
         self,
@@ -157,6 +161,8 @@ class Session:
         found = dev_set.find(built.tagger, scores=True) if dev_set else []
         scores = dev_set.scores_of(found) if dev_set else None
         calibrated = calibrate(built.tagger, dev_set, found, self.reporter) if dev_set else None
+        alike = dev_set.pair_scores(built.model) if dev_set else None
+        own_best = {"best_epoch": done.own_best_epoch + 1} if done.own_best_epoch >= 0 else {}
         metrics = {
             "kind": built.info.kind,
             "parameters": sum(parameter.numel() for parameter in built.tagger.parameters()),
@@ -168,13 +174,14 @@ class Session:
             "seconds": round(done.seconds, 1),
             "counts": dict(counts()),
             **({"dev": scores.to_json()} if scores else {}),
+            **({"similarity": alike.to_json() | own_best} if alike else {}),
             **({"calibration": calibrated.figures} if calibrated else {}),
         }
+        self.finish(lambda out: _save(built, calibrated, out), metrics)
+        return Trained(built, scores, self.main, alike)
 
-        def save(out: Path) -> None:
-            save_run(built, out)
-            if calibrated and dev_set:
-                write_calibration(out, calibrated.fitted, fingerprints(dev_set.files))
 
-        self.finish(save, metrics)
-        return Trained(built, scores, self.main)
+def _save(built: AnyBuilt, calibrated: Calibrated | None, out: Path) -> None:
+    save_run(built, out)
+    if calibrated is not None:
+        write_calibration(out, calibrated.fitted, calibrated.files)

@@ -25,25 +25,36 @@ Task = TypeVar("Task")
 
 
 def run_processes(
-    work: Callable[[Task], None], tasks: Sequence[Task], *, jobs: int = 1, quiet: bool = False
+    work: Callable[[Task], None],
+    tasks: Sequence[Task],
+    *,
+    jobs: int = 1,
+    quiet: bool = False,
+    ready: Callable[[Task], bool] = lambda task: True,
+    begins: Callable[[Task], None] = lambda task: None,
 ) -> Generator[tuple[Task, str | None], None, None]:
     """Call `work(task)` for every task in a process of its own, `jobs` at once.
 
     As processes are spawned, a script that calls this needs `if __name__ == "__main__":` around what it does.
     quiet: what the processes print is not shown.
+    ready: whether a task may begin; asked again whenever another has ended. A task that never may is left out.
+    begins: called before the process of a task is started.
     Yields each task when its process has ended, with None, or with the reason why it failed. Closing the generator (use
     `contextlib.closing`) tells the processes that still run to stop, and waits for them.
     """
     threads = max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else None
     waiting, running = list(tasks), dict[Connection, tuple[Task, SpawnProcess]]()
     try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                task = waiting.pop(0)
+        while True:
+            while len(running) < jobs and (able := [task for task in waiting if ready(task)]):
+                waiting.remove(task := able[0])
+                begins(task)
                 pipe, process = _start(work, task, threads, quiet)
                 running[pipe] = task, process
-            ready = connection.wait(list(running))
-            for pipe in [pipe for pipe in running if pipe in ready]:
+            if not running:
+                return
+            ended = connection.wait(list(running))
+            for pipe in [pipe for pipe in running if pipe in ended]:
                 task, process = running[pipe]
                 reason = _outcome(pipe, process)
                 del running[pipe]

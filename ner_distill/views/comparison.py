@@ -38,51 +38,54 @@ class _View:
         else:
             yield _table(summaries, scores)
             yield _table(summaries, costs)
-        for line in self._remarks():
+        for line in remarks(self._comparison):
             yield Text(plain(spelled(line)))
 
-    def _remarks(self) -> Iterator[str]:
-        total = len(self._comparison.names) * len(self._comparison.seeds)
-        if missing := total - len(self._comparison.runs):
-            yield f"{missing} of {total} runs have not been made yet: go on with `resume`"
-        for run in self._comparison.failed:
-            yield f"failed: {run.name}, seed {run.seed}: {run.error}"
+
+def remarks(comparison: Comparison) -> Iterator[str]:
+    """What is missing from a comparison, and why."""
+    total = len(comparison.names) * len(comparison.seeds)
+    if missing := total - sum(run.name in comparison.names for run in comparison.runs):
+        yield f"{missing} of {total} runs have not been made yet: go on with `resume`"
+    for run in comparison.failed:
+        yield f"failed: {run.name}, seed {run.seed}: {run.error}"
 
 
 def _score_columns(summaries: Sequence[Summary]) -> dict[str, Column]:
     columns: dict[str, Column] = {
         "seeds": lambda row: str(row.seeds),
-        "dev": lambda row: _points(row.dev),
-        "gain": lambda row: _points(row.dev_gain, of=row.seeds, sign="+"),
+        "dev": lambda row: points(row.dev),
+        "gain": lambda row: points(row.dev_gain, of=row.seeds, sign="+"),
     }
     if any(row.test for row in summaries):
-        columns["test"] = lambda row: _points(row.test, of=row.seeds)
-        columns["test gain"] = lambda row: _points(row.test_gain, of=row.seeds, sign="+")
+        columns["test"] = lambda row: points(row.test, of=row.seeds)
+        columns["test gain"] = lambda row: points(row.test_gain, of=row.seeds, sign="+")
     return columns
 
 
 def _cost_columns(summaries: Sequence[Summary]) -> dict[str, Column]:
     columns: dict[str, Column] = {
-        "seconds": lambda row: _number(row.seconds, ",.0f"),
-        "s/epoch": lambda row: _number(row.seconds_per_epoch, ",.2f"),
-        "MiB": lambda row: _number(row.peak_mib, ",.0f"),
+        "seconds": lambda row: number(row.seconds, ",.0f"),
+        "s/epoch": lambda row: number(row.seconds_per_epoch, ",.2f"),
+        "MiB": lambda row: number(row.peak_mib, ",.0f"),
     }
     if any(row.gpu_mib is not None for row in summaries):
-        columns["GPU MiB"] = lambda row: _number(row.gpu_mib, ",.0f")
-    columns["parameters"] = lambda row: _number(row.parameters, ",d")
+        columns["GPU MiB"] = lambda row: number(row.gpu_mib, ",.0f")
+    columns["parameters"] = lambda row: number(row.parameters, ",d")
     return columns
 
 
-def _points(spread: Spread | None, *, of: int = 0, sign: str = "") -> str:
+def points(spread: Spread | None, *, of: int = 0, sign: str = "", digits: int = 2) -> str:
     """`71.23 ± 0.45`; where it is of fewer seeds than `of`, their number after it."""
     if spread is None:
         return "-"
-    mean = f"{100 * spread.mean:{sign}.2f}"
-    deviation = f" ± {100 * spread.deviation:.2f}" if spread.deviation is not None else ""
+    mean = f"{100 * spread.mean:{sign}.{digits}f}"
+    deviation = f" ± {100 * spread.deviation:.{digits}f}" if spread.deviation is not None else ""
     return mean + deviation + (f" ({spread.count})" if spread.count < of else "")
 
 
-def _number(value: float | None, pattern: str) -> str:
+def number(value: float | None, pattern: str) -> str:
+    """A figure in a format; `-` where it is not known."""
     return "-" if value is None else format(value, pattern)
 
 

@@ -71,6 +71,20 @@ def test_each_task_has_a_process_and_its_share_of_the_cores(tmp_path: Path, monk
     assert set(threads) == {"3"}
 
 
+def test_a_task_begins_when_it_is_ready_and_one_that_never_is_is_left_out(tmp_path: Path) -> None:
+    first, second, never = (tmp_path / name for name in ("first", "second", "never"))
+    needs, begun = {second: first, never: tmp_path / "nothing"}, []
+    ended = run_processes(
+        write_environment,
+        [second, never, first],
+        jobs=2,
+        ready=lambda path: path not in needs or needs[path].exists(),
+        begins=begun.append,
+    )
+    assert list(ended) == [(first, None), (second, None)]
+    assert begun == [first, second]
+
+
 @pytest.mark.parametrize(
     ("work", "reason"),
     [

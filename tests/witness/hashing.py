@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 import torch
 from safetensors.torch import load_file
 
-VARYING = frozenset({"seconds", "seconds_per_epoch", "peak_mib", "gpu_mib", "minutes"})
-"""Times and memory: the only figures that differ between two runs of the same program."""
+VARYING = frozenset({"seconds", "seconds_per_epoch", "peak_mib", "gpu_mib", "minutes", "single", "batched"})
+"""Times, memory and speed: the only figures that differ between two runs of the same program."""
 
 ORIGIN = frozenset(
     {"sha256", "size", "held_out", "fingerprint", "settings", "config", "inputs", "rules", "transformers_version"}
@@ -140,7 +140,16 @@ _READERS: dict[str, Callable[[Path], str]] = {
     "tokenizer.json": _figures,  # this and the next of transformers
     "config.json": _figures,
     **dict.fromkeys(
-        ("metrics.json", "scores.json", "predictions.json", "summary.json", "comparison.json", "round.json"), _figures
+        (
+            "metrics.json",
+            "scores.json",
+            "predictions.json",
+            "summary.json",
+            "comparison.json",
+            "verdict.json",
+            "round.json",
+        ),
+        _figures,
     ),
 }
 _BY_SUFFIX: dict[str, Callable[[Path], str]] = {

@@ -135,6 +135,12 @@ def table_of_comparison(text: str) -> str:
     return "\n".join(lines)
 
 
+def table_of_verdict(text: str) -> str:
+    """The table of `verdict` without its sentences a second, and without its widths, which depend on these."""
+    rows = (re.sub(r"( [\d,]+\.\d) +[\d,]+ +[\d,]+ *$", r"\1 * *", line) for line in text.splitlines())
+    return "\n".join(" ".join(re.sub("─+", "─", row).split()) for row in rows)
+
+
 def _main() -> int:
     """The exit code of the command line."""
     from ner_distill.cli import main

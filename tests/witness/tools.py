@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.witness.registry import case
-from tests.witness.shell import Shell, table_of_comparison
+from tests.witness.shell import Shell, table_of_comparison, table_of_verdict
 
 
 @case(first=True)
@@ -16,6 +16,16 @@ def compared(sh: Shell) -> None:
     given = (*variants, *files, "--seeds", "2", "--out", sh.at("runs"))
     sh.run("compare", *given, keys=sh.small(epochs=2), mask=table_of_comparison)
     sh.run("compare", "--out", sh.at("runs"), mask=table_of_comparison)
+
+
+@case()
+def judged(sh: Shell) -> None:
+    """A teacher and a student in four ways, over one seed; the table again."""
+    files = ("--train", "data/en-train.conll", "--dev", "data/en-dev.conll", "--test", "data/en-test.conll")
+    students = [part for key in sh.small(epochs=3) for part in ("--student-set", key)]
+    given = (*files, "--text", "data/en-raw.txt", "--seeds", "1", "--out", sh.at("runs"))
+    sh.run("verdict", *given, *students, keys=sh.small(epochs=3), mask=table_of_verdict)
+    sh.run("verdict", "--out", sh.at("runs"), mask=table_of_verdict)
 
 
 @case()

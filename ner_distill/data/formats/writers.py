@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,11 @@ def write_jsonl(sentences: Iterable[Sentence], path: Path | str, *, overwrite: b
     Raises RunError where the file exists (and not `overwrite`) or cannot be written; then nothing is changed.
     """
     _write(path, (json.dumps(_record(sentence), ensure_ascii=False) + "\n" for sentence in sentences), overwrite)
+
+
+def write_words(sentences: Iterable[Sentence], path: Path | str) -> None:
+    """Write, or replace, JSON Lines of words without the text, which would be cut into words again."""
+    write_jsonl((replace(sentence, text=None, offsets=None) for sentence in sentences), path, overwrite=True)
 
 
 def _conll(sentence: Sentence, scheme: Scheme) -> str:

@@ -1,1 +1,1 @@
-"""`compare`: several configurations over several seeds."""
+"""`compare` and `verdict`: trainings over several seeds, each in a process of its own, and what they came to."""

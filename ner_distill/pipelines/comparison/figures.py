@@ -101,21 +101,30 @@ class Comparison:
     def summaries(self) -> list[Summary]:
         return [self._summary(name) for name in self.names]
 
+    def gain(self, name: str, over: str, *, test: bool) -> Spread | None:
+        """The difference in F1 between two configurations, seed by seed; None where no seed is finished in both.
+
+        test: on the test files; else on the development set.
+        """
+        own, others = self._scores(name, test), self._scores(over, test)
+        return Spread.of([own[seed] - others[seed] for seed in own if seed in others])
+
     def _figures(self, name: str) -> dict[int, Figures]:
         return {run.seed: run.figures for run in self.runs if run.name == name and run.figures is not None}
 
+    def _scores(self, name: str, test: bool) -> dict[int, float]:
+        scores = {seed: one.test if test else one.dev for seed, one in self._figures(name).items()}
+        return {seed: score for seed, score in scores.items() if score is not None}
+
     def _summary(self, name: str) -> Summary:
-        own, first = self._figures(name), self._figures(self.names[0])
-        pairs = [(own[seed], first[seed]) for seed in own if seed in first and name != self.names[0]]
-        done = list(own.values())
-        tested = [(one.test, other.test) for one, other in pairs]
+        first, done = self.names[0], list(self._figures(name).values())
         return Summary(
             name=name,
             seeds=len(done),
             dev=Spread.of([one.dev for one in done]),
-            dev_gain=Spread.of([one.dev - other.dev for one, other in pairs]),
-            test=Spread.of(_known([one.test for one in done])),
-            test_gain=Spread.of([one - other for one, other in tested if one is not None and other is not None]),
+            dev_gain=self.gain(name, first, test=False) if name != first else None,
+            test=Spread.of(list(self._scores(name, True).values())),
+            test_gain=self.gain(name, first, test=True) if name != first else None,
             seconds=statistics.fmean(one.seconds for one in done) if done else None,
             seconds_per_epoch=statistics.fmean(one.seconds_per_epoch for one in done) if done else None,
             peak_mib=max(_known([one.peak_mib for one in done]), default=None),
@@ -135,15 +144,19 @@ class Comparison:
 
 def read_comparison(out: Path) -> Comparison:
     """Returns the comparison that a directory holds, as far as it has come. Raises RunError where there is none."""
-    path = out / FILE
-    data = read_json(path, "this is not a directory of `ner-distill compare`")
+    data = read_json(out / FILE, "this is not a directory of `ner-distill compare`")
+    return comparison_of(out / FILE, data, "comparison")
+
+
+def comparison_of(path: Path, data: Any, noun: str) -> Comparison:
+    """The comparison in the content of a file. Raises RunError where it is none; noun: what it is called."""
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise RunError(f"{path}: expected a comparison of format {FORMAT}; it was written by another version")
+        raise RunError(f"{path}: expected a {noun} of format {FORMAT}; it was written by another version")
     try:
         runs = [run | {"figures": run["figures"] and Figures(**run["figures"])} for run in data["runs"]]
         return Comparison(tuple(data["configurations"]), tuple(data["seeds"]), tuple(Run(**run) for run in runs))
     except (KeyError, TypeError) as error:
-        raise RunError(f"{path}: not as it was written ({error!r}); go on with the comparison (`resume`)") from None
+        raise RunError(f"{path}: not as it was written ({error!r}); go on with the {noun} (`resume`)") from None
 
 
 def _known(values: Sequence[float | None]) -> list[float]:

@@ -1,54 +1,120 @@
-"""One run of a comparison: what it is, and its training in a process of its own.
+"""The pieces of work of a comparison, each done in a process of its own.
 
-A process of its own makes the peak of memory that of one run, and lets a run fail alone.
+A process of its own makes the peak of memory that of one training, and lets a training fail alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ner_distill.config import TeacherConfig
-from ner_distill.errors import RunError
+from ner_distill.config import StudentConfig, TeacherConfig
+from ner_distill.console import Reporter
+from ner_distill.directories import OutputKind
+from ner_distill.errors import NerDistillError, RunError
 from ner_distill.files import read_json, write_json
+from ner_distill.options import Files, ReadOptions
 from ner_distill.options.models import EvaluateOptions
-from ner_distill.options.training import CompareOptions, TeacherOptions
-from ner_distill.pipelines.comparison.figures import Figures
-from ner_distill.runs.info import TEACHER_RUN
+from ner_distill.options.training import StudentOptions, TeacherOptions
+from ner_distill.pipelines.comparison.figures import Figures, Run
+from ner_distill.runs.heads import with_bound_of
+from ner_distill.runs.info import STUDENT_RUN, TEACHER_RUN, RunInfo
 from ner_distill.training.workers import run_processes
 
 
-@dataclass(frozen=True)
-class Job:
-    """One training. config: of this run, its seed included. options: of the comparison."""
+class Job(ABC):
+    """One piece of work, which leaves alone what is done and goes on with what was stopped. name: of its row."""
 
     name: str
-    config: TeacherConfig
-    options: CompareOptions
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What it is, for messages."""
+
+    @property
+    def ready(self) -> bool:
+        """Is there what it needs of other jobs?"""
+        return True
+
+    @property
+    @abstractmethod
+    def finished(self) -> bool:
+        """Is nothing left to do?"""
+
+    @abstractmethod
+    def do(self) -> None:
+        """Do it, in its own process. Raises NerDistillError."""
+
+    @abstractmethod
+    def outcome(self, error: str | None = None) -> Run | None:
+        """What came of it: its figures, or the error. None where it is done and has no figures of its own."""
+
+
+@dataclass(frozen=True)
+class TrainingJob(Job):
+    """One training, and its scores on test files.
+
+    config:  of this run, its seed included. options: of the training; their `out` is the run.
+    test:    files to score it on. reading: how these are read; None: as they look.
+    needs:   a file that another job makes first.
+    """
+
+    name: str
+    config: TeacherConfig | StudentConfig
+    options: TeacherOptions | StudentOptions
+    test: Files = ()
+    reading: ReadOptions | None = None
+    needs: Path | None = None
+
+    @abstractmethod
+    def read(self, reporter: Reporter) -> RunInfo:
+        """Read the files as the training will. Raises NerDistillError for what cannot be trained on."""
+
+    @abstractmethod
+    def settled(self) -> TeacherConfig | StudentConfig:
+        """The configuration with the bound of spans that the begun run took, where it says none."""
+
+    @abstractmethod
+    def _train(self) -> None:
+        """Train, or go on."""
 
     @property
     def seed(self) -> int:
         return self.config.seed
 
     @property
+    def title(self) -> str:
+        return f"{self.name}, seed {self.seed}"
+
+    @property
     def run(self) -> Path:
-        return self.options.out / self.name / f"seed-{self.seed}"
+        return self.options.out
+
+    @property
+    def kind(self) -> OutputKind:
+        return TEACHER_RUN if isinstance(self.config, TeacherConfig) else STUDENT_RUN
 
     @property
     def begun(self) -> bool:
-        return TEACHER_RUN.state(self.run) != "absent"
+        return self.kind.state(self.run) != "absent"
 
     @property
     def trained(self) -> bool:
         """Whether nothing or only the scoring is left to do."""
-        return TEACHER_RUN.state(self.run) == "finished"
+        return self.kind.state(self.run) == "finished"
+
+    @property
+    def ready(self) -> bool:
+        return self.needs is None or self.needs.is_file()
 
     @property
     def finished(self) -> bool:
         measured = self.measured()
-        return self.trained and "peak_mib" in measured and ("test" in measured or not self.options.test)
+        return self.trained and "peak_mib" in measured and ("test" in measured or not self.test)
 
     def measured(self) -> dict[str, Any]:
         """Returns what its process wrote into `measured.json`; {} before."""
@@ -61,7 +127,7 @@ class Job:
         try:
             return Figures(
                 dev=metrics["dev"]["micro"]["f1"],
-                test=measured["test"]["micro"]["f1"] if self.options.test else None,
+                test=measured["test"]["micro"]["f1"] if self.test else None,
                 seconds=metrics["seconds"],
                 epochs=len((self.run / "metrics.jsonl").read_text("utf-8").splitlines()),
                 peak_mib=measured["peak_mib"],
@@ -71,38 +137,88 @@ class Job:
         except (KeyError, TypeError, OSError) as error:
             raise RunError(f"{self.run}: the run is damaged ({error!r}); remove it to train it again") from None
 
+    def outcome(self, error: str | None = None) -> Run:
+        try:
+            return Run(self.name, self.seed, error=error) if error else Run(self.name, self.seed, self.figures())
+        except NerDistillError as damage:
+            return Run(self.name, self.seed, error=str(damage))
 
-Runner = Callable[[Job, bool], str | None]
-"""Does a job; True: in silence. Returns None, or the message of its failure."""
+    def do(self) -> None:
+        from ner_distill.pipelines.evaluate import evaluate
+
+        measured = self.measured()
+        if not self.trained:
+            self._train()
+            measured = {"peak_mib": peak_mib(), "gpu_mib": gpu_mib()}
+        measured.setdefault("peak_mib", None)  # killed between the last line of training and the measuring: not known
+        measured.setdefault("gpu_mib", None)
+        write_json(self.run / "measured.json", measured)
+        if self.test and "test" not in measured:
+            reading = asdict(self.reading or ReadOptions())
+            del reading["flatten"]  # entities that overlap all count
+            scores = evaluate(EvaluateOptions(model=self.run, data=self.test, **reading))
+            write_json(self.run / "measured.json", measured | {"test": scores.to_json()})
 
 
-def run_in_process(job: Job, quiet: bool) -> str | None:
-    """Do a job in a process of its own, which keeps a checkpoint and stops when this one ends or is interrupted."""
-    ((_, reason),) = run_processes(do_job, [job], quiet=quiet)
-    return reason
+@dataclass(frozen=True)
+class TeacherJob(TrainingJob):
+    """The training of a teacher."""
+
+    config: TeacherConfig
+    options: TeacherOptions
+
+    def read(self, reporter: Reporter) -> RunInfo:
+        from ner_distill.pipelines.train_teacher import read_teacher_data
+
+        return read_teacher_data(self.config, self.options, reporter).info
+
+    def settled(self) -> TeacherConfig:
+        return with_bound_of(self.config, self.run)
+
+    def _train(self) -> None:
+        from ner_distill.pipelines.train_teacher import train_teacher
+
+        train_teacher(self.config, self.options, resume="auto")
 
 
-# ---- in the process of a run
+@dataclass(frozen=True)
+class StudentJob(TrainingJob):
+    """The training of a student."""
+
+    config: StudentConfig
+    options: StudentOptions
+
+    def read(self, reporter: Reporter) -> RunInfo:
+        from ner_distill.pipelines.train_student import read_student_data
+
+        return read_student_data(self.config, self.options, reporter).info
+
+    def settled(self) -> StudentConfig:
+        return with_bound_of(self.config, self.run)
+
+    def _train(self) -> None:
+        from ner_distill.pipelines.train_student import train_student
+
+        train_student(self.config, self.options, resume="auto")
+
+
+Runner = Callable[[Sequence[Job], Callable[[Job], None], int, bool], Generator[tuple[Job, str | None], None, None]]
+"""Does jobs: these, calling this before each, so many at once; True: in silence.
+
+Yields each with None, or the message of its failure; those that never become ready it leaves out.
+"""
+
+
+def run_in_processes(
+    jobs: Sequence[Job], begins: Callable[[Job], None], at_once: int, quiet: bool
+) -> Generator[tuple[Job, str | None], None, None]:
+    """A `Runner`: each job in a process of its own, which keeps a checkpoint and stops when this one ends."""
+    return run_processes(do_job, jobs, jobs=at_once, quiet=quiet, ready=lambda job: job.ready, begins=begins)
 
 
 def do_job(job: Job) -> None:
-    """Train, or go on, and measure. Raises NerDistillError."""
-    from ner_distill.pipelines.evaluate import evaluate
-    from ner_distill.pipelines.train_teacher import train_teacher
-
-    options, measured = job.options, job.measured()
-    if not job.trained:
-        teacher = TeacherOptions(train=options.train, dev=options.dev, out=job.run, **asdict(options.reading()))
-        train_teacher(job.config, teacher, resume="auto")
-        measured = {"peak_mib": peak_mib(), "gpu_mib": gpu_mib()}
-    measured.setdefault("peak_mib", None)  # killed between the last line of training and the measuring: not known
-    measured.setdefault("gpu_mib", None)
-    write_json(job.run / "measured.json", measured)
-    if options.test and "test" not in measured:
-        reading = asdict(options.reading())
-        del reading["flatten"]  # entities that overlap all count
-        scores = evaluate(EvaluateOptions(model=job.run, data=options.test, **reading))
-        write_json(job.run / "measured.json", measured | {"test": scores.to_json()})
+    """What the process of a job does. Raises NerDistillError."""
+    job.do()
 
 
 def peak_mib() -> float | None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_corpus
-from ner_distill.data.formats.writers import write_jsonl
+from ner_distill.data.formats.writers import write_words
 from ner_distill.data.noise.votes import OutOfFoldPrediction
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.directories import make_directory
@@ -89,11 +89,6 @@ class FoldTask:
             }
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"{self.predictions}: is damaged ({error!r}); remove it and go on with `resume`") from None
-
-
-def write_words(sentences: Sequence[Sentence], path: Path) -> None:
-    """Write sentences as JSON Lines of words without the text, which would be cut into words again."""
-    write_jsonl([replace(sentence, text=None, offsets=None) for sentence in sentences], path, overwrite=True)
 
 
 def run_folds(folds: Sequence[FoldTask], jobs: int, reporter: Reporter) -> None:

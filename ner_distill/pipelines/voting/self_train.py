@@ -23,7 +23,7 @@ from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import input_files, read_corpus, read_raw, resumable
 from ner_distill.data.formats.reading import read_labelled
-from ner_distill.data.formats.writers import write_jsonl
+from ner_distill.data.formats.writers import write_jsonl, write_words
 from ner_distill.data.noise.folds import make_folds
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.data.store.pseudo_labels import labelled_row, worth_training_on
@@ -37,7 +37,6 @@ from ner_distill.options.labels import SelfTrainOptions
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
-from ner_distill.pipelines.voting.folds import write_words
 from ner_distill.pipelines.voting.train_voted import train_voted
 from ner_distill.pipelines.voting.vote_labels import VOTES
 from ner_distill.runs.heads import finds_spans

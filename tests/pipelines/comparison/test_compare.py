@@ -8,7 +8,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,25 +15,27 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ner_distill.config import TeacherConfig, load_config, sections
+from ner_distill.config import StudentConfig, TeacherConfig, load_config, sections
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError, DataError, NerDistillError, RunError
 from ner_distill.options.models import EvaluateOptions
-from ner_distill.options.training import CompareOptions, TeacherOptions
+from ner_distill.options.training import CompareOptions, StudentOptions, TeacherOptions
 from ner_distill.pipelines.comparison import compare as module
 from ner_distill.pipelines.comparison.configurations import read_configurations
 from ner_distill.pipelines.comparison.figures import Comparison, Figures, Run, Spread, read_comparison
-from ner_distill.pipelines.comparison.job import Job, Runner, run_in_process
+from ner_distill.pipelines.comparison.job import Runner, StudentJob, TrainingJob, run_in_processes
 from ner_distill.pipelines.evaluate import evaluate
+from ner_distill.pipelines.train_student import train_student
 from ner_distill.pipelines.train_teacher import train_teacher
-from ner_distill.runs.info import TEACHER_RUN, RunInfo, read_config, write_config
-from ner_distill.runs.record import RunRecord, fingerprints, open_directory
+from ner_distill.runs.info import read_config, write_config
 from ner_distill.views.comparison import render
 from tests import corpora
+from tests.commands import run as run_command
+from tests.pipelines.comparison.pretend import PRETENDED, Pretend
+from tests.stores import ANN, RAIN, write_store
 
 QUIET = Reporter(quiet=True)
-PRETENDED = Figures(dev=0.5, test=None, seconds=60.0, epochs=4, peak_mib=100.0, gpu_mib=None, parameters=1000)
 
 
 @pytest.fixture(scope="module")
@@ -45,38 +46,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "plain.toml").write_text("seed = 99\n[encoder]\nhidden = 32\nheads = 4\n")
     (root / "wide.toml").write_text("[encoder]\nhidden = 64\nheads = 4\n")
     return root
-
-
-class Pretend:
-    """Leaves what a training leaves, without one. figures: of a job; errors: the message where it fails."""
-
-    def __init__(
-        self, figures: Callable[[Job], Figures] = lambda job: PRETENDED, errors: dict[str, str] | None = None
-    ) -> None:
-        self.figures, self.errors = figures, errors or {}
-        self.jobs: list[Job] = []
-
-    def __call__(self, job: Job, quiet: bool) -> str | None:
-        self.jobs.append(job)
-        if job.name in self.errors:
-            return self.errors[job.name]
-        files = {"train": fingerprints(job.options.train), "dev": fingerprints(job.options.dev)}
-        if not job.begun:
-            record = RunRecord(job.config, RunInfo("teacher", "word", corpora.LABELS), files)
-            open_directory(TEACHER_RUN, job.run, record)
-        figures = self.figures(job)
-        metrics = {"dev": {"micro": {"f1": figures.dev}}, "seconds": figures.seconds, "parameters": figures.parameters}
-        measured: dict[str, Any] = {"peak_mib": figures.peak_mib, "gpu_mib": figures.gpu_mib}
-        if job.options.test:
-            measured["test"] = {"micro": {"f1": figures.test or 0.25}}
-        (job.run / "metrics.json").write_text(json.dumps(metrics))
-        (job.run / "metrics.jsonl").write_text("{}\n" * figures.epochs)
-        (job.run / "measured.json").write_text(json.dumps(measured))
-        return None
-
-    @property
-    def made(self) -> list[tuple[str, int]]:
-        return [(job.name, job.seed) for job in self.jobs]
 
 
 def compare(out: Path, *, runner: Runner, reporter: Reporter = QUIET, **options: Any) -> Comparison:
@@ -102,7 +71,7 @@ def real(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Co
     broken = "broken:encoder.name=/no/such/encoder,encoder.hidden=160,encoder.heads=8,encoder.word_dim=64,"
     broken += "encoder.char_filters=50,encoder.unknown=0.15,encoder.dropout=0.2,encoder.embedding_dropout=0.4"
     options: dict[str, Any] = {"test": [data / "test.conll"], "set": settings, "variant": [broken]}
-    return out, run(data, out, "plain", seeds=1, runner=run_in_process, **options)
+    return out, run(data, out, "plain", seeds=1, runner=run_in_processes, **options)
 
 
 def figures_of(comparison: Comparison, name: str) -> Figures:
@@ -158,7 +127,7 @@ def test_an_interrupted_run_saves_and_goes_on(data: Path, tmp_path: Path) -> Non
         if epochs.exists():
             os.kill(os.getpid(), signal.SIGINT)
 
-    options: dict[str, Any] = {"set": [*corpora.SMALL, "optim.epochs=40"], "seeds": 1, "runner": run_in_process}
+    options: dict[str, Any] = {"set": [*corpora.SMALL, "optim.epochs=40"], "seeds": 1, "runner": run_in_processes}
     watcher = threading.Thread(target=interrupt)
     # what a shell starts in the background ignores the signal from the start
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -210,7 +179,7 @@ def test_a_file_changed_after_the_start_changes_no_run(data: Path, tmp_path: Pat
     file = tmp_path / "own.toml"
     file.write_text("[encoder]\nhidden = 32\nheads = 4\n")
 
-    def meddle(job: Job) -> Figures:
+    def meddle(job: TrainingJob) -> Figures:
         file.write_text("[encoder]\nhidden = 16\nheads = 4\n")
         return PRETENDED
 
@@ -245,11 +214,10 @@ def test_resume_takes_more_seeds_and_configurations(data: Path, tmp_path: Path) 
 
 def test_resume_takes_the_span_bound_that_its_runs_took(data: Path, tmp_path: Path) -> None:
     class Bounded(Pretend):
-        def __call__(self, job: Job, quiet: bool) -> str | None:
-            error = super().__call__(job, quiet)
+        def train(self, job: TrainingJob) -> None:
+            super().train(job)
             head = job.config.head.model_copy(update={"max_span": 16})
             write_config(job.run, job.config.model_copy(update={"head": head}))
-            return error
 
     pointer = {"seeds": 1, "set": ["head.kind=global-pointer"]}
     run(data, tmp_path / "out", "plain", runner=Bounded(), **pointer)
@@ -281,7 +249,7 @@ def test_what_was_compared_is_read_again_from_the_directory(data: Path, tmp_path
 
 
 def test_the_time_left_is_what_runs_of_the_same_configuration_took(data: Path, tmp_path: Path) -> None:
-    def slow_if_wide(job: Job) -> Figures:
+    def slow_if_wide(job: TrainingJob) -> Figures:
         return replace(PRETENDED, seconds=100.0 if job.name == "wide" else 20.0)
 
     heard = io.StringIO()
@@ -399,6 +367,91 @@ def test_a_run_cannot_be_one_of_several_processes_of_torchrun(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert "torchrun" in refused(ConfigError, data, tmp_path / "out", "plain")
+
+
+# ---- students
+
+
+@pytest.fixture
+def store(data: Path, tmp_path: Path) -> Path:
+    """What a teacher of these labels might say of two sentences."""
+    return write_store(tmp_path / "soft", [[ANN, RAIN]])
+
+
+def students(data: Path, out: Path, store: Path, **options: Any) -> Comparison:
+    given = {"train": (), "soft": store, "dev": [data / "people.conll"], "variant": ["plain:", "off:distill.gamma=off"]}
+    corpora.write_conll(data / "people.conll", [Sentence("a", ("Ann", "left"), (Span(0, 1, "PER"),))] * 12)
+    return run(data, out, **(given | options))
+
+
+def test_with_a_store_the_configurations_are_of_students(data: Path, tmp_path: Path, store: Path) -> None:
+    pretend = Pretend()
+    students(data, tmp_path / "out", store, seeds=1, runner=pretend, gold=[data / "people.conll"])
+    assert pretend.made == [("plain", 13), ("off", 13)]
+    assert [job.config.distill.gamma for job in pretend.jobs if isinstance(job, StudentJob)] == ["auto", "off"]
+    options = [job.options for job in pretend.jobs if isinstance(job, StudentJob)]
+    assert {(one.soft, *one.gold, *one.dev) for one in options} == {(store, *[data / "people.conll"] * 2)}
+
+
+def test_students_are_resumed_as_teachers_are(data: Path, tmp_path: Path, store: Path) -> None:
+    students(data, tmp_path / "out", store, runner=Pretend(errors={"off": "the disk is full"}))
+    second = Pretend()
+    done = students(data, tmp_path / "out", store, runner=second, resume=True)
+    assert second.made == [("off", 13), ("off", 14)]
+    assert [summary.seeds for summary in done.summaries()] == [2, 2]
+
+
+def test_resume_with_a_store_that_was_made_again_is_refused(data: Path, tmp_path: Path, store: Path) -> None:
+    students(data, tmp_path / "out", store)
+    manifest = store / "manifest.json"
+    manifest.write_text(manifest.read_text() + " ")
+    with pytest.raises(RunError, match="the files of `soft` are not those"):
+        students(data, tmp_path / "out", store, resume=True)
+
+
+def test_resume_with_gold_where_there_was_none_is_refused(data: Path, tmp_path: Path, store: Path) -> None:
+    students(data, tmp_path / "out", store)
+    with pytest.raises(RunError, match="the files of `gold` are not those"):
+        students(data, tmp_path / "out", store, resume=True, gold=[data / "people.conll"])
+
+
+def test_a_comparison_of_teachers_does_not_go_on_with_students(data: Path, tmp_path: Path, store: Path) -> None:
+    run(data, tmp_path / "out", variant=["plain:"])
+    with pytest.raises(RunError, match="the files of `train`, .*`soft`.* are not those"):
+        students(data, tmp_path / "out", store, resume=True)
+
+
+def test_a_damaged_store_is_found_before_anything_runs(data: Path, tmp_path: Path, store: Path) -> None:
+    next(store.glob("*.parquet")).unlink()
+    pretend = Pretend()
+    with pytest.raises(RunError, match="damaged shards"):
+        students(data, tmp_path / "out", store, runner=pretend)
+    assert pretend.jobs == []
+
+
+def test_a_key_that_students_do_not_have_is_refused(data: Path, tmp_path: Path, store: Path) -> None:
+    with pytest.raises(ConfigError, match="`variant` fgm: adversarial.kind=fgm: unknown key"):
+        students(data, tmp_path / "out", store, variant=["fgm:adversarial.kind=fgm"])
+
+
+def test_the_command_asks_for_either_teachers_or_students(data: Path, tmp_path: Path, store: Path) -> None:
+    files = ("--train", data / "train.conll", "--soft", store, "--dev", data / "dev.conll", "--out", tmp_path / "out")
+    done = run_command("compare", "--variant", "plain:", *files)
+    assert done.code == 2
+    assert "either --train (of teachers) or --soft, --gold or both (of students)" in done.err
+
+
+@pytest.mark.slow
+def test_a_student_in_a_process_has_the_weights_that_train_student_gives(
+    data: Path, tmp_path: Path, store: Path
+) -> None:
+    settings = [*corpora.SMALL, "optim.epochs=2"]
+    students(data, tmp_path / "out", store, seeds=1, set=settings, variant=["plain:"], runner=run_in_processes)
+    config = load_config(StudentConfig, None, [*settings, "seed=13"])
+    options = StudentOptions(soft=store, dev=[data / "people.conll"], out=tmp_path / "run")
+    train_student(config, options, QUIET)
+    weights = (tmp_path / "out" / "plain" / "seed-13" / "model.safetensors").read_bytes()
+    assert weights == (tmp_path / "run" / "model.safetensors").read_bytes()
 
 
 # ---- the table
