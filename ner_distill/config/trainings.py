@@ -67,7 +67,8 @@ class RunConfig(sections.Section):
         pu = cls.value(data, "loss", "kind") == "pu"
         flat = scratch and not pu and cls.value(data, "lattice", "kind") == "flat"
         timed = "minutes" in cls.model_fields and data.get("minutes")
-        return ("scratch" if scratch else "pretrained") + ", pu" * pu + ", flat" * flat + (", timed" if timed else "")
+        parts = {"pu": pu, "flat": flat, "timed": timed}
+        return ", ".join(["scratch" if scratch else "pretrained", *(name for name, holds in parts.items() if holds)])
 
     @classmethod
     def value(cls, data: Mapping[str, Any], section: str, key: str) -> Any:
