@@ -22,6 +22,7 @@ from transformers import pipeline
 from benchmarks import common
 from ner_distill.console import Reporter
 from ner_distill.options.models import LabelUnlabeledOptions
+from ner_distill.pipelines.labelling import asked
 from ner_distill.pipelines.labelling import label_unlabeled as labelling
 from ner_distill.runs.build import load_teacher
 

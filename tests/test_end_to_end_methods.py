@@ -56,6 +56,7 @@ def test_vat_learns_from_raw_text_too(world: World, tmp_path) -> None:
             "without any dropout they are the same",
         ),
         (("optim.freeze_epochs=1",), "one from scratch (or its FLAT layers) would stay random"),
+        (("optim.freeze_layers=1",), "optim.freeze_layers keeps a pretrained encoder; one from scratch"),
         (("optim.freeze_epochs=3", "optim.epochs=3"), "must be less than optim.epochs"),
     ],
 )  # fmt: skip

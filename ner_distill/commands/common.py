@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ner_distill.data.metrics import Scores
     from ner_distill.options.training import StudentOptions, TeacherOptions
+    from ner_distill.training.session import Trained
 
 
 def console_for_results() -> Console:
@@ -30,10 +31,14 @@ def print_scores(scores: Scores, title: str) -> None:
     console_for_results().print(render(scores, title))
 
 
-def print_trained(scores: Scores | None, kind: str, options: TeacherOptions | StudentOptions) -> None:
+def print_trained(trained: Trained, kind: str, options: TeacherOptions | StudentOptions) -> None:
     """Print what a model that was trained scores on its development data, or what else chose its weights."""
-    if scores is not None:
-        print_scores(scores, f"{kind} on {', '.join(map(str, options.dev))}")
+    from ner_distill.views.pair_scores import render
+
+    if trained.scores is not None:
+        print_scores(trained.scores, f"{kind} on {', '.join(map(str, options.dev))}")
+        if trained.similarity is not None:
+            console_for_results().print(render(trained.similarity))
         return
     metrics = read_json(options.out / "metrics.json", "the run is damaged")
     agreed = metrics["checkpoint"] if metrics.get("teacher") else ""

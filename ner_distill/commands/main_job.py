@@ -43,7 +43,7 @@ def train_teacher(options: TeacherOptions, settings: Settings) -> None:
     config = load_config(TeacherConfig, settings.config, settings.set)
     trained = train_voted(config, options) if options.folds else run(config, options)
     if trained.main:
-        print_trained(trained.scores, "teacher", options)
+        print_trained(trained, "teacher", options)
 
 
 @command(commands, "label-unlabeled", short_help="raw text → what a teacher says of it, stored")
@@ -87,7 +87,7 @@ def train_student(options: StudentOptions, settings: Settings) -> None:
 
     trained = run(load_config(StudentConfig, settings.config, settings.set), options)
     if trained.main:
-        print_trained(trained.scores, "student", options)
+        print_trained(trained, "student", options)
 
 
 @command(commands, "evaluate", short_help="score a model on labelled sentences")

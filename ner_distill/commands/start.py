@@ -17,11 +17,15 @@ commands = group()
 def init_config(options: InitConfigOptions) -> None:
     """Write a configuration with every key, its default and what it does.
 
+    With --preset the values are those of a configuration that comes with the package: small (a smaller teacher and
+    student), fast (a first look) or mtmt (the published run of Li et al. 2022). Trainings take these by name as well:
+    --config preset:small.
+
     Example: ner-distill init-config teacher --out teacher.toml
     """
     from ner_distill.pipelines.init_config import init_config as run
 
-    text = run(options.kind, options.out)
+    text = run(options.kind, options.out, preset=options.preset)
     if options.out is None:
         sys.stdout.write(text)
 

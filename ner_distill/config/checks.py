@@ -55,8 +55,8 @@ def _head_conflicts(head: sections.AnyHeadConfig) -> Iterator[str]:
 
 def _freeze_conflicts(optim: sections.OptimConfig, *, pretrained: bool) -> Iterator[str]:
     """pretrained: whether the encoder starts from trained weights, in the layers that would be frozen."""
-    if optim.freeze_epochs and not pretrained:
-        yield "optim.freeze_epochs keeps a pretrained encoder; one from scratch (or its FLAT layers) would stay random"
+    for key in _changed(optim, "freeze_epochs", "freeze_layers") if not pretrained else ():
+        yield f"optim.{key} keeps a pretrained encoder; one from scratch (or its FLAT layers) would stay random"
     if optim.freeze_epochs >= optim.epochs:
         yield f"optim.freeze_epochs must be less than optim.epochs, found {optim.freeze_epochs} and {optim.epochs}"
 
@@ -84,6 +84,11 @@ def _teacher_conflicts(config: TeacherConfig) -> Iterator[str]:
         yield from _freeze_conflicts(config.optim, pretrained=True)
     else:
         yield from _freeze_conflicts(config.optim, pretrained=bool(encoder.start) and not flat)
+        if config.optim.freeze_layers and encoder.start and _known_words(config):
+            yield (
+                "optim.freeze_layers keeps the embeddings of encoder.start; what lattice and features add to them "
+                "would stay random"
+            )
         if not any((head.dropout, encoder.dropout, encoder.embedding_dropout, encoder.unknown)):
             for key in _changed(config.regularize, "r_drop", "simcse"):
                 yield f"regularize.{key} compares two dropout passes; without any dropout they are the same"
@@ -100,6 +105,12 @@ def _teacher_conflicts(config: TeacherConfig) -> Iterator[str]:
         yield 'head.task_weighting = "log-sum" and similarity.weight = "auto" both weigh the second task; give one'
     if similarity.encoder == "separate" and similarity.weight == "auto":
         yield 'similarity.weight = "auto" weighs two tasks of one encoder; of separate ones give a number'
+
+
+def _known_words(config: TeacherConfig) -> bool:
+    """Is anything of what is known of words embedded beside a scratch encoder's words?"""
+    known = _changed(config.features, "pinyin", "glyph", "gazetteers", "train_lists")
+    return bool(known) or isinstance(config.lattice, sections.SoftLexiconConfig | sections.SoftwordConfig)
 
 
 def _word_conflicts(config: TeacherConfig) -> Iterator[str]:
@@ -184,7 +195,7 @@ def _student_conflicts(config: StudentConfig) -> Iterator[str]:
 
 def _pretrain_conflicts(config: PretrainConfig) -> Iterator[str]:
     encoder, optim = config.encoder, config.optim
-    for key in _changed(optim, "layer_decay", "freeze_epochs", "crf_lr"):
+    for key in _changed(optim, "layer_decay", "freeze_epochs", "freeze_layers", "crf_lr"):
         yield f"optim.{key} is for train-teacher and train-student; pretraining trains every layer alike"
     if config.minutes and optim.epochs != 1:
         yield f"minutes = {config.minutes:g} and optim.epochs = {optim.epochs} both say how long; give one of them"

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pydantic
 
 from ner_distill.config.checks import conflicts
+from ner_distill.config.presets import preset_data, preset_named
 from ner_distill.config.sections import START_FILE, START_SHAPE
 from ner_distill.config.trainings import RunConfig
 from ner_distill.config.variants import default, foreign, keys, one_of, tag, tags, variants, which
@@ -21,9 +22,10 @@ Config = TypeVar("Config", bound=RunConfig)
 def load_config(kind: type[Config], file: Path | None, settings: Sequence[str] = ()) -> Config:
     """The defaults, changed by the TOML file, changed by `section.key=value` settings, later ones over earlier.
 
+    file: `preset:NAME` is a preset of the package.
     Raises ConfigError with every problem found, each with the key and what to do.
     """
-    data = read_toml(file, "`ner-distill init-config teacher` writes one to start from") if file is not None else {}
+    data = _read_file(kind, file) if file is not None else {}
     malformed: list[str] = []
     places: dict[str, str] = {}
     for setting in settings:
@@ -37,6 +39,12 @@ def load_config(kind: type[Config], file: Path | None, settings: Sequence[str] =
     malformed += _begin_at_start(data)
     where = str(file) if file else "settings"
     return _checked(kind, data, lambda key: places.get(key, f"{where}: {key}" if key else where), malformed)
+
+
+def _read_file(kind: type[RunConfig], file: Path) -> dict[str, Any]:
+    if (name := preset_named(file)) is not None:
+        return preset_data(name, kind.table)
+    return read_toml(file, "`ner-distill init-config teacher` writes one to start from")
 
 
 def parse_config(kind: type[Config], data: Mapping[str, Any], where: str) -> Config:

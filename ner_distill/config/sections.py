@@ -456,6 +456,9 @@ class OptimConfig(Section):
         1.0, "each lower layer of the encoder learns at this times the rate of the one above; 1 = alike"
     )
     freeze_epochs: Natural = key(0, "first epochs in which a pretrained encoder stays as it is")
+    freeze_layers: Natural = key(
+        0, "lowest layers of a pretrained encoder that stay as they are in all epochs, as do its embeddings; 0 = none"
+    )
     clip: Weight = key(5.0, "largest norm of the gradient; 0 = no clipping")
     swa: Annotated[bool, Measured(0.0, setting="true", cost=1.3)] = key(False, "average the weights of the last epochs")
     swa_start: Fraction = key(0.7, "share of the training after which swa averages")

@@ -26,6 +26,8 @@ class RunConfig(sections.Section):
     seed: sections.Seed = sections.key(13, "of everything that is drawn at random")
     encoder: sections.AnyEncoderConfig = sections.ScratchEncoderConfig()
 
+    table: ClassVar[str]
+    """What the training is called: in the files of presets, and by `init-config`."""
     auto: ClassVar[Auto]
 
     @pydantic.model_validator(mode="before")
@@ -107,6 +109,7 @@ class TeacherConfig(RunConfig):
     loss: sections.AnyLossConfig = sections.LikelihoodConfig()
     optim: sections.OptimConfig = sections.OptimConfig()
 
+    table: ClassVar[str] = "teacher"
     auto: ClassVar[Auto] = {
         # three data sets of 1,500 to 4,000 sentences: +0.7 to +2.1 of development F1, for twice the time
         "scratch": {"head": _CRF, "adversarial": _FGM, "optim": _SCRATCH | _AVERAGED},
@@ -141,6 +144,7 @@ class StudentConfig(RunConfig):
     optim: sections.OptimConfig = sections.OptimConfig()
     distill: sections.DistillConfig = sections.DistillConfig()
 
+    table: ClassVar[str] = "student"
     auto: ClassVar[Auto] = {
         "scratch": {"head": _CRF, "optim": _SCRATCH},
         # saved for transformers, which has no CRF
@@ -166,6 +170,7 @@ class PretrainConfig(RunConfig):
     mask: sections.MaskConfig = sections.MaskConfig()
     optim: sections.OptimConfig = sections.OptimConfig()
 
+    table: ClassVar[str] = "pretrain"
     auto: ClassVar[Auto] = {
         "scratch": {"optim": {"epochs": 3, "lr": 3e-3, "batch_words": 1024}},
         "pretrained": {"optim": {"epochs": 1, "lr": 5e-5, "head_lr": 1e-3, "batch_words": 1024}},

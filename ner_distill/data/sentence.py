@@ -169,6 +169,14 @@ def whole_entities(spans: Iterable[Span], keep: Sequence[bool]) -> tuple[tuple[b
     return tuple(kept), count
 
 
+def kept_words(sentences: Sequence[Sentence]) -> tuple[int, list[tuple[bool, ...]] | None]:
+    """How many entities are only partly kept, and for each sentence the words that count; None where all do."""
+    if all(sentence.keep is None or all(sentence.keep) for sentence in sentences):
+        return 0, None
+    whole = [whole_entities(sentence.spans or (), sentence.counted) for sentence in sentences]
+    return sum(cut for _, cut in whole), [keep for keep, _ in whole]
+
+
 def unit_of(sentences: Sequence[Sentence]) -> Unit:
     """ "character" where the words are characters of a script without blanks (all but a few one character long).
 

@@ -42,7 +42,9 @@ class Keys(Options):
 class Settings(Keys):
     """The configuration of a training: a file, and changes of single keys."""
 
-    config: Path | None = option(None, "TOML file; `ner-distill init-config` writes one.", "FILE")
+    config: Path | None = option(
+        None, "TOML file (`ner-distill init-config` writes one), or preset:NAME: default, small, fast, mtmt.", "FILE"
+    )
 
 
 class WordColumn(Options):

@@ -13,6 +13,7 @@ class InitConfigOptions(Options):
     """Options of `init-config`."""
 
     kind: Literal["teacher", "student", "pretrain"] = required("teacher, student or pretrain.", "KIND", positional=True)
+    preset: str = option("default", "Whose values are written: default, small, fast, mtmt.", "NAME")
     out: Path | None = option(None, "File to write; default: standard output.", "PATH")
 
 

@@ -74,7 +74,10 @@ class CompareOptions(Keys, ReadOptions, ResumeOptions):
     """Options of `compare`."""
 
     configs: Sequence[Path] = option(
-        (), "Configurations (TOML), each named after its file.", "[CONFIG]...", positional=True
+        (),
+        "Configurations: TOML files, each named after its file, or preset:NAME.",
+        "[CONFIG]...",
+        positional=True,
     )
     train: Files = option((), "Labelled sentences: teachers are compared. Repeatable.", "FILE")
     soft: Path | None = option(None, "Store that label-unlabeled wrote: students are compared.", "STORE")

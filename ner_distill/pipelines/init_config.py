@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
+from typing import Any
 
 from pydantic.fields import FieldInfo
 
 from ner_distill.config import PretrainConfig, RunConfig, StudentConfig, TeacherConfig
+from ner_distill.config.presets import about_preset, preset_data
 from ner_distill.config.sections import Measured, Section
 from ner_distill.config.variants import default, experimental, keys, measured, tag, tags, variants, which, words
 from ner_distill.errors import RunError
@@ -28,14 +30,20 @@ FIGURES = (
 )
 
 
-def init_config(kind: str, out: Path | None) -> str:
+def init_config(kind: str, out: Path | None, *, preset: str = "default") -> str:
     """The commented TOML of the configuration of a teacher, a student or a pretraining; written to `out` if given.
 
-    Raises RunError where `out` exists.
+    preset: whose values stand there.
+    Raises RunError where `out` exists, ConfigError for a preset that there is not.
     """
     command, config = KINDS[kind]
-    head = f"# Configuration of `ner-distill {command}`. Every key is optional; what is here is its default."
-    text = "\n".join([head, *FIGURES, "", *_lines(config), ""])
+    head = [f"# Configuration of `ner-distill {command}`. Every key is optional; what is here is its default."]
+    values: Mapping[str, Any] = {}
+    if preset != "default":
+        values = preset_data(preset, kind)
+        head = [f"# Configuration of `ner-distill {command}`, as preset:{preset} has it. Every key is optional.", "#"]
+        head += [*about_preset(preset), "#"]
+    text = "\n".join([*head, *FIGURES, "", *_lines(config, values), ""])
     if out is not None:
         if out.exists():
             raise RunError(f"{out}: exists; choose another name or remove it first")
@@ -43,19 +51,20 @@ def init_config(kind: str, out: Path | None) -> str:
     return text
 
 
-def _lines(config: type[RunConfig]) -> Iterator[str]:
+def _lines(config: type[RunConfig], values: Mapping[str, Any]) -> Iterator[str]:
+    """values: by section and key, in place of defaults."""
     for name, field in config.model_fields.items():
         if not variants(field):  # first, as TOML wants it
-            yield from _key(name, field.default, str(field.description), words(field))
+            yield from _key(name, values.get(name, field.default), str(field.description), words(field))
     for name, field in config.model_fields.items():
         if classes := variants(field):
             shared = classes[0].__mro__[classes[0].__mro__.index(Section) - 1]  # the base of all variants
             yield from ("", f"[{name}]", f"# {(shared.__doc__ or '').splitlines()[0]}")
-            yield from _section(name, field, config.automatic())
+            yield from _section(name, field, config.automatic(), values.get(name, {}))
 
 
-def _section(name: str, field: FieldInfo, automatic: Set[str]) -> Iterator[str]:
-    """The keys that all variants have, then those of some, at last what did not pay, each with its default."""
+def _section(name: str, field: FieldInfo, automatic: Set[str], values: Mapping[str, Any]) -> Iterator[str]:
+    """The keys that all variants have, then those of some, at last what did not pay, each with its value or default."""
     classes = variants(field)
     group, doubtful = list(classes), False
 
@@ -77,7 +86,7 @@ def _section(name: str, field: FieldInfo, automatic: Set[str]) -> Iterator[str]:
             description, choices = field.description, ("auto", *choices) if value == "auto" else choices
             tried = [entry for variant in classes for entry in measured(variant.model_fields[key])]
         yield from _figures(tried)
-        yield from _key(key, value, str(description), choices)
+        yield from _key(key, values.get(key, value), str(description), choices)
 
 
 def _figures(tried: Sequence[Measured]) -> Iterator[str]:

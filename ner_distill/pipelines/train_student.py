@@ -26,7 +26,7 @@ from ner_distill.training.agreement import TeacherAgreement, held_out, warn_of_f
 from ner_distill.training.development import DevelopmentSet, development_set
 from ner_distill.training.fit import TrainingData, TrainingTask
 from ner_distill.training.labelled import TOO_LONG, LabelledData, warn_too_long
-from ner_distill.training.optim import parameter_groups
+from ner_distill.training.optim import freeze_lowest, parameter_groups
 from ner_distill.training.reading import read_development, read_training, warn_of_shared
 from ner_distill.training.session import Session, Trained
 from ner_distill.training.soft_data import SoftData
@@ -80,6 +80,7 @@ def train_student(
         return session.trained(data.development, max_words=options.max_words)
     loss = _loss(config.distill, store)  # what is wrong with the store is said before anything is made
     built = new_student(config, data.info, data.words(), learned_scale=loss.statement != "source")
+    freeze_lowest([built.tagger.encoder], config.optim.freeze_layers)
     held = held_out(store, config.seed) if store is not None and judged_by_teacher(config, options) else []
     batches, left_out = _batches(config, built, data, held, options.max_words, session.reporter)
     session.begin(record)

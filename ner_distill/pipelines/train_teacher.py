@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ner_distill.config import MrcConfig, PuConfig, TeacherConfig, VatConfig
+from ner_distill.config import PuConfig, TeacherConfig, VatConfig
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, Unit, longest_entity
 from ner_distill.directories import Resume
 from ner_distill.nn.balance import AT_FIRST, TaskBalance
+from ner_distill.nn.encoders.base import Encoder
 from ner_distill.nn.heads import PuHead
 from ner_distill.options import Files
 from ner_distill.options.training import TeacherOptions
@@ -23,9 +24,9 @@ from ner_distill.runs.text_profile import write_profile
 from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
 from ner_distill.teacher.regularize import LogSum
 from ner_distill.training.development import DevelopmentSet, development_set, require_development
-from ner_distill.training.fit import TrainingData, TrainingTask
-from ner_distill.training.labelled import TOO_LONG, LabelledData, warn_too_long
-from ner_distill.training.optim import parameter_groups
+from ner_distill.training.fit import OwnBest, TrainingData, TrainingTask
+from ner_distill.training.labelled import TOO_LONG, LabelledData, warn_too_long, words_of_batch
+from ner_distill.training.optim import freeze_lowest, parameter_groups
 from ner_distill.training.pu import pu_rates, share_of_negatives
 from ner_distill.training.raw_data import WithRawText, read_sample
 from ner_distill.training.reading import read_development, read_training, warn_of_shared
@@ -117,6 +118,7 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
     built = new_teacher(config, data.info, words, reporter, labelled=data.sentences)
     if rates is not None and isinstance(built.tagger.head, PuHead):
         built.tagger.head.set_rates(*rates, negatives)
+    freeze_lowest(_encoders(built.model), config.optim.freeze_layers)
     batches = _batches(config, built, data, raw, reporter)
     session.begin(record)
     if session.main:
@@ -140,7 +142,7 @@ def _task(
     config: TeacherConfig, built: Built[Teacher], batches: TrainingData, dev_set: DevelopmentSet | None
 ) -> TrainingTask:
     teacher = built.model
-    encoders = [encoder for encoder in (teacher.tagger.encoder, teacher.evaluator) if encoder is not None]
+    encoders = _encoders(teacher)
     attacked = config.adversarial.kind != "none"  # of I-BERT no embedding can be perturbed
     embeddings = [encoder.embedding_layer() for encoder in encoders if attacked]
     terms, vat = _terms(config, built.info.labels), new_vat(config.adversarial, embeddings)
@@ -154,8 +156,13 @@ def _task(
         dev_set.figures if dev_set else None,
         frozen=[encoder.innermost() for encoder in encoders],
         adversary=new_adversary(config.adversarial, embeddings),
+        own_best=OwnBest("similarity_f1", ("evaluator.", "similarity.")) if teacher.evaluator is not None else None,
         weighting=LogSum(TASKS) if config.head.task_weighting == "log-sum" else balance,
     )
+
+
+def _encoders(teacher: Teacher) -> list[Encoder]:
+    return [encoder for encoder in (teacher.tagger.encoder, teacher.evaluator) if encoder is not None]
 
 
 def _batches(
@@ -165,10 +172,7 @@ def _batches(
     raw: Sequence[tuple[str, ...]],
     reporter: Reporter,
 ) -> LabelledData | WithRawText:
-    budget = config.optim.batch_words
-    if isinstance(config.head, MrcConfig):
-        # reads a sentence once for each question; a step has as many as with other heads
-        budget *= len(built.info.labels)
+    budget = words_of_batch(config, built.info.labels)
     labelled = LabelledData(
         data.sentences,
         built.featurizer,

@@ -12,13 +12,14 @@ from ner_distill.errors import ConfigError, RunError
 from ner_distill.nn.encoders.architectures import ADVICE, guarded
 from ner_distill.nn.encoders.huggingface import (
     build_classifier,
+    is_shared,
     load_backbone,
     load_classifier,
     load_weights_of,
     position_limit,
     save_checkpoint,
 )
-from ner_distill.student.initialise import copy_all, copy_layers, is_shared, with_layers
+from ner_distill.student.initialise import copy_all, copy_layers, with_layers
 
 
 def build_token_classifier(name: str | Path, tags: Sequence[str]) -> PreTrainedModel:
@@ -48,7 +49,7 @@ def from_layers_of(backbone: PreTrainedModel, layers: Sequence[int], tags: Seque
     """
     with guarded("init.layers", backbone.config):
         model = build_classifier(with_layers(backbone, layers), tuple(tags))
-        if is_shared(backbone):
+        if is_shared(backbone):  # then every choice of layers is the first so many
             copy_all(backbone, backbone_of(model))
         else:
             copy_layers(backbone, backbone_of(model), layers)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ner_distill.errors import ConfigError
 from ner_distill.nn.encoders.architectures import PER_LAYER
-from ner_distill.nn.encoders.huggingface import layer_lists, layers_of
+from ner_distill.nn.encoders.huggingface import layers_of, obstacle_to_single
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -23,16 +23,13 @@ def with_layers(backbone: PreTrainedModel, layers: Sequence[int]) -> PretrainedC
 
     Raises ConfigError where they are out of range, or the architecture has no plain list of layers.
     """
-    config, lists = copy.deepcopy(backbone.config), layer_lists(backbone)
-    have, found = int(config.num_hidden_layers), layers_of(backbone)
-    kind = f"init.layers: the layers of {config.model_type}"
-    instead = "begin the student with a checkpoint (`encoder.name`) instead"
-    if isinstance(found[0], nn.ModuleList):
-        raise ConfigError(f"{kind} lie in blocks that shorten the sentence, and cannot be chosen one by one; {instead}")
-    if sum(len(each) == len(found) for each in lists.values()) > 1:
-        raise ConfigError(f"{kind} lie in parts in several lists ({', '.join(lists)}); {instead}")
-    if len(found) != have and len(found) > 1:
-        raise ConfigError(f"{kind} are {have}, made of {len(found)} that repeat; {instead}")
+    config = copy.deepcopy(backbone.config)
+    have = int(config.num_hidden_layers)
+    if obstacle := obstacle_to_single(backbone):
+        raise ConfigError(
+            f"init.layers: the layers of {config.model_type} {obstacle}; begin the student with a checkpoint "
+            "(`encoder.name`) instead"
+        )
     if wrong := [layer for layer in layers if not -have <= layer < have]:
         raise ConfigError(f"init.layers: the teacher has {have} layers; out of range: {', '.join(map(str, wrong))}")
     config.num_hidden_layers = len(layers)
@@ -41,11 +38,6 @@ def with_layers(backbone: PreTrainedModel, layers: Sequence[int]) -> PretrainedC
         if isinstance(values, list | tuple) and len(values) == have:
             setattr(config, key, [values[layer] for layer in layers])
     return config
-
-
-def is_shared(backbone: PreTrainedModel) -> bool:
-    """Is one layer repeated, as in ALBERT? Then every choice of layers is the first so many."""
-    return len(layers_of(backbone)) < int(backbone.config.num_hidden_layers)
 
 
 def copy_layers(source: nn.Module, target: nn.Module, layers: Sequence[int]) -> None:

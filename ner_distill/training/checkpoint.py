@@ -31,6 +31,7 @@ class Progress:
     """Where a training stands.
 
     batch counts the steps done in `epoch`; the sums and counts are those of the epoch so far.
+    own_best_score, own_best_epoch: of the parts that have a best epoch of their own (`OwnBest`); -1: none was scored.
     """
 
     epoch: int = 0
@@ -39,6 +40,8 @@ class Progress:
     best_score: float = float("-inf")
     best_epoch: int = -1
     epochs_without_gain: int = 0
+    own_best_score: float = float("-inf")
+    own_best_epoch: int = -1
     averaged: int = 0
     seconds: float = 0.0
     sums: dict[str, float] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from ner_distill.config import PuConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.features.base import Featurizer
 from ner_distill.data.metrics import Scores, score
-from ner_distill.data.sentence import Sentence, Span, whole_entities
+from ner_distill.data.sentence import Sentence, Span, kept_words
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError
 from ner_distill.nn.tagger import Tagger
@@ -18,6 +18,7 @@ from ner_distill.runs.build import AnyBuilt
 from ner_distill.runtime.inference import predict_spans
 from ner_distill.student.model import Student
 from ner_distill.teacher.model import Teacher
+from ner_distill.training.pairs import DevelopmentPairs, PairScores, development_pairs
 
 
 class DevelopmentSet:
@@ -29,6 +30,7 @@ class DevelopmentSet:
     max_words: sentences of more words, where that is above 0, are not read: all of their entities count as missed, so
         that a score never rises by leaving them out in silence. read: the numbers of the others.
     inside_words: the types of those that begin or end inside a word, one for each: they count as missed.
+    pairs: what the second task of a teacher is scored on, where it has one.
     """
 
     def __init__(
@@ -39,8 +41,9 @@ class DevelopmentSet:
         files: Files = (),
         *,
         max_words: int = 0,
+        pairs: DevelopmentPairs | None = None,
     ) -> None:
-        self.files = files
+        self.files, self.pairs = files, pairs
         self.keep = kept_words(sentences)[1]
         self.gold = self._counting([sentence.exact for sentence in sentences])
         inside = self._counting([sentence.widened for sentence in sentences])
@@ -94,8 +97,13 @@ class DevelopmentSet:
 
     def figures(self, model: Teacher | Student) -> dict[str, float]:
         """The figures of an epoch for the training loop, `score` among them."""
-        micro = self.scores(model.tagger).micro
-        return {"score": micro.f1, "precision": micro.precision, "recall": micro.recall, "f1": micro.f1}
+        micro, alike = self.scores(model.tagger).micro, self.pair_scores(model)
+        own = {"score": micro.f1, "precision": micro.precision, "recall": micro.recall, "f1": micro.f1}
+        return own if alike is None else own | alike.figures()
+
+    def pair_scores(self, model: Teacher | Student) -> PairScores | None:
+        """Of the second task of a teacher; None where there is none, or no pair to score it on."""
+        return self.pairs.scores(model) if self.pairs is not None and isinstance(model, Teacher) else None
 
 
 def development_set(
@@ -111,7 +119,8 @@ def development_set(
     if not files:
         reporter.info(f"no `dev`: {epochs} epochs are trained, and the last weights kept; nothing chooses among them")
         return None
-    dev_set = DevelopmentSet(sentences, built.featurizer, built.info.tagset, files, max_words=max_words)
+    pairs = development_pairs(sentences, built, max_words=max_words)
+    dev_set = DevelopmentSet(sentences, built.featurizer, built.info.tagset, files, max_words=max_words, pairs=pairs)
     dev_set.warn_left_out("`dev`", reporter)
     return dev_set
 
@@ -125,11 +134,3 @@ def require_development(config: TeacherConfig, files: Files) -> None:
         problems.append('loss.prior_from = "dev" counts the types of `dev`: give `dev`, or take "train"')
     if problems and not files:
         raise ConfigError.of(problems)
-
-
-def kept_words(sentences: Sequence[Sentence]) -> tuple[int, list[tuple[bool, ...]] | None]:
-    """How many entities are only partly kept, and for each sentence the words that count; None where all do."""
-    if all(sentence.keep is None or all(sentence.keep) for sentence in sentences):
-        return 0, None
-    whole = [whole_entities(sentence.spans or (), sentence.counted) for sentence in sentences]
-    return sum(cut for _, cut in whole), [keep for keep, _ in whole]

@@ -42,6 +42,7 @@ from ner_distill.training.processes import (
 )
 from ner_distill.training.records import Records, keep_epochs
 
+BEST, OWN_BEST = "best.safetensors", "best-parts.safetensors"
 KEPT = "What was saved before is kept: go on with the same command and `resume`"
 
 
@@ -103,6 +104,21 @@ class Weighting(Protocol):
 
 
 @dataclass(frozen=True)
+class OwnBest:
+    """Parts of a model that are kept from the epoch in which a figure of their own was best, whatever the score.
+
+    figure: its name in what `evaluate` returns. parts: what the names of their weights begin with.
+    """
+
+    figure: str
+    parts: tuple[str, ...]
+
+    def of(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The weights of these parts."""
+        return {name: tensor for name, tensor in weights.items() if name.startswith(self.parts)}
+
+
+@dataclass(frozen=True)
 class TrainingTask:
     """What a loop trains, on what, and how.
 
@@ -110,6 +126,7 @@ class TrainingTask:
     evaluate:  called with a model after each epoch; its "score" decides which weights are the best. None: the last.
     frozen:    parts of the model that nothing changes in the first `freeze_epochs` epochs, weight decay neither.
     weighting: None leaves the objective's weights as they are.
+    own_best:  parts that share nothing with the rest of the model; None where all are kept from one epoch.
     """
 
     model: nn.Module
@@ -120,6 +137,7 @@ class TrainingTask:
     frozen: Sequence[nn.Module] = ()
     adversary: Adversary | None = None
     weighting: Weighting | None = None
+    own_best: OwnBest | None = None
 
 
 class Fit:
@@ -143,7 +161,7 @@ class Fit:
         self.directory, self.checkpoints = directory, directory / "checkpoints"
         self.adversary = task.adversary or PlainPass()
         self.frozen = [parameter for part in task.frozen for parameter in part.parameters() if parameter.requires_grad]
-        self.weighting = task.weighting
+        self.weighting, self.own_best = task.weighting, task.own_best
         self.optimizer = torch.optim.AdamW(task.groups, fused=True)
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
         # weights are averaged where the rate does not fall to 0, or they are nearly the same
@@ -173,7 +191,7 @@ class Fit:
                 self._epoch(loader, signals)
                 self._after_epoch(records)
         self.accelerator.wait_for_everyone()
-        self.model.load_state_dict(load_weights(self.checkpoints / "best.safetensors"))
+        self.model.load_state_dict(self._best_weights())
         self.model.eval()
         self._freeze(False)
         return self.progress
@@ -324,23 +342,46 @@ class Fit:
         with torch.inference_mode():
             candidate.eval()
             scores = self.evaluate(candidate) if self.evaluate is not None else {}
-        # the first process decides for all: where figures differ in a rounding, all must still do the same
-        agreed = self._sums({"score": scores.get("score", 0.0) if self.accelerator.is_main_process else 0.0})
-        scores = scores | agreed if scores else {}
+        scores = self._keep_best(candidate, scores)
         self._tick()
-        score = agreed["score"]
-        progress.epochs_without_gain = 0 if score > progress.best_score else progress.epochs_without_gain + 1
-        # of equals the later: one that finds nothing yet has learned more, and where nothing is scored it is the last
-        if score >= progress.best_score:
-            progress.best_score, progress.best_epoch = score, progress.epoch - 1
-            if self.accelerator.is_main_process:
-                save_weights(self.checkpoints / "best.safetensors", candidate.state_dict())
         records.add(progress, means, scores)
         losses = ", ".join(f"{name} {value:.4f}" for name, value in means.items())
         figures = ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if name != "score")
         said = "; ".join(filter(None, [f"loss {losses}", figures, f"{progress.seconds:.0f} s"]))
         self.reporter.info(f"epoch {progress.epoch}/{settings.epochs}: {said}")
         self._save()
+
+    def _keep_best(self, candidate: nn.Module, scores: dict[str, float]) -> dict[str, float]:
+        """Save what is the best so far; returns the figures as all processes have them."""
+        progress, own = self.progress, self.own_best
+        names = ["score", *([own.figure] if own is not None and own.figure in scores else [])]
+        # the first process decides for all: where figures differ in a rounding, all must still do the same
+        agreed = self._sums(
+            {name: scores.get(name, 0.0) if self.accelerator.is_main_process else 0.0 for name in names}
+        )
+        gained = agreed["score"] > progress.best_score
+        # of equals the later: one that finds nothing yet has learned more, and where nothing is scored it is the last
+        if agreed["score"] >= progress.best_score:
+            progress.best_score, progress.best_epoch = agreed["score"], progress.epoch - 1
+            self._save_best(BEST, candidate.state_dict())
+        if own is not None and own.figure in agreed:
+            gained = gained or agreed[own.figure] > progress.own_best_score
+            if agreed[own.figure] >= progress.own_best_score:
+                progress.own_best_score, progress.own_best_epoch = agreed[own.figure], progress.epoch - 1
+                self._save_best(OWN_BEST, own.of(candidate.state_dict()))
+        progress.epochs_without_gain = 0 if gained else progress.epochs_without_gain + 1
+        return scores | agreed if scores else {}
+
+    def _save_best(self, name: str, weights: dict[str, Tensor]) -> None:
+        if self.accelerator.is_main_process:
+            save_weights(self.checkpoints / name, weights)
+
+    def _best_weights(self) -> dict[str, Tensor]:
+        """The weights of the best epoch, those of some parts from their own best."""
+        weights = load_weights(self.checkpoints / BEST)
+        if self.own_best is not None and self.progress.own_best_epoch >= 0:
+            weights |= self.own_best.of(load_weights(self.checkpoints / OWN_BEST))
+        return weights
 
     def _out_of_patience(self) -> bool:
         return 0 < self.settings.patience <= self.progress.epochs_without_gain

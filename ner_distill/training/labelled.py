@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ner_distill.config import MrcConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.batching import Batch, pad_rows, plan_batches, sample_pairs
 from ner_distill.data.features.base import Featurizer
 from ner_distill.data.features.windows import Window, settled
-from ner_distill.data.sentence import Sentence, without_overlap
+from ner_distill.data.sentence import Sentence, kept_words, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError
-from ner_distill.training.development import kept_words
 
 TOO_LONG = "sentences longer than max_words"
 
@@ -47,9 +47,12 @@ class LabelledData:
         pairs_per_sentence: int = 0,
         pair_target: str = "type",
         max_words: int = 0,
+        learned: bool = True,
     ) -> None:
+        """learned: whether these are learned from; of others the featurizer tells what it tells of any sentence."""
         self.featurizer = featurizer
-        self.features = [featurizer.training_features(sentence.words) for sentence in sentences]
+        features = featurizer.training_features if learned else featurizer.features
+        self.features = [features(sentence.words) for sentence in sentences]
         self.ids = [sentence.id for sentence in sentences]
         self.words = sum(len(sentence.words) for sentence in sentences)
         flat = [without_overlap(sentence.spans or ()) for sentence in sentences]
@@ -152,6 +155,11 @@ def _drop_cut(keep: list[bool], places: npt.NDArray[np.int64], window: Window) -
                 dropped.append((start, end, label))
             keep[own] = [False] * (own.stop - own.start)
     return dropped
+
+
+def words_of_batch(config: TeacherConfig, labels: Sequence[str]) -> int:
+    """The words of a teacher's batch. An mrc head reads a sentence once for each question: as many as with others."""
+    return config.optim.batch_words * (len(labels) if isinstance(config.head, MrcConfig) else 1)
 
 
 def warn_too_long(name: str, number: int, of: int, reporter: Reporter) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from ner_distill.config import OptimConfig
+from ner_distill.errors import ConfigError
 from ner_distill.nn.encoders.base import Encoder
 from ner_distill.nn.heads import Head
 
@@ -39,6 +40,24 @@ def parameter_groups(model: nn.Module, encoders: Sequence[nn.Module], optim: Opt
         decay = optim.weight_decay if parameter.dim() > 1 and not transition and "bias" not in name else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
     return [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()]
+
+
+def freeze_lowest(encoders: Sequence[Encoder], layers: int) -> None:
+    """Make the embeddings and the lowest so many layers of each encoder stay as they are; 0 freezes nothing.
+
+    They get no gradient, no state of an optimizer, and nothing below them is gone back through, unless something asks
+    for the gradient of what the embeddings give, as adversarial training does. Their dropout stays.
+    Raises ConfigError where an encoder has fewer layers, or none that can be frozen one by one.
+    """
+    for encoder in encoders if layers else ():
+        base = encoder.innermost()
+        if reason := base.indivisible():
+            raise ConfigError(f"optim.freeze_layers: {reason}; leave it out, or take another encoder")
+        have = len(base.layer_groups()) - 1
+        if layers > have:
+            raise ConfigError(f"optim.freeze_layers: the encoder has {have} layers, found {layers}; give fewer")
+        for parameter in base.lowest(layers):
+            parameter.requires_grad_(False)
 
 
 def rate_factor(done: float, warmup: float, *, end: float = 1.0, last: float = 0.0) -> float:

@@ -25,6 +25,7 @@ from ner_distill.runs.record import Record, open_directory
 from ner_distill.runtime.inference import best_device, has_bf16
 from ner_distill.training.development import DevelopmentSet
 from ner_distill.training.fit import Fit, TrainingTask
+from ner_distill.training.pairs import PairScores, development_pairs
 from ner_distill.training.processes import make_accelerator
 
 
@@ -40,11 +41,13 @@ class Trained:
     """A finished training of a teacher or a student.
 
     scores: on the development set, None without one. main: whether this process speaks for all.
+    similarity: of a teacher's second task on pairs of the same set, None where there is none.
     """
 
     built: AnyBuilt
     scores: Scores | None
     main: bool = True
+    similarity: PairScores | None = None
 
 
 class Session:
@@ -134,8 +137,9 @@ class Session:
         built = load_run(self.out)
         if not development:
             return Trained(built, None, self.main)
-        dev_set = DevelopmentSet(development, built.featurizer, built.info.tagset, max_words=max_words)
-        return Trained(built, dev_set.scores(built.tagger), self.main)
+        pairs = development_pairs(development, built, max_words=max_words)
+        dev_set = DevelopmentSet(development, built.featurizer, built.info.tagset, max_words=max_words, pairs=pairs)
+        return Trained(built, dev_set.scores(built.tagger), self.main, dev_set.pair_scores(built.model))
 
     def train(
         self,
@@ -153,6 +157,8 @@ class Session:
         """
         done = self.loop(task).run(resume=self.resumes)
         scores = dev_set.scores(built.tagger) if dev_set else None
+        alike = dev_set.pair_scores(built.model) if dev_set else None
+        own_best = {"best_epoch": done.own_best_epoch + 1} if done.own_best_epoch >= 0 else {}
         metrics = {
             "kind": built.info.kind,
             "parameters": sum(parameter.numel() for parameter in built.tagger.parameters()),
@@ -164,6 +170,7 @@ class Session:
             "seconds": round(done.seconds, 1),
             "counts": dict(counts()),
             **({"dev": scores.to_json()} if scores else {}),
+            **({"similarity": alike.to_json() | own_best} if alike else {}),
         }
         self.finish(lambda out: save_run(built, out), metrics)
-        return Trained(built, scores, self.main)
+        return Trained(built, scores, self.main, alike)

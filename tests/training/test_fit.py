@@ -23,7 +23,7 @@ from ner_distill.teacher.model import TeacherObjective, TermWeights
 from ner_distill.teacher.perturbations import OnVectors
 from ner_distill.teacher.regularize import LogSum
 from ner_distill.training.checkpoint import checkpoints
-from ner_distill.training.fit import Fit, TrainingTask
+from ner_distill.training.fit import Fit, OwnBest, TrainingTask
 from ner_distill.training.optim import rate_factor
 from ner_distill.training.processes import make_accelerator
 from ner_distill.training.records import Records
@@ -615,6 +615,79 @@ def test_a_training_stopped_before_or_after_the_thaw_goes_on_bit_for_bit(tmp_pat
     second.run(resume=True)
     assert_same(second.model.state_dict(), whole.model.state_dict())
     assert second.weighting.running == whole.weighting.running
+
+
+# ---- parts that have a best epoch of their own
+
+
+def training_with_parts(directory, scores, seen=None, **settings):
+    """A training whose similarity is kept from the best epoch by `own`. scores: (score, own) of each epoch."""
+    given = iter(scores)
+
+    def evaluate(model):
+        if seen is not None:
+            seen.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+        score, own = next(given)
+        return {"score": score, "own": own}
+
+    fit = new_fit(directory, evaluate=evaluate, **settings)
+    fit.own_best = OwnBest("own", ("similarity.",))
+    return fit
+
+
+@pytest.mark.parametrize("settings", [{}, {"swa": True, "swa_start": 0.3}, {"ema": 0.5}])
+def test_parts_are_kept_from_their_own_best_epoch_and_the_rest_from_the_best_of_all(tmp_path, settings):
+    seen = []
+    scores = [(0.2, 0.9), (0.5, 0.3), (0.7, 0.4), (0.1, 0.8)]
+    fit = training_with_parts(tmp_path, scores, seen, epochs=4, **settings)
+    progress = fit.run()
+    assert (progress.best_epoch, progress.own_best_epoch) == (2, 0)
+    for name, tensor in fit.model.state_dict().items():
+        assert torch.equal(tensor, seen[0 if name.startswith("similarity.") else 2][name]), name
+    assert not torch.equal(seen[0]["similarity.scale"], seen[2]["similarity.scale"])
+
+
+@pytest.mark.parametrize("stopped_at", [3, 7])
+def test_a_stopped_training_keeps_the_best_of_parts_bit_for_bit(tmp_path, stopped_at):
+    """3 steps an epoch; the parts are best in the first, the score in the third."""
+    scores = [(0.2, 0.9), (0.5, 0.3), (0.7, 0.4), (0.1, 0.8)]
+    whole = training_with_parts(tmp_path / "whole", scores, **RESUMABLE)
+    whole.run()
+    first = training_with_parts(tmp_path / "cut", scores, **RESUMABLE)
+    sums = first.objective.sums
+
+    def interrupted(batch):
+        if first.progress.step == stopped_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+            first.objective.sums = sums
+        return sums(batch)
+
+    first.objective.sums = interrupted
+    with pytest.raises(TrainingError, match="`resume`"):
+        first.run()
+    second = training_with_parts(tmp_path / "cut", scores[first.progress.epoch :], **RESUMABLE)
+    second.run(resume=True)
+    assert_same(second.model.state_dict(), whole.model.state_dict())
+    assert second.progress.own_best_epoch == whole.progress.own_best_epoch == 0
+
+
+def test_a_checkpoint_from_before_there_were_parts_goes_on(tmp_path):
+    scores = [(0.2, 0.9), (0.5, 0.3), (0.7, 0.4)]
+    first = training_with_parts(tmp_path, scores[:1], epochs=3)
+    with pytest.raises(StopIteration):
+        first.run()
+    file = checkpoints(tmp_path / "checkpoints")[-1] / "progress.json"
+    progress = json.loads(file.read_text("utf-8"))
+    file.write_text(json.dumps({key: progress[key] for key in progress if not key.startswith("own_best")}), "utf-8")
+    (tmp_path / "checkpoints" / "best-parts.safetensors").unlink()
+    second = training_with_parts(tmp_path, scores[1:], epochs=3)
+    assert second.run(resume=True).own_best_epoch == 2
+
+
+def test_patience_waits_for_parts_that_still_gain(tmp_path):
+    scores = [(0.9, 0.1), (0.5, 0.2), (0.4, 0.3), (0.3, 0.2), (0.2, 0.1), (0.1, 0.1)]
+    fit = training_with_parts(tmp_path, scores, epochs=6, patience=2)
+    assert fit.run().epoch == 5
 
 
 # ---- the rate

@@ -6,13 +6,14 @@ from torch import Tensor, nn
 
 from ner_distill.config import OptimConfig
 from ner_distill.data.tagset import TagSet
+from ner_distill.errors import ConfigError
 from ner_distill.nn.encoders.lattice import KnowledgeEncoder
 from ner_distill.nn.encoders.scratch import ScratchEncoder, WordEmbedding
 from ner_distill.nn.heads import HEADS
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
 from ner_distill.teacher.model import Teacher
-from ner_distill.training.optim import parameter_groups
+from ner_distill.training.optim import freeze_lowest, parameter_groups
 
 TAGSET = TagSet(("LOC",))
 OPTIM = OptimConfig(lr=1e-3, head_lr=5e-3, crf_lr=2e-2, weight_decay=0.01)
@@ -107,3 +108,55 @@ def test_a_frozen_parameter_is_in_no_group():
 def test_the_base_of_an_encoder_is_the_pretrained_one_or_itself():
     encoder = new_encoder()
     assert KnowledgeEncoder(encoder).innermost() is encoder.innermost() is encoder
+
+
+# ---- layers that stay as they are
+
+
+def frozen(teacher: Teacher) -> set[str]:
+    return {name for name, parameter in teacher.named_parameters() if not parameter.requires_grad}
+
+
+def test_freezing_takes_the_embeddings_and_the_lowest_layers_of_every_encoder():
+    encoder, evaluator = new_encoder(), new_encoder()
+    teacher = new_teacher(KnowledgeEncoder(encoder, knowledge=[Known()]), evaluator)
+    freeze_lowest([teacher.tagger.encoder, evaluator], 1)
+    low = ("embedding.words.", "projection.", "transformer.layers.0.")
+    named = {"tagger.encoder.base.": encoder, "evaluator.": evaluator}
+    assert frozen(teacher) == {
+        prefix + name for prefix, one in named.items() for name, _ in one.named_parameters() if name.startswith(low)
+    }
+
+
+def test_no_layers_freeze_nothing():
+    encoder = new_encoder()
+    freeze_lowest([encoder], 0)
+    assert all(parameter.requires_grad for parameter in encoder.parameters())
+
+
+def test_more_layers_than_there_are_cannot_be_frozen():
+    encoder = new_encoder()
+    with pytest.raises(ConfigError, match=r"optim\.freeze_layers: the encoder has 2 layers, found 3"):
+        freeze_lowest([encoder], 3)
+    freeze_lowest([encoder], 2)
+
+
+def test_layers_that_stay_frozen_and_rates_that_fall_with_depth_go_together():
+    encoder = new_encoder()
+    teacher = new_teacher(encoder)
+    freeze_lowest([encoder], 1)
+    groups = parameter_groups(teacher, [encoder], OPTIM.model_copy(update={"layer_decay": 0.5}))
+    names = {id(parameter): name for name, parameter in teacher.named_parameters()}
+    rates = {names[id(parameter)]: group["lr"] for group in groups for parameter in group["params"]}
+    assert set(rates) == set(names.values()) - frozen(teacher)
+    assert {rate for name, rate in rates.items() if "layers.1." in name} == {1e-3}
+
+
+def test_the_gradient_does_not_go_back_through_frozen_layers():
+    encoder = new_encoder()
+    freeze_lowest([encoder], 1)
+    carries = []
+    for layer in encoder.transformer.layers:
+        layer.register_forward_hook(lambda _module, _inputs, output: carries.append(output.requires_grad))
+    encoder({"words": torch.tensor([[2, 3]]), "mask": torch.ones(1, 2, dtype=torch.bool)})
+    assert carries == [False, True]

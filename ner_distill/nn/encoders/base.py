@@ -28,6 +28,14 @@ class Encoder(nn.Module, ABC):
     def layer_groups(self) -> list[list[nn.Parameter]]:
         """Parameters from the lowest layer (embeddings) to the highest; every parameter is in exactly one group."""
 
+    def indivisible(self) -> str:
+        """Why its layers cannot be taken one by one; "" where they can."""
+        return ""
+
+    def lowest(self, layers: int) -> list[nn.Parameter]:
+        """The parameters of its embeddings and of so many layers, lowest first; at most as many as it has."""
+        return [parameter for group in self.layer_groups()[: layers + 1] for parameter in group]
+
     def innermost(self) -> Encoder:
         """The encoder inside all wrappers: this one, unless it wraps another."""
         return self

@@ -232,6 +232,38 @@ def layer_lists(backbone: nn.Module) -> dict[str, nn.ModuleList]:
     return lists
 
 
+def is_shared(backbone: PreTrainedModel) -> bool:
+    """Is one layer repeated, as in ALBERT?"""
+    return len(layers_of(backbone)) == 1 < int(backbone.config.num_hidden_layers)
+
+
+def obstacle_to_single(backbone: PreTrainedModel) -> str:
+    """Why the layers of an encoder cannot be taken one by one, as said of them; "" where they can, or are one."""
+    lists, found = layer_lists(backbone), layers_of(backbone)
+    have = int(backbone.config.num_hidden_layers)
+    if isinstance(found[0], nn.ModuleList):
+        return "lie in blocks that shorten the sentence, and cannot be chosen one by one"
+    if sum(len(each) == len(found) for each in lists.values()) > 1:
+        return f"lie in parts in several lists ({', '.join(lists)})"
+    if len(found) != have and len(found) > 1:
+        return f"are {have}, made of {len(found)} that repeat"
+    return ""
+
+
+def on_top(backbone: PreTrainedModel) -> list[nn.Parameter]:
+    """The parameters that read the last layer (a norm, in some architectures): they stand behind the layers.
+
+    None where embeddings stand there too, such as distances (DeBERTa, MPNet): all layers read those.
+    """
+    layers = layers_of(backbone)
+    inside = set(map(id, layers.parameters()))
+    places = [id(parameter) in inside for parameter in backbone.parameters()]
+    last = len(places) - places[::-1].index(True)
+    behind = list(backbone.parameters())[last:]
+    tables = {id(module.weight) for module in backbone.modules() if isinstance(module, nn.Embedding)}
+    return [] if tables & set(map(id, behind)) else behind
+
+
 def _stripped(backbone: PreTrainedModel) -> PreTrainedModel:
     """Without the pooler, which no tagger uses and which would get no gradient; some call it all the same."""
     if getattr(backbone, "pooler", None) is not None:

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from ner_distill.nn.encoders.architectures import has_segments, states_of
 from ner_distill.nn.encoders.base import Encoder
-from ner_distill.nn.encoders.huggingface import embedding_of, layers_of
+from ner_distill.nn.encoders.huggingface import embedding_of, is_shared, layers_of, obstacle_to_single, on_top
 
 Pooling = Literal["first", "mean"]
 
@@ -80,3 +80,15 @@ class PretrainedEncoder(Encoder):
         if self.mix is not None:
             groups[-1].extend(self.mix.parameters())
         return [bottom, *groups]
+
+    def indivisible(self) -> str:
+        kind = f"the layers of {self.backbone.config.model_type}"
+        if is_shared(self.backbone):
+            return f"{kind} are one, repeated"
+        obstacle = obstacle_to_single(self.backbone)
+        return f"{kind} {obstacle}" if obstacle else ""
+
+    def lowest(self, layers: int) -> list[nn.Parameter]:
+        """As of any encoder; without the mix of layers, and a norm that reads the last one, which stand above all."""
+        above = {*map(id, on_top(self.backbone)), *(() if self.mix is None else map(id, self.mix.parameters()))}
+        return [parameter for parameter in super().lowest(layers) if id(parameter) not in above]

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ner_distill.config import Config, StudentConfig, TeacherConfig, load_config
+from ner_distill.config.presets import preset_named
 from ner_distill.errors import ConfigError, NerDistillError
 from ner_distill.options.training import CompareOptions, VerdictOptions
 from ner_distill.pipelines.comparison.figures import FILE
-
-PRESET = "preset:"
 
 
 class _ConfigSource(NamedTuple):
@@ -25,7 +24,7 @@ class _ConfigSource(NamedTuple):
 
 
 def read_configurations(options: CompareOptions) -> dict[str, TeacherConfig] | dict[str, StudentConfig]:
-    """Returns name → configuration, in order: a configuration has the name of its file, or of its variant.
+    """Returns name → configuration, in order: a configuration has the name of its file or preset, or of its variant.
 
     A variant is `NAME:key=value,key=value`: the first file, or without files the defaults, with these keys changed.
     Raises ConfigError with the problems of all of them.
@@ -54,9 +53,8 @@ def read_students(options: VerdictOptions) -> dict[str, StudentConfig]:
 
 def _source(spec: str) -> _ConfigSource:
     """A file, or `preset:NAME`."""
-    if spec == PRESET + "default":
-        return _ConfigSource("default", spec, None)
-    return _ConfigSource(spec.removeprefix(PRESET) if spec.startswith(PRESET) else Path(spec).stem, spec, Path(spec))
+    file = Path(spec)
+    return _ConfigSource(preset_named(file) or file.stem, spec, file)
 
 
 def _read(

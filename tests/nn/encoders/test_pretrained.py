@@ -160,6 +160,45 @@ def test_perturbing_the_embedding_changes_the_vectors(backbone: PreTrainedModel,
     assert not torch.allclose(plain, perturbed, atol=1e-3)
 
 
+def test_lowest_are_the_embeddings_and_so_many_layers_and_no_mix_of_layers(backbone: PreTrainedModel) -> None:
+    encoder = PretrainedEncoder(backbone, layer_mix=True)
+    names = {parameter: name for name, parameter in encoder.named_parameters()}
+    for number in (1, 3):
+        parts = ("embeddings.", *(f"encoder.layer.{layer}." for layer in range(number)))
+        wanted = {name for name in names.values() if name.startswith(tuple(f"backbone.{part}" for part in parts))}
+        assert {names[parameter] for parameter in encoder.lowest(number)} == wanted
+
+
+@pytest.mark.parametrize(
+    ("config", "left"),
+    [
+        (transformers.ModernBertConfig(vocab_size=50, pad_token_id=0, **SHAPE), {"final_norm.weight"}),
+        (
+            transformers.RobertaPreLayerNormConfig(vocab_size=50, max_position_embeddings=20, pad_token_id=1, **SHAPE),
+            {"LayerNorm.weight", "LayerNorm.bias"},
+        ),
+    ],
+    ids=lambda value: value.model_type if isinstance(value, transformers.PretrainedConfig) else "",
+)
+def test_a_norm_of_the_last_layer_is_in_no_lower_part(config: transformers.PretrainedConfig, left: set[str]) -> None:
+    encoder = PretrainedEncoder(_hf.build_backbone(config))
+    low = set(encoder.lowest(3))
+    assert {name for name, parameter in encoder.backbone.named_parameters() if parameter not in low} == left
+
+
+def test_distances_that_all_layers_read_are_among_the_lowest_parameters() -> None:
+    encoder = PretrainedEncoder(_hf.build_backbone(DEBERTA))
+    low = set(encoder.lowest(1))
+    assert encoder.backbone.encoder.rel_embeddings.weight in low
+
+
+def test_layers_that_are_one_cannot_be_taken_one_by_one() -> None:
+    albert = transformers.AlbertConfig(vocab_size=50, max_position_embeddings=20, embedding_size=8, **SHAPE)
+    assert PretrainedEncoder(_hf.build_backbone(albert)).indivisible() == "the layers of albert are one, repeated"
+    bert = PretrainedEncoder(_hf.build_backbone(FAMILIES["bert"]))
+    assert bert.indivisible() == ""
+
+
 FAMILIES = {
     "bert": transformers.BertConfig(vocab_size=50, max_position_embeddings=20, **SHAPE),
     "roberta": transformers.RobertaConfig(vocab_size=50, max_position_embeddings=20, pad_token_id=1, **SHAPE),

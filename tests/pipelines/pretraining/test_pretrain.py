@@ -519,6 +519,18 @@ def test_a_size_that_disagrees_is_refused_with_both(english: Path) -> None:
         load_config(StudentConfig, None, [f"encoder.name={english}", "encoder.hidden=96"])
 
 
+def test_frozen_layers_of_a_start_stay_bit_for_bit(english: Path, tmp_path: Path) -> None:
+    run = teach(tmp_path, f"encoder.name={english}", "optim.freeze_layers=1")
+    given, after = tensors(english), load_file(run / "model.safetensors")
+    assert all(torch.equal(after[f"tagger.encoder.{name}"], tensor) for name, tensor in given.items())
+
+
+def test_frozen_embeddings_leave_no_room_for_what_is_known_of_words(english: Path) -> None:
+    keys = (f"encoder.name={english}", "optim.freeze_layers=1", "features.train_lists=all")
+    with pytest.raises(ConfigError, match="what lattice and features add to them would stay random"):
+        load_config(TeacherConfig, None, keys)
+
+
 def test_a_start_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"{tmp_path / 'no'}: no {START_FILE} there"):
         load_config(TeacherConfig, None, [f"encoder.start={tmp_path / 'no'}"])
