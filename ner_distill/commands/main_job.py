@@ -95,14 +95,24 @@ def evaluate(options: EvaluateOptions) -> None:
     """Score a model on labelled sentences.
 
     An entity counts as right where its first word, its last word and its type are right. Shown are precision,
-    recall and F1, in all and by type, the F1 of boundaries alone, and which types are taken for which.
+    recall and F1, in all and by type, the F1 of boundaries alone, and which types are taken for which; and how far
+    scores are from the share of entities that are right (expected calibration error).
+
+    With --precision PER=0.95 the lowest score is chosen from which on the precision of a type is surely that (lower
+    end of a 95 % interval), and kept in the run: predict --min-score stored then finds only such entities. Choose on
+    labelled sentences that were not trained on; choosing again replaces the threshold of that type.
 
     Example: ner-distill evaluate --model runs/student --data test.conll --json scores.json
     """
-    from ner_distill.pipelines.evaluate import evaluate as run
+    from ner_distill.pipelines.evaluate import evaluation as run
+    from ner_distill.views.scores import reliability_line, thresholds_table
 
-    scores = run(options)
-    print_scores(scores, f"{options.model} on {', '.join(map(str, options.data))}")
+    done = run(options)
+    print_scores(done.scores, f"{options.model} on {', '.join(map(str, options.data))}")
+    console = console_for_results()
+    console.print(reliability_line(done))
+    if done.thresholds:
+        console.print(thresholds_table(done.thresholds))
 
 
 @command(commands, "predict", short_help="find entities in text")
@@ -111,7 +121,7 @@ def predict(options: PredictOptions) -> None:
 
     jsonl gives one object per sentence with the entities' character offsets in the original text; conll a word
     and its tag a line; inline the text itself with the entities in brackets. Every line of a text has its answer, a
-    blank one too.
+    blank one too. A score is the probability that the entity is right, where the training had development data.
 
     Example: echo "Ana López vive en Madrid." | ner-distill predict --model runs/student
     """

@@ -66,9 +66,11 @@ def by_type(setting: str, given: GivenByType, default: N) -> ByType[N]:
             continue
         if equals and not label:
             problems.append(f"`{setting}` {text}: expected a type before =")
-        elif numbers.setdefault(label, value) != value:
+        elif numbers.get(label, value) != value and label in numbers:
             whose = label or "all types"
             problems.append(f"`{setting}` {text}: {numbers[label]} was given for {whose} before; give one of them")
+        else:
+            numbers[label] = value
     if problems:
         raise ConfigError.of(problems)
     general = numbers.pop("", default)

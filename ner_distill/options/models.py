@@ -62,7 +62,18 @@ class ModelOptions(Options):
     model: Path = required("Run of a teacher or a student.", "RUN")
 
 
-class EvaluateOptions(ModelOptions, FileOptions):
+class MinScore(Options):
+    """Which entities pass."""
+
+    min_score: GivenByType = option(
+        (),
+        "Leave out entities of a lower score; `stored`: than the thresholds that `evaluate` chose for `precision` and "
+        "the run keeps. Repeatable, for single types.",
+        "[TYPE=]P",
+    )
+
+
+class EvaluateOptions(ModelOptions, FileOptions, MinScore):
     """Options of `evaluate`."""
 
     max_words: int = option(
@@ -71,9 +82,15 @@ class EvaluateOptions(ModelOptions, FileOptions):
 
     data: Files = required("Labelled sentences. Repeatable: counted together.", "FILE")
     json: Path | None = option(None, "Write the figures to this file as well.", "FILE")
+    precision: GivenByType = option(
+        (),
+        "Choose on these data the lowest score from which on so many of a type's entities are right, and keep it in "
+        "the run for `min_score` stored. Repeatable, for single types.",
+        "[TYPE=]P",
+    )
 
 
-class PredictOptions(ModelOptions, UnitOptions, WordColumn, LongestOptions):
+class PredictOptions(ModelOptions, UnitOptions, WordColumn, LongestOptions, MinScore):
     """Options of `predict`."""
 
     text: Files = option(("-",), "Text, a sentence a line; - is standard input (default). Repeatable.", "FILE")

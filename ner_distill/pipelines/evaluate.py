@@ -2,36 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ner_distill.console import Reporter
+from ner_distill.data.calibration import Reliability, reliability
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.formats.units import Cutting
 from ner_distill.data.metrics import Scores
 from ner_distill.data.sentence import Sentence
+from ner_distill.data.thresholds import Threshold
 from ner_distill.errors import ConfigError
 from ner_distill.files import write_json
 from ner_distill.options import ReadOptions
 from ner_distill.options.models import EvaluateOptions
+from ner_distill.pipelines.floors import read_floors
+from ner_distill.pipelines.thresholds import choose_thresholds, keep_thresholds, wanted_precision
 from ner_distill.runs.build import AnyBuilt, load_run
+from ner_distill.runs.calibration import read_calibration
 from ner_distill.runs.raw_text import cutting_for
 from ner_distill.runtime.inference import best_device
 from ner_distill.training.development import DevelopmentSet
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """scores: exact-span scores. reliability: of the scores of entities. uncalibrated: the same of those that the head
+    gives, where the run calibrates them. thresholds: that were chosen, by type.
+    """
+
+    scores: Scores
+    reliability: Reliability
+    uncalibrated: Reliability | None = None
+    thresholds: Mapping[str, Threshold] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `evaluate --json` writes."""
+        before = {} if self.uncalibrated is None else {"ece_before": self.uncalibrated.error}
+        chosen = {label: one.to_json() for label, one in self.thresholds.items()}
+        return {
+            **self.scores.to_json(),
+            "reliability": {**self.reliability.to_json(), **before},
+            **({"thresholds": chosen} if chosen else {}),
+        }
+
+
 def evaluate(options: EvaluateOptions, reporter: Reporter | None = None) -> Scores:
-    """Score the model of a run; with `json` also write the figures. Raises NerDistillError for wrong input."""
+    """As `evaluation`, the scores alone."""
+    return evaluation(options, reporter).scores
+
+
+def evaluation(options: EvaluateOptions, reporter: Reporter | None = None) -> Evaluation:
+    """Score the model of a run; with `json` also write the figures, with `precision` choose thresholds and keep them.
+
+    Raises NerDistillError for wrong input.
+    """
     reporter, json = reporter or Reporter(), options.json
-    if json is not None and not json.absolute().parent.is_dir():
-        raise ConfigError(f"`json` {json}: no such directory as {json.absolute().parent}; make it first")
-    if json is not None and json.is_dir():
-        raise ConfigError(f"`json` {json}: is a directory; expected the name of a file to write")
+    _require_writable(json)
     built = load_run(options.model)
+    calibration = read_calibration(options.model, built.info.labels)
+    wanted = wanted_precision(options, built.info.labels)
+    floors = read_floors(options.model, options.min_score, built.info.labels, reporter)
     built.model.to(best_device())
     cutting_for(options.model, built.info, options.unit, reporter)  # says where another unit is asked for
     corpus = read_gold(options.data, options.reading(), reporter, known=built.info.cutting)
     gold = DevelopmentSet(corpus, built.featurizer, built.info.tagset, max_words=options.max_words)
+    _warn(gold, built, options, reporter)
+    raw = gold.find(built.tagger, scores=True)
+    found = [calibration.applied(own) for own in raw]
+    judged = gold.judged(found)
+    done = Evaluation(
+        gold.scores_of([floors.passing(own) for own in found]),
+        reliability(judged),
+        None if calibration.scores is None else reliability(gold.judged(raw)),
+        choose_thresholds(judged, wanted, gold),
+    )
+    if done.thresholds:
+        keep_thresholds(options.model, done.thresholds, options.data, reporter)
+    if json is not None:
+        write_json(json, done.to_json())
+    return done
+
+
+def _require_writable(json: Path | None) -> None:
+    if json is not None and not json.absolute().parent.is_dir():
+        raise ConfigError(f"`json` {json}: no such directory as {json.absolute().parent}; make it first")
+    if json is not None and json.is_dir():
+        raise ConfigError(f"`json` {json}: is a directory; expected the name of a file to write")
+
+
+def _warn(gold: DevelopmentSet, built: AnyBuilt, options: EvaluateOptions, reporter: Reporter) -> None:
     gold.warn_left_out("`data`", reporter)
     if not gold.support:
         reporter.warn(
@@ -41,10 +103,6 @@ def evaluate(options: EvaluateOptions, reporter: Reporter | None = None) -> Scor
     unseen = sorted({span.label for spans in gold.gold for span in spans}.difference(built.info.labels))
     if unseen:
         reporter.warn(f"the model does not know {', '.join(unseen)}: each of these entities counts as missed")
-    scores = gold.scores(built.tagger)
-    if json is not None:
-        write_json(json, scores.to_json())
-    return scores
 
 
 def read_gold(

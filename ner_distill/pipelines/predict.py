@@ -17,7 +17,9 @@ from ner_distill.data.sentence import ScoredSpan, Sentence
 from ner_distill.errors import ConfigError
 from ner_distill.nn.tagger import Tagger
 from ner_distill.options.models import PredictOptions
+from ner_distill.pipelines.floors import read_floors
 from ner_distill.runs.build import AnyBuilt, load_run
+from ner_distill.runs.calibration import read_calibration
 from ner_distill.runs.knowledge import NO_WORDS
 from ner_distill.runs.raw_text import cutting_for, said_where_cut
 from ner_distill.runtime.inference import best_device, predict_sentences
@@ -38,13 +40,15 @@ def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterat
     """The sentences of the text with their entities, in order and as they come: one for every line and record of it.
 
     One without a word, or of over `max_words` words, has no entities. Memory is constant. Standard input is answered
-    as it comes: what is there is answered before more is waited for.
+    as it comes: what is there is answered before more is waited for. Scores are calibrated where the run is.
     Raises NerDistillError for wrong input.
     """
     reporter, built = reporter or Reporter(), load_run(options.model)
     matcher = built.knowledge.matcher if options.lattice and built.knowledge is not None else None
     if options.lattice and matcher is None:
         raise ConfigError(f"{options.model}: {NO_WORDS}")
+    calibration = read_calibration(options.model, built.info.labels)
+    floors = read_floors(options.model, options.min_score, built.info.labels, reporter)
     tagger = built.tagger.to(best_device())
     cutting = cutting_for(options.model, built.info, options.unit, reporter)
     sentences = read_raw(
@@ -61,6 +65,7 @@ def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterat
     for group in groups:
         for sentence, spans in _answered(built, tagger, group, too_long):
             answered += 1
+            spans = floors.passing(calibration.applied(spans))
             yield Prediction(sentence, spans, None if matcher is None else matcher.matches(sentence.words))
     if not answered:
         reporter.warn(f"`text` {', '.join(map(str, options.text))}: no line in it")

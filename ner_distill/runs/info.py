@@ -5,6 +5,7 @@ labels.json        what the run is: teacher or student, labels in order, unit, f
 inputs.json        the files it was trained on, with sizes and hashes
 environment.json   versions, threads and processor that it was begun on
 model.safetensors  weights; tokenizer or vocabulary files beside it (a pretrained teacher's under encoder/)
+calibration.json   maps that make its scores probabilities;  thresholds.json  least scores that `evaluate` chose
 metrics.json       final figures;  metrics.jsonl, tensorboard/  the figures of every epoch
 checkpoints/       what resuming goes on from;  log.txt  what was said
 text_profile.json  of a teacher: what its training text looks like, see `text_profile.py`

@@ -169,6 +169,34 @@ def _groups(sentences: Iterable[Sentence], size: int) -> Iterator[list[Sentence]
         yield group
 
 
+def tag_log_probs(tagger: Tagger, featurizer: Featurizer[F], features: Sequence[F]) -> Iterator[tuple[int, Tensor]]:
+    """For each sentence its index and (words, tags) log probabilities in float32 on the CPU, in no order of theirs.
+
+    Of a sentence that is read in windows each window gives the words that are taken from it: they come as one. The
+    tagger should be in eval mode.
+    """
+    device = next(tagger.parameters()).device
+    windows = [featurizer.windows(item) for item in features]
+    rows = [(index, window) for index, own in enumerate(windows) for window in own]
+    cut = [
+        features[index] if len(windows[index]) == 1 else featurizer.cut(features[index], window.start, window.end)
+        for index, window in rows
+    ]
+    parts: list[dict[int, Tensor]] = [{} for _ in features]
+    for numbers in plan_batches([featurizer.size(item) for item in cut], budget=budget_of(device), seed=None):
+        collated = featurizer.collate([cut[number] for number in numbers])
+        with torch.inference_mode(), fast_linear(device):
+            vectors, mask = tagger.vectors({key: value.to(device) for key, value in collated.items()}), collated["mask"]
+            logs = tagger.head.log_probs(vectors, mask.to(device)).float().cpu()
+        for number, log_probs in zip(numbers, logs, strict=True):
+            index, window = rows[number]
+            taken = log_probs[window.take_start - window.start : window.take_end - window.start]
+            parts[index][window.take_start] = taken.clone()
+            if len(parts[index]) == len(windows[index]):
+                yield index, torch.cat([parts[index][start] for start in sorted(parts[index])])
+                parts[index] = {}
+
+
 def predict_spans(
     tagger: Tagger, featurizer: Featurizer[F], tagset: TagSet, features: Sequence[F], ids: Sequence[str] = ()
 ) -> list[tuple[Span, ...]]:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from ner_distill.config import PuConfig, TeacherConfig
 from ner_distill.console import Reporter
+from ner_distill.data.calibration import JudgedEntity
 from ner_distill.data.features.base import Featurizer
 from ner_distill.data.metrics import Scores, score
-from ner_distill.data.sentence import Sentence, Span, kept_words
+from ner_distill.data.sentence import ScoredSpan, Sentence, Span, disjoint, kept_words
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError
 from ner_distill.nn.tagger import Tagger
 from ner_distill.options import Files
 from ner_distill.runs.build import AnyBuilt
-from ner_distill.runtime.inference import predict_spans
+from ner_distill.runtime.inference import find_entities
 from ner_distill.student.model import Student
 from ner_distill.teacher.model import Teacher
 from ner_distill.training.pairs import DevelopmentPairs, PairScores, development_pairs
@@ -43,7 +47,7 @@ class DevelopmentSet:
         max_words: int = 0,
         pairs: DevelopmentPairs | None = None,
     ) -> None:
-        self.files, self.pairs = files, pairs
+        self.files, self.sentences, self.pairs = files, sentences, pairs
         self.keep = kept_words(sentences)[1]
         self.gold = self._counting([sentence.exact for sentence in sentences])
         inside = self._counting([sentence.widened for sentence in sentences])
@@ -61,11 +65,41 @@ class DevelopmentSet:
 
     def scores(self, tagger: Tagger) -> Scores:
         """Exact-span scores over the labels of the tag set and those of the data."""
-        found: list[Sequence[Span]] = [()] * len(self.gold)
-        predicted = predict_spans(tagger, self.featurizer, self.tagset, self.features, self.ids)
-        for index, spans in zip(self.read, predicted, strict=True):
-            found[index] = spans
-        return score(self.gold, self._counting(found), self.tagset.labels, inside_words=self.inside_words)
+        return self.scores_of(self.find(tagger, scores=False))
+
+    def find(self, tagger: Tagger, *, scores: bool) -> list[Sequence[ScoredSpan]]:
+        """The entities of each sentence, none of one that is not read; see `find_entities`."""
+        found: list[Sequence[ScoredSpan]] = [()] * len(self.gold)
+        own = find_entities(tagger, self.featurizer, self.tagset, self.features, scores=scores, ids=self.ids)
+        for index, entities in zip(self.read, own, strict=True):
+            found[index] = entities
+        return found
+
+    def scores_of(self, found: Sequence[Sequence[ScoredSpan]]) -> Scores:
+        """As `scores`, of the entities that were found in each sentence."""
+        spans = self._counting([[span for span, _ in own] for own in found])
+        return score(self.gold, spans, self.tagset.labels, inside_words=self.inside_words)
+
+    def judged(self, found: Sequence[Sequence[ScoredSpan]]) -> list[JudgedEntity]:
+        """The found entities that count, with whether they are right."""
+        counting = self._counting([[span for span, _ in own] for own in found])
+        return [
+            JudgedEntity(index, span.label, score, span in self.gold[index])
+            for index, (own, spans) in enumerate(zip(found, map(set, counting), strict=True))
+            for span, score in own
+            if span in spans
+        ]
+
+    def tags_of(self, index: int) -> npt.NDArray[np.int64]:
+        """(words,) the gold tags of a sentence, −1 of words that do not count or whose tag no tag set can say."""
+        sentence = self.sentences[index]
+        known = [span for span in sentence.exact if span.label in self.tagset.labels]
+        said = disjoint(sorted(known, key=lambda span: (span.start - span.end, span)))
+        tags = np.array(self.tagset.encode(said, len(sentence.words)), np.int64)
+        tags[~np.array(sentence.counted, bool)] = -1
+        for span in {*sentence.exact, *sentence.widened}.difference(said):
+            tags[span.start : span.end] = -1
+        return tags
 
     def _counting(self, spans: Sequence[Sequence[Span]]) -> list[Sequence[Span]]:
         if self.keep is None:

@@ -19,10 +19,12 @@ from ner_distill.errors import ConfigError
 from ner_distill.files import remove_temporary_files, write_json
 from ner_distill.options import Output
 from ner_distill.runs.build import AnyBuilt, load_run, save_run
+from ner_distill.runs.calibration import write_calibration
 from ner_distill.runs.environment import environment, warn_of_another, write_environment
 from ner_distill.runs.info import read_info
 from ner_distill.runs.record import Record, open_directory
 from ner_distill.runtime.inference import best_device, has_bf16
+from ner_distill.training.calibrating import Calibrated, calibrate
 from ner_distill.training.development import DevelopmentSet
 from ner_distill.training.fit import Fit, TrainingTask
 from ner_distill.training.pairs import PairScores, development_pairs
@@ -156,7 +158,9 @@ class Session:
             with neither the last one is kept.
         """
         done = self.loop(task).run(resume=self.resumes)
-        scores = dev_set.scores(built.tagger) if dev_set else None
+        found = dev_set.find(built.tagger, scores=True) if dev_set else []
+        scores = dev_set.scores_of(found) if dev_set else None
+        calibrated = calibrate(built.tagger, dev_set, found, self.reporter) if dev_set else None
         alike = dev_set.pair_scores(built.model) if dev_set else None
         own_best = {"best_epoch": done.own_best_epoch + 1} if done.own_best_epoch >= 0 else {}
         metrics = {
@@ -171,6 +175,13 @@ class Session:
             "counts": dict(counts()),
             **({"dev": scores.to_json()} if scores else {}),
             **({"similarity": alike.to_json() | own_best} if alike else {}),
+            **({"calibration": calibrated.figures} if calibrated else {}),
         }
-        self.finish(lambda out: save_run(built, out), metrics)
+        self.finish(lambda out: _save(built, calibrated, out), metrics)
         return Trained(built, scores, self.main, alike)
+
+
+def _save(built: AnyBuilt, calibrated: Calibrated | None, out: Path) -> None:
+    save_run(built, out)
+    if calibrated is not None:
+        write_calibration(out, calibrated.fitted, calibrated.files)

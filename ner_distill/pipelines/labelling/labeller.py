@@ -187,7 +187,7 @@ class Labeller:
             if max(self.min_votes.values) > 1:
                 heard.votes.append(self._entities(model, encoded, mask))
         if asked.similarity is not None:
-            heard.vectors.append(model.compared(inputs) if encoded is None else model.pair_vectors(inputs, encoded))
+            heard.vectors.append(model.pair_vectors(inputs, encoded))
 
     def _similarity(
         self, vectors: Sequence[torch.Tensor], pairs: Sequence[npt.NDArray[np.int64]]

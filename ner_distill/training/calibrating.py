@@ -1,0 +1,92 @@
+"""What a trained model's scores are worth, found out on its development set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from ner_distill.console import Reporter
+from ner_distill.data.calibration import (
+    BINS,
+    FOLDS,
+    LEAST,
+    cross_fitted,
+    fit,
+    fit_temperature,
+    reliability,
+    tag_loss,
+)
+from ner_distill.data.sentence import ScoredSpan
+from ner_distill.nn.tagger import Tagger
+from ner_distill.runs.calibration import RunCalibration
+from ner_distill.runs.record import fingerprints
+from ner_distill.runtime.inference import tag_log_probs
+from ner_distill.training.development import DevelopmentSet
+
+MOST_WORDS = 200_000
+"""Words that the temperature of tags is fitted on: more do not change one number."""
+
+
+class Calibrated(NamedTuple):
+    """What was fitted, its figures for `metrics.json`, and the files of the development set, see `fingerprints`."""
+
+    fitted: RunCalibration
+    figures: dict[str, Any]
+    files: Sequence[Mapping[str, Any]]
+
+
+def calibrate(
+    tagger: Tagger, dev_set: DevelopmentSet, found: Sequence[Sequence[ScoredSpan]], reporter: Reporter
+) -> Calibrated:
+    """Fit the maps of scores on what a model finds in its development set, and a temperature of its tags there.
+
+    found: as `DevelopmentSet.find` gives it, with scores. The figures: `ece_before` of the scores as they are, and
+    `ece` of each entity's score by maps fitted on the other folds, not on it. The development set may have chosen the
+    checkpoint as well, which `metrics.json` says under `checkpoint_chosen_on`.
+    """
+    entities = dev_set.judged(found)
+    figures: dict[str, Any] = {"fitted_on": [str(path) for path in dev_set.files], "entities": len(entities)}
+    before, scores = reliability(entities).error, fit(entities)
+    figures |= {"bins": BINS, "ece_before": before}
+    if scores is None:
+        reporter.info(
+            f"scores are not calibrated: {len(entities):,} entities found in `dev`; {LEAST} are needed, and scores "
+            "that tell right from wrong"
+        )
+    else:
+        after = reliability(cross_fitted(entities)).error
+        figures |= {"ece": after, "folds": FOLDS, "types_of_their_own": sorted(scores.of_types)}
+        reporter.info(
+            f"scores calibrated on {len(entities):,} entities found in `dev`: expected calibration error {before:.3f}, "
+            f"now {after:.3f} (by maps fitted on other folds of it)"
+        )
+    temperature, of_tags = _temperature(tagger, dev_set)
+    return Calibrated(RunCalibration(scores, temperature), {**figures, "tags": of_tags}, fingerprints(dev_set.files))
+
+
+def _temperature(tagger: Tagger, dev_set: DevelopmentSet) -> tuple[float | None, dict[str, Any]]:
+    """The temperature of tag probabilities, None for fewer than `LEAST` words, and its figures."""
+    logs, gold = [], []
+    words = 0
+    for index, log_probs in tag_log_probs(tagger, dev_set.featurizer, dev_set.features):
+        tags = torch.from_numpy(dev_set.tags_of(dev_set.read[index]))
+        counted = tags >= 0
+        counted[counted.clone()] = log_probs[counted, tags[counted]] > -torch.inf
+        logs.append(log_probs[counted].numpy().astype(np.float64))
+        gold.append(tags[counted].numpy())
+        words += len(gold[-1])
+        if words >= MOST_WORDS:
+            break
+    if words < LEAST:
+        return None, {"words": words}
+    table, right = np.concatenate(logs), np.concatenate(gold)
+    temperature = fit_temperature(table, right)
+    return temperature, {
+        "words": words,
+        "temperature": temperature,
+        "nll_before": tag_loss(table, right),
+        "nll": tag_loss(table, right, temperature),
+    }
