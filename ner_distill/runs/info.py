@@ -33,7 +33,7 @@ from ner_distill.files import atomic_write_text, read_json, write_json
 FORMAT = 1
 VOTING = "voting"
 BESIDE_THE_MODEL = ("inputs.json", "environment.json", "metrics.json", "metrics.jsonl", "tensorboard", "checkpoints",
-                    "log.txt", VOTING)  # fmt: skip
+                    "log.txt", "text_profile.json", VOTING)  # fmt: skip
 """What a run directory holds that a model does not need to answer."""
 Kind = Literal["teacher", "student"]
 BEFORE: Mapping[str, Mapping[str, Any]] = {

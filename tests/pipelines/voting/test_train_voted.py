@@ -33,7 +33,8 @@ from ner_distill.runtime.inference import find_entities
 from tests import corpora
 from tests.commands import ok, run, settings
 
-SHORT = (*corpora.SMALL, "encoder.min_count=1", "optim.epochs=10", "similarity.weight=0")
+SHORT = (*corpora.SMALL, "encoder.min_count=1", "optim.epochs=10", "similarity.weight=0", "adversarial.kind=none",
+         "optim.ema=0")  # fmt: skip
 SWAPPED = Sentence("swapped", ("It", "rains", "in", "Madrid", "today", "."), (Span(3, 4, "PER"),))
 SENTENCES = [*corpora.sentences(60, seed=1), SWAPPED]
 
