@@ -79,11 +79,13 @@ def _sentences(verdict: Verdict) -> Iterator[str]:
 def _sentence(student: str, gains: Sequence[Gain], verdict: Verdict) -> str:
     """`default, soft and gold: +2.3 ± 0.4 over gold alone, +0.1 ± 0.6 over the teacher (within noise), …`."""
     names = {TEACHER: "the teacher", f"{student}-gold": "gold alone", f"{student}-hard": "hard labels"}
-    parts = []
+    parts, seeds = [], len(verdict.comparison.seeds)
     for gain in gains:
         noise = " (within noise)" if gain.within_noise else ""
-        parts.append(f"{points(gain.spread, sign='+', digits=1)} over {names[gain.over]}{noise}")
-    alone = "; one seed does not tell a difference from noise" if len(verdict.comparison.seeds) == 1 else ""
+        parts.append(f"{points(gain.spread, of=seeds, sign='+', digits=1)} over {names[gain.over]}{noise}")
+    alone = (
+        "; one seed does not tell a difference from noise" if any(gain.within_noise is None for gain in gains) else ""
+    )
     where = "test" if verdict.tested else "dev"
     return f"What distillation gave {student} ({WAYS[gains[0].way]}, {where} F1): {', '.join(parts)}{alone}."
 

@@ -323,6 +323,13 @@ def test_one_seed_does_not_tell_a_difference_from_noise() -> None:
     assert "one seed does not tell a difference from noise" in shown(found, 400)
 
 
+def test_a_gain_of_fewer_seeds_than_all_says_of_how_many() -> None:
+    found = judged(THREE | {"small-soft": [0.68], "small-soft-gold": [0.70]})
+    text = shown(found, 400)
+    assert "+10.0 (1) over gold alone, " in text
+    assert "one seed does not tell a difference from noise" in text
+
+
 def test_the_sentence_says_what_distillation_gave_and_what_is_noise() -> None:
     text = shown(judged(THREE), 400)
     assert "What distillation gave small (soft and gold, test F1): +10.0 ± 0.0 over gold alone" in text
