@@ -22,6 +22,7 @@ from transformers import pipeline
 from benchmarks import common
 from ner_distill.console import Reporter
 from ner_distill.options.models import LabelUnlabeledOptions
+from ner_distill.pipelines.labelling import asked
 from ner_distill.pipelines.labelling import label_unlabeled as labelling
 from ner_distill.runs.build import load_teacher
 
@@ -31,7 +32,7 @@ def ours(run: Path, text: Path, options: dict[str, Any], clock: str) -> Callable
 
     def measured() -> float:
         built = load_teacher(run)
-        with tempfile.TemporaryDirectory() as place, patch.object(labelling, "load_teacher", lambda _: built):
+        with tempfile.TemporaryDirectory() as place, patch.object(asked, "load_teacher", lambda _: built):
             own = LabelUnlabeledOptions(teacher=[run], text=[text], out=Path(place) / "store", **options)
             label = partial(labelling.label_unlabeled, own, Reporter(quiet=True))
             return common.seconds(label, clock)

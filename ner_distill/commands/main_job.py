@@ -54,6 +54,10 @@ def label_unlabeled(options: LabelUnlabeledOptions) -> None:
     read as a stream: its size does not matter. After a kill, the same command with --resume goes on where
     it stopped; no sentence is lost or labelled twice.
 
+    Several teachers answer with one voice: --teacher RUN=WEIGHT weighs them, --teacher-weights auto finds weights. With
+    --evaluator the similarities come from other runs than the tags. With --out-of-fold the fold teachers of a run
+    (train-teacher --folds) answer on the sentences that it was trained on.
+
     Example: ner-distill label-unlabeled --teacher runs/teacher --text raw.txt --out runs/soft
     """
     from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled as run

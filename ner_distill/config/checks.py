@@ -177,6 +177,8 @@ def _student_conflicts(config: StudentConfig) -> Iterator[str]:
     if isinstance(head, sections.PointerConfig):
         for key in _changed(distill, "divergence", "temperature"):
             yield f"distill.{key} is of tags; a pointer learns from spans by a loss of its own"
+    if isinstance(config.adversarial, sections.VatConfig):
+        yield 'adversarial.kind = "vat" is for teachers: a student learns from answers, not from what it says itself'
     if bool(init.teacher) != bool(init.layers):
         yield "init.teacher and init.layers go together: whose layers, and which"
     if config.pretrained and head.kind != "token":

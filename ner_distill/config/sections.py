@@ -334,7 +334,7 @@ class AdversarialConfig(Section):
     """Training against the worst small change of the embeddings."""
 
     kind: str
-    epsilon: Rate = key(1.0, "length of the perturbation")
+    epsilon: Rate = key(1.0, "length of the perturbation (auto: 1, over FLAT 0.5)")
     on: Literal["vectors", "weights"] = key(
         "vectors", "perturb each sentence's embedded vectors, or the embedding matrices (not FLAT's words)"
     )
@@ -496,7 +496,9 @@ class DistillConfig(Section):
     similarity_share: Rate = key(
         0.3, 'with similarity_weight "auto": its gradient at the word vectors, as a share of the word term\'s'
     )
-    gold_weight: Weight = key(1.0, "weight of the loss on gold sentences, where given")
+    gold_weight: Weight = key(
+        4.0, "weight of the loss on gold sentences, where given; 1: a gold label counts as much as a soft one"
+    )
     judge: Literal["auto", "dev", "teacher"] = key(
         "auto",
         "what chooses the epoch: F1 on `dev`, or agreement with the teacher on a part of the store that is held out "

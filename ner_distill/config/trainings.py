@@ -12,7 +12,7 @@ from ner_distill.config.variants import chosen
 
 _CRF, _TOKEN = {"kind": "crf"}, {"kind": "token"}
 _SCRATCH = {"epochs": 12, "lr": 2e-3, "batch_words": 512}
-_PLAIN, _FGM = {"kind": "none"}, {"kind": "fgm"}
+_PLAIN, _FGM = {"kind": "none", "epsilon": 1.0}, {"kind": "fgm", "epsilon": 1.0}
 _AVERAGED = {"ema": 0.98, "average_lr": 0.3}
 _LAST = {"ema": 0.0, "average_lr": 0.0}
 _PRETRAINED = {"epochs": 5, "lr": 3e-5, "head_lr": 1e-3, "batch_words": 1024}
@@ -65,8 +65,10 @@ class RunConfig(sections.Section):
         """The key of `auto` for this data: what suits an encoder from scratch ruins a pretrained one."""
         scratch = cls.value(data, "encoder", "name") == "scratch" and not cls.value(data, "init", "teacher")
         pu = cls.value(data, "loss", "kind") == "pu"
+        flat = scratch and not pu and cls.value(data, "lattice", "kind") == "flat"
         timed = "minutes" in cls.model_fields and data.get("minutes")
-        return ("scratch" if scratch else "pretrained") + (", pu" if pu else "") + (", timed" if timed else "")
+        parts = {"pu": pu, "flat": flat, "timed": timed}
+        return ", ".join(["scratch" if scratch else "pretrained", *(name for name, holds in parts.items() if holds)])
 
     @classmethod
     def value(cls, data: Mapping[str, Any], section: str, key: str) -> Any:
@@ -113,6 +115,8 @@ class TeacherConfig(RunConfig):
     auto: ClassVar[Auto] = {
         # three data sets of 1,500 to 4,000 sentences: +0.7 to +2.1 of development F1, for twice the time
         "scratch": {"head": _CRF, "adversarial": _FGM, "optim": _SCRATCH | _AVERAGED},
+        # on CLUENER with FLAT: 74.2 against 71.9 with 1
+        "scratch, flat": {"head": _CRF, "adversarial": _FGM | {"epsilon": 0.5}, "optim": _SCRATCH | _AVERAGED},
         "pretrained": {"head": _CRF, "adversarial": _PLAIN, "optim": _PRETRAINED | _LAST},
         # PU learning decides word by word. Its risk has a maximum over a batch: many words make it steady; with 512 it
         # was 3 points of F1 behind
@@ -141,6 +145,7 @@ class StudentConfig(RunConfig):
     )
     head: sections.AnyHeadConfig = sections.TagsHeadConfig()
     init: sections.InitConfig = sections.InitConfig()
+    adversarial: sections.AnyAdversarialConfig = sections.NoAdversaryConfig()
     optim: sections.OptimConfig = sections.OptimConfig()
     distill: sections.DistillConfig = sections.DistillConfig()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -35,7 +34,25 @@ class LabelOptions(Options):
 class LabelUnlabeledOptions(LabelOptions, RawText, UnitOptions, Output, LongestOptions):
     """Options of `label-unlabeled`."""
 
-    teacher: Sequence[Path] = required("Run of train-teacher. Repeatable: probabilities are averaged.", "RUN")
+    teacher: Files = required(
+        "Run of train-teacher. Repeatable: probabilities are averaged, by these weights; 1 where none is given.",
+        "RUN[=WEIGHT]",
+    )
+    evaluator: Files = option(
+        (), "Run whose similarities of words are stored, in place of the teachers'. Repeatable.", "RUN[=WEIGHT]"
+    )
+    teacher_weights: Literal["given", "auto"] = option(
+        "given",
+        "given (with `teacher`), or auto: by how well each does on `labelled`, or without that by how near its "
+        "training text is to the text.",
+        "HOW",
+    )
+    labelled: Files = option(
+        (), "Labelled sentences for `teacher_weights` auto; none that a teacher was trained on. Repeatable.", "FILE"
+    )
+    out_of_fold: bool = option(
+        False, "Let fold teachers (`folds`) that did not see them answer on sentences a teacher was trained on."
+    )
     limit: int = option(0, "Stop after so many sentences; 0 = all.", "N", least=0)
 
 

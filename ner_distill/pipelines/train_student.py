@@ -14,7 +14,9 @@ from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.directories import Resume
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.nn.balance import AT_FIRST, TaskBalance
+from ner_distill.nn.encoders.base import Encoder
 from ner_distill.options.training import StudentOptions
+from ner_distill.runs.adversary import new_adversary
 from ner_distill.runs.build import Built, new_student
 from ner_distill.runs.heads import with_span_bound
 from ner_distill.runs.info import STUDENT_RUN, RunInfo
@@ -24,7 +26,7 @@ from ner_distill.student.loss import DistillationLoss
 from ner_distill.student.model import Student, StudentObjective
 from ner_distill.training.agreement import TeacherAgreement, held_out, warn_of_foreign
 from ner_distill.training.development import DevelopmentSet, development_set
-from ner_distill.training.fit import TrainingData, TrainingTask
+from ner_distill.training.fit import Adversary, TrainingData, TrainingTask
 from ner_distill.training.labelled import TOO_LONG, LabelledData, warn_too_long
 from ner_distill.training.optim import freeze_lowest, parameter_groups
 from ner_distill.training.reading import read_development, read_training, warn_of_shared
@@ -99,6 +101,7 @@ def train_student(
         parameter_groups(student, [encoder], config.optim),
         _figures(judge, dev_set),
         frozen=[encoder.innermost()],
+        adversary=_adversary(config, encoder),
         weighting=balance,
     )
     return session.train(built, task, dev_set, lambda: {**built.featurizer.counts, **left_out}, judge=judge)
@@ -158,6 +161,12 @@ def _figures(
         return {**(dev_set.figures(student) if dev_set else {}), **agreed, "score": agreed["agreement"]}
 
     return figures
+
+
+def _adversary(config: StudentConfig, encoder: Encoder) -> Adversary | None:
+    if config.adversarial.kind == "none":  # of some encoders no embedding can be perturbed
+        return None
+    return new_adversary(config.adversarial, [encoder.embedding_layer()])
 
 
 def _balance(config: DistillConfig, store: SoftLabelStore | None) -> TaskBalance | None:

@@ -20,6 +20,7 @@ from ner_distill.runs.heads import with_span_bound
 from ner_distill.runs.info import TEACHER_RUN, RunInfo
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import Inputs, RunRecord, fingerprints
+from ner_distill.runs.text_profile import write_profile
 from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
 from ner_distill.teacher.regularize import LogSum
 from ner_distill.training.development import DevelopmentSet, development_set, require_development
@@ -120,6 +121,8 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
     freeze_lowest(_encoders(built.model), config.optim.freeze_layers)
     batches = _batches(config, built, data, raw, reporter)
     session.begin(record)
+    if session.main:
+        write_profile(session.out, words, data.info.unit)
     reporter.info(
         f"training on {len(data.sentences):,} sentences, {sum(len(s.words) for s in data.sentences):,} words "
         f"(`unit` {data.info.unit}), {len(data.info.labels)} types; "

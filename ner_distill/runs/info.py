@@ -8,6 +8,7 @@ model.safetensors  weights; tokenizer or vocabulary files beside it (a pretraine
 calibration.json   maps that make its scores probabilities;  thresholds.json  least scores that `evaluate` chose
 metrics.json       final figures;  metrics.jsonl, tensorboard/  the figures of every epoch
 checkpoints/       what resuming goes on from;  log.txt  what was said
+text_profile.json  of a teacher: what its training text looks like, see `text_profile.py`
 voting/            of a teacher that was trained with folds: their voting, with the fold teachers
 """
 
@@ -141,3 +142,8 @@ def _as_then(data: Mapping[str, Any]) -> dict[str, Any]:
 def fold_teachers(run: Path) -> list[Path]:
     """The runs of the fold teachers that were kept in the run of a teacher; [] where it has none."""
     return sorted(path.parent for path in (run / VOTING / "folds").glob("r*-f*/predictions.json"))
+
+
+def held_out_of(fold: Path) -> Path:
+    """The sentences that a fold teacher was not trained on, as JSON Lines: beside its run."""
+    return fold.with_suffix(".data") / "held-out.jsonl"

@@ -43,14 +43,11 @@ class Teacher(nn.Module):
         self.similarity = similarity
         self.evaluator = evaluator
 
-    def pair_vectors(self, inputs: dict[str, Tensor], vectors: Tensor) -> Tensor:
-        """The word vectors that pairs are compared on; `vectors` are the tagger's."""
-        return vectors if self.evaluator is None else self.compared(inputs)
-
-    def compared(self, inputs: dict[str, Tensor]) -> Tensor:
-        """The word vectors that pairs are compared on, where no others are wanted: one encoder reads."""
-        encoder = self.tagger.encoder if self.evaluator is None else self.evaluator
-        own: Tensor = self.tagger.dropout(encoder(inputs))
+    def pair_vectors(self, inputs: dict[str, Tensor], vectors: Tensor | None = None) -> Tensor:
+        """The word vectors that pairs are compared on; `vectors` are the tagger's, where they are known."""
+        if self.evaluator is None:
+            return self.tagger.vectors(inputs) if vectors is None else vectors
+        own: Tensor = self.tagger.dropout(self.evaluator(inputs))
         return own
 
     def forward(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:

@@ -96,7 +96,7 @@ class DevelopmentPairs:
                     batch = self.data.load(micro_batch, 0).to(device)
                     if batch.pairs is None or batch.pair_targets is None or not len(batch.pairs):
                         continue
-                    vectors = teacher.compared(batch.inputs)
+                    vectors = teacher.pair_vectors(batch.inputs)
                     similarities += teacher.compare(vectors, batch.pairs).tolist()
                     alike += batch.pair_targets.tolist()
         return score_pairs(similarities, alike) if alike else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ner_distill.data.formats.report import counted
 from ner_distill.data.sentence import ScoredSpan, Span, separator, without_overlap, words_called
+from ner_distill.data.store.manifest import OUT_OF_FOLD, Manifest, TeacherId
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.options import spelled
 from ner_distill.pipelines.show import Excerpt, ShownSentence, TypeCounts
@@ -39,6 +40,7 @@ def _facts(store: SoftLabelStore) -> Table:
     manifest = store.manifest
     shards = manifest.shards
     kept = store.kept / store.words if store.words else 1.0
+    evaluated, weighted = manifest.evaluators, manifest.settings.get("weighted_by")
     spans = f"{sum(shard.spans for shard in shards):,}, more probable than {manifest.span_floor or 0:g}"
     facts = {
         "store": str(store.path),
@@ -47,7 +49,10 @@ def _facts(store: SoftLabelStore) -> Table:
         words_called(store.unit): f"{store.words:,}, {kept:.1%} kept",
         "pairs": f"{sum(shard.pairs for shard in shards):,}",
         **({"spans": spans} if store.has_spans else {}),
-        "teacher": "\n".join(f"{teacher.name} ({teacher.fingerprint[:12]})" for teacher in manifest.teachers),
+        "teacher": _runs(manifest.teachers, "teacher_weights", manifest.settings),
+        **({"evaluator": _runs(manifest.evaluators, "evaluator_weights", manifest.settings)} if evaluated else {}),
+        **({"weighted by": str(weighted)} if weighted else {}),
+        **({"out of fold": _out_of_fold(manifest)} if "out_of_fold" in manifest.settings else {}),
         "labels": ", ".join(store.labels),
     }
     grid = Table.grid(padding=(0, 2))
@@ -56,6 +61,21 @@ def _facts(store: SoftLabelStore) -> Table:
     for name, value in facts.items():
         grid.add_row(name, Text("\n".join(map(plain, value.split("\n")))))
     return grid
+
+
+def _runs(runs: Sequence[TeacherId], name: str, settings: Mapping[str, object]) -> str:
+    """The runs, a line each, with their weights where they are no plain mean: for all types, then for single ones."""
+    lines = [f"{run.name} ({run.fingerprint[:12]})" for run in runs]
+    for key, weights in settings.items():
+        what, _, label = key.partition(" ")
+        if what == name and isinstance(weights, tuple) and len(weights) == len(lines):
+            said = f", {label} " if label else " weight "
+            lines = [f"{line}{said}{weight}" for line, weight in zip(lines, weights, strict=True)]
+    return "\n".join(lines)
+
+
+def _out_of_fold(manifest: Manifest) -> str:
+    return f"{counted(manifest.counters().get(OUT_OF_FOLD, 0), 'sentence')} of the training text, by fold teachers"
 
 
 def _type_table(store: SoftLabelStore, counts: TypeCounts) -> Table:

@@ -513,6 +513,17 @@ def test_a_teacher_from_scratch_has_an_adversary_and_averaged_weights_unless_tol
     assert (config.adversarial.kind, optim.swa, optim.ema, optim.average_lr) == (adversary, swa, ema, average_lr)
 
 
-def test_a_student_has_no_average() -> None:
-    optim = load_config(StudentConfig, None).optim
-    assert (optim.ema, optim.average_lr) == (0.0, 0.0)
+def test_a_student_has_neither() -> None:
+    config = load_config(StudentConfig, None)
+    assert (config.adversarial.kind, config.optim.ema, config.optim.average_lr) == ("none", 0.0, 0.0)
+
+
+def test_over_flat_the_adversary_takes_half_the_step() -> None:
+    flat = ["lattice.kind=flat", "lattice.lexicon=words.txt"]
+    assert load_config(TeacherConfig, None, flat).adversarial.epsilon == 0.5
+    assert load_config(TeacherConfig, None, [*flat, "adversarial.epsilon=0.7"]).adversarial.epsilon == 0.7
+
+
+def test_a_student_has_no_adversary_against_its_own_answers() -> None:
+    (problem,) = problems("adversarial.kind=vat", kind=StudentConfig)
+    assert 'adversarial.kind = "vat" is for teachers' in problem

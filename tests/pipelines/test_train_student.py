@@ -77,6 +77,7 @@ def test_gold_with_some_of_the_labels_is_fine(world: World, tmp_path: Path) -> N
         ["distill.alpha=off", "distill.beta=0.5", "distill.gamma=off"],
         ["distill.similarity_weight=0.0"],
         ["head.kind=token"],
+        ["adversarial.kind=fgm"],
     ],
     ids=" ".join,
 )

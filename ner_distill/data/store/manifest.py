@@ -21,6 +21,9 @@ FORMAT: Literal["ner-distill/soft-labels"] = "ner-distill/soft-labels"
 VERSION: Literal[1] = 1
 SHARD_NAME = re.compile(r"part-\d{5,}\.parquet")
 
+OUT_OF_FOLD = "sentences answered out of fold"
+"""The counter of sentences that fold teachers answered, since their teacher was trained on them."""
+
 Scalar = bool | int | float | str | None
 Count = Annotated[int, Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -52,6 +55,7 @@ class StoreHeader(_Frozen):
     shard_size: shard k holds what became of the input sentences [k * shard_size, (k + 1) * shard_size).
     block_size: the most sentences of a block.
     span_floor: the rows have spans, all that are more probable than this; None: the rows have no spans.
+    evaluators: the runs that the similarities come from; (): from the teachers.
     settings:   all else that changes the rows (thresholds, pairs per sentence, seed, ...).
     """
 
@@ -63,6 +67,7 @@ class StoreHeader(_Frozen):
     block_size: Annotated[int, Field(ge=1)]
     span_floor: Annotated[float, Field(gt=0, lt=1)] | None = None
     settings: dict[str, Scalar | tuple[Scalar, ...]] = {}
+    evaluators: tuple[TeacherId, ...] = ()
 
     @model_validator(mode="after")
     def _labels_are_distinct(self) -> Self:
@@ -101,6 +106,7 @@ def _comparable(header: StoreHeader) -> dict[str, object]:
         "labels": plain["labels"],
         "unit": header.unit,
         "teacher fingerprints": [teacher.fingerprint for teacher in header.teachers],
+        **({"evaluator fingerprints": [one.fingerprint for one in header.evaluators]} if header.evaluators else {}),
         "number of input files": len(header.inputs),
         **{
             f"input file {number}": f"{file.size:,} bytes, sha256 {file.sha256}"
@@ -183,7 +189,10 @@ def is_store(directory: Path) -> bool:
 
 
 def write_manifest(directory: Path, manifest: Manifest, *, advice: str = "") -> None:
-    atomic_write_text(directory / MANIFEST, manifest.model_dump_json(indent=1) + "\n", advice=advice)
+    # without evaluators as it was before there were any: who resumes a whole store leaves its bytes as they are
+    exclude = None if manifest.evaluators else {"evaluators"}
+    text = manifest.model_dump_json(indent=1, exclude=exclude)
+    atomic_write_text(directory / MANIFEST, text + "\n", advice=advice)
 
 
 def read_manifest(directory: Path) -> Manifest:

@@ -15,23 +15,34 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.features.words import FILE as VOCABULARY
 from ner_distill.data.formats.readers import count_sentences, input_files, read_raw, resumable
+from ner_distill.data.formats.units import Cutting
 from ner_distill.data.sentence import Sentence, Unit
-from ner_distill.data.store.manifest import InputFile, Manifest, StoreHeader, TeacherId
+from ner_distill.data.store.manifest import (
+    OUT_OF_FOLD,
+    InputFile,
+    Manifest,
+    StoreHeader,
+    TeacherId,
+    is_store,
+    read_manifest,
+)
 from ner_distill.data.store.writer import StoreWriter
-from ner_distill.errors import ConfigError, DataError
+from ner_distill.errors import DataError
 from ner_distill.files import sha256_of
 from ner_distill.options.models import LabelUnlabeledOptions
-from ner_distill.pipelines.labelling.labeller import SEED, Labeller, min_votes_of
-from ner_distill.runs.build import ENCODER, WEIGHTS, Built, load_teacher
+from ner_distill.pipelines.labelling.asked import LoadedRuns, load_runs
+from ner_distill.pipelines.labelling.held_out import FoldTeachers, OutOfFoldLabeller
+from ner_distill.pipelines.labelling.labeller import SEED, Answering, Labeller
+from ner_distill.pipelines.labelling.panel import Panel, Weights
+from ner_distill.pipelines.labelling.weighing import NAME as WEIGHTS_NAME
+from ner_distill.pipelines.labelling.weighing import found_on, stored_weights, weights_by_labelled, weights_by_text
+from ner_distill.runs.build import ENCODER, WEIGHTS
 from ner_distill.runs.heads import QUESTIONS
-from ner_distill.runs.info import fold_teachers, read_info
 from ner_distill.runs.knowledge import DIRECTORY as KNOWLEDGE
 from ner_distill.runs.raw_text import cutting_for, said_where_cut
-from ner_distill.teacher.model import Teacher
 from ner_distill.training.labelled import TOO_LONG
 
 
@@ -47,35 +58,74 @@ def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = 
     seed: decides which pairs of words are sampled.
     Raises NerDistillError for wrong input; whole shards are kept whatever happens, and `resume` continues.
     """
-    reporter, text, limit = reporter or Reporter(), list(options.text), options.limit
+    reporter = reporter or Reporter()
     if options.resume:
-        resumable(text)
+        resumable(list(options.text))
     # Read when oneDNN is first used. It keeps what it compiled for each shape of a batch, 1024 of them unless told
     # otherwise: that grew with the text by some 150 MB, and hardly any shape beyond a few comes again soon.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-    paths = _voting_teachers(options, reporter)
-    teachers = [load_teacher(path) for path in paths]
-    labeller = Labeller(teachers, options, seed=seed)
-    cutting = cutting_for(paths[0], teachers[0].info, options.unit, reporter)
-    header = _header(paths, teachers, labeller, options, cutting.unit)
+    asked = load_runs(options, reporter)
+    cutting, stream = _sentences(options, asked, reporter)
+    weights, stream = _weights(options, asked, cutting, stream, reporter)
+    panel = Panel.of(asked.teachers, weights, asked.evaluators, asked.evaluator_weights)
+    labeller = Labeller(panel, options, seed=seed)
+    folds = [FoldTeachers(asked.run_of(one.built)) for one in panel.members] if options.out_of_fold else []
+    header = _header(asked, panel, labeller, options, cutting.unit, **_weighing(options, asked, weights, folds))
+    # only now: whatever was wrong with the input, nothing has been made or replaced
+    writer = _open_store(options, header, reporter)
+    answering = OutOfFoldLabeller(labeller, panel, folds) if folds else labeller
+    manifest = writer.finish(_write_shards(writer, answering, stream, options, reporter))
+    _say_counted(manifest, options, reporter)
+    return manifest
+
+
+def _sentences(
+    options: LabelUnlabeledOptions, asked: LoadedRuns, reporter: Reporter
+) -> tuple[Cutting, Iterator[Sentence]]:
+    """How the text is cut, and its sentences. Says of each run what is other about the words that it was trained on."""
+    cuttings = [(run, cutting_for(run, info, options.unit, reporter)) for run, info in asked.infos()]
+    cutting = cuttings[0][1]
     stream: Iterator[Sentence] = read_raw(
-        text, format=options.format, unit=header.unit, word_column=options.word_column, say=reporter.info
+        list(options.text),
+        format=options.format,
+        unit=cutting.unit,
+        word_column=options.word_column,
+        say=reporter.info,
     )
-    stream = said_where_cut(stream, paths[0], cutting, reporter)
+    for run, own in cuttings:
+        stream = said_where_cut(stream, run, own, reporter)
+    return cutting, _not_empty(stream, options)
+
+
+def _not_empty(stream: Iterator[Sentence], options: LabelUnlabeledOptions) -> Iterator[Sentence]:
+    """The first `limit` sentences of the stream. Raises DataError where there is none."""
     first = next(stream, None)
     if first is None:
-        raise DataError(f"`text` {', '.join(map(str, text))}: no sentence in it")
-    stream = islice(chain([first], stream), limit or None)
-    # only now: whatever was wrong with the input, nothing has been made or replaced
-    if options.resume:
-        writer = StoreWriter.resume(options.out, header)
-    else:
-        writer = StoreWriter.create(options.out, header, overwrite=options.overwrite)
+        raise DataError(f"`text` {', '.join(map(str, options.text))}: no sentence in it")
+    return islice(chain([first], stream), options.limit or None)
+
+
+def _open_store(options: LabelUnlabeledOptions, header: StoreHeader, reporter: Reporter) -> StoreWriter:
+    """Begin the store, or go on with it; says which shards are made again."""
+    if not options.resume:
+        return StoreWriter.create(options.out, header, overwrite=options.overwrite)
+    writer = StoreWriter.resume(options.out, header)
     for line in writer.remade:
         reporter.warn(line)
-    total = count_sentences(text, format=options.format)
-    if total is not None and limit:
-        total = min(total, limit)
+    return writer
+
+
+def _write_shards(
+    writer: StoreWriter,
+    labeller: Answering,
+    stream: Iterator[Sentence],
+    options: LabelUnlabeledOptions,
+    reporter: Reporter,
+) -> int:
+    """Label the sentences and write the shards that are not there yet. Returns how many shards the store has."""
+    total = count_sentences(list(options.text), format=options.format)
+    if total is not None and options.limit:
+        total = min(total, options.limit)
     shard = labelled = 0
     started = time.monotonic()
     with reporter.progress("labelling", total=total, unit="sentences") as progress:
@@ -98,29 +148,40 @@ def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = 
             else:
                 progress.advance(len(sentences))
             shard += 1
-    manifest = writer.finish(shard)
-    if left_out := manifest.counters().get(TOO_LONG, 0):
-        reporter.warn(f"{left_out:,} sentences of more than `max_words` words are not in the store")
-    return manifest
+    return shard
 
 
-def _voting_teachers(options: LabelUnlabeledOptions, reporter: Reporter) -> Sequence[Path]:
-    """Returns the fold teachers of the one teacher, where votes are asked of it and it has some; else the teachers."""
-    votes = min_votes_of(options)
-    if set(votes.values) == {1} or len(options.teacher) != 1:
-        return options.teacher
-    (teacher,) = options.teacher
-    read_info(teacher)  # raises RunError where there is no run
-    folds = fold_teachers(teacher)
-    if folds and not (teacher / "metrics.json").is_file():
-        raise ConfigError(f"`teacher` {teacher}: its training is not finished; go on with train-teacher and `resume`")
-    if not folds:
-        raise ConfigError(
-            f"`min_votes` {max(votes.values)}: {teacher} is one teacher without fold teachers; give several "
-            "`teacher`, or one trained with `folds`"
-        )
-    reporter.info(f"{len(folds)} fold teachers of {teacher} answer and vote")
-    return folds
+def _weights(
+    options: LabelUnlabeledOptions,
+    asked: LoadedRuns,
+    cutting: Cutting,
+    stream: Iterator[Sentence],
+    reporter: Reporter,
+) -> tuple[Weights, Iterator[Sentence]]:
+    """The weights that were given, found, or of a resumed store those that it was begun with; and the stream."""
+    if options.teacher_weights == "given":
+        return asked.weights, stream
+    weights = _begun_with(options, asked)
+    if weights is None and options.labelled:
+        weights = weights_by_labelled(options, asked.runs, asked.teachers, cutting, reporter)
+    if weights is None:
+        weights, stream = weights_by_text(options, asked.runs, cutting, stream, reporter)
+    for number, run in enumerate(asked.runs):
+        own = weights.one(number)
+        of_types = "".join(f", {label} {value:.3f}" for label, value in own.of_types.items())
+        reporter.info(f"weight of {run}: {own.general:.3f}{of_types}")
+    return weights, stream
+
+
+def _begun_with(options: LabelUnlabeledOptions, asked: LoadedRuns) -> Weights | None:
+    """The weights of the store that is resumed, if they were found for the same teachers on the same sentences."""
+    if not options.resume or not is_store(options.out):
+        return None
+    manifest, wanted = read_manifest(options.out), found_on(options)
+    same = [one.fingerprint for one in manifest.teachers] == [fingerprint(run) for run in asked.runs]
+    if not same or any(manifest.settings.get(name) != value for name, value in wanted.items()):
+        return None  # resuming is refused, and says what differs
+    return stored_weights(manifest, len(asked.runs))
 
 
 def fingerprint(run: Path) -> str:
@@ -135,12 +196,9 @@ def fingerprint(run: Path) -> str:
 
 
 def _header(
-    paths: Sequence[Path],
-    teachers: Sequence[Built[Teacher]],
-    labeller: Labeller,
-    options: LabelUnlabeledOptions,
-    unit: Unit,
+    asked: LoadedRuns, panel: Panel, labeller: Labeller, options: LabelUnlabeledOptions, unit: Unit, **more: Any
 ) -> StoreHeader:
+    """more: settings beside those that the options say."""
     settled = labeller.options
     settings: dict[str, Any] = {
         "pairs_per_sentence": settled.pairs_per_sentence,
@@ -152,16 +210,18 @@ def _header(
         "format": options.format,
         "limit": options.limit,
         **({} if options.word_column is None else {"word_column": options.word_column}),
-        **_similarity(teachers),  # what the student's γ compares with
+        **more,
+        **_similarity(panel, settled.pairs_per_sentence),  # what the student's γ compares with
     }
     inputs = [
         InputFile(name=str(path), size=path.stat().st_size, sha256=sha256_of(path))
         for path in input_files(list(options.text))
     ]
     return StoreHeader(
-        labels=teachers[0].info.labels,
+        labels=asked.teachers[0].info.labels,
         unit=unit,
-        teachers=tuple(TeacherId(name=str(path), fingerprint=fingerprint(path)) for path in paths),
+        teachers=_ids(asked.runs),
+        evaluators=_ids(asked.evaluator_runs),
         inputs=tuple(inputs),
         shard_size=settled.shard_size,
         block_size=labeller.block_size,
@@ -170,15 +230,39 @@ def _header(
     )
 
 
-def _similarity(teachers: Sequence[Built[Teacher]]) -> dict[str, Any]:
-    """What the teachers' similarity says. Raises ConfigError where they do not all say the same."""
-    said = {
-        (teacher.config.similarity.target, teacher.config.similarity.scale)
-        for teacher in teachers
-        if isinstance(teacher.config, TeacherConfig) and teacher.model.similarity is not None
+def _ids(runs: Sequence[Path]) -> tuple[TeacherId, ...]:
+    return tuple(TeacherId(name=str(run), fingerprint=fingerprint(run)) for run in runs)
+
+
+def _weighing(
+    options: LabelUnlabeledOptions, asked: LoadedRuns, weights: Weights, folds: Sequence[FoldTeachers]
+) -> dict[str, Any]:
+    """What settings say of who answers with which weight; nothing of a plain mean of teachers that all answer alone."""
+    own = asked.evaluator_weights
+    return {
+        **weights.recorded(WEIGHTS_NAME),
+        **found_on(options),
+        **(own.recorded("evaluator_weights") if own is not None else {}),
+        **({"out_of_fold": tuple(one.fingerprint() for one in folds)} if folds else {}),
     }
-    if len(said) > 1:
-        found = " and ".join(f'"{target}", scale "{scale}"' for target, scale in sorted(said))
-        raise ConfigError(f"`teacher`: their similarities say different things: similarity.target {found}")
-    target, scale = said.pop() if said else ("type", "learned")
-    return {"similarity_target": target, "similarity_scale": scale}
+
+
+def _say_counted(manifest: Manifest, options: LabelUnlabeledOptions, reporter: Reporter) -> None:
+    counters = manifest.counters()
+    if left_out := counters.get(TOO_LONG, 0):
+        reporter.warn(f"{left_out:,} sentences of more than `max_words` words are not in the store")
+    if options.out_of_fold:
+        answered, all_rows = counters.get(OUT_OF_FOLD, 0), sum(shard.rows for shard in manifest.shards)
+        said = f"{answered:,} of {all_rows:,} sentences stand in training text: fold teachers answered them"
+        reporter.info(said) if answered else reporter.warn(f"`out_of_fold`: {said}; is a training text in `text`?")
+
+
+def _similarity(panel: Panel, pairs: int) -> dict[str, Any]:
+    """What the similarities say, and whose they are where only some of the teachers compare words.
+
+    Raises ConfigError where there are pairs, and the similarities do not all say the same.
+    """
+    target, scale = panel.statement(compares=pairs > 0)
+    able = tuple(one.similarity is not None for one in panel.members)
+    some = pairs > 0 and all(one.weights is not None for one in panel.members) and any(able) and not all(able)
+    return {"similarity_target": target, "similarity_scale": scale, **({"teacher_compares": able} if some else {})}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,14 @@ from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.store.columns import SPAN, SoftBlock
 from ner_distill.data.store.decoding import decode_probs
 from ner_distill.data.store.pseudo_labels import LIKELY
+from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, memory_for
 from ner_distill.nn.heads import SpanHead
 from ner_distill.nn.spans import Spans, span_probs_of_tags, spans_above, word_confidence
 from ner_distill.options.by_type import ByType, by_type
 from ner_distill.options.models import LabelOptions
+from ner_distill.pipelines.labelling.panel import Member, Panel
 from ner_distill.pipelines.labelling.shard_buffer import Answer, RowSpans, ShardBuffer, joined_answers
-from ner_distill.runs.build import Built
 from ner_distill.runtime.inference import LONG_SHARE, best_device, budget_of, has_bf16
 from ner_distill.runtime.onednn import fast_linear
 from ner_distill.teacher.model import Teacher
@@ -34,54 +35,55 @@ BLOCK_SIZE = 16
 KEPT = "Finished shards are kept: go on with the same command and `resume`"
 
 
+class Answering(Protocol):
+    """What answers the sentences of a shard."""
+
+    def counts(self) -> Counter[str]:
+        """Returns how often something happened to sentences, so far, by what."""
+        ...
+
+    def blocks(self, sentences: Sequence[Sentence], shard: int, advance: Callable[[int, int], None]) -> list[SoftBlock]:
+        """Returns the blocks of one shard. `advance` is called with the sentences and the words of each batch."""
+        ...
+
+
 class Labeller:
     """Teachers that answer batches of sentences with one voice.
+
+    Tags c of a word have the pooled probability p(c) ∝ Σ_k w_k^type(c) p_k(c), a span of a type T Σ_k w_k^T p_k, a pair
+    of words Σ_k w_k s_k over those that compare; where types have no weights of their own that is the weighted mean.
+    (The linear opinion pool: Stone, "The opinion pool", 1961.)
 
     options:    with values for what was left to the device: a store is not continued on another device with others.
     block_size: the most sentences of a block of the store.
     seed:       decides which pairs of words are sampled.
     """
 
-    def __init__(
-        self,
-        teachers: Sequence[Built[Teacher]],
-        options: LabelOptions,
-        *,
-        block_size: int = BLOCK_SIZE,
-        seed: int = SEED,
-    ) -> None:
-        """Raises ConfigError where teachers do not agree on labels or unit, and for options that make no sense."""
-        first = teachers[0].info
-        for other in teachers[1:]:
-            if other.info.labels != first.labels or other.info.unit != first.unit:
-                raise ConfigError(
-                    f"`teacher`: all need the same labels and unit; "
-                    f"the first has {', '.join(first.labels)} ({first.unit}), "
-                    f"another {', '.join(other.info.labels)} ({other.info.unit})"
-                )
+    def __init__(self, panel: Panel, options: LabelOptions, *, block_size: int = BLOCK_SIZE, seed: int = SEED) -> None:
+        """Raises ConfigError for options that make no sense."""
+        info, votes = panel.members[0].built.info, len(panel.tagging)
         self.min_votes = min_votes_of(options)
-        expected = f"expected 1 to {len(teachers)}, the number of teachers"
-        if found := self.min_votes.problems(
-            "min_votes", first.labels, lambda votes: 1 <= votes <= len(teachers), expected
-        ):
+        expected = f"expected 1 to {votes}, the number of teachers"
+        if found := self.min_votes.problems("min_votes", info.labels, lambda least: 1 <= least <= votes, expected):
             raise ConfigError.of(found)
         if not 0 < options.span_floor < 1:
             raise ConfigError(f"`span_floor`: expected more than 0 and less than 1, found {options.span_floor}")
         self.block_size, self.seed = block_size, seed
-        self.device, self.tagset = best_device(), first.tagset
+        self.device, self.tagset = best_device(), info.tagset
         precision = options.precision
         if precision == "auto":
             precision = "bf16" if has_bf16(self.device) else "fp32"
         self.options = replace(options, batch_words=options.batch_words or budget_of(self.device), precision=precision)
         self.autocast = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.precision == "bf16")
-        self.featurizers = [teacher.featurizer for teacher in teachers]
-        self.models = [teacher.model.to(self.device).eval() for teacher in teachers]
-        heads = [model.tagger.head for model in self.models]
+        self.featurizers = [one.built.featurizer for one in panel.members]
+        compares = options.pairs_per_sentence > 0
+        self.asked = [_Asked.of(one, self.tagset, self.device, compares=compares) for one in panel.members]
+        self.compares = any(one.similarity is not None for one in self.asked)
+        heads = [one.model.tagger.head for one in self.asked if one.tags]
         self.finds_spans = any(isinstance(head, SpanHead) for head in heads)
         # a pointer says which spans are likely without a table of all: long lines then take no more than with tags
         alone = len(heads) == 1 and not options.min_confidence
         self.by_blocks = heads[0] if alone and isinstance(heads[0], SpanHead) else None
-        self.compares = options.pairs_per_sentence > 0 and all(model.similarity is not None for model in self.models)
 
     def counts(self) -> Counter[str]:
         """Returns how often the featurizers could not take something as it was, so far, by reason."""
@@ -153,49 +155,52 @@ class Labeller:
 
     def _answer(self, features: Sequence[Sequence[Any]], chunks: Sequence[range], rng: np.random.Generator) -> Answer:
         """Returns the answer for a batch. features: of each sentence, by teacher."""
-        probs: torch.Tensor | None = None
-        span_probs: torch.Tensor | None = None
-        likely: tuple[Spans, torch.Tensor] | None = None
-        vectors, votes = [], []
+        heard = _Heard()
         with torch.inference_mode(), self.autocast, fast_linear(self.device):
             by_teacher = zip(*features, strict=True)
-            for featurizer, model, one in zip(self.featurizers, self.models, by_teacher, strict=True):
+            for featurizer, asked, one in zip(self.featurizers, self.asked, by_teacher, strict=True):
                 inputs = {key: value.to(self.device) for key, value in featurizer.collate(one).items()}
-                mask = inputs["mask"]
-                encoded, answer = model(inputs)
-                probs = answer if probs is None else probs + answer
-                if self.by_blocks is not None:
-                    likely = self.by_blocks.likely(encoded, mask, self.options.span_floor)
-                elif self.finds_spans:
-                    table = _span_probs(model, encoded, answer, mask)
-                    span_probs = table if span_probs is None else span_probs.add_(table)
-                if self.compares:
-                    vectors.append(model.pair_vectors(inputs, encoded))
-                if max(self.min_votes.values) > 1:
-                    votes.append(self._entities(model, encoded, mask))
-            assert probs is not None
-            probs = probs / len(self.models)
-            span_probs = None if span_probs is None else span_probs.div_(len(self.models))
+                self._hear(heard, asked, inputs)
+            mask = inputs["mask"]
+            probs = heard.tags.mean(normalised=any(one.by_type for one in self.asked))
+            span_probs = heard.tables.mean() if heard.tables.parts else None
             sure = probs.amax(-1) if span_probs is None else word_confidence(span_probs, mask)
             keep = (mask & (sure >= self.options.min_confidence)).cpu().numpy()
-            if span_probs is not None:
-                likely = spans_above(span_probs, self.options.span_floor)
+            likely = heard.likely if span_probs is None else spans_above(span_probs, self.options.span_floor)
             spans = None if likely is None else _row_spans(*likely)
             pairs = self._pairs(probs, mask, chunks, rng)
-            similarity = self._similarity(vectors, pairs)
-        if votes:
-            self._drop_outvoted(keep, votes, self._best(probs, span_probs, mask))
+            similarity = self._similarity(heard.vectors, pairs)
+        if heard.votes:
+            self._drop_outvoted(keep, heard.votes, self._best(probs, span_probs, mask))
         return Answer(probs.float().cpu().numpy(), keep, pairs, similarity, spans)
+
+    def _hear(self, heard: _Heard, asked: _Asked, inputs: dict[str, torch.Tensor]) -> None:
+        """Add what a teacher says of a batch."""
+        model, mask, encoded = asked.model, inputs["mask"], None
+        if asked.tags:
+            encoded, answer = model(inputs)
+            heard.tags.add(answer, asked.of_tags)
+            if self.by_blocks is not None:
+                heard.likely = self.by_blocks.likely(encoded, mask, self.options.span_floor)
+            elif self.finds_spans:
+                heard.tables.add(_span_probs(model, encoded, answer, mask), asked.of_spans)
+            if max(self.min_votes.values) > 1:
+                heard.votes.append(self._entities(model, encoded, mask))
+        if asked.similarity is not None:
+            heard.vectors.append(model.pair_vectors(inputs, encoded))
 
     def _similarity(
         self, vectors: Sequence[torch.Tensor], pairs: Sequence[npt.NDArray[np.int64]]
     ) -> list[npt.NDArray[np.float32]]:
-        """Returns the mean of the teachers' similarities for the pairs of each block."""
+        """Returns the weighted mean of the similarities for the pairs of each block. vectors: of those that compare."""
         if not self.compares:
             return [np.zeros(0, np.float32)] * len(pairs)
         every = torch.from_numpy(np.concatenate(pairs)).to(self.device)
-        mean = torch.stack([model.compare(of, every) for model, of in zip(self.models, vectors, strict=True)]).mean(0)
-        return [some.numpy() for some in mean.float().cpu().split([len(some) for some in pairs])]
+        pool = _Pool()
+        comparing = [(one.model, one.similarity) for one in self.asked if one.similarity is not None]
+        for (model, weight), own in zip(comparing, vectors, strict=True):
+            pool.add(model.compare(own, every), weight)
+        return [some.numpy() for some in pool.mean().float().cpu().split([len(some) for some in pairs])]
 
     def _pairs(
         self, probs: torch.Tensor, mask: torch.Tensor, chunks: Sequence[range], rng: np.random.Generator
@@ -249,6 +254,72 @@ class Labeller:
                 sure[span.start : span.end] = True
             for span in every - voted:
                 keep[row, span.start : span.end] &= sure[span.start : span.end] & self.finds_spans
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A member of the panel on the device, with its weights as tensors or plain numbers.
+
+    of_tags: (tags,), of_spans: (types, 1, 1) where types have weights of their own. similarity: None where it does not
+    compare.
+    """
+
+    model: Teacher
+    tags: bool
+    of_tags: torch.Tensor | float
+    of_spans: torch.Tensor | float
+    similarity: float | None
+
+    @classmethod
+    def of(cls, member: Member, tagset: TagSet, device: torch.device, *, compares: bool) -> _Asked:
+        model, weights = member.built.model.to(device).eval(), member.weights
+        similarity = member.similarity if compares else None
+        if weights is None or not weights.of_types:
+            general = 0.0 if weights is None else weights.general
+            return cls(model, weights is not None, general, general, similarity)
+        of_types = torch.tensor([weights.of(label) for label in tagset.labels], device=device)
+        general_first = torch.cat([of_types.new_tensor([weights.general]), of_types.repeat_interleave(2)])
+        return cls(model, True, general_first, of_types[:, None, None], similarity)
+
+    @property
+    def by_type(self) -> bool:
+        return isinstance(self.of_tags, torch.Tensor)
+
+
+class _Pool:
+    """A weighted mean of tensors of one shape, which come one after the other. The first may be changed."""
+
+    def __init__(self) -> None:
+        self.parts = 0
+        self._total: torch.Tensor = torch.empty(0)
+        self._weight: torch.Tensor | float = 0.0
+
+    def add(self, part: torch.Tensor, weight: torch.Tensor | float) -> None:
+        weighted = part if isinstance(weight, float) and weight == 1 else part * weight
+        self._total = weighted if self.parts == 0 else self._total.add_(weighted)
+        self._weight = self._weight + weight
+        self.parts += 1
+
+    def mean(self, *, normalised: bool = False) -> torch.Tensor:
+        """normalised: each last dimension sums to 1 (0 where it is all 0), in place of the weights."""
+        if not normalised:
+            return self._total.div_(self._weight)
+        whole = self._total.sum(-1, keepdim=True)
+        return self._total.div_(whole.where(whole > 0, 1))
+
+
+class _Heard:
+    """What teachers said of a batch so far.
+
+    tags, tables: probabilities of tags and of spans. likely: of one teacher alone, the spans that it thinks likely.
+    vectors:      of the words that pairs are compared on, by teacher that compares. votes: entities, by teacher.
+    """
+
+    def __init__(self) -> None:
+        self.tags, self.tables = _Pool(), _Pool()
+        self.likely: tuple[Spans, torch.Tensor] | None = None
+        self.vectors: list[torch.Tensor] = []
+        self.votes: list[list[set[Span]]] = []
 
 
 def min_votes_of(options: LabelOptions) -> ByType[int]:

@@ -22,7 +22,7 @@ from tests import corpora
 from tests.commands import ok, run, settings, snapshot
 from tests.world import World
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def rows(store: Path) -> list[SoftRow]:

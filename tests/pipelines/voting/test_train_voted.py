@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ner_distill.config import TeacherConfig, load_config
@@ -171,6 +172,72 @@ def test_votes_of_what_is_no_run_are_refused(files: dict[str, Path], tmp_path: P
 def test_more_votes_than_folds_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="`min_votes` 4: expected 1 to 3, the number of teachers"):
         label([files["run"]], files["raw"], tmp_path / "x", min_votes=4)
+
+
+# ---- answers on what the teacher was trained on
+
+
+def stored(out: Path) -> dict[str, tuple[tuple[str, ...], Any]]:
+    """By id: the words, and the probabilities of their tags."""
+    return {row.id: (row.words, row.probs) for row in SoftLabelStore.open(out).iter_rows()}
+
+
+def test_fold_teachers_answer_on_the_training_sentences_that_they_did_not_see(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    said = io.StringIO()
+    both = [files["train"], files["raw"]]
+    given: dict[str, Any] = {"precision": "fp32", "text": both}
+    options = LabelUnlabeledOptions(teacher=[files["run"]], out=tmp_path / "soft", out_of_fold=True, **given)
+    manifest = label_unlabeled(options, Reporter(stream=said))
+    trained = {sentence.words for sentence in SENTENCES}
+    held_out = {
+        one.words: fold
+        for fold in fold_teachers(files["run"])
+        for one in read_corpus([fold.with_suffix(".data") / "held-out.jsonl"]).sentences
+    }
+    expected = {}
+    for run_of in (files["run"], *fold_teachers(files["run"])):
+        alone = LabelUnlabeledOptions(teacher=[run_of], out=tmp_path / f"alone-{run_of.name}", **given)
+        label_unlabeled(alone, quiet())
+        expected[run_of] = stored(alone.out)
+    differs = 0
+    for id, (words, probs) in stored(tmp_path / "soft").items():
+        whose = held_out[words] if words in trained else files["run"]
+        np.testing.assert_allclose(probs.astype(float), expected[whose][id][1].astype(float), atol=2e-3)
+        differs += bool(np.abs(probs.astype(float) - expected[files["run"]][id][1].astype(float)).max() > 0.01)
+    assert differs > 5
+    seen = sum(words in trained for words, _ in stored(tmp_path / "soft").values())
+    assert manifest.summary["sentences answered out of fold"] == seen
+    assert f"{seen} of 71 sentences stand in training text: fold teachers answered them" in said.getvalue()
+
+
+def test_a_store_out_of_fold_goes_on_as_it_began(files: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "soft"
+    label([files["run"]], files["train"], out, out_of_fold=True, shard_size=16)
+    whole = {path.name: path.read_bytes() for path in out.iterdir()}
+    (out / "part-00001.parquet").unlink()
+    label([files["run"]], files["train"], out, out_of_fold=True, shard_size=16, resume=True)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == whole
+    with pytest.raises(RunError, match="settings.out_of_fold: the store has .*, this run has nothing"):
+        label([files["run"]], files["train"], out, shard_size=16, resume=True)
+
+
+def test_text_in_which_no_training_sentence_stands_is_warned_of(files: dict[str, Path], tmp_path: Path) -> None:
+    said = io.StringIO()
+    (tmp_path / "new.txt").write_text("Nothing like it .\n", "utf-8")
+    label([files["run"]], tmp_path / "new.txt", tmp_path / "soft", Reporter(stream=said), out_of_fold=True)
+    assert "`out_of_fold`: 0 of 1 sentences stand in training text" in said.getvalue()
+
+
+def test_runs_that_cannot_answer_out_of_fold_are_refused(copy: dict[str, Path], tmp_path: Path) -> None:
+    fold = fold_teachers(copy["run"])[0]
+    with pytest.raises(ConfigError, match=r"`out_of_fold`: .*r1-f1 has no fold teachers; give one that train-teacher"):
+        label([fold], copy["raw"], tmp_path / "x", out_of_fold=True)
+    (fold.with_suffix(".data") / "held-out.jsonl").unlink()
+    with pytest.raises(RunError, match="held-out.jsonl: not found; so the run does not say what this fold teacher did"):
+        label([copy["run"]], copy["raw"], tmp_path / "x", out_of_fold=True)
+    assert not (tmp_path / "x").exists()
 
 
 # ---- going on, and beginning anew
