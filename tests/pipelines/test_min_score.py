@@ -136,3 +136,13 @@ def test_evaluate_measures_the_calibration_error_of_the_scores_that_predict_prin
     assert sum(one["entities"] * one["score"] for one in found["bins"]) == pytest.approx(sum(scores), rel=1e-3)
     assert {"ece", "ece_before"} <= set(found)
     assert f"calibration error {found['ece']:.3f} (not calibrated: {found['ece_before']:.3f})" in done.out
+
+
+def test_training_keeps_what_it_fitted_and_on_what(world: World) -> None:
+    for trained in (world.teacher, world.student):
+        figures = json.loads((trained / "metrics.json").read_text())["calibration"]
+        stored = json.loads((trained / "calibration.json").read_text())
+        assert figures["fitted_on"] == [str(world.dev)]
+        assert stored["fitted_on"] == json.loads((trained / "inputs.json").read_text())["dev"]
+        assert stored["temperature"] == figures["tags"]["temperature"]
+        assert stored["scores"] is None  # of 20 sentences
