@@ -53,6 +53,7 @@ class LabelUnlabeledOptions(LabelOptions, RawText, UnitOptions, Output, LongestO
     out_of_fold: bool = option(
         False, "Let fold teachers (`folds`) that did not see them answer on sentences a teacher was trained on."
     )
+    calibrated: bool = option(False, "Soften each teacher's tags by the temperature that its training fitted on `dev`.")
     limit: int = option(0, "Stop after so many sentences; 0 = all.", "N", least=0)
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from ner_distill.console import Reporter
 from ner_distill.errors import ConfigError
+from ner_distill.nn.heads import SpanHead
 from ner_distill.options import Files
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.pipelines.labelling.labeller import min_votes_of
 from ner_distill.pipelines.labelling.panel import Weights, require_alike
 from ner_distill.runs.build import Built, load_teacher
+from ner_distill.runs.calibration import read_calibration
 from ner_distill.runs.info import RunInfo, fold_teachers, read_info
 from ner_distill.teacher.model import Teacher
 
@@ -122,8 +124,22 @@ def _check(options: LabelUnlabeledOptions, teachers: Sequence[Asked]) -> None:
         problems.append("`evaluator` compares words, and with `pairs_per_sentence` 0 none are: leave one of them out")
     if options.out_of_fold and set(min_votes_of(options).values) != {1}:
         problems.append("`out_of_fold` asks fold teachers one by one, `min_votes` lets all vote: leave one of them out")
+    if options.out_of_fold and options.calibrated:
+        problems.append("`calibrated` is of teachers, fold teachers have no temperature: leave it or `out_of_fold` out")
     if problems:
         raise ConfigError.of(problems)
+
+
+def temperature_of(run: Path, built: Built[Teacher]) -> float:
+    """The temperature of tag probabilities that the run of a teacher keeps. Raises ConfigError where it has none."""
+    if isinstance(built.tagger.head, SpanHead):
+        raise ConfigError(f"`calibrated`: {run} finds spans, which have no temperature; leave it out")
+    temperature = read_calibration(run, built.info.labels).temperature
+    if temperature is None:
+        raise ConfigError(
+            f"`calibrated`: {run} has no temperature in calibration.json: train it with `dev`, or leave it out"
+        )
+    return temperature
 
 
 def _voting_teachers(teachers: Sequence[Path], options: LabelUnlabeledOptions, reporter: Reporter) -> Sequence[Path]:

@@ -11,6 +11,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from ner_distill.data.store.writer import StoreWriter
 from ner_distill.errors import DataError
 from ner_distill.files import sha256_of
 from ner_distill.options.models import LabelUnlabeledOptions
-from ner_distill.pipelines.labelling.asked import LoadedRuns, load_runs
+from ner_distill.pipelines.labelling.asked import LoadedRuns, load_runs, temperature_of
 from ner_distill.pipelines.labelling.held_out import FoldTeachers, OutOfFoldLabeller
 from ner_distill.pipelines.labelling.labeller import SEED, Answering, Labeller
 from ner_distill.pipelines.labelling.panel import Panel, Weights
@@ -68,6 +69,8 @@ def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = 
     cutting, stream = _sentences(options, asked, reporter)
     weights, stream = _weights(options, asked, cutting, stream, reporter)
     panel = Panel.of(asked.teachers, weights, asked.evaluators, asked.evaluator_weights)
+    if options.calibrated:
+        panel = _calibrated(panel, asked)
     labeller = Labeller(panel, options, seed=seed)
     folds = [FoldTeachers(asked.run_of(one.built)) for one in panel.members] if options.out_of_fold else []
     header = _header(asked, panel, labeller, options, cutting.unit, **_weighing(options, asked, weights, folds))
@@ -77,6 +80,16 @@ def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = 
     manifest = writer.finish(_write_shards(writer, answering, stream, options, reporter))
     _say_counted(manifest, options, reporter)
     return manifest
+
+
+def _calibrated(panel: Panel, asked: LoadedRuns) -> Panel:
+    """The panel, in which each teacher that tags has its temperature. Raises ConfigError where one has none."""
+    return Panel(
+        tuple(
+            replace(one, temperature=temperature_of(asked.run_of(one.built), one.built)) if one.weights else one
+            for one in panel.members
+        )
+    )
 
 
 def _sentences(
@@ -210,6 +223,7 @@ def _header(
         "format": options.format,
         "limit": options.limit,
         **({} if options.word_column is None else {"word_column": options.word_column}),
+        **({"calibrated": tuple(one.temperature for one in panel.tagging)} if options.calibrated else {}),
         **more,
         **_similarity(panel, settled.pairs_per_sentence),  # what the student's γ compares with
     }

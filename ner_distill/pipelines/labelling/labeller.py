@@ -179,6 +179,8 @@ class Labeller:
         model, mask, encoded = asked.model, inputs["mask"], None
         if asked.tags:
             encoded, answer = model(inputs)
+            if asked.temperature != 1:
+                answer = tempered(answer, asked.temperature)
             heard.tags.add(answer, asked.of_tags)
             if self.by_blocks is not None:
                 heard.likely = self.by_blocks.likely(encoded, mask, self.options.span_floor)
@@ -269,6 +271,7 @@ class _Asked:
     of_tags: torch.Tensor | float
     of_spans: torch.Tensor | float
     similarity: float | None
+    temperature: float
 
     @classmethod
     def of(cls, member: Member, tagset: TagSet, device: torch.device, *, compares: bool) -> _Asked:
@@ -276,10 +279,10 @@ class _Asked:
         similarity = member.similarity if compares else None
         if weights is None or not weights.of_types:
             general = 0.0 if weights is None else weights.general
-            return cls(model, weights is not None, general, general, similarity)
+            return cls(model, weights is not None, general, general, similarity, member.temperature)
         of_types = torch.tensor([weights.of(label) for label in tagset.labels], device=device)
         general_first = torch.cat([of_types.new_tensor([weights.general]), of_types.repeat_interleave(2)])
-        return cls(model, True, general_first, of_types[:, None, None], similarity)
+        return cls(model, True, general_first, of_types[:, None, None], similarity, member.temperature)
 
     @property
     def by_type(self) -> bool:
@@ -320,6 +323,16 @@ class _Heard:
         self.likely: tuple[Spans, torch.Tensor] | None = None
         self.vectors: list[torch.Tensor] = []
         self.votes: list[list[set[Span]]] = []
+
+
+def tempered(probs: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Probabilities p → p^(1/T) / Σ p^(1/T) (Guo et al. 2017, "On Calibration of Modern Neural Networks").
+
+    probs: (batch, words, tags) float. Returns: the same in float32; rows of zeros (padding) stay so.
+    """
+    softened = probs.float().pow(1 / temperature)
+    whole = softened.sum(-1, keepdim=True)
+    return softened / whole.where(whole > 0, 1)
 
 
 def min_votes_of(options: LabelOptions) -> ByType[int]:

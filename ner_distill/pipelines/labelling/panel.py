@@ -60,11 +60,13 @@ class Member:
 
     weights:    of its tags and spans, for all types and others for some; O has that for all. None: it does not tag.
     similarity: the weight of its similarities; None: it does not compare.
+    temperature: of its tag probabilities, p^(1/T); 1 leaves them as they are.
     """
 
     built: Built[Teacher]
     weights: ByType[float] | None
     similarity: float | None = None
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
