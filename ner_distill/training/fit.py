@@ -273,7 +273,8 @@ class Fit:
             self._update_average()
         if self.weighting is not None:
             means = {name: step_sums[name] / totals[name] for name in names if totals[name] > 0}
-            self.weighting.after_step(means, self._sums(self.weighting.measured()))
+            measured = self.weighting.measured()
+            self.weighting.after_step(means, self._sums(measured) if measured else {})
         self.progress.step += 1
         self.progress.batch += 1
         for name in names:
