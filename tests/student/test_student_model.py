@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ner_distill.data.batching import Batch
 from ner_distill.data.tagset import TagSet
+from ner_distill.nn.balance import TaskBalance
 from ner_distill.nn.heads import HEADS, Spans
 from ner_distill.nn.heads.base import Tags
 from ner_distill.nn.similarity import PairSimilarity
@@ -200,6 +201,29 @@ def test_beside_the_mean_squared_error_too(kind):
         (both.weights[name] * both.sums(batch)[name] / both.counts(batch)[name]).backward()
         norms[name] = student.tagger.encoder.embedding.weight.grad.norm().item()
     assert 0.5 <= norms["gold"] / norms["soft"] <= 2
+
+
+def share_of_similarity(divergence):
+    """The similarity's gradient at the word vectors over that of the words, late in a short training."""
+    torch.manual_seed(0)
+    student, batch, balance = new_student("crf"), soft_batch(), TaskBalance(0.3, "soft")
+    both = objective(student, loss={"divergence": divergence}, balance=balance)
+    optimizer, shares = torch.optim.SGD(student.parameters(), lr=0.01), []
+    for _ in range(120):
+        weights, counts = balance.weights(both.weights), both.counts(batch)
+        optimizer.zero_grad()
+        sum(weights[name] * value / counts[name] for name, value in both.sums(batch).items()).backward()
+        squares = balance.measured()
+        shares.append(math.sqrt(squares["similarity"] / squares["soft"]))
+        balance.after_step({}, squares)
+        optimizer.step()
+    return sum(shares[-20:]) / 20
+
+
+def test_the_similarity_weighs_the_same_beside_every_divergence():
+    shares = [share_of_similarity(divergence) for divergence in ("mse", "kl", "ce")]
+    assert max(shares) / min(shares) < 2
+    assert all(0.15 < share < 0.6 for share in shares)
 
 
 def test_a_term_of_weight_zero_is_not_computed():
