@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from torch import Tensor
@@ -31,7 +32,7 @@ class TaskBalance:
         """first, second: the names of the two terms."""
         self.share, self.first, self.second = share, first, second
         self.running: dict[str, float] = {}
-        self._squares = dict.fromkeys((first, second), 0.0)
+        self._squares: dict[str, list[Tensor]] = {first: [], second: []}
         self._given: Mapping[str, float] = {}
 
     def weights(self, given: dict[str, float]) -> dict[str, float]:
@@ -51,17 +52,21 @@ class TaskBalance:
         return branch
 
     def _note(self, term: str, gradient: Tensor) -> None:
-        self._squares[term] += gradient.detach().double().square().sum().item()
+        self._squares[term].append(gradient.detach().float().square().sum())
 
     def measured(self) -> dict[str, float]:
         """The squared norms of the weighted gradients since this was asked last, of this process."""
-        squares, self._squares = self._squares, dict.fromkeys(self._squares, 0.0)
+        squares = {term: sum(map(float, parts)) for term, parts in self._squares.items()}
+        self._squares = {term: [] for term in squares}
         return squares
 
     def after_step(self, means: dict[str, float], squares: dict[str, float]) -> None:
-        """Take in what all processes measured together; a step in which a task did not occur is passed over."""
+        """Take in what all processes measured together.
+
+        A step in which a task did not occur, or whose gradient is not finite, is passed over.
+        """
         del means
-        if not all(squares.values()):
+        if not all(0 < square < math.inf for square in squares.values()):
             return
         for term, square in squares.items():
             plain = square / self._given[term] ** 2

@@ -66,13 +66,7 @@ def train_student(
     Without `soft` it learns from the gold sentences alone, for comparison.
     resume: in place of what `options` says of it.
     """
-    if options.soft is None and config.distill.gold_weight == 0:
-        raise ConfigError("distill.gold_weight is 0, and there are no soft labels: nothing to learn from")
-    if options.soft is None and not options.gold:
-        raise ConfigError(
-            "nothing to learn from: give `soft` (a store of label-unlabeled), `gold` (labelled sentences) or both"
-        )
-    require_development(config, options)
+    _check(config, options)
     session = Session(STUDENT_RUN, options, config, reporter, resume=resume)
     data = read_student_data(config, options, session.reporter, session.begun_unit(options.unit))
     begun = session.out if session.resumes else None
@@ -83,7 +77,7 @@ def train_student(
     loss = _loss(config.distill, store)  # what is wrong with the store is said before anything is made
     built = new_student(config, data.info, data.words(), learned_scale=loss.statement != "source")
     freeze_lowest([built.tagger.encoder], config.optim.freeze_layers)
-    held = held_out(store, config.seed) if store is not None and judged_by_teacher(config, options) else []
+    held = _held_out(config, options, store, session.reporter)
     batches, left_out = _batches(config, built, data, held, options.max_words, session.reporter)
     session.begin(record)
     student = built.model
@@ -113,8 +107,29 @@ def judged_by_teacher(config: StudentConfig, options: StudentOptions) -> bool:
     return options.soft is not None and (asked == "teacher" or (asked == "auto" and not options.dev))
 
 
-def require_development(config: StudentConfig, options: StudentOptions) -> None:
-    """Raise ConfigError where there is nothing that could choose an epoch, and something asks for it."""
+def _held_out(
+    config: StudentConfig, options: StudentOptions, store: SoftLabelStore | None, reporter: Reporter
+) -> list[int]:
+    """The blocks that the teacher judges by; [] where it does not. Raises ConfigError where it cannot, and must."""
+    if store is None or not judged_by_teacher(config, options):
+        return []
+    held = held_out(store, config.seed)
+    if not held:
+        problem = "`soft` is too small for a part of it to be held out, by which the teacher could judge"
+        if config.distill.judge == "teacher" or config.optim.patience:
+            raise ConfigError(f'{problem}: give `dev`, leave optim.patience 0 and distill.judge "auto"')
+        reporter.warn(f"{problem}: the last epoch is kept")
+    return held
+
+
+def _check(config: StudentConfig, options: StudentOptions) -> None:
+    """Raise ConfigError where there is nothing to learn from, or nothing that could choose an epoch as asked."""
+    if options.soft is None and config.distill.gold_weight == 0:
+        raise ConfigError("distill.gold_weight is 0, and there are no soft labels: nothing to learn from")
+    if options.soft is None and not options.gold:
+        raise ConfigError(
+            "nothing to learn from: give `soft` (a store of label-unlabeled), `gold` (labelled sentences) or both"
+        )
     asked = config.distill.judge
     if asked == "teacher" and options.soft is None:
         raise ConfigError('distill.judge = "teacher": there is no teacher without `soft`; give it, or take "auto"')

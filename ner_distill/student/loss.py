@@ -70,8 +70,8 @@ class DistillationLoss:
 
         What a span head's loss of a sentence is weighed by: it is of all spans at once, not of words. α_i is the square
         of the least max(p, 1 − p) over the spans that hold word i: tags share a word's probability between entities
-        that nest, however sure each is. Arguments as in `word_term`, and span_probs (batch, types, words, words); no
-        gradient.
+        that nest, however sure each is. γ still comes from the tags: where entities nest it is less than it should be.
+        Arguments as in `word_term`, and span_probs (batch, types, words, words); no gradient.
         """
         probs = teacher_probs.detach().float()
         sure = word_confidence(span_probs.detach().float(), keep)

@@ -168,7 +168,7 @@ class TeacherObjective:
         tagger, mask = self.teacher.tagger, batch.mask
         passes = [tagger.vectors(batch.inputs, samples=self.terms.dropout_samples) for _ in range(self.passes)]
         own = [vectors[: len(mask)] for vectors in passes]  # the first samples
-        sums = self._likelihoods(self._watched("entities", torch.cat(passes)), batch)
+        sums = self._likelihoods(torch.cat(passes), batch)
         if "similarity" in self.weights and batch.pairs is not None:
             sums["similarity"] = self._similarity(self._watched("similarity", own[0]), batch)
         sums |= self._auxiliary(own[0], batch)
@@ -192,7 +192,7 @@ class TeacherObjective:
         mask, kept = (words.repeat(draws, 1) for words in (batch.mask, batch.kept))
         labels = Gold(batch.tags, spans_of(batch), batch.weight, batch.negative)
         gold, half = labels.repeat(draws), mask.chunk(2)[0]
-        sums = {"entities": head.gold_loss(vectors, kept, gold) / draws}
+        sums = {"entities": head.gold_loss(self._watched("entities", vectors), kept, gold) / draws}
         asked = self.weights.keys() & {"smoothing", "r_drop"}
         if "r_drop" in asked:
             first, second = vectors.chunk(2)

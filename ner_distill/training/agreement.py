@@ -23,29 +23,36 @@ from ner_distill.training.soft_data import SoftData
 
 SHARE, MOST = 0.05, 2_000
 """The part of a store that is held out: of its sentences, and at most so many."""
+GREATEST = 0.2
+"""The greatest part that may be held out of a small store, whose blocks are large for it."""
 FOREIGN = 0.6
 """Development words that are in the store's text, as a share of what it is for the text's own, below which they are
 of another language."""
-LOOKED_AT = 20_000  # sentences of a store that say which words its language has
+SHARDS, LOOKED_AT = 4, 20_000  # of a store that say which words its language has: shards, and at most sentences
 
 
 def held_out(store: SoftLabelStore, seed: int) -> list[int]:
     """The blocks that a student is not trained on, but judged by; a function of the store's sizes and the seed.
 
-    [] where the store has a single block: then nothing is left to judge by.
+    [] where no block is small enough for its store: then there is nothing to judge by.
     """
     rows = store.blocks["rows"]
-    wanted = min(SHARE * rows.sum(), MOST)
-    order = np.random.default_rng([seed, 11]).permutation(len(rows))
-    chosen = order[: int(np.searchsorted(np.cumsum(rows[order]), wanted)) + 1]
-    return sorted(chosen.tolist()) if len(rows) > 1 else []
+    wanted, greatest = min(SHARE * rows.sum(), MOST), GREATEST * rows.sum()
+    chosen: list[int] = []
+    held = 0
+    for block in np.random.default_rng([seed, 11]).permutation(len(rows)).tolist():
+        if held < wanted and held + rows[block] <= greatest:
+            chosen.append(block)
+            held += rows[block]
+    return sorted(chosen)
 
 
 class TeacherAgreement:
     """Scores a student by the teacher's answers on sentences of the store that are held out of its training.
 
     agreement: exp(−D), in (0, 1]; D is the mean over kept words of KL(teacher ‖ student), each word weighing α_i γ_i
-        as in the loss: what the teacher is unsure of decides little. It is the score.
+        as in the word term of the loss (for span heads too, of whose teacher it reads the tags' probabilities): what
+        the teacher is unsure of decides little. It is the score.
     teacher_f1: the student's entities against those of the teacher's best reading; for people to look at.
     """
 
@@ -63,12 +70,12 @@ class TeacherAgreement:
         self.store, self.loss = store, loss
         self.data = SoftData(store, featurizer, budget=budget, seed=0, max_words=max_words, blocks=blocks)
         rows = [row for block in blocks for row in store.read_block(block).rows]
-        labelled = (labelled_row(row, store.tagset) for row in rows)
+        labelled = (labelled_row(row, store.tagset) for row in rows if not 0 < max_words < len(row.words))
         self.sentences = [sentence for sentence in labelled if sentence is not None]
-        self.development = DevelopmentSet(self.sentences, featurizer, store.tagset, max_words=max_words)
+        self.development = DevelopmentSet(self.sentences, featurizer, store.tagset)
 
     def said(self, student: Student) -> dict[str, Any]:
-        """What `metrics.json` says of it."""
+        """The keys of `metrics.json` that name this judge and hold its figures of the student."""
         return {
             "checkpoint_chosen_on": [str(self.store.path)],
             "checkpoint": f"best agreement with the teacher on {len(self.sentences):,} sentences held out of the store",
@@ -97,9 +104,13 @@ class TeacherAgreement:
 def warn_of_foreign(development: Sequence[Sentence], store: SoftLabelStore, name: str, reporter: Reporter) -> None:
     """Say so where development sentences are of another language than the text of the store.
 
-    Told by words: a language shares few of another's, whatever the domain.
+    Told by words: a language shares few of another's, whatever the domain. Of a large store a few shards, evenly
+    spread, stand for all.
     """
-    rows = [row.words for row in islice(store.iter_rows(), LOOKED_AT)]
+    shards = len(store.manifest.shards)
+    spread = sorted({int(position) for position in np.linspace(0, shards - 1, SHARDS)})
+    every = (row.words for position in spread for block in store.read_shard(position) for row in block.rows)
+    rows = list(islice(every, LOOKED_AT))
     known = {word for words in rows[::2] for word in words}
     own = _share(rows[1::2], known)
     theirs = _share((sentence.words for sentence in development), known)

@@ -47,10 +47,12 @@ def test_the_weight_is_the_root_of_the_ratio_of_running_means():
     )
 
 
-def test_a_step_without_one_of_the_tasks_is_passed_over():
+def test_a_step_without_one_of_the_tasks_or_with_a_gradient_out_of_bounds_is_passed_over():
     balance = TaskBalance(0.5, "soft")
     balance.weights({"soft": 1.0, "similarity": 1.0})
     balance.after_step({}, {"soft": 3.0, "similarity": 0.0})
+    balance.after_step({}, {"soft": 3.0, "similarity": math.inf})
+    balance.after_step({}, {"soft": math.nan, "similarity": 1.0})
     assert balance.running == {}
 
 

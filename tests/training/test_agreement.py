@@ -38,7 +38,7 @@ def test_a_twentieth_of_the_sentences_in_whole_blocks(store: SoftLabelStore) -> 
     blocks = held_out(store, 1)
     assert 0 < len(blocks) < len(store.blocks)
     rows = store.blocks["rows"]
-    assert rows[blocks].sum() - max(rows[blocks]) < 0.05 * store.rows <= rows[blocks].sum()
+    assert rows[blocks].sum() - max(rows[blocks]) < 0.05 * store.rows <= rows[blocks].sum() <= 0.2 * store.rows
 
 
 def test_it_is_a_function_of_the_seed(store: SoftLabelStore) -> None:
@@ -50,6 +50,13 @@ def test_of_a_single_block_nothing_is_held_out(world: World, tmp_path: Path) -> 
     (tmp_path / "raw.txt").write_text("Ann sings\nBob lives in Rome\n")
     ok("label-unlabeled", "--teacher", world.teacher, "--text", tmp_path / "raw.txt", "--out", tmp_path / "soft")
     assert held_out(SoftLabelStore.open(tmp_path / "soft"), 1) == []
+    done = ok("train-student", "--soft", tmp_path / "soft", "--out", tmp_path / "run", *QUICK)
+    assert "--soft is too small for a part of it to be held out" in done.err
+    asked = ("--soft", tmp_path / "soft", "--dev", world.dev, "--out", tmp_path / "asked", *QUICK)
+    refused = run("train-student", *asked, *settings("distill.judge=teacher"))
+    assert refused.code == 2
+    assert "--soft is too small" in refused.err
+    assert not (tmp_path / "asked").exists()
 
 
 # ---- how far two agree

@@ -40,7 +40,7 @@ class FoldTeachers:
         if not folds:
             raise ConfigError(
                 f"`out_of_fold`: {run} has no fold teachers; give one that train-teacher trained with `folds`, or "
-                "leave its training text out"
+                "leave `out_of_fold` out"
             )
         self._files: list[Path] = []
         self._held: dict[str, Folds] = {}

@@ -86,7 +86,9 @@ def _calibrated(panel: Panel, asked: LoadedRuns) -> Panel:
     """The panel, in which each teacher that tags has its temperature. Raises ConfigError where one has none."""
     return Panel(
         tuple(
-            replace(one, temperature=temperature_of(asked.run_of(one.built), one.built)) if one.weights else one
+            replace(one, temperature=temperature_of(asked.run_of(one.built), one.built))
+            if one.weights is not None
+            else one
             for one in panel.members
         )
     )
