@@ -46,7 +46,7 @@ def test_vat_learns_from_raw_text_too(world: World, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        (("adversarial.steps=2",), 'only for adversarial.kind = "pgd" or "freelb"; found "none"'),
+        (("adversarial.steps=2",), 'only for adversarial.kind = "pgd" or "freelb"; found "fgm"'),
         (("adversarial.kind=freelb", "adversarial.steps=1"), "freelb with one step is plain training"),
         (("head.dropout_samples=2", "head.dropout=0.0"), "with head.dropout = 0 all samples are the same"),
         (("head.task_weighting=log-sum", "similarity.weight=0.0"), "joins two tasks"),

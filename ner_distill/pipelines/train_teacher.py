@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -133,7 +134,10 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
     )
     too_long = sum(0 < data.max_words < len(sentence.words) for sentence in data.sentences)
     # taken now: raw text, which is read as it is trained on, is no matter of it
-    counts = {**built.featurizer.counts, **data.left_out, **({TOO_LONG: too_long} if too_long else {})}
+    counted = Counter(built.featurizer.counts)
+    if dev_set is not None and dev_set.pairs is not None:
+        counted.subtract(dev_set.pairs.counted_twice)
+    counts = {**counted, **data.left_out, **({TOO_LONG: too_long} if too_long else {})}
     task = _task(config, built, batches, dev_set)
     return session.train(built, task, dev_set, lambda: counts)
 

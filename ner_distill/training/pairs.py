@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -65,6 +66,8 @@ class DevelopmentPairs:
 
     At most `SENTENCES` sentences, drawn at random, are read for them, `PAIRS_PER_SENTENCE` pairs for each: the second
     reading of the development set costs little, and 32,000 pairs tell an F1 to half a point.
+
+    counted_twice: what the featurizer counted in this second reading.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class DevelopmentPairs:
         """max_words: as of `LabelledData`. Types that the teacher never saw make pairs as well."""
         drawn = np.random.default_rng(SEED).permutation(len(sentences))[:SENTENCES]
         labels = built.info.labels
+        before = Counter(built.featurizer.counts)
         self.data = LabelledData(
             [sentences[index] for index in sorted(drawn.tolist())],
             built.featurizer,
@@ -84,6 +88,7 @@ class DevelopmentPairs:
             max_words=max_words,
             learned=False,
         )
+        self.counted_twice = Counter(built.featurizer.counts) - before
 
     def scores(self, teacher: Teacher) -> PairScores | None:
         """Of a teacher in evaluation mode, on the device of its parameters; None where there is no pair."""

@@ -80,7 +80,8 @@ class Development:
         self.data = DevelopmentSet(sentences, featurizer, TagSet(("LOC", "PER")))
 
     def scores(self, found: Sequence[Sequence[Span]]) -> Scores:
-        self.monkeypatch.setattr(development, "predict_spans", lambda *_: found)
+        scored = [[(span, 1.0) for span in own] for own in found]
+        self.monkeypatch.setattr(development, "find_entities", lambda *_, **__: scored)
         return self.data.scores(None)  # type: ignore[arg-type]
 
     def counts(self, found: Sequence[Sequence[Span]]) -> tuple[int, int, int]:
@@ -203,7 +204,8 @@ def test_sentences_longer_than_max_words_are_in_no_batch_and_counted() -> None:
 def test_development_sentences_longer_than_max_words_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     featurizer = WordFeaturizer.counted([LONG.words], "word")
     data = DevelopmentSet([LONG, SHORT], featurizer, TagSet(("LOC", "PER")), max_words=3)
-    monkeypatch.setattr(development, "predict_spans", lambda *_: [list(SHORT.spans or ())])
+    found = [[(span, 1.0) for span in SHORT.spans or ()]]
+    monkeypatch.setattr(development, "find_entities", lambda *_, **__: found)
     micro = data.scores(None).micro  # type: ignore[arg-type]
     assert (micro.correct, micro.support, micro.predicted) == (2, 4, 2)
     said = io.StringIO()

@@ -430,8 +430,8 @@ def test_a_damaged_store_is_found_before_anything_runs(data: Path, tmp_path: Pat
 
 
 def test_a_key_that_students_do_not_have_is_refused(data: Path, tmp_path: Path, store: Path) -> None:
-    with pytest.raises(ConfigError, match="`variant` fgm: adversarial.kind=fgm: unknown key"):
-        students(data, tmp_path / "out", store, variant=["fgm:adversarial.kind=fgm"])
+    with pytest.raises(ConfigError, match="`variant` mixed: regularize.mixup=1.0: unknown key"):
+        students(data, tmp_path / "out", store, variant=["mixed:regularize.mixup=1.0"])
 
 
 def test_the_command_asks_for_either_teachers_or_students(data: Path, tmp_path: Path, store: Path) -> None:
