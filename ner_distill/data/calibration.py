@@ -97,12 +97,13 @@ def fit_map(entities: Sequence[JudgedEntity]) -> ScoreMap | None:
     return found if found.usable else None
 
 
-def fit(entities: Sequence[JudgedEntity]) -> Calibration | None:
+def fit(entities: Sequence[JudgedEntity], *, part: float = 1.0) -> Calibration | None:
     """The maps of scores, or None for fewer than `LEAST` entities and for scores that say nothing.
 
     A type of `LEAST_OF_TYPE` entities gets its own where that makes its held-out entities likelier, over `FOLDS` folds.
+    part: the share of a set that these entities are, of which both numbers ask no more.
     """
-    general = fit_map(entities) if len(entities) >= LEAST else None
+    general = fit_map(entities) if len(entities) >= part * LEAST else None
     if general is None:
         return None
     folds = folds_of(entities)
@@ -110,7 +111,7 @@ def fit(entities: Sequence[JudgedEntity]) -> Calibration | None:
     own = {}
     for label in sorted({entity.label for entity in entities}):
         chosen = [(entity, fold) for entity, fold in zip(entities, folds, strict=True) if entity.label == label]
-        if len(chosen) < LEAST_OF_TYPE:
+        if len(chosen) < part * LEAST_OF_TYPE:
             continue
         single = [fit_map([entity for entity, fold in chosen if fold != k]) for k in range(FOLDS)]
         found = fit_map([entity for entity, _ in chosen])
@@ -122,7 +123,9 @@ def fit(entities: Sequence[JudgedEntity]) -> Calibration | None:
 def cross_fitted(entities: Sequence[JudgedEntity]) -> list[JudgedEntity]:
     """The entities, each with the score that maps fitted on the other folds give it (its own where none can be)."""
     folds = folds_of(entities)
-    maps = [fit([entity for entity, own in zip(entities, folds, strict=True) if own != k]) for k in range(FOLDS)]
+    others = [[entity for entity, own in zip(entities, folds, strict=True) if own != k] for k in range(FOLDS)]
+    # folds are of sentences, and differ in how many entities they have: each asks of the others as of the whole
+    maps = [fit(rest, part=len(rest) / max(len(entities), 1)) for rest in others]
     return [
         entity if (one := maps[fold]) is None else one.applied(entity)
         for entity, fold in zip(entities, folds, strict=True)

@@ -21,7 +21,7 @@ from ner_distill.options.models import EvaluateOptions
 from ner_distill.pipelines.floors import read_floors
 from ner_distill.pipelines.thresholds import choose_thresholds, keep_thresholds, wanted_precision
 from ner_distill.runs.build import AnyBuilt, load_run
-from ner_distill.runs.calibration import read_calibration
+from ner_distill.runs.calibration import read_calibration, read_thresholds
 from ner_distill.runs.raw_text import cutting_for
 from ner_distill.runtime.inference import best_device
 from ner_distill.training.development import DevelopmentSet
@@ -64,6 +64,8 @@ def evaluation(options: EvaluateOptions, reporter: Reporter | None = None) -> Ev
     built = load_run(options.model)
     calibration = read_calibration(options.model, built.info.labels)
     wanted = wanted_precision(options, built.info.labels)
+    if wanted:
+        read_thresholds(options.model, usable=False)  # of a damaged file now, not when all is done
     floors = read_floors(options.model, options.min_score, built.info.labels, reporter)
     built.model.to(best_device())
     cutting_for(options.model, built.info, options.unit, reporter)  # says where another unit is asked for
@@ -79,10 +81,10 @@ def evaluation(options: EvaluateOptions, reporter: Reporter | None = None) -> Ev
         None if calibration.scores is None else reliability(gold.judged(raw)),
         choose_thresholds(judged, wanted, gold),
     )
-    if done.thresholds:
-        keep_thresholds(options.model, done.thresholds, options.data, reporter)
     if json is not None:
         write_json(json, done.to_json())
+    if done.thresholds:
+        keep_thresholds(options.model, done.thresholds, options.data, reporter)
     return done
 
 

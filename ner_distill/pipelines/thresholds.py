@@ -53,7 +53,7 @@ def keep_thresholds(model: Path, chosen: Mapping[str, Threshold], data: Files, r
     for label, one in chosen.items():
         if one.score is None:
             needed = entities_needed(one.wanted)
-            few = f"; {one.found:,} are found, of which {needed:,}, all right, would be needed" * (one.found < needed)
+            few = f"; {one.found:,} are found, at least {needed:,}, all right, would be needed" * (one.found < needed)
             reporter.warn(
                 f"{label}: no score shows a precision of {one.wanted:g}; surely reached is {one.bound:.3f}{few}: with "
                 "`min_score` stored nothing of it passes"
@@ -76,6 +76,6 @@ def _roles(model: Path, files: Sequence[Mapping[str, Any]]) -> list[str]:
     for role, name in {"train": "training data", "gold": "training data", "dev": chose}.items():
         listed = inputs.get(role) if isinstance(inputs, dict) else None
         own = listed if isinstance(listed, list) else []
-        if hashes & {one.get("sha256") for one in own if isinstance(one, dict)}:
+        if hashes & {str(one.get("sha256")) for one in own if isinstance(one, dict)}:
             known.append(name)
     return known

@@ -153,3 +153,11 @@ def test_tags_that_cannot_be_leave_the_temperature_finite() -> None:
     logs[:, 2] = -np.inf
     found = fit_temperature(logs, np.array([0] * 7 + [1] * 3))
     assert found == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_folds_of_a_set_that_is_just_large_enough_have_maps_too() -> None:
+    """Scores of 110 entities: each fold is fitted on 88, of which a whole set would have no map."""
+    entities = drawn(110, 0.8, -1.5)
+    assert fit(entities[:88]) is None
+    moved = cross_fitted(entities)
+    assert all(after.score != before.score for before, after in zip(entities, moved, strict=True))

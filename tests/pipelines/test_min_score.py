@@ -106,7 +106,7 @@ def test_choosing_again_says_what_it_replaces(model: Path, data: Path) -> None:
 def test_too_few_entities_for_a_precision_are_said(world: World, model: Path) -> None:
     done = ok("evaluate", "--model", model, "--data", world.dev, "--precision", "PER=0.95")
     assert "PER: no score shows a precision of 0.95" in done.err
-    assert "of which 117, all right, would be needed" in done.err
+    assert "at least 117, all right, would be needed" in done.err
     assert (
         "the model knows --data as its development data, which chose its checkpoint and made calibration.json"
         in done.err

@@ -23,6 +23,7 @@ from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.formats.units import Cutting
 from ner_distill.data.formats.writers import write_words
 from ner_distill.data.sentence import Sentence, Unit
+from ner_distill.data.store.manifest import MANIFEST
 from ner_distill.data.store.pseudo_labels import labelled_row
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.directories import OutputKind, make_directory
@@ -221,7 +222,7 @@ class LabellingJob(Job):
 
     @property
     def finished(self) -> bool:
-        return self.hard.is_file()
+        return self.hard.is_file() and (self.store / MANIFEST).is_file()
 
     def do(self) -> None:
         from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
