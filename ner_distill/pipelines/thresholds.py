@@ -61,7 +61,11 @@ def keep_thresholds(model: Path, chosen: Mapping[str, Threshold], data: Files, r
         if label in before:
             was = "none" if before[label].score is None else f"{before[label].score:.4f}"
             reporter.info(f"{label}: replaces the threshold {was} (for a precision of {before[label].wanted:g})")
-    write_thresholds(model, chosen, files)
+    if gone := write_thresholds(model, chosen, files):
+        reporter.warn(
+            f"{model / THRESHOLDS}: those of {', '.join(gone)} were chosen with another {CALIBRATION} and are removed; "
+            "choose them again: evaluate with `precision`"
+        )
     reporter.info(f"{model / THRESHOLDS}: {', '.join(chosen)}; used by predict and evaluate with `min_score` stored")
 
 

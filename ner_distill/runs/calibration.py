@@ -89,18 +89,21 @@ def _map(path: Path, data: Any) -> ScoreMap:
     )
 
 
-def write_thresholds(directory: Path, chosen: Mapping[str, Threshold], chosen_on: Fingerprints) -> None:
+def write_thresholds(directory: Path, chosen: Mapping[str, Threshold], chosen_on: Fingerprints) -> list[str]:
     """Add thresholds of types to those that the run has; of a type that has one it is replaced.
 
     Those that were chosen on scores of another calibration go.
+    Returns: the types, other than the chosen ones, whose thresholds went.
     """
     path = directory / THRESHOLDS
     scores = _hash_of_calibration(directory)
     kept = _types(path) if path.exists() else {}
     types = {label: one for label, one in kept.items() if one.get("calibration") == scores}
+    gone = [label for label in kept if label not in types and label not in chosen]
     for label, one in chosen.items():
         types[label] = {**one.to_json(), "confidence": CONFIDENCE, "chosen_on": list(chosen_on), "calibration": scores}
     write_json(path, {"format": FORMAT, "types": types})
+    return gone
 
 
 def read_thresholds(directory: Path, *, usable: bool = True) -> dict[str, StoredThreshold]:

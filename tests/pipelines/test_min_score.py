@@ -103,6 +103,13 @@ def test_choosing_again_says_what_it_replaces(model: Path, data: Path) -> None:
     assert "(for a precision of 0.5)" in done.err
 
 
+def test_thresholds_of_another_calibration_go_and_are_named(model: Path, data: Path) -> None:
+    ok("evaluate", "--model", model, "--data", data, "--precision", "PER=0.5")
+    write_calibration(model, RunCalibration(Calibration(ScoreMap(1.0, 0.0), {}), 1.0), [])
+    done = ok("evaluate", "--model", model, "--data", data, "--precision", "LOC=0.5")
+    assert "those of PER were chosen with another calibration.json and are removed" in done.err
+
+
 def test_too_few_entities_for_a_precision_are_said(world: World, model: Path) -> None:
     done = ok("evaluate", "--model", model, "--data", world.dev, "--precision", "PER=0.95")
     assert "PER: no score shows a precision of 0.95" in done.err

@@ -68,8 +68,9 @@ def test_thresholds_of_another_calibration_are_refused_and_go_when_others_are_ch
     write_calibration(tmp_path, FITTED, [])
     with pytest.raises(RunError, match="PER was chosen with another calibration.json; choose it again"):
         read_thresholds(tmp_path)
-    write_thresholds(tmp_path, {"LOC": REACHED}, [])
+    assert write_thresholds(tmp_path, {"LOC": REACHED}, []) == ["PER"]
     assert list(read_thresholds(tmp_path)) == ["LOC"]
+    assert write_thresholds(tmp_path, {"LOC": MISSED}, []) == []
 
 
 @pytest.mark.parametrize("types", [[], {"PER": 1}, {"PER": {"wanted": 0.9, "score": 7}}, {"PER": {"score": 0.5}}])

@@ -125,6 +125,8 @@ def _check(options: VerdictOptions, students: Mapping[str, StudentConfig], files
         for name, config in students.items()
         if config.distill.gold_weight == 0
     ]
+    if not students:
+        problems.append("`students`: none is given, and there is nothing to compare the teacher with")
     names = [f"{name}-{way}" for name in students for way in WAYS]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         problems.append(f"`students`: two runs would have the name {twice[0]}; rename a configuration")
@@ -191,7 +193,8 @@ class _Plan:
         """What a student learns from in one of the WAYS. seed: the directory of the seed; out: of the run."""
         if way == "hard":  # both files are of words, as they were cut
             dev = [self.options.out / DEV]
-            return StudentOptions(gold=[seed / HARD], dev=dev, out=out, format="jsonl", unit=self.unit)
+            flatten = self.options.flatten
+            return StudentOptions(gold=[seed / HARD], dev=dev, out=out, format="jsonl", unit=self.unit, flatten=flatten)
         reading = asdict(self.options.reading())
         gold = self.options.train if way in ("gold", "soft-gold") else ()
         soft = seed / "soft" if way in ("soft", "soft-gold") else None

@@ -121,6 +121,12 @@ def test_options_of_reading_are_not_those_of_hard_labels(data: Path, tmp_path: P
     assert (read["default-soft-gold"].format, read["default-soft-gold"].scheme) == ("conll", "iob2")
 
 
+def test_nested_entities_of_hard_labels_become_flat_where_those_of_the_files_do(data: Path, tmp_path: Path) -> None:
+    pretend = PretendAll()
+    verdict(data, tmp_path / "out", runner=pretend, flatten="longest")
+    assert {job.options.flatten for job in pretend.jobs if isinstance(job, StudentJob)} == {"longest"}
+
+
 def test_without_a_teacher_only_gold_is_trained_on_and_the_rest_says_why(data: Path, tmp_path: Path) -> None:
     pretend = PretendAll(errors={"teacher": "the disk is full"})
     found = verdict(data, tmp_path / "out", runner=pretend)
@@ -250,6 +256,11 @@ def test_a_student_that_may_not_learn_from_gold_is_refused(data: Path, tmp_path:
 def test_settings_of_students_are_called_so_where_they_are_wrong(data: Path, tmp_path: Path) -> None:
     message = refused(ConfigError, data, tmp_path / "out", student_set=["optim.epoch=3"])
     assert message.startswith("`student_set` optim.epoch=3: unknown key")
+
+
+def test_a_verdict_on_no_student_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="`students`: none is given"):
+        module.verdict(TeacherConfig(), {}, VerdictOptions(out=tmp_path / "out"), QUIET, runner=PretendAll())
 
 
 def test_two_students_of_one_name_are_refused(data: Path, tmp_path: Path) -> None:
