@@ -49,6 +49,7 @@ ONLY_IN = {
         "nn/encoders/huggingface.py",
         "nn/encoders/pretrained.py",
         "data/features/pieces.py",
+        "data/features/vocabularies.py",
         "student/hf.py",
     },
     "typer": {"cli.py", "commands/"},

@@ -181,6 +181,9 @@ def _student_conflicts(config: StudentConfig) -> Iterator[str]:
         yield 'adversarial.kind = "vat" is for teachers: a student learns from answers, not from what it says itself'
     if bool(init.teacher) != bool(init.layers):
         yield "init.teacher and init.layers go together: whose layers, and which"
+    if not config.pretrained:
+        for key in _changed(init, "vocabulary", "embedding_rank"):
+            yield f"init.{key} is of a Hugging Face student (encoder.name, or init.teacher and init.layers)"
     if config.pretrained and head.kind != "token":
         yield f'{saved}, which has no head "{head.kind}": head.kind must be "token"'
     if isinstance(encoder, sections.PretrainedEncoderConfig):

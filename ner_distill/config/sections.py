@@ -26,6 +26,7 @@ Weight = Annotated[float, Field(ge=0.0)]
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what numpy and torch both take
 AutoWeight = Literal["auto"] | Annotated[float, Field(ge=0.0)]
+Vocabulary = Literal["whole", "cut"] | Annotated[int, Field(ge=100, le=1_000_000)]
 Auto = Literal["auto", "off"] | Annotated[float, Field(ge=0.0)]
 
 
@@ -511,6 +512,14 @@ class InitConfig(Section):
 
     teacher: str = key("", "run of a teacher with a pretrained encoder, whose layers the student copies")
     layers: Layers = key((), "which layers to copy, lowest first; negative ones count from the top")
+    vocabulary: Vocabulary = key(
+        "whole",
+        'pieces of a Hugging Face student: all, "cut" (those that its text needs, and single characters), or a number '
+        "of pieces that SentencePiece learns from its text",
+    )
+    embedding_rank: Natural = key(
+        0, "numbers of a piece's vector, which a linear layer makes as wide as the encoder (BERT, RoBERTa); 0: its own"
+    )
 
 
 class MaskConfig(Section):

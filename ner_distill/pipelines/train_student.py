@@ -75,7 +75,7 @@ def train_student(
     if session.finished(record):
         return session.trained(data.development, max_words=options.max_words)
     loss = _loss(config.distill, store)  # what is wrong with the store is said before anything is made
-    built = new_student(config, data.info, data.words(), learned_scale=loss.statement != "source")
+    built = new_student(config, data.info, data.words(), session.reporter, learned_scale=loss.statement != "source")
     freeze_lowest([built.tagger.encoder], config.optim.freeze_layers)
     held = _held_out(config, options, store, session.reporter)
     batches, left_out = _batches(config, built, data, held, options.max_words, session.reporter)

@@ -129,19 +129,44 @@ def _require_different(base: Featurizer[Any], asked: Sequence[Sequence[str]], qu
 
 
 def new_student(
-    config: StudentConfig, info: RunInfo, sentences: Iterable[Sequence[str]], *, learned_scale: bool = True
+    config: StudentConfig,
+    info: RunInfo,
+    sentences: Iterable[Sequence[str]],
+    reporter: Reporter | None = None,
+    *,
+    learned_scale: bool = True,
 ) -> Built[Student]:
     """A student with fresh weights, a checkpoint's, or chosen layers of a teacher's encoder.
 
+    sentences: the words it is trained on, which its vocabulary is made of.
     learned_scale: whether its similarity learns a and b; False where the teacher's is σ(cos) as published.
     """
-    built = _new_student(config, info, sentences)
+    torch.manual_seed(config.seed)
+    shape = config.encoder
+    if isinstance(shape, sections.PretrainedEncoderConfig) or config.init.teacher:
+        built = _pretrained_student(config, info, sentences, reporter or Reporter(quiet=True))
+    else:
+        built = _scratch_student(config, shape, info, sentences)
     built.model.similarity = PairSimilarity(learned=learned_scale)
     return built
 
 
-def _new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Sequence[str]]) -> Built[Student]:
-    torch.manual_seed(config.seed)
+def _pretrained_student(
+    config: StudentConfig, info: RunInfo, sentences: Iterable[Sequence[str]], reporter: Reporter
+) -> Built[Student]:
+    name, classifier, tokenizer = _beginning(config, info)
+    init = config.init
+    if init.vocabulary != "whole" or init.embedding_rank:
+        from ner_distill.student.smaller import make_smaller
+
+        classifier, tokenizer = make_smaller(
+            classifier, tokenizer, sentences, reporter, vocabulary=init.vocabulary, rank=init.embedding_rank
+        )
+    return _tried(name, _hf_student(config, info, classifier, tokenizer))
+
+
+def _beginning(config: StudentConfig, info: RunInfo) -> tuple[str, PreTrainedModel, PreTrainedTokenizerFast]:
+    """What a student in the Hugging Face format begins with: its name, a token classifier and its tokenizer."""
     if config.init.teacher:
         from ner_distill.student.hf import from_layers_of
 
@@ -152,19 +177,23 @@ def _new_student(config: StudentConfig, info: RunInfo, sentences: Iterable[Seque
                 f"init.teacher: {config.init.teacher} has a scratch encoder; layers are copied from pretrained ones"
             )
         classifier = from_layers_of(encoder.backbone, config.init.layers, info.tagset.tags)
-        return _tried(config.init.teacher, _hf_student(config, info, classifier, pieces.tokenizer))
-    if isinstance(config.encoder, sections.PretrainedEncoderConfig):
-        from ner_distill.nn.encoders.huggingface import check_vocabulary, load_tokenizer
-        from ner_distill.student.hf import backbone_of, build_token_classifier
+        return config.init.teacher, classifier, pieces.tokenizer
+    from ner_distill.nn.encoders.huggingface import check_vocabulary, load_tokenizer
+    from ner_distill.student.hf import backbone_of, build_token_classifier
 
-        classifier = build_token_classifier(config.encoder.name, info.tagset.tags)
-        tokenizer = load_tokenizer(config.encoder.name)
-        check_vocabulary(backbone_of(classifier), tokenizer, config.encoder.name)
-        built = _hf_student(config, info, classifier, tokenizer)
-        return _tried(config.encoder.name, built)
-    featurizer = count_words(config.encoder, info.unit, sentences)
-    scratch_encoder = scratch(config.encoder, featurizer)
-    start_encoder(config.encoder, scratch_encoder)
+    name = config.encoder.name
+    classifier = build_token_classifier(name, info.tagset.tags)
+    tokenizer = load_tokenizer(name)
+    check_vocabulary(backbone_of(classifier), tokenizer, name)
+    return name, classifier, tokenizer
+
+
+def _scratch_student(
+    config: StudentConfig, shape: sections.ScratchEncoderConfig, info: RunInfo, sentences: Iterable[Sequence[str]]
+) -> Built[Student]:
+    featurizer = count_words(shape, info.unit, sentences)
+    scratch_encoder = scratch(shape, featurizer)
+    start_encoder(shape, scratch_encoder)
     tagger = _tagger(config.head, scratch_encoder, info.tagset)
     return Built(info, config, Student(tagger, PairSimilarity()), featurizer)
 

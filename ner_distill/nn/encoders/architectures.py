@@ -15,6 +15,7 @@ from transformers import (
     MODEL_FOR_TEXT_ENCODING_MAPPING,
     MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING,
     MODEL_MAPPING,
+    AutoConfig,
     AutoModel,
     AutoModelForTextEncoding,
     PretrainedConfig,
@@ -30,6 +31,8 @@ LIKE_A_DECODER = "is no encoder: it reads each word without those after it, as d
 UNPADDED = frozenset(["convbert", "fnet", "funnel", "xlnet"])
 # Trained to guess the next piece like decoders, and yet each piece sees all others.
 BOTH_WAYS = frozenset(["xlnet"])
+# Whose layers compute what those of BERT do.
+LIKE_BERT = ("bert", "camembert", "roberta", "xlm-roberta")
 # A value for each layer.
 PER_LAYER = ("attention_window", "layer_types", "mlp_layer_types")
 
@@ -126,3 +129,24 @@ def _states(backbone: PreTrainedModel, layers: int, segments: Tensor | None, **i
         inputs["token_type_ids"] = segments
     output = backbone(**inputs, output_hidden_states=layers > 0)
     return list(output.hidden_states[-layers:]) if layers else [output.last_hidden_state]
+
+
+def factored_bert(config: PretrainedConfig, rank: int, *, positions: int) -> PretrainedConfig:
+    """A MobileBERT that computes what a BERT of this configuration does."""
+    same = (
+        "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act",
+        "hidden_dropout_prob", "attention_probs_dropout_prob", "type_vocab_size", "initializer_range",
+        "layer_norm_eps", "pad_token_id", "bos_token_id", "eos_token_id",
+    )  # fmt: skip
+    made: PretrainedConfig = AutoConfig.for_model(
+        "mobilebert",
+        **{name: getattr(config, name) for name in same},
+        max_position_embeddings=positions,
+        embedding_size=rank,
+        trigram_input=False,
+        use_bottleneck=False,
+        num_feedforward_networks=1,
+        normalization_type="layer_norm",
+        classifier_activation=False,
+    )
+    return made

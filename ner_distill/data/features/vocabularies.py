@@ -1,0 +1,366 @@
+"""Smaller vocabularies of pieces: those pieces of a tokenizer that a text needs, or new ones learned from the text."""
+
+from __future__ import annotations
+
+import io
+import json
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from ner_distill.errors import ConfigError
+
+HELD_OUT = 10
+"""Each so many sentences one is left out, to see what the vocabulary of the others makes of its words."""
+RARE_SCRIPT = 1_000
+"""Of a script that fewer than one in so many letters belong to, only those letters stay that the text has."""
+_ALWAYS = ("N", "P")  # digits and marks stay, whatever script they belong to
+_FORMS_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True)
+class Forms:
+    """How often each word occurs, in sentences that are held out and in the rest."""
+
+    rest: Counter[str]
+    held: Counter[str]
+
+    @classmethod
+    def of(cls, sentences: Iterable[Sequence[str]]) -> Forms:
+        """Count the words of sentences."""
+        text = cls(Counter(), Counter())
+        for number, words in enumerate(sentences, start=1):
+            (text.rest if number % HELD_OUT else text.held).update(words)
+        return text
+
+    def all(self) -> Counter[str]:
+        return self.rest + self.held
+
+
+@dataclass(frozen=True)
+class SmallerVocabulary:
+    """A tokenizer with fewer pieces, and what their vectors are made of.
+
+    rows, sources, shares: row `rows[i]` of the new table gets `shares[i]` of row `sources[i]` of the old one. The
+    shares of a row add up to 1.
+    before: pieces of the old tokenizer.
+    split_more: share of the words of sentences held out that the pieces of the other sentences cut into more pieces
+    than the old ones do, or do not know; None where the text is too short to hold some out.
+    """
+
+    tokenizer: PreTrainedTokenizerFast
+    rows: npt.NDArray[np.int64]
+    sources: npt.NDArray[np.int64]
+    shares: npt.NDArray[np.float64]
+    before: int
+    split_more: float | None
+
+    @property
+    def pieces(self) -> int:
+        return len(self.tokenizer)
+
+
+def cut_vocabulary(tokenizer: PreTrainedTokenizerFast, text: Forms) -> SmallerVocabulary:
+    """Keep the pieces that these words are cut into, special pieces, and single characters.
+
+    The words are cut as before: where all pieces of a word stay, longest-match (WordPiece), merges
+    (BPE; those that lead to a kept piece stay as well) and the most probable path (Unigram) find the same ones. Of
+    characters stay all of the scripts that the text is written in, so that new words can be spelled.
+
+    Raises ConfigError for a tokenizer of another kind.
+    """
+    keep = _needed(tokenizer, text.all())
+    smaller = _with_pieces(tokenizer, keep)
+    kept = np.array(sorted(keep), np.int64)
+    split_more = None
+    if text.held:
+        of_rest = _with_pieces(tokenizer, _needed(tokenizer, text.rest))
+        split_more = _split_more(tokenizer, of_rest, text.held)
+    ones = np.ones(len(kept))
+    return SmallerVocabulary(smaller, np.arange(len(kept)), kept, ones, len(tokenizer), split_more)
+
+
+def learn_vocabulary(tokenizer: PreTrainedTokenizerFast, text: Forms, size: int) -> SmallerVocabulary:
+    """Learn `size` pieces (fewer of a short text) from words, as SentencePiece does (Unigram; Kudo 2018).
+
+    The text is normalised as the tokenizer does, and the special pieces are its own. The vector of a new piece is the
+    mean of those of the old pieces at the same place in the words of the text.
+
+    Raises ConfigError where the tokenizer has no unknown piece, or the text has more characters than `size`.
+    """
+    learned = _learned(tokenizer, text.all(), size)
+    split_more = _split_more(tokenizer, _learned(tokenizer, text.rest, size), text.held) if text.held else None
+    rows, sources, shares = _means(tokenizer, learned, text.all())
+    return SmallerVocabulary(learned, rows, sources, shares, len(tokenizer), split_more)
+
+
+# ---- words
+
+
+def _encoded(tokenizer: PreTrainedTokenizerFast, words: Iterable[str], **options: bool) -> Iterator[tuple[str, Any]]:
+    """Each word and what the tokenizer makes of it alone, without special pieces."""
+    waiting = iter(words)
+    while some := list(islice(waiting, _FORMS_AT_ONCE)):
+        inputs = [[word] for word in some]
+        found = tokenizer(
+            inputs, is_split_into_words=True, add_special_tokens=False, truncation=False, verbose=False, **options
+        )
+        yield from zip(some, found.encodings, strict=True)
+
+
+def counts_of_pieces(tokenizer: PreTrainedTokenizerFast, text: Forms) -> npt.NDArray[np.int64]:
+    """(pieces,): how often each piece of the tokenizer occurs in the words."""
+    counts, forms = np.zeros(len(tokenizer), np.int64), text.all()
+    for word, encoding in _encoded(tokenizer, forms):
+        np.add.at(counts, encoding.ids, forms[word])
+    return counts
+
+
+def _split_more(before: PreTrainedTokenizerFast, after: PreTrainedTokenizerFast, forms: Counter[str]) -> float:
+    unknown = after.unk_token_id
+    old = dict(_encoded(before, forms))
+    more = sum(
+        forms[word]
+        for word, new in _encoded(after, forms)
+        if len(new.ids) > len(old[word].ids) or new.ids.count(unknown) > old[word].ids.count(before.unk_token_id)
+    )
+    return more / forms.total()
+
+
+# ---- fewer of the tokenizer's pieces
+
+
+def _needed(tokenizer: PreTrainedTokenizerFast, forms: Mapping[str, int]) -> set[int]:
+    """The pieces of these words, special ones, and single characters of the scripts of the words."""
+    keep = {piece for _, encoding in _encoded(tokenizer, forms) for piece in encoding.ids}
+    keep.update(tokenizer.added_tokens_decoder)
+    keep.update(tokenizer.all_special_ids)
+    pad = tokenizer.pad_token_id
+    if isinstance(pad, int) and pad < 100:  # positions of RoBERTa begin behind the number of the padding piece
+        keep.update(range(pad + 1))
+    scripts = _scripts(forms)
+    alphabet = _alphabet(tokenizer)
+    for piece, index in tokenizer.get_vocab().items():
+        character = alphabet.get(piece) or _character(piece)
+        if character and (character == "byte" or _stays(character, scripts)):
+            keep.add(index)
+    return keep
+
+
+def _scripts(forms: Mapping[str, int]) -> set[str]:
+    """The scripts that at least one in RARE_SCRIPT letters of the words belongs to."""
+    letters: Counter[str] = Counter()
+    for word, number in forms.items():
+        for character in word:
+            if character.isalpha():
+                letters[_script(character)] += number
+    return {script for script, number in letters.items() if number * RARE_SCRIPT >= letters.total()}
+
+
+def _script(character: str) -> str:
+    """LATIN, CJK, CYRILLIC, ...: the first word of the character's name in Unicode."""
+    return unicodedata.name(character, "?").split()[0]
+
+
+def _stays(character: str, scripts: set[str]) -> bool:
+    category = unicodedata.category(character)
+    return category[0] in _ALWAYS or (category[0] in "LM" and (category[0] == "M" or _script(character) in scripts))
+
+
+_MARKS = ("##", "▁", "</w>")
+
+
+def _character(piece: str) -> str:
+    """The character that a piece consists of but for the mark of a word's beginning, inside or end; "" if of more."""
+    for mark in _MARKS:
+        piece = piece.removeprefix(mark).removesuffix(mark)
+    return piece if len(piece) == 1 else ""
+
+
+def _alphabet(tokenizer: PreTrainedTokenizerFast) -> dict[str, str]:
+    """The pieces that stand for a byte, of which any text can be made."""
+    symbols = set(pre_tokenizers.ByteLevel.alphabet()) if _is_byte_level(tokenizer) else set()
+    symbols |= {f"<0x{byte:02X}>" for byte in range(256)}
+    return dict.fromkeys(symbols, "byte")
+
+
+def _is_byte_level(tokenizer: PreTrainedTokenizerFast) -> bool:
+    return '"ByteLevel"' in json.dumps(json.loads(tokenizer.backend_tokenizer.to_str())["pre_tokenizer"])
+
+
+def _with_pieces(tokenizer: PreTrainedTokenizerFast, keep: set[int]) -> PreTrainedTokenizerFast:
+    """The tokenizer with these of its pieces alone, numbered in the order that they had.
+
+    Raises ConfigError for a tokenizer that is none of WordPiece, BPE and Unigram.
+    """
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    model, kind = state["model"], state["model"]["type"]
+    if kind == "BPE":
+        _keep_merges(model, keep)
+    numbers = {old: new for new, old in enumerate(sorted(keep))}
+    if kind == "Unigram":
+        model["vocab"] = [entry for old, entry in enumerate(model["vocab"]) if old in numbers]
+        if model.get("unk_id") is not None:
+            model["unk_id"] = numbers[model["unk_id"]]
+    elif kind in ("WordPiece", "BPE"):
+        model["vocab"] = {piece: numbers[old] for piece, old in model["vocab"].items() if old in numbers}
+    else:
+        raise ConfigError(
+            f'init.vocabulary: the tokenizer is of the kind {kind}; expected WordPiece, BPE or Unigram; leave "whole"'
+        )
+    for token in state["added_tokens"]:
+        token["id"] = numbers[token["id"]]
+    state["padding"] = state["truncation"] = None
+    state["post_processor"] = _renumbered(state["post_processor"], numbers)
+    return _like(tokenizer, Tokenizer.from_str(json.dumps(state)))
+
+
+def _keep_merges(model: dict[str, Any], keep: set[int]) -> None:
+    """Leave the merges that lead to a kept piece, and add to `keep` what they are made of."""
+    number, merges = model["vocab"], [_pair(merge) for merge in model["merges"]]
+    made: dict[int, list[tuple[str, str]]] = {}
+    for pair in merges:
+        made.setdefault(number[_merged(model, pair)], []).append(pair)
+    waiting = list(keep)
+    while waiting:
+        parts = {number[part] for pair in made.get(waiting.pop(), ()) for part in pair}
+        waiting += parts - keep
+        keep |= parts
+    model["merges"] = [list(pair) for pair in merges if number[_merged(model, pair)] in keep]
+
+
+def _pair(merge: str | Sequence[str]) -> tuple[str, str]:
+    """A merge of a file of an older version is one text."""
+    first, second = merge.split(" ") if isinstance(merge, str) else merge
+    return first, second
+
+
+def _merged(model: Mapping[str, Any], pair: tuple[str, str]) -> str:
+    prefix = model.get("continuing_subword_prefix") or ""
+    return pair[0] + pair[1].removeprefix(prefix)
+
+
+def _renumbered(processor: Any, numbers: Mapping[int, int]) -> Any:
+    """A post-processor (JSON) whose special pieces have the new numbers."""
+    if not isinstance(processor, dict):
+        return processor
+    processor = dict(processor)
+    for name in ("sep", "cls"):
+        if name in processor:
+            text, old = processor[name]
+            processor[name] = [text, numbers[old]]
+    if "special_tokens" in processor:
+        processor["special_tokens"] = {
+            name: {**token, "ids": [numbers[old] for old in token["ids"]]}
+            for name, token in processor["special_tokens"].items()
+        }
+    if "processors" in processor:
+        processor["processors"] = [_renumbered(one, numbers) for one in processor["processors"]]
+    return processor
+
+
+def _like(tokenizer: PreTrainedTokenizerFast, backend: Tokenizer) -> PreTrainedTokenizerFast:
+    """A tokenizer of transformers' general class, with the special pieces, sides and limit of another."""
+    special = {name: str(piece) for name, piece in tokenizer.special_tokens_map.items() if isinstance(piece, str)}
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=backend,
+        model_max_length=tokenizer.model_max_length,
+        padding_side=tokenizer.padding_side,
+        truncation_side=tokenizer.truncation_side,
+        model_input_names=list(tokenizer.model_input_names),
+        clean_up_tokenization_spaces=tokenizer.clean_up_tokenization_spaces,
+        **special,
+    )
+
+
+# ---- new pieces
+
+
+def _learned(tokenizer: PreTrainedTokenizerFast, forms: Counter[str], size: int) -> PreTrainedTokenizerFast:
+    if tokenizer.unk_token is None:
+        raise ConfigError('init.vocabulary: the tokenizer has no unknown piece, which new pieces need; take "cut"')
+    special = [str(token) for _, token in sorted(tokenizer.added_tokens_decoder.items()) if token.special]
+    special += [piece for piece in tokenizer.all_special_tokens if piece not in special]
+    special.sort(key=tokenizer.get_vocab().__getitem__)
+    normalizer = tokenizer.backend_tokenizer.normalizer
+    texts: Counter[str] = Counter()
+    for word, number in forms.items():
+        texts[normalizer.normalize_str(word) if normalizer is not None else word] += number
+    pieces = [(piece, score) for piece, score in _unigrams(texts, size - len(special)) if piece not in special]
+    unknown = special.index(tokenizer.unk_token)
+    backend = Tokenizer(models.Unigram([(piece, 0.0) for piece in special] + pieces, unknown))
+    if normalizer is not None:
+        backend.normalizer = normalizer
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.decoder = decoders.Metaspace()
+    backend.add_special_tokens(special)
+    numbers = tokenizer.get_vocab()
+    names = {numbers[piece]: new for new, piece in enumerate(special)}
+    state = json.loads(backend.to_str())
+    state["post_processor"] = _renumbered(json.loads(tokenizer.backend_tokenizer.to_str())["post_processor"], names)
+    return _like(tokenizer, Tokenizer.from_str(json.dumps(state)))
+
+
+def _unigrams(texts: Counter[str], size: int) -> list[tuple[str, float]]:
+    """At most `size` pieces of these words, and their log-probabilities. One thread: its sums depend on the number."""
+    from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+
+    written = io.BytesIO()
+    try:
+        SentencePieceTrainer.train(
+            sentence_iterator=(f"{text}\t{number}" for text, number in texts.items() if "\t" not in text),
+            input_format="tsv",
+            model_writer=written,
+            vocab_size=size + 1,
+            hard_vocab_limit=False,
+            character_coverage=1.0,
+            normalization_rule_name="identity",
+            num_threads=1,
+            bos_id=-1,
+            eos_id=-1,
+            unk_id=0,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ConfigError(
+            f"init.vocabulary: SentencePiece cannot learn {size:,} pieces of this text: {reason}"
+        ) from None
+    model = SentencePieceProcessor(model_proto=written.getvalue())
+    return [(model.id_to_piece(index), model.get_score(index)) for index in range(1, model.get_piece_size())]
+
+
+def _means(
+    before: PreTrainedTokenizerFast, after: PreTrainedTokenizerFast, forms: Counter[str]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Rows, sources and shares of `SmallerVocabulary` for new pieces: who stands at their place in the words."""
+    shares: dict[int, dict[int, float]] = {index: defaultdict(float) for index in after.get_vocab().values()}
+    numbers = before.get_vocab()
+    for (word, old), (_, new) in zip(_encoded(before, forms), _encoded(after, forms), strict=True):
+        for index, place in zip(new.ids, new.offsets, strict=True):
+            covered = [piece for piece, other in zip(old.ids, old.offsets, strict=True) if _overlap(place, other)]
+            for piece in covered or old.ids:
+                shares[index][piece] += forms[word] / len(covered or old.ids)
+    for piece, index in after.get_vocab().items():
+        if piece in after.all_special_tokens:
+            shares[index] = {numbers[piece]: 1.0}
+        elif not shares[index]:  # a piece that no word is cut into
+            _, alone = next(_encoded(before, [piece.removeprefix("▁") or piece]))
+            shares[index] = dict(Counter(alone.ids or [numbers[str(before.unk_token)]]))
+    triples = [
+        (row, source, share / sum(own.values())) for row, own in sorted(shares.items()) for source, share in own.items()
+    ]
+    rows, sources, parts = (np.array(column) for column in zip(*triples, strict=True))
+    return rows.astype(np.int64), sources.astype(np.int64), parts.astype(np.float64)
+
+
+def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return max(one[0], other[0]) < min(one[1], other[1])

@@ -1,0 +1,146 @@
+"""Smaller vocabularies of each kind of tokenizer: what stays, how words are cut, what new vectors are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from ner_distill.data.features.vocabularies import (
+    Forms,
+    SmallerVocabulary,
+    counts_of_pieces,
+    cut_vocabulary,
+    learn_vocabulary,
+)
+from ner_distill.errors import ConfigError
+from ner_distill.nn.encoders.huggingface import load_tokenizer
+from tests import checkpoints
+
+BUILDERS: dict[str, Callable[[Path], Path]] = {
+    "WordPiece": lambda path: checkpoints.bert(path, vocabulary=300),
+    "byte-level BPE": lambda path: checkpoints.roberta(path, vocabulary=500),
+    "Unigram": lambda path: checkpoints.xlm_roberta(path, vocabulary=200),
+}
+WORDS = sorted({word for text in checkpoints.TEXTS for word in text.split()})
+FEW = [WORDS[start : start + 3] for start in range(0, 12, 3)]
+
+
+@pytest.fixture(scope="module", params=BUILDERS)
+def tokenizer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerFast:
+    return load_tokenizer(BUILDERS[request.param](tmp_path_factory.mktemp("checkpoint") / "it"))
+
+
+def pieces(tokenizer: PreTrainedTokenizerFast, words: list[str]) -> list[int]:
+    found: list[int] = tokenizer(words, is_split_into_words=True)["input_ids"]
+    return found
+
+
+def old_pieces(smaller: SmallerVocabulary, words: list[str]) -> list[int]:
+    """What a cut vocabulary makes of words, special pieces included, as pieces of the old one."""
+    assert smaller.rows.tolist() == list(range(smaller.pieces))
+    return [int(smaller.sources[piece]) for piece in pieces(smaller.tokenizer, words)]
+
+
+def test_words_of_the_text_are_cut_as_before(tokenizer: PreTrainedTokenizerFast) -> None:
+    smaller = cut_vocabulary(tokenizer, Forms.of(FEW))
+    assert smaller.pieces < smaller.before == len(tokenizer)
+    for words in FEW:
+        assert old_pieces(smaller, words) == pieces(tokenizer, words)
+    assert len(smaller.tokenizer) == len(smaller.tokenizer.get_vocab())
+
+
+def test_other_words_are_spelled_and_nothing_is_unknown_that_was_not(tokenizer: PreTrainedTokenizerFast) -> None:
+    smaller = cut_vocabulary(tokenizer, Forms.of(FEW))
+    latin = [word for word in WORDS if word.isascii() and tokenizer.unk_token not in tokenizer.tokenize(word)]
+    assert len(latin) > 20
+    for word in latin:
+        now = smaller.tokenizer.tokenize(word)
+        assert len(now) >= len(tokenizer.tokenize(word))
+        assert smaller.tokenizer.unk_token not in now
+
+
+def test_the_cut_tokenizer_is_read_again_as_it_was(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
+    smaller = cut_vocabulary(tokenizer, Forms.of(FEW)).tokenizer
+    smaller.save_pretrained(tmp_path)
+    again = load_tokenizer(tmp_path)
+    assert again.special_tokens_map == smaller.special_tokens_map == tokenizer.special_tokens_map
+    assert again.model_input_names == tokenizer.model_input_names
+    assert pieces(again, WORDS) == pieces(smaller, WORDS)
+
+
+def test_only_letters_of_the_scripts_of_the_text_stay(tmp_path: Path) -> None:
+    texts = ["Ann went to Oslo", "Анна живёт в Осло", "中 文 字"] * 5
+    tokenizer = load_tokenizer(checkpoints.bert(tmp_path / "bert", texts, vocabulary=200))
+    smaller = cut_vocabulary(tokenizer, Forms.of([["Ann", "lives"], ["Осло"]])).tokenizer.get_vocab()
+    assert {"w", "в", "ж", "##в"} <= set(smaller)  # letters that no word of the text has
+    assert not {"中", "文"} & set(smaller)
+
+
+def test_words_held_out_are_counted_that_are_cut_into_more_pieces() -> None:
+    vocabulary = {"[UNK]": 0, "a": 1, "##b": 2, "ab": 3, "##a": 4, "b": 5}
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]")
+    seen = [["a", "b"]] * 9
+    smaller = cut_vocabulary(tokenizer, Forms.of([*seen, ["ab", "ab", "a", "b"]]))
+    assert smaller.split_more == 0.5  # the tenth sentence is held out, and "ab" is in no other
+    assert "ab" in smaller.tokenizer.get_vocab()
+    assert cut_vocabulary(tokenizer, Forms.of(seen)).split_more is None
+
+
+def test_a_tokenizer_of_whole_words_is_refused() -> None:
+    backend = Tokenizer(models.WordLevel({"[UNK]": 0, "a": 1}, unk_token="[UNK]"))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]")
+    with pytest.raises(ConfigError, match="of the kind WordLevel; expected WordPiece, BPE or Unigram"):
+        cut_vocabulary(tokenizer, Forms.of([["a"]]))
+
+
+def test_new_pieces_are_learned_and_their_vectors_are_means(tokenizer: PreTrainedTokenizerFast) -> None:
+    text = Forms.of([text.split() for text in checkpoints.TEXTS])
+    smaller = learn_vocabulary(tokenizer, text, 120)
+    assert smaller.pieces <= 120
+    assert smaller.tokenizer.special_tokens_map == tokenizer.special_tokens_map
+    assert sorted(set(smaller.rows.tolist())) == list(range(smaller.pieces))
+    assert np.bincount(smaller.rows, smaller.shares) == pytest.approx(np.ones(smaller.pieces))
+    vocabulary, number = smaller.tokenizer.get_vocab(), tokenizer.get_vocab()
+    for special in smaller.tokenizer.all_special_tokens:
+        assert smaller.sources[smaller.rows == vocabulary[special]].tolist() == [number[special]]
+
+
+def test_new_pieces_are_the_same_each_time(tokenizer: PreTrainedTokenizerFast) -> None:
+    text = Forms.of([text.split() for text in checkpoints.TEXTS])
+    first, second = (learn_vocabulary(tokenizer, text, 120) for _ in range(2))
+    assert first.tokenizer.get_vocab() == second.tokenizer.get_vocab()
+    assert np.array_equal(first.shares, second.shares)
+
+
+def test_a_new_piece_has_the_mean_of_what_stands_at_its_place() -> None:
+    vocabulary = {"[UNK]": 0, "a": 1, "##b": 2, "ab": 3, "##a": 4, "b": 5, "cd": 6, "c": 7, "d": 8}
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]")
+    smaller = learn_vocabulary(tokenizer, Forms.of([["cd"] * 50 + ["aba"] * 50] * 9), 12)
+    new = smaller.tokenizer.get_vocab()
+    rows = {
+        piece: dict(zip(smaller.sources[smaller.rows == row], smaller.shares[smaller.rows == row], strict=True))
+        for piece, row in new.items()
+    }
+    assert rows["▁aba"] == pytest.approx({3: 0.5, 4: 0.5})  # "ab", "##a"
+    assert rows["c"] == rows["d"] == {6: 1.0}  # within "cd"
+
+
+def test_fewer_pieces_than_characters_are_refused(tokenizer: PreTrainedTokenizerFast) -> None:
+    text = Forms.of([[chr(0x4E00 + number) for number in range(300)]])
+    with pytest.raises(ConfigError, match=r"init.vocabulary: SentencePiece cannot learn"):
+        learn_vocabulary(tokenizer, text, 100)
+
+
+def test_pieces_are_counted_as_often_as_their_words_occur(tokenizer: PreTrainedTokenizerFast) -> None:
+    counts = counts_of_pieces(tokenizer, Forms.of([[WORDS[5], WORDS[5]], [WORDS[6]]]))
+    spelled = tokenizer([WORDS[5], WORDS[5], WORDS[6]], is_split_into_words=True, add_special_tokens=False)["input_ids"]
+    assert counts.tolist() == np.bincount(spelled, minlength=len(tokenizer)).tolist()
