@@ -127,7 +127,8 @@ def test_an_interrupted_run_saves_and_goes_on(data: Path, tmp_path: Path) -> Non
         if epochs.exists():
             os.kill(os.getpid(), signal.SIGINT)
 
-    options: dict[str, Any] = {"set": [*corpora.SMALL, "optim.epochs=40"], "seeds": 1, "runner": run_in_processes}
+    settings = [*corpora.PLAIN, "optim.epochs=40"]
+    options: dict[str, Any] = {"set": settings, "seeds": 1, "runner": run_in_processes}
     watcher = threading.Thread(target=interrupt)
     # what a shell starts in the background ignores the signal from the start
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)

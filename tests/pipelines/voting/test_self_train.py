@@ -154,12 +154,11 @@ def test_resume_of_finished_rounds_trains_nothing(
 @pytest.mark.parametrize(
     "lost",
     [
-        ("round-1",),
-        ("round-1", "round-1.jsonl"),
-        ("round-1", "round-1.jsonl", "round-1.soft"),
-        ("round-1/voting/folds/r1-f2", "round-1/metrics.json"),
+        pytest.param(("round-1",), id="the run", marks=pytest.mark.slow),
+        pytest.param(("round-1", "round-1.jsonl"), id="the sentences", marks=pytest.mark.slow),
+        pytest.param(("round-1", "round-1.jsonl", "round-1.soft"), id="the store"),
+        pytest.param(("round-1/voting/folds/r1-f2", "round-1/metrics.json"), id="a fold"),
     ],
-    ids=["the run", "the sentences", "the store", "a fold"],
 )
 def test_resume_makes_what_is_missing_and_comes_to_the_same(
     lost: tuple[str, ...], copy: Path, files: dict[str, Path]
