@@ -25,6 +25,9 @@ from ner_distill.student.hf import backbone_of, tags_of
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
+_AT_ONCE = 50_000
+"""Vectors that are added up together, so that a long list of them needs little memory."""
+
 
 def make_smaller(
     model: PreTrainedModel,
@@ -41,22 +44,24 @@ def make_smaller(
     vocabulary: all pieces, those that the text needs, or how many are learned from it. rank: see `with_rank`; 0: none.
     Raises ConfigError.
     """
-    before = model.num_parameters()
+    before, padding = model.num_parameters(), model.config.to_dict().get("pad_token_id")
     text = Forms.of(sentences)
     if vocabulary != "whole":
-        smaller = (
-            cut_vocabulary(tokenizer, text) if vocabulary == "cut" else learn_vocabulary(tokenizer, text, vocabulary)
-        )
+        if vocabulary == "cut":
+            smaller = cut_vocabulary(tokenizer, text, padding=padding)
+        else:
+            smaller = learn_vocabulary(tokenizer, text, vocabulary, padding=padding)
         model, tokenizer = with_vocabulary(model, tokenizer, smaller), smaller.tokenizer
         held_out = ""
         if smaller.split_more is not None:
             held_out = (
                 f"; of the words of sentences held out, {100 * smaller.split_more:.1f} % are cut into more pieces than "
-                "before"
+                "before, or not known"
             )
         reporter.info(f"{smaller.pieces:,} of {smaller.before:,} pieces{held_out}")
     if rank:
-        model = with_rank(model, rank, torch.from_numpy(counts_of_pieces(tokenizer, text)))
+        table = embedding_of(backbone_of(model)).weight
+        model = with_rank(model, rank, torch.from_numpy(counts_of_pieces(tokenizer, text, len(table))))
     reporter.info(f"{model.num_parameters():,} parameters instead of {before:,}")
     return model, tokenizer
 
@@ -71,10 +76,11 @@ def with_vocabulary(
     """
     config = copy.deepcopy(model.config)
     config.vocab_size = vocabulary.pieces
+    numbers = vocabulary.tokenizer.get_vocab()
     for name in ("pad", "bos", "eos", "cls", "sep", "mask", "unk"):
         number = config.to_dict().get(f"{name}_token_id")
         if isinstance(number, int) and 0 <= number < len(tokenizer):
-            own = vocabulary.tokenizer.convert_tokens_to_ids(tokenizer.convert_ids_to_tokens(number))
+            own = numbers.get(str(tokenizer.convert_ids_to_tokens(number)))
             setattr(config, f"{name}_token_id", own)
     table = embedding_of(backbone_of(model)).weight
     smaller = _mixed(table.detach(), vocabulary)
@@ -88,8 +94,11 @@ def with_vocabulary(
 def _mixed(table: Tensor, vocabulary: SmallerVocabulary) -> Tensor:
     """(pieces of the vocabulary, width): the means of rows of `table`."""
     mixed = table.new_zeros(vocabulary.pieces, table.shape[1])
-    shares = torch.from_numpy(vocabulary.shares).to(table.dtype)
-    return mixed.index_add_(0, torch.from_numpy(vocabulary.rows), table[vocabulary.sources] * shares[:, None])
+    for start in range(0, len(vocabulary.rows), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        shares = torch.from_numpy(vocabulary.shares[part]).to(table.dtype)
+        mixed.index_add_(0, torch.from_numpy(vocabulary.rows[part]), table[vocabulary.sources[part]] * shares[:, None])
+    return mixed
 
 
 def with_rank(model: PreTrainedModel, rank: int, counts: Tensor) -> PreTrainedModel:
@@ -98,7 +107,8 @@ def with_rank(model: PreTrainedModel, rank: int, counts: Tensor) -> PreTrainedMo
     Table ≈ A·B with A (pieces, rank) and B (rank, width), from the singular value decomposition of the table whose
     rows are weighed by the roots of their frequencies: the nearest one in squared distance over the text (Eckart &
     Young 1936). It becomes a MobileBERT without bottlenecks, which is BERT with such a layer behind its table, and
-    which transformers loads by itself.
+    which transformers loads by itself. (Two of its three kinds of norms add 1e-5 to the variance, whatever
+    `layer_norm_eps` says.)
 
     counts: (pieces,) how often each occurs in the text.
     Raises ConfigError for another architecture than BERT and RoBERTa, and for a rank that is not below the width.

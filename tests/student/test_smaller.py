@@ -63,7 +63,7 @@ def test_a_table_of_nearly_its_own_rank_gives_nearly_the_same_vectors(checkpoint
         for rank in (4, 24, 31)
     ]
     assert far[0] > far[1] > far[2]
-    assert far[2] < 0.05 * float(whole.abs().mean())
+    assert far[2] < 0.15 * float(whole.abs().mean())
 
 
 def test_a_factored_table_of_full_rank_changes_nothing(checkpoint: Path) -> None:

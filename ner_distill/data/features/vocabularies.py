@@ -6,7 +6,7 @@ import io
 import json
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -22,7 +22,7 @@ HELD_OUT = 10
 """Each so many sentences one is left out, to see what the vocabulary of the others makes of its words."""
 RARE_SCRIPT = 1_000
 """Of a script that fewer than one in so many letters belong to, only those letters stay that the text has."""
-_ALWAYS = ("N", "P")  # digits and marks stay, whatever script they belong to
+_ALWAYS = frozenset(["Sc", "Sm", "Sk"])  # signs such as $ and +; digits and marks stay as well
 _FORMS_AT_ONCE = 10_000
 
 
@@ -31,18 +31,18 @@ class Forms:
     """How often each word occurs, in sentences that are held out and in the rest."""
 
     rest: Counter[str]
-    held: Counter[str]
+    held_out: Counter[str]
 
     @classmethod
     def of(cls, sentences: Iterable[Sequence[str]]) -> Forms:
         """Count the words of sentences."""
         text = cls(Counter(), Counter())
         for number, words in enumerate(sentences, start=1):
-            (text.rest if number % HELD_OUT else text.held).update(words)
+            (text.rest if number % HELD_OUT else text.held_out).update(words)
         return text
 
     def all(self) -> Counter[str]:
-        return self.rest + self.held
+        return self.rest + self.held_out
 
 
 @dataclass(frozen=True)
@@ -65,39 +65,46 @@ class SmallerVocabulary:
 
     @property
     def pieces(self) -> int:
-        return len(self.tokenizer)
+        return int(self.rows.max()) + 1
 
 
-def cut_vocabulary(tokenizer: PreTrainedTokenizerFast, text: Forms) -> SmallerVocabulary:
-    """Keep the pieces that these words are cut into, special pieces, and single characters.
+def cut_vocabulary(tokenizer: PreTrainedTokenizerFast, text: Forms, *, padding: int | None = None) -> SmallerVocabulary:
+    """Keep the pieces that these words are cut into, special and added pieces, and single characters.
 
-    The words are cut as before: where all pieces of a word stay, longest-match (WordPiece), merges
-    (BPE; those that lead to a kept piece stay as well) and the most probable path (Unigram) find the same ones. Of
-    characters stay all of the scripts that the text is written in, so that new words can be spelled.
+    The words are cut as before: where all pieces of a word stay, longest-match (WordPiece), merges (BPE; those that
+    lead to a kept piece stay as well) and the most probable path (Unigram) find the same ones. Of characters stay
+    digits, marks, signs and the letters of all scripts that the text is written in, so that new words can be spelled;
+    of byte-level BPE also every byte.
 
+    padding: the encoder's padding piece, if not the tokenizer's.
     Raises ConfigError for a tokenizer of another kind.
     """
-    keep = _needed(tokenizer, text.all())
-    smaller = _with_pieces(tokenizer, keep)
-    kept = np.array(sorted(keep), np.int64)
+    keep = _needed(tokenizer, text.all(), padding)
     split_more = None
-    if text.held:
-        of_rest = _with_pieces(tokenizer, _needed(tokenizer, text.rest))
-        split_more = _split_more(tokenizer, of_rest, text.held)
-    ones = np.ones(len(kept))
-    return SmallerVocabulary(smaller, np.arange(len(kept)), kept, ones, len(tokenizer), split_more)
+    if text.held_out:
+        of_rest = _with_pieces(tokenizer, _needed(tokenizer, text.rest, padding))
+        split_more = _split_more(tokenizer, of_rest, text.held_out)
+    kept = np.array(sorted(keep), np.int64)
+    smaller = _with_pieces(tokenizer, keep)
+    return SmallerVocabulary(smaller, np.arange(len(kept)), kept, np.ones(len(kept)), len(tokenizer), split_more)
 
 
-def learn_vocabulary(tokenizer: PreTrainedTokenizerFast, text: Forms, size: int) -> SmallerVocabulary:
+def learn_vocabulary(
+    tokenizer: PreTrainedTokenizerFast, text: Forms, size: int, *, padding: int | None = None
+) -> SmallerVocabulary:
     """Learn `size` pieces (fewer of a short text) from words, as SentencePiece does (Unigram; Kudo 2018).
 
     The text is normalised as the tokenizer does, and the special pieces are its own. The vector of a new piece is the
-    mean of those of the old pieces at the same place in the words of the text.
+    mean of those of the old pieces at the same place in the words of the text. Learns twice: for `split_more` without
+    the words held out. A word with a tab inside is not learned from.
 
-    Raises ConfigError where the tokenizer has no unknown piece, or the text has more characters than `size`.
+    padding: the encoder's padding piece, if not the tokenizer's.
+    Raises ConfigError where the tokenizer has no unknown piece, or `size` is too small for the text.
     """
-    learned = _learned(tokenizer, text.all(), size)
-    split_more = _split_more(tokenizer, _learned(tokenizer, text.rest, size), text.held) if text.held else None
+    learned = _learned(tokenizer, text.all(), size, padding)
+    split_more = None
+    if text.held_out:
+        split_more = _split_more(tokenizer, _learned(tokenizer, text.rest, size, padding), text.held_out)
     rows, sources, shares = _means(tokenizer, learned, text.all())
     return SmallerVocabulary(learned, rows, sources, shares, len(tokenizer), split_more)
 
@@ -116,43 +123,77 @@ def _encoded(tokenizer: PreTrainedTokenizerFast, words: Iterable[str], **options
         yield from zip(some, found.encodings, strict=True)
 
 
-def counts_of_pieces(tokenizer: PreTrainedTokenizerFast, text: Forms) -> npt.NDArray[np.int64]:
-    """(pieces,): how often each piece of the tokenizer occurs in the words."""
-    counts, forms = np.zeros(len(tokenizer), np.int64), text.all()
+def counts_of_pieces(tokenizer: PreTrainedTokenizerFast, text: Forms, rows: int) -> npt.NDArray[np.int64]:
+    """(rows,): how often each piece of the tokenizer occurs in the words. rows: of the encoder's table."""
+    counts, forms = np.zeros(rows, np.int64), text.all()
     for word, encoding in _encoded(tokenizer, forms):
         np.add.at(counts, encoding.ids, forms[word])
     return counts
 
 
 def _split_more(before: PreTrainedTokenizerFast, after: PreTrainedTokenizerFast, forms: Counter[str]) -> float:
-    unknown = after.unk_token_id
-    old = dict(_encoded(before, forms))
-    more = sum(
-        forms[word]
-        for word, new in _encoded(after, forms)
-        if len(new.ids) > len(old[word].ids) or new.ids.count(unknown) > old[word].ids.count(before.unk_token_id)
-    )
+    """The share of the words that `after` cuts into more pieces than `before`, or of which it knows less."""
+    old = {word: _size(encoding, before) for word, encoding in _encoded(before, forms)}
+    more = 0
+    for word, encoding in _encoded(after, forms):
+        (pieces, unknown), (pieces_before, unknown_before) = _size(encoding, after), old[word]
+        if pieces > pieces_before or unknown > unknown_before:
+            more += forms[word]
     return more / forms.total()
+
+
+def _size(encoding: Any, tokenizer: PreTrainedTokenizerFast) -> tuple[int, int]:
+    return len(encoding.ids), encoding.ids.count(tokenizer.unk_token_id)
 
 
 # ---- fewer of the tokenizer's pieces
 
 
-def _needed(tokenizer: PreTrainedTokenizerFast, forms: Mapping[str, int]) -> set[int]:
-    """The pieces of these words, special ones, and single characters of the scripts of the words."""
+def _needed(tokenizer: PreTrainedTokenizerFast, forms: Mapping[str, int], padding: int | None) -> set[int]:
+    """The pieces of these words, special and added ones, single characters of the words' scripts, and their parts.
+
+    Raises ConfigError for a tokenizer that is none of WordPiece, BPE and Unigram.
+    """
+    state, vocabulary = json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer.get_vocab()
+    model, kind = state["model"], state["model"]["type"]
+    if kind not in ("WordPiece", "BPE", "Unigram"):
+        raise ConfigError(
+            f'init.vocabulary: the tokenizer is of the kind {kind}; expected WordPiece, BPE or Unigram; leave "whole"'
+        )
     keep = {piece for _, encoding in _encoded(tokenizer, forms) for piece in encoding.ids}
     keep.update(tokenizer.added_tokens_decoder)
-    keep.update(tokenizer.all_special_ids)
-    pad = tokenizer.pad_token_id
-    if isinstance(pad, int) and pad < 100:  # positions of RoBERTa begin behind the number of the padding piece
-        keep.update(range(pad + 1))
-    scripts = _scripts(forms)
-    alphabet = _alphabet(tokenizer)
-    for piece, index in tokenizer.get_vocab().items():
-        character = alphabet.get(piece) or _character(piece)
-        if character and (character == "byte" or _stays(character, scripts)):
-            keep.add(index)
-    return keep
+    keep |= _special(tokenizer, state, padding)
+    scripts, spelled = _scripts(forms), _is_byte_level(state)
+    keep.update(number for piece, number in vocabulary.items() if _stays(piece, scripts, byte_level=spelled))
+    if kind == "Unigram":  # the unknown piece costs somewhat more than the rarest one: whose cost has to stay
+        keep.add(min(range(len(model["vocab"])), key=lambda number: model["vocab"][number][1]))
+    if kind == "BPE":
+        _add_parts(model, keep)
+    return keep & set(vocabulary.values())
+
+
+def _special(tokenizer: PreTrainedTokenizerFast, state: Mapping[str, Any], padding: int | None) -> set[int]:
+    """Special pieces: those that transformers knows, and what the tokenizer itself and the encoder need."""
+    model, vocabulary = state["model"], tokenizer.get_vocab()
+    found = set(tokenizer.all_special_ids) | _named(state["post_processor"])
+    found.update(number for number, token in tokenizer.added_tokens_decoder.items() if token.special)
+    if model.get("unk_id") is not None:
+        found.add(model["unk_id"])
+    if model.get("unk_token") in vocabulary:
+        found.add(vocabulary[model["unk_token"]])
+    for number in (padding, tokenizer.pad_token_id):
+        if isinstance(number, int):  # positions of RoBERTa begin behind the number of the padding piece
+            found.update(range(number + 1) if number < 100 else [number])
+    return found & set(vocabulary.values())
+
+
+def _named(processor: Any) -> set[int]:
+    """The pieces that a post-processor (JSON) puts around a sentence."""
+    if not isinstance(processor, dict):
+        return set()
+    found = {processor[name][1] for name in ("sep", "cls") if name in processor}
+    found.update(number for token in processor.get("special_tokens", {}).values() for number in token["ids"])
+    return found.union(*map(_named, processor.get("processors", ())))
 
 
 def _scripts(forms: Mapping[str, int]) -> set[str]:
@@ -170,52 +211,49 @@ def _script(character: str) -> str:
     return unicodedata.name(character, "?").split()[0]
 
 
-def _stays(character: str, scripts: set[str]) -> bool:
+_MARKS = ("##", "▁", "</w>", "Ġ")  # of a word's inside, beginning or end
+_BYTES = frozenset(f"<0x{byte:02X}>" for byte in range(256))
+
+
+def _stays(piece: str, scripts: set[str], *, byte_level: bool) -> bool:
+    """Whether a piece is a character that stays whatever the text has, alone or with a mark; a byte; or a mark."""
+    if piece in _MARKS or piece in _BYTES:
+        return True
+    if byte_level:
+        if len(piece) == 1:
+            return True
+        character = str(decoders.ByteLevel().decode([piece])).strip()
+    else:
+        character = piece
+        for mark in _MARKS:
+            character = character.removeprefix(mark).removesuffix(mark)
+    if len(character) != 1:
+        return False
     category = unicodedata.category(character)
-    return category[0] in _ALWAYS or (category[0] in "LM" and (category[0] == "M" or _script(character) in scripts))
+    if category[0] == "L":
+        return _script(character) in scripts
+    return category[0] in "MNP" or category in _ALWAYS
 
 
-_MARKS = ("##", "▁", "</w>")
+def _is_byte_level(state: Mapping[str, Any]) -> bool:
+    return '"ByteLevel"' in json.dumps([state["pre_tokenizer"], state["normalizer"]])
 
 
-def _character(piece: str) -> str:
-    """The character that a piece consists of but for the mark of a word's beginning, inside or end; "" if of more."""
-    for mark in _MARKS:
-        piece = piece.removeprefix(mark).removesuffix(mark)
-    return piece if len(piece) == 1 else ""
-
-
-def _alphabet(tokenizer: PreTrainedTokenizerFast) -> dict[str, str]:
-    """The pieces that stand for a byte, of which any text can be made."""
-    symbols = set(pre_tokenizers.ByteLevel.alphabet()) if _is_byte_level(tokenizer) else set()
-    symbols |= {f"<0x{byte:02X}>" for byte in range(256)}
-    return dict.fromkeys(symbols, "byte")
-
-
-def _is_byte_level(tokenizer: PreTrainedTokenizerFast) -> bool:
-    return '"ByteLevel"' in json.dumps(json.loads(tokenizer.backend_tokenizer.to_str())["pre_tokenizer"])
-
-
-def _with_pieces(tokenizer: PreTrainedTokenizerFast, keep: set[int]) -> PreTrainedTokenizerFast:
-    """The tokenizer with these of its pieces alone, numbered in the order that they had.
-
-    Raises ConfigError for a tokenizer that is none of WordPiece, BPE and Unigram.
-    """
+def _with_pieces(tokenizer: PreTrainedTokenizerFast, keep: Set[int]) -> PreTrainedTokenizerFast:
+    """The tokenizer with these of its pieces (see `_needed`) alone, numbered in the order that they had."""
     state = json.loads(tokenizer.backend_tokenizer.to_str())
-    model, kind = state["model"], state["model"]["type"]
-    if kind == "BPE":
-        _keep_merges(model, keep)
+    model = state["model"]
     numbers = {old: new for new, old in enumerate(sorted(keep))}
-    if kind == "Unigram":
+    if model["type"] == "Unigram":
         model["vocab"] = [entry for old, entry in enumerate(model["vocab"]) if old in numbers]
         if model.get("unk_id") is not None:
             model["unk_id"] = numbers[model["unk_id"]]
-    elif kind in ("WordPiece", "BPE"):
-        model["vocab"] = {piece: numbers[old] for piece, old in model["vocab"].items() if old in numbers}
     else:
-        raise ConfigError(
-            f'init.vocabulary: the tokenizer is of the kind {kind}; expected WordPiece, BPE or Unigram; leave "whole"'
-        )
+        if model["type"] == "BPE":
+            whole = model["vocab"]
+            merges = map(_pair, model["merges"])
+            model["merges"] = [list(pair) for pair in merges if whole[_merged(model, pair)] in numbers]
+        model["vocab"] = {piece: numbers[old] for piece, old in model["vocab"].items() if old in numbers}
     for token in state["added_tokens"]:
         token["id"] = numbers[token["id"]]
     state["padding"] = state["truncation"] = None
@@ -223,18 +261,17 @@ def _with_pieces(tokenizer: PreTrainedTokenizerFast, keep: set[int]) -> PreTrain
     return _like(tokenizer, Tokenizer.from_str(json.dumps(state)))
 
 
-def _keep_merges(model: dict[str, Any], keep: set[int]) -> None:
-    """Leave the merges that lead to a kept piece, and add to `keep` what they are made of."""
-    number, merges = model["vocab"], [_pair(merge) for merge in model["merges"]]
-    made: dict[int, list[tuple[str, str]]] = {}
-    for pair in merges:
-        made.setdefault(number[_merged(model, pair)], []).append(pair)
+def _add_parts(model: Mapping[str, Any], keep: set[int]) -> None:
+    """Add to `keep` what its pieces are merged from."""
+    number = model["vocab"]
+    parts_of: dict[int, list[int]] = {}
+    for pair in map(_pair, model["merges"]):
+        parts_of.setdefault(number[_merged(model, pair)], []).extend(number[part] for part in pair)
     waiting = list(keep)
     while waiting:
-        parts = {number[part] for pair in made.get(waiting.pop(), ()) for part in pair}
-        waiting += parts - keep
+        parts = set(parts_of.get(waiting.pop(), ())) - keep
+        waiting += parts
         keep |= parts
-    model["merges"] = [list(pair) for pair in merges if number[_merged(model, pair)] in keep]
 
 
 def _pair(merge: str | Sequence[str]) -> tuple[str, str]:
@@ -284,12 +321,16 @@ def _like(tokenizer: PreTrainedTokenizerFast, backend: Tokenizer) -> PreTrainedT
 # ---- new pieces
 
 
-def _learned(tokenizer: PreTrainedTokenizerFast, forms: Counter[str], size: int) -> PreTrainedTokenizerFast:
+def _learned(
+    tokenizer: PreTrainedTokenizerFast, forms: Counter[str], size: int, padding: int | None
+) -> PreTrainedTokenizerFast:
     if tokenizer.unk_token is None:
         raise ConfigError('init.vocabulary: the tokenizer has no unknown piece, which new pieces need; take "cut"')
-    special = [str(token) for _, token in sorted(tokenizer.added_tokens_decoder.items()) if token.special]
-    special += [piece for piece in tokenizer.all_special_tokens if piece not in special]
-    special.sort(key=tokenizer.get_vocab().__getitem__)
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    old = sorted(_special(tokenizer, state, padding))
+    special = list(map(str, tokenizer.convert_ids_to_tokens(old)))
+    if size <= len(special):
+        raise ConfigError(f"init.vocabulary = {size}: expected more than the {len(special)} special pieces")
     normalizer = tokenizer.backend_tokenizer.normalizer
     texts: Counter[str] = Counter()
     for word, number in forms.items():
@@ -302,11 +343,10 @@ def _learned(tokenizer: PreTrainedTokenizerFast, forms: Counter[str], size: int)
     backend.pre_tokenizer = pre_tokenizers.Metaspace()
     backend.decoder = decoders.Metaspace()
     backend.add_special_tokens(special)
-    numbers = tokenizer.get_vocab()
-    names = {numbers[piece]: new for new, piece in enumerate(special)}
-    state = json.loads(backend.to_str())
-    state["post_processor"] = _renumbered(json.loads(tokenizer.backend_tokenizer.to_str())["post_processor"], names)
-    return _like(tokenizer, Tokenizer.from_str(json.dumps(state)))
+    numbers = {number: new for new, number in enumerate(old)}
+    made = json.loads(backend.to_str())
+    made["post_processor"] = _renumbered(state["post_processor"], numbers)
+    return _like(tokenizer, Tokenizer.from_str(json.dumps(made)))
 
 
 def _unigrams(texts: Counter[str], size: int) -> list[tuple[str, float]]:
@@ -350,7 +390,7 @@ def _means(
             for piece in covered or old.ids:
                 shares[index][piece] += forms[word] / len(covered or old.ids)
     for piece, index in after.get_vocab().items():
-        if piece in after.all_special_tokens:
+        if piece in numbers and index < len(after.added_tokens_decoder):  # special pieces come first
             shares[index] = {numbers[piece]: 1.0}
         elif not shares[index]:  # a piece that no word is cut into
             _, alone = next(_encoded(before, [piece.removeprefix("▁") or piece]))

@@ -132,11 +132,11 @@ def _states(backbone: PreTrainedModel, layers: int, segments: Tensor | None, **i
 
 
 def factored_bert(config: PretrainedConfig, rank: int, *, positions: int) -> PretrainedConfig:
-    """A MobileBERT that computes what a BERT of this configuration does."""
+    """A MobileBERT that computes what a BERT of this configuration does, but for the epsilon of most norms (1e-5)."""
     same = (
         "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act",
         "hidden_dropout_prob", "attention_probs_dropout_prob", "type_vocab_size", "initializer_range",
-        "layer_norm_eps", "pad_token_id", "bos_token_id", "eos_token_id",
+        "layer_norm_eps", "pad_token_id", "bos_token_id", "eos_token_id", "classifier_dropout",
     )  # fmt: skip
     made: PretrainedConfig = AutoConfig.for_model(
         "mobilebert",

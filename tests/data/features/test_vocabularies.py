@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from ner_distill.data.features.vocabularies import (
@@ -141,6 +141,55 @@ def test_fewer_pieces_than_characters_are_refused(tokenizer: PreTrainedTokenizer
 
 
 def test_pieces_are_counted_as_often_as_their_words_occur(tokenizer: PreTrainedTokenizerFast) -> None:
-    counts = counts_of_pieces(tokenizer, Forms.of([[WORDS[5], WORDS[5]], [WORDS[6]]]))
+    counts = counts_of_pieces(tokenizer, Forms.of([[WORDS[5], WORDS[5]], [WORDS[6]]]), len(tokenizer) + 3)
     spelled = tokenizer([WORDS[5], WORDS[5], WORDS[6]], is_split_into_words=True, add_special_tokens=False)["input_ids"]
-    assert counts.tolist() == np.bincount(spelled, minlength=len(tokenizer)).tolist()
+    assert counts.tolist() == np.bincount(spelled, minlength=len(tokenizer) + 3).tolist()
+
+
+def made_of(model: models.Model, processor: processors.PostProcessor | None = None) -> PreTrainedTokenizerFast:
+    """A tokenizer of which transformers knows no special piece."""
+    backend = Tokenizer(model)
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    if processor is not None:
+        backend.post_processor = processor
+    return PreTrainedTokenizerFast(tokenizer_object=backend)
+
+
+UNIGRAM = [("<unk>", 0.0), ("▁", -1.0), ("a", -2.0), ("z", -2.0), ("▁a", -2.0), ("▁aa", -2.5), ("q", -15.0)]
+
+
+def test_a_lone_mark_stays_so_that_a_word_can_begin_with_any_letter() -> None:
+    tokenizer = made_of(models.Unigram(UNIGRAM, 0))
+    cut = cut_vocabulary(tokenizer, Forms.of([["a", "aa"]])).tokenizer
+    assert cut.tokenize("za") == ["▁", "z", "a"]
+
+
+def test_unknown_and_other_pieces_that_transformers_knows_nothing_of_stay() -> None:
+    vocabulary = {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "a": 3, "bb": 4}
+    around = processors.BertProcessing(("[SEP]", 2), ("[CLS]", 1))
+    tokenizer = made_of(models.WordPiece({**vocabulary, "▁a": 5}, unk_token="[UNK]"), around)
+    cut = cut_vocabulary(tokenizer, Forms.of([["a"]]))
+    assert cut.tokenizer(["a"], is_split_into_words=True)["input_ids"] == [1, 4, 2]
+    assert cut.sources.tolist() == [0, 1, 2, 3, 5]
+    assert cut.tokenizer.tokenize("x") == ["[UNK]"]
+
+
+def test_signs_stay() -> None:
+    vocabulary = {piece: number for number, piece in enumerate(["[UNK]", "▁a", "$", "+", "☃", "%"])}
+    cut = cut_vocabulary(made_of(models.WordPiece(vocabulary, unk_token="[UNK]")), Forms.of([["a"]])).tokenizer
+    assert set(cut.get_vocab()) == {"[UNK]", "▁a", "$", "+", "%"}
+
+
+def test_the_padding_piece_of_the_encoder_keeps_its_number() -> None:
+    tokenizer = made_of(models.Unigram(UNIGRAM, 0))
+    tokenizer.unk_token = "<unk>"
+    text = Forms.of([["a", "aa", "aaa"]])
+    for smaller in (cut_vocabulary(tokenizer, text, padding=3), learn_vocabulary(tokenizer, text, 20, padding=3)):
+        assert smaller.sources[smaller.rows <= 3].tolist() == [0, 1, 2, 3]
+
+
+def test_too_few_pieces_for_the_special_ones_are_refused() -> None:
+    tokenizer = made_of(models.Unigram(UNIGRAM, 0))
+    tokenizer.unk_token = "<unk>"
+    with pytest.raises(ConfigError, match="expected more than the 4 special pieces"):
+        learn_vocabulary(tokenizer, Forms.of([["a"]]), 4, padding=3)
