@@ -11,6 +11,7 @@ from typing import Any
 
 from ner_distill.commands.labels import voting_config
 from ner_distill.config import StudentConfig, TeacherConfig, load_config
+from ner_distill.config.presets import PREFIX
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.options import ReadOptions
@@ -22,11 +23,13 @@ from ner_distill.pipelines.train_teacher import train_teacher as run_teacher
 from ner_distill.pipelines.voting.vote_labels import Voting, vote_labels
 
 
-def arguments(description: str | None, out: str, *, seeds: Sequence[int] = (1, 2, 3)) -> argparse.ArgumentParser:
+def arguments(
+    description: str | None, out: str, *, seeds: Sequence[int] = (1, 2, 3), data: str = ""
+) -> argparse.ArgumentParser:
     """A parser with what each of these benchmarks takes."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    data = Path(os.environ.get("NER_DISTILL_DATA", "../shared/data"))
-    parser.add_argument("--data", type=Path, default=data, help="where the corpora lie; default: $NER_DISTILL_DATA")
+    place = Path(os.environ.get("NER_DISTILL_DATA", "../shared/data")) / data
+    parser.add_argument("--data", type=Path, default=place, help="where the corpora lie; default: $NER_DISTILL_DATA")
     parser.add_argument("--out", type=Path, default=Path(out), help="finished runs in it are used again")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds), help="of the trainings")
     return parser
@@ -56,20 +59,40 @@ def voting(train: Path, out: Path, given: argparse.Namespace, *, seed: int, **op
     return vote_labels(voting_config(None, [f"seed={seed}", *given.settings], fast=vote.fast), vote)
 
 
-def train_teacher(run: Path, train: Path, dev: Path, settings: Sequence[str], *, flatten: str | None = None) -> Path:
+def train_teacher(
+    run: Path,
+    train: Path,
+    dev: Path,
+    settings: Sequence[str],
+    *,
+    flatten: str | None = None,
+    preset: str | None = None,
+) -> Path:
     """The run of a teacher, trained where it is not finished."""
     if not is_finished(run):
         options = TeacherOptions(train=[train], dev=[dev], out=run, flatten=flatten, overwrite=run.exists())
-        run_teacher(load_config(TeacherConfig, None, settings), options)
+        run_teacher(load_config(TeacherConfig, _preset(preset), settings), options)
     return run
 
 
-def train_student(run: Path, soft: Path | None, dev: Path, gold: Sequence[Path], settings: Sequence[str]) -> Path:
+def train_student(
+    run: Path,
+    soft: Path | None,
+    dev: Path,
+    gold: Sequence[Path],
+    settings: Sequence[str],
+    *,
+    preset: str | None = None,
+) -> Path:
     """The run of a student, trained where it is not finished."""
     if not is_finished(run):
         options = StudentOptions(soft=soft, gold=gold, dev=[dev], out=run, overwrite=run.exists())
-        run_student(load_config(StudentConfig, None, settings), options)
+        run_student(load_config(StudentConfig, _preset(preset), settings), options)
     return run
+
+
+def _preset(name: str | None) -> Path | None:
+    return None if name is None else Path(f"{PREFIX}{name}")
 
 
 def is_finished(run: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import TypeVar
@@ -28,6 +28,8 @@ LONG_SHARE = 4
 """Windows of a long sentence get this part of a batch's budget: attention within them grows with their square."""
 F = TypeVar("F")
 Encoded = tuple[list[int], Tensor, Tensor]  # indices, vectors (batch, words, dim), mask (batch, words)
+Observer = Callable[[Sequence[int], Tensor, Tensor], None]
+"""Is shown each batch as it is encoded: the numbers of its sentences, vectors and mask."""
 
 
 def find_entities(
@@ -39,6 +41,7 @@ def find_entities(
     scores: bool,
     budget: int = 0,
     ids: Sequence[str] = (),
+    observers: Sequence[Observer] = (),
 ) -> list[list[ScoredSpan]]:
     """For each sentence its entities, sorted, with (`scores`) the probability of each, else 0.
 
@@ -46,6 +49,7 @@ def find_entities(
     budget: words (pretrained: pieces) of a batch, padding included; 0: what suits the device.
     A sentence too long for the encoder is read as so many sentences as it has windows: memory does not grow with it.
     ids: of the sentences, for the message where memory runs out; a TrainingError then.
+    observers: see all sentences but those that are read in windows.
     The tagger should be in eval mode. Runs on the device of its parameters.
     """
     ids = ids or [str(number) for number in range(1, len(features) + 1)]
@@ -54,7 +58,8 @@ def find_entities(
     whole = [index for index, own in enumerate(windows) if len(own) == 1]
     results: list[list[ScoredSpan]] = [[]] * len(features)
     find = partial(_find, tagger, featurizer, tagset, scores=scores)
-    found = find([features[index] for index in whole], [ids[index] for index in whole], budget=budget)
+    shown = [renumbered(observer, whole) for observer in observers]
+    found = find([features[index] for index in whole], [ids[index] for index in whole], budget=budget, observers=shown)
     for index, entities in zip(whole, found, strict=True):
         results[index] = entities
     if len(whole) < len(features):
@@ -65,6 +70,15 @@ def find_entities(
             if len(own) > 1:
                 results[index] = joined(own, list(islice(of_rows, len(own))))
     return results
+
+
+def renumbered(observer: Observer, numbers: Sequence[int]) -> Observer:
+    """An observer that is told `numbers[index]` where sentences have the numbers `index`."""
+
+    def told(indices: Sequence[int], vectors: Tensor, mask: Tensor) -> None:
+        observer([numbers[index] for index in indices], vectors, mask)
+
+    return told
 
 
 def joined(windows: Sequence[Window], found: Sequence[Sequence[ScoredSpan]]) -> list[ScoredSpan]:
@@ -94,6 +108,7 @@ def _find(
     *,
     scores: bool,
     budget: int,
+    observers: Sequence[Observer] = (),
 ) -> list[list[ScoredSpan]]:
     """As `find_entities`, of sentences that the encoder reads whole."""
     device = next(tagger.parameters()).device
@@ -108,6 +123,8 @@ def _find(
                 inputs = {key: value.to(device) for key, value in collated.items()}
                 with fast_linear(device):  # not around decoding, whose many small steps it would only delay
                     group.append((indices, tagger.vectors(inputs), inputs["mask"]))
+                for observer in observers:
+                    observer(*group[-1])
                 if sum(mask.numel() for _, _, mask in group) >= together:
                     _decode(tagger.head, group, tagset, results, scores=scores)
                     group = []

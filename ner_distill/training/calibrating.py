@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ner_distill.console import Reporter
 from ner_distill.data.calibration import (
@@ -19,15 +21,11 @@ from ner_distill.data.calibration import (
     reliability,
     tag_loss,
 )
-from ner_distill.data.sentence import ScoredSpan
 from ner_distill.nn.tagger import Tagger
 from ner_distill.runs.calibration import RunCalibration
 from ner_distill.runs.record import fingerprints
 from ner_distill.runtime.inference import tag_log_probs
-from ner_distill.training.development import DevelopmentSet
-
-MOST_WORDS = 200_000
-"""Words that the temperature of tags is fitted on: more do not change one number."""
+from ner_distill.training.development import MOST_WORDS, DevelopmentSet, Reading
 
 
 class Calibrated(NamedTuple):
@@ -38,16 +36,14 @@ class Calibrated(NamedTuple):
     files: Sequence[Mapping[str, Any]]
 
 
-def calibrate(
-    tagger: Tagger, dev_set: DevelopmentSet, found: Sequence[Sequence[ScoredSpan]], reporter: Reporter
-) -> Calibrated:
+def calibrate(tagger: Tagger, dev_set: DevelopmentSet, reading: Reading, reporter: Reporter) -> Calibrated:
     """Fit the maps of scores on what a model finds in its development set, and a temperature of its tags there.
 
-    found: as `DevelopmentSet.find` gives it, with scores. The figures: `ece_before` of the scores as they are, and
-    `ece` of each entity's score by maps fitted on the other folds, not on it. The development set may have chosen the
-    checkpoint as well, which `metrics.json` says under `checkpoint_chosen_on`.
+    reading: with scores; tags whose probabilities it lacks are read again. The figures: `ece_before` of the scores as
+    they are, and `ece` of each entity's score by maps fitted on the other folds, not on it. The development set may
+    have chosen the checkpoint as well, which `metrics.json` says under `checkpoint_chosen_on`.
     """
-    entities = dev_set.judged(found)
+    entities = dev_set.judged(reading.found)
     figures: dict[str, Any] = {"fitted_on": [str(path) for path in dev_set.files], "entities": len(entities)}
     before, scores = reliability(entities).error, fit(entities)
     figures |= {"bins": BINS, "ece_before": before}
@@ -63,15 +59,19 @@ def calibrate(
             f"scores calibrated on {len(entities):,} entities found in `dev`: expected calibration error {before:.3f}, "
             f"now {after:.3f} (by maps fitted on other folds of it)"
         )
-    temperature, of_tags = _temperature(tagger, dev_set)
+    temperature, of_tags = _temperature(tagger, dev_set, reading.tag_logs)
     return Calibrated(RunCalibration(scores, temperature), {**figures, "tags": of_tags}, fingerprints(dev_set.files))
 
 
-def _temperature(tagger: Tagger, dev_set: DevelopmentSet) -> tuple[float | None, dict[str, Any]]:
+def _temperature(
+    tagger: Tagger, dev_set: DevelopmentSet, known: Mapping[int, Tensor]
+) -> tuple[float | None, dict[str, Any]]:
     """The temperature of tag probabilities, None for fewer than `LEAST` words, and its figures."""
     logs, gold = [], []
     words = 0
-    for index, log_probs in tag_log_probs(tagger, dev_set.featurizer, dev_set.features):
+    missing = [index for index in range(len(dev_set.features)) if index not in known]
+    read = tag_log_probs(tagger, dev_set.featurizer, [dev_set.features[index] for index in missing])
+    for index, log_probs in chain(known.items(), ((missing[number], own) for number, own in read)):
         tags = torch.from_numpy(dev_set.tags_of(dev_set.read[index]))
         counted = tags >= 0
         counted[counted.clone()] = log_probs[counted, tags[counted]] > -torch.inf

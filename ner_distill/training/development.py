@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from ner_distill.config import PuConfig, TeacherConfig
 from ner_distill.console import Reporter
@@ -19,10 +21,44 @@ from ner_distill.errors import ConfigError
 from ner_distill.nn.tagger import Tagger
 from ner_distill.options import Files
 from ner_distill.runs.build import AnyBuilt
-from ner_distill.runtime.inference import find_entities
+from ner_distill.runtime.inference import Observer, find_entities, renumbered
 from ner_distill.student.model import Student
 from ner_distill.teacher.model import Teacher
 from ner_distill.training.pairs import DevelopmentPairs, PairScores, development_pairs
+
+MOST_WORDS = 200_000
+"""Words whose tags' log probabilities are kept: more do not change the one number that is fitted on them."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a model said of a development set.
+
+    found:      the entities of each sentence. similarity: scores of a teacher's second task; None where it has none.
+    tag_logs:   (words, tags) log probabilities of sentences, by their numbers among those that are read; not of those
+                that are read in windows.
+    """
+
+    found: list[Sequence[ScoredSpan]]
+    similarity: PairScores | None
+    tag_logs: Mapping[int, Tensor]
+
+
+class TagLogs:
+    """Observes a tagger and keeps the log probabilities of the tags of `MOST_WORDS` words, in float32 on the CPU."""
+
+    def __init__(self, tagger: Tagger) -> None:
+        self.found: dict[int, Tensor] = {}
+        self._tagger, self._words = tagger, 0
+
+    def __call__(self, numbers: Sequence[int], vectors: Tensor, mask: Tensor) -> None:
+        """As `Observer` has it."""
+        if self._words >= MOST_WORDS:
+            return
+        logs = self._tagger.head.log_probs(vectors, mask).float().cpu()
+        for number, own, length in zip(numbers, logs, mask.sum(1).tolist(), strict=True):
+            self.found[number] = own[:length].clone()
+            self._words += length
 
 
 class DevelopmentSet:
@@ -67,10 +103,12 @@ class DevelopmentSet:
         """Exact-span scores over the labels of the tag set and those of the data."""
         return self.scores_of(self.find(tagger, scores=False))
 
-    def find(self, tagger: Tagger, *, scores: bool) -> list[Sequence[ScoredSpan]]:
+    def find(self, tagger: Tagger, *, scores: bool, observers: Sequence[Observer] = ()) -> list[Sequence[ScoredSpan]]:
         """The entities of each sentence, none of one that is not read; see `find_entities`."""
         found: list[Sequence[ScoredSpan]] = [()] * len(self.gold)
-        own = find_entities(tagger, self.featurizer, self.tagset, self.features, scores=scores, ids=self.ids)
+        own = find_entities(
+            tagger, self.featurizer, self.tagset, self.features, scores=scores, ids=self.ids, observers=observers
+        )
         for index, entities in zip(self.read, own, strict=True):
             found[index] = entities
         return found
@@ -131,13 +169,29 @@ class DevelopmentSet:
 
     def figures(self, model: Teacher | Student) -> dict[str, float]:
         """The figures of an epoch for the training loop, `score` among them."""
-        micro, alike = self.scores(model.tagger).micro, self.pair_scores(model)
+        reading = self.read_by(model)
+        micro, alike = self.scores_of(reading.found).micro, reading.similarity
         own = {"score": micro.f1, "precision": micro.precision, "recall": micro.recall, "f1": micro.f1}
         return own if alike is None else own | alike.figures()
 
-    def pair_scores(self, model: Teacher | Student) -> PairScores | None:
-        """Of the second task of a teacher; None where there is none, or no pair to score it on."""
-        return self.pairs.scores(model) if self.pairs is not None and isinstance(model, Teacher) else None
+    def read_by(self, model: Teacher | Student, *, scores: bool = False, tag_logs: bool = False) -> Reading:
+        """All that is asked of a model here, each sentence encoded once.
+
+        scores: of each entity, see `find_entities`. tag_logs: whether the log probabilities of tags are kept.
+        """
+        observers: list[Observer] = []
+        logs = TagLogs(model.tagger) if tag_logs else None
+        if logs is not None:
+            observers.append(logs)
+        if self.pairs is None or not isinstance(model, Teacher):
+            return Reading(
+                self.find(model.tagger, scores=scores, observers=observers), None, logs.found if logs else {}
+            )
+        seen = self.pairs.watch(model)
+        if seen is not None:
+            observers.append(renumbered(seen, self.read))
+        found = self.find(model.tagger, scores=scores, observers=observers)
+        return Reading(found, self.pairs.scores(model, seen), logs.found if logs else {})
 
 
 def development_set(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ner_distill.config import TeacherConfig
 from ner_distill.data.sentence import Sentence, labels_of
@@ -64,8 +65,9 @@ def score_pairs(similarities: Sequence[float], alike: Sequence[float]) -> PairSc
 class DevelopmentPairs:
     """Pairs of words of development sentences, drawn as in training, the same for every epoch and every seed.
 
-    At most `SENTENCES` sentences, drawn at random, are read for them, `PAIRS_PER_SENTENCE` pairs for each: the second
-    reading of the development set costs little, and 32,000 pairs tell an F1 to half a point.
+    At most `SENTENCES` sentences, drawn at random, have pairs, `PAIRS_PER_SENTENCE` for each: 32,000 pairs tell an F1
+    to half a point. Their words' vectors are taken as the tagger reads the development set (`watch`), where its encoder
+    makes them.
 
     counted_twice: what the featurizer counted in this second reading.
     """
@@ -77,8 +79,9 @@ class DevelopmentPairs:
         drawn = np.random.default_rng(SEED).permutation(len(sentences))[:SENTENCES]
         labels = built.info.labels
         before = Counter(built.featurizer.counts)
+        self.drawn = sorted(drawn.tolist())
         self.data = LabelledData(
-            [sentences[index] for index in sorted(drawn.tolist())],
+            [sentences[index] for index in self.drawn],
             built.featurizer,
             TagSet(tuple(dict.fromkeys((*labels, *labels_of(sentences))))),
             budget=words_of_batch(config, labels),
@@ -89,9 +92,62 @@ class DevelopmentPairs:
             learned=False,
         )
         self.counted_twice = Counter(built.featurizer.counts) - before
+        self._places: tuple[dict[int, tuple[Tensor, int]], Tensor] | None = None
+        self._targets = torch.zeros(0)
 
-    def scores(self, teacher: Teacher) -> PairScores | None:
-        """Of a teacher in evaluation mode, on the device of its parameters; None where there is no pair."""
+    def scores(self, teacher: Teacher, seen: SeenWords | None = None) -> PairScores | None:
+        """Of a teacher in evaluation mode, on the device of its parameters; None where there is no pair.
+
+        seen: what `watch` gave, after the teacher has read the development set; without it, or where it missed some,
+            the sentences are read here.
+        """
+        if seen is not None and seen.complete:
+            similarities = seen.similarities(teacher)
+            return score_pairs(similarities, self.targets.tolist()) if similarities else None
+        return self._read(teacher)
+
+    def watch(self, teacher: Teacher) -> SeenWords | None:
+        """What takes the vectors of the pairs' words as the tagger reads the development set.
+
+        None where that does not make them: a second encoder does, or some sentence is read in windows.
+        """
+        if teacher.evaluator is not None or len(self.data.ids) != len(self.drawn):
+            return None
+        if self._places is None:
+            self._places = self._draw()
+        return SeenWords(*self._places)
+
+    @property
+    def targets(self) -> Tensor:
+        """(pairs,) 1 for those of words that are alike; of `watch`."""
+        assert self._places is not None
+        return self._targets
+
+    def _draw(self) -> tuple[dict[int, tuple[Tensor, int]], Tensor]:
+        """What `SeenWords` wants: each sentence's words in pairs with the place of the first, and the pairs' places."""
+        words: dict[int, set[int]] = {}
+        pairs: list[tuple[tuple[int, int], tuple[int, int]]] = []
+        targets: list[Tensor] = []
+        for micro_batch in self.data.plan(0):
+            batch = self.data.load(micro_batch, 0)
+            if batch.pairs is None or batch.pair_targets is None:
+                continue
+            width = batch.mask.shape[1]
+            for one, other in batch.pairs.tolist():
+                both = [(self.drawn[micro_batch[flat // width]], flat % width) for flat in (one, other)]
+                for sentence, word in both:
+                    words.setdefault(sentence, set()).add(word)
+                pairs.append((both[0], both[1]))
+            targets.append(batch.pair_targets)
+        places: dict[tuple[int, int], int] = {}
+        wanted: dict[int, tuple[Tensor, int]] = {}
+        for sentence, own in sorted(words.items()):
+            wanted[sentence] = torch.tensor(sorted(own)), len(places)
+            places.update({(sentence, word): len(places) + number for number, word in enumerate(sorted(own))})
+        self._targets = torch.cat(targets) if targets else torch.zeros(0)
+        return wanted, torch.tensor([[places[one], places[other]] for one, other in pairs]).view(-1, 2)
+
+    def _read(self, teacher: Teacher) -> PairScores | None:
         device = next(teacher.parameters()).device
         similarities: list[float] = []
         alike: list[float] = []
@@ -105,6 +161,35 @@ class DevelopmentPairs:
                     similarities += teacher.compare(vectors, batch.pairs).tolist()
                     alike += batch.pair_targets.tolist()
         return score_pairs(similarities, alike) if alike else None
+
+
+class SeenWords:
+    """Observes a tagger that reads the development set, and keeps the vectors of the words in pairs."""
+
+    def __init__(self, wanted: Mapping[int, tuple[Tensor, int]], pairs: Tensor) -> None:
+        """wanted: number of a sentence → its words in pairs, and the place of the first; pairs: (pairs, 2) places."""
+        self._wanted, self._pairs = wanted, pairs
+        self._vectors: dict[int, Tensor] = {}
+
+    def __call__(self, numbers: Sequence[int], vectors: Tensor, mask: Tensor) -> None:
+        """As `Observer` has it."""
+        for row, number in enumerate(numbers):
+            if number in self._wanted:
+                self._vectors[number] = vectors[row, self._wanted[number][0].to(vectors.device)]
+
+    @property
+    def complete(self) -> bool:
+        """Has it seen all of them?"""
+        return len(self._vectors) == len(self._wanted)
+
+    def similarities(self, teacher: Teacher) -> list[float]:
+        """Of the pairs, in their order."""
+        if not len(self._pairs):
+            return []
+        ordered = torch.cat([self._vectors[number] for number in self._wanted])[None]
+        with torch.inference_mode():
+            said: list[float] = teacher.compare(ordered, self._pairs.to(ordered.device)).tolist()
+        return said
 
 
 def development_pairs(sentences: Sequence[Sentence], built: AnyBuilt, *, max_words: int = 0) -> DevelopmentPairs | None:

@@ -141,7 +141,8 @@ class Session:
             return Trained(built, None, self.main)
         pairs = development_pairs(development, built, max_words=max_words)
         dev_set = DevelopmentSet(development, built.featurizer, built.info.tagset, max_words=max_words, pairs=pairs)
-        return Trained(built, dev_set.scores(built.tagger), self.main, dev_set.pair_scores(built.model))
+        reading = dev_set.read_by(built.model)
+        return Trained(built, dev_set.scores_of(reading.found), self.main, reading.similarity)
 
     def train(
         self,
@@ -158,10 +159,11 @@ class Session:
             with neither the last one is kept.
         """
         done = self.loop(task).run(resume=self.resumes)
-        found = dev_set.find(built.tagger, scores=True) if dev_set else []
-        scores = dev_set.scores_of(found) if dev_set else None
-        calibrated = calibrate(built.tagger, dev_set, found, self.reporter) if dev_set else None
-        alike = dev_set.pair_scores(built.model) if dev_set else None
+        scores = calibrated = alike = None
+        if dev_set is not None:
+            reading = dev_set.read_by(built.model, scores=True, tag_logs=True)
+            scores, alike = dev_set.scores_of(reading.found), reading.similarity
+            calibrated = calibrate(built.tagger, dev_set, reading, self.reporter)
         own_best = {"best_epoch": done.own_best_epoch + 1} if done.own_best_epoch >= 0 else {}
         metrics = {
             "kind": built.info.kind,

@@ -7,7 +7,7 @@ from ner_distill.data.sentence import Sentence, Span
 from ner_distill.runs.build import AnyBuilt, load_run
 from ner_distill.runtime.inference import find_entities, tag_log_probs
 from ner_distill.training.calibrating import calibrate
-from ner_distill.training.development import DevelopmentSet
+from ner_distill.training.development import DevelopmentSet, Reading
 from tests import corpora
 from tests.world import World
 
@@ -32,8 +32,9 @@ def test_scores_are_fitted_to_what_is_right_of_the_development_set(teacher: AnyB
     sentences = corpora.sentences(160, seed=5)
     sentences = [wrong(one) if number % 3 == 0 else one for number, one in enumerate(sentences)]
     dev_set = development(teacher, sentences)
-    found = dev_set.find(teacher.tagger, scores=True)
-    done = calibrate(teacher.tagger, dev_set, found, Reporter(quiet=True))
+    reading = dev_set.read_by(teacher.model, scores=True, tag_logs=True)
+    done = calibrate(teacher.tagger, dev_set, reading, Reporter(quiet=True))
+    found = reading.found
     right = [span in dev_set.gold[index] for index, own in enumerate(found) for span, _ in own]
     scores = [score for own in found for _, score in done.fitted.applied(own)]
     assert done.figures["entities"] == len(right)
@@ -45,9 +46,18 @@ def test_scores_are_fitted_to_what_is_right_of_the_development_set(teacher: AnyB
     assert done.figures["tags"]["nll"] < done.figures["tags"]["nll_before"]
 
 
+def test_tags_that_were_not_kept_are_read_again(teacher: AnyBuilt) -> None:
+    dev_set = development(teacher, corpora.sentences(60, seed=5))
+    kept = dev_set.read_by(teacher.model, scores=True, tag_logs=True)
+    half = Reading(kept.found, None, {index: logs for index, logs in kept.tag_logs.items() if index % 2})
+    whole, mended = (calibrate(teacher.tagger, dev_set, reading, Reporter(quiet=True)) for reading in (kept, half))
+    assert mended.figures["tags"]["words"] == whole.figures["tags"]["words"] > 0
+    assert mended.fitted.temperature == pytest.approx(whole.fitted.temperature, rel=1e-3)
+
+
 def test_too_few_entities_are_said(teacher: AnyBuilt, capsys: pytest.CaptureFixture[str]) -> None:
     dev_set = development(teacher, corpora.sentences(10, seed=5))
-    done = calibrate(teacher.tagger, dev_set, dev_set.find(teacher.tagger, scores=True), Reporter())
+    done = calibrate(teacher.tagger, dev_set, dev_set.read_by(teacher.model, scores=True), Reporter())
     assert done.fitted.scores is None
     assert "ece" not in done.figures
     assert "scores are not calibrated" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import pytest
@@ -11,8 +12,10 @@ from ner_distill.data.sentence import Sentence, Span
 from ner_distill.nn.encoders.base import Encoder
 from ner_distill.runs.build import Built, new_student, new_teacher
 from ner_distill.runs.info import RunInfo
+from ner_distill.runtime.inference import tag_log_probs
 from ner_distill.teacher.model import Teacher
 from ner_distill.training import pairs
+from ner_distill.training.development import DevelopmentSet
 from ner_distill.training.pairs import development_pairs, score_pairs
 from tests import corpora
 
@@ -124,6 +127,38 @@ def test_the_evaluators_own_encoder_is_the_one_that_is_asked():
     made.model.evaluator = knowing(made, TYPES).tagger.encoder
     made.model.tagger.encoder = evaluator
     assert development_pairs(SENTENCES, made).scores(made.model).f1 == 1.0
+
+
+@pytest.mark.parametrize("max_words", [0, 6])
+def test_a_reading_of_the_development_set_scores_pairs_as_one_of_their_own(max_words):
+    made = built()
+    made.model.eval()
+    many = corpora.sentences(40)
+    wanted = development_pairs(many, made, max_words=max_words)
+    dev_set = DevelopmentSet(many, made.featurizer, made.info.tagset, max_words=max_words, pairs=wanted)
+    assert 0 < len(dev_set.read) < len(many) or not max_words
+    alone, together = wanted.scores(made.model), dev_set.read_by(made.model).similarity
+    assert together == dataclasses.replace(alone, auc=pytest.approx(alone.auc))
+    assert together.pairs > 50
+
+
+def test_each_sentence_is_encoded_once_for_all_that_is_asked():
+    made = built()
+    made.model.eval()
+    many = corpora.sentences(30)
+    dev_set = DevelopmentSet(many, made.featurizer, made.info.tagset, pairs=development_pairs(many, made), max_words=0)
+    words = 0
+
+    def count(module, inputs, vectors):
+        nonlocal words
+        words += int(inputs[0]["mask"].sum())
+
+    made.model.tagger.encoder.register_forward_hook(count)
+    reading = dev_set.read_by(made.model, scores=True, tag_logs=True)
+    assert words == sum(len(sentence.words) for sentence in many)
+    assert reading.similarity.pairs > 0
+    for index, log_probs in tag_log_probs(made.model.tagger, made.featurizer, dev_set.features):
+        torch.testing.assert_close(reading.tag_logs[index], log_probs)
 
 
 def test_a_student_and_a_teacher_of_one_task_have_no_pairs():
