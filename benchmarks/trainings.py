@@ -13,6 +13,7 @@ from ner_distill.commands.labels import voting_config
 from ner_distill.config import StudentConfig, TeacherConfig, load_config
 from ner_distill.config.presets import PREFIX
 from ner_distill.console import Reporter
+from ner_distill.data.formats.units import Cutting
 from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.options import ReadOptions
 from ner_distill.options.labels import VoteOptions
@@ -102,7 +103,7 @@ def is_finished(run: Path) -> bool:
 
 def read_test(file: Path, unit: Unit) -> list[Sentence]:
     """Labelled sentences to score on."""
-    return read_gold([file], ReadOptions(), Reporter(quiet=True), unit=unit)
+    return read_gold([file], ReadOptions(), Reporter(quiet=True), known=Cutting(unit))
 
 
 def mean_and_deviation(values: Sequence[float], digits: int = 1) -> str:

@@ -65,9 +65,11 @@ class Recipe:
         """Its answer on the words of the other language."""
         teacher = self.teacher(preset)
         store = teacher.with_name(f"{teacher.name}-{language}")
-        more = {"pairs_per_sentence": MTMT_PAIRS} if preset else {}
+        pairs = MTMT_PAIRS if preset else LabelUnlabeledOptions.pairs_per_sentence
         text = [self.data / language / "train.txt"]
-        options = LabelUnlabeledOptions(teacher=[teacher], text=text, out=store, resume=store.exists(), **more)
+        options = LabelUnlabeledOptions(
+            teacher=[teacher], text=text, out=store, resume=store.exists(), pairs_per_sentence=pairs
+        )
         label_unlabeled(options, seed=self.seed)
         return store
 
