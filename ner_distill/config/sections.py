@@ -86,6 +86,14 @@ Files = Annotated[tuple[FileName, ...], pydantic.BeforeValidator(_as_files)]
 Layers = Annotated[tuple[int, ...], pydantic.BeforeValidator(_as_tuple)]
 
 
+def _layers_tag(value: object) -> str:
+    return "number" if isinstance(value, int) else "list"
+
+
+LayersToCopy = Annotated[Annotated[Layers, Tag("list")] | Annotated[Depth, Tag("number")], Discriminator(_layers_tag)]
+"""Indices of layers, or how many."""
+
+
 class EncoderConfig(Section):
     """What turns a sentence into one vector per word."""
 
@@ -511,7 +519,9 @@ class InitConfig(Section):
     """Where a Hugging Face student begins, other than at a checkpoint."""
 
     teacher: str = key("", "run of a teacher with a pretrained encoder, whose layers the student copies")
-    layers: Layers = key((), "which layers to copy, lowest first; negative ones count from the top")
+    layers: LayersToCopy = key(
+        (), "which layers to copy, lowest first (negative ones count from the top), or how many: then the lowest"
+    )
     vocabulary: Vocabulary = key(
         "whole",
         'pieces of a Hugging Face student: all, "cut" (those that its text needs, and single characters), or a number '

@@ -41,12 +41,14 @@ def build_token_classifier(name: str | Path, tags: Sequence[str]) -> PreTrainedM
     return model
 
 
-def from_layers_of(backbone: PreTrainedModel, layers: Sequence[int], tags: Sequence[str]) -> PreTrainedModel:
+def from_layers_of(backbone: PreTrainedModel, layers: Sequence[int] | int, tags: Sequence[str]) -> PreTrainedModel:
     """A token classifier of the backbone's architecture with fewer layers, copied from it.
 
-    layers: indices of the layers to copy, lowest first; negative ones count from the top. The embeddings come too,
-    so that the student has the backbone's tokenizer. Raises ConfigError as `copy_layers` does.
+    layers: indices of the layers to copy, lowest first; negative ones count from the top. A number: so many of the
+    lowest, which learned most in what was measured (docs/pretrained.md). The embeddings come too, so that the student
+    has the backbone's tokenizer. Raises ConfigError as `copy_layers` does.
     """
+    layers = range(layers) if isinstance(layers, int) else layers
     with guarded("init.layers", backbone.config):
         model = build_classifier(with_layers(backbone, layers), tuple(tags))
         if is_shared(backbone):  # then every choice of layers is the first so many

@@ -93,6 +93,7 @@ def test_a_setting_is_read_as_toml_or_else_as_a_string(setting: str, value: obje
 
 def test_a_setting_may_be_a_list() -> None:
     assert student("init.teacher=runs/t", "init.layers=[0, -1]").init.layers == (0, -1)
+    assert student("init.teacher=runs/t", "init.layers=4").init.layers == 4
 
 
 @pytest.mark.parametrize(("text", "value"), [("auto", "auto"), ("off", "off"), ("0.5", 0.5), ("0", 0.0)])

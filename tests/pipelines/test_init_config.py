@@ -139,6 +139,16 @@ def test_the_page_of_the_configuration_has_the_figure_of_every_key_that_was_trie
             assert any(str(entry) in row for row in rows), (key, str(entry))
 
 
+@KINDS
+def test_the_page_of_the_configuration_has_a_row_for_every_key(name: str, kind: Kind) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "configuration.md").read_text("utf-8")
+    parts = dict(re.findall(r"^## `\[(\w+)\]`[^\n]*\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE))
+    for key, _ in keys_of(kind):
+        section, dot, own = key.rpartition(".")
+        rows = parts.get(section, page) if dot else page
+        assert key == "seed" or any(f"| `{name}` |" in rows for name in (own, key)), key
+
+
 @pytest.mark.parametrize(
     ("figures", "doubtful"), [((-0.6,), True), ((-0.4,), False), ((-2.0, 0.1), False), ((-2.0, -0.6), True)]
 )

@@ -123,6 +123,15 @@ def test_student_has_the_chosen_layers_of_the_backbone(checkpoint: Path) -> None
     assert backbone.config.num_hidden_layers == 2
 
 
+def test_a_number_of_layers_takes_the_lowest(checkpoint: Path) -> None:
+    backbone = _hf.load_backbone(checkpoint)
+    student, lowest = from_layers_of(backbone, 1, TAGS), _hf.layers_of(backbone)[0].state_dict()
+    assert student.config.num_hidden_layers == 1
+    assert all(torch.equal(own, lowest[name]) for name, own in _hf.layers_of(student)[0].state_dict().items())
+    with pytest.raises(ConfigError, match="the teacher has 2 layers; out of range: 2"):
+        from_layers_of(backbone, 3, TAGS)
+
+
 def test_student_with_fewer_layers_survives_saving(checkpoint: Path, tmp_path: Path) -> None:
     student = from_layers_of(_hf.load_backbone(checkpoint), [0], TAGS)
     save_token_classifier(student, _hf.load_tokenizer(checkpoint), tmp_path)
