@@ -62,6 +62,7 @@ def _compare(given: argparse.Namespace) -> None:
             for way, command in _ways(given, files, place, number).items():
                 seconds.setdefault(way, []).append(_cpu_seconds(command))
                 scores.setdefault(way, []).append(_f1(command, given.test))
+                common.report(way=way, round=number, cpu_seconds=seconds[way][-1], f1=scores[way][-1])
     theirs = seconds["Trainer"]
     print(f"{given.sentences:,} sentences, {given.epochs} epochs, {given.precision}, {given.rounds} rounds")
     print(f"{'':<30} {'CPU s':>8} {'sentences/CPU s':>16} {'ratio':>6} {'F1':>12}")
@@ -70,7 +71,6 @@ def _compare(given: argparse.Namespace) -> None:
         speed = given.sentences * given.epochs / common.median(taken)
         f1 = " ".join(f"{100 * score:.1f}" for score in scores[way])
         print(f"{way:<30} {common.median(taken):8.1f} {speed:16.1f} {ratio:6.2f} {f1:>12}")
-    common.report(seconds=seconds, scores=scores)
 
 
 def _ways(given: argparse.Namespace, files: Mapping[str, Path], place: Path, number: int) -> dict[str, Sequence[str]]:

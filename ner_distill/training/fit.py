@@ -263,7 +263,7 @@ class Fit:
         step_sums = self._sums(own_sums)
         norm = nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
         self._require_finite(norm, step_sums)
-        if self.settings.clip:
+        if 0 < self.settings.clip < norm:
             nn.utils.clip_grads_with_norm_(self.parameters, self.settings.clip, norm)
         factor = rate_factor(done, self.settings.warmup, **self.schedule)
         for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
