@@ -72,6 +72,8 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     ok("label-unlabeled", "--teacher", root / "teacher", "--text", root / "raw.txt", "--out", root / "soft")
     ok("train-student", "--soft", root / "soft", *dev, "--out", root / "student", *FAST,
        *settings(f"encoder.name={xlmr}", "distill.divergence=kl", "optim.epochs=10"))  # fmt: skip
+    ok("train-student", "--soft", root / "soft", *dev, "--out", root / "cut", *FAST,
+       *settings(f"encoder.name={xlmr}", "init.vocabulary=cut", "optim.epochs=10"))  # fmt: skip
     ok("train-student", "--soft", root / "soft", *dev, "--out", root / "copied", *FAST,
        *settings(f"init.teacher={root / 'teacher'}", "init.layers=[0, 2]", "optim.epochs=3"))  # fmt: skip
     return Chain(root)
@@ -156,7 +158,7 @@ def test_transformers_alone_gives_our_tag_for_every_word(chain: Chain, name: str
 
 
 @pytest.mark.filterwarnings("ignore:Tokenizer does not support real words")
-@pytest.mark.parametrize("name", ["student", "copied"])
+@pytest.mark.parametrize("name", ["student", "copied", "cut"])
 def test_pipeline_of_transformers_finds_our_entities(chain: Chain, name: str) -> None:
     text = "Ann Miller works for Acme in New York ."
     with quiet():
@@ -169,6 +171,12 @@ def test_pipeline_of_transformers_finds_our_entities(chain: Chain, name: str) ->
     assert [(text[start:end].strip(), label) for start, end, label in theirs] == [
         (text[start:end], label) for start, end, label in ours
     ]
+
+
+def test_a_student_with_the_pieces_of_its_text_alone_learns_as_well(chain: Chain) -> None:
+    whole, cut = (len(AutoTokenizer.from_pretrained(chain.at(name))) for name in ("student", "cut"))
+    assert cut < whole
+    assert abs(f1(chain.at("cut")) - f1(chain.at("student"))) < 0.05
 
 
 def test_loaded_student_tells_pipelines_its_limit(chain: Chain) -> None:
