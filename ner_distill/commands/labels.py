@@ -11,7 +11,7 @@ import typer
 from ner_distill.commands.common import console_for_results
 from ner_distill.commands.declare import command, group
 from ner_distill.options import Settings
-from ner_distill.options.labels import ApplyReviewOptions, ReviewOptions, SelfTrainOptions, VoteOptions
+from ner_distill.options.labels import ApplyReviewOptions, ReviewOptions, SelfTrainOptions, VaryOptions, VoteOptions
 
 if TYPE_CHECKING:
     from ner_distill.config import TeacherConfig
@@ -119,3 +119,18 @@ def voting_config(file: Path | None, settings: Sequence[str], *, fast: bool) -> 
         return config
     kind = "scratch" if config.encoder.name == "scratch" else "pretrained"
     return load_config(TeacherConfig, file, [*FAST[kind], *settings])
+
+
+@command(commands, "vary-entities", short_help="labelled sentences → more of their kind, for a teacher to answer")
+def vary_entities(options: VaryOptions) -> None:
+    """Write labelled sentences once more with other entities of the same types in them.
+
+    It makes text of the right kind where there is little: a student learns more from a teacher's answers on text like
+    that which it will read. With --soft the entities are also those that a teacher found in raw text. What is written
+    has the labels too, but is meant for label-unlabeled --text: the teacher knows better where a name does not fit.
+
+    Example: ner-distill vary-entities --train train.conll --soft runs/soft --out varied.jsonl
+    """
+    from ner_distill.pipelines.vary_entities import vary_entities as run
+
+    typer.echo(f"{options.out}: {run(options).summary()}")

@@ -105,3 +105,15 @@ class GrowOptions(DictionaryOptions, RawText, UnitOptions, Output):
     min_count: int = option(3, "How often a name must be found.", "N", least=1)
     rounds: int | None = option(None, "Label, train and grow again, at most N times.", "N", least=1)
     dev: Files = option((), "Labelled sentences, for the teachers of `rounds`. Repeatable.", "FILE")
+
+
+class VaryOptions(FileOptions, Overwrite):
+    """Options of `vary-entities`."""
+
+    train: Files = required("Labelled sentences to write once more. Repeatable.", "FILE")
+    soft: Path | None = option(
+        None, "Store of label-unlabeled, whose entities are put in their places as well.", "STORE"
+    )
+    sentences: int = option(10_000, "How many, at most.", "N", least=1)
+    seed: int = option(13, "Of what is drawn at random.", "N", least=0)
+    out: Path = required("JSON Lines file to write.", "FILE")

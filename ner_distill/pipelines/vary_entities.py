@@ -1,0 +1,79 @@
+"""`vary-entities`: labelled sentences → more of their kind, for a teacher to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ner_distill.console import Reporter
+from ner_distill.data.formats.reading import read_labelled
+from ner_distill.data.formats.writers import write_jsonl
+from ner_distill.data.sentence import Sentence, labels_of
+from ner_distill.data.store.pseudo_labels import labelled_row
+from ner_distill.data.store.store import SoftLabelStore
+from ner_distill.data.varying import can_be_varied, forms_of, vary
+from ner_distill.errors import DataError
+from ner_distill.options import ReadOptions
+from ner_distill.options.labels import VaryOptions
+
+
+@dataclass
+class Varied:
+    """Sentences that were written, and how many forms of each type there were to draw from."""
+
+    sentences: int = 0
+    words: int = 0
+    forms: dict[str, int] = field(default_factory=dict)
+
+    def summary(self) -> str:
+        """Returns a line."""
+        forms = ", ".join(f"{label} {count:,}" for label, count in self.forms.items())
+        return f"{self.sentences:,} sentences, {self.words:,} words; drawn from so many forms: {forms}"
+
+
+def vary_entities(options: VaryOptions, reporter: Reporter | None = None) -> Varied:
+    """Write labelled sentences once more as JSON Lines, their entities replaced by others of the same types.
+
+    The others are those of the labelled sentences and, with `soft`, those that a teacher found in raw text.
+    Raises NerDistillError for wrong input, and DataError where no sentence can be varied; then nothing is written.
+    """
+    reporter = reporter or Reporter()
+    # nested entities are kept, so that sentences that have some are left out instead of refused
+    reading = ReadOptions(**vars(options.reading()))
+    sentences, _ = read_labelled(options.train, "`train`", reading, reporter, keep_nested=True)
+    usable = [sentence for sentence in sentences if can_be_varied(sentence)]
+    if not usable:
+        raise DataError(
+            f"`train` {', '.join(map(str, options.train))}: none of {len(sentences):,} sentences can be varied; "
+            "expected some with entities that neither overlap nor are masked"
+        )
+    forms = forms_of([*usable, *_found(options.soft)])
+    known = labels_of(usable)
+    varied = Varied(forms={label: len(forms[label]) for label in known})
+
+    def counted() -> Iterator[Sentence]:
+        for sentence in vary(usable, forms, options.sentences, options.seed):
+            varied.sentences += 1
+            varied.words += len(sentence.words)
+            yield sentence
+        if not varied.sentences:
+            raise DataError("`train`: there is one form of each type alone, so nothing can be varied; give `soft`")
+
+    write_jsonl(counted(), options.out, overwrite=options.overwrite)
+    if varied.sentences < options.sentences:
+        reporter.warn(
+            f"{varied.sentences:,} sentences instead of `sentences` {options.sentences:,}: there are no others"
+            + ("" if options.soft else "; `soft` would give more entities")
+        )
+    return varied
+
+
+def _found(soft: Path | None) -> Iterator[Sentence]:
+    """What a teacher found in raw text."""
+    if soft is None:
+        return
+    store = SoftLabelStore.open(soft)
+    for row in store.iter_rows():
+        if (sentence := labelled_row(row, store.tagset)) is not None:
+            yield sentence
