@@ -1,6 +1,7 @@
 """F1 against megabytes and milliseconds: `python -m benchmarks.sizes --test FILE --out PICTURE.svg NAME=RUN ...`.
 
-RUN is the directory of a teacher or a student, NAME what the table and the picture call it. Megabytes are those of the
+RUN is the directory of a teacher or a student, NAME what the table and the picture call it; a name with several runs,
+of several seeds, has their mean. Megabytes are those of the
 files that a model needs, milliseconds those of one thread of the CPU for a sentence, alone and in batches of 32. The
 picture needs matplotlib (`pip install '.[bench]'`).
 """
@@ -8,8 +9,9 @@ picture needs matplotlib (`pip install '.[bench]'`).
 from __future__ import annotations
 
 import argparse
+import statistics
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,24 +24,30 @@ from ner_distill.runs.build import load_run
 
 @dataclass(frozen=True)
 class Model:
-    """Figures of one model: F1 × 100, megabytes, and milliseconds a sentence, alone and in batches."""
+    """Figures of one model: F1 × 100 of each seed, megabytes, and milliseconds a sentence, alone and in batches."""
 
     name: str
-    f1: float
+    scores: Sequence[float]
     megabytes: float
     alone: float
     batched: float
 
+    @property
+    def f1(self) -> float:
+        return statistics.mean(self.scores)
 
-def measure(runs: Mapping[str, Path], test: Path) -> list[Model]:
+
+def measure(runs: Mapping[str, Sequence[Path]], test: Path) -> list[Model]:
     """The models, smallest first."""
-    scores = {}
-    for name, run in runs.items():
-        built = load_run(run)
-        scores[name] = 100 * score_model(built, trainings.read_test(test, built.info.unit)).micro.f1
+    scores: dict[str, list[float]] = {}
+    for name, own in runs.items():
+        for run in own:
+            built = load_run(run)
+            found = score_model(built, trainings.read_test(test, built.info.unit))
+            scores.setdefault(name, []).append(100 * found.micro.f1)
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "speed.json"
-        SpeedJob(runs, [test], ReadOptions(), file).do()
+        SpeedJob({name: own[0] for name, own in runs.items()}, [test], ReadOptions(), file).do()
         costs = costs_of(file)
     models = [
         Model(name, scores[name], cost.megabytes, 1000 / cost.single, 1000 / cost.batched)
@@ -49,7 +57,7 @@ def measure(runs: Mapping[str, Path], test: Path) -> list[Model]:
 
 
 def draw(models: list[Model], out: Path, title: str) -> None:
-    """F1 against megabytes, both of all models; the scale of megabytes is logarithmic."""
+    """F1 against megabytes, on a logarithmic scale, with a line through the models that no smaller one beats."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -94,12 +102,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--title", default="")
     given = parser.parse_args()
-    runs = {name: Path(run) for name, _, run in (each.partition("=") for each in given.runs)}
+    runs: dict[str, list[Path]] = {}
+    for each in given.runs:
+        name, equals, run = each.partition("=")
+        if not (name and equals and run):
+            parser.error(f"{each}: expected NAME=RUN")
+        runs.setdefault(name, []).append(Path(run))
     models = measure(runs, given.test)
     print("| model | MB | test F1 | ms a sentence, alone | in batches |")
     print("| --- | ---: | ---: | ---: | ---: |")
     for model in models:
-        print(f"| {model.name} | {model.megabytes:.1f} | {model.f1:.1f} | {model.alone:.1f} | {model.batched:.1f} |")
+        f1 = trainings.mean_and_deviation(model.scores)
+        print(f"| {model.name} | {model.megabytes:.1f} | {f1} | {model.alone:.1f} | {model.batched:.1f} |")
     if given.out:
         draw(models, given.out, given.title)
 

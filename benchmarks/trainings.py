@@ -22,6 +22,7 @@ from ner_distill.pipelines.evaluate import read_gold
 from ner_distill.pipelines.train_student import train_student as run_student
 from ner_distill.pipelines.train_teacher import train_teacher as run_teacher
 from ner_distill.pipelines.voting.vote_labels import Voting, vote_labels
+from ner_distill.runs.info import read_config
 
 
 def arguments(
@@ -70,9 +71,12 @@ def train_teacher(
     preset: str | None = None,
 ) -> Path:
     """The run of a teacher, trained where it is not finished."""
-    if not is_finished(run):
+    config = load_config(TeacherConfig, _preset(preset), settings)
+    if is_finished(run):
+        _require_same(run, config)
+    else:
         options = TeacherOptions(train=[train], dev=[dev], out=run, flatten=flatten, overwrite=run.exists())
-        run_teacher(load_config(TeacherConfig, _preset(preset), settings), options)
+        run_teacher(config, options)
     return run
 
 
@@ -86,10 +90,22 @@ def train_student(
     preset: str | None = None,
 ) -> Path:
     """The run of a student, trained where it is not finished."""
-    if not is_finished(run):
-        options = StudentOptions(soft=soft, gold=gold, dev=[dev], out=run, overwrite=run.exists())
-        run_student(load_config(StudentConfig, _preset(preset), settings), options)
+    config = load_config(StudentConfig, _preset(preset), settings)
+    if is_finished(run):
+        _require_same(run, config)
+    else:
+        run_student(config, StudentOptions(soft=soft, gold=gold, dev=[dev], out=run, overwrite=run.exists()))
     return run
+
+
+def _require_same(run: Path, config: TeacherConfig | StudentConfig) -> None:
+    """Stop where a finished run was trained with other settings."""
+    then, now = read_config(run, type(config)).model_dump(), config.model_dump()
+    for each in (then, now):
+        each["head"].pop("max_span", None)  # the data may say it
+    differ = [name for name in now if then.get(name) != now[name]]
+    if differ:
+        raise SystemExit(f"{run}: was trained with another {', '.join(differ)}; give another --out")
 
 
 def _preset(name: str | None) -> Path | None:

@@ -1,5 +1,5 @@
 """Students with all pieces of an encoder, and with those of their text alone, for each kind of tokenizer:
-`python -m benchmarks.vocabulary --train FILE --dev FILE --test FILE [--encoder DIRECTORY] [--text FILE]`.
+`python -m benchmarks.vocabulary --train FILE --dev FILE --test FILE --text FILE [--encoder DIRECTORY]`.
 
 The encoders are small ones of random weights, whose 20,000 pieces (WordPiece, byte-level BPE, Unigram) are learned from
 --text; --encoder is one of another's making, of which a student has all layers. Each student learns from the labelled
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import trainings
+from ner_distill.nn.encoders.huggingface import embedding_of
 from ner_distill.pipelines.evaluate import score_model
 from ner_distill.runs.build import load_run
 from ner_distill.runtime.inference import parameters_of
@@ -55,7 +56,7 @@ def main() -> None:
             trainings.train_student(run, None, given.dev, [given.train], [f"encoder.name={encoder}", *optim, *settings])
             built = load_run(run)
             score = 100 * score_model(built, trainings.read_test(given.test, "word")).micro.f1
-            pieces = built.classifier.config.vocab_size if built.classifier is not None else 0
+            pieces = len(embedding_of(built.tagger.encoder.innermost().backbone).weight)
             size = parameters_of(built.tagger)
             print(f"| {kind} | {way} | {pieces:,} | {size:,} | {score:.1f} |", flush=True)
 

@@ -29,11 +29,12 @@ from pathlib import Path
 
 from benchmarks import trainings
 from ner_distill.options.models import LabelUnlabeledOptions
+from ner_distill.pipelines.comparison.speed import megabytes_of
 from ner_distill.pipelines.comparison.verdict import write_hard_labels
 from ner_distill.pipelines.evaluate import score_model
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.runs.build import load_run
-from ner_distill.runtime.inference import parameters_of
+from ner_distill.runtime.inference import best_device
 
 TEACHER = ("head.kind=crf", "optim.epochs=3", "optim.lr=5e-5")
 COPIED = ("optim.epochs=5", "optim.lr=5e-5")
@@ -131,9 +132,10 @@ def main() -> None:
                 recipe = Recipe(given.encoder, given.data, given.out, seed, given.settings, given.small)
                 run = WAYS[way](recipe, language)
                 built = load_run(run)
+                built.tagger.to(best_device())
                 scores.append(100 * score_model(built, trainings.read_test(tests[0], built.info.unit)).micro.f1)
                 seconds.append(float(json.loads((run / "metrics.json").read_text("utf-8"))["seconds"]))
-                size = 4e-6 * parameters_of(built.tagger)
+                size = megabytes_of(run)
             mean, time = trainings.mean_and_deviation(scores), trainings.mean_and_deviation(seconds, 0)
             print(f"{language:4} {way:10} {mean:>12} {size:7.1f} {time:>11}", flush=True)
 

@@ -180,7 +180,7 @@ def _student_conflicts(config: StudentConfig) -> Iterator[str]:
     if isinstance(config.adversarial, sections.VatConfig):
         yield 'adversarial.kind = "vat" is for teachers: a student learns from answers, not from what it says itself'
     if bool(init.teacher) != bool(init.layers):
-        yield "init.teacher and init.layers go together: whose layers, and which"
+        yield "init.teacher and init.layers go together: whose layers, and which or how many"
     if not config.pretrained:
         for key in _changed(init, "vocabulary", "embedding_rank"):
             yield f"init.{key} is of a Hugging Face student (encoder.name, or init.teacher and init.layers)"

@@ -11,16 +11,22 @@ from ner_distill.data.sentence import Sentence, Span
 
 Words = tuple[str, ...]
 VAIN = 1_000
-"""So many drawn sentences in a row that are there already say that there are no others."""
+"""After so many drawn sentences in a row that are there already no more are drawn."""
 
 
 def forms_of(sentences: Iterable[Sentence]) -> dict[str, list[Words]]:
-    """type → the words of its entities, each form once, sorted."""
+    """type → the words of its entities, each form once, sorted.
+
+    Of sentences all in capitals they are taken only for types that have no others: elsewhere they are spelt otherwise.
+    """
     forms: dict[str, set[Words]] = {}
+    shouted: dict[str, set[Words]] = {}
     for sentence in sentences:
+        kind = shouted if is_shouted(sentence.words) else forms
         for span in sentence.exact:
-            forms.setdefault(span.label, set()).add(sentence.words[span.start : span.end])
-    return {label: sorted(forms[label]) for label in sorted(forms)}
+            kind.setdefault(span.label, set()).add(sentence.words[span.start : span.end])
+    all_forms = {**shouted, **forms}
+    return {label: sorted(all_forms[label]) for label in sorted(all_forms)}
 
 
 def can_be_varied(sentence: Sentence) -> bool:
@@ -58,7 +64,7 @@ def _varied(sentence: Sentence, forms: Mapping[str, Sequence[Words]], draw: rand
     words: list[str] = []
     spans: list[Span] = []
     end = 0
-    shouted = _shouted(sentence.words)
+    shouted = is_shouted(sentence.words)
     for span in sentence.spans or ():
         form = draw.choice(forms[span.label])
         words += sentence.words[end : span.start]
@@ -69,7 +75,7 @@ def _varied(sentence: Sentence, forms: Mapping[str, Sequence[Words]], draw: rand
     return Sentence(sentence.id, tuple(words), tuple(spans), lang=sentence.lang)
 
 
-def _shouted(words: Words) -> bool:
+def is_shouted(words: Words) -> bool:
     """Is it all in capitals, as headlines are?"""
     text = "".join(words)
     return text == text.upper() != text.lower()

@@ -9,12 +9,11 @@ from pathlib import Path
 from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.formats.writers import write_jsonl
-from ner_distill.data.sentence import Sentence, labels_of
+from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.data.store.pseudo_labels import labelled_row
 from ner_distill.data.store.store import SoftLabelStore
-from ner_distill.data.varying import can_be_varied, forms_of, vary
-from ner_distill.errors import DataError
-from ner_distill.options import ReadOptions
+from ner_distill.data.varying import VAIN, can_be_varied, forms_of, vary
+from ner_distill.errors import ConfigError, DataError
 from ner_distill.options.labels import VaryOptions
 
 
@@ -40,15 +39,14 @@ def vary_entities(options: VaryOptions, reporter: Reporter | None = None) -> Var
     """
     reporter = reporter or Reporter()
     # nested entities are kept, so that sentences that have some are left out instead of refused
-    reading = ReadOptions(**vars(options.reading()))
-    sentences, _ = read_labelled(options.train, "`train`", reading, reporter, keep_nested=True)
+    sentences, cutting = read_labelled(options.train, "`train`", options.reading(), reporter, keep_nested=True)
     usable = [sentence for sentence in sentences if can_be_varied(sentence)]
     if not usable:
         raise DataError(
             f"`train` {', '.join(map(str, options.train))}: none of {len(sentences):,} sentences can be varied; "
             "expected some with entities that neither overlap nor are masked"
         )
-    forms = forms_of([*usable, *_found(options.soft)])
+    forms = forms_of([*usable, *_found(options.soft, cutting.unit)])
     known = labels_of(usable)
     varied = Varied(forms={label: len(forms[label]) for label in known})
 
@@ -58,22 +56,28 @@ def vary_entities(options: VaryOptions, reporter: Reporter | None = None) -> Var
             varied.words += len(sentence.words)
             yield sentence
         if not varied.sentences:
-            raise DataError("`train`: there is one form of each type alone, so nothing can be varied; give `soft`")
+            advice = "other labelled sentences" if options.soft else "`soft`, a store with what a teacher found"
+            raise DataError(f"`train`: too few forms of its types to make another sentence of; give {advice}")
 
     write_jsonl(counted(), options.out, overwrite=options.overwrite)
     if varied.sentences < options.sentences:
         reporter.warn(
-            f"{varied.sentences:,} sentences instead of `sentences` {options.sentences:,}: there are no others"
-            + ("" if options.soft else "; `soft` would give more entities")
+            f"{varied.sentences:,} sentences instead of `sentences` {options.sentences:,}: {VAIN:,} draws in a row "
+            "gave none that is new" + ("" if options.soft else "; `soft` would give more entities")
         )
     return varied
 
 
-def _found(soft: Path | None) -> Iterator[Sentence]:
-    """What a teacher found in raw text."""
+def _found(soft: Path | None, unit: Unit) -> Iterator[Sentence]:
+    """What a teacher found in raw text. Raises ConfigError where that is cut into other units."""
     if soft is None:
         return
     store = SoftLabelStore.open(soft)
+    if store.unit != unit:
+        raise ConfigError(
+            f"`soft` {soft}: its texts are cut by {store.unit}, the sentences of `train` by {unit}; expected a store "
+            "whose text is cut as these are"
+        )
     for row in store.iter_rows():
         if (sentence := labelled_row(row, store.tagset)) is not None:
             yield sentence

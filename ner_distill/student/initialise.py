@@ -30,6 +30,8 @@ def with_layers(backbone: PreTrainedModel, layers: Sequence[int]) -> PretrainedC
             f"init.layers: the layers of {config.model_type} {obstacle}; begin the student with a checkpoint "
             "(`encoder.name`) instead"
         )
+    if isinstance(layers, range) and len(layers) > have:
+        raise ConfigError(f"init.layers = {len(layers)}: the teacher has {have} layers")
     if wrong := [layer for layer in layers if not -have <= layer < have]:
         raise ConfigError(f"init.layers: the teacher has {have} layers; out of range: {', '.join(map(str, wrong))}")
     config.num_hidden_layers = len(layers)

@@ -175,23 +175,20 @@ class DevelopmentSet:
         return own if alike is None else own | alike.figures()
 
     def read_by(self, model: Teacher | Student, *, scores: bool = False, tag_logs: bool = False) -> Reading:
-        """All that is asked of a model here, each sentence encoded once.
+        """All that is asked of a model here, in one reading.
 
+        Only a second encoder reads sentences of pairs too, and long sentences, in windows, are read for each question.
         scores: of each entity, see `find_entities`. tag_logs: whether the log probabilities of tags are kept.
         """
-        observers: list[Observer] = []
-        logs = TagLogs(model.tagger) if tag_logs else None
-        if logs is not None:
-            observers.append(logs)
+        logs = TagLogs(model.tagger)
+        observers: list[Observer] = [logs] if tag_logs else []
         if self.pairs is None or not isinstance(model, Teacher):
-            return Reading(
-                self.find(model.tagger, scores=scores, observers=observers), None, logs.found if logs else {}
-            )
+            return Reading(self.find(model.tagger, scores=scores, observers=observers), None, logs.found)
         seen = self.pairs.watch(model)
         if seen is not None:
             observers.append(renumbered(seen, self.read))
         found = self.find(model.tagger, scores=scores, observers=observers)
-        return Reading(found, self.pairs.scores(model, seen), logs.found if logs else {})
+        return Reading(found, self.pairs.scores(model, seen), logs.found)
 
 
 def development_set(

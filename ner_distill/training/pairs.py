@@ -23,6 +23,10 @@ from ner_distill.training.labelled import LabelledData, words_of_batch
 
 SENTENCES = 1_000
 PAIRS_PER_SENTENCE = 32
+AT_ONCE = 1_024
+"""Pairs that are compared together."""
+MOST_NUMBERS = 50_000_000
+"""Numbers of the vectors that are kept for a reading of all pairs: 200 MB. Of more, sentences are read again."""
 SEED = 13
 """Of which sentences and pairs are drawn: not that of the training, so that trainings are scored on the same."""
 
@@ -69,7 +73,7 @@ class DevelopmentPairs:
     to half a point. Their words' vectors are taken as the tagger reads the development set (`watch`), where its encoder
     makes them.
 
-    counted_twice: what the featurizer counted in this second reading.
+    counted_twice: what the featurizer counted of these sentences, which it counts in the development set as well.
     """
 
     def __init__(
@@ -92,42 +96,33 @@ class DevelopmentPairs:
             learned=False,
         )
         self.counted_twice = Counter(built.featurizer.counts) - before
-        self._places: tuple[dict[int, tuple[Tensor, int]], Tensor] | None = None
-        self._targets = torch.zeros(0)
+        self._in_windows = len(self.data.ids) != len(self.drawn)
+        self._places: Places | None = None
 
     def scores(self, teacher: Teacher, seen: SeenWords | None = None) -> PairScores | None:
         """Of a teacher in evaluation mode, on the device of its parameters; None where there is no pair.
 
-        seen: what `watch` gave, after the teacher has read the development set; without it, or where it missed some,
-            the sentences are read here.
+        seen: what `watch` gave, after the teacher has read the development set; without it the sentences are read here.
         """
-        if seen is not None and seen.complete:
-            similarities = seen.similarities(teacher)
-            return score_pairs(similarities, self.targets.tolist()) if similarities else None
-        return self._read(teacher)
+        return self._read(teacher) if seen is None else seen.scores(teacher)
 
     def watch(self, teacher: Teacher) -> SeenWords | None:
         """What takes the vectors of the pairs' words as the tagger reads the development set.
 
-        None where that does not make them: a second encoder does, or some sentence is read in windows.
+        None where that does not make them (a second encoder does, or some sentence is read in windows), and where they
+        would take much memory.
         """
-        if teacher.evaluator is not None or len(self.data.ids) != len(self.drawn):
+        if teacher.evaluator is not None or self._in_windows:
             return None
-        if self._places is None:
-            self._places = self._draw()
-        return SeenWords(*self._places)
+        self._places = self._places or self._found_places()
+        if self._places.words * teacher.tagger.encoder.dim > MOST_NUMBERS:
+            return None
+        return SeenWords(self._places)
 
-    @property
-    def targets(self) -> Tensor:
-        """(pairs,) 1 for those of words that are alike; of `watch`."""
-        assert self._places is not None
-        return self._targets
-
-    def _draw(self) -> tuple[dict[int, tuple[Tensor, int]], Tensor]:
-        """What `SeenWords` wants: each sentence's words in pairs with the place of the first, and the pairs' places."""
+    def _found_places(self) -> Places:
         words: dict[int, set[int]] = {}
         pairs: list[tuple[tuple[int, int], tuple[int, int]]] = []
-        targets: list[Tensor] = []
+        alike: list[float] = []
         for micro_batch in self.data.plan(0):
             batch = self.data.load(micro_batch, 0)
             if batch.pairs is None or batch.pair_targets is None:
@@ -138,14 +133,14 @@ class DevelopmentPairs:
                 for sentence, word in both:
                     words.setdefault(sentence, set()).add(word)
                 pairs.append((both[0], both[1]))
-            targets.append(batch.pair_targets)
+            alike += batch.pair_targets.tolist()
         places: dict[tuple[int, int], int] = {}
         wanted: dict[int, tuple[Tensor, int]] = {}
         for sentence, own in sorted(words.items()):
             wanted[sentence] = torch.tensor(sorted(own)), len(places)
             places.update({(sentence, word): len(places) + number for number, word in enumerate(sorted(own))})
-        self._targets = torch.cat(targets) if targets else torch.zeros(0)
-        return wanted, torch.tensor([[places[one], places[other]] for one, other in pairs]).view(-1, 2)
+        rows = torch.tensor([[places[one], places[other]] for one, other in pairs]).view(-1, 2)
+        return Places(wanted, len(places), rows, alike)
 
     def _read(self, teacher: Teacher) -> PairScores | None:
         device = next(teacher.parameters()).device
@@ -163,33 +158,45 @@ class DevelopmentPairs:
         return score_pairs(similarities, alike) if alike else None
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where the words in pairs stand.
+
+    wanted: number of a sentence → its words in pairs, and the row of the first of them in a table of all.
+    words:  rows of that table. pairs: (pairs, 2) rows. alike: of each pair 1 or 0.
+    """
+
+    wanted: Mapping[int, tuple[Tensor, int]]
+    words: int
+    pairs: Tensor
+    alike: Sequence[float]
+
+
 class SeenWords:
     """Observes a tagger that reads the development set, and keeps the vectors of the words in pairs."""
 
-    def __init__(self, wanted: Mapping[int, tuple[Tensor, int]], pairs: Tensor) -> None:
-        """wanted: number of a sentence → its words in pairs, and the place of the first; pairs: (pairs, 2) places."""
-        self._wanted, self._pairs = wanted, pairs
-        self._vectors: dict[int, Tensor] = {}
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._table: Tensor | None = None
 
     def __call__(self, numbers: Sequence[int], vectors: Tensor, mask: Tensor) -> None:
         """As `Observer` has it."""
+        if self._table is None:
+            self._table = vectors.new_empty(self._places.words, vectors.shape[-1])
         for row, number in enumerate(numbers):
-            if number in self._wanted:
-                self._vectors[number] = vectors[row, self._wanted[number][0].to(vectors.device)]
+            if number in self._places.wanted:
+                words, first = self._places.wanted[number]
+                self._table[first : first + len(words)] = vectors[row, words.to(vectors.device)]
 
-    @property
-    def complete(self) -> bool:
-        """Has it seen all of them?"""
-        return len(self._vectors) == len(self._wanted)
-
-    def similarities(self, teacher: Teacher) -> list[float]:
-        """Of the pairs, in their order."""
-        if not len(self._pairs):
-            return []
-        ordered = torch.cat([self._vectors[number] for number in self._wanted])[None]
+    def scores(self, teacher: Teacher) -> PairScores | None:
+        """Of the pairs, after all sentences were seen; None where there is none."""
+        if self._table is None or not len(self._places.pairs):
+            return None
+        similarities: list[float] = []
         with torch.inference_mode():
-            said: list[float] = teacher.compare(ordered, self._pairs.to(ordered.device)).tolist()
-        return said
+            for pairs in self._places.pairs.split(AT_ONCE):
+                similarities += teacher.compare(self._table[None], pairs.to(self._table.device)).tolist()
+        return score_pairs(similarities, self._places.alike)
 
 
 def development_pairs(sentences: Sequence[Sentence], built: AnyBuilt, *, max_words: int = 0) -> DevelopmentPairs | None:

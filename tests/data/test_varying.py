@@ -57,5 +57,10 @@ def test_what_is_nested_masked_or_of_half_a_word_is_left_as_it_is() -> None:
     assert can_be_varied(Sentence("6", words, (Span(0, 1, "X"), Span(1, 2, "Y"))))
 
 
+def test_names_of_headlines_are_taken_where_there_are_no_others() -> None:
+    shouted = Sentence("2", ("OSLO", "MEETS", "ACME"), (Span(0, 1, "LOC"), Span(2, 3, "ORG")))
+    assert forms_of([ANN, shouted]) == {"LOC": [("Oslo",)], "ORG": [("ACME",)], "PER": [("Ann", "Lee")]}
+
+
 def test_forms_are_each_there_once() -> None:
     assert forms_of([ANN, ANN]) == {"LOC": [("Oslo",)], "PER": [("Ann", "Lee")]}

@@ -9,7 +9,7 @@ from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.store.store import SoftLabelStore
-from ner_distill.errors import DataError, RunError
+from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.options.labels import VaryOptions
 from ner_distill.pipelines.vary_entities import Varied, vary_entities
 from tests import corpora
@@ -42,7 +42,7 @@ def test_labelled_sentences_are_written_that_a_teacher_answers(world: World, tra
 def test_what_a_teacher_found_is_put_in_their_places(world: World, tmp_path: Path) -> None:
     corpora.write_conll(tmp_path / "one.conll", [Sentence("1", ("Zoe", "sings"), (Span(0, 1, "PER"),))])
     alone = tmp_path / "alone.jsonl"
-    with pytest.raises(DataError, match="one form of each type alone.*give `soft`"):
+    with pytest.raises(DataError, match="too few forms of its types .*give `soft`"):
         varied(tmp_path / "one.conll", alone)
     assert not alone.exists()
     found = varied(tmp_path / "one.conll", tmp_path / "out.jsonl", soft=world.soft, sentences=5)
@@ -56,7 +56,17 @@ def test_that_there_are_no_more_is_said(tmp_path: Path) -> None:
     two[1] = Sentence("1", ("Ann", "walks"), (Span(0, 1, "PER"),))
     corpora.write_conll(tmp_path / "two.conll", two)
     assert varied(tmp_path / "two.conll", tmp_path / "out.jsonl", said).sentences == 2
-    assert "2 sentences instead of `sentences` 10,000: there are no others; `soft` would give more" in said.getvalue()
+    assert (
+        "2 sentences instead of `sentences` 10,000: 1,000 draws in a row gave none that is new; `soft` would"
+        in said.getvalue()
+    )
+
+
+def test_a_store_of_other_units_is_refused(world: World, tmp_path: Path) -> None:
+    words = tuple("他在北京工作。她住在上海。")
+    corpora.write_conll(tmp_path / "zh.conll", [Sentence("1", words, (Span(2, 4, "LOC"),))])
+    with pytest.raises(ConfigError, match="its texts are cut by word, the sentences of `train` by character"):
+        varied(tmp_path / "zh.conll", tmp_path / "out.jsonl", soft=world.soft)
 
 
 def test_a_file_that_is_there_is_left_alone(train: Path, tmp_path: Path) -> None:

@@ -142,6 +142,21 @@ def test_a_reading_of_the_development_set_scores_pairs_as_one_of_their_own(max_w
     assert together.pairs > 50
 
 
+@pytest.mark.parametrize("most", [0, 10**9])
+def test_what_is_read_again_has_the_same_scores(most, monkeypatch):
+    """A second encoder, sentences in windows, and vectors that take too much memory."""
+    monkeypatch.setattr(pairs, "MOST_NUMBERS", most)
+    many = corpora.sentences(12)
+    for keys in (["similarity.encoder=separate", "similarity.weight=1.0"], ["encoder.max_pieces=8"], []):
+        made = built(*keys)
+        long = [*many, Sentence("long", tuple(word for one in many for word in one.words), ())]
+        wanted = development_pairs(long, made)
+        dev_set = DevelopmentSet(long, made.featurizer, made.info.tagset, pairs=wanted)
+        alone, together = wanted.scores(made.model), dev_set.read_by(made.model).similarity
+        assert together == dataclasses.replace(alone, auc=pytest.approx(alone.auc))
+        assert (wanted.watch(made.model) is None) == bool(keys or not most)
+
+
 def test_each_sentence_is_encoded_once_for_all_that_is_asked():
     made = built()
     made.model.eval()
