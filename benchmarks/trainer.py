@@ -85,8 +85,8 @@ def _ways(given: argparse.Namespace, files: Mapping[str, Path], place: Path, num
     ]  # fmt: skip
     ours = [sys.executable, "-m", "ner_distill.cli", "train-teacher"]
     settings = {
-        "encoder.name": given.encoder, "head.kind": "token", "optim.epochs": given.epochs, "optim.lr": RATE, "optim.head_lr": RATE,
-        "optim.precision": given.precision, "seed": number,
+        "encoder.name": given.encoder, "head.kind": "token", "optim.epochs": given.epochs, "optim.lr": RATE,
+        "optim.head_lr": RATE, "optim.precision": given.precision, "seed": number,
     }  # fmt: skip
     for name, file in files.items():
         theirs += [f"--{name}", str(file)]
