@@ -8,6 +8,7 @@ from ner_distill.commands.common import console_for_results, print_scores, print
 from ner_distill.commands.declare import command, group
 from ner_distill.errors import ConfigError
 from ner_distill.options import Settings
+from ner_distill.options.exporting import ExportOptions
 from ner_distill.options.models import EvaluateOptions, LabelUnlabeledOptions, PredictOptions
 from ner_distill.options.training import StudentOptions, TeacherOptions
 
@@ -131,3 +132,22 @@ def predict(options: PredictOptions) -> None:
     for line in render(run(options), options, width=console_for_results().width):
         # flushed: somebody may be waiting at the other end
         print(line, flush=True)
+
+
+@command(commands, "export", short_help="a run → a directory that runs without torch")
+def export(options: ExportOptions) -> None:
+    """Write a model as a directory that runs by itself.
+
+    In it lie the model as ONNX and tagger.py, which needs numpy and onnxruntime (and tokenizers for students with a
+    pretrained encoder), no torch and nothing of this package: python DIR/tagger.py < text, or from tagger import
+    load. What is written is compared with the run first: its scores have to be the same.
+
+    --int8 makes the weights 8-bit integers; with --check FILE F1 is compared on labelled sentences, and refused where
+    more than --most-lost points are lost. --html adds page.html, one file that finds entities in a browser.
+
+    Example: ner-distill export runs/student --out exported --int8 --check dev.conll
+    """
+    from ner_distill.pipelines.exporting.export import export as run
+    from ner_distill.views.exported import render
+
+    typer.echo(render(run(options)))

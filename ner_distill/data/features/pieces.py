@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,10 @@ from torch import Tensor
 
 from ner_distill.data.batching import pad_rows
 from ner_distill.data.features.base import Featurizer
-from ner_distill.data.features.windows import Window
+from ner_distill.data.features.windows import Window, cut_at_words
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import read_json
+from ner_distill.tagger import ends_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -112,6 +113,20 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
                 self._odd[word] = "words cut"
             self._known[word] = pieces[: self._room]
 
+    def frame(self) -> dict[str, Any]:
+        """What reading words without this class has to know.
+
+        before, after: special pieces around a sentence. padding, unknown: pieces. room: pieces of a window without the
+        special ones.
+        """
+        return {
+            "before": self._before,
+            "after": self._after,
+            "padding": self._padding,
+            "unknown": _unknown_piece(self.tokenizer),
+            "room": self._room,
+        }
+
     def sample(self, words: int | None = None, *, other_end: bool = False) -> PieceFeatures:
         """A made-up sentence of one piece a word, to try an encoder with; as long as a window may be without `words`.
 
@@ -148,7 +163,7 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
         if len(features.windows) == 1:
             inside = len(features.pieces)
         else:
-            ends = _ends(features.lengths)
+            ends = ends_of(features.lengths)
             inside = sum(int(ends[window.end] - ends[window.start]) for window in features.windows)
         return inside + len(features.windows) * (self.limit - self._room)
 
@@ -168,7 +183,7 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
 
     def _rows(self, batch: Sequence[PieceFeatures], length: int) -> dict[str, Tensor]:
         spots = [(row, window) for row, features in enumerate(batch) for window in features.windows]
-        ends = [_ends(features.lengths) for features in batch]
+        ends = [ends_of(features.lengths) for features in batch]
         inner = max((int(ends[row][window.end] - ends[row][window.start]) for row, window in spots), default=0)
         width = inner + self.limit - self._room
         pieces = np.full((len(spots), width), self._padding, dtype=np.int64)
@@ -198,7 +213,7 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
         """
         rows = []
         for features, first in zip(batch, firsts, strict=True):
-            ends = _ends(features.lengths)
+            ends = ends_of(features.lengths)
             for window in features.windows:
                 before = int(ends[min(max(first, window.start), window.end)] - ends[window.start])
                 behind = int(ends[window.end] - ends[window.start]) - before
@@ -219,44 +234,6 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
             return cls(tokenizer, max_pieces=sizes["max_pieces"])
         except (KeyError, TypeError) as error:
             raise RunError(f"{path}: expected max_pieces ({error}); the run is damaged") from None
-
-
-def cut_at_words(lengths: npt.NDArray[np.int32], room: int, overlap: int) -> tuple[Window, ...]:
-    """Windows of whole words, at most `room` pieces each, neighbours sharing about `overlap` pieces.
-
-    lengths: (words,) pieces of each word, from 1 to `room`. The words taken from the windows are all words in order.
-    """
-    ends = _ends(lengths)
-    words, total = len(lengths), int(ends[-1])
-    if total <= room:
-        return (Window(0, words, 0, words),)
-    spans = [(0, _last_within(ends, room))]
-    while (end := spans[-1][1]) < words:
-        start = int(np.searchsorted(ends, ends[spans[-1][0]] + room - overlap))
-        # Far enough that the next word comes in, near enough that no word is skipped.
-        start = min(max(start, int(np.searchsorted(ends, ends[end + 1] - room))), end)
-        # The last window reaches back as far as it can: more context, no more windows.
-        start = min(start, int(np.searchsorted(ends, total - room)))
-        spans.append((start, _last_within(ends, ends[start] + room)))
-    # A word between two windows is the right one's where its middle is beyond the middle of what they share.
-    middles = ends[:-1] + ends[1:]
-    borders = [
-        int(np.searchsorted(middles, ends[following[0]] + ends[span[1]], side="right"))
-        for span, following in pairwise(spans)
-    ]
-    takes = zip([0, *borders], [*borders, words], strict=True)
-    windows = (Window(*span, *take) for span, take in zip(spans, takes, strict=True))
-    return tuple(window for window in windows if window.take_start < window.take_end)
-
-
-def _ends(lengths: npt.NDArray[np.int32]) -> Ids:
-    """(words + 1,): pieces before each word, and all pieces."""
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
-
-
-def _last_within(ends: Ids, pieces: int) -> int:
-    """The largest number of words that end within so many pieces."""
-    return int(np.searchsorted(ends, pieces, side="right")) - 1
 
 
 def _check_takes_words(tokenizer: PreTrainedTokenizerFast) -> None:

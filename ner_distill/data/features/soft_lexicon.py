@@ -117,14 +117,15 @@ class SoftLexicon(Source[SoftLexiconFeatures]):
         vocab = Vocab.of_counts(matched, min_count=min_count)
         return cls(matcher, vocab, alone + count_matches(matcher, raw)[1], given)
 
-    def _weight(self, form: str) -> int:
+    def weight(self, form: str) -> int:
+        """How much a form counts: how often it was seen, at least 1."""
         return max(1, self.frequencies.get(form, 0) + (self.given(form) if self.given is not None else 0))
 
     def features(self, words: Sequence[str]) -> SoftLexiconFeatures:
         matches = self.matcher.matches(words)
         of_match, slots = _slots_of(matches)
         ids = np.array([self.vocab.id(match.form) for match in matches], dtype=np.int64)
-        counts = np.array([self._weight(match.form) for match in matches], dtype=np.float64)
+        counts = np.array([self.weight(match.form) for match in matches], dtype=np.float64)
         empty = np.setdiff1d(np.arange(len(words) * len(SETS)), slots)
         ids = np.concatenate([ids[of_match], np.full(len(empty), NONE)])
         counts = np.concatenate([counts[of_match], np.ones(len(empty))])

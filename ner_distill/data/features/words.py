@@ -19,11 +19,12 @@ from ner_distill.data.features.base import Featurizer
 from ner_distill.data.features.vocab import PADDING, Vocab, read_vocabs, write_vocabs
 from ner_distill.data.features.windows import Window, cut_windows, index_windows
 from ner_distill.data.sentence import Unit
+from ner_distill.tagger import EDGE, normal, shortened
 
 FILE = "vocabulary.json"
-EDGE = "\u0002"  # stands for the border of a word or sentence in character and bigram features
 FORMS_KEPT = 40_000
-MAX_CHARS = 24  # of a word's spelling
+
+__all__ = ["EDGE", "FORMS_KEPT", "WordFeatures", "WordFeaturizer", "normal"]
 Ids = npt.NDArray[np.int64]
 
 
@@ -141,9 +142,8 @@ class WordFeaturizer(Featurizer[WordFeatures]):
         return {"spellings": pad_rows(spelled, max(map(len, spelled))), "forms": pad_rows(forms, length)}
 
     def _spelling(self, form: str) -> list[int]:
-        """Characters between edges; of a long word its two ends, which carry case and inflection."""
-        cut = form if len(form) <= MAX_CHARS else form[: MAX_CHARS // 2] + form[-MAX_CHARS // 2 :]
-        return [self.vocabs["chars"].id(char) for char in (EDGE, *cut, EDGE)]
+        """Characters between edges."""
+        return [self.vocabs["chars"].id(char) for char in (EDGE, *shortened(form), EDGE)]
 
     def save(self, directory: Path) -> None:
         write_vocabs(directory / FILE, self.vocabs)
@@ -152,9 +152,3 @@ class WordFeaturizer(Featurizer[WordFeatures]):
     def load(cls, directory: Path, unit: Unit, *, max_words: int = 512) -> WordFeaturizer:
         """Read what `save` wrote; the limit is the caller's. Raises RunError naming the file."""
         return cls(unit, read_vocabs(directory / FILE, "words"), max_words=max_words)
-
-
-def normal(word: str) -> str:
-    """The form under which a word is counted: lower case, every digit a 0."""
-    lower = word.lower()
-    return "".join("0" if char.isdigit() else char for char in lower) if any(map(str.isdigit, lower)) else lower

@@ -64,7 +64,7 @@ def test_every_form_of_a_batch_is_spelled_once() -> None:
 
 @pytest.mark.parametrize(("most", "kept"), [(8, "abcdefgh"), (6, "abcfgh"), (4, "abgh"), (2, "ah")])
 def test_a_long_word_keeps_its_two_ends(most: int, kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ner_distill.data.features.words.MAX_CHARS", most)
+    monkeypatch.setattr("ner_distill.tagger.MAX_CHARS", most)
     inputs = collate(of_words(), [CHARS])
     assert inputs["spellings"][1].tolist() == [2, *(3 + CHARS.index(char) for char in kept), 2]
 

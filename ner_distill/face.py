@@ -1,0 +1,236 @@
+"""The Python face: load a model and ask it; train, label and evaluate as the commands do.
+
+    import ner_distill
+
+    model = ner_distill.load("runs/student")
+    for entity in model.predict("Ana lives in Madrid."):
+        print(entity.label, entity.text, entity.score)
+
+Everything heavy is imported when it is used. Functions have the names and the options of the commands.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from ner_distill.tagger import Answering, Entity, MinScore
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+    from ner_distill.data.metrics import Scores
+
+PathLike = str | os.PathLike[str]
+Paths = PathLike | Sequence[PathLike]
+
+
+class Result(list[Entity]):
+    """The entities of one text, sorted by place: a list. In a notebook it shows itself as the text with its entities.
+
+    text: as it was given.
+    """
+
+    def __init__(self, text: str, entities: Iterable[Entity]) -> None:
+        super().__init__(entities)
+        self.text = text
+
+    def _repr_html_(self) -> str:
+        from ner_distill.views.highlight import entities_html
+
+        return entities_html(self.text, [(one.start, one.end, one.label, one.score) for one in self])
+
+    def to_spacy(self, nlp: Language | None = None) -> Doc:
+        """As a spaCy document, tokenised by `nlp` (a blank pipeline without one); see `Model.to_spacy`."""
+        return _spacy_doc(self.text, self, nlp)
+
+
+class Model:
+    """A model that finds entities: of a run, exported, or several as their average. `load` makes it.
+
+    labels: the types of entities, in order. unit: how text is cut into words, "word", "character" or "blank".
+    """
+
+    def __init__(self, answering: Answering, paths: Sequence[Path]) -> None:
+        self.labels, self.unit = answering.labels, answering.unit
+        self.paths = tuple(paths)
+        self._answering = answering
+
+    def __repr__(self) -> str:
+        return f"<Model {', '.join(map(str, self.paths))}: {', '.join(self.labels)}>"
+
+    @overload
+    def predict(self, texts: str, *, min_score: MinScore = None) -> Result: ...
+    @overload
+    def predict(self, texts: Iterable[str], *, min_score: MinScore = None) -> list[Result]: ...
+    def predict(self, texts: str | Iterable[str], *, min_score: MinScore = None) -> Result | list[Result]:
+        """The entities of each text; of one text, given as a string, its entities alone.
+
+        A text is best a sentence: models are trained on sentences. Offsets count characters of the text as given.
+
+        min_score: leave out entities of a lower score: a number from 0 to 1, a number by label, or "stored" for the
+                   thresholds that `evaluate` chose.
+        Raises TypeError for what is no text, ValueError for a `min_score` that is none.
+        """
+        if isinstance(texts, str):
+            return next(self.stream([texts], min_score=min_score))
+        return list(self.stream(texts, min_score=min_score))
+
+    def stream(self, texts: Iterable[str], *, min_score: MinScore = None) -> Iterator[Result]:
+        """As `predict`, for any number of texts: memory does not grow with it."""
+        kept: list[str] = []
+
+        def remembered() -> Iterator[str]:
+            for text in texts:
+                kept.append(text)
+                yield text
+
+        for entities in self._answering.stream(remembered(), min_score=min_score):
+            yield Result(kept.pop(0), entities)
+
+    def predict_words(self, sentences: Iterable[Sequence[str]], *, min_score: MinScore = None) -> list[list[Entity]]:
+        """The entities of sentences that are cut into words already; `start` and `end` count words."""
+        return self._answering.predict_words(sentences, min_score=min_score)
+
+    def to_spacy(self, texts: Iterable[str], nlp: Language | None = None) -> Iterator[Doc]:
+        """The texts as spaCy documents with their entities.
+
+        nlp: tokenises, and runs its components before entities are set; a blank pipeline without one. An entity that
+        begins or ends inside a token is widened to it; of those that then overlap the longest stay.
+        """
+        for result in self.stream(texts):
+            yield _spacy_doc(result.text, result, nlp)
+
+
+def _spacy_doc(text: str, entities: Iterable[Entity], nlp: Language | None) -> Doc:
+    try:
+        import spacy
+        from spacy.util import filter_spans
+    except ImportError:
+        raise ImportError("spaCy is not installed: pip install 'ner-distill[spacy]'") from None
+    doc = spacy.blank("xx")(text) if nlp is None else nlp(text)
+    spans = (doc.char_span(one.start, one.end, label=one.label, alignment_mode="expand") for one in entities)
+    doc.ents = filter_spans([span for span in spans if span is not None])
+    return doc
+
+
+def load(path: Paths, *, threads: int = 1) -> Model:
+    """The model of a run of `train_teacher` or `train_student`, or of a directory that `export` wrote; of several
+    paths the average of their probabilities.
+
+    threads: of an exported model; a run takes those of torch. Runs no code from the directory. Raises RunError or
+    ConfigError that name what is missing or damaged.
+    """
+    from ner_distill.runs.answering import open_model
+
+    paths = _paths(path)
+    return Model(open_model(paths, threads=threads), paths)
+
+
+def train_teacher(
+    train: Paths,
+    out: PathLike,
+    *,
+    dev: Paths = (),
+    settings: Mapping[str, Any] | None = None,
+    config: PathLike | None = None,
+    **options: Any,
+) -> Model:
+    """Train a teacher on labelled sentences and load it; as `ner-distill train-teacher`.
+
+    settings: keys of the configuration, {"encoder.name": "bert-base-multilingual-cased", "optim.epochs": 5}.
+    config:   a TOML file, or "preset:NAME".
+    options:  the command's other options (resume, overwrite, format, folds ...). Raises NerDistillError.
+    """
+    from ner_distill.config import TeacherConfig, load_config
+    from ner_distill.options.training import TeacherOptions
+    from ner_distill.pipelines.train_teacher import train_teacher as run
+    from ner_distill.pipelines.voting.train_voted import train_voted
+
+    given = TeacherOptions(train=_paths(train), out=Path(out), dev=_paths(dev), **options)
+    loaded = load_config(TeacherConfig, _config(config), _keys(settings))
+    if given.folds:
+        train_voted(loaded, given)
+    else:
+        run(loaded, given)
+    return load(out)
+
+
+def label(teacher: Paths, text: Paths, out: PathLike, **options: Any) -> Path:
+    """Store what a teacher (or several, averaged) says of raw text; as `ner-distill label-unlabeled`.
+
+    options: the command's other options (resume, overwrite, limit, min_votes, unit ...).
+    Returns: the directory of the store. Raises NerDistillError.
+    """
+    from ner_distill.options.models import LabelUnlabeledOptions
+    from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled as run
+
+    run(LabelUnlabeledOptions(teacher=_paths(teacher), text=_paths(text), out=Path(out), **options))
+    return Path(out)
+
+
+def train_student(
+    soft: Paths,
+    out: PathLike,
+    *,
+    gold: Paths = (),
+    dev: Paths = (),
+    settings: Mapping[str, Any] | None = None,
+    config: PathLike | None = None,
+    **options: Any,
+) -> Model:
+    """Train a student from stored soft labels and load it; as `ner-distill train-student`.
+
+    gold: labelled sentences to learn from as well. The rest as of `train_teacher`. Raises NerDistillError.
+    """
+    from ner_distill.config import StudentConfig, load_config
+    from ner_distill.options.training import StudentOptions
+    from ner_distill.pipelines.train_student import train_student as run
+
+    given = StudentOptions(soft=_paths(soft), out=Path(out), gold=_paths(gold), dev=_paths(dev), **options)
+    run(load_config(StudentConfig, _config(config), _keys(settings)), given)
+    return load(out)
+
+
+def evaluate(model: PathLike, data: Paths, **options: Any) -> Scores:
+    """Score a model on labelled sentences; as `ner-distill evaluate`.
+
+    options: the command's other options (json, precision, min_score, format ...).
+    Returns: `micro`, `by_type` and `boundary` with precision, recall and f1, 0 to 1. Raises NerDistillError.
+    """
+    from ner_distill.options.models import EvaluateOptions
+    from ner_distill.pipelines.evaluate import evaluate as run
+
+    return run(EvaluateOptions(model=Path(model), data=_paths(data), **options))
+
+
+def export(run: PathLike, out: PathLike, **options: Any) -> Model:
+    """Write a run as a directory that needs neither torch nor this package, and load it; as `ner-distill export`.
+
+    options: the command's other options (int8, html, check, most_lost, overwrite). Raises NerDistillError.
+    """
+    from ner_distill.options.exporting import ExportOptions
+    from ner_distill.pipelines.exporting.export import export as write
+
+    write(ExportOptions(run=Path(run), out=Path(out), **options))
+    return load(out)
+
+
+def _paths(given: Paths) -> tuple[Path, ...]:
+    return (Path(given),) if isinstance(given, str | os.PathLike) else tuple(map(Path, given))
+
+
+def _config(given: PathLike | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def _keys(settings: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """As the command line writes them: `key=value`, the value in TOML."""
+    import tomli_w
+
+    return tuple(
+        f"{key}={tomli_w.dumps({'v': value}).removeprefix('v = ').strip()}" for key, value in (settings or {}).items()
+    )

@@ -1,0 +1,121 @@
+"""Models that answer, whatever they are: a run, an exported model, or several whose probabilities are averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ner_distill.errors import ConfigError, RunError
+from ner_distill.tagger import SETTINGS, STORED, Answering, ExportError, MinScore, TagDecoder, Tagger
+from ner_distill.tagger import load as load_exported
+
+
+def open_model(paths: Sequence[Path], *, threads: int = 1) -> Answering:
+    """The model of a directory, or of several as one.
+
+    threads: of an exported model; a run takes those of torch. Raises RunError or ConfigError that name what is wrong.
+    """
+    models = [_opened(path, threads) for path in paths]
+    if not models:
+        raise ConfigError("expected the directory of a model, found none")
+    return models[0] if len(models) == 1 else Average(models, paths)
+
+
+def is_exported(path: Path) -> bool:
+    """Whether `export` wrote this directory."""
+    return (path / SETTINGS).is_file()
+
+
+def _opened(path: Path, threads: int) -> Answering:
+    if not is_exported(path):
+        return RunModel(path)
+    try:
+        return load_exported(path, threads=threads)
+    except ExportError as error:
+        raise RunError(str(error)) from None
+
+
+class RunModel(Answering):
+    """The model of a teacher's or a student's run, on a GPU where there is one. Scores are calibrated where it is."""
+
+    def __init__(self, path: Path) -> None:
+        from ner_distill.runs.build import load_run
+        from ner_distill.runs.calibration import read_calibration
+        from ner_distill.runtime.inference import best_device
+
+        self.path, self.built = path, load_run(path)
+        self.labels, self.unit = self.built.info.labels, self.built.info.unit
+        self.built.model.to(best_device())
+        self._calibration = read_calibration(path, self.labels)
+
+    def found(self, sentences: Sequence[Sequence[str]]) -> list[list[tuple[int, int, str, float]]]:
+        from ner_distill.runtime.inference import find_entities
+
+        built = self.built
+        features = [built.featurizer.features(words) for words in sentences]
+        found = find_entities(built.tagger, built.featurizer, built.info.tagset, features, scores=True)
+        return [
+            [(span.start, span.end, span.label, score) for span, score in self._calibration.applied(own)]
+            for own in found
+        ]
+
+    def tag_probs(self, sentences: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float64]]:
+        from ner_distill.runtime.inference import tag_log_probs
+
+        features = [self.built.featurizer.features(words) for words in sentences]
+        empty = np.zeros((0, 1 + 2 * len(self.labels)))
+        found = dict(tag_log_probs(self.built.tagger, self.built.featurizer, features))
+        return [
+            np.exp(found[number].double().numpy()) if len(words) else empty for number, words in enumerate(sentences)
+        ]
+
+    def thresholds(self, asked: MinScore) -> Mapping[str, float]:
+        if asked != STORED:
+            return super().thresholds(asked)
+        from ner_distill.runs.calibration import read_thresholds
+
+        stored = read_thresholds(self.path)
+        if not stored:
+            raise ValueError(
+                f"min_score: {STORED}: {self.path} has no thresholds; choose them on labelled sentences that were not "
+                "trained on: evaluate with precision"
+            )
+        return {label: 2.0 if one.score is None else one.score for label, one in stored.items()}  # 2: nothing passes
+
+
+class Average(Answering):
+    """Several models as one: the mean of their tag probabilities, of which the best path is taken.
+
+    Its scores are means of probabilities, calibrated by nobody. Raises ConfigError where they differ in labels or in
+    how text is cut.
+    """
+
+    def __init__(self, models: Sequence[Answering], paths: Sequence[Path]) -> None:
+        first = models[0]
+        for model, path in zip(models[1:], paths[1:], strict=True):
+            if (model.labels, model.unit) != (first.labels, first.unit):
+                raise ConfigError(
+                    f"{path}: has the labels {', '.join(model.labels)} ({model.unit}); expected those of {paths[0]}, "
+                    f"{', '.join(first.labels)} ({first.unit}): only models of the same labels and words are averaged"
+                )
+        self.models, self.labels, self.unit = list(models), first.labels, first.unit
+        self._decoder = TagDecoder.of(len(self.labels), {"head": "token"})
+
+    def tag_probs(self, sentences: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float64]]:
+        answers = [model.tag_probs(sentences) for model in self.models]
+        return [np.mean(of_sentence, axis=0) for of_sentence in zip(*answers, strict=True)]
+
+    def found(self, sentences: Sequence[Sequence[str]]) -> list[list[tuple[int, int, str, float]]]:
+        results = []
+        for probs in self.tag_probs(sentences):
+            with np.errstate(divide="ignore"):
+                logs = np.log(probs).astype(np.float32)[None]
+            (own,) = self._decoder.entities(logs, [len(probs)])
+            results.append([(start, end, self.labels[kind], score) for start, end, kind, score in own])
+        return results
+
+
+__all__ = ["Average", "RunModel", "Tagger", "is_exported", "open_model"]
