@@ -1,4 +1,4 @@
-"""Entities in text, by a model that `ner-distill export` wrote. This file lies beside it and needs nothing else of ours.
+"""Entities in text, by a model that `ner-distill export` wrote. This file lies beside it and needs nothing else.
 
     python tagger.py < text.txt               for each line of text a line of JSON with its entities
     >>> from tagger import load
@@ -38,6 +38,8 @@ BATCH_SPANS = 1 << 22
 """Scores of spans that are held at once."""
 TOGETHER = 2048
 """Texts that `stream` reads before it answers."""
+TINY, SCALED = 1e-300, 4
+"""Sums over paths are divided by their total at every fourth word, and by no less than this."""
 KEPT = 40_000
 """Words of which is remembered what they became."""
 STORED = "stored"
@@ -494,60 +496,96 @@ class TagDecoder:
         return cls(start, end, transitions, chain=settings["head"] == "crf", greedy=bool(settings.get("greedy")))
 
     def entities(self, scores: npt.NDArray[np.float32], lengths: Sequence[int]) -> list[list[Found]]:
-        best = scores.argmax(-1)
-        results = []
-        for row, length in enumerate(lengths):
-            logs, tags = scores[row, :length].astype(np.float64), best[row, :length]
-            if self._chain or not (self._greedy or self._allowed(tags)):
-                tags = self.best_path(logs)
-            places = spans_of(tags.tolist())
-            if places:
-                chances = self.probs(logs)[np.arange(length), tags]
-                found = [(start, end, kind, float(chances[start:end].mean())) for start, end, kind in places]
-            results.append(found if places else [])
+        tags = scores.argmax(-1)
+        mask = np.arange(scores.shape[1]) < np.array(lengths)[:, None]
+        if self._chain:
+            searched = np.arange(len(tags))
+        elif self._greedy:
+            searched = np.zeros(0, np.int64)
+        else:  # where the best tag of each word alone makes a path, it is the best one
+            allowed = np.isfinite(self._transitions[tags[:, :-1], tags[:, 1:]]) | ~mask[:, 1:]
+            searched = np.flatnonzero(~(np.isfinite(self._start[tags[:, 0]]) & allowed.all(1)))
+        if len(searched):
+            tags[searched] = self.best_paths(scores[searched].astype(np.float64), mask[searched])
+        places = [spans_of(row[:length].tolist()) for row, length in zip(tags, lengths, strict=True)]
+        asked = np.array([row for row, own in enumerate(places) if own], np.int64)
+        probs = self.probs(scores[asked].astype(np.float64), mask[asked])
+        chances = np.take_along_axis(probs, tags[asked][..., None], -1)[..., 0]
+        results: list[list[Found]] = [[] for _ in places]
+        for row, own in zip(asked.tolist(), chances, strict=True):
+            results[row] = [(start, end, kind, float(own[start:end].mean())) for start, end, kind in places[row]]
         return results
 
-    def probs(self, logs: Floats) -> Floats:
-        """(words, tags) scores of one sentence → the probability of each tag."""
-        return np.exp(self.log_marginals(logs) if self._chain else logs)
+    def probs(self, scores: Floats, mask: npt.NDArray[np.bool_]) -> Floats:
+        """(batch, words, tags) scores → the probability of each tag; of no meaning outside the mask."""
+        if self._chain and len(scores):
+            return self.marginals(scores, mask)
+        probs: Floats = np.exp(scores)
+        return probs
 
-    def _allowed(self, tags: Ints) -> bool:
-        """Whether the best tag of each word alone is a path: then it is the best one."""
-        if not len(tags):
-            return True
-        return bool(self._start[tags[0]] == 0 and (self._transitions[tags[:-1], tags[1:]] == 0).all())
+    def best_paths(self, scores: Floats, mask: npt.NDArray[np.bool_]) -> Ints:
+        """Viterbi: (batch, words, tags) → (batch, words) the tags of each sentence's path of the greatest sum.
 
-    def best_path(self, logs: Floats) -> Ints:
-        """Viterbi: (words, tags) → (words,) the tags of the path of the greatest sum."""
-        if not len(logs):
-            return np.zeros(0, np.int64)
-        total = self._start + logs[0]
-        before = np.zeros(logs.shape, np.int64)
-        for word in range(1, len(logs)):
+        mask: (batch, words), True for the words of a sentence, which come first. Of no meaning outside.
+        """
+        batch, width, tags = scores.shape
+        if batch == 1:
+            path = np.zeros((1, width), np.int64)
+            path[0, : mask.sum()] = self._best_path(scores[0, : mask.sum()])
+            return path
+        rows, all_tags = np.arange(batch)[:, None], np.arange(tags)
+        total, before = self._start + scores[:, 0], []
+        for word in range(1, width):
+            ways = total[:, :, None] + self._transitions
+            came = ways.argmax(1)
+            inside = mask[:, word, None]  # behind the last word the tag stays
+            total = np.where(inside, ways.max(1) + scores[:, word], total)
+            before.append(np.where(inside, came, all_tags))
+        paths = np.zeros((batch, width), np.int64)
+        tag = paths[:, -1] = (total + self._end).argmax(1)
+        for word in range(width - 1, 0, -1):
+            tag = paths[:, word - 1] = before[word - 1][rows[:, 0], tag]
+        return paths
+
+    def _best_path(self, scores: Floats) -> list[int]:
+        """`best_paths` of one sentence, (words, tags), with as few calls of numpy as it takes."""
+        total, before = self._start + scores[0], []
+        for row in scores[1:]:
             ways = total[:, None] + self._transitions
-            before[word] = ways.argmax(0)
-            total = ways[before[word], np.arange(len(total))] + logs[word]
-        path = np.zeros(len(logs), np.int64)
-        path[-1] = (total + self._end).argmax()
-        for word in range(len(logs) - 1, 0, -1):
-            path[word - 1] = before[word, path[word]]
-        return path
+            before.append(ways.argmax(0))
+            total = ways.max(0) + row
+        path = [int((total + self._end).argmax())]
+        for came in reversed(before):
+            path.append(int(came[path[-1]]))
+        return path[::-1]
 
-    def log_marginals(self, logs: Floats) -> Floats:
-        """(words, tags) → the log of the probability of each tag, summed over all allowed paths."""
-        with np.errstate(divide="ignore"):
-            prefixes, suffixes = np.empty_like(logs), np.empty_like(logs)
-            prefixes[0], suffixes[-1] = self._start + logs[0], self._end
-            for word in range(1, len(logs)):
-                peak = prefixes[word - 1].max()
-                prefixes[word] = np.log(np.exp(prefixes[word - 1] - peak) @ self._steps) + peak + logs[word]
-            for word in range(len(logs) - 2, -1, -1):
-                after = suffixes[word + 1] + logs[word + 1]
-                peak = after.max()
-                suffixes[word] = np.log(self._steps @ np.exp(after - peak)) + peak
-        both = prefixes + suffixes
-        last = both[-1].max()
-        return both - (last + np.log(np.exp(both[-1] - last).sum()))
+    def marginals(self, scores: Floats, mask: npt.NDArray[np.bool_]) -> Floats:
+        """(batch, words, tags) → the probability of each tag, over all allowed paths of its sentence.
+
+        mask: as of `best_paths`. Of no meaning outside. What the sums over paths are in all does not matter, as the
+        probabilities of a word's tags add up to 1: they are brought back to 1 before they leave the range of numbers.
+        """
+        width = scores.shape[1]
+        chances = np.exp(scores - scores.max(-1, keepdims=True)).swapaxes(0, 1).copy()  # words first
+        prefixes, suffixes = np.empty_like(chances), np.empty_like(chances)
+        before = prefixes[0] = np.exp(self._start) * chances[0]
+        for word in range(1, width):
+            before = (before @ self._steps) * chances[word]
+            if word % SCALED == 0:
+                before /= np.maximum(before.sum(-1, keepdims=True), TINY)
+            prefixes[word] = before
+        whole, last, backwards = bool(mask.all()), np.exp(self._end), self._steps.T.copy()
+        after = suffixes[-1] = np.broadcast_to(last, before.shape)
+        for word in range(width - 2, -1, -1):
+            after = (after * chances[word + 1]) @ backwards
+            if word % SCALED == 0:
+                after /= np.maximum(after.sum(-1, keepdims=True), TINY)
+            if not whole:
+                after = np.where(mask[:, word + 1, None], after, last)
+            suffixes[word] = after
+        both = (prefixes * suffixes).swapaxes(0, 1)
+        probs: Floats = both / np.maximum(both.sum(-1, keepdims=True), TINY)
+        return probs
 
 
 class SpanDecoder:
@@ -700,7 +738,7 @@ class Tagger(Answering):
             parts = [np.zeros((0, tags))]
             for window in self._reader.windows(words) if words else ():
                 (scores,) = self.scores([words[window.start : window.end]])
-                probs = decoder.probs(scores.astype(np.float64))
+                probs = decoder.probs(scores[None].astype(np.float64), np.ones((1, len(scores)), np.bool_))[0]
                 parts.append(probs[window.take_start - window.start : window.take_end - window.start])
             results.append(np.concatenate(parts))
         return results
