@@ -121,9 +121,12 @@ def predict(options: PredictOptions) -> None:
 
     jsonl gives one object per sentence with the entities' character offsets in the original text; conll a word
     and its tag a line; inline the text itself with the entities in brackets. Every line of a text has its answer, a
-    blank one too. A score is the probability that the entity is right, where the training had development data.
+    blank one too. A score is the probability that the entity is right, where the training had development data. html
+    is a page for a browser, entities marked in the text and their scores as tooltips; it loads nothing from anywhere.
 
     Example: echo "Ana López vive en Madrid." | ner-distill predict --model runs/student
+
+    Example: ner-distill predict --model runs/student --text raw.txt --format html > entities.html
     """
     from ner_distill.pipelines.predict import predict as run
     from ner_distill.views.predictions import render
