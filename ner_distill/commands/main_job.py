@@ -102,7 +102,10 @@ def evaluate(options: EvaluateOptions) -> None:
     end of a 95 % interval), and kept in the run: predict --min-score stored then finds only such entities. Choose on
     labelled sentences that were not trained on; choosing again replaces the threshold of that type.
 
-    Example: ner-distill evaluate --model runs/student --data test.conll --json scores.json
+    With --html all of it is a page for a browser, with charts and every error in its sentence; it loads nothing from
+    anywhere.
+
+    Example: ner-distill evaluate --model runs/student --data test.conll --json scores.json --html report.html
     """
     from ner_distill.pipelines.evaluate import evaluation as run
     from ner_distill.views.scores import reliability_line, thresholds_table
@@ -113,6 +116,12 @@ def evaluate(options: EvaluateOptions) -> None:
     console.print(reliability_line(done))
     if done.thresholds:
         console.print(thresholds_table(done.thresholds))
+    if options.html is not None:
+        from ner_distill.files import atomic_write_text
+        from ner_distill.views.report import Report, page_of
+
+        atomic_write_text(options.html, page_of(Report.of_evaluation(done, options.model, options.data)))
+        typer.echo(f"report: {options.html}")
 
 
 @command(commands, "predict", short_help="find entities in text")

@@ -7,7 +7,7 @@ environment.json   versions, threads and processor that it was begun on
 model.safetensors  weights; tokenizer or vocabulary files beside it (a pretrained teacher's under encoder/)
 calibration.json   maps that make its scores probabilities;  thresholds.json  least scores that `evaluate` chose
 metrics.json       final figures;  metrics.jsonl, tensorboard/  the figures of every epoch
-report.html        the figures as a page;  README.md  the model card, see `card.py`: of the commands that train one model
+report.html        the figures as a page;  README.md  the model card, see `card.py`
 checkpoints/       what resuming goes on from;  log.txt  what was said
 text_profile.json  of a teacher: what its training text looks like, see `text_profile.py`
 voting/            of a teacher that was trained with folds: their voting, with the fold teachers

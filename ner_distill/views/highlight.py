@@ -12,9 +12,7 @@ Entity = tuple[int, int, str, float]
 _HUES = {"PER": 255, "PERSON": 255, "LOC": 150, "GPE": 150, "ORG": 28, "MISC": 310, "DATE": 75, "TIME": 200}
 """Of types that many data sets have: no two of one set alike."""
 _BOX = "line-height:2.1;white-space:pre-wrap;overflow-wrap:anywhere"
-_MARK = (
-    "padding:.15em .3em;border-radius:.3em;color:inherit;-webkit-box-decoration-break:clone;box-decoration-break:clone"
-)
+_MARK = "padding:.15em .3em;border-radius:.3em;color:inherit;box-decoration-break:clone"
 _NAME = "margin-inline-start:.4em;font-size:.68em;font-weight:650;letter-spacing:.03em;vertical-align:.1em"
 
 

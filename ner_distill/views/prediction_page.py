@@ -13,7 +13,8 @@ from ner_distill.views.pages import base_style
 
 _STYLE = """
 main { max-width: 900px; margin: 0 auto; padding: 8px 16px 40px; }
-article { padding: 8px 0; border-bottom: 1px solid var(--edge); font-size: 16px; content-visibility: auto; contain-intrinsic-size: auto 60px; }
+article { padding: 8px 0; border-bottom: 1px solid var(--edge); font-size: 16px; }
+article { content-visibility: auto; contain-intrinsic-size: auto 60px; }
 small { color: var(--faint); font-size: 11px; overflow-wrap: anywhere; }
 """
 # Blocks have styles of their own, which come later than this line: so any style may stand in the page, but no script,
