@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ner_distill.commands.common import console_for_results, print_scores, print_trained
+from ner_distill.commands.common import console_for_results, finish_training, print_scores
 from ner_distill.commands.declare import command, group
 from ner_distill.errors import ConfigError
 from ner_distill.options import Settings
@@ -29,7 +29,7 @@ def train_teacher(options: TeacherOptions, settings: Settings) -> None:
     label-unlabeled --teacher RUN --min-votes N lets them vote on raw text.
 
     The run directory holds config.toml, labels.json, model.safetensors, the vocabulary or tokenizer, metrics.json,
-    metrics.jsonl and log.txt.
+    metrics.jsonl and log.txt; report.html, a page with its figures and errors; and README.md, its model card.
 
     Example: ner-distill train-teacher --train train.conll --dev dev.conll --out runs/teacher
     """
@@ -43,7 +43,7 @@ def train_teacher(options: TeacherOptions, settings: Settings) -> None:
     config = load_config(TeacherConfig, settings.config, settings.set)
     trained = train_voted(config, options) if options.folds else run(config, options)
     if trained.main:
-        print_trained(trained, "teacher", options)
+        finish_training(trained, "teacher", options)
 
 
 @command(commands, "label-unlabeled", short_help="raw text → what a teacher says of it, stored")
@@ -87,7 +87,7 @@ def train_student(options: StudentOptions, settings: Settings) -> None:
 
     trained = run(load_config(StudentConfig, settings.config, settings.set), options)
     if trained.main:
-        print_trained(trained, "student", options)
+        finish_training(trained, "student", options)
 
 
 @command(commands, "evaluate", short_help="score a model on labelled sentences")

@@ -27,6 +27,8 @@ from ner_distill.runs.knowledge import DIRECTORY as KNOWLEDGE
 from ner_distill.runs.record import INPUTS
 
 MOST_EPOCHS = 10_000
+BEST_ON_DEV = "best on development data"
+"""What `metrics.json` says of a checkpoint that scored best there."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,11 @@ class RunFacts:
     def dev(self) -> Mapping[str, Any]:
         """The figures on the development set, as `Scores.to_json` has them; {} without any."""
         return table(self.metrics.get("dev"))
+
+    @property
+    def dev_chose(self) -> bool:
+        """Whether the figures on the development set chose the epoch."""
+        return self.metrics.get("checkpoint") == BEST_ON_DEV
 
     @property
     def best_epoch(self) -> int | None:

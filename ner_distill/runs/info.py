@@ -30,11 +30,13 @@ from ner_distill.data.tagset import TagSet
 from ner_distill.directories import OutputKind
 from ner_distill.errors import RunError, printable
 from ner_distill.files import atomic_write_text, read_json, write_json
+from ner_distill.runs.card import CARD, may_be_removed
 
 FORMAT = 1
 VOTING = "voting"
+REPORT = "report.html"
 BESIDE_THE_MODEL = ("inputs.json", "environment.json", "metrics.json", "metrics.jsonl", "tensorboard", "checkpoints",
-                    "log.txt", "text_profile.json", VOTING)  # fmt: skip
+                    "log.txt", "text_profile.json", REPORT, CARD, VOTING)  # fmt: skip
 """What a run directory holds that a model does not need to answer."""
 Kind = Literal["teacher", "student"]
 BEFORE: Mapping[str, Mapping[str, Any]] = {
@@ -81,7 +83,14 @@ def is_run(directory: Path) -> bool:
 
 
 TEACHER_RUN, STUDENT_RUN = (
-    OutputKind(f"train-{kind}", "run", ("config.toml", "labels.json"), "metrics.json", recognised=is_run)
+    OutputKind(
+        f"train-{kind}",
+        "run",
+        ("config.toml", "labels.json"),
+        "metrics.json",
+        recognised=is_run,
+        removable=may_be_removed,
+    )
     for kind in ("teacher", "student")
 )
 

@@ -21,6 +21,7 @@ from ner_distill.options import Output
 from ner_distill.runs.build import AnyBuilt, load_run, save_run
 from ner_distill.runs.calibration import read_calibration, write_calibration
 from ner_distill.runs.environment import environment, warn_of_another, write_environment
+from ner_distill.runs.facts import BEST_ON_DEV
 from ner_distill.runs.info import read_info
 from ner_distill.runs.record import Record, open_directory
 from ner_distill.runtime.inference import best_device, has_bf16
@@ -178,7 +179,7 @@ class Session:
             "kind": built.info.kind,
             "parameters": sum(parameter.numel() for parameter in built.tagger.parameters()),
             "checkpoint_chosen_on": [str(path) for path in dev_set.files] if dev_set else [],
-            "checkpoint": "best on development data" if dev_set else "last, no development data",
+            "checkpoint": BEST_ON_DEV if dev_set else "last, no development data",
             **(judge.said(built.model) if judge else {}),
             "best_epoch": done.best_epoch + 1,
             "steps": done.step,

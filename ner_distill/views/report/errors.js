@@ -3,7 +3,6 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const PAGE = 20; // sentences
 const RTL = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
-const NAMES = { boundary: "borders", type: "type", missed: "missed", invented: "invented" };
 const $ = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat("en");
 const plural = (count, one, many = `${one}s`) => `${number.format(count)} ${count === 1 ? one : many}`;
@@ -63,7 +62,7 @@ function drawItem(item) {
   const what = element("div", "what");
   for (const [kind, gold, found] of item.errors) {
     const one = element("span", "kind");
-    one.append(element("b", "", NAMES[data.kinds[kind]]));
+    one.append(element("b", "", data.kinds[kind]));
     if (gold >= 0) one.append(chip(gold));
     if (gold >= 0 && found >= 0) one.append("→");
     if (found >= 0) one.append(chip(found));
@@ -129,7 +128,7 @@ function marked(box, words, spans, isRight) {
 
 function prepare() {
   const all = data.counts.reduce((sum, count) => sum + count, 0);
-  const choices = [[-1, "all", all], ...data.kinds.map((kind, index) => [index, NAMES[kind], data.counts[index]])];
+  const choices = [[-1, "all", all], ...data.kinds.map((kind, index) => [index, kind, data.counts[index]])];
   for (const [kind, name, count] of choices) {
     const button = element("button", "", `${name} ${number.format(count)}`);
     button.type = "button";

@@ -29,10 +29,10 @@ def headline(report: Report) -> Html:
     if report.scores is None:
         said = tag("p", "No labelled sentences judged this model: there is no score, and no error is known.")
     elif report.chosen_on:
+        chose = ", which chose the epoch: somewhat too high" if report.facts.dev_chose else ""
         said = tag(
             "p",
-            "On the development set, which chose the epoch: somewhat too high. Score the model on sentences that it "
-            "does not know: ner-distill evaluate",
+            f"On the development set{chose}. Score the model on sentences that it does not know: ner-distill evaluate",
             class_="note",
         )
     return tag("section", tag("div", *tiles, class_="tiles"), said, class_="head")
@@ -41,10 +41,10 @@ def headline(report: Report) -> Html:
 def _tiles(report: Report) -> Iterator[Html]:
     scores, facts = report.scores, report.facts
     if scores is not None:
-        yield _tile("F1", _percent(scores.micro.f1), "type and both borders right", "great")
+        yield _tile("F1", _percent(scores.micro.f1), "type and boundaries right", "great")
         yield _tile("precision", _percent(scores.micro.precision), "of what it finds, right")
         yield _tile("recall", _percent(scores.micro.recall), "of what is there, found")
-        yield _tile("F1 of borders", _percent(scores.boundary.f1), "the type ignored")
+        yield _tile("F1 of boundaries", _percent(scores.boundary.f1), "the type ignored")
         yield _tile("entities", f"{scores.micro.support:,}", f"{scores.micro.predicted:,} found")
     if report.reliability is not None and report.reliability.bins:
         yield _tile("calibration error", f"{report.reliability.error:.3f}", "of its scores")
@@ -67,7 +67,7 @@ def by_type(report: Report) -> Html | None:
     ]
     rows += [
         tag("tr", tag("th", "all types", scope="row"), *_row(scores.micro), class_="total"),
-        tag("tr", tag("th", "borders only", scope="row"), *_row(scores.boundary)),
+        tag("tr", tag("th", "boundaries only", scope="row"), *_row(scores.boundary)),
     ]
     head = _headings("type", "", "F1", "precision", "recall", "entities", "found")
     return _section("By type", tag("table", tag("thead", head), tag("tbody", *rows), class_="types"))
@@ -96,8 +96,8 @@ def confusion(report: Report) -> Html | None:
     last = [tag("td", f"{count:,}" if count else "·", class_=_heat(count / most, "bad")) for count in invented]
     rows.append(tag("tr", tag("th", "no entity", scope="row"), *last, tag("td"), class_="invented"))
     more = f" The {MOST_TYPES} types with the most entities." if len(shown) < len(every) else ""
-    note = "A row says what became of the entities of a type: predictions with the same borders, by their type."
-    note += f" “No entity”: none has these borders.{more}"
+    note = "A row says what became of the entities of a type: predictions with the same boundaries, by their type."
+    note += f" “No entity”: none has these boundaries.{more}"
     matrix = tag("table", tag("thead", head), tag("tbody", *rows), class_="matrix")
     return _section("Taken for", tag("p", note, class_="note"), tag("div", matrix, class_="wide"))
 
@@ -197,7 +197,8 @@ def lost(report: Report) -> Html:
 def _lost_here(report: Report) -> Iterator[str]:
     answers = report.answers
     if answers is not None and answers.masked:
-        yield f"{counted(answers.masked, 'entity', 'entities')} masked (keep): they do not count, nor what is found there"
+        masked = counted(answers.masked, "entity", "entities")
+        yield f"{masked} masked (keep): they do not count, nor does what is found there"
     if answers is not None and answers.inside_words:
         yield f"{counted(answers.inside_words, 'entity', 'entities')} with a border inside a word: counted as missed"
     if answers is not None and answers.unread:
