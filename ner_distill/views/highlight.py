@@ -13,7 +13,7 @@ _HUES = {"PER": 255, "PERSON": 255, "LOC": 150, "GPE": 150, "ORG": 28, "MISC": 3
 """Of types that many data sets have: no two of one set alike."""
 _BOX = "line-height:2.1;white-space:pre-wrap;overflow-wrap:anywhere"
 _MARK = "padding:.15em .3em;border-radius:.3em;color:inherit;box-decoration-break:clone"
-_NAME = "margin-inline-start:.4em;font-size:.68em;font-weight:650;letter-spacing:.03em;vertical-align:.1em"
+_NAME = "margin:0 .3em;font-size:.68em;font-weight:650;letter-spacing:.03em;vertical-align:.1em"
 
 
 def hue_of(label: str) -> int:
@@ -65,7 +65,8 @@ def _pieces(text: str, entities: Sequence[Entity]) -> Iterator[str]:
 
 def _opened(entity: Entity) -> str:
     _, _, label, score = entity
-    style = f"{_MARK};background:hsl({hue_of(label)} 75% 55%/.22);box-shadow:inset 0 -2px hsl({hue_of(label)} 65% 55%)"
+    hue = hue_of(label)
+    style = f"{_MARK};background:oklch(.72 .15 {hue}/.28);box-shadow:inset 0 -2px oklch(.68 .15 {hue})"
     return f'<mark title="{html.escape(label)} {score:.2f}" style="{style}">'
 
 

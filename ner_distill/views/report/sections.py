@@ -44,7 +44,7 @@ def _tiles(report: Report) -> Iterator[Html]:
         yield _tile("F1", _percent(scores.micro.f1), "type and boundaries right", "great")
         yield _tile("precision", _percent(scores.micro.precision), "of what it finds, right")
         yield _tile("recall", _percent(scores.micro.recall), "of what is there, found")
-        yield _tile("F1 of boundaries", _percent(scores.boundary.f1), "the type ignored")
+        yield _tile("boundary F1", _percent(scores.boundary.f1), "the type ignored")
         yield _tile("entities", f"{scores.micro.support:,}", f"{scores.micro.predicted:,} found")
     if report.reliability is not None and report.reliability.bins:
         yield _tile("calibration error", f"{report.reliability.error:.3f}", "of its scores")
