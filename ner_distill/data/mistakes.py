@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple, get_args
 
 from ner_distill.data.sentence import Span
 
 Kind = Literal["boundary", "type", "missed", "invented"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+Pairing = Callable[[Iterable[Span], Iterable[Span]], list[tuple[Span, Span]]]
 
 
 class Mistake(NamedTuple):
@@ -46,14 +47,15 @@ def mistakes_of(gold: Iterable[Span], found: Iterable[Span]) -> list[Mistake]:
     gold, found = {*gold}, {*found}
     wrong, other = gold - found, found - gold
     mistakes: list[Mistake] = []
-    for kind, pairs in (("type", _same_borders), ("boundary", _overlapping)):
-        for one, answer in pairs(wrong, other):
+    ways: tuple[tuple[Kind, Pairing], ...] = (("type", _same_borders), ("boundary", _overlapping))
+    for kind, pairs_of in ways:
+        for one, answer in pairs_of(wrong, other):
             if one in wrong and answer in other:
                 mistakes.append(Mistake(kind, one, answer))
                 wrong.remove(one)
                 other.remove(answer)
-    mistakes += [Mistake("missed", span, None) for span in wrong]
-    mistakes += [Mistake("invented", None, span) for span in other]
+    mistakes += [Mistake("missed", span, None) for span in sorted(wrong)]
+    mistakes += [Mistake("invented", None, span) for span in sorted(other)]
     return sorted(mistakes, key=lambda one: (one.start, one.end, one.kind))
 
 

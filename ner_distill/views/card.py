@@ -81,8 +81,9 @@ def _results(facts: RunFacts) -> list[dict[str, object]]:
 def _base_model(facts: RunFacts) -> str | None:
     """The name of the pretrained encoder, where it is one that a hub may have and no directory of this machine."""
     name = table(facts.config.get("encoder")).get("name")
-    is_name = isinstance(name, str) and _HUB_NAME.fullmatch(name) is not None
-    return name if is_name and not Path(name).exists() else None
+    if not isinstance(name, str) or _HUB_NAME.fullmatch(name) is None or Path(name).exists():
+        return None
+    return name
 
 
 def _yaml(value: object) -> str:

@@ -244,7 +244,7 @@ def _file(file: KnownFile) -> Iterator[Html]:
     yield tag("td", tag("code", file.sha256 or ""))
 
 
-def _reliability(title: str, reliability: Reliability) -> Html:
+def _reliability(title: str, reliability: Reliability) -> Html | None:
     said = f"{title}: expected calibration error {reliability.error:.3f}"
     return _figure(said, reliability_chart(reliability, says=said))
 
