@@ -18,7 +18,8 @@ from ner_distill.data.sentence import ScoredSpan, Sentence, Span
 from ner_distill.runs.facts import Epoch, KnownFile, RunFacts, TeacherFacts
 from ner_distill.runs.info import RunInfo
 from ner_distill.training.development import Answers
-from ner_distill.views.report import Report, page_of
+from ner_distill.views.highlight import hue_of
+from ner_distill.views.report import ALIKE, Report, hues_of, page_of
 from ner_distill.views.report.charts import line_chart, reliability_chart, ticks_of
 from ner_distill.views.report.mistakes import AROUND, errors_of
 from tests.commands import ok, run
@@ -195,6 +196,15 @@ def test_what_was_truncated_or_dropped_is_said() -> None:
     assert "2 sentences too long, not read: 5 entities in them counted as missed" in text
     assert "in the training, words cut: 1,200" in text
     assert "none" not in text.partition("Truncated or dropped")[2].partition("</section>")[0]
+
+
+def test_types_whose_hues_look_the_same_get_others() -> None:
+    labels = ("NAME", "ORG", "LOC", *(f"type {number}" for number in range(5)))
+    hues = hues_of(labels)
+    apart = [min((one - other) % 360, (other - one) % 360) for n, one in enumerate(hues) for other in hues[:n]]
+    assert min(apart) >= ALIKE
+    assert hues_of(("PER", "LOC")) == [hue_of("PER"), hue_of("LOC")]
+    assert len(hues_of(tuple(map(str, range(50))))) == 50
 
 
 # ---- charts

@@ -225,7 +225,7 @@ def model(report: Report) -> Html:
     rows = {
         "kind": facts.info.kind,
         "types": ", ".join(facts.info.labels),
-        "words": f"cut by {facts.info.unit}",
+        "unit": facts.info.unit,
         **({"encoder": encoder} if isinstance(encoder, str) else {}),
         **({"head": head} if isinstance(head, str) else {}),
         **({"weights": said} if isinstance(said := facts.metrics.get("checkpoint"), str) else {}),
