@@ -10,6 +10,8 @@ from ner_distill.runs.card import CARD
 from ner_distill.runs.info import REPORT
 from ner_distill.training.session import Trained
 
+_KEPT = "The training is finished and its model kept; `resume` writes what is missing here."
+
 
 def write_results(trained: Trained, run: Path, dev: Sequence[str | Path]) -> Path:
     """Write the report and the card of a finished training into its run, and return the path of the report.
@@ -23,7 +25,7 @@ def write_results(trained: Trained, run: Path, dev: Sequence[str | Path]) -> Pat
 
     report, card = run / REPORT, run / CARD
     if not report.exists():
-        atomic_write_text(report, page_of(Report.of_training(trained, run, dev)))
+        atomic_write_text(report, page_of(Report.of_training(trained, run, dev)), advice=_KEPT)
     if not card.exists() and not card.is_symlink():
-        atomic_write_text(card, card_of(read_facts(run)))
+        atomic_write_text(card, card_of(read_facts(run)), advice=_KEPT)
     return report

@@ -170,6 +170,10 @@ def test_without_development_data_there_are_the_curves_alone() -> None:
     assert "Taken for" not in page.text
 
 
+def test_half_of_a_surrogate_pair_in_a_file_of_the_run_breaks_no_page() -> None:
+    page_of(report_of(epochs=[Epoch(1, {"\ud800": 0.5}, {"f1": 0.5})])).encode("utf-8")
+
+
 def test_a_run_without_epochs_has_no_curves() -> None:
     assert "Learning curves" not in page_of(report_of(epochs=[]))
 

@@ -65,7 +65,8 @@ def fill(template: str, *, style: str, script: str, **fills: str) -> str:
     parts = {"policy": Html(policy), "style": Html(style), "script": Html(script), **fills}
     # Split, not replaced: text that was put in may hold the name of a place itself.
     pieces = template.replace("}}", "{{").split("{{")
-    return "".join(join(parts[piece]) if place % 2 else piece for place, piece in enumerate(pieces))
+    page = "".join(join(parts[piece]) if place % 2 else piece for place, piece in enumerate(pieces))
+    return page.encode("utf-8", "replace").decode()  # JSON of strangers may hold halves of surrogate pairs
 
 
 def read(folder: Traversable, *names: str) -> str:

@@ -64,14 +64,14 @@ class Report:
 
     @property
     def name(self) -> str:
-        """The name of the run's directory; names of files may hold bytes that are no UTF-8."""
-        return self.facts.path.resolve().name.encode("utf-8", "replace").decode()
+        """The name of the run's directory."""
+        return self.facts.path.resolve().name
 
     @property
     def about(self) -> str:
         """What the page is about, in a few words."""
         what = f"{self.facts.info.kind} {self.name}"
-        files = ", ".join(self.scored_on).encode("utf-8", "replace").decode()
+        files = ", ".join(self.scored_on)
         return f"{what} on {files}" if files else what
 
     @property
