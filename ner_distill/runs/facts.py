@@ -29,6 +29,7 @@ from ner_distill.runs.record import INPUTS
 MOST_EPOCHS = 10_000
 BEST_ON_DEV = "best on development data"
 """What `metrics.json` says of a checkpoint that scored best there."""
+_ENCODERS = (("encoder", "name"), ("init", "teacher"))
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,14 @@ class RunFacts:
     def dev_chose(self) -> bool:
         """Whether the figures on the development set chose the epoch."""
         return self.metrics.get("checkpoint") == BEST_ON_DEV
+
+    @property
+    def encoder(self) -> str:
+        """What the encoder began as: a checkpoint, layers of a teacher, or nothing ("scratch"); "" where unknown."""
+        name, teacher = (table(self.config.get(section)).get(key) for section, key in _ENCODERS)
+        if isinstance(teacher, str) and teacher:
+            return f"layers of {Path(teacher).name}"
+        return name if isinstance(name, str) else ""
 
     @property
     def best_epoch(self) -> int | None:

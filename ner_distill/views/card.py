@@ -96,12 +96,11 @@ def _yaml(value: object) -> str:
 def _about(facts: RunFacts) -> Iterator[str]:
     info = facts.info
     what = "A small model" if info.kind == "student" else "A model"
-    encoder = table(facts.config.get("encoder")).get("name")
     head = table(facts.config.get("head")).get("kind")
     facts_of_it = {
         "types": ", ".join(map(_code, info.labels)),
         "unit": f"`{info.unit}`: so is raw text cut before the model reads it",
-        "encoder": _code(encoder) if isinstance(encoder, str) else "",
+        "encoder": _code(facts.encoder) if facts.encoder else "",
         "head": _code(head) if isinstance(head, str) else "",
         "parameters": f"{size:,.0f}" if (size := number(facts.metrics.get("parameters"))) is not None else "",
     }

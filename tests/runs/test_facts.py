@@ -97,6 +97,20 @@ def test_numbers_that_are_none_are_left_out(world: World, tmp_path: Path) -> Non
     assert facts.counts == {"cut": 2}
 
 
+@pytest.mark.parametrize(
+    ("config", "encoder"),
+    [
+        ('[encoder]\nname = "scratch"\n[init]\nteacher = ""\n', "scratch"),
+        ('[encoder]\nname = "scratch"\n[init]\nteacher = "runs/t"\n', "layers of t"),
+        ("[encoder]\nname = 3\n", ""),
+    ],
+)
+def test_the_encoder_is_what_it_began_as(world: World, tmp_path: Path, config: str, encoder: str) -> None:
+    (tmp_path / "labels.json").write_bytes((world.student / "labels.json").read_bytes())
+    (tmp_path / "config.toml").write_text(config)
+    assert read_facts(tmp_path).encoder == encoder
+
+
 def test_what_is_no_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="this is not a run of ner-distill"):
         read_facts(tmp_path)

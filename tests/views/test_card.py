@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
@@ -13,6 +14,7 @@ from ner_distill.data.sentence import Unit
 from ner_distill.runs.card import is_as_written
 from ner_distill.runs.facts import KnownFile, RunFacts
 from ner_distill.runs.info import RunInfo
+from ner_distill.training.development import DevelopmentSet
 from ner_distill.views.card import card_of
 from tests import corpora
 from tests.commands import ok, run, settings, snapshot
@@ -124,6 +126,21 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train(data: Path, *options: str) -> str:
     files = ("--train", data / "train.conll", "--dev", data / "dev.conll", "--out", data / "run")
     return ok("train-teacher", *files, *QUICK, *options).out
+
+
+def test_a_training_reads_its_development_set_once_an_epoch_and_once_at_the_end(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report shows what that last reading found."""
+    read: list[DevelopmentSet] = []
+    find = DevelopmentSet.find
+    monkeypatch.setattr(
+        DevelopmentSet, "find", lambda self, *args, **more: read.append(self) or find(self, *args, **more)
+    )
+    files = ("--train", finished / "train.conll", "--dev", finished / "dev.conll", "--out", tmp_path / "run")
+    ok("train-teacher", *files, *QUICK)
+    assert len(read) == 2
+    assert "Errors in their sentences" in (tmp_path / "run" / "report.html").read_text("utf-8")
 
 
 @pytest.fixture

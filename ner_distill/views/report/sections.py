@@ -221,12 +221,12 @@ def _lost_in_training(report: Report) -> Iterator[str]:
 def model(report: Report) -> Html:
     """What the model is and was trained on."""
     facts = report.facts
-    encoder, head = table(facts.config.get("encoder")).get("name"), table(facts.config.get("head")).get("kind")
+    head = table(facts.config.get("head")).get("kind")
     rows = {
         "kind": facts.info.kind,
         "types": ", ".join(facts.info.labels),
         "unit": facts.info.unit,
-        **({"encoder": encoder} if isinstance(encoder, str) else {}),
+        **({"encoder": facts.encoder} if facts.encoder else {}),
         **({"head": head} if isinstance(head, str) else {}),
         **({"weights": said} if isinstance(said := facts.metrics.get("checkpoint"), str) else {}),
     }
