@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -27,6 +26,7 @@ from ner_distill.runs.knowledge import DIRECTORY as KNOWLEDGE
 from ner_distill.runs.record import INPUTS
 
 MOST_EPOCHS = 10_000
+GREATEST = 1e15
 BEST_ON_DEV = "best on development data"
 """What `metrics.json` says of a checkpoint that scored best there."""
 _ENCODERS = (("encoder", "name"), ("init", "teacher"))
@@ -129,8 +129,8 @@ def table(value: Any) -> Mapping[str, Any]:
 
 
 def number(value: Any) -> float | None:
-    """The value where it is a finite number, else None."""
-    found = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """The value where it is a number that a chart can show, else None."""
+    found = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < GREATEST
     return float(value) if found else None
 
 

@@ -89,7 +89,8 @@ def test_files_that_hold_anything_are_as_if_they_were_not_there(world: World, tm
 
 def test_numbers_that_are_none_are_left_out(world: World, tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_bytes((world.student / "labels.json").read_bytes())
-    line = '{"epoch": 1, "step": 3, "seconds": 1, "loss": {"a": NaN, "b": 0.5, "c": "x"}, "f1": true, "recall": 0.25}'
+    loss = '{"a": NaN, "b": 0.5, "c": "x", "d": 1e308}'
+    line = f'{{"epoch": 1, "step": 3, "seconds": 1, "loss": {loss}, "f1": true, "recall": 0.25}}'
     (tmp_path / "metrics.jsonl").write_text(f"{line}\n{line[:20]}\n")
     (tmp_path / "metrics.json").write_text('{"counts": {"cut": 2, "none": 0, "odd": "3"}}')
     facts = read_facts(tmp_path)

@@ -222,6 +222,9 @@ def test_types_whose_hues_look_the_same_get_others() -> None:
         (0.0, 350.0, [0.0, 100.0, 200.0, 300.0, 400.0]),
         (1.0, 8.0, [0.0, 2.0, 4.0, 6.0, 8.0]),
         (0.0, 0.0, [-0.5, -0.25, 0.0, 0.25, 0.5]),
+        (0.0, 5e-324, [-0.5, -0.25, 0.0, 0.25, 0.5]),
+        (-1e15, 1e15, [-1e15, -5e14, 0.0, 5e14, 1e15]),
+        (1e15, 1e15, [5e14, 7.5e14, 1e15, 1.25e15, 1.5e15]),
     ],
 )
 def test_ticks_are_round_numbers_that_hold_the_figures(low: float, high: float, expected: list[float]) -> None:

@@ -14,6 +14,8 @@ from ner_distill.views.pages import Html, join, tag
 WIDTH, HEIGHT = 480, 230
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 30
 COLOURS = 8
+LEAST = 1e-9
+"""Of differences that a chart shows."""
 MOST_DOTS = 60
 """Points of a line that are drawn as dots; of more the line alone."""
 Line = Sequence[tuple[float, float]]
@@ -81,8 +83,9 @@ def reliability_chart(reliability: Reliability, *, says: str) -> Html:
 
 def ticks_of(low: float, high: float) -> list[float]:
     """Round numbers from one at most `low` to one at least `high`, about five."""
-    if high <= low:
-        low, high = low - 0.5 * abs(low or 1), high + 0.5 * abs(high or 1)
+    if high - low < LEAST * max(abs(low), abs(high), 1.0):
+        around = 0.5 * (abs(low) if abs(low) > LEAST else 1.0)
+        low, high = low - around, high + around
     rough = (high - low) / 4
     step = 10 ** math.floor(math.log10(rough))
     step = next(step * factor for factor in (1, 2, 2.5, 5, 10) if step * factor >= rough * 0.999)
