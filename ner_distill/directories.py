@@ -32,6 +32,7 @@ class OutputKind:
     beside:     names in the directory that are left as they are and do not count.
     can_resume, can_overwrite: whether the command has these settings.
     recognised: looks into the record: is this really of this kind?
+    removable:  looks at an entry of a name that the command makes: is it still what the command made, not a person?
     """
 
     command: str
@@ -43,6 +44,7 @@ class OutputKind:
     can_resume: bool = True
     can_overwrite: bool = True
     recognised: Callable[[Path], bool] = lambda directory: True
+    removable: Callable[[Path], bool] = lambda entry: True
 
     def state(self, directory: Path) -> State:
         if not all((directory / name).is_file() for name in self.record):
@@ -75,7 +77,13 @@ class OutputKind:
             )
         if self.state(directory) != "absent" and self.recognised(directory):
             made = re.compile(".*" if self.contents is None else self.contents, re.DOTALL)
-            names = [name for name in names if name not in (*self.record, self.last) and not made.fullmatch(name)]
+            own = [name for name in names if name in (*self.record, self.last) or made.fullmatch(name)]
+            if edited := [name for name in own if not self.removable(directory / name)]:
+                raise RunError(
+                    f"{directory / edited[0]}: was edited, and `overwrite` does not remove what a person wrote; "
+                    "move it away or remove it, or choose another directory"
+                )
+            names = [name for name in names if name not in own]
         if names:
             raise RunError(
                 f"{directory}: holds {', '.join(names[:5])} that {self.command} did not make; `overwrite` does not "

@@ -7,6 +7,7 @@ import pytest
 from ner_distill.config import TeacherConfig, load_config
 from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, RunError
+from ner_distill.runs.card import signed
 from ner_distill.runs.info import TEACHER_RUN, RunInfo, write_config, write_info
 
 KIND = OutputKind("brew", "potion", ("recipe.json",), "label.txt", contents=r"herb-\d+")
@@ -68,6 +69,17 @@ def test_overwrite_does_not_remove_what_is_no_run(tmp_path, files):
     with pytest.raises(RunError, match="did not make; `overwrite` does not remove"):
         TEACHER_RUN.make(tmp_path, overwrite=True)
     assert tree(tmp_path) == before
+
+
+def test_overwrite_does_not_remove_a_card_that_was_edited(tmp_path):
+    run = make_run(tmp_path / "run")
+    (run / "README.md").write_text(signed("# A model\n"))
+    TEACHER_RUN.check(run, overwrite=True)
+    (run / "README.md").write_text(signed("# A model\n").replace("# A", "# My"))
+    before = tree(run)
+    with pytest.raises(RunError, match=r"README\.md: was edited, and `overwrite` does not remove what a person wrote"):
+        TEACHER_RUN.make(run, overwrite=True)
+    assert tree(run) == before
 
 
 def test_checking_changes_nothing(tmp_path):

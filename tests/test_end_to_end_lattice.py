@@ -13,8 +13,8 @@ from ner_distill.data.batching import Batch
 from ner_distill.data.lexicon.lexicon import Lexicon
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import TrainingError
-from ner_distill.pipelines.labelling.label_unlabeled import fingerprint
 from ner_distill.runs.build import load_run
+from ner_distill.runs.facts import fingerprint
 from ner_distill.training.fit import Fit
 from tests import checkpoints, corpora
 from tests.commands import ok, run, settings

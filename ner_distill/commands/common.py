@@ -31,6 +31,14 @@ def print_scores(scores: Scores, title: str) -> None:
     console_for_results().print(render(scores, title))
 
 
+def finish_training(trained: Trained, kind: str, options: TeacherOptions | StudentOptions) -> None:
+    """Print what a model that was trained scores, write its report and its card, and say where the report is."""
+    from ner_distill.views.results import write_results
+
+    print_trained(trained, kind, options)
+    typer.echo(f"report: {write_results(trained, options.out, options.dev)}")
+
+
 def print_trained(trained: Trained, kind: str, options: TeacherOptions | StudentOptions) -> None:
     """Print what a model that was trained scores on its development data, or what else chose its weights."""
     from ner_distill.views.pair_scores import render

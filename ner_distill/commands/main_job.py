@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ner_distill.commands.common import console_for_results, print_scores, print_trained
+from ner_distill.commands.common import console_for_results, finish_training, print_scores
 from ner_distill.commands.declare import command, group
 from ner_distill.errors import ConfigError
 from ner_distill.options import Settings
@@ -30,7 +30,7 @@ def train_teacher(options: TeacherOptions, settings: Settings) -> None:
     label-unlabeled --teacher RUN --min-votes N lets them vote on raw text.
 
     The run directory holds config.toml, labels.json, model.safetensors, the vocabulary or tokenizer, metrics.json,
-    metrics.jsonl and log.txt.
+    metrics.jsonl and log.txt; report.html, a page with its figures and errors; and README.md, its model card.
 
     Example: ner-distill train-teacher --train train.conll --dev dev.conll --out runs/teacher
     """
@@ -44,7 +44,7 @@ def train_teacher(options: TeacherOptions, settings: Settings) -> None:
     config = load_config(TeacherConfig, settings.config, settings.set)
     trained = train_voted(config, options) if options.folds else run(config, options)
     if trained.main:
-        print_trained(trained, "teacher", options)
+        finish_training(trained, "teacher", options)
 
 
 @command(commands, "label-unlabeled", short_help="raw text → what a teacher says of it, stored")
@@ -88,7 +88,7 @@ def train_student(options: StudentOptions, settings: Settings) -> None:
 
     trained = run(load_config(StudentConfig, settings.config, settings.set), options)
     if trained.main:
-        print_trained(trained, "student", options)
+        finish_training(trained, "student", options)
 
 
 @command(commands, "evaluate", short_help="score a model on labelled sentences")
@@ -103,7 +103,10 @@ def evaluate(options: EvaluateOptions) -> None:
     end of a 95 % interval), and kept in the run: predict --min-score stored then finds only such entities. Choose on
     labelled sentences that were not trained on; choosing again replaces the threshold of that type.
 
-    Example: ner-distill evaluate --model runs/student --data test.conll --json scores.json
+    With --html all of it is a page for a browser, with charts and every error in its sentence; it loads nothing from
+    anywhere.
+
+    Example: ner-distill evaluate --model runs/student --data test.conll --json scores.json --html report.html
     """
     from ner_distill.pipelines.evaluate import evaluation as run
     from ner_distill.views.scores import reliability_line, thresholds_table
@@ -114,6 +117,12 @@ def evaluate(options: EvaluateOptions) -> None:
     console.print(reliability_line(done))
     if done.thresholds:
         console.print(thresholds_table(done.thresholds))
+    if options.html is not None:
+        from ner_distill.files import atomic_write_text
+        from ner_distill.views.report import Report, page_of
+
+        atomic_write_text(options.html, page_of(Report.of_evaluation(done, options.model, options.data)))
+        typer.echo(f"report: {options.html}")
 
 
 @command(commands, "predict", short_help="find entities in text")
@@ -122,9 +131,12 @@ def predict(options: PredictOptions) -> None:
 
     jsonl gives one object per sentence with the entities' character offsets in the original text; conll a word
     and its tag a line; inline the text itself with the entities in brackets. Every line of a text has its answer, a
-    blank one too. A score is the probability that the entity is right, where the training had development data.
+    blank one too. A score is the probability that the entity is right, where the training had development data. html
+    is a page for a browser, entities marked in the text and their scores as tooltips; it loads nothing from anywhere.
 
     Example: echo "Ana López vive en Madrid." | ner-distill predict --model runs/student
+
+    Example: ner-distill predict --model runs/student --text raw.txt --format html > entities.html
     """
     from ner_distill.pipelines.predict import predict as run
     from ner_distill.views.predictions import render

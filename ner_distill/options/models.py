@@ -83,6 +83,9 @@ class EvaluateOptions(ModelOptions, FileOptions, MinScore):
 
     data: Files = required("Labelled sentences. Repeatable: counted together.", "FILE")
     json: Path | None = option(None, "Write the figures to this file as well.", "FILE")
+    html: Path | None = option(
+        None, "Write a page to this file as well: figures, charts, and every error in its sentence.", "FILE"
+    )
     precision: GivenByType = option(
         (),
         "Choose on these data the lowest score from which on so many of a type's entities are right, and keep it in "
@@ -95,7 +98,9 @@ class PredictOptions(ModelOptions, UnitOptions, WordColumn, LongestOptions, MinS
     """Options of `predict`."""
 
     text: Files = option(("-",), "Text, a sentence a line; - is standard input (default). Repeatable.", "FILE")
-    format: Literal["jsonl", "conll", "inline"] = option("inline", "What to print: jsonl, conll or inline.", "NAME")
+    format: Literal["jsonl", "conll", "inline", "html"] = option(
+        "inline", "What to print: jsonl, conll, inline or html (a page for a browser).", "NAME"
+    )
     input_format: str = option("auto", "Format of the text: auto, or one that train-teacher reads.", "NAME")
     lattice: bool = option(False, "Draw the lexicon words that the teacher finds, below each sentence.")
 

@@ -24,19 +24,22 @@ from ner_distill.runs.build import AnyBuilt, load_run
 from ner_distill.runs.calibration import read_calibration, read_thresholds
 from ner_distill.runs.raw_text import cutting_for
 from ner_distill.runtime.inference import best_device
-from ner_distill.training.development import DevelopmentSet
+from ner_distill.training.development import Answers, DevelopmentSet
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """scores: exact-span scores. reliability: of the scores of entities. uncalibrated: the same of those that the head
     gives, where the run calibrates them. thresholds: that were chosen, by type.
+    answers: the entities themselves. counts: what of the sentences the model could not read as it is, by what it is.
     """
 
     scores: Scores
     reliability: Reliability
+    answers: Answers
     uncalibrated: Reliability | None = None
     thresholds: Mapping[str, Threshold] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """What `evaluate --json` writes."""
@@ -60,7 +63,7 @@ def evaluation(options: EvaluateOptions, reporter: Reporter | None = None) -> Ev
     Raises NerDistillError for wrong input.
     """
     reporter, json = reporter or Reporter(), options.json
-    _require_writable(json)
+    _require_writable(options)
     built = load_run(options.model)
     calibration = read_calibration(options.model, built.info.labels)
     wanted = wanted_precision(options, built.info.labels)
@@ -75,11 +78,14 @@ def evaluation(options: EvaluateOptions, reporter: Reporter | None = None) -> Ev
     raw = gold.find(built.tagger, scores=True)
     found = [calibration.applied(own) for own in raw]
     judged = gold.judged(found)
+    passing = [floors.passing(own) for own in found]
     done = Evaluation(
-        gold.scores_of([floors.passing(own) for own in found]),
+        gold.scores_of(passing),
         reliability(judged),
+        gold.answers(passing),
         None if calibration.scores is None else reliability(gold.judged(raw)),
         choose_thresholds(judged, wanted, gold),
+        dict(built.featurizer.counts),
     )
     if json is not None:
         write_json(json, done.to_json())
@@ -88,11 +94,15 @@ def evaluation(options: EvaluateOptions, reporter: Reporter | None = None) -> Ev
     return done
 
 
-def _require_writable(json: Path | None) -> None:
-    if json is not None and not json.absolute().parent.is_dir():
-        raise ConfigError(f"`json` {json}: no such directory as {json.absolute().parent}; make it first")
-    if json is not None and json.is_dir():
-        raise ConfigError(f"`json` {json}: is a directory; expected the name of a file to write")
+def _require_writable(options: EvaluateOptions) -> None:
+    """Raise ConfigError where a file that is to be written cannot be, before any sentence is read."""
+    for name, path in {"json": options.json, "html": options.html}.items():
+        if path is not None and not path.absolute().parent.is_dir():
+            raise ConfigError(f"`{name}` {path}: no such directory as {path.absolute().parent}; make it first")
+        if path is not None and path.is_dir():
+            raise ConfigError(f"`{name}` {path}: is a directory; expected the name of a file to write")
+    if options.html is not None and options.json is not None and options.html.resolve() == options.json.resolve():
+        raise ConfigError(f"`html` and `json` are both {options.html}: give them different names")
 
 
 def _warn(gold: DevelopmentSet, built: AnyBuilt, options: EvaluateOptions, reporter: Reporter) -> None:

@@ -7,6 +7,7 @@ environment.json   versions, threads and processor that it was begun on
 model.safetensors  weights; tokenizer or vocabulary files beside it (a pretrained teacher's under encoder/)
 calibration.json   maps that make its scores probabilities;  thresholds.json  least scores that `evaluate` chose
 metrics.json       final figures;  metrics.jsonl, tensorboard/  the figures of every epoch
+report.html        the figures as a page;  README.md  the model card, see `card.py`
 checkpoints/       what resuming goes on from;  log.txt  what was said
 text_profile.json  of a teacher: what its training text looks like, see `text_profile.py`
 voting/            of a teacher that was trained with folds: their voting, with the fold teachers
@@ -29,11 +30,13 @@ from ner_distill.data.tagset import TagSet
 from ner_distill.directories import OutputKind
 from ner_distill.errors import RunError, printable
 from ner_distill.files import atomic_write_text, read_json, write_json
+from ner_distill.runs.card import CARD, may_be_removed
 
 FORMAT = 1
 VOTING = "voting"
+REPORT = "report.html"
 BESIDE_THE_MODEL = ("inputs.json", "environment.json", "metrics.json", "metrics.jsonl", "tensorboard", "checkpoints",
-                    "log.txt", "text_profile.json", VOTING)  # fmt: skip
+                    "log.txt", "text_profile.json", REPORT, CARD, VOTING)  # fmt: skip
 """What a run directory holds that a model does not need to answer."""
 Kind = Literal["teacher", "student"]
 BEFORE: Mapping[str, Mapping[str, Any]] = {
@@ -80,7 +83,14 @@ def is_run(directory: Path) -> bool:
 
 
 TEACHER_RUN, STUDENT_RUN = (
-    OutputKind(f"train-{kind}", "run", ("config.toml", "labels.json"), "metrics.json", recognised=is_run)
+    OutputKind(
+        f"train-{kind}",
+        "run",
+        ("config.toml", "labels.json"),
+        "metrics.json",
+        recognised=is_run,
+        removable=may_be_removed,
+    )
     for kind in ("teacher", "student")
 )
 

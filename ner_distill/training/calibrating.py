@@ -15,6 +15,9 @@ from ner_distill.data.calibration import (
     BINS,
     FOLDS,
     LEAST,
+    Calibration,
+    JudgedEntity,
+    Reliability,
     cross_fitted,
     fit,
     fit_temperature,
@@ -28,12 +31,33 @@ from ner_distill.runtime.inference import tag_log_probs
 from ner_distill.training.development import MOST_WORDS, DevelopmentSet, Reading
 
 
+class ScoresWorth(NamedTuple):
+    """What scores are worth on a development set.
+
+    maps:   that make them probabilities, None where nothing could be fitted.
+    before: reliability of the scores as they are. after: of each entity's score by maps fitted on the other folds of
+            the set, not on it; None without maps.
+    """
+
+    maps: Calibration | None
+    before: Reliability
+    after: Reliability | None
+
+    @classmethod
+    def of(cls, entities: Sequence[JudgedEntity]) -> ScoresWorth:
+        maps = fit(entities)
+        return cls(maps, reliability(entities), None if maps is None else reliability(cross_fitted(entities)))
+
+
 class Calibrated(NamedTuple):
-    """What was fitted, its figures for `metrics.json`, and the files of the development set, see `fingerprints`."""
+    """What was fitted, its figures for `metrics.json`, the files of the development set (see `fingerprints`), and what
+    the scores are worth there.
+    """
 
     fitted: RunCalibration
     figures: dict[str, Any]
     files: Sequence[Mapping[str, Any]]
+    worth: ScoresWorth
 
 
 def calibrate(tagger: Tagger, dev_set: DevelopmentSet, reading: Reading, reporter: Reporter) -> Calibrated:
@@ -45,22 +69,24 @@ def calibrate(tagger: Tagger, dev_set: DevelopmentSet, reading: Reading, reporte
     """
     entities = dev_set.judged(reading.found)
     figures: dict[str, Any] = {"fitted_on": [str(path) for path in dev_set.files], "entities": len(entities)}
-    before, scores = reliability(entities).error, fit(entities)
+    worth = ScoresWorth.of(entities)
+    before, scores = worth.before.error, worth.maps
     figures |= {"bins": BINS, "ece_before": before}
-    if scores is None:
+    if scores is None or worth.after is None:
         reporter.info(
             f"scores are not calibrated: {len(entities):,} entities found in `dev`; {LEAST} are needed, and scores "
             "that tell right from wrong"
         )
     else:
-        after = reliability(cross_fitted(entities)).error
+        after = worth.after.error
         figures |= {"ece": after, "folds": FOLDS, "types_of_their_own": sorted(scores.of_types)}
         reporter.info(
             f"scores calibrated on {len(entities):,} entities found in `dev`: expected calibration error {before:.3f}, "
             f"now {after:.3f} (by maps fitted on other folds of it)"
         )
     temperature, of_tags = _temperature(tagger, dev_set, reading.tag_logs)
-    return Calibrated(RunCalibration(scores, temperature), {**figures, "tags": of_tags}, fingerprints(dev_set.files))
+    fitted = RunCalibration(scores, temperature)
+    return Calibrated(fitted, {**figures, "tags": of_tags}, fingerprints(dev_set.files), worth)
 
 
 def _temperature(

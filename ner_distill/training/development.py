@@ -44,6 +44,23 @@ class Reading:
     tag_logs: Mapping[int, Tensor]
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What a model answered on labelled sentences, beside what is right: entities that count, of each sentence.
+
+    masked:       gold entities that do not count. inside_words: those that begin or end inside a word, and are missed.
+    unread:       sentences that were not read for their length, and unread_entities, theirs, which are missed.
+    """
+
+    sentences: Sequence[Sentence]
+    gold: Sequence[Sequence[Span]]
+    found: Sequence[Sequence[ScoredSpan]]
+    masked: int = 0
+    inside_words: int = 0
+    unread: int = 0
+    unread_entities: int = 0
+
+
 class TagLogs:
     """Observes a tagger and keeps the log probabilities of the tags of `MOST_WORDS` words, in float32 on the CPU."""
 
@@ -120,13 +137,35 @@ class DevelopmentSet:
 
     def judged(self, found: Sequence[Sequence[ScoredSpan]]) -> list[JudgedEntity]:
         """The found entities that count, with whether they are right."""
-        counting = self._counting([[span for span, _ in own] for own in found])
         return [
             JudgedEntity(index, span.label, score, span in self.gold[index])
-            for index, (own, spans) in enumerate(zip(found, map(set, counting), strict=True))
+            for index, own in enumerate(self._scored(found))
             for span, score in own
-            if span in spans
         ]
+
+    def answers(self, found: Sequence[Sequence[ScoredSpan]]) -> Answers:
+        """What was found in each sentence, beside what is right."""
+        return Answers(
+            self.sentences,
+            self.gold,
+            self._scored(found),
+            masked=self.left_out,
+            inside_words=len(self.inside_words),
+            unread=len(self.gold) - len(self.read),
+            unread_entities=self._unread_entities,
+        )
+
+    def _scored(self, found: Sequence[Sequence[ScoredSpan]]) -> list[list[ScoredSpan]]:
+        """Of the entities that were found in each sentence those that count."""
+        counting = self._counting([[span for span, _ in own] for own in found])
+        return [
+            [item for item in own if item[0] in spans] for own, spans in zip(found, map(set, counting), strict=True)
+        ]
+
+    @property
+    def _unread_entities(self) -> int:
+        """Gold entities of sentences that are not read."""
+        return sum(map(len, self.gold)) - sum(len(self.gold[index]) for index in self.read)
 
     def tags_of(self, index: int) -> npt.NDArray[np.int64]:
         """(words,) the gold tags of a sentence, −1 of words that do not count or whose tag no tag set can say."""
@@ -161,10 +200,9 @@ class DevelopmentSet:
                 "what is found there"
             )
         if too_long := len(self.gold) - len(self.read):
-            missed = sum(map(len, self.gold)) - sum(len(self.gold[index]) for index in self.read)
             reporter.warn(
-                f"{name}: {too_long:,} sentences of more than `max_words` words are not read: their {missed:,} "
-                "entities count as missed"
+                f"{name}: {too_long:,} sentences of more than `max_words` words are not read: their "
+                f"{self._unread_entities:,} entities count as missed"
             )
 
     def figures(self, model: Teacher | Student) -> dict[str, float]:

@@ -19,13 +19,14 @@ from ner_distill.errors import ConfigError
 from ner_distill.files import remove_temporary_files, write_json
 from ner_distill.options import Output
 from ner_distill.runs.build import AnyBuilt, load_run, save_run
-from ner_distill.runs.calibration import write_calibration
+from ner_distill.runs.calibration import read_calibration, write_calibration
 from ner_distill.runs.environment import environment, warn_of_another, write_environment
+from ner_distill.runs.facts import BEST_ON_DEV
 from ner_distill.runs.info import read_info
 from ner_distill.runs.record import Record, open_directory
 from ner_distill.runtime.inference import best_device, has_bf16
-from ner_distill.training.calibrating import Calibrated, calibrate
-from ner_distill.training.development import DevelopmentSet
+from ner_distill.training.calibrating import Calibrated, ScoresWorth, calibrate
+from ner_distill.training.development import Answers, DevelopmentSet
 from ner_distill.training.fit import Fit, TrainingTask
 from ner_distill.training.pairs import PairScores, development_pairs
 from ner_distill.training.processes import make_accelerator
@@ -44,12 +45,15 @@ class Trained:
 
     scores: on the development set, None without one. main: whether this process speaks for all.
     similarity: of a teacher's second task on pairs of the same set, None where there is none.
+    answers, worth: what the model finds there, with the scores that users meet, and what these are worth.
     """
 
     built: AnyBuilt
     scores: Scores | None
     main: bool = True
     similarity: PairScores | None = None
+    answers: Answers | None = None
+    worth: ScoresWorth | None = None
 
 
 class Session:
@@ -141,8 +145,13 @@ class Session:
             return Trained(built, None, self.main)
         pairs = development_pairs(development, built, max_words=max_words)
         dev_set = DevelopmentSet(development, built.featurizer, built.info.tagset, max_words=max_words, pairs=pairs)
-        reading = dev_set.read_by(built.model)
-        return Trained(built, dev_set.scores_of(reading.found), self.main, reading.similarity)
+        reading = dev_set.read_by(built.model, scores=True)
+        calibration = read_calibration(self.out, built.info.labels)
+        worth = ScoresWorth.of(dev_set.judged(reading.found))
+        if calibration.scores is None:  # also of a run of an earlier version, which has no maps
+            worth = ScoresWorth(None, worth.before, None)
+        answers = dev_set.answers([calibration.applied(own) for own in reading.found])
+        return Trained(built, dev_set.scores_of(reading.found), self.main, reading.similarity, answers, worth)
 
     def train(
         self,
@@ -159,17 +168,18 @@ class Session:
             with neither the last one is kept.
         """
         done = self.loop(task).run(resume=self.resumes)
-        scores = calibrated = alike = None
+        scores = calibrated = alike = answers = None
         if dev_set is not None:
             reading = dev_set.read_by(built.model, scores=True, tag_logs=True)
             scores, alike = dev_set.scores_of(reading.found), reading.similarity
             calibrated = calibrate(built.tagger, dev_set, reading, self.reporter)
+            answers = dev_set.answers([calibrated.fitted.applied(own) for own in reading.found])
         own_best = {"best_epoch": done.own_best_epoch + 1} if done.own_best_epoch >= 0 else {}
         metrics = {
             "kind": built.info.kind,
             "parameters": sum(parameter.numel() for parameter in built.tagger.parameters()),
             "checkpoint_chosen_on": [str(path) for path in dev_set.files] if dev_set else [],
-            "checkpoint": "best on development data" if dev_set else "last, no development data",
+            "checkpoint": BEST_ON_DEV if dev_set else "last, no development data",
             **(judge.said(built.model) if judge else {}),
             "best_epoch": done.best_epoch + 1,
             "steps": done.step,
@@ -180,7 +190,7 @@ class Session:
             **({"calibration": calibrated.figures} if calibrated else {}),
         }
         self.finish(lambda out: _save(built, calibrated, out), metrics)
-        return Trained(built, scores, self.main, alike)
+        return Trained(built, scores, self.main, alike, answers, calibrated.worth if calibrated else None)
 
 
 def _save(built: AnyBuilt, calibrated: Calibrated | None, out: Path) -> None:

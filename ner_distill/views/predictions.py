@@ -1,4 +1,4 @@
-"""Predictions as lines: JSON Lines, CoNLL, or brackets in the text itself, with the lattice below."""
+"""Predictions as lines: JSON Lines, CoNLL, or brackets in the text itself, with the lattice below; or as a page."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ner_distill.errors import ConfigError
 from ner_distill.options.models import PredictOptions
 from ner_distill.pipelines.predict import Prediction
 from ner_distill.views.lattice import picture
+from ner_distill.views.prediction_page import FOOT, block_of, head_of
 
 _EXACT = "`format` jsonl holds everything as it is"
 
@@ -25,18 +26,23 @@ def render(
 ) -> Iterator[str]:
     """What to print for each prediction, without the last line end; at the end warns of what `format` cannot hold.
 
+    Of a page its head comes before the first, and its foot after the last.
     width: columns of the lattices that are drawn below inline sentences. Raises ConfigError for a lattice below others,
     before the first prediction is asked for.
     """
     lost = _Lost(options.format)
     if options.lattice and options.format != "inline":
         raise ConfigError(f"`lattice` draws below inline sentences; expected `format` inline, found {options.format!r}")
+    if options.format == "html":
+        yield head_of(str(options.model))
     for prediction in predictions:
         lines = format_prediction(prediction.sentence, prediction.spans, options.format)
         lost.count(prediction.sentence, prediction.spans)
         if prediction.matches is not None:
             lines += f"\n{picture(prediction.sentence.words, prediction.matches, width=width)}\n"
         yield lines
+    if options.format == "html":
+        yield FOOT
     for warning in lost.warnings():
         (reporter or Reporter()).warn(warning)
 
@@ -53,7 +59,7 @@ class _Lost:
         if self.style == "conll":
             self.words += sum(column_word(word) != word for word in sentence.words)
             self.types |= {span.label for span, _ in spans if column_type(span.label) != span.label}
-        if self.style != "jsonl" and len(spans) > 1:
+        if self.style in ("conll", "inline") and len(spans) > 1:
             self.spans += len(spans) - len(without_overlaps(spans) if self.style == "conll" else _nested(spans))
 
     def warnings(self) -> Iterator[str]:
@@ -78,8 +84,9 @@ def format_prediction(sentence: Sentence, spans: Sequence[ScoredSpan], style: st
             without words the blank line alone. What columns cannot hold has stand-ins, see `column_word`.
     inline: `[PER Ana López] visited [LOC Madrid].`; outside the brackets the original text as it is, but for a
             backslash before each `[`, `]` and backslash of its own.
+    html:   the block of a sentence in the page, see `entities_html`.
 
-    Spans may nest; `entities` has them all. Tags are flat: of spans that overlap they keep the longest (see
+    Spans may nest; `entities` and html have them all. Tags are flat: of spans that overlap they keep the longest (see
     `without_overlaps`). Brackets nest, but of two spans that cross they keep the longer one.
     Raises ValueError for a span beyond the sentence.
     """
@@ -88,6 +95,8 @@ def format_prediction(sentence: Sentence, spans: Sequence[ScoredSpan], style: st
             raise ValueError(f"sentence {sentence.id}: {span} ends beyond its {len(sentence.words)} words")
     if style == "jsonl":
         return json.dumps(_as_json(sentence, spans), ensure_ascii=False)
+    if style == "html":
+        return _as_block(sentence, spans)
     if style == "conll":
         return columns_of_entities(sentence.words, without_overlaps(spans))
     return _as_inline(sentence, spans)
@@ -133,6 +142,11 @@ def _characters(offsets: Sequence[tuple[int, int]], span: Span) -> tuple[int, in
 def _tags(spans: Sequence[Span], words: int) -> list[str]:
     tagset = TagSet(tuple(sorted({span.label for span in spans})))
     return [tagset.tags[tag] for tag in tagset.encode(spans, words)]
+
+
+def _as_block(sentence: Sentence, spans: Sequence[ScoredSpan]) -> str:
+    text, offsets = _text_of(sentence)
+    return block_of(text, [(*_characters(offsets, span), span.label, score) for span, score in spans], sentence.id)
 
 
 def _as_inline(sentence: Sentence, spans: Sequence[ScoredSpan]) -> str:

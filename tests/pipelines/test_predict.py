@@ -17,6 +17,7 @@ from ner_distill.options.models import PredictOptions
 from ner_distill.pipelines.predict import WINDOW, as_they_come, predict
 from tests import corpora
 from tests.commands import ok, run, settings
+from tests.parsed import Parsed
 from tests.world import World
 
 ZERO = "\u200b"
@@ -151,7 +152,7 @@ def test_columns_of_any_text_are_read_back(world: World, tmp_path: Path, text: s
 def test_unknown_output_format_is_an_error(world: World) -> None:
     done = run("predict", "--model", world.teacher, "--format", "xml", stdin=", .\n")
     assert done.code == 2
-    assert "expected jsonl, conll, inline, found 'xml'" in done.err
+    assert "expected jsonl, conll, inline, html, found 'xml'" in done.err
 
 
 def test_chinese_needs_no_blanks(tmp_path: Path) -> None:
@@ -227,3 +228,12 @@ def test_reader_ends_when_nobody_wants_more() -> None:
     next(groups)
     groups.close()  # type: ignore[attr-defined]
     assert ended.wait(10)
+
+
+def test_html_is_one_page_with_a_block_for_every_line(world: World) -> None:
+    text = "<b> rains & rains .\n\nIt rains .\n"
+    done = ok("predict", "--model", world.student, "--format", "html", "--min-score", "1", stdin=text)
+    page = Parsed(done.out, "article")
+    assert [text.rpartition("stdin")[2] for text in page.inside] == [":1", ":2", ":3"]
+    assert [text.partition("stdin")[0] for text in page.inside] == ["<b> rains & rains .", "", "It rains ."]
+    assert done.out.endswith("</html>\n")

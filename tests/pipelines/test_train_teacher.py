@@ -37,8 +37,8 @@ def test_teacher_learns_the_corpus(world: World) -> None:
 def test_run_directory_has_the_documented_files(world: World) -> None:
     names = {path.name for path in world.teacher.iterdir()}
     documented = {"config.toml", "labels.json", "model.safetensors", "vocabulary.json", "metrics.json", "metrics.jsonl"}
-    beside = {"inputs.json", "log.txt", "environment.json", "calibration.json", "text_profile.json"}
-    assert names - {"checkpoints", "tensorboard"} == documented | beside
+    beside = {"inputs.json", "log.txt", "environment.json", "calibration.json", "text_profile.json", "report.html"}
+    assert names - {"checkpoints", "tensorboard"} == documented | beside | {"README.md"}
 
 
 def test_config_of_the_run_has_what_was_set_and_nothing_automatic(world: World) -> None:

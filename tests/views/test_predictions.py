@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from ner_distill.errors import ConfigError
 from ner_distill.options.models import PredictOptions
 from ner_distill.pipelines.predict import Prediction
 from ner_distill.views.predictions import format_prediction, render, without_overlaps
+from tests.parsed import Parsed
 
 TEXTS = {
     "plain": "Ana López visited Madrid .",
@@ -124,7 +126,7 @@ def test_conll_counts_what_its_columns_cannot_hold_and_says_so_once():
     assert overlap.startswith("warning: 2 entities inside or across a longer one: left out")
 
 
-@pytest.mark.parametrize("style", ["jsonl", "inline"])
+@pytest.mark.parametrize("style", ["jsonl", "inline", "html"])
 def test_what_every_style_can_hold_is_no_matter_of_a_warning(style):
     said = io.StringIO()
     spans = [(Span(0, 1, "work of art"), 0.9), (Span(0, 2, "work of art"), 0.8)]
@@ -181,9 +183,53 @@ def test_inline_can_be_read_back_exactly(text):
     assert parse_inline(format_prediction(sentence, spans, "inline")) == (text, sorted(expected))
 
 
-@pytest.mark.parametrize("style", ["jsonl", "conll", "inline"])
+def html_page(*predictions: Prediction, model: str = "runs/x") -> str:
+    options = PredictOptions(model=Path(model), format="html")
+    return "\n".join(render(iter(predictions), options, width=80))
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
+def test_html_has_the_text_as_it_is_with_nested_and_crossing_entities(text):
+    sentence = sentence_of(text)
+    last = len(sentence.words)
+    spans = [(Span(0, last - 1, "A"), 0.9), (Span(0, 1, "B"), 0.8), (Span(1, last, "C"), 0.75)]
+    page = Parsed(html_page(Prediction(sentence, spans, None)), "mark")
+    titles = [attrs["title"] for attrs in page.tags("mark")]
+    assert [titles.count(title) for title in ("A 0.90", "B 0.80", "C 0.75")] == [1, 1, 2]
+    assert Parsed(html_page(Prediction(sentence, [], None)), "article").inside == [f"{text}s1"]
+
+
+def test_html_is_a_page_that_loads_nothing_and_runs_nothing():
+    evil = "<script>alert(1)</script>"
+    sentence = Sentence(f"{evil}.txt:1", (evil, "</article>", "&amp;"))
+    page = Parsed(html_page(Prediction(sentence, [(Span(0, 2, evil), 1.0)], None), model=evil), "article")
+    assert page.tags("script") == []
+    assert page.inside == [f"{evil} </article>{evil} &amp;{evil}.txt:1"]
+    assert [attrs["href"] for attrs in page.tags("link")] == ["data:,"]
+    policy = next(attrs["content"] for attrs in page.tags("meta") if "http-equiv" in attrs)
+    assert policy is not None
+    assert "script-src" not in policy
+    assert policy.startswith("default-src 'none'; ")
+
+
+def test_html_is_written_as_sentences_come():
+    lines = render(endless(), PredictOptions(model=Path("runs/x"), format="html"), width=80)
+    first = [next(lines) for _ in range(3)]
+    assert first[0].startswith("<!doctype html>")
+    assert [line.count("<article>") for line in first[1:]] == [1, 1]
+
+
+def endless() -> Iterator[Prediction]:
+    while True:
+        yield Prediction(words_only("Oslo"), [(Span(0, 1, "LOC"), 0.9)], None)
+
+
+@pytest.mark.parametrize("style", ["jsonl", "conll", "inline", "html"])
 def test_a_sentence_of_no_words_is_written_in_every_style(style):
     written = format_prediction(Sentence("s1", (), text=" ", offsets=()), [], style)
+    if style == "html":
+        assert Parsed(written, "div").inside == [" "]
+        return
     assert written == {"jsonl": '{"id": "s1", "text": " ", "entities": []}', "conll": "", "inline": " "}[style]
 
 

@@ -7,7 +7,6 @@ can be made again by itself.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from ner_distill.console import Reporter
-from ner_distill.data.features.words import FILE as VOCABULARY
 from ner_distill.data.formats.readers import count_sentences, input_files, read_raw, resumable
 from ner_distill.data.formats.units import Cutting
 from ner_distill.data.sentence import Sentence, Unit
@@ -40,9 +38,7 @@ from ner_distill.pipelines.labelling.labeller import SEED, Answering, Labeller
 from ner_distill.pipelines.labelling.panel import Panel, Weights
 from ner_distill.pipelines.labelling.weighing import NAME as WEIGHTS_NAME
 from ner_distill.pipelines.labelling.weighing import found_on, stored_weights, weights_by_labelled, weights_by_text
-from ner_distill.runs.build import ENCODER, WEIGHTS
-from ner_distill.runs.heads import QUESTIONS
-from ner_distill.runs.knowledge import DIRECTORY as KNOWLEDGE
+from ner_distill.runs.facts import fingerprint
 from ner_distill.runs.raw_text import cutting_for, said_where_cut
 from ner_distill.training.labelled import TOO_LONG
 
@@ -197,17 +193,6 @@ def _begun_with(options: LabelUnlabeledOptions, asked: LoadedRuns) -> Weights | 
     if not same or any(manifest.settings.get(name) != value for name, value in wanted.items()):
         return None  # resuming is refused, and says what differs
     return stored_weights(manifest, len(asked.runs))
-
-
-def fingerprint(run: Path) -> str:
-    """Returns a hash of everything that decides what a teacher answers."""
-    digest = hashlib.sha256()
-    features = [run / VOCABULARY] if (run / VOCABULARY).is_file() else sorted((run / ENCODER).iterdir())
-    asked = [run / QUESTIONS] if (run / QUESTIONS).is_file() else []
-    known = sorted(path for path in (run / KNOWLEDGE).rglob("*") if path.is_file())
-    for path in (run / WEIGHTS, run / "labels.json", run / "config.toml", *features, *asked, *known):
-        digest.update(sha256_of(path).encode())
-    return digest.hexdigest()
 
 
 def _header(

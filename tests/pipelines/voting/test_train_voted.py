@@ -24,10 +24,11 @@ from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.options.training import TeacherOptions
-from ner_distill.pipelines.labelling.label_unlabeled import fingerprint, label_unlabeled
+from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.voting import folds as module
 from ner_distill.pipelines.voting.train_voted import train_voted
 from ner_distill.runs.build import load_run
+from ner_distill.runs.facts import fingerprint
 from ner_distill.runs.info import fold_teachers
 from ner_distill.runtime.inference import find_entities
 from tests import corpora

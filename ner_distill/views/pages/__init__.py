@@ -1,0 +1,79 @@
+"""What all pages share: their look (`base.css`), and how text and data become part of a page without becoming code.
+
+A page is one HTML file that loads nothing from elsewhere. Its Content-Security-Policy names the hashes of what may run
+and of the one style; attributes `style` are not among them.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+_FILES = files(__name__)
+
+
+class Html(str):
+    """Text that is HTML already. Any other `str` is escaped where it becomes part of a page."""
+
+    __slots__ = ()
+
+
+def tag(name: str, *children: str | None, **attributes: str | float | None) -> Html:
+    """An element. Children and attributes that are None are left out, and so are children of no text.
+
+    Attributes are spelled `class_` where the name is a word of Python, and with `_` for `-`.
+    """
+    said = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return Html(f"<{name}{said}>{join(*children)}</{name}>")
+
+
+def join(*parts: str | None) -> Html:
+    """The parts one after another, escaped where they are not HTML; None is left out."""
+    return Html("".join(part if isinstance(part, Html) else html.escape(part) for part in parts if part))
+
+
+def as_data(content: object) -> Html:
+    """A JSON value for a script element of type application/json: `<`, which alone could end it, as an escape."""
+    return Html(json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def base_style() -> str:
+    """The style that all pages begin with."""
+    return read(_FILES, "base.css")
+
+
+def fill(template: str, *, style: str, script: str, **fills: str) -> str:
+    """The page of a template, with `{{name}}` replaced by `fills[name]`, escaped where that is not HTML.
+
+    style stands behind that of all pages. script is wrapped, so that its names are its own. `{{policy}}` is the
+    Content-Security-Policy that allows these two and nothing else.
+    """
+    style = base_style() + style
+    script = f'(() => {{\n"use strict";\n{script}\n}})();\n'
+    policy = (
+        f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    parts = {"policy": Html(policy), "style": Html(style), "script": Html(script), **fills}
+    # Split, not replaced: text that was put in may hold the name of a place itself.
+    pieces = template.replace("}}", "{{").split("{{")
+    page = "".join(join(parts[piece]) if place % 2 else piece for place, piece in enumerate(pieces))
+    return page.encode("utf-8", "replace").decode()  # JSON of strangers may hold halves of surrogate pairs
+
+
+def read(folder: Traversable, *names: str) -> str:
+    """The files of a folder of the package, one after another."""
+    return "\n".join((folder / name).read_text("utf-8") for name in names)
+
+
+def _source(text: str) -> str:
+    """How a Content-Security-Policy names an inline script or style."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,0 +1,31 @@
+"""What a finished training leaves for people beside its model: `report.html` and the model card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ner_distill.files import atomic_write_text
+from ner_distill.runs.card import CARD
+from ner_distill.runs.info import REPORT
+from ner_distill.training.session import Trained
+
+_KEPT = "The training is finished and its model kept; `resume` writes what is missing here."
+
+
+def write_results(trained: Trained, run: Path, dev: Sequence[str | Path]) -> Path:
+    """Write the report and the card of a finished training into its run, and return the path of the report.
+
+    What is there already stays as it is: a finished training that is resumed changes no file, and a card that a person
+    wrote is theirs. dev: the files of its development set. Raises NerDistillError where the run cannot be written.
+    """
+    from ner_distill.runs.facts import read_facts
+    from ner_distill.views.card import card_of
+    from ner_distill.views.report import Report, page_of
+
+    report, card = run / REPORT, run / CARD
+    if not report.exists():
+        atomic_write_text(report, page_of(Report.of_training(trained, run, dev)), advice=_KEPT)
+    if not card.exists() and not card.is_symlink():
+        atomic_write_text(card, card_of(read_facts(run)), advice=_KEPT)
+    return report
