@@ -1,0 +1,296 @@
+"""`export`: what is written answers as the run does, by itself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import ner_distill
+from ner_distill.config import StudentConfig, TeacherConfig, parse_config
+from ner_distill.data.formats.units import Cutting
+from ner_distill.errors import ConfigError, RunError
+from ner_distill.options.exporting import ExportOptions
+from ner_distill.pipelines.exporting import export as pipeline
+from ner_distill.pipelines.exporting.export import export
+from ner_distill.runs.answering import RunModel, open_model
+from ner_distill.runs.build import AnyBuilt, new_student, new_teacher, save_run
+from ner_distill.runs.info import RunInfo, write_config, write_info
+from tests import checkpoints, corpora
+from tests.commands import ok, run, snapshot
+from tests.world import World
+
+LINES = [" ".join(sentence.words) for sentence in corpora.sentences(60, seed=5)]
+LONG = " ".join(LINES)  # read in windows
+
+
+@pytest.fixture(scope="module")
+def exported(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The world's student (a CRF), exported."""
+    out = tmp_path_factory.mktemp("export") / "exported"
+    printed = ok("export", world.student, "--out", out).out
+    assert "the same entities as the run in 20 of 20 sentences" in printed
+    return out
+
+
+def test_entities_and_scores_are_those_of_the_run(world: World, exported: Path) -> None:
+    _require_equal(ner_distill.load(world.student), ner_distill.load(exported), [*LINES, LONG, "", "  "])
+
+
+def test_the_directory_runs_without_torch_and_without_us(exported: Path) -> None:
+    code = (
+        "import sys, json; sys.path = [path for path in sys.path if path]; from tagger import load\n"
+        "found = load().predict('Ann Miller lives in Oslo .')\n"
+        "heavy = {'torch', 'transformers', 'tokenizers', 'ner_distill', 'scipy'} & set(sys.modules)\n"
+        "print(json.dumps([[one.text, one.label] for one in found]), sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=exported, capture_output=True, text=True, check=False,
+                          env={"PYTHONPATH": str(exported)})  # fmt: skip
+    assert (done.stdout, done.stderr) == ('[["Ann Miller", "PER"], ["Oslo", "LOC"]] []\n', "")
+
+
+def test_as_a_program_it_answers_line_by_line(exported: Path) -> None:
+    text = "Ann Miller lives in Oslo .\r\n\n😀 in Oslo ."
+    done = subprocess.run(
+        [sys.executable, exported / "tagger.py"], input=text.encode(), capture_output=True, check=True
+    )
+    rows = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    assert [row["text"] for row in rows] == ["Ann Miller lives in Oslo .", "", "😀 in Oslo ."]
+    assert [[row["text"][one["start"] : one["end"]] for one in row["entities"]] for row in rows] == [
+        ["Ann Miller", "Oslo"],
+        [],
+        ["Oslo"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--min-score", "x"], "expected a number from 0 to 1, found 'x'"),
+        (["--min-score", "stored"], "exported without thresholds"),
+        (["missing.txt"], "No such file"),
+        (["--model", "missing"], "not found; expected the directory"),
+    ],
+)
+def test_as_a_program_it_says_what_is_wrong(arguments: list[str], message: str, exported: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, exported / "tagger.py", *arguments], input="", capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_settings_say_what_the_run_knows(exported: Path, world: World) -> None:
+    settings = json.loads((exported / "runtime.json").read_text())
+    assert (settings["labels"], settings["unit"], settings["head"]) == (list(corpora.LABELS), "word", "crf")
+    assert json.loads((exported / "labels.json").read_text()) == list(corpora.LABELS)
+
+
+def test_probabilities_of_several_models_are_averaged(world: World, exported: Path) -> None:
+    both = open_model([world.student, exported])
+    words = [line.split() for line in LINES[:10]]
+    own = RunModel(world.student)
+    for mean, single in zip(both.tag_probs(words), own.tag_probs(words), strict=True):
+        assert mean == pytest.approx(single, abs=1e-5)
+    assert [[one[:3] for one in found] for found in both.found(words)] == [
+        [one[:3] for one in found] for found in own.found(words)
+    ]
+
+
+def test_models_of_other_labels_are_not_averaged(world: World, exported: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    _write(other, new_student(_student("token"), _info(("X",)), [["a", "b"]]))
+    with pytest.raises(ConfigError, match=r"has the labels X \(word\); expected those of .*LOC, ORG, PER"):
+        open_model([exported, other])
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The graph is written in no time, and is none."""
+    monkeypatch.setattr(pipeline, "write_graph", lambda tagger, inputs, path: path.write_text("no graph"))
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_is_there_is_not_replaced_unless_it_is_an_export(world: World, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    before = snapshot(tmp_path)
+    for more in ([], ["--overwrite"]):
+        done = run("export", world.student, "--out", tmp_path, *more)
+        assert done.code == 2
+    assert "holds mine.txt that export did not make" in done.err
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_graph_that_cannot_be_read_leaves_nothing_behind(world: World, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="cannot be read"):
+        export(ExportOptions(run=world.student, out=tmp_path / "out"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_int8_that_loses_too_much_is_refused_with_the_figures(
+    world: World, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exported model in the place of the graph; as int8, one whose answers are all wrong."""
+    monkeypatch.setattr(pipeline, "write_graph", lambda tagger, inputs, path: _copy(exported / "model.onnx", path))
+    monkeypatch.setattr(pipeline, "quantized", lambda source, path: _copy(source, path))
+    monkeypatch.setattr("ner_distill.tagger.Tagger.found", lambda self, sentences: [[] for _ in sentences])
+    done = run("export", world.student, "--out", tmp_path / "out", "--int8", "--check", world.dev)
+    assert done.code == 2
+    assert (
+        "--int8 loses 100.00 points of F1 (100.00 → 0.00), more than --most-lost 0.5; nothing was written" in done.err
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scores_that_differ_are_refused(
+    world: World, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "write_graph", lambda tagger, inputs, path: _copy(exported / "model.onnx", path))
+    scores = ner_distill.tagger.Tagger.scores
+    monkeypatch.setattr("ner_distill.tagger.Tagger.scores", lambda self, batch: scores(self, batch) + 1)
+    with pytest.raises(RunError, match="gives other scores than the run"):
+        export(ExportOptions(run=world.student, out=tmp_path / "out"))
+
+
+@pytest.mark.parametrize(
+    ("head", "more", "problem"),
+    [
+        ("crf-per-type", {}, "head.kind = 'crf-per-type': expected token, crf or a pointer"),
+        ("mrc", {}, "head.kind = 'mrc'"),
+        ("crf", {"lattice": {"kind": "flat", "lexicon": ["WORDS"]}}, "it reads lattice"),
+        ("crf", {"features": {"pinyin": True}}, "it reads pinyin"),
+    ],
+)
+def test_what_cannot_be_exported_is_named(head: str, more: dict[str, object], problem: str, tmp_path: Path) -> None:
+    text = json.dumps(more).replace("WORDS", str(_lexicon(tmp_path)))
+    config = parse_config(TeacherConfig, {"head": {"kind": head}, **json.loads(text)}, "test")
+    _write(tmp_path / "run", new_teacher(config, _info(unit="character"), _chinese()))
+    with pytest.raises(ConfigError, match="cannot be exported") as raised:
+        export(ExportOptions(run=tmp_path / "run", out=tmp_path / "out"))
+    assert problem in str(raised.value)
+    assert "train-student, and export the student" in str(raised.value)
+
+
+# ---- every kind of model, untrained: scores that mean nothing have to be the same all the same
+
+
+def _scratch(head: str) -> Callable[[Path], AnyBuilt]:
+    return lambda tmp: new_student(_student(head), _info(), [line.split() for line in LINES])
+
+
+def _chinese_teacher(head: str, lattice: str) -> Callable[[Path], AnyBuilt]:
+    def build(tmp: Path) -> AnyBuilt:
+        known = {"kind": lattice, "lexicon": [str(_lexicon(tmp))]} if lattice != "none" else {"kind": "none"}
+        config = parse_config(TeacherConfig, {"head": {"kind": head}, "lattice": known, "encoder": SHAPE}, "test")
+        return new_teacher(config, _info(unit="character"), _chinese())
+
+    return build
+
+
+def _pretrained(tmp: Path, **more: object) -> AnyBuilt:
+    name = str(checkpoints.bert(tmp / "bert"))
+    config = parse_config(
+        StudentConfig, {"encoder": {"name": name, "max_pieces": 40}, "head": {"kind": "token"}, **more}, "test"
+    )
+    return new_student(config, _info(), [line.split() for line in LINES])
+
+
+def _pretrained_teacher(tmp: Path) -> AnyBuilt:
+    encoder = {"name": str(checkpoints.bert(tmp / "bert")), "max_pieces": 40, "pooling": "mean", "layer_mix": True}
+    config = parse_config(TeacherConfig, {"encoder": encoder, "head": {"kind": "crf"}}, "test")
+    return new_teacher(config, _info(), [line.split() for line in LINES])
+
+
+KINDS: dict[str, tuple[Callable[[Path], AnyBuilt], Sequence[str]]] = {
+    "global pointer": (_scratch("global-pointer"), [*LINES, LONG]),
+    "scratch token": (_scratch("token"), [*LINES, LONG]),
+    "additive pointer": (_scratch("additive-pointer"), LINES),
+    "efficient pointer": (_scratch("efficient-global-pointer"), LINES),
+    "Chinese, bigrams": (_chinese_teacher("token", "none"), ["王明住在北京。", "李小红在东方银行工作。 a"]),
+    "Chinese, soft-lexicon": (
+        _chinese_teacher("crf", "soft-lexicon"),
+        ["王明住在南京市。", "乌鲁木齐\u0301东方银行", "好" * 700],
+    ),
+    "BERT token": (_pretrained, [*LINES, LONG, "\u200b zero width", "x" * 500]),
+    "BERT, cut vocabulary": (lambda tmp: _pretrained(tmp, init={"vocabulary": "cut"}), LINES),
+    "BERT teacher, mean of pieces, CRF": (_pretrained_teacher, [*LINES, LONG]),
+}
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[] if kind == "global pointer" else pytest.mark.slow) for kind in KINDS]
+)
+def test_every_kind_of_model_answers_as_its_run(kind: str, tmp_path: Path) -> None:
+    build, texts = KINDS[kind]
+    built = build(tmp_path)
+    with torch.no_grad():
+        for parameter in built.tagger.head.parameters():
+            parameter.copy_(torch.randn_like(parameter))
+    _write(tmp_path / "run", built)
+    done = export(ExportOptions(run=tmp_path / "run", out=tmp_path / "out"))
+    assert done.farthest is not None
+    assert done.farthest < 1e-4
+    _require_equal(ner_distill.load(tmp_path / "run"), ner_distill.load(tmp_path / "out"), texts)
+
+
+@pytest.mark.slow
+def test_int8_is_smaller_and_near(world: World, tmp_path: Path) -> None:
+    done = export(ExportOptions(run=world.student, out=tmp_path / "out", int8=True, check=(world.dev,), most_lost=5.0))
+    assert done.f1 is not None
+    assert done.f1[1] > done.f1[0] - 0.05
+    assert not (tmp_path / "out" / "model.onnx").exists()
+    assert ner_distill.load(tmp_path / "out").predict(LINES[0])
+
+
+SHAPE = {"hidden": 16, "heads": 2, "word_dim": 8, "char_filters": 4, "max_pieces": 64}
+
+
+def _student(head: str) -> StudentConfig:
+    return parse_config(StudentConfig, {"encoder": SHAPE, "head": {"kind": head}}, "test")
+
+
+def _info(labels: tuple[str, ...] = corpora.LABELS, unit: str = "word") -> RunInfo:
+    return RunInfo.of("student", Cutting(unit), labels)  # type: ignore[arg-type]
+
+
+def _chinese() -> list[Sequence[str]]:
+    return [sentence.words for sentence in corpora.sentences(30, chinese=True)]
+
+
+def _lexicon(folder: Path) -> Path:
+    path = folder / "words.txt"
+    path.write_text("南京市\t9\n东方\n银行\t3\n东方银行\n乌鲁木齐\n住在\t20\n", "utf-8")
+    return path
+
+
+def _write(directory: Path, built: AnyBuilt) -> None:
+    directory.mkdir(parents=True)
+    kind = "teacher" if isinstance(built.config, TeacherConfig) else "student"
+    write_config(directory, built.config)
+    write_info(directory, RunInfo.of(kind, built.info.cutting, built.info.labels))
+    built.model.eval()
+    save_run(built, directory)
+    (directory / "metrics.json").write_text("{}")
+
+
+def _copy(source: Path, path: Path) -> None:
+    path.write_bytes(source.read_bytes())
+
+
+def _require_equal(one: ner_distill.Model, other: ner_distill.Model, texts: Sequence[str]) -> None:
+    """The same entities, sorted alike, with scores that differ by no more than float32 does."""
+    found = 0
+    for ours, theirs in zip(one.stream(texts), other.stream(texts), strict=True):
+        assert [entity[:4] for entity in ours] == [entity[:4] for entity in theirs]
+        assert [entity.score for entity in ours] == pytest.approx([entity.score for entity in theirs], abs=1e-4)
+        found += len(ours)
+    assert found
+    assert np.isfinite(found)
