@@ -13,7 +13,7 @@ import typer
 import typer.core
 
 from ner_distill.errors import ConfigError
-from ner_distill.options.declare import Options, choices_of, fields_of, option_of, spelled, spelling
+from ner_distill.options.declare import Options, choices_of, fields_of, option_of, spelled, spelling, types_of
 
 RESUMABLE: set[str] = set()
 """The commands that have --resume."""
@@ -81,7 +81,7 @@ def _parameter(kind: type[Options], field: dataclasses.Field[Any]) -> inspect.Pa
         field.name,
         inspect.Parameter.KEYWORD_ONLY,
         default=list(default) if isinstance(default, tuple) else default,
-        annotation=Annotated[_type_of(get_type_hints(kind)[field.name]), made],
+        annotation=Annotated[_type_of(types_of(kind)[field.name]), made],
     )
 
 
