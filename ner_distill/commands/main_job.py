@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import typer
 
 from ner_distill.commands.common import console_for_results, print_scores, print_trained
@@ -128,6 +130,6 @@ def predict(options: PredictOptions) -> None:
     from ner_distill.pipelines.predict import predict as run
     from ner_distill.views.predictions import render
 
-    for line in render(run(options), options, width=console_for_results().width):
+    for line in render(run(options), options, width=shutil.get_terminal_size().columns):
         # flushed: somebody may be waiting at the other end
         print(line, flush=True)
