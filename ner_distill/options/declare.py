@@ -92,7 +92,7 @@ def fields_of(options: type[Options]) -> list[dataclasses.Field[Any]]:
 
 @cache
 def types_of(options: type[Options]) -> dict[str, Any]:
-    """The type of each option of a class. Kept: the annotations are text, and a command asks for each of its options."""
+    """The type of each option of a class. Kept, as annotations are text and a command asks often."""
     return get_type_hints(options)
 
 
