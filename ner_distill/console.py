@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -146,10 +147,9 @@ class Reporter:
             return
         message = Reporter.spell(message)
         if shown and self.on_terminal:
-            # A message is text: what looks like markup or an emoji's name in it is neither. Lines end between words:
-            # no number is broken, nor a path.
-            plain = {"markup": False, "emoji": False, "highlight": False}
-            self._console.print(message, style=style, overflow="ignore", crop=False, **plain)
+            # A message is text: what looks like markup or an emoji's name in it is neither.
+            shown_as = _wrapped(message, self._console.width)
+            self._console.print(shown_as, style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
         elif shown:
             self._print(message)
         self._log.info(message)
@@ -230,6 +230,13 @@ class Progress:
             for name, value in self._fields.items()
         ]
         return [amount, *rates, *timing, *fields]
+
+
+def _wrapped(message: str, width: int) -> str:
+    """The message in lines that end between words: no number is broken, and neither is a path, however long."""
+    return "\n".join(
+        textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in message.split("\n")
+    )
 
 
 def _number(value: float) -> str:
