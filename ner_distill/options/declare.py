@@ -6,7 +6,6 @@ import dataclasses
 import inspect
 import re
 from dataclasses import MISSING, dataclass
-from functools import cache
 from typing import Any, Literal, dataclass_transform, get_args, get_origin, get_type_hints
 
 from ner_distill.errors import ConfigError
@@ -50,6 +49,7 @@ def required(help: str, metavar: str = "", **about: Any) -> Any:
     return option(MISSING, help, metavar, **about)
 
 
+_TYPES: dict[type[Options], dict[str, Any]] = {}
 _SPELLINGS: dict[str, str] = {}
 """How the command line calls each option of every class."""
 
@@ -90,10 +90,11 @@ def fields_of(options: type[Options]) -> list[dataclasses.Field[Any]]:
     return [fields[name] for name in names]
 
 
-@cache
 def types_of(options: type[Options]) -> dict[str, Any]:
     """The type of each option of a class. Kept, as annotations are text and a command asks often."""
-    return get_type_hints(options)
+    if options not in _TYPES:
+        _TYPES[options] = get_type_hints(options)
+    return _TYPES[options]
 
 
 def option_of(field: dataclasses.Field[Any]) -> Option:
