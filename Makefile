@@ -3,7 +3,12 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -q --progress-bar on --constraint constraints.txt
+# Said before the first package comes. An installed torch is kept: who wants the CPU build installs that one first.
+SIZE := $(BIN)/python -c 'import torch' 2>/dev/null || printf '%s\n' \
+	"torch is the largest of them: 2 GB in all with its CPU build, 5.5 GB with CUDA's (what pip takes on Linux)." \
+	"For the CPU build stop here (Ctrl-C), install torch $$(sed -n 's/^torch==//p' constraints.txt) with $(BIN)/python -m pip" \
+	"as the install page of PyTorch says for CPU, and run make again."
 ARGS ?=
 OUT ?= quickstart
 
@@ -51,12 +56,12 @@ clean:  ## remove caches and build outputs (not $(VENV))
 
 # An empty file that is newer than what it was made from: nothing is installed twice.
 $(VENV)/.dev: $(VENV)/.python pyproject.toml constraints.txt
-	@echo "installing the packages for development into $(VENV)"
+	@echo "installing the packages for development into $(VENV): two to five minutes"; $(SIZE)
 	@$(PIP) --editable '.[dev]'
 	@touch $(VENV)/.dev $(VENV)/.runtime
 
 $(VENV)/.runtime: $(VENV)/.python pyproject.toml constraints.txt
-	@echo "installing ner-distill into $(VENV)"
+	@echo "installing ner-distill into $(VENV): two to five minutes"; $(SIZE)
 	@$(PIP) --editable .
 	@touch $@
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import trainings
-from ner_distill.nn.encoders.huggingface import embedding_of
+from ner_distill.nn.encoders.backbone import embedding_of
 from ner_distill.pipelines.evaluate import score_model
 from ner_distill.runs.build import load_run
 from ner_distill.runtime.inference import parameters_of

@@ -5,17 +5,44 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from ner_distill.commands import dictionaries, labels, main_job, start, tools
 from ner_distill.commands.declare import RESUMABLE
 
+GROUPS = {
+    "The way through": ("train-teacher", "label-unlabeled", "train-student", "export"),
+    "Look": ("evaluate", "predict", "show", "check-data", "compare", "verdict"),
+    "Labels": (
+        "vote-labels", "review", "apply-review", "label-dictionary", "grow-dictionary", "self-train", "vary-entities",
+    ),
+    "Start": ("quickstart", "sample", "init-config", "pretrain", "train-segmenter"),
+}  # fmt: skip
+"""The headings of `ner-distill --help`, and what stands under each; a command of none stands under "More"."""
+
+
+class _Grouped(typer.core.TyperGroup):
+    """Lists commands under headings."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        named = {name for names in GROUPS.values() for name in names}
+        groups = {**GROUPS, "More": tuple(name for name in self.commands if name not in named)}
+        width = formatter.width - 6 - max(map(len, self.commands))
+        for heading, names in groups.items():
+            if rows := [
+                (name, self.commands[name].get_short_help_str(width)) for name in names if name in self.commands
+            ]:
+                with formatter.section(heading):
+                    formatter.write_dl([(f"{name:16}", about) for name, about in rows])
+
+
 app = typer.Typer(
     name="ner-distill",
+    cls=_Grouped,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help=(
@@ -44,8 +71,14 @@ def common(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Before a command: say only warnings, errors and results.")
+    ] = False,
 ) -> None:
     """What stands before the command; the help is that of `app`."""
+    from ner_distill.console import Reporter
+
+    Reporter.terse = quiet
 
 
 def main() -> None:
@@ -73,7 +106,7 @@ def main() -> None:
     except SystemExit as end:
         # typer catches Ctrl-C itself and ends with 130, in silence
         if end.code == 130:
-            goes_on = sys.argv[1:2] and sys.argv[1] in RESUMABLE
+            goes_on = next((word for word in sys.argv[1:] if not word.startswith("-")), "") in RESUMABLE
             hint = "; what is finished is kept: go on with the same command and --resume" if goes_on else ""
             sys.stderr.write(f"interrupted{hint}\n")
         raise

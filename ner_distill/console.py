@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SECONDS_BETWEEN_LINES = 10.0
+LEAST_BAR = 8  # columns
 
 
 class Reporter:
@@ -30,6 +32,8 @@ class Reporter:
     stream, clock: other than stderr and the monotonic clock (seconds) in tests.
     """
 
+    terse: ClassVar[bool] = False
+    """Only warnings are shown, as --quiet asks; all else goes into the log alone."""
     spell: ClassVar[Callable[[str], str]] = str
     """How a message with settings in backticks is shown: the command line makes `` `min_votes` `` --min-votes."""
 
@@ -70,7 +74,7 @@ class Reporter:
 
     def info(self, message: str) -> None:
         """Say how things are."""
-        self._say(message)
+        self._say(message, shown=not Reporter.terse)
 
     def warn(self, message: str) -> None:
         """Say what the user should look at, though the work goes on."""
@@ -78,56 +82,75 @@ class Reporter:
 
     @contextmanager
     def progress(
-        self, description: str, total: float | None = None, unit: str = "words", *, done: float = 0.0
+        self,
+        description: str,
+        total: float | None = None,
+        unit: str = "words",
+        *,
+        done: float = 0.0,
+        told_after: bool = False,
     ) -> Iterator[Progress]:
         """Show the progress of a work of `total` units (None: not known), of which `done` were done before.
 
         On a terminal a bar with rate and time left; elsewhere a line every ten seconds or so. One last line, on the
         screen and in the log, says how far it came and how long it took.
+        told_after: the caller says what came of it; there is a last line, and a bar that stays, only where it stops.
         """
         progress = Progress(description, total, unit, done, self._clock)
         if self.quiet:
             yield progress
             return
-        with self._bar(progress) if self.on_terminal else nullcontext():
-            if not self.on_terminal:
+        shown, finished = not Reporter.terse, False
+        with self._bar(progress, transient=told_after) if shown and self.on_terminal else nullcontext():
+            if shown and not self.on_terminal:
                 progress.show_every(SECONDS_BETWEEN_LINES, lambda: self._print(f"{description}: {progress.state()}"))
-            finished = False
             try:
                 yield progress
                 finished = True
             finally:
-                line = progress.last_line(finished)
-                self._log.info(line)
-                if not self.on_terminal:
-                    self._print(line)
+                if not (finished and told_after):
+                    self._log.info(line := progress.last_line(finished))
+                    if shown and (told_after or not self.on_terminal):
+                        self._print(line)
 
     @contextmanager
-    def _bar(self, progress: Progress) -> Iterator[None]:
-        """Show a progress as a bar that is redrawn in place."""
+    def _bar(self, progress: Progress, *, transient: bool) -> Iterator[None]:
+        """Show a progress as a bar that is redrawn in place, with as many of the figures as stand beside it.
+
+        transient: it vanishes at the end.
+        """
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as Bar
         from rich.table import Column
 
         columns = (
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=8)),
+            BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=LEAST_BAR)),
             TextColumn("{task.fields[text]}", markup=False, table_column=Column(no_wrap=True)),
         )
         # rich would write what is printed to stdout to the console, which is stderr: results would not reach a pipe.
-        with Bar(*columns, console=self._console, expand=True, redirect_stdout=sys.stdout.isatty()) as bar:
-            task = bar.add_task(progress.description, total=progress.total, text=progress.state())
-            progress.show_every(0, lambda: bar.update(task, completed=progress.done, text=progress.state()))
+        gaps = len(columns) - 1
+        room = self._console.width - len(progress.description) - LEAST_BAR - gaps
+        with Bar(
+            *columns,
+            console=self._console,
+            expand=True,
+            transient=transient,
+            redirect_stdout=sys.stdout.isatty(),
+        ) as bar:
+            task = bar.add_task(progress.description, total=progress.total, text=progress.state(room))
+            progress.show_every(0, lambda: bar.update(task, completed=progress.done, text=progress.state(room)))
             yield
 
-    def _say(self, message: str, style: str | None = None) -> None:
+    def _say(self, message: str, style: str | None = None, *, shown: bool = True) -> None:
         if self.quiet:
             return
         message = Reporter.spell(message)
-        if self.on_terminal:
+        if shown and self.on_terminal:
             # A message is text: what looks like markup or an emoji's name in it is neither.
-            self._console.print(message, style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
-        else:
+            shown_as = _wrapped(message, self._console.width)
+            self._console.print(shown_as, style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        elif shown:
             self._print(message)
         self._log.info(message)
 
@@ -171,24 +194,30 @@ class Progress:
             self._due = now + self._interval
             self._show()
 
-    def state(self) -> str:
-        """`120,000 / 400,000 words (30 %), 8,400 words/s, 0:33 left, loss 0.12`."""
-        rate = self._rate()
-        if self.total is None or self.done >= self.total or not rate:
-            return self._figures()
-        return self._figures(f"{_clock_time((self.total - self.done) / rate)} left")
+    def state(self, room: int | None = None) -> str:
+        """`120,000 / 400,000 words (30 %), 8,400 words/s, 0:33 left, loss 0.12`.
+
+        room: in so many columns, without the last figures where there are too many; the first is always whole.
+        """
+        rate, left = self._rate(), []
+        if self.total is not None and self.done < self.total and rate:
+            left = [f"{clock_time((self.total - self.done) / rate)} left"]
+        figures = self._figures(*left)
+        while room is not None and len(figures) > 1 and len(", ".join(figures)) > room:
+            figures.pop()
+        return ", ".join(figures)
 
     def last_line(self, finished: bool) -> str:
         """How far it came and how long it took; it says so where it was stopped."""
-        took = f"{'took' if finished else 'stopped after'} {_clock_time(self._clock() - self._start)}"
-        return f"{self.description}: {self._figures(took)}"
+        took = f"{'took' if finished else 'stopped after'} {clock_time(self._clock() - self._start)}"
+        return f"{self.description}: {', '.join(self._figures(took))}"
 
     def _rate(self) -> float:
         """Units per second since the start; 0 before anything was done."""
         seconds = self._clock() - self._start
         return (self.done - self._done_before) / seconds if seconds > 0 else 0.0
 
-    def _figures(self, *timing: str) -> str:
+    def _figures(self, *timing: str) -> list[str]:
         amount = f"{_number(self.done)} {self.unit}"
         if self.total:
             # Rounded down: 100 % is said when all is done.
@@ -200,7 +229,14 @@ class Progress:
             f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
             for name, value in self._fields.items()
         ]
-        return ", ".join([amount, *rates, *timing, *fields])
+        return [amount, *rates, *timing, *fields]
+
+
+def _wrapped(message: str, width: int) -> str:
+    """The message in lines that end between words: no number is broken, and neither is a path, however long."""
+    return "\n".join(
+        textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in message.split("\n")
+    )
 
 
 def _number(value: float) -> str:
@@ -208,7 +244,7 @@ def _number(value: float) -> str:
     return f"{value:,.2f}".rstrip("0").rstrip(".") if value < 10 else f"{value:,.0f}"
 
 
-def _clock_time(seconds: float) -> str:
+def clock_time(seconds: float) -> str:
     """`0:33`, `1:02:03`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

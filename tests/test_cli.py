@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 import typer.main
 
-from ner_distill.cli import app
+from ner_distill.cli import GROUPS, app
 from tests.commands import ok, run
 from tests.world import World
 
@@ -33,7 +33,45 @@ def test_help_of_every_command_names_each_option_and_its_purpose(name: str) -> N
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_every_command_has_an_example_or_needs_none(name: str) -> None:
-    assert "Example: " in COMMANDS[name].help or name == "quickstart"
+    assert "Example:\n" in COMMANDS[name].help or name == "quickstart"
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "quickstart"])
+def test_examples_are_lines_that_can_be_copied(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    examples = [line for line in COMMANDS[name].help.splitlines() if "ner-distill " in line and line.startswith("  ")]
+    assert examples
+    shown = [line.strip() for line in ok(name, "--help").out.splitlines()]
+    assert {example.strip() for example in examples} <= set(shown)
+
+
+def test_every_command_stands_under_a_heading_of_its_own() -> None:
+    named = [name for names in GROUPS.values() for name in names]
+    assert len(named) == len(set(named))
+    assert set(COMMANDS) <= set(named)
+    shown = ok("--help").out
+    assert [f"{heading}:" in shown for heading in (*GROUPS, "More")] == [True] * len(GROUPS) + [False]
+
+
+def test_quiet_says_only_warnings_and_results(world: World, tmp_path: Path) -> None:
+    label = ["label-unlabeled", "--teacher", world.teacher, "--text", world.raw, "--out"]
+    loud, quiet = ok(*label, tmp_path / "a"), ok("--quiet", *label, tmp_path / "b")
+    assert "labelling: 80" in loud.err
+    assert "next: ner-distill train-student --soft" in loud.err
+    assert quiet.err == ""
+    assert quiet.out.replace(str(tmp_path / "b"), "") == loud.out.replace(str(tmp_path / "a"), "")
+
+
+def test_the_shell_can_complete_commands() -> None:
+    environment = {
+        **os.environ,
+        "_NER_DISTILL_COMPLETE": "complete_bash",
+        "COMP_WORDS": "ner-distill tr",
+        "COMP_CWORD": "1",
+    }
+    code = "import sys; sys.argv = ['ner-distill']; from ner_distill.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert {"train-teacher", "train-student"} <= set(done.stdout.split())
 
 
 def test_help_lists_every_command() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ner_distill.console import Reporter
+from ner_distill.console import Progress, Reporter
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -119,6 +119,42 @@ def test_log_has_what_was_said_before_it_and_is_appended_to_with_times_across_re
     assert re.fullmatch(f"{stamp} first: López\n{stamp} warning: second\n", log.read_text(encoding="utf-8"))
 
 
+def test_a_progress_that_is_told_after_has_a_last_line_only_where_it_stops(stream, clock, tmp_path):
+    reporter = Reporter(stream=stream, clock=clock)
+    reporter.log_to(tmp_path / "log.txt")
+    with reporter.progress("epoch 1/2", 2, "steps", told_after=True) as progress:
+        progress.advance(2)
+    reporter.info("epoch 1/2: F1 80.00")
+    with pytest.raises(RuntimeError), reporter.progress("epoch 2/2", 2, "steps", told_after=True):
+        raise RuntimeError
+    assert [line[20:] for line in (tmp_path / "log.txt").read_text().splitlines()] == [
+        "epoch 1/2: F1 80.00",
+        "epoch 2/2: 0 / 2 steps (0 %), stopped after 0:00",
+    ]
+
+
+def test_a_terse_program_shows_only_warnings_and_logs_all(stream, clock, tmp_path, monkeypatch):
+    monkeypatch.setattr(Reporter, "terse", True)
+    reporter = Reporter(stream=stream, clock=clock)
+    reporter.log_to(tmp_path / "log.txt")
+    reporter.info("a")
+    reporter.warn("b")
+    with reporter.progress("labelling", 10) as progress:
+        clock.now += 60
+        progress.advance(10)
+    assert stream.getvalue() == "warning: b\n"
+    assert len((tmp_path / "log.txt").read_text().splitlines()) == 3
+
+
+def test_a_state_leaves_out_whole_figures_where_there_is_no_room(clock):
+    progress = Progress("labelling", 400_000, "words", 0, clock)
+    clock.now += 100 / 7
+    progress.advance(120_000, loss=0.123456)
+    assert progress.state(60) == "120,000 / 400,000 words (30 %), 8,400 words/s, 0:33 left"
+    assert progress.state(50) == "120,000 / 400,000 words (30 %), 8,400 words/s"
+    assert progress.state(5) == "120,000 / 400,000 words (30 %)"
+
+
 def test_log_holds_only_the_end_of_a_progress(stream, clock, tmp_path):
     reporter = Reporter(stream=stream, clock=clock)
     reporter.log_to(tmp_path / "log.txt")
@@ -185,6 +221,11 @@ def test_results_reach_the_pipe_while_a_bar_is_drawn_on_the_terminal():
 
 def test_messages_on_a_terminal_are_text_and_not_markup():
     assert "warning: look [here] :smile:" in run_on_terminal()[1]
+
+
+def test_lines_on_a_terminal_end_between_words():
+    shown = run_on_terminal(COLUMNS="20")[1].replace("\r", "")
+    assert "warning: look [here]\n:smile:" in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
 
 
 def test_warnings_on_a_terminal_are_coloured():

@@ -17,7 +17,7 @@ from ner_distill.config import StudentConfig, TeacherConfig, load_config
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_EXAMPLE = re.compile(r"^Example: .*?ner-distill (.*)$", re.MULTILINE)
+_EXAMPLE = re.compile(r"^Example:\n +.*?ner-distill (.*)$", re.MULTILINE)
 _COMMAND = re.compile(r"(?:^|\s)(?:ner-distill|-m ner_distill\.cli) (.*)")
 
 
@@ -49,7 +49,7 @@ def commands_of(page: Path) -> list[Shown]:
 
 
 def examples() -> list[Shown]:
-    """The `Example:` lines of the commands' own help."""
+    """The lines below `Example:` in the commands' own help."""
     group: Any = typer.main.get_command(app)
     found = [(name, _EXAMPLE.findall(command.help or "")) for name, command in group.commands.items()]
     return [Shown(f"{name} --help", line) for name, lines in found for line in lines]

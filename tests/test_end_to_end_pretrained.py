@@ -13,7 +13,8 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, pipelin
 
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.store.store import SoftLabelStore
-from ner_distill.nn.encoders.huggingface import layers_of, load_backbone, quiet
+from ner_distill.nn.encoders.backbone import layers_of
+from ner_distill.nn.encoders.huggingface import load_backbone, quiet
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 from ner_distill.runs.build import Built, load_run
 from ner_distill.runtime.inference import predict_sentences

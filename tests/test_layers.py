@@ -50,7 +50,6 @@ ONLY_IN = {
     "transformers": {
         "nn/encoders/architectures.py",
         "nn/encoders/huggingface.py",
-        "nn/encoders/pretrained.py",
         "data/features/pieces.py",
         "data/features/vocabularies.py",
         "student/hf.py",

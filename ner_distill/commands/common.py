@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from ner_distill.console import Reporter
 from ner_distill.files import read_json
 
 if TYPE_CHECKING:
@@ -15,6 +20,23 @@ if TYPE_CHECKING:
     from ner_distill.data.metrics import Scores
     from ner_distill.options.training import StudentOptions, TeacherOptions
     from ner_distill.training.session import Trained
+
+
+def loading(what: str = "torch") -> None:
+    """Say at once that a command has begun, where a library that takes seconds to load comes before its first word."""
+    if what not in sys.modules and int(os.environ.get("RANK", "0")) == 0:
+        Reporter().info(f"loading {what} ...")
+
+
+def next_steps(*commands: Sequence[str | Path]) -> None:
+    """Say what to do next: commands on lines of their own, to be copied. Words in capitals are the reader's to fill in.
+
+    They go where messages go: standard output has the results alone.
+    """
+    if Reporter.terse:
+        return
+    for command in commands:
+        sys.stderr.write(f"next: ner-distill {shlex.join(map(str, command))}\n")
 
 
 def console_for_results() -> Console:

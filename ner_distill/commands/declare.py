@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import GenericAlias
@@ -13,7 +14,7 @@ import typer
 import typer.core
 
 from ner_distill.errors import ConfigError
-from ner_distill.options.declare import Options, choices_of, fields_of, option_of, spelled, spelling
+from ner_distill.options.declare import Options, choices_of, fields_of, option_of, spelled, spelling, types_of
 
 RESUMABLE: set[str] = set()
 """The commands that have --resume."""
@@ -57,7 +58,7 @@ def command(commands: typer.Typer, name: str, *, short_help: str) -> Callable[[C
                 options[key] = kind(**{field.name: values[field.name] for field in fields_of(kind)})
             function(**options)
 
-        run.__doc__ = function.__doc__
+        run.__doc__ = _with_examples_as_they_are(function.__doc__ or "")
         run.__dict__["__signature__"] = inspect.Signature(parameters)
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         if "resume" in run.__annotations__:
@@ -66,6 +67,11 @@ def command(commands: typer.Typer, name: str, *, short_help: str) -> Callable[[C
         return function
 
     return register
+
+
+def _with_examples_as_they_are(help: str) -> str:
+    """The help with each `Example: COMMAND` on two lines that are never wrapped: a broken one could not be copied."""
+    return re.sub(r"^( *)Example: ", r"\1\b\n\1Example:\n\1  ", help, flags=re.MULTILINE)
 
 
 def _parameter(kind: type[Options], field: dataclasses.Field[Any]) -> inspect.Parameter:
@@ -81,7 +87,7 @@ def _parameter(kind: type[Options], field: dataclasses.Field[Any]) -> inspect.Pa
         field.name,
         inspect.Parameter.KEYWORD_ONLY,
         default=list(default) if isinstance(default, tuple) else default,
-        annotation=Annotated[_type_of(get_type_hints(kind)[field.name]), made],
+        annotation=Annotated[_type_of(types_of(kind)[field.name]), made],
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ner_distill.commands.common import console_for_results
+from ner_distill.commands.common import console_for_results, next_steps
 from ner_distill.commands.declare import command, group
 from ner_distill.errors import ConfigError
 from ner_distill.options import Settings
@@ -29,6 +29,7 @@ def label_dictionary(options: LabelDictionaryOptions) -> None:
     from ner_distill.pipelines.dictionaries.label_dictionary import label_dictionary as run
 
     typer.echo(f"{options.out}: {run(options).summary()}")
+    next_steps(["train-teacher", "--train", options.out, "--set", "loss.kind=pu", "--out", "runs/teacher"])
 
 
 @command(commands, "grow-dictionary", short_help="add to dictionaries what a model finds in raw text")

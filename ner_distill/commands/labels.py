@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ner_distill.commands.common import console_for_results
+from ner_distill.commands.common import console_for_results, loading, next_steps
 from ner_distill.commands.declare import command, group
 from ner_distill.options import Settings
 from ner_distill.options.labels import ApplyReviewOptions, ReviewOptions, SelfTrainOptions, VaryOptions, VoteOptions
@@ -42,6 +42,7 @@ def vote_labels(options: VoteOptions, settings: Settings) -> None:
 
     Example: ner-distill vote-labels --train train.conll --out runs/votes
     """
+    loading()
     from ner_distill.pipelines.voting.vote_labels import vote_labels as run
     from ner_distill.views.vote_labels import render
 
@@ -87,6 +88,7 @@ def apply_review(options: ApplyReviewOptions) -> None:
     from ner_distill.pipelines.voting.apply_review import summary
 
     typer.echo(f"{options.out}: {summary(run(options))}")
+    next_steps(["train-teacher", "--train", options.out, "--dev", "DEV", "--out", "runs/teacher"])
 
 
 @command(commands, "self-train", short_help="labelled sentences + raw text → teachers that teach themselves")
@@ -101,6 +103,7 @@ def self_train(options: SelfTrainOptions, settings: Settings) -> None:
 
     Example: ner-distill self-train --train train.conll --dev dev.conll --text raw.txt --out runs/self
     """
+    loading()
     from ner_distill.config import TeacherConfig, load_config
     from ner_distill.pipelines.voting.self_train import self_train as run
     from ner_distill.views.rounds import self_training_table, self_training_verdict
@@ -134,3 +137,4 @@ def vary_entities(options: VaryOptions) -> None:
     from ner_distill.pipelines.vary_entities import vary_entities as run
 
     typer.echo(f"{options.out}: {run(options).summary()}")
+    next_steps(["label-unlabeled", "--teacher", "TEACHER", "--text", options.out, "--out", "runs/soft"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import typer
 
-from ner_distill.commands.common import console_for_results, finish_training, print_scores
+from ner_distill.commands.common import console_for_results, finish_training, loading, next_steps, print_scores
 from ner_distill.commands.declare import command, group
 from ner_distill.errors import ConfigError
 from ner_distill.options import Settings
@@ -34,6 +36,7 @@ def train_teacher(options: TeacherOptions, settings: Settings) -> None:
 
     Example: ner-distill train-teacher --train train.conll --dev dev.conll --out runs/teacher
     """
+    loading()
     from ner_distill.config import TeacherConfig, load_config
     from ner_distill.pipelines.train_teacher import train_teacher as run
     from ner_distill.pipelines.voting.train_voted import train_voted
@@ -45,6 +48,10 @@ def train_teacher(options: TeacherOptions, settings: Settings) -> None:
     trained = train_voted(config, options) if options.folds else run(config, options)
     if trained.main:
         finish_training(trained, "teacher", options)
+        next_steps(
+            ["label-unlabeled", "--teacher", options.out, "--text", "TEXT", "--out", options.out.with_name("soft")],
+            ["evaluate", "--model", options.out, "--data", "TEST"],
+        )
 
 
 @command(commands, "label-unlabeled", short_help="raw text → what a teacher says of it, stored")
@@ -61,6 +68,7 @@ def label_unlabeled(options: LabelUnlabeledOptions) -> None:
 
     Example: ner-distill label-unlabeled --teacher runs/teacher --text raw.txt --out runs/soft
     """
+    loading()
     from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled as run
 
     manifest = run(options)
@@ -70,6 +78,8 @@ def label_unlabeled(options: LabelUnlabeledOptions) -> None:
         f"{options.out}: {rows:,} sentences, {words:,} words ({kept:,} kept) in {len(manifest.shards)} shards; "
         f"look at it: ner-distill show {options.out}"
     )
+    student = options.out.with_name("student")
+    next_steps(["train-student", "--soft", options.out, "--dev", "DEV", "--out", student])
 
 
 @command(commands, "train-student", short_help="stored soft labels → a small model")
@@ -83,12 +93,18 @@ def train_student(options: StudentOptions, settings: Settings) -> None:
 
     Example: ner-distill train-student --soft runs/soft --dev dev.conll --out runs/student
     """
+    loading()
     from ner_distill.config import StudentConfig, load_config
     from ner_distill.pipelines.train_student import train_student as run
 
     trained = run(load_config(StudentConfig, settings.config, settings.set), options)
     if trained.main:
         finish_training(trained, "student", options)
+        next_steps(
+            ["predict", "--model", options.out, "--text", "TEXT"],
+            ["evaluate", "--model", options.out, "--data", "TEST"],
+            ["export", options.out, "--out", options.out.with_name(f"{options.out.name}-exported"), "--int8"],
+        )
 
 
 @command(commands, "evaluate", short_help="score a model on labelled sentences")
@@ -108,6 +124,7 @@ def evaluate(options: EvaluateOptions) -> None:
 
     Example: ner-distill evaluate --model runs/student --data test.conll --json scores.json --html report.html
     """
+    loading()
     from ner_distill.pipelines.evaluate import evaluation as run
     from ner_distill.views.scores import reliability_line, thresholds_table
 
@@ -141,7 +158,7 @@ def predict(options: PredictOptions) -> None:
     from ner_distill.pipelines.predict import predict as run
     from ner_distill.views.predictions import render
 
-    for line in render(run(options), options, width=console_for_results().width):
+    for line in render(run(options), options, width=shutil.get_terminal_size().columns):
         # flushed: somebody may be waiting at the other end
         print(line, flush=True)
 
@@ -159,6 +176,7 @@ def export(options: ExportOptions) -> None:
 
     Example: ner-distill export runs/student --out exported --int8 --check dev.conll
     """
+    loading()
     from ner_distill.pipelines.exporting.export import export as run
     from ner_distill.views.exported import render
 

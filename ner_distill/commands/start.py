@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from ner_distill.commands.common import console_for_results
+from ner_distill.commands.common import console_for_results, loading
 from ner_distill.commands.declare import command, group
 from ner_distill.options.start import InitConfigOptions, QuickstartOptions, SampleOptions
 
@@ -49,6 +49,7 @@ def quickstart(options: QuickstartOptions) -> None:
     Trains a teacher, labels raw text, trains a student from the soft labels and the same student without them, and
     ends in a table: F1, parameters, megabytes, sentences per second.
     """
+    loading()
     from ner_distill.pipelines.quickstart import quickstart as run
     from ner_distill.views.quickstart import render
 

@@ -6,7 +6,7 @@ import json
 
 import typer
 
-from ner_distill.commands.common import console_for_results
+from ner_distill.commands.common import console_for_results, loading, next_steps
 from ner_distill.commands.declare import command, group
 from ner_distill.errors import ConfigError
 from ner_distill.options.models import CheckDataOptions, ShowOptions
@@ -68,6 +68,7 @@ def compare(options: CompareOptions) -> None:
 
     Example: ner-distill compare --variant plain: --variant no-gamma:distill.gamma=off --soft runs/soft --dev dev.conll
     """
+    loading()
     from ner_distill.pipelines.comparison.compare import compare as run
     from ner_distill.pipelines.comparison.configurations import read_configurations
     from ner_distill.pipelines.comparison.figures import read_comparison
@@ -102,6 +103,7 @@ def verdict(options: VerdictOptions) -> None:
 
     Example: ner-distill verdict --train train.conll --dev dev.conll --test test.conll --text raw.txt --out runs/verdict
     """
+    loading()
     from ner_distill.config import TeacherConfig, load_config
     from ner_distill.pipelines.comparison.configurations import read_students
     from ner_distill.pipelines.comparison.findings import read_verdict
@@ -130,6 +132,7 @@ def pretrain(options: PretrainOptions, settings: PretrainSettings) -> None:
 
     Example: ner-distill pretrain --text raw.txt --out runs/encoder --minutes 20
     """
+    loading()
     from ner_distill.config import PretrainConfig, load_config
     from ner_distill.pipelines.pretraining.pretrain import pretrain as run
 
@@ -144,6 +147,8 @@ def pretrain(options: PretrainOptions, settings: PretrainSettings) -> None:
             f"{options.out}: guesses {trained.accuracy:.1%} of masked words (perplexity {trained.perplexity:,.1f}); "
             f"use it: --set encoder.name={options.out}"
         )
+        encoder = f"encoder.name={options.out}"
+        next_steps(["train-teacher", "--train", "TRAIN", "--dev", "DEV", "--set", encoder, "--out", "runs/teacher"])
 
 
 @command(commands, "train-segmenter", short_help="train a word segmenter from segmented text")

@@ -31,9 +31,12 @@ Auto = Literal["auto", "off"] | Annotated[float, Field(ge=0.0)]
 
 
 class Section(BaseModel):
-    """A table of the configuration file: frozen, no unknown keys, no silent conversions."""
+    """A table of the configuration file: frozen, no unknown keys, no silent conversions.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    What checks a table is built when the first is read: a program that reads one kind of run waits for no other kind.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 def key(default: Any, description: str) -> Any:

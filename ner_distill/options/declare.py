@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-from collections.abc import Iterator
 from dataclasses import MISSING, dataclass
 from typing import Any, Literal, dataclass_transform, get_args, get_origin, get_type_hints
 
@@ -50,6 +49,11 @@ def required(help: str, metavar: str = "", **about: Any) -> Any:
     return option(MISSING, help, metavar, **about)
 
 
+_TYPES: dict[type[Options], dict[str, Any]] = {}
+_SPELLINGS: dict[str, str] = {}
+"""How the command line calls each option of every class."""
+
+
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(required,))
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -60,9 +64,12 @@ class Options:
 
     def __init_subclass__(cls) -> None:
         dataclass(frozen=True, kw_only=True)(cls)
+        for field in dataclasses.fields(cls):
+            about = option_of(field)
+            _SPELLINGS[field.name] = about.metavar if about.positional else spelling(field.name)
 
     def __post_init__(self) -> None:
-        types = get_type_hints(type(self))
+        types = types_of(type(self))
         problems = [
             f"`{field.name}`: {problem}"
             for field in fields_of(type(self))
@@ -81,6 +88,13 @@ def fields_of(options: type[Options]) -> list[dataclasses.Field[Any]]:
     fields = {field.name: field for field in dataclasses.fields(options)}
     names = dict.fromkeys(name for base in options.__mro__ for name in inspect.get_annotations(base))
     return [fields[name] for name in names]
+
+
+def types_of(options: type[Options]) -> dict[str, Any]:
+    """The type of each option of a class. Kept, as annotations are text and a command asks often."""
+    if options not in _TYPES:
+        _TYPES[options] = get_type_hints(options)
+    return _TYPES[options]
 
 
 def option_of(field: dataclasses.Field[Any]) -> Option:
@@ -105,13 +119,4 @@ def spelled(message: str) -> str:
 
     What the command line takes by its place is called as its help calls it: `` `kind` `` becomes KIND.
     """
-    fields = {field.name: field for kind in _classes(Options) for field in dataclasses.fields(kind)}
-    names = {name: option_of(field).metavar for name, field in fields.items() if option_of(field).positional}
-    names = {name: names.get(name, spelling(name)) for name in fields}
-    return re.sub(r"`(\w+)`", lambda match: names.get(match[1], match[0]), message)
-
-
-def _classes(base: type[Options]) -> Iterator[type[Options]]:
-    yield base
-    for kind in base.__subclasses__():
-        yield from _classes(kind)
+    return re.sub(r"`(\w+)`", lambda match: _SPELLINGS.get(match[1], match[0]), message)

@@ -9,10 +9,10 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.nn.encoders.architectures import ADVICE, guarded
+from ner_distill.nn.encoders.architectures import guarded
+from ner_distill.nn.encoders.backbone import ADVICE, is_shared
 from ner_distill.nn.encoders.huggingface import (
     build_classifier,
-    is_shared,
     load_backbone,
     load_classifier,
     load_weights_of,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ner_distill.errors import ConfigError
 from ner_distill.nn.encoders.architectures import PER_LAYER
-from ner_distill.nn.encoders.huggingface import layers_of, obstacle_to_single
+from ner_distill.nn.encoders.backbone import layers_of, obstacle_to_single
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel

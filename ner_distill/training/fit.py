@@ -25,7 +25,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ner_distill.config import OptimConfig
-from ner_distill.console import Reporter
+from ner_distill.console import Reporter, clock_time
 from ner_distill.data.batching import Batch
 from ner_distill.errors import RunError, TrainingError, memory_for
 from ner_distill.runs.weights import load_weights, save_weights
@@ -44,6 +44,15 @@ from ner_distill.training.records import Records, keep_epochs
 
 BEST, OWN_BEST = "best.safetensors", "best-parts.safetensors"
 KEPT = "What was saved before is kept: go on with the same command and `resume`"
+
+TOLD = {
+    "f1": "F1 {1:.2f}",
+    "agreement": "agreement {0:.3f}",
+    "teacher_f1": "F1 {1:.2f} by the teacher",
+    "accuracy": "accuracy {1:.1f} %",
+    "perplexity": "perplexity {0:,.1f}",
+}
+"""Which figures of an epoch are said on its line, and how: {0} is the figure, {1} a hundred times it."""
 
 
 class Objective(Protocol):
@@ -207,7 +216,8 @@ class Fit:
         mine = [step[self.accelerator.process_index :: world] for step in steps]
         last_saved = self._tick()
         name = f"epoch {progress.epoch + 1}/{self.settings.epochs}"
-        with self.reporter.progress(name, total=len(steps), unit="steps", done=progress.batch) as bar:
+        # what an epoch came to is said after it, once
+        with self.reporter.progress(name, total=len(steps), unit="steps", done=progress.batch, told_after=True) as bar:
             pending = loader.submit(self._load, mine[progress.batch]) if progress.batch < len(mine) else None
             while pending is not None:
                 with memory_for(self._sentences(mine[progress.batch]), KEPT):
@@ -346,11 +356,21 @@ class Fit:
         scores = self._keep_best(candidate, scores)
         self._tick()
         records.add(progress, means, scores)
-        losses = ", ".join(f"{name} {value:.4f}" for name, value in means.items())
-        figures = ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if name != "score")
-        said = "; ".join(filter(None, [f"loss {losses}", figures, f"{progress.seconds:.0f} s"]))
-        self.reporter.info(f"epoch {progress.epoch}/{settings.epochs}: {said}")
+        self.reporter.info(self._told(means, scores))
         self._save()
+
+    def _told(self, means: Mapping[str, float], scores: Mapping[str, float]) -> str:
+        """An epoch in a line: what it scores, whether its weights are kept so far, each loss, the time since the start.
+
+        All figures are in `metrics.jsonl`: here are those that fit beside each other.
+        """
+        progress = self.progress
+        figures = [how.format(scores[name], 100 * scores[name]) for name, how in TOLD.items() if name in scores]
+        if scores and progress.best_epoch == progress.epoch - 1:
+            figures.append("best so far")
+        losses = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
+        said = "; ".join(filter(None, [", ".join(figures), f"loss {losses}", clock_time(progress.seconds)]))
+        return f"epoch {progress.epoch}/{self.settings.epochs}: {said}"
 
     def _keep_best(self, candidate: nn.Module, scores: dict[str, float]) -> dict[str, float]:
         """Save what is the best so far; returns the figures as all processes have them."""

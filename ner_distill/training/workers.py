@@ -87,7 +87,7 @@ def _start(
         os.environ["PYTHONSAFEPATH"] = safe  # empty is as unset
         theirs.close()
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it is gone; its exit code says why
-        ours.send((Reporter.spell, work, task))
+        ours.send((Reporter.spell, Reporter.terse, work, task))
     return ours, process
 
 
@@ -128,10 +128,10 @@ def _serve(pipe: Connection, threads: int | None, quiet: bool) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     os.dup2(2, 1)  # results go to standard output, and those are the parent's to print
     try:
-        spell, work, task = pipe.recv()  # only now, as the modules that it imports read the environment
+        spell, terse, work, task = pipe.recv()  # only now, as the modules that it imports read the environment
     except EOFError:
         return
-    Reporter.spell = staticmethod(spell)
+    Reporter.spell, Reporter.terse = staticmethod(spell), terse
     threading.Thread(target=_end_with_pipe, args=[pipe], daemon=True).start()
     with contextlib.suppress(OSError):  # the parent may be gone, and nobody asks why this ended
         try:

@@ -15,7 +15,6 @@ from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError
 from ner_distill.options.models import PredictOptions
 from ner_distill.pipelines.predict import Prediction
-from ner_distill.views.lattice import picture
 from ner_distill.views.prediction_page import FOOT, block_of, head_of
 
 _EXACT = "`format` jsonl holds everything as it is"
@@ -39,6 +38,8 @@ def render(
         lines = format_prediction(prediction.sentence, prediction.spans, options.format)
         lost.count(prediction.sentence, prediction.spans)
         if prediction.matches is not None:
+            from ner_distill.views.lattice import picture  # it needs rich, which other predictions do not wait for
+
             lines += f"\n{picture(prediction.sentence.words, prediction.matches, width=width)}\n"
         yield lines
     if options.format == "html":

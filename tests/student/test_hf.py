@@ -15,6 +15,7 @@ from ner_distill.data.features.pieces import PieceFeaturizer
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.nn.encoders import huggingface as _hf
+from ner_distill.nn.encoders.backbone import layers_of
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 from ner_distill.student.hf import (
     backbone_of,
@@ -117,17 +118,17 @@ def test_fresh_classifier_is_initialised_and_follows_the_seed(checkpoint: Path) 
 def test_student_has_the_chosen_layers_of_the_backbone(checkpoint: Path) -> None:
     backbone = _hf.load_backbone(checkpoint)
     student = from_layers_of(backbone, [-1], TAGS)
-    assert student.config.num_hidden_layers == len(_hf.layers_of(student)) == 1
-    copied, source = _hf.layers_of(student)[0].state_dict(), _hf.layers_of(backbone)[1].state_dict()
+    assert student.config.num_hidden_layers == len(layers_of(student)) == 1
+    copied, source = layers_of(student)[0].state_dict(), layers_of(backbone)[1].state_dict()
     assert all(torch.equal(copied[name], tensor) for name, tensor in source.items())
     assert backbone.config.num_hidden_layers == 2
 
 
 def test_a_number_of_layers_takes_the_lowest(checkpoint: Path) -> None:
     backbone = _hf.load_backbone(checkpoint)
-    student, lowest = from_layers_of(backbone, 1, TAGS), _hf.layers_of(backbone)[0].state_dict()
+    student, lowest = from_layers_of(backbone, 1, TAGS), layers_of(backbone)[0].state_dict()
     assert student.config.num_hidden_layers == 1
-    assert all(torch.equal(own, lowest[name]) for name, own in _hf.layers_of(student)[0].state_dict().items())
+    assert all(torch.equal(own, lowest[name]) for name, own in layers_of(student)[0].state_dict().items())
     with pytest.raises(ConfigError, match="init.layers = 3: the teacher has 2 layers"):
         from_layers_of(backbone, 3, TAGS)
 
@@ -196,7 +197,7 @@ def test_other_families_make_students_too(config: transformers.PretrainedConfig)
     with torch.no_grad():
         expected = classifier_of(student)(backbone(pieces).last_hidden_state)
         torch.testing.assert_close(student(pieces).logits, expected, atol=1e-5, rtol=1e-4)
-    assert len(_hf.layers_of(from_layers_of(backbone, [3], TAGS))) == 1
+    assert len(layers_of(from_layers_of(backbone, [3], TAGS))) == 1
 
 
 def test_architecture_without_a_token_classifier_is_named() -> None:

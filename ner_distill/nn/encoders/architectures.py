@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from torch import Tensor, nn
 from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
     MODEL_FOR_MASKED_LM_MAPPING,
@@ -19,16 +17,12 @@ from transformers import (
     AutoModel,
     AutoModelForTextEncoding,
     PretrainedConfig,
-    PreTrainedModel,
 )
 
 from ner_distill.errors import ConfigError, NerDistillError, is_out_of_memory
+from ner_distill.nn.encoders.backbone import ADVICE
 
-ADVICE = "choose another encoder (docs/pretrained.md lists those that work)"
 LIKE_A_DECODER = "is no encoder: it reads each word without those after it, as decoders do"
-# What stands at padding pieces reaches those beside it, whatever the mask says (XLNet: which takes no bool mask): rows
-# of one length are read together, without padding.
-UNPADDED = frozenset(["convbert", "fnet", "funnel", "xlnet"])
 # Trained to guess the next piece like decoders, and yet each piece sees all others.
 BOTH_WAYS = frozenset(["xlnet"])
 # Whose layers compute what those of BERT do.
@@ -93,42 +87,6 @@ def require_encoder(name: object, config: PretrainedConfig) -> None:
 
 def has_token_classifier(config: PretrainedConfig) -> bool:
     return type(config) in MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING
-
-
-def has_segments(backbone: PreTrainedModel) -> bool:
-    """Has the encoder vectors for two segments (`token_type_ids`), such as question and sentence?"""
-    kinds = getattr(backbone.config, "type_vocab_size", None)
-    return isinstance(kinds, int) and kinds > 1 and "token_type_ids" in inspect.signature(backbone.forward).parameters
-
-
-def states_of(
-    backbone: PreTrainedModel, pieces: Tensor, mask: Tensor, *, segments: Tensor | None = None, layers: int = 0
-) -> list[Tensor]:
-    """The states (rows, pieces, dim) of the last layer, or with `layers` of the last so many.
-
-    pieces: (rows, pieces) long; mask: (rows, pieces) bool, True = not padding, which stands at the end of a row.
-    segments: (rows, pieces) long, for what `has_segments`; None = all 0.
-    """
-    if backbone.config.model_type not in UNPADDED:
-        return _states(backbone, layers, segments, input_ids=pieces, attention_mask=mask)
-    lengths = mask.sum(dim=1)
-    found: list[Tensor] = []
-    for length in lengths.unique().tolist():
-        rows = (lengths == length).nonzero()[:, 0]
-        of_rows = None if segments is None else segments[rows, :length]
-        states = _states(backbone, layers, of_rows, input_ids=pieces[rows, :length])
-        if not found:
-            found = [each.new_zeros(*pieces.shape, each.shape[-1]) for each in states]
-        padded = [nn.functional.pad(each, (0, 0, 0, pieces.shape[1] - length)) for each in states]
-        found = [whole.index_copy(0, rows, part) for whole, part in zip(found, padded, strict=True)]
-    return found
-
-
-def _states(backbone: PreTrainedModel, layers: int, segments: Tensor | None, **inputs: Tensor) -> list[Tensor]:
-    if segments is not None:
-        inputs["token_type_ids"] = segments
-    output = backbone(**inputs, output_hidden_states=layers > 0)
-    return list(output.hidden_states[-layers:]) if layers else [output.last_hidden_state]
 
 
 def factored_bert(config: PretrainedConfig, rank: int, *, positions: int) -> PretrainedConfig:

@@ -31,13 +31,13 @@ from ner_distill.errors import ConfigError, NerDistillError, is_out_of_memory
 from ner_distill.files import share
 from ner_distill.hub import cache_where_unreachable, offline_advice, unreachable
 from ner_distill.nn.encoders.architectures import (
-    ADVICE,
     encoder_kind,
     guarded,
     has_token_classifier,
     require_encoder,
     settled,
 )
+from ner_distill.nn.encoders.backbone import ADVICE, embedding_of, embedding_table
 
 # Their positions begin after that of the padding piece, so that 514 positions hold 512 pieces.
 OFFSET_POSITIONS = frozenset(
@@ -171,10 +171,7 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerFast:
 
 def check_vocabulary(backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: str | Path) -> None:
     """Raises ConfigError where the tokenizer knows pieces that the encoder has no vector for."""
-    table = _embedding(backbone).weight
-    if not isinstance(table, Tensor):
-        raise _no_embedding(backbone)
-    if max(tokenizer.get_vocab().values()) >= len(table):
+    if max(tokenizer.get_vocab().values()) >= len(table := embedding_table(backbone)):
         raise ConfigError(
             f"{name}: its tokenizer has {len(tokenizer)} pieces, its encoder only {len(table)}; "
             "they do not belong together"
@@ -190,78 +187,6 @@ def position_limit(config: PretrainedConfig) -> int | None:
         padding = config.pad_token_id
         return positions - (padding if isinstance(padding, int) else 1) - 1
     return positions
-
-
-def embedding_of(backbone: PreTrainedModel) -> nn.Embedding:
-    embedding = _embedding(backbone)
-    if not isinstance(embedding, nn.Embedding):
-        raise _no_embedding(backbone)
-    return embedding
-
-
-def _embedding(backbone: PreTrainedModel) -> nn.Module:
-    try:
-        embedding = backbone.get_input_embeddings()
-    except NotImplementedError:
-        raise _no_embedding(backbone) from None
-    if not isinstance(embedding, nn.Module):
-        raise _no_embedding(backbone)
-    return embedding
-
-
-def _no_embedding(backbone: PreTrainedModel) -> ConfigError:
-    kind = backbone.config.model_type
-    return ConfigError(f"the architecture {kind} of transformers has no embedding of pieces; {ADVICE}")
-
-
-def layers_of(backbone: nn.Module) -> nn.ModuleList:
-    """The transformer layers, lowest first: the module list of as many as the configuration says, or the longest."""
-    lists = list(layer_lists(backbone).values())
-    if not lists:
-        raise ConfigError(f"{type(backbone).__name__}: no list of layers found; {ADVICE}")
-    number = getattr(backbone.config, "num_hidden_layers", 0) if isinstance(backbone, PreTrainedModel) else 0
-    return next((each for each in lists if len(each) == number), max(lists, key=len))
-
-
-def layer_lists(backbone: nn.Module) -> dict[str, nn.ModuleList]:
-    """The module lists that lie in no other, by name."""
-    lists: dict[str, nn.ModuleList] = {}
-    for name, module in backbone.named_modules():
-        if isinstance(module, nn.ModuleList) and not any(name.startswith(f"{outer}.") for outer in lists):
-            lists[name] = module
-    return lists
-
-
-def is_shared(backbone: PreTrainedModel) -> bool:
-    """Is one layer repeated, as in ALBERT?"""
-    return len(layers_of(backbone)) == 1 < int(backbone.config.num_hidden_layers)
-
-
-def obstacle_to_single(backbone: PreTrainedModel) -> str:
-    """Why the layers of an encoder cannot be taken one by one, as said of them; "" where they can, or are one."""
-    lists, found = layer_lists(backbone), layers_of(backbone)
-    have = int(backbone.config.num_hidden_layers)
-    if isinstance(found[0], nn.ModuleList):
-        return "lie in blocks that shorten the sentence, and cannot be chosen one by one"
-    if sum(len(each) == len(found) for each in lists.values()) > 1:
-        return f"lie in parts in several lists ({', '.join(lists)})"
-    if len(found) != have and len(found) > 1:
-        return f"are {have}, made of {len(found)} that repeat"
-    return ""
-
-
-def on_top(backbone: PreTrainedModel) -> list[nn.Parameter]:
-    """The parameters that read the last layer (a norm, in some architectures): they stand behind the layers.
-
-    None where embeddings stand there too, such as distances (DeBERTa, MPNet): all layers read those.
-    """
-    layers = layers_of(backbone)
-    inside = set(map(id, layers.parameters()))
-    places = [id(parameter) in inside for parameter in backbone.parameters()]
-    last = len(places) - places[::-1].index(True)
-    behind = list(backbone.parameters())[last:]
-    tables = {id(module.weight) for module in backbone.modules() if isinstance(module, nn.Embedding)}
-    return [] if tables & set(map(id, behind)) else behind
 
 
 def _stripped(backbone: PreTrainedModel) -> PreTrainedModel:

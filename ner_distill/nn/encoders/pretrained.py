@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
-from ner_distill.nn.encoders.architectures import has_segments, states_of
+from ner_distill.nn.encoders.backbone import (
+    embedding_of,
+    has_segments,
+    is_shared,
+    layers_of,
+    obstacle_to_single,
+    on_top,
+    states_of,
+)
 from ner_distill.nn.encoders.base import Encoder
-from ner_distill.nn.encoders.huggingface import embedding_of, is_shared, layers_of, obstacle_to_single, on_top
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 Pooling = Literal["first", "mean"]
 

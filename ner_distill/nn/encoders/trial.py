@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ner_distill.errors import ConfigError
-from ner_distill.nn.encoders.architectures import ADVICE, LIKE_A_DECODER, guarded
+from ner_distill.nn.encoders.architectures import LIKE_A_DECODER, guarded
+from ner_distill.nn.encoders.backbone import ADVICE
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 
 if TYPE_CHECKING:

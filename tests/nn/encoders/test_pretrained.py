@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from ner_distill.data.features.pieces import PieceFeaturizer
 from ner_distill.errors import ConfigError
 from ner_distill.nn.encoders import huggingface as _hf
+from ner_distill.nn.encoders.backbone import embedding_of, layers_of
 from ner_distill.nn.encoders.pretrained import LayerMix, PretrainedEncoder
 from tests import checkpoints
 
@@ -237,8 +238,8 @@ DEBERTA = transformers.DebertaV2Config(
 @pytest.mark.parametrize("config", [*FAMILIES.values(), DEBERTA], ids=lambda config: config.model_type)
 def test_layers_and_embedding_are_found_in_every_family(config: transformers.PretrainedConfig) -> None:
     backbone = _hf.build_backbone(config)
-    assert len(_hf.layers_of(backbone)) == 3
-    assert _hf.embedding_of(backbone).weight.shape[0] == 50
+    assert len(layers_of(backbone)) == 3
+    assert embedding_of(backbone).weight.shape[0] == 50
 
 
 @pytest.mark.parametrize("config", [*FAMILIES.values(), DEBERTA], ids=lambda config: config.model_type)
