@@ -1,0 +1,1 @@
+"""`export`: a run as something that runs by itself."""
