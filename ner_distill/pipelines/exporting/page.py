@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +13,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ner_distill.config import StudentConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.features.words import WordFeaturizer
 from ner_distill.data.formats.units import NOTABLE
@@ -31,7 +29,7 @@ from ner_distill.runtime.inference import parameters_of
 Weights = Literal["int8", "float16"]
 HEADS = {TokenHead: "token", CrfHead: "crf", CrfPerTypeHead: "crf-per-type"}
 """Those whose decoding the page has."""
-TRIES = "export it without `html`, or train a student with [encoder] name = \"scratch\""
+TRIES = 'export it without `html`, or train a student with [encoder] name = "scratch"'
 MOST_SHOWN = 200  # characters of a line of the card
 
 
@@ -188,7 +186,7 @@ class Stored:
 
 
 def _tensors(built: AnyBuilt) -> Iterator[tuple[str, Tensor]]:
-    """The weights that answering needs, by the names that the page knows them by. Detached: writing changes the model."""
+    """The weights that answering needs, by the names that the page has for them; writing to them changes the model."""
     encoder, head = built.tagger.encoder, built.tagger.head
     assert isinstance(encoder, ScratchEncoder)
     tables = {"embedding.words": encoder.embedding.words, "embedding.bigrams": encoder.embedding.bigrams}
