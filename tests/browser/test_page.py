@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import torch
 
-from ner_distill.config import StudentConfig
+from ner_distill.config import StudentConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.segment import segment
 from ner_distill.options.models import PredictOptions
 from ner_distill.pipelines.exporting.page import take_page_weights, write_page
 from ner_distill.pipelines.predict import predict
-from ner_distill.runs.build import load_run, new_student, save_run
+from ner_distill.runs.build import AnyBuilt, load_run, new_student, new_teacher, save_run
 from ner_distill.runs.info import RunInfo, write_config, write_info
 from ner_distill.views.page import page_of
 from ner_distill.views.predictions import format_prediction
@@ -36,7 +36,7 @@ LINES = [
     "<script>evil=1</script></script><b onmouseover=x> &lt;b&gt; Acme \\ [x] {{data}}",
     "👩‍👩‍👧 in 𝔘𝔫𝔦𝔠𝔬𝔡𝔢 and 🇩🇪 met Ann 👍🏽 in Oslo 𠀀𠀁",
     "é e\u0301 naïve a\u0308\u0301b \u0301alone \u200bzero\u200dwidth\u200cjoin",
-    "\ufeffmark \x1cfs\x1d a\x1cb x\x85y\u2028z\xa0q",
+    "e \ufeffmark \x1cfs\x1d a\x1cb x\x85y\u2028z\xa0q",
     "İstanbul IĞDIR straße STRASSE ΟΔΟΣ ΟΔΟΣ. Σ ΣΑΣ ǅ ﬁ",
     "x² ٣٤ ①② Ⅷ ½ 3,٤ 2:30 ৩ 𝟘𝟙",
     "زار محمد بن سلمان مدينة New York في الولايات المتحدة، שלום עולם",
@@ -46,8 +46,10 @@ LINES = [
 ]
 
 
-def student(place: Path, unit: Any, head: str) -> Path:
-    """A run with a scratch encoder of random weights, large enough ones that it finds entities."""
+def run_of(place: Path, unit: Any, head: str) -> Path:
+    """A run with a scratch encoder of random weights, large enough ones that it finds entities: a student, or the
+    teacher of a head that students cannot have.
+    """
     shape = {
         "hidden": 32,
         "heads": 4,
@@ -57,12 +59,16 @@ def student(place: Path, unit: Any, head: str) -> Path:
         "max_pieces": 40,
         "layers": 2,
     }
-    config = StudentConfig.model_validate({"encoder": shape, "head": {"kind": head}})
-    info = RunInfo("student", unit, LABELS)
+    sections: dict[str, Any] = {"encoder": shape, "head": {"kind": head}}
+    sentences = 3 * [segment(line, unit)[0] for line in LINES if line.strip()]
+    built: AnyBuilt
+    if head == "crf-per-type":
+        built = new_teacher(TeacherConfig.model_validate(sections), RunInfo("teacher", unit, LABELS), sentences)
+    else:
+        built = new_student(StudentConfig.model_validate(sections), RunInfo("student", unit, LABELS), sentences)
     place.mkdir(parents=True)
-    write_info(place, info)
-    write_config(place, config)
-    built = new_student(config, info, 3 * [segment(line, unit)[0] for line in LINES if line.strip()])
+    write_info(place, built.info)
+    write_config(place, built.config)
     with torch.no_grad():
         for name, parameter in built.tagger.named_parameters():
             if name.startswith("head."):
@@ -85,7 +91,7 @@ def expected(run: Path, text: Path) -> list[dict[str, Any]]:
     ("unit", "head"), [("word", "crf"), ("character", "token"), ("blank", "crf-per-type"), ("word", "token")]
 )
 def test_entities_are_those_of_predict(driver: Any, tmp_path: Path, unit: str, head: str) -> None:  # noqa: F811
-    run = student(tmp_path / "run", unit, head)
+    run = run_of(tmp_path / "run", unit, head)
     page = Page(driver, tmp_path / "page.html")
     report = write_page(run, page.file, page_of)
     assert report.size == page.file.stat().st_size

@@ -243,11 +243,11 @@ def _card(run: Path, built: AnyBuilt, kind: str, weights: Weights) -> Iterator[t
     encoder, info = built.tagger.encoder, built.info
     assert isinstance(encoder, ScratchEncoder)
     depth = len(encoder.transformer.layers)
-    words = {"word": "words", "character": "characters", "blank": "what stands between blanks"}[info.unit]
+    cut = {"word": "words", "character": "characters", "blank": "what stands between blanks"}[info.unit]
     yield "Finds", ", ".join(info.labels)
     yield "Model", f"{info.kind}; {depth} transformer {_plural(depth, 'layer')} of width {encoder.dim}, head {kind}"
     yield "Size", f"{parameters_of(built.tagger):,} parameters, stored as {weights}"
-    yield "Reads", f"{words}; {', '.join(f'{len(vocab):,} {name}' for name, vocab in _vocabularies(built).items())}"
+    yield "Reads", f"{cut}; knows {_known(built)}"
     if info.mismatch >= NOTABLE:
         yield "Note", f"{info.mismatch:.0%} of its training words are not as raw text is cut here: it may miss entities"
     yield from _training(run)
@@ -256,9 +256,11 @@ def _card(run: Path, built: AnyBuilt, kind: str, weights: Weights) -> Iterator[t
     yield "Scores", "calibrated: probabilities that an entity is right" if calibrated else "the model's own, unchecked"
 
 
-def _vocabularies(built: AnyBuilt) -> Mapping[str, Any]:
+def _known(built: AnyBuilt) -> str:
+    """How many forms each vocabulary has."""
     assert isinstance(built.base, WordFeaturizer)
-    return {{"chars": "characters"}.get(name, name): vocab for name, vocab in built.base.vocabs.items()}
+    names = {"chars": "characters"} | ({"words": "characters"} if built.info.unit == "character" else {})
+    return ", ".join(f"{len(vocab.forms):,} {names.get(name, name)}" for name, vocab in built.base.vocabs.items())
 
 
 def _training(run: Path) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -44,10 +45,10 @@ def test_questions_are_refused(tmp_path):
         page_content(tmp_path, teacher(head={"kind": "mrc"}))
 
 
-@pytest.mark.parametrize("known", [{"pinyin": True}, {"train_lists": "all"}])
-def test_knowledge_of_words_is_refused_by_name(known, tmp_path):
-    with pytest.raises(ConfigError, match="knows more of words.*student"):
-        page_content(tmp_path, teacher(features=known))
+def test_knowledge_of_words_is_refused_by_name(tmp_path):
+    knowledge: Any = SimpleNamespace(sources={"soft_lexicon": None, "pinyin": None})
+    with pytest.raises(ConfigError, match=r"knows more of words.*soft_lexicon, pinyin.*export the student"):
+        page_content(tmp_path, replace(teacher(), knowledge=knowledge))
 
 
 def test_pretrained_encoders_are_refused(tmp_path):
