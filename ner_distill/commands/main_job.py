@@ -179,5 +179,6 @@ def export(options: ExportOptions) -> None:
     loading()
     from ner_distill.pipelines.exporting.export import export as run
     from ner_distill.views.exported import render
+    from ner_distill.views.page import page_of
 
-    typer.echo(render(run(options)))
+    typer.echo(render(run(options, page_of=page_of)))
