@@ -24,7 +24,7 @@ from ner_distill.views.page import page_of
 from ner_distill.views.predictions import format_prediction
 
 pytest.importorskip("selenium", reason="needs selenium (pip install selenium)")
-from tests.browser.test_review_page import Page, driver, pytestmark  # noqa: F401
+from tests.browser.test_review_page import Page
 
 LABELS = ("<img src=x onerror=evil=1>", "LOC", "PER")
 LINES = [
@@ -75,6 +75,8 @@ def run_of(place: Path, unit: Any, head: str) -> Path:
                 parameter.normal_(std=1.0)
         if head == "crf-per-type":  # whose O, B, I, E of each type would hardly begin an entity
             built.tagger.head.project.bias.view(-1, 4)[:, 1] += 4
+        else:  # nor any tag but O
+            built.tagger.head.project.bias[0] -= 3
     save_run(built, place)
     return place
 
@@ -92,7 +94,7 @@ def expected(run: Path, text: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("unit", "head"), [("word", "crf"), ("character", "token"), ("blank", "crf-per-type"), ("word", "token")]
 )
-def test_entities_are_those_of_predict(driver: Any, tmp_path: Path, unit: str, head: str) -> None:  # noqa: F811
+def test_entities_are_those_of_predict(driver: Any, tmp_path: Path, unit: str, head: str) -> None:
     run = run_of(tmp_path / "run", unit, head)
     page = Page(driver, tmp_path / "page.html")
     report = write_page(run, page.file, page_of)
