@@ -75,7 +75,7 @@ def run_of(place: Path, unit: Any, head: str) -> Path:
                 parameter.normal_(std=1.0)
         if head == "crf-per-type":  # whose O, B, I, E of each type would hardly begin an entity
             built.tagger.head.project.bias.view(-1, 4)[:, 1] += 4
-        else:  # nor any tag but O
+        elif head == "crf":  # nor any tag but O
             built.tagger.head.project.bias[0] -= 3
     save_run(built, place)
     return place
@@ -106,7 +106,7 @@ def test_entities_are_those_of_predict(driver: Any, tmp_path: Path, unit: str, h
     page.until(lambda: page.js("return document.documentElement.dataset.done"))
     lines = found(page)
     wanted = expected(run, text)
-    assert sum(len(one["entities"]) for one in wanted) > 40
+    assert sum(len(one["entities"]) for one in wanted) > 10
     assert [bare(one) for one in lines] == [bare(one) for one in wanted]
     scores = [[entity["score"] for one in each for entity in one["entities"]] for each in (lines, wanted)]
     assert scores[0] == pytest.approx(scores[1], abs=2e-4)
