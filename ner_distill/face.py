@@ -198,7 +198,7 @@ def train_student(
     return load(out)
 
 
-def evaluate(model: PathLike, data: Paths, **options: Any) -> Scores:
+def evaluate(model: Paths, data: Paths, **options: Any) -> Scores:
     """Score a model on labelled sentences; as `ner-distill evaluate`.
 
     options: the command's other options (json, precision, min_score, format ...).
@@ -207,7 +207,7 @@ def evaluate(model: PathLike, data: Paths, **options: Any) -> Scores:
     from ner_distill.options.models import EvaluateOptions
     from ner_distill.pipelines.evaluate import evaluate as run
 
-    return run(EvaluateOptions(model=Path(model), data=_paths(data), **options))
+    return run(EvaluateOptions(model=_paths(model), data=_paths(data), **options))
 
 
 def export(run: PathLike, out: PathLike, **options: Any) -> Model:
