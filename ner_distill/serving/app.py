@@ -113,6 +113,7 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
     )
+    app.state.batcher = batcher
     app.add_middleware(Guard, limits=limits)
     if cors:  # outside: what is refused has its headers as well
         app.add_middleware(

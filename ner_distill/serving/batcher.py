@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from itertools import islice
 from typing import Protocol
 
 from ner_distill.tagger import Entity
@@ -83,6 +84,11 @@ class Batcher:
     def alive(self) -> bool:
         return self._thread.is_alive()
 
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for their turn."""
+        return len(self._jobs)
+
     def submit(self, texts: Sequence[str]) -> Job:
         """Have texts answered. Raises Closed after `close`."""
         job = Job(texts)
@@ -109,15 +115,14 @@ class Batcher:
     def _work(self) -> None:
         while batch := self._next_batch():
             try:
-                answers = list(self._model.stream([text for _, texts in batch for text in texts]))
-            except Exception:  # of which text, tells asking for each job alone
-                for job, texts in batch:
-                    self._alone(job, texts)
-                continue
-            place = 0
+                answers = iter(list(self._model.stream([text for _, texts in batch for text in texts])))
+            except Exception:
+                answers = None  # of whose text, tells asking for each job alone
             for job, texts in batch:
-                self._answered(job, answers[place : place + len(texts)])
-                place += len(texts)
+                if answers is None:
+                    self._alone(job, texts)
+                else:
+                    self._answered(job, list(islice(answers, len(texts))))
 
     def _alone(self, job: Job, texts: Sequence[str]) -> None:
         try:

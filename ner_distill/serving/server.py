@@ -52,6 +52,7 @@ def serve(options: ServeOptions, reporter: Reporter | None = None) -> None:
         )
         server = uvicorn.Server(settings)
         host, port = listener.getsockname()[:2]
+        listener.listen(settings.backlog)  # who comes from now on is answered once the server runs
         _say(reporter, name, host, port)
         with _stopped_by_signals(server):
             server.run(sockets=[listener])
