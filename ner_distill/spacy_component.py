@@ -16,13 +16,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
-import srsly
+import srsly  # type: ignore[import-untyped]
 from spacy.language import Language
 from spacy.pipeline import Pipe
 from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, Span
 from spacy.training import Example
-from spacy.util import filter_spans, minibatch
+from spacy.util import filter_spans
 
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.face import Model, load
@@ -96,21 +96,25 @@ class EntityFinder(Pipe):
             return ()
 
     def __call__(self, doc: Doc) -> Doc:
-        try:
-            self._annotate([doc])
-        except Exception as error:
-            self.get_error_handler()(self.name, self, [doc], error)
+        self._annotated([doc])
         return doc
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = BATCH) -> Iterator[Doc]:
         """The documents with their entities; the model answers `batch_size` of them together."""
-        for docs in minibatch(stream, size=batch_size):
-            try:
-                self._annotate(docs)
-            except Exception as error:
-                self.get_error_handler()(self.name, self, docs, error)
-                continue  # where the handler goes on, it is without these documents, as in spaCy's own components
-            yield from docs
+        remaining = iter(stream)
+        while docs := list(islice(remaining, batch_size)):
+            if self._annotated(docs):
+                yield from docs
+
+    def _annotated(self, docs: list[Doc]) -> bool:
+        """Annotate documents. Returns False where that failed and the pipeline's handler of errors goes on."""
+        try:
+            self._annotate(docs)
+        except Exception as error:
+            handle: Callable[..., None] = self.get_error_handler()
+            handle(self.name, self, docs, error)
+            return False
+        return True
 
     def _annotate(self, docs: list[Doc]) -> None:
         parts = [_parts(doc) for doc in docs]

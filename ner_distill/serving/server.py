@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import uvicorn
 
 PAGE = "page.html"
+BACKLOG = 2048
+"""Connections that wait to be accepted."""
 
 
 def serve(options: ServeOptions, reporter: Reporter | None = None) -> None:
@@ -52,7 +54,6 @@ def serve(options: ServeOptions, reporter: Reporter | None = None) -> None:
         )
         server = uvicorn.Server(settings)
         host, port = listener.getsockname()[:2]
-        listener.listen(settings.backlog)  # who comes from now on is answered once the server runs
         _say(reporter, name, host, port)
         with _stopped_by_signals(server):
             server.run(sockets=[listener])
@@ -84,6 +85,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
+            listener.listen(BACKLOG)  # only then is the port ours; who comes already waits until the model is loaded
         except OSError as error:
             raise ConfigError(
                 f"`host` {host} `port` {port}: cannot be opened ({error.strerror or error}); stop what listens there, "

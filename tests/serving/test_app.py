@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from ner_distill.errors import RunError
 from ner_distill.options.serving import Limits
 from ner_distill.serving.app import create_app
 from ner_distill.serving.guard import Guard
 from ner_distill.serving.page import own_page
+from ner_distill.tagger import MinScore
 from tests.answering import BROKEN, Capitals
 
 SMALL = Limits(max_text=20, max_texts=3, max_bytes=500, max_waiting=2, timeout=20.0)
@@ -115,6 +117,20 @@ def test_a_failure_of_the_model_is_said_and_the_server_goes_on(
     assert (answer.status_code, "the model failed" in answer.json()["error"]) == (500, True)
     assert client.post("/predict", json={"text": "Ana"}).status_code == 200
     assert client.get("/health").json()["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(RunError("thresholds.json: damaged"), "thresholds.json: damaged"), (KeyError("x"), "the server failed")],
+)
+def test_other_failures_are_errors_in_json_as_well(error: Exception, said: str) -> None:
+    class Damaged(Capitals):
+        def thresholds(self, asked: MinScore) -> Mapping[str, float]:
+            raise error
+
+    with served(Damaged()) as client:
+        answer = client.post("/predict", json={"text": "Ana"})
+    assert (answer.status_code, said in answer.json()["error"]) == (500, True)
 
 
 def test_health_names_model_and_labels_and_says_when_it_stopped() -> None:
