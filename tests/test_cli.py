@@ -85,6 +85,7 @@ def test_commands_are_those_of_the_documentation() -> None:
         "init-config", "train-segmenter", "compare", "verdict", "pretrain", "label-dictionary", "grow-dictionary",
         "review", "apply-review", "vote-labels", "self-train", "vary-entities",
         "sample", "quickstart",
+        "serve",
     }  # fmt: skip
 
 
