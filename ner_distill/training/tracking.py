@@ -30,7 +30,7 @@ class Tracking:
 
 
 def require_trackers(names: Sequence[str]) -> None:
-    """Raise ConfigError for trackers that accelerate does not know or that are not installed, and for "none" and others.
+    """Raise ConfigError for trackers that accelerate does not know or that are not installed, and "none" with others.
 
     A class that was added by accelerate's `register_tracker_class` is known.
     """
