@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import typer
 
@@ -50,7 +51,7 @@ def sample(options: SampleOptions) -> None:
     for file in write_sample(options.directory, seed=options.seed, overwrite=options.overwrite):
         typer.echo(f"{file.path}: {file.what} ({file.sentences:,} sentences)")
     english = options.directory / "en"
-    files = ["--train", english / "train.conll", "--dev", english / "dev.conll"]
+    files: list[str | Path] = ["--train", english / "train.conll", "--dev", english / "dev.conll"]
     next_steps(["train-teacher", *files, "--out", "runs/teacher"])
 
 

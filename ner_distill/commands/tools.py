@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import typer
 
@@ -88,7 +89,7 @@ def compare(options: CompareOptions) -> None:
         raise typer.Exit(1)
     if best := comparison.best():
         model = options.out / best.name / f"seed-{best.seed}"
-        used = ["label-unlabeled", "--teacher", model, "--text", "TEXT", "--out", "runs/soft"]
+        used: list[str | Path] = ["label-unlabeled", "--teacher", model, "--text", "TEXT", "--out", "runs/soft"]
         if options.of_students:
             used = ["predict", "--model", model, "--text", "TEXT"]
         next_steps(used, ["evaluate", "--model", model, "--data", "TEST"])

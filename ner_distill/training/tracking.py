@@ -125,9 +125,8 @@ class Trackers:
             return tracker
         project = os.environ.get("WANDB_PROJECT", PROJECT) if name == WANDB else PROJECT
         where = (str(self._directory),) if made.requires_logging_directory else ()
-        tracker = made(
-            project, *where, **_named(name, self._directory.resolve().name, before["id"] if before else None)
-        )
+        known_as = before["id"] if before else None
+        tracker = made(project, *where, **_named(name, self._directory.resolve().name, known_as))
         tracker.start()
         if before is None:
             tracker.store_init_configuration({key: _plain(value) for key, value in self._tracking.settings.items()})
