@@ -162,9 +162,10 @@ def write_settings(built: AnyBuilt, run: Path, folder: Path, *, graph: str = EXA
         assert isinstance(base, WordFeaturizer)
         features = {"kind": "words", "limit": base.max_words}
         base.save(folder)
-        if built.knowledge is not None and SoftLexicon.name in built.knowledge.sources:
+        lexicon = built.knowledge.sources.get(SoftLexicon.name) if built.knowledge is not None else None
+        if isinstance(lexicon, SoftLexicon):
             features["lexicon"] = True
-            _write_lexicon(built.knowledge.sources[SoftLexicon.name], folder / runtime.LEXICON)
+            _write_lexicon(lexicon, folder / runtime.LEXICON)
     write_json(
         folder / runtime.SETTINGS,
         {
@@ -269,7 +270,7 @@ def _sentences(run: Path, built: AnyBuilt, gold: Sequence[Sentence]) -> tuple[li
     """Sentences to compare on, and whether they are real: those given, of files that the run was trained with where
     these are still there, else made of words that the model knows.
     """
-    found = [sentence.words for sentence in gold] or _of_inputs(run, built)
+    found: list[Sequence[str]] = [sentence.words for sentence in gold] or _of_inputs(run, built)
     if found:
         return found[:LIKE], True
     random, words = np.random.default_rng(1), list(islice(_words_known(built), 5000)) or ["a"]
