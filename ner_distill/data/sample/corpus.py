@@ -179,7 +179,7 @@ def _write_lists(
     others = _sentences(_LANGUAGES["en"], random.Random(f"{seed} names"), set())
     raw = made["en/raw.txt"]
     # A part of the text's own names, or a dictionary would find few persons in it: their names are many.
-    known = names(chain(raw[: len(raw) // 4], others), dict.fromkeys(_LISTS, sizes.names))
+    known = names(chain(raw[: len(raw) // 8], others), dict.fromkeys(_LISTS, sizes.names))
     lists = [(name, what, known[label], "names") for label, (name, what) in _LISTS.items()]
     stopwords = words_of_no_name(made["en/train.conll"], sizes.stopwords)
     lists.append(("en/stopwords.txt", "words of no name", stopwords, "words"))
