@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from ner_distill.commands import dictionaries, labels, main_job, start, tools
+from ner_distill.commands import dictionaries, labels, main_job, serving, start, tools
 from ner_distill.commands.declare import RESUMABLE
 
 GROUPS = {
@@ -54,7 +54,7 @@ app = typer.Typer(
     ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for _module in (main_job, tools, labels, dictionaries, start):
+for _module in (main_job, serving, tools, labels, dictionaries, start):
     app.add_typer(_module.commands)
 
 

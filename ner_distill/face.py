@@ -149,13 +149,13 @@ def train_teacher(
     from ner_distill.options.training import TeacherOptions
     from ner_distill.pipelines.train_teacher import train_teacher as run
     from ner_distill.pipelines.voting.train_voted import train_voted
+    from ner_distill.views.results import write_results
 
     given = TeacherOptions(train=_paths(train), out=Path(out), dev=_paths(dev), **options)
     loaded = load_config(TeacherConfig, _config(config), _keys(settings))
-    if given.folds:
-        train_voted(loaded, given)
-    else:
-        run(loaded, given)
+    trained = train_voted(loaded, given) if given.folds else run(loaded, given)
+    if trained.main:
+        write_results(trained, given.out, given.dev)
     return load(out)
 
 
@@ -189,13 +189,16 @@ def train_student(
     from ner_distill.config import StudentConfig, load_config
     from ner_distill.options.training import StudentOptions
     from ner_distill.pipelines.train_student import train_student as run
+    from ner_distill.views.results import write_results
 
     given = StudentOptions(soft=_paths(soft), out=Path(out), gold=_paths(gold), dev=_paths(dev), **options)
-    run(load_config(StudentConfig, _config(config), _keys(settings)), given)
+    trained = run(load_config(StudentConfig, _config(config), _keys(settings)), given)
+    if trained.main:
+        write_results(trained, given.out, given.dev)
     return load(out)
 
 
-def evaluate(model: PathLike, data: Paths, **options: Any) -> Scores:
+def evaluate(model: Paths, data: Paths, **options: Any) -> Scores:
     """Score a model on labelled sentences; as `ner-distill evaluate`.
 
     options: the command's other options (json, precision, min_score, format ...).
@@ -204,7 +207,7 @@ def evaluate(model: PathLike, data: Paths, **options: Any) -> Scores:
     from ner_distill.options.models import EvaluateOptions
     from ner_distill.pipelines.evaluate import evaluate as run
 
-    return run(EvaluateOptions(model=Path(model), data=_paths(data), **options))
+    return run(EvaluateOptions(model=_paths(model), data=_paths(data), **options))
 
 
 def export(run: PathLike, out: PathLike, **options: Any) -> Model:
@@ -214,8 +217,9 @@ def export(run: PathLike, out: PathLike, **options: Any) -> Model:
     """
     from ner_distill.options.exporting import ExportOptions
     from ner_distill.pipelines.exporting.export import export as write
+    from ner_distill.views.page import page_of
 
-    write(ExportOptions(run=Path(run), out=Path(out), **options))
+    write(ExportOptions(run=Path(run), out=Path(out), **options), page_of=page_of)
     return load(out)
 
 

@@ -129,7 +129,7 @@ def evaluate(options: EvaluateOptions) -> None:
     from ner_distill.views.scores import reliability_line, thresholds_table
 
     done = run(options)
-    print_scores(done.scores, f"{options.model} on {', '.join(map(str, options.data))}")
+    print_scores(done.scores, f"{options.named} on {', '.join(map(str, options.data))}")
     console = console_for_results()
     console.print(reliability_line(done))
     if done.thresholds:
@@ -138,7 +138,7 @@ def evaluate(options: EvaluateOptions) -> None:
         from ner_distill.files import atomic_write_text
         from ner_distill.views.report import Report, page_of
 
-        atomic_write_text(options.html, page_of(Report.of_evaluation(done, options.model, options.data)))
+        atomic_write_text(options.html, page_of(Report.of_evaluation(done, options.models, options.data)))
         typer.echo(f"report: {options.html}")
 
 
@@ -179,5 +179,6 @@ def export(options: ExportOptions) -> None:
     loading()
     from ner_distill.pipelines.exporting.export import export as run
     from ner_distill.views.exported import render
+    from ner_distill.views.page import page_of
 
-    typer.echo(render(run(options)))
+    typer.echo(render(run(options, page_of=page_of)))

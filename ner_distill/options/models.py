@@ -60,7 +60,22 @@ class LabelUnlabeledOptions(LabelOptions, RawText, UnitOptions, Output, LongestO
 class ModelOptions(Options):
     """Which model is asked."""
 
-    model: Path = required("Run of a teacher or a student.", "RUN")
+    model: Files = required(
+        "Run of a teacher or a student, or a directory that export wrote. Repeatable: their probabilities are "
+        "averaged.",
+        "RUN",
+    )
+
+    @property
+    def models(self) -> tuple[Path, ...]:
+        """The directories; of Python users one may be given as it is."""
+        given = self.model
+        return (Path(given),) if isinstance(given, str | Path) else tuple(map(Path, given))
+
+    @property
+    def named(self) -> str:
+        """The directories as messages name them."""
+        return ", ".join(map(str, self.models))
 
 
 class MinScore(Options):

@@ -7,19 +7,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from ner_distill.console import Reporter
 from ner_distill.data.calibration import Reliability, reliability
+from ner_distill.data.features.base import Featurizer
+from ner_distill.data.features.windows import Window
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.formats.units import Cutting
 from ner_distill.data.metrics import Scores
-from ner_distill.data.sentence import Sentence
+from ner_distill.data.sentence import ScoredSpan, Sentence, Span, unit_named
+from ner_distill.data.tagset import TagSet
 from ner_distill.data.thresholds import Threshold
-from ner_distill.errors import ConfigError
+from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import write_json
 from ner_distill.options import ReadOptions
 from ner_distill.options.models import EvaluateOptions
 from ner_distill.pipelines.floors import read_floors
 from ner_distill.pipelines.thresholds import choose_thresholds, keep_thresholds, wanted_precision
+from ner_distill.runs.answering import is_single_run, open_model
 from ner_distill.runs.build import AnyBuilt, load_run
 from ner_distill.runs.calibration import read_calibration, read_thresholds
 from ner_distill.runs.raw_text import cutting_for
@@ -64,17 +70,20 @@ def evaluation(options: EvaluateOptions, reporter: Reporter | None = None) -> Ev
     """
     reporter, json = reporter or Reporter(), options.json
     _require_writable(options)
-    built = load_run(options.model)
-    calibration = read_calibration(options.model, built.info.labels)
+    if not is_single_run(options.models):
+        return _of_others(options, reporter)
+    (run,) = options.models
+    built = load_run(run)
+    calibration = read_calibration(run, built.info.labels)
     wanted = wanted_precision(options, built.info.labels)
     if wanted:
-        read_thresholds(options.model, usable=False)  # of a damaged file now, not when all is done
-    floors = read_floors(options.model, options.min_score, built.info.labels, reporter)
+        read_thresholds(run, usable=False)  # of a damaged file now, not when all is done
+    floors = read_floors(run, options.min_score, built.info.labels, reporter)
     built.model.to(best_device())
-    cutting_for(options.model, built.info, options.unit, reporter)  # says where another unit is asked for
+    cutting_for(run, built.info, options.unit, reporter)  # says where another unit is asked for
     corpus = read_gold(options.data, options.reading(), reporter, known=built.info.cutting)
     gold = DevelopmentSet(corpus, built.featurizer, built.info.tagset, max_words=options.max_words)
-    _warn(gold, built, options, reporter)
+    _warn(gold, built.info.labels, options, reporter)
     raw = gold.find(built.tagger, scores=True)
     found = [calibration.applied(own) for own in raw]
     judged = gold.judged(found)
@@ -90,7 +99,48 @@ def evaluation(options: EvaluateOptions, reporter: Reporter | None = None) -> Ev
     if json is not None:
         write_json(json, done.to_json())
     if done.thresholds:
-        keep_thresholds(options.model, done.thresholds, options.data, reporter)
+        keep_thresholds(run, done.thresholds, options.data, reporter)
+    return done
+
+
+class _AsTheyAre(Featurizer[Sequence[str]]):
+    """Words for a model that reads words itself: a development set holds them as features."""
+
+    def features(self, words: Sequence[str]) -> Sequence[str]:
+        return words
+
+    def cut(self, features: Sequence[str], start: int, end: int) -> Sequence[str]:
+        return features[start:end]
+
+    def size(self, features: Sequence[str]) -> int:
+        return len(features)
+
+    def collate(self, batch: Sequence[Sequence[str]]) -> dict[str, Tensor]:
+        raise NotImplementedError("these are words, for a model that makes no tensors of them")
+
+    def windows(self, features: Sequence[str], *, reserved: int = 0) -> Sequence[Window]:
+        return [Window(0, len(features), 0, len(features))]
+
+
+def _of_others(options: EvaluateOptions, reporter: Reporter) -> Evaluation:
+    """As `evaluation`, of an exported model or of several models."""
+    model = open_model(options.models)
+    if wanted_precision(options, model.labels):
+        raise ConfigError(f"`precision`: thresholds are kept in a run; expected one run, found {options.named}")
+    floors = read_floors(model, options.min_score, model.labels, reporter)
+    unit = unit_named(model.unit)
+    if unit is None:
+        raise RunError(f"{options.named}: expected the unit word, character or blank, found {model.unit!r}")
+    corpus = read_gold(options.data, options.reading(), reporter, known=Cutting(unit))
+    gold = DevelopmentSet(corpus, _AsTheyAre(), TagSet(model.labels), max_words=options.max_words)
+    _warn(gold, model.labels, options, reporter)
+    found: list[Sequence[ScoredSpan]] = [()] * len(gold.gold)
+    for index, own in zip(gold.read, model.found([corpus[index].words for index in gold.read]), strict=True):
+        found[index] = [(Span(start, end, label), score) for start, end, label, score in own]
+    passing = [floors.passing(own) for own in found]
+    done = Evaluation(gold.scores_of(passing), reliability(gold.judged(found)), gold.answers(passing))
+    if options.json is not None:
+        write_json(options.json, done.to_json())
     return done
 
 
@@ -105,14 +155,14 @@ def _require_writable(options: EvaluateOptions) -> None:
         raise ConfigError(f"`html` and `json` are both {options.html}: give them different names")
 
 
-def _warn(gold: DevelopmentSet, built: AnyBuilt, options: EvaluateOptions, reporter: Reporter) -> None:
+def _warn(gold: DevelopmentSet, labels: Sequence[str], options: EvaluateOptions, reporter: Reporter) -> None:
     gold.warn_left_out("`data`", reporter)
     if not gold.support:
         reporter.warn(
             f"`data` {', '.join(map(str, options.data))}: no entity that counts in any sentence: recall and F1 are "
             "undefined (shown as 0), and whatever the model finds is wrong"
         )
-    unseen = sorted({span.label for spans in gold.gold for span in spans}.difference(built.info.labels))
+    unseen = sorted({span.label for spans in gold.gold for span in spans}.difference(labels))
     if unseen:
         reporter.warn(f"the model does not know {', '.join(unseen)}: each of these entities counts as missed")
 

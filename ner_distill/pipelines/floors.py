@@ -11,6 +11,7 @@ from ner_distill.data.sentence import ScoredSpan
 from ner_distill.errors import ConfigError
 from ner_distill.options.by_type import GivenByType, by_type
 from ner_distill.runs.calibration import read_thresholds
+from ner_distill.tagger import Answering
 
 STORED = "stored"
 NOTHING = 2.0
@@ -28,7 +29,7 @@ class Floors:
         return [(span, score) for span, score in entities if score >= self.of_types.get(span.label, self.general)]
 
 
-def read_floors(model: Path, given: GivenByType, labels: Sequence[str], reporter: Reporter) -> Floors:
+def read_floors(model: Path | Answering, given: GivenByType, labels: Sequence[str], reporter: Reporter) -> Floors:
     """What `min_score` says: numbers, `stored` for the run's own thresholds, or both, where numbers of a type go first.
 
     Of a type for which no threshold reached the precision that was wanted, nothing passes, which is said.
@@ -42,6 +43,11 @@ def read_floors(model: Path, given: GivenByType, labels: Sequence[str], reporter
         raise ConfigError.of(problems)
     if not stored:
         return Floors(numbers.general, numbers.of_types)
+    if isinstance(model, Answering):
+        try:
+            return Floors(numbers.general, {**model.thresholds(STORED), **numbers.of_types})
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
     thresholds = read_thresholds(model)
     if not thresholds:
         raise ConfigError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress, islice
 from queue import Queue
@@ -13,12 +13,12 @@ from ner_distill.console import Reporter
 from ner_distill.data.formats.lines import STDIN
 from ner_distill.data.formats.readers import read_raw
 from ner_distill.data.lexicon.lexicon import Match
-from ner_distill.data.sentence import ScoredSpan, Sentence
-from ner_distill.errors import ConfigError
-from ner_distill.nn.tagger import Tagger
+from ner_distill.data.sentence import ScoredSpan, Sentence, Span, Unit, unit_named
+from ner_distill.errors import ConfigError, RunError
 from ner_distill.options.models import PredictOptions
 from ner_distill.pipelines.floors import read_floors
-from ner_distill.runs.build import AnyBuilt, load_run
+from ner_distill.runs.answering import is_single_run, open_model
+from ner_distill.runs.build import load_run
 from ner_distill.runs.calibration import read_calibration
 from ner_distill.runs.knowledge import NO_WORDS
 from ner_distill.runs.raw_text import cutting_for, said_where_cut
@@ -43,30 +43,77 @@ def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterat
     as it comes: what is there is answered before more is waited for. Scores are calibrated where the run is.
     Raises NerDistillError for wrong input.
     """
-    reporter, built = reporter or Reporter(), load_run(options.model)
+    reporter = reporter or Reporter()
+    if not is_single_run(options.models):
+        yield from _of_others(options, reporter)
+        return
+    (run,) = options.models
+    built = load_run(run)
     matcher = built.knowledge.matcher if options.lattice and built.knowledge is not None else None
     if options.lattice and matcher is None:
-        raise ConfigError(f"{options.model}: {NO_WORDS}")
-    calibration = read_calibration(options.model, built.info.labels)
-    floors = read_floors(options.model, options.min_score, built.info.labels, reporter)
+        raise ConfigError(f"{run}: {NO_WORDS}")
+    calibration = read_calibration(run, built.info.labels)
+    floors = read_floors(run, options.min_score, built.info.labels, reporter)
     tagger = built.tagger.to(best_device())
-    cutting = cutting_for(options.model, built.info, options.unit, reporter)
-    sentences = read_raw(
+    cutting = cutting_for(run, built.info, options.unit, reporter)
+    sentences = said_where_cut(_read(options, cutting.unit, reporter), run, cutting, reporter)
+
+    def find(asked: Iterable[Sentence]) -> Iterator[tuple[Sentence, Sequence[ScoredSpan]]]:
+        found = predict_sentences(tagger, built.featurizer, built.info.tagset, asked, window=WINDOW)
+        return ((sentence, calibration.applied(spans)) for sentence, spans in found)
+
+    for sentence, spans in _answers(options, sentences, find, reporter):
+        matches = None if matcher is None else matcher.matches(sentence.words)
+        yield Prediction(sentence, floors.passing(spans), matches)
+
+
+def _of_others(options: PredictOptions, reporter: Reporter) -> Iterator[Prediction]:
+    """As `predict`, of an exported model or of several models."""
+    model = open_model(options.models)
+    if options.lattice:
+        raise ConfigError(f"{options.named}: {NO_WORDS}")
+    floors = read_floors(model, options.min_score, model.labels, reporter)
+    unit = unit_named(options.unit) or unit_named(model.unit)
+    if unit is None:
+        raise RunError(f"{options.named}: expected the unit word, character or blank, found {model.unit!r}")
+    if unit != model.unit:
+        reporter.warn(f"`unit` {unit}: text is cut so, though {options.named} was trained on words cut by {model.unit}")
+
+    def find(asked: Iterable[Sentence]) -> Iterator[tuple[Sentence, Sequence[ScoredSpan]]]:
+        sentences = list(asked)
+        found = model.found([sentence.words for sentence in sentences])
+        spans = ([(Span(start, end, label), score) for start, end, label, score in own] for own in found)
+        return zip(sentences, spans, strict=True)
+
+    for sentence, spans in _answers(options, _read(options, unit, reporter), find, reporter):
+        yield Prediction(sentence, floors.passing(spans), None)
+
+
+def _read(options: PredictOptions, unit: Unit, reporter: Reporter) -> Iterator[Sentence]:
+    return read_raw(
         list(options.text),
         format=options.input_format,
-        unit=cutting.unit,
+        unit=unit,
         word_column=options.word_column,
         say=reporter.info,
         every_line=True,
     )
-    sentences = said_where_cut(sentences, options.model, cutting, reporter)
+
+
+Find = Callable[[Iterable[Sentence]], Iterator[tuple[Sentence, Sequence[ScoredSpan]]]]
+"""Sentences → the same with their entities."""
+
+
+def _answers(
+    options: PredictOptions, sentences: Iterable[Sentence], find: Find, reporter: Reporter
+) -> Iterator[tuple[Sentence, Sequence[ScoredSpan]]]:
+    """The sentences with their entities; at the end says what was not read."""
     groups: Iterable[Iterable[Sentence]] = as_they_come(sentences) if STDIN in map(str, options.text) else [sentences]
     answered, too_long = 0, TooLong(options.max_words)
     for group in groups:
-        for sentence, spans in _answered(built, tagger, group, too_long):
+        for one in _answered(group, find, too_long):
             answered += 1
-            spans = floors.passing(calibration.applied(spans))
-            yield Prediction(sentence, spans, None if matcher is None else matcher.matches(sentence.words))
+            yield one
     if not answered:
         reporter.warn(f"`text` {', '.join(map(str, options.text))}: no line in it")
     too_long.warn(reporter)
@@ -95,14 +142,14 @@ class TooLong:
 
 
 def _answered(
-    built: AnyBuilt, tagger: Tagger, sentences: Iterable[Sentence], too_long: TooLong
+    sentences: Iterable[Sentence], find: Find, too_long: TooLong
 ) -> Iterator[tuple[Sentence, Sequence[ScoredSpan]]]:
     """The sentences with what the model finds; it is asked of those alone that have a word and are not too long."""
     stream = iter(sentences)
     while window := list(islice(stream, WINDOW)):
         asked = [bool(sentence.words) and not too_long(sentence) for sentence in window]
         read = compress(window, asked)
-        found = predict_sentences(tagger, built.featurizer, built.info.tagset, read, window=WINDOW)
+        found = find(read)
         for sentence, one in zip(window, asked, strict=True):
             yield next(found) if one else (sentence, ())
 
@@ -114,7 +161,7 @@ def as_they_come(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:
     """
     queue: Queue[Sentence | Exception | None] = Queue(2 * WINDOW)
     gone = Event()
-    Thread(target=_read, args=(sentences, queue, gone, sys.stdin), daemon=True).start()
+    Thread(target=_read_on, args=(sentences, queue, gone, sys.stdin), daemon=True).start()
     try:
         while True:
             items = [queue.get()]
@@ -132,7 +179,7 @@ def as_they_come(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:
             queue.get_nowait()
 
 
-def _read(
+def _read_on(
     sentences: Iterable[Sentence], queue: Queue[Sentence | Exception | None], gone: Event, _stdin: object
 ) -> None:
     """Put the sentences into the queue, at last None or what was raised, until the consumer is gone.

@@ -24,6 +24,11 @@ def open_model(paths: Sequence[Path], *, threads: int = 1) -> Answering:
     return models[0] if len(models) == 1 else Average(models, paths)
 
 
+def is_single_run(paths: Sequence[Path]) -> bool:
+    """Whether this is one run, rather than an exported model or several models."""
+    return len(paths) == 1 and not is_exported(paths[0])
+
+
 def is_exported(path: Path) -> bool:
     """Whether `export` wrote this directory."""
     return (path / SETTINGS).is_file()
@@ -42,6 +47,9 @@ class RunModel(Answering):
     """The model of a teacher's or a student's run, on a GPU where there is one. Scores are calibrated where it is."""
 
     def __init__(self, path: Path) -> None:
+        if not path.is_dir():  # said before torch is loaded
+            what = "is a file" if path.exists() else "no such directory"
+            raise RunError(f"{path}: {what}; expected the directory of a run, or one that export wrote")
         from ner_distill.runs.build import load_run
         from ner_distill.runs.calibration import read_calibration
         from ner_distill.runtime.inference import best_device
@@ -118,4 +126,4 @@ class Average(Answering):
         return results
 
 
-__all__ = ["Average", "RunModel", "Tagger", "is_exported", "open_model"]
+__all__ = ["Average", "RunModel", "Tagger", "is_exported", "is_single_run", "open_model"]

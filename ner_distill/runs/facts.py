@@ -79,6 +79,11 @@ class RunFacts:
     store: Manifest | None = None
     teachers: Sequence[TeacherFacts] = ()
 
+    @classmethod
+    def of_no_run(cls, path: Path, labels: tuple[str, ...]) -> RunFacts:
+        """Of a model of which nothing else is known."""
+        return cls(path, RunInfo("student", "word", labels), {}, {}, {}, ())
+
     @property
     def dev(self) -> Mapping[str, Any]:
         """The figures on the development set, as `Scores.to_json` has them; {} without any."""

@@ -33,7 +33,7 @@ def render(
     if options.lattice and options.format != "inline":
         raise ConfigError(f"`lattice` draws below inline sentences; expected `format` inline, found {options.format!r}")
     if options.format == "html":
-        yield head_of(str(options.model))
+        yield head_of(options.named)
     for prediction in predictions:
         lines = format_prediction(prediction.sentence, prediction.spans, options.format)
         lost.count(prediction.sentence, prediction.spans)

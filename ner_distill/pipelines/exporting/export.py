@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -31,6 +31,7 @@ from ner_distill.options.exporting import ExportOptions
 from ner_distill.options.shared import ReadOptions
 from ner_distill.pipelines.evaluate import read_gold
 from ner_distill.pipelines.exporting.graph import UNUSED, can_be_a_graph, head_settings, quantized, write_graph
+from ner_distill.pipelines.exporting.page import write_page
 from ner_distill.runs.build import AnyBuilt, load_run
 from ner_distill.runs.calibration import read_calibration, read_thresholds
 from ner_distill.runs.record import INPUTS
@@ -74,11 +75,18 @@ class Exported:
     page: Path | None
 
 
-def export(options: ExportOptions, reporter: Reporter | None = None) -> Exported:
+def export(
+    options: ExportOptions,
+    reporter: Reporter | None = None,
+    *,
+    page_of: Callable[[Mapping[str, Any]], str] | None = None,
+) -> Exported:
     """Write the model of a run as a directory that `tagger.py`, copied into it, runs with numpy and onnxruntime.
 
     What is written is compared with the run before anything is put in place: scores in float32 have to be the same, and
     with `int8` and `check` F1 must not fall by more than `most_lost` points. Raises NerDistillError.
+
+    page_of: makes the page that `html` asks for of its content, `views.page.page_of`.
     """
     reporter = reporter or Reporter()
     EXPORT.check(options.out, overwrite=options.overwrite)
@@ -88,6 +96,8 @@ def export(options: ExportOptions, reporter: Reporter | None = None) -> Exported
     sentences, real = _sentences(options.run, built, gold)
     make_directory(options.out.absolute().parent)
     with _beside(options.out) as folder:
+        if page_of is not None and options.html:  # first: it says at once what it cannot do
+            write_page(options.run, folder / PAGE, page_of, weights="int8" if options.int8 else "float16")
         write_graph(built.tagger, _example(built), folder / EXACT)
         write_settings(built, options.run, folder)
         exact = runtime.load(folder)
@@ -106,10 +116,6 @@ def export(options: ExportOptions, reporter: Reporter | None = None) -> Exported
                 "ner-distill: please report it"
             )
         f1 = _compared(built, tagger, gold, options) if gold else None
-        if options.html:
-            from ner_distill.pipelines.exporting.page import write_page
-
-            write_page(options.run, folder / PAGE)
         size = (folder / (SMALL if options.int8 else EXACT)).stat().st_size
         _put_in_place(folder, options)
     page = options.out / PAGE if options.html else None

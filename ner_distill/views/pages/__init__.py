@@ -1,4 +1,6 @@
-"""What all pages share: their look (`base.css`), and how text and data become part of a page without becoming code.
+"""What all pages share: their look, helpers in JavaScript, and how text and data become part of a page, never code.
+
+`base.css` and `base.js` are of all pages, `app.css` of those that are worked with.
 
 A page is one HTML file that loads nothing from elsewhere. Its Content-Security-Policy names the hashes of what may run
 and of the one style; attributes `style` are not among them.
@@ -10,8 +12,10 @@ import base64
 import hashlib
 import html
 import json
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import Any
 
 _FILES = files(__name__)
 
@@ -67,6 +71,22 @@ def fill(template: str, *, style: str, script: str, **fills: str) -> str:
     pieces = template.replace("}}", "{{").split("{{")
     page = "".join(join(parts[piece]) if place % 2 else piece for place, piece in enumerate(pieces))
     return page.encode("utf-8", "replace").decode()  # JSON of strangers may hold halves of surrogate pairs
+
+
+def one_file(package: str, scripts: Sequence[str], *, title: str, content: Mapping[str, Any]) -> str:
+    """The page that is worked with in a package's folder: `page.html`, `style.css` and scripts, with data.
+
+    scripts: files of the folder in their order; they share one scope, that of `base.js` included. The content is data,
+    and stays text whatever is in it; `base.js` reads its `labels`, for their colours.
+    """
+    folder = files(package)
+    return fill(
+        read(folder, "page.html"),
+        style=read(_FILES, "app.css") + read(folder, "style.css"),
+        script=read(_FILES, "base.js") + "\n" + read(folder, *scripts),
+        title=title,
+        data=as_data(content),
+    )
 
 
 def read(folder: Traversable, *names: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ner_distill.data.calibration import Reliability
 from ner_distill.data.metrics import Scores
 from ner_distill.pipelines.evaluate import Evaluation
+from ner_distill.runs.answering import is_single_run
 from ner_distill.runs.facts import RunFacts, read_facts
 from ner_distill.training.development import Answers
 from ner_distill.training.session import Trained
@@ -34,10 +35,11 @@ class Report:
     counts: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of_evaluation(cls, done: Evaluation, model: Path, data: Sequence[str | Path]) -> Report:
-        """Of `evaluate`. Raises RunError where the model is no run."""
+    def of_evaluation(cls, done: Evaluation, models: Sequence[Path], data: Sequence[str | Path]) -> Report:
+        """Of `evaluate`; of what is no run, or of several, the page says no more than what was scored."""
+        labels = tuple(done.scores.by_type)
         return cls(
-            read_facts(model),
+            read_facts(models[0]) if is_single_run(models) else RunFacts.of_no_run(models[0], labels),
             [str(path) for path in data],
             done.scores,
             done.answers,

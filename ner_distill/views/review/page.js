@@ -3,21 +3,6 @@
 let whole = false; // is the whole sentence shown?
 const place = () => view.indexOf(current);
 
-function say(text) {
-  $("said").textContent = text;
-}
-
-function notice(text, kind = "") {
-  const line = element("p", kind, text);
-  const close = element("button", "quiet", "✕");
-  close.type = "button";
-  close.setAttribute("aria-label", "Close this message");
-  close.onclick = () => line.remove();
-  line.append(close);
-  for (const old of [...$("notices").children]) if (old.firstChild.textContent === text) old.remove();
-  $("notices").append(line);
-}
-
 function select(item) {
   if (item !== current) {
     draft = null;

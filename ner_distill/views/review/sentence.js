@@ -1,28 +1,16 @@
 // A sentence with its entities: lines under the words, one below the other where entities share words.
 
-const HUES = [255, 28, 150, 310, 75, 200, 345, 115, 230, 50, 285, 175];
 const LANE = 16; // px: a line and the name of its type
 const AROUND = 240; // characters on each side of the entity, unless the whole sentence is wanted
 const LONGEST = 120; // characters of a word that are shown then
 const RTL = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
 
-const hueOf = (label) => {
-  const index = Math.max(0, page.labels.indexOf(label));
-  return index < HUES.length ? HUES[index] : (index * 137.5) % 360;
-};
 // The direction of a sentence is that of its first letter, also where only a part of it is shown.
 function directionOf(sentence) {
   const first = /\p{L}/u.exec(sentence.words.find((word) => /\p{L}/u.test(word)) ?? "");
   return first && RTL.test(first[0]) ? "rtl" : "ltr";
 }
 const isWide = (char) => char >= "\u2e80" && char < "\ufb00";
-
-function chip(label) {
-  const made = element("span", "chip", label);
-  made.style.setProperty("--h", hueOf(label));
-  made.dir = "auto";
-  return made;
-}
 
 // The words to show: [from, to), those near the spans, or all.
 function windowOf(sentence, spans, whole) {

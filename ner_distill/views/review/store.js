@@ -1,22 +1,7 @@
 // What is asked, what was decided, and where that is kept.
 
-const page = JSON.parse(document.getElementById("data").textContent);
-const $ = (id) => document.getElementById(id);
-const number = new Intl.NumberFormat("en");
-const plural = (count, one, many = `${one}s`) => `${number.format(count)} ${count === 1 ? one : many}`;
-const percent = (value) => `${Math.round(value * 100)} %`;
-
-// An element with text as text: nothing in this page makes HTML of a string.
-function element(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-
 const keyOf = (id, entity) => JSON.stringify([id, entity.start_word, entity.end_word, entity.label]);
 const wordsOf = (sentence, span) => sentence.words.slice(span.start_word, span.end_word).join(page.separator);
-const short = (text, most) => (text.length <= most ? text : `${text.slice(0, most - 1)}…`);
 const sameSpan = (one, other) =>
   one.start_word === other.start_word && one.end_word === other.end_word && one.label === other.label;
 const plainSpan = ({ start_word, end_word, label }) => ({ start_word, end_word, label });

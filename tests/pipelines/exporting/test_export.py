@@ -294,3 +294,32 @@ def _require_equal(one: ner_distill.Model, other: ner_distill.Model, texts: Sequ
         found += len(ours)
     assert found
     assert np.isfinite(found)
+
+
+def test_predict_and_evaluate_take_exported_models_and_several(world: World, exported: Path) -> None:
+    single = ok("predict", "--model", world.student, "--text", world.raw).out
+    assert ok("predict", "--model", exported, "--text", world.raw).out == single
+    assert ok("predict", "--model", exported, "--model", world.student, "--text", world.raw).out == single
+    scores = [ok("evaluate", *models, "--data", world.dev).out for models in _models(world.student, exported)]
+    assert all("100.0" in one for one in scores)
+
+
+def _models(run: Path, exported: Path) -> list[list[object]]:
+    return [["--model", run], ["--model", exported], ["--model", run, "--model", exported]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict", "--lattice", "--format", "inline"], "lexicon"),
+        (["predict", "--min-score", "stored"], "exported without thresholds"),
+        (["evaluate", "--precision", "0.9"], "thresholds are kept in a run; expected one run"),
+    ],
+)
+def test_what_only_a_run_can_do_is_refused_of_others(
+    arguments: list[str], message: str, world: World, exported: Path
+) -> None:
+    data = ["--text", world.raw] if arguments[0] == "predict" else ["--data", world.dev]
+    done = run(*arguments, "--model", exported, *data)
+    assert done.code == 2
+    assert message in done.err

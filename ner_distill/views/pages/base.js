@@ -1,0 +1,44 @@
+// What the scripts of all pages share: the data, elements with text as text, numbers, the colours of types.
+
+const page = JSON.parse(document.getElementById("data").textContent);
+const $ = (id) => document.getElementById(id);
+const number = new Intl.NumberFormat("en");
+const plural = (count, one, many = `${one}s`) => `${number.format(count)} ${count === 1 ? one : many}`;
+const percent = (value) => `${Math.round(value * 100)} %`;
+
+// An element with text as text: nothing in this page makes HTML of a string.
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+const short = (text, most) => (text.length <= most ? text : `${text.slice(0, most - 1)}…`);
+
+const HUES = [255, 28, 150, 310, 75, 200, 345, 115, 230, 50, 285, 175];
+const hueOf = (label) => {
+  const index = Math.max(0, page.labels.indexOf(label));
+  return index < HUES.length ? HUES[index] : (index * 137.5) % 360;
+};
+
+function chip(label) {
+  const made = element("span", "chip", label);
+  made.style.setProperty("--h", hueOf(label));
+  made.dir = "auto";
+  return made;
+}
+
+function say(text) {
+  $("said").textContent = text;
+}
+
+function notice(text, kind = "") {
+  const line = element("p", kind, text);
+  const close = element("button", "quiet", "✕");
+  close.type = "button";
+  close.setAttribute("aria-label", "Close this message");
+  close.onclick = () => line.remove();
+  line.append(close);
+  for (const old of [...$("notices").children]) if (old.firstChild.textContent === text) old.remove();
+  $("notices").append(line);
+}
