@@ -842,7 +842,7 @@ def _reader(folder: Path, settings: Mapping[str, Any]) -> Reader:
 
 def _session(graph: Path, threads: int) -> Any:
     try:
-        import onnxruntime  # type: ignore[import-untyped, unused-ignore]
+        import onnxruntime
     except ImportError:
         raise ExportError("onnxruntime is not installed: pip install onnxruntime") from None
     if not graph.is_file():

@@ -15,7 +15,7 @@ from ner_distill.cli import app
 from ner_distill.config import StudentConfig, TeacherConfig, load_config
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _EXAMPLE = re.compile(r"^Example:\n +.*?ner-distill (.*)$", re.MULTILINE)
 _COMMAND = re.compile(r"(?:^|\s)(?:ner-distill|-m ner_distill\.cli) (.*)")
@@ -45,7 +45,7 @@ def commands_of(page: Path) -> list[Shown]:
     indented = [line for line in text.splitlines() if re.match(r"(    |\t)\$? ?ner-distill ", line)]
     lines = [line for block in _FENCED.findall(text) for line in block.splitlines()] + indented
     found = [match[1] for line in lines if (match := _COMMAND.search(line)) and not line.lstrip().startswith("#")]
-    return [Shown(page.name, line) for line in found]
+    return [Shown(page.relative_to(ROOT).as_posix(), line) for line in found]
 
 
 def examples() -> list[Shown]:

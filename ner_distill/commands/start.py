@@ -42,14 +42,17 @@ def init_config(options: InitConfigOptions) -> None:
 
 @command(commands, "sample", short_help="write the generated sample corpora")
 def sample(options: SampleOptions) -> None:
-    """Write the generated sample corpora: English labelled; Spanish raw, dev and test; Chinese all four.
+    """Write the generated sample corpora: every file that README and the guides name.
+
+    English and Chinese train, dev, test and raw text; Spanish raw, dev and test; English lists of names, wrong labels
+    and nested entities; a Chinese word list and segmented text. DIR/README.txt lists them.
 
     Example: ner-distill sample sample
     """
     from ner_distill.data.sample.corpus import write_sample
 
     for file in write_sample(options.directory, seed=options.seed, overwrite=options.overwrite):
-        typer.echo(f"{file.path}: {file.what} ({file.sentences:,} sentences)")
+        typer.echo(f"{file.path}: {file.what} ({file.count:,} {file.of})")
     english = options.directory / "en"
     files: list[str | Path] = ["--train", english / "train.conll", "--dev", english / "dev.conll"]
     next_steps(["train-teacher", *files, "--out", "runs/teacher"])

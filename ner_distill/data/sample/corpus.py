@@ -7,15 +7,18 @@ punctuation, and the look of words; it is right about some of the Spanish entiti
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, count, islice
 from pathlib import Path
 
 from ner_distill.data.formats.tagging import Scheme, spans_from_tags
-from ner_distill.data.formats.writers import write_conll
+from ner_distill.data.formats.writers import write_conll, write_jsonl
 from ner_distill.data.sample.en import ENGLISH
 from ner_distill.data.sample.es import SPANISH
 from ner_distill.data.sample.grammar import Rules, Tagged, expand
+from ner_distill.data.sample.lists import cut, names, vocabulary, word_list, words_of_no_name
+from ner_distill.data.sample.relabelled import decisions, nested, with_wrong_labels
 from ner_distill.data.sample.text import as_text, chinese, english, spanish
 from ner_distill.data.sample.zh import CHINESE
 from ner_distill.data.sentence import Sentence, Unit
@@ -25,11 +28,12 @@ from ner_distill.files import atomic_write_text, write_error
 
 @dataclass(frozen=True)
 class SampleSizes:
-    """Sentences of each file."""
+    """Sentences of each file; of `names` and `stopwords` lines. Of other files they follow from these."""
 
     en_train: int = 1200
     en_dev: int = 300
     en_test: int = 300
+    en_raw: int = 2000
     es_raw: int = 2500
     es_dev: int = 300
     es_test: int = 400
@@ -37,15 +41,19 @@ class SampleSizes:
     zh_raw: int = 2000
     zh_dev: int = 300
     zh_test: int = 300
+    zh_segmented: int = 1500
+    names: int = 300
+    stopwords: int = 150
 
 
 @dataclass(frozen=True)
 class SampleFile:
-    """A file that was written: where, what it is, how many sentences it holds."""
+    """A file that was written: where, what it is, how many of what it holds."""
 
     path: Path
     what: str
-    sentences: int
+    count: int
+    of: str = "sentences"
 
 
 @dataclass(frozen=True)
@@ -62,11 +70,14 @@ _LANGUAGES = {
     "es": _Language(SPANISH, spanish, "word", "iob2", as_text),
     "zh": _Language(CHINESE, chinese, "character", "bmes", "".join),
 }
-# In a language the small files come first: the size of the others does not change them.
+_CHINESE_WORDS = vocabulary(CHINESE)
+# In a language the small files come first: the size of the others does not change them. New ones come last: they change
+# nothing in those before.
 _FILES = {
     "en/test.conll": "labelled English, to test on",
     "en/dev.conll": "labelled English, to choose a checkpoint on",
     "en/train.conll": "labelled English, to learn from",
+    "en/raw.txt": "raw English, a sentence a line",
     "es/test.conll": "labelled Spanish, to test on",
     "es/dev.conll": "labelled Spanish, to try things on",
     "es/raw.txt": "raw Spanish, a sentence a line",
@@ -74,6 +85,12 @@ _FILES = {
     "zh/dev.conll": "labelled Chinese, to choose a checkpoint on",
     "zh/train.conll": "labelled Chinese, to learn from",
     "zh/raw.txt": "raw Chinese, a sentence a line",
+    "zh/segmented.txt": "raw Chinese, spaces between words",
+}
+_LISTS = {
+    "PER": ("en/persons.txt", "some names of persons"),
+    "LOC": ("en/places.txt", "some names of places"),
+    "ORG": ("en/organisations.txt", "some names of organisations"),
 }
 _README = """\
 Sample corpora of ner-distill
@@ -87,7 +104,10 @@ how well a model does on them says little about real text.
 
 English and Spanish (PER, LOC, ORG, MISC): a word and its IOB2 tag a line, an empty line after each sentence.
 Chinese (NAME, ORG, LOC, TITLE): a character and its BMES tag a line.
-No sentence of a language occurs in two of its files, or twice in one.
+No sentence of a language occurs in two of its files, or twice in one; but noisy.conll and nested.jsonl have the
+sentences of train.conll once more, nested-dev.jsonl those of dev.conll.
+decisions.jsonl is what the page of `ner-distill review` exports when somebody has mended every wrong label of
+noisy.conll.
 """
 
 
@@ -108,35 +128,82 @@ def write_sample(
             f"{directory}: is not empty; choose another directory, or pass `overwrite` to replace the sample in it"
         )
     sizes = sizes or SampleSizes()
-    written: list[SampleFile] = []
-    seen: set[tuple[str, ...]] = set()
-    for name, what in _FILES.items():
-        language, stem = name.partition(".")[0].split("/")
-        count = getattr(sizes, f"{language}_{stem}")
-        path = directory / name
-        sentences = _sentences(_LANGUAGES[language], count, random.Random(f"{seed} {name}"), seen)
-        _write(path, sentences, _LANGUAGES[language], overwrite)
-        written.append(SampleFile(path, what, count))
-    width = max(map(len, _FILES))
-    listed = [f"{name:{width}}  {file.sentences:5}  {file.what}" for name, file in zip(_FILES, written, strict=True)]
+    made = _corpora(seed, sizes)
+    written = [SampleFile(directory / name, what, len(made[name])) for name, what in _FILES.items()]
+    for name, sentences in made.items():
+        _write(directory / name, sentences, _LANGUAGES[_language(name)], overwrite)
+    written += _write_relabelled(directory / "en", made, seed, overwrite)
+    written += _write_lists(directory, made, seed, sizes)
+    listed = [
+        f"{file.path.relative_to(directory).as_posix():20}  {file.count:5} {file.of:9}  {file.what}" for file in written
+    ]
     atomic_write_text(directory / "README.txt", _README.format(seed=seed, files="\n".join(listed)))
     return written
 
 
-def _sentences(language: _Language, count: int, rng: random.Random, seen: set[tuple[str, ...]]) -> list[Sentence]:
-    """Sentences that are not in `seen`, which grows by them."""
-    made: list[Sentence] = []
-    while len(made) < count:
-        tagged = language.touch(expand(language.rules, "sentence", rng, language.unit))
-        words = tuple(word for word, _ in tagged)
-        spans, _ = spans_from_tags([tag for _, tag in tagged], "iob2")
-        entities = [words[span.start : span.end] for span in spans]
-        # An entity that is named twice is mostly a country at war with itself.
-        if words in seen or len(set(entities)) < len(entities):
-            continue
-        seen.add(words)
-        made.append(Sentence(str(len(made)), words, spans))
+def _language(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def _corpora(seed: int, sizes: SampleSizes) -> dict[str, list[Sentence]]:
+    """The sentences of each file of `_FILES`."""
+    made: dict[str, list[Sentence]] = {}
+    seen: set[tuple[str, ...]] = set()
+    for name in _FILES:
+        count = getattr(sizes, name.partition(".")[0].replace("/", "_"))
+        stream = _sentences(_LANGUAGES[_language(name)], random.Random(f"{seed} {name}"), seen)
+        made[name] = list(islice(stream, count))
     return made
+
+
+def _write_relabelled(
+    directory: Path, made: dict[str, list[Sentence]], seed: int, overwrite: bool
+) -> Iterator[SampleFile]:
+    """Yields the files that have sentences of `made` with other labels, once they are written."""
+    train, dev = made["en/train.conll"], made["en/dev.conll"]
+    noisy = with_wrong_labels(train, random.Random(f"{seed} noisy"))
+    write_conll(noisy, directory / "noisy.conll", overwrite=overwrite)
+    yield SampleFile(directory / "noisy.conll", "train.conll, some labels wrong", len(noisy))
+    lines = decisions("noisy.conll", noisy, train)
+    atomic_write_text(directory / "decisions.jsonl", lines)
+    yield SampleFile(directory / "decisions.jsonl", "what mends noisy.conll", lines.count("\n"))
+    for name, sentences in (("nested.jsonl", train), ("nested-dev.jsonl", dev)):
+        write_jsonl(nested(sentences), directory / name, overwrite=overwrite)
+        yield SampleFile(directory / name, "entities inside entities as well", len(sentences))
+
+
+def _write_lists(
+    directory: Path, made: dict[str, list[Sentence]], seed: int, sizes: SampleSizes
+) -> Iterator[SampleFile]:
+    """Yields the lists of names and words, once they are written."""
+    others = _sentences(_LANGUAGES["en"], random.Random(f"{seed} names"), set())
+    raw = made["en/raw.txt"]
+    # A part of the text's own names, or a dictionary would find few persons in it: their names are many.
+    known = names(chain(raw[: len(raw) // 8], others), dict.fromkeys(_LISTS, sizes.names))
+    lists = [(name, what, known[label], "names") for label, (name, what) in _LISTS.items()]
+    stopwords = words_of_no_name(made["en/train.conll"], sizes.stopwords)
+    lists.append(("en/stopwords.txt", "words of no name", stopwords, "words"))
+    listed = word_list(made["zh/segmented.txt"], _CHINESE_WORDS, random.Random(f"{seed} words"))
+    counted = [f"{word}\t{count}" for word, count in listed]
+    lists.append(("zh/words.txt", "words and some names, with frequencies", counted, "words"))
+    for name, what, entries, kind in lists:
+        atomic_write_text(directory / name, "".join(f"{entry}\n" for entry in entries))
+        yield SampleFile(directory / name, what, len(entries), kind)
+
+
+def _sentences(language: _Language, rng: random.Random, seen: set[tuple[str, ...]]) -> Iterator[Sentence]:
+    """Sentences without end that are not in `seen`, which grows by them."""
+    for number in count():
+        while True:
+            tagged = language.touch(expand(language.rules, "sentence", rng, language.unit))
+            words = tuple(word for word, _ in tagged)
+            spans, _ = spans_from_tags([tag for _, tag in tagged], "iob2")
+            entities = [words[span.start : span.end] for span in spans]
+            # An entity that is named twice is mostly a country at war with itself.
+            if words not in seen and len(set(entities)) == len(entities):
+                break
+        seen.add(words)
+        yield Sentence(str(number), words, spans)
 
 
 def _write(path: Path, sentences: list[Sentence], language: _Language, overwrite: bool) -> None:
@@ -144,7 +211,9 @@ def _write(path: Path, sentences: list[Sentence], language: _Language, overwrite
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(path.parent, error) from error
-    if path.suffix == ".txt":
+    if path.name == "segmented.txt":
+        atomic_write_text(path, "".join(" ".join(cut(sentence, _CHINESE_WORDS)) + "\n" for sentence in sentences))
+    elif path.suffix == ".txt":
         atomic_write_text(path, "".join(language.text(sentence.words) + "\n" for sentence in sentences))
     else:
         write_conll(sentences, path, language.scheme, overwrite=overwrite)

@@ -132,7 +132,9 @@ def _require_exportable(built: AnyBuilt, run: Path) -> None:
     problem = ""
     if not can_be_a_graph(built.tagger.head):
         problem = f"head.kind = {kind!r}: expected token, crf or a pointer"
-    elif known is not None and (others := set(known.sources) - {SoftLexicon.name}):
+    elif known is not None and (
+        others := [name for name, one in known.sources.items() if one is not _lexicon_of(built)]
+    ):
         problem = f"it reads {', '.join(sorted(others))}, which need this package's libraries"
     elif known is not None and known.sources and (known.segmenter or known.lexicon is None):
         problem = "its words are found by a segmenter, which needs this package's libraries"
@@ -145,6 +147,12 @@ def _require_exportable(built: AnyBuilt, run: Path) -> None:
             f"{run}: cannot be exported: {problem}. A student that learns from it can: label-unlabeled with this run "
             "as its teacher, train-student, and export the student"
         )
+
+
+def _lexicon_of(built: AnyBuilt) -> SoftLexicon | None:
+    """The soft-lexicon of a model, the one source of knowledge that a tagger can read."""
+    sources = built.knowledge.sources.values() if built.knowledge is not None else ()
+    return next((source for source in sources if isinstance(source, SoftLexicon)), None)
 
 
 # ---- what is written

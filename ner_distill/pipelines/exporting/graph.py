@@ -90,7 +90,7 @@ def write_graph(tagger: Tagger, inputs: dict[str, Tensor], path: Path) -> None:
 
 def quantized(source: Path, path: Path) -> None:
     """Write a graph with the weights as 8-bit integers, a scale for each row; activations as they come."""
-    from onnxruntime.quantization import (  # type: ignore[import-untyped, unused-ignore]
+    from onnxruntime.quantization import (
         QuantType,
         quantize_dynamic,
     )

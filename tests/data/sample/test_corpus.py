@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ner_distill.console import Reporter
 from ner_distill.data.formats.segment import segment
 from ner_distill.data.sample.corpus import SampleSizes, write_sample
 from ner_distill.data.sample.en import ENGLISH
 from ner_distill.data.sample.es import SPANISH
 from ner_distill.data.sample.grammar import Rules, expand, lines
 from ner_distill.data.sample.grammar import words as word_rules
+from ner_distill.data.sample.lists import cut
 from ner_distill.data.sample.text import as_text, english, spanish
 from ner_distill.data.sample.zh import CHINESE
-from ner_distill.data.sentence import Unit
+from ner_distill.data.sentence import Sentence, Span, Unit
 from ner_distill.errors import RunError
+from ner_distill.options.labels import ApplyReviewOptions
+from ner_distill.pipelines.voting.apply_review import apply_review
 
 Entity = tuple[tuple[str, ...], str]
 LABELLED = [f"{language}/{part}.conll" for language in ("en", "zh") for part in ("train", "dev", "test")]
@@ -54,6 +60,14 @@ def entities_of(path: Path) -> list[Entity]:
     return [(tuple(words), label) for words, label in found]
 
 
+def read(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def objects_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in read(path)]
+
+
 def bytes_of(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
@@ -76,16 +90,20 @@ def test_more_raw_text_leaves_the_labelled_spanish_as_it_was(tmp_path: Path) -> 
     write_sample(tmp_path / "a", sizes=SMALL)
     write_sample(tmp_path / "b", sizes=SampleSizes(**{**vars(SMALL), "es_raw": 60}))
     one, other = bytes_of(tmp_path / "a"), bytes_of(tmp_path / "b")
-    assert [name for name in one if one[name] != other[name]] == ["README.txt", "es/raw.txt"]
+    assert sorted(name for name in one if one[name] != other[name]) == ["README.txt", "es/raw.txt"]
 
 
-def test_files_hold_as_many_sentences_as_asked_for(tmp_path: Path) -> None:
+def test_files_hold_as_many_as_is_said_and_asked_for(tmp_path: Path) -> None:
     sizes = SampleSizes(**{name: 5 + place for place, name in enumerate(SampleSizes.__dataclass_fields__)})
-    for file in write_sample(tmp_path, sizes=sizes):
-        raw = file.path.suffix == ".txt"
-        held = len(file.path.read_text(encoding="utf-8").splitlines()) if raw else len(rows_of(file.path))
-        name = f"{file.path.parent.name}_{file.path.stem}"
-        assert held == file.sentences == getattr(sizes, name)
+    files = {file.path.relative_to(tmp_path).as_posix(): file for file in write_sample(tmp_path, sizes=sizes)}
+    for file in files.values():
+        lines = file.path.suffix != ".conll"
+        held = len(file.path.read_text(encoding="utf-8").splitlines()) if lines else len(rows_of(file.path))
+        assert held == file.count
+    asked = {name: getattr(sizes, name.partition(".")[0].replace("/", "_"), None) for name in files}
+    assert all(files[name].count == count for name, count in asked.items() if count is not None)
+    assert {files[f"en/{name}.txt"].count for name in ("persons", "places", "organisations")} == {sizes.names}
+    assert files["en/stopwords.txt"].count == sizes.stopwords
 
 
 def test_readme_names_every_file(tmp_path: Path) -> None:
@@ -123,11 +141,11 @@ def test_every_type_is_a_fair_share_of_every_labelled_file(sample: Path, name: s
 
 @pytest.mark.parametrize("language", ["en", "es", "zh"])
 def test_no_sentence_occurs_twice_in_a_language(sample: Path, language: str) -> None:
-    sentences = [words for path in sorted((sample / language).glob("*.conll")) for words in words_of(path)]
-    raw = sample / language / "raw.txt"
-    if raw.exists():
-        unit: Unit = "character" if language == "zh" else "word"
-        sentences += [segment(line, unit)[0] for line in raw.read_text(encoding="utf-8").splitlines()]
+    sentences = [words for path in sorted((sample / language).glob("[!n]*.conll")) for words in words_of(path)]
+    unit: Unit = "character" if language == "zh" else "word"
+    sentences += [segment(line, unit)[0] for line in read(sample / language / "raw.txt")]
+    if language == "zh":
+        sentences += [tuple(line.replace(" ", "")) for line in read(sample / "zh" / "segmented.txt")]
     assert len(set(sentences)) == len(sentences)
 
 
@@ -264,6 +282,72 @@ def test_directory_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path)
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="file/below/en: cannot be written"):
         write_sample(tmp_path / "file" / "below", sizes=SMALL)
+
+
+def test_noisy_labels_are_wrong_here_and_there_and_words_are_the_same(sample: Path) -> None:
+    noisy, right = rows_of(sample / "en" / "noisy.conll"), rows_of(sample / "en" / "train.conll")
+    assert [[word for word, _ in one] for one in noisy] == [[word for word, _ in one] for one in right]
+    wrong = sum(one != other for one, other in zip(noisy, right, strict=True))
+    assert 0.15 < wrong / len(right) < 0.35
+    kept, given = entities_of(sample / "en" / "noisy.conll"), entities_of(sample / "en" / "train.conll")
+    assert 0.01 < 1 - len(kept) / len(given) < 0.08  # forgotten
+
+
+def test_decisions_make_the_right_labels_of_the_noisy_ones(sample: Path, tmp_path: Path) -> None:
+    decisions, noisy, out = sample / "en" / "decisions.jsonl", sample / "en" / "noisy.conll", tmp_path / "mended.jsonl"
+    apply_review(ApplyReviewOptions(decisions=[decisions], data=[noisy], out=out), Reporter(quiet=True))
+    mended = [list(zip(one["words"], one["tags"], strict=True)) for one in objects_of(out)]
+    assert mended == rows_of(sample / "en" / "train.conll")
+
+
+def test_nested_file_has_the_labels_of_train_and_places_inside_longer_names(sample: Path) -> None:
+    outer = [len(re.findall(r"\bB-", " ".join(tag for _, tag in one))) for one in rows_of(sample / "en/train.conll")]
+    inside = 0
+    for one, flat in zip(objects_of(sample / "en" / "nested.jsonl"), outer, strict=True):
+        spans = [(span["start_word"], span["end_word"], span["label"]) for span in one.get("entities", [])]
+        within = [
+            (s, e, label) for s, e, label in spans if any(a <= s and e <= b and b - a > e - s for a, b, _ in spans)
+        ]
+        assert {label for _, _, label in within} <= {"LOC", "MISC"}
+        assert not spans or len(spans) - len(within) == flat
+        inside += len(within)
+    assert inside > 100
+
+
+@pytest.mark.parametrize("name", ["persons", "places", "organisations"])
+def test_lists_have_names_of_the_raw_text_and_others(sample: Path, name: str) -> None:
+    listed = read(sample / "en" / f"{name}.txt")
+    text = (sample / "en" / "raw.txt").read_text(encoding="utf-8")
+    assert len(set(listed)) == len(listed)
+    assert 0.3 < sum(name in text for name in listed) / len(listed) < 0.98
+
+
+def test_stopwords_stand_in_no_entity(sample: Path) -> None:
+    inside = {word for words, _ in entities_of(sample / "en" / "train.conll") for word in words}
+    listed = read(sample / "en" / "stopwords.txt")
+    names = {line for name in ("persons", "places", "organisations") for line in read(sample / "en" / f"{name}.txt")}
+    assert {"the", "in", "said"} <= set(listed)
+    assert set(listed) & (inside | names) == set()
+
+
+def test_chinese_word_list_has_frequencies_and_a_part_of_the_names(sample: Path) -> None:
+    rows = [line.split("\t") for line in read(sample / "zh" / "words.txt")]
+    counts = [int(count) for _, count in rows]
+    words = {word for word, _ in rows}
+    assert counts == sorted(counts, reverse=True)
+    assert min(counts) > 0
+    assert all(2 <= len(word) <= 8 for word in words)
+    assert len(words) == len(rows)
+    assert {"有限公司", "大学", "记者"} <= words
+    names = [("".join(chars), label) for chars, label in entities_of(sample / "zh" / "test.conll")]
+    known = [name in words for name, label in names if label == "LOC"]
+    assert 0.2 < sum(known) / len(known) < 0.9
+
+
+def test_chinese_names_are_cut_out_of_segmented_text() -> None:
+    words = tuple("王建国去了北京大学第12天")
+    sentence = Sentence("1", words, (Span(0, 3, "NAME"), Span(5, 9, "ORG")))
+    assert cut(sentence, frozenset({"去了", "大学", "建国"})) == ["王建国", "去了", "北京", "大学", "第", "12", "天"]
 
 
 def test_words_turns_the_low_line_into_a_space() -> None:
