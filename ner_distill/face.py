@@ -62,8 +62,8 @@ class Model:
     def __repr__(self) -> str:
         return f"<Model {', '.join(map(str, self.paths))}: {', '.join(self.labels)}>"
 
-    @overload
-    def predict(self, texts: str, *, min_score: MinScore = None) -> Result: ...
+    @overload  # to the type checker a text is an iterable of texts as well
+    def predict(self, texts: str, *, min_score: MinScore = None) -> Result: ...  # type: ignore[overload-overlap]
     @overload
     def predict(self, texts: Iterable[str], *, min_score: MinScore = None) -> list[Result]: ...
     def predict(self, texts: str | Iterable[str], *, min_score: MinScore = None) -> Result | list[Result]:
@@ -173,7 +173,7 @@ def label(teacher: Paths, text: Paths, out: PathLike, **options: Any) -> Path:
 
 
 def train_student(
-    soft: Paths,
+    soft: PathLike | None,
     out: PathLike,
     *,
     gold: Paths = (),
@@ -184,14 +184,16 @@ def train_student(
 ) -> Model:
     """Train a student from stored soft labels and load it; as `ner-distill train-student`.
 
-    gold: labelled sentences to learn from as well. The rest as of `train_teacher`. Raises NerDistillError.
+    soft: the store that `label` wrote; None: learn from `gold` alone. gold: labelled sentences to learn from as well.
+    The rest as of `train_teacher`. Raises NerDistillError.
     """
     from ner_distill.config import StudentConfig, load_config
     from ner_distill.options.training import StudentOptions
     from ner_distill.pipelines.train_student import train_student as run
     from ner_distill.views.results import write_results
 
-    given = StudentOptions(soft=_paths(soft), out=Path(out), gold=_paths(gold), dev=_paths(dev), **options)
+    store = None if soft is None else Path(soft)
+    given = StudentOptions(soft=store, out=Path(out), gold=_paths(gold), dev=_paths(dev), **options)
     trained = run(load_config(StudentConfig, _config(config), _keys(settings)), given)
     if trained.main:
         write_results(trained, given.out, given.dev)

@@ -650,8 +650,8 @@ class Answering:
                 raise ValueError(f"min_score: expected a number from 0 to 1, found {score!r}")
         return least
 
-    @overload
-    def predict(self, texts: str, *, min_score: MinScore = None) -> list[Entity]: ...
+    @overload  # to the type checker a text is an iterable of texts as well
+    def predict(self, texts: str, *, min_score: MinScore = None) -> list[Entity]: ...  # type: ignore[overload-overlap]
     @overload
     def predict(self, texts: Iterable[str], *, min_score: MinScore = None) -> list[list[Entity]]: ...
     def predict(self, texts: str | Iterable[str], *, min_score: MinScore = None) -> list[Entity] | list[list[Entity]]:

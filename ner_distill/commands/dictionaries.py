@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from ner_distill.commands.common import console_for_results, next_steps
@@ -54,6 +56,10 @@ def grow_dictionary(options: GrowOptions, settings: Settings) -> None:
         done = grow_rounds(load_config(TeacherConfig, settings.config, [*ROUNDS, *settings.set]), options)
         console_for_results().print(growth_table(done))
         typer.echo(growth_verdict(done))
+        next_steps(
+            ["label-unlabeled", "--teacher", done.best.teacher, "--text", "TEXT", "--out", "runs/soft"],
+            ["evaluate", "--model", done.best.teacher, "--data", "TEST"],
+        )
         return
     names = [*options.changed("dev"), *settings.changed("config", "set"), *options.changed("resume", "overwrite")]
     if names:
@@ -68,3 +74,14 @@ def grow_dictionary(options: GrowOptions, settings: Settings) -> None:
         f"{growth.several:,} with several types, {growth.elsewhere:,} that stand under another type"
         + (f", {growth.negative:,} surely of no entity" if options.negative else "")
     )
+    if any(growth.added.values()):
+        next_steps(_labelling(options))
+
+
+def _labelling(options: GrowOptions) -> list[str | Path]:
+    """The command that labels the same text with the dictionaries that were written."""
+    types = dict.fromkeys(one.partition("=")[0] for one in options.dictionary)
+    written = [part for label in types for part in ("--dictionary", f"{label}={options.out / label}.txt")]
+    negative = [part for path in options.negative for part in ("--negative", path)]
+    text = [part for path in options.text for part in ("--text", path)]
+    return ["label-dictionary", *written, *negative, *text, "--out", "labelled.jsonl"]

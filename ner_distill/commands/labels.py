@@ -49,7 +49,11 @@ def vote_labels(options: VoteOptions, settings: Settings) -> None:
     voting = run(voting_config(settings.config, settings.set, fast=options.fast), options)
     console_for_results().print(render(voting))
     out = options.out
-    typer.echo(f"{out}/cleaned.jsonl: train on it; look at the votes: ner-distill review {out} --out review.html")
+    typer.echo(f"{out}/cleaned.jsonl: the data as the votes leave it")
+    next_steps(
+        ["review", out, "--out", "review.html"],
+        ["train-teacher", "--train", out / "cleaned.jsonl", "--dev", "DEV", "--out", "runs/teacher"],
+    )
 
 
 @command(commands, "review", short_help="votes → a page on which a person looks at suspicious labels")
@@ -111,6 +115,10 @@ def self_train(options: SelfTrainOptions, settings: Settings) -> None:
     done = run(load_config(TeacherConfig, settings.config, settings.set), options)
     console_for_results().print(self_training_table(done))
     typer.echo(self_training_verdict(done))
+    next_steps(
+        ["label-unlabeled", "--teacher", done.best.run, "--text", "TEXT", "--out", "runs/soft"],
+        ["evaluate", "--model", done.best.run, "--data", "TEST"],
+    )
 
 
 def voting_config(file: Path | None, settings: Sequence[str], *, fast: bool) -> TeacherConfig:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import typer
 
-from ner_distill.commands.common import console_for_results, loading
+from ner_distill.commands.common import console_for_results, loading, next_steps
 from ner_distill.commands.declare import command, group
 from ner_distill.options.start import InitConfigOptions, QuickstartOptions, SampleOptions
 
 commands = group()
+USES = {
+    "teacher": ("train-teacher", "--train", "TRAIN", "--dev", "DEV", "--out", "runs/teacher"),
+    "student": ("train-student", "--soft", "STORE", "--dev", "DEV", "--out", "runs/student"),
+    "pretrain": ("pretrain", "--text", "TEXT", "--out", "runs/encoder"),
+}
+"""Kind of a configuration → the command that takes it."""
 
 
 @command(commands, "init-config", short_help="write a configuration to edit")
@@ -28,6 +35,9 @@ def init_config(options: InitConfigOptions) -> None:
     text = run(options.kind, options.out, preset=options.preset)
     if options.out is None:
         sys.stdout.write(text)
+    else:
+        command, *rest = USES[options.kind]
+        next_steps([command, "--config", options.out, *rest])
 
 
 @command(commands, "sample", short_help="write the generated sample corpora")
@@ -43,6 +53,9 @@ def sample(options: SampleOptions) -> None:
 
     for file in write_sample(options.directory, seed=options.seed, overwrite=options.overwrite):
         typer.echo(f"{file.path}: {file.what} ({file.count:,} {file.of})")
+    english = options.directory / "en"
+    files: list[str | Path] = ["--train", english / "train.conll", "--dev", english / "dev.conll"]
+    next_steps(["train-teacher", *files, "--out", "runs/teacher"])
 
 
 @command(commands, "quickstart", short_help="the whole way on a generated sample")
@@ -57,3 +70,7 @@ def quickstart(options: QuickstartOptions) -> None:
     from ner_distill.views.quickstart import render
 
     console_for_results().print(render(run(options)))
+    next_steps(
+        ["predict", "--model", options.directory / "student", "--text", "TEXT"],
+        ["train-teacher", "--train", "TRAIN", "--dev", "DEV", "--out", "runs/teacher"],
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import typer
 
@@ -86,6 +87,12 @@ def compare(options: CompareOptions) -> None:
     console_for_results().print(render(comparison))
     if comparison.failed:
         raise typer.Exit(1)
+    if best := comparison.best():
+        model = options.out / best.name / f"seed-{best.seed}"
+        used: list[str | Path] = ["label-unlabeled", "--teacher", model, "--text", "TEXT", "--out", "runs/soft"]
+        if options.of_students:
+            used = ["predict", "--model", model, "--text", "TEXT"]
+        next_steps(used, ["evaluate", "--model", model, "--data", "TEST"])
 
 
 @command(commands, "verdict", short_help="what distillation is worth on your files")
@@ -106,7 +113,7 @@ def verdict(options: VerdictOptions) -> None:
     loading()
     from ner_distill.config import TeacherConfig, load_config
     from ner_distill.pipelines.comparison.configurations import read_students
-    from ner_distill.pipelines.comparison.findings import read_verdict
+    from ner_distill.pipelines.comparison.findings import TEACHER, read_verdict
     from ner_distill.pipelines.comparison.verdict import verdict as run
     from ner_distill.views.verdict import render
 
@@ -118,6 +125,12 @@ def verdict(options: VerdictOptions) -> None:
     console_for_results().print(render(found))
     if found.comparison.failed:
         raise typer.Exit(1)
+    if best := found.comparison.best([name for name in found.comparison.names if name != TEACHER]):
+        student = options.out / f"seed-{best.seed}" / best.name
+        next_steps(
+            ["predict", "--model", student, "--text", "TEXT"],
+            ["export", student, "--out", "runs/exported", "--int8"],
+        )
 
 
 @command(commands, "pretrain", short_help="raw text → an encoder that knows the language")
@@ -160,3 +173,6 @@ def train_segmenter(options: SegmenterOptions) -> None:
     from ner_distill.pipelines.train_segmenter import train_segmenter as run
 
     run(options)
+    lattice = ["lattice.kind=soft-lexicon", "lattice.segmenter=pkuseg", f"lattice.segmenter_model={options.out}"]
+    keys = [part for key in lattice for part in ("--set", key)]
+    next_steps(["train-teacher", "--train", "TRAIN", "--dev", "DEV", *keys, "--out", "runs/teacher"])

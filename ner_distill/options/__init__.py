@@ -6,7 +6,7 @@ a command.
 """
 
 from ner_distill.options.declare import Options, option, required, spelled
-from ner_distill.options.shared import FileOptions, Files, Output, ReadOptions, Settings
+from ner_distill.options.shared import FileOptions, Files, Output, ReadOptions, Settings, TrackedOutput
 
 __all__ = [
     "FileOptions",
@@ -15,6 +15,7 @@ __all__ = [
     "Output",
     "ReadOptions",
     "Settings",
+    "TrackedOutput",
     "option",
     "required",
     "spelled",

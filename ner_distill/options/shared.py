@@ -33,6 +33,17 @@ class Output(ResumeOptions, Overwrite):
     out: Path = required("Directory that this command makes.", "DIR")
 
 
+class TrackedOutput(Output):
+    """The directory of a training, and what else its figures go to. Resuming compares no tracker."""
+
+    track: Sequence[str] = option(
+        ("tensorboard",),
+        "What is told the figures of every epoch: tensorboard (default), wandb, mlflow or another tracker that "
+        "accelerate knows, where it is installed; none. Repeatable.",
+        "NAME",
+    )
+
+
 class Keys(Options):
     """Changes of single keys of a configuration."""
 

@@ -13,19 +13,19 @@ from ner_distill.options.shared import (
     Jobs,
     Keys,
     LongestOptions,
-    Output,
     Overwrite,
     RawText,
     ReadOptions,
     ResumeOptions,
     Settings,
+    TrackedOutput,
     Training,
     UnitOptions,
     VotingRules,
 )
 
 
-class TeacherOptions(Training, VotingRules, Jobs, LongestOptions):
+class TeacherOptions(Training, VotingRules, Jobs, LongestOptions, TrackedOutput):
     """Options of `train-teacher`."""
 
     jobs: int = option(1, "With `folds`: folds that are trained at once, a process each.", "N", least=1)
@@ -38,7 +38,7 @@ class TeacherOptions(Training, VotingRules, Jobs, LongestOptions):
         return {"train": self.train, "dev": self.dev}
 
 
-class StudentOptions(Dev, ReadOptions, Output, LongestOptions):
+class StudentOptions(Dev, ReadOptions, TrackedOutput, LongestOptions):
     """Options of `train-student`."""
 
     soft: Path | None = option(None, "Store that label-unlabeled wrote; without it, gold alone.", "STORE")
@@ -50,7 +50,7 @@ class StudentOptions(Dev, ReadOptions, Output, LongestOptions):
         return {"soft": store, "dev": self.dev, "gold": self.gold}
 
 
-class PretrainOptions(RawText, UnitOptions, Output):
+class PretrainOptions(RawText, UnitOptions, TrackedOutput):
     """Options of `pretrain`."""
 
 

@@ -124,7 +124,7 @@ def fingerprints(paths: Sequence[Path | str]) -> list[dict[str, Any]]:
 def require_same_config(directory: Path, config: RunConfig, noun: str = "run") -> None:
     """Raise ConfigError listing each key whose value is not what `config.toml` says."""
     before = read_config(directory, type(config))
-    require_same_values(_flat(before.model_dump()), _flat(config.model_dump()), noun)
+    require_same_values(flattened(before.model_dump()), flattened(config.model_dump()), noun)
 
 
 def require_same_values(before: Mapping[str, Any], values: Mapping[str, Any], noun: str) -> None:
@@ -174,8 +174,9 @@ def _named(role: str) -> str:
     return role if "." in role else f"`{name}`{space}{rest}"
 
 
-def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flattened(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one, with dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in table.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        flat |= flattened(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat

@@ -41,7 +41,8 @@ class _OneDnnLinear(TorchFunctionMode):
     ) -> Any:
         if func is functional.linear and not kwargs and len(args) == 3 and not torch.is_autocast_enabled("cpu"):
             vectors, weight, bias = args
-            if vectors.dtype == weight.dtype == torch.float32 and vectors.dim() > 1:
+            few = vectors.numel() < ROWS_TOGETHER * vectors.shape[-1]  # a sentence alone: filling up costs more
+            if vectors.dtype == weight.dtype == torch.float32 and vectors.dim() > 1 and not few:
                 rows = vectors.flatten(0, -2)
                 padded = functional.pad(rows, (0, 0, 0, -len(rows) % ROWS_TOGETHER))
                 product = torch.ops.mkldnn._linear_pointwise(padded, weight, bias, "none", [], "")

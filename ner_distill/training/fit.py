@@ -40,7 +40,8 @@ from ner_distill.training.processes import (
     sum_gradients,
     sum_over_processes,
 )
-from ner_distill.training.records import Records, keep_epochs
+from ner_distill.training.records import Records, figures_of, keep_epochs
+from ner_distill.training.tracking import Tracking
 
 BEST, OWN_BEST = "best.safetensors", "best-parts.safetensors"
 KEPT = "What was saved before is kept: go on with the same command and `resume`"
@@ -53,6 +54,11 @@ TOLD = {
     "perplexity": "perplexity {0:,.1f}",
 }
 """Which figures of an epoch are said on its line, and how: {0} is the figure, {1} a hundred times it."""
+
+
+def _shown(figures: Mapping[str, float]) -> list[str]:
+    """Those of the figures of an epoch that are said, as they are said."""
+    return [how.format(figures[name], 100 * figures[name]) for name, how in TOLD.items() if name in figures]
 
 
 class Objective(Protocol):
@@ -161,7 +167,10 @@ class Fit:
         seed: int,
         reporter: Reporter,
         accelerator: Accelerator | None = None,
+        tracking: Tracking | None = None,
     ) -> None:
+        """tracking: which experiment trackers follow the training; None is TensorBoard."""
+        self.tracking = tracking or Tracking()
         self.accelerator = accelerator or make_accelerator(optim.precision)
         self.model = task.model.to(self.accelerator.device)
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
@@ -184,8 +193,9 @@ class Fit:
     def run(self, *, resume: bool = False) -> Progress:
         """Train to the end and leave the best weights in the model; returns where it stands then.
 
-        Raises TrainingError where the loss is no longer a number, where the disk is full, or on Ctrl-C or SIGTERM
-        (after saving); RunError where what `resume` should go on from is damaged or does not fit.
+        Raises TrainingError where the loss is no longer a number, where the disk is full, where a tracker does not
+        start, or on Ctrl-C or SIGTERM (after saving); RunError where what `resume` should go on from is damaged or
+        does not fit.
         """
         torch.manual_seed(self.seed + 7919 * self.accelerator.process_index)
         if resume:
@@ -194,11 +204,19 @@ class Fit:
         self._ticked = time.monotonic()
         # of an earlier attempt only what the checkpoint knows stays on the curves
         first = self.progress.step + (self.progress.batch == 0)
-        records = Records(self.directory, wanted=self.accelerator.is_main_process, first_step=first)
+        records = Records(
+            self.directory,
+            wanted=self.accelerator.is_main_process,
+            first_step=first,
+            tracking=self.tracking,
+            warn=self.reporter.warn,
+        )
         with StopSignals() as signals, records, ThreadPoolExecutor(1) as loader:
             while self.progress.epoch < self.settings.epochs and not self._out_of_patience():
                 self._epoch(loader, signals)
                 self._after_epoch(records)
+        if self.accelerator.is_main_process:
+            self.reporter.info(self._kept())
         self.accelerator.wait_for_everyone()
         self.model.load_state_dict(self._best_weights())
         self.model.eval()
@@ -365,12 +383,22 @@ class Fit:
         All figures are in `metrics.jsonl`: here are those that fit beside each other.
         """
         progress = self.progress
-        figures = [how.format(scores[name], 100 * scores[name]) for name, how in TOLD.items() if name in scores]
+        figures = _shown(scores)
         if scores and progress.best_epoch == progress.epoch - 1:
             figures.append("best so far")
         losses = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
         said = "; ".join(filter(None, [", ".join(figures), f"loss {losses}", clock_time(progress.seconds)]))
         return f"epoch {progress.epoch}/{self.settings.epochs}: {said}"
+
+    def _kept(self) -> str:
+        """Which epoch's weights are kept, in a line: its figures, or that it is the last one."""
+        progress = self.progress
+        figures = _shown(figures_of(self.directory, progress.best_epoch + 1)) if self.evaluate else ["the last"]
+        said = ", ".join([f"kept: epoch {progress.best_epoch + 1}", *figures])
+        if self.own_best is not None and progress.own_best_epoch not in (-1, progress.best_epoch):
+            parts = ", ".join(part.rstrip(".") for part in self.own_best.parts)
+            said += f"; {parts} of epoch {progress.own_best_epoch + 1}"
+        return said
 
     def _keep_best(self, candidate: nn.Module, scores: dict[str, float]) -> dict[str, float]:
         """Save what is the best so far; returns the figures as all processes have them."""

@@ -1,10 +1,9 @@
-"""The figures of every epoch: `metrics.jsonl`, and the same for TensorBoard."""
+"""The figures of every epoch: `metrics.jsonl`, and the same for experiment trackers."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,30 +11,36 @@ from typing import Any, Self
 from ner_distill.files import atomic_write_text, write_error
 from ner_distill.runs.weights import KEPT
 from ner_distill.training.checkpoint import Progress
+from ner_distill.training.tracking import Trackers, Tracking
 
 
 class Records:
     """Inside `with`, `add` writes a line and its points on the curves."""
 
-    def __init__(self, directory: Path, *, wanted: bool, first_step: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        wanted: bool,
+        first_step: int,
+        tracking: Tracking,
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """wanted: False writes nothing (all processes but the first). first_step: earlier points stay on the curves."""
         self.path = directory / "metrics.jsonl"
-        self._wanted, self._first = wanted, first_step
-        self._board: Any = None
+        self._wanted = wanted
+        self._trackers = Trackers(tracking, directory, first_step=first_step, warn=warn)
 
     def __enter__(self) -> Self:
+        """Raises TrainingError as `Trackers.start` does."""
         if self._wanted:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(str(self.path.parent / "tensorboard"), purge_step=self._first)
+            self._trackers.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._board is not None:
-            with suppress(OSError):  # on a full disk the error that is on its way says more
-                self._board.close()
+        self._trackers.finish()
 
     def add(self, done: Progress, means: Mapping[str, float], scores: Mapping[str, float]) -> None:
         """Write the figures of the epoch that has just ended. Raises TrainingError where the disk is full."""
@@ -45,10 +50,16 @@ class Records:
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
-            for name, value in [*((f"loss/{key}", value) for key, value in means.items()), *scores.items()]:
-                self._board.add_scalar(name, value, done.step)
+            self._trackers.tell({f"loss/{name}": mean for name, mean in means.items()} | dict(scores), done.step)
         except OSError as error:
             raise write_error(self.path, error, advice=KEPT) from error
+
+
+def figures_of(directory: Path, epoch: int) -> Mapping[str, Any]:
+    """The figures of an epoch, counted from 1, as they were written; {} where there are none."""
+    path = directory / "metrics.jsonl"
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    return dict(json.loads(lines[epoch - 1])) if 0 < epoch <= len(lines) else {}
 
 
 def keep_epochs(directory: Path, epochs: int) -> None:

@@ -17,19 +17,20 @@ from ner_distill.data.sentence import Sentence
 from ner_distill.directories import OutputKind, Resume
 from ner_distill.errors import ConfigError
 from ner_distill.files import remove_temporary_files, write_json
-from ner_distill.options import Output
+from ner_distill.options import TrackedOutput
 from ner_distill.runs.build import AnyBuilt, load_run, save_run
 from ner_distill.runs.calibration import read_calibration, write_calibration
 from ner_distill.runs.environment import environment, warn_of_another, write_environment
 from ner_distill.runs.facts import BEST_ON_DEV
 from ner_distill.runs.info import read_info
-from ner_distill.runs.record import Record, open_directory
+from ner_distill.runs.record import Record, flattened, open_directory
 from ner_distill.runtime.inference import best_device, has_bf16
 from ner_distill.training.calibrating import Calibrated, ScoresWorth, calibrate
 from ner_distill.training.development import Answers, DevelopmentSet
 from ner_distill.training.fit import Fit, TrainingTask
 from ner_distill.training.pairs import PairScores, development_pairs
 from ner_distill.training.processes import make_accelerator
+from ner_distill.training.tracking import Tracking, require_trackers
 
 
 class Judge(Protocol):
@@ -65,7 +66,7 @@ class Session:
     def __init__(
         self,
         kind: OutputKind,
-        output: Output,
+        output: TrackedOutput,
         config: TeacherConfig | StudentConfig | PretrainConfig,
         reporter: Reporter | None = None,
         *,
@@ -73,8 +74,10 @@ class Session:
     ) -> None:
         """resume: in place of what `output` says of it.
 
-        Raises ConfigError for a device that cannot do what is asked, NerDistillError as `OutputKind.check` does.
+        Raises ConfigError for a device that cannot do what is asked, and as `require_trackers` does; NerDistillError as
+        `OutputKind.check` does.
         """
+        require_trackers(output.track)
         optim = config.optim
         if optim.precision == "bf16" and torch.cuda.is_available() and not has_bf16(best_device()):
             raise ConfigError('optim.precision: "bf16" is not supported by this GPU; use "fp32"')
@@ -85,6 +88,7 @@ class Session:
         self.reporter = reporter or Reporter(quiet=not self.main)
         self._resume = output.resume if resume is None else resume
         self._overwrite = output.overwrite
+        self._tracking = Tracking(output.track, flattened(config.model_dump()))
         if self.main:
             kind.check(self.out, resume=self._resume, overwrite=self._overwrite)
         self.resumes = kind.resumes(self.out, self._resume)
@@ -117,7 +121,15 @@ class Session:
 
     def loop(self, task: TrainingTask, *, epochs: int | None = None) -> Fit:
         optim = self.config.optim if epochs is None else self.config.optim.model_copy(update={"epochs": epochs})
-        return Fit(task, optim, self.out, seed=self.config.seed, reporter=self.reporter, accelerator=self.accelerator)
+        return Fit(
+            task,
+            optim,
+            self.out,
+            seed=self.config.seed,
+            reporter=self.reporter,
+            accelerator=self.accelerator,
+            tracking=self._tracking,
+        )
 
     def finish(self, save: Callable[[Path], None], metrics: Mapping[str, Any]) -> None:
         """Write the model, then `metrics.json`, which marks a finished training, and remove the checkpoints."""

@@ -101,6 +101,18 @@ class Comparison:
     def summaries(self) -> list[Summary]:
         return [self._summary(name) for name in self.names]
 
+    def best(self, names: Sequence[str] | None = None) -> Run | None:
+        """Of the configuration with the best mean on the development set its best seed; None where none is finished.
+
+        names: only of these configurations; None: of all.
+        """
+        means = {one.name: one.dev.mean for one in self.summaries() if one.dev and (names is None or one.name in names)}
+        if not means:
+            return None
+        name = max(means, key=means.__getitem__)
+        done = {run.figures.dev: run for run in self.runs if run.name == name and run.figures is not None}
+        return done[max(done)]
+
     def gain(self, name: str, over: str, *, test: bool) -> Spread | None:
         """The difference in F1 between two configurations, seed by seed; None where no seed is finished in both.
 

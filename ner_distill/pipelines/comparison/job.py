@@ -156,7 +156,7 @@ class TrainingJob(Job):
         if self.test and "test" not in measured:
             reading = asdict(self.reading or ReadOptions())
             del reading["flatten"]  # entities that overlap all count
-            scores = evaluate(EvaluateOptions(model=self.run, data=self.test, **reading))
+            scores = evaluate(EvaluateOptions(model=[self.run], data=self.test, **reading))
             write_json(self.run / "measured.json", measured | {"test": scores.to_json()})
 
 

@@ -132,7 +132,9 @@ def _require_exportable(built: AnyBuilt, run: Path) -> None:
     problem = ""
     if not can_be_a_graph(built.tagger.head):
         problem = f"head.kind = {kind!r}: expected token, crf or a pointer"
-    elif known is not None and (others := set(known.sources) - {SoftLexicon.name}):
+    elif known is not None and (
+        others := [name for name, one in known.sources.items() if one is not _lexicon_of(built)]
+    ):
         problem = f"it reads {', '.join(sorted(others))}, which need this package's libraries"
     elif known is not None and known.sources and (known.segmenter or known.lexicon is None):
         problem = "its words are found by a segmenter, which needs this package's libraries"
@@ -145,6 +147,12 @@ def _require_exportable(built: AnyBuilt, run: Path) -> None:
             f"{run}: cannot be exported: {problem}. A student that learns from it can: label-unlabeled with this run "
             "as its teacher, train-student, and export the student"
         )
+
+
+def _lexicon_of(built: AnyBuilt) -> SoftLexicon | None:
+    """The soft-lexicon of a model, the one source of knowledge that a tagger can read."""
+    sources = built.knowledge.sources.values() if built.knowledge is not None else ()
+    return next((source for source in sources if isinstance(source, SoftLexicon)), None)
 
 
 # ---- what is written
@@ -162,9 +170,10 @@ def write_settings(built: AnyBuilt, run: Path, folder: Path, *, graph: str = EXA
         assert isinstance(base, WordFeaturizer)
         features = {"kind": "words", "limit": base.max_words}
         base.save(folder)
-        if built.knowledge is not None and SoftLexicon.name in built.knowledge.sources:
+        lexicon = built.knowledge.sources.get(SoftLexicon.name) if built.knowledge is not None else None
+        if isinstance(lexicon, SoftLexicon):
             features["lexicon"] = True
-            _write_lexicon(built.knowledge.sources[SoftLexicon.name], folder / runtime.LEXICON)
+            _write_lexicon(lexicon, folder / runtime.LEXICON)
     write_json(
         folder / runtime.SETTINGS,
         {
@@ -269,7 +278,7 @@ def _sentences(run: Path, built: AnyBuilt, gold: Sequence[Sentence]) -> tuple[li
     """Sentences to compare on, and whether they are real: those given, of files that the run was trained with where
     these are still there, else made of words that the model knows.
     """
-    found = [sentence.words for sentence in gold] or _of_inputs(run, built)
+    found: list[Sequence[str]] = [sentence.words for sentence in gold] or _of_inputs(run, built)
     if found:
         return found[:LIKE], True
     random, words = np.random.default_rng(1), list(islice(_words_known(built), 5000)) or ["a"]

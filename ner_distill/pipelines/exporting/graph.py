@@ -90,7 +90,10 @@ def write_graph(tagger: Tagger, inputs: dict[str, Tensor], path: Path) -> None:
 
 def quantized(source: Path, path: Path) -> None:
     """Write a graph with the weights as 8-bit integers, a scale for each row; activations as they come."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization import (
+        QuantType,
+        quantize_dynamic,
+    )
 
     with _silence(), replacing(path) as temporary:
         quantize_dynamic(

@@ -19,7 +19,7 @@ from ner_distill.data.formats.units import NOTABLE
 from ner_distill.errors import ConfigError, harmless
 from ner_distill.files import atomic_write_text, read_json
 from ner_distill.nn.encoders.embedding import AnyEmbedding, GivenEmbedding
-from ner_distill.nn.encoders.relative import RelativeTransformer
+from ner_distill.nn.encoders.relative import RelativeLayer, RelativeTransformer
 from ner_distill.nn.encoders.scratch import ScratchEncoder
 from ner_distill.nn.heads import CrfHead, CrfPerTypeHead, TokenHead
 from ner_distill.runs.build import AnyBuilt, load_run
@@ -77,6 +77,7 @@ def page_content(run: Path, built: AnyBuilt, *, weights: Weights = "int8") -> di
     calibration = read_calibration(run, built.info.labels).scores
     stored = {name: _stored(name, tensor, weights) for name, tensor in _tensors(built)}
     embedding, layers = encoder.embedding, encoder.transformer.layers
+    heads = [layer.attention.heads for layer in layers if isinstance(layer, RelativeLayer)]
     return {
         # names of files may hold bytes that are no UTF-8
         "name": harmless(run.resolve().name.encode("utf-8", "replace").decode()),
@@ -86,7 +87,7 @@ def page_content(run: Path, built: AnyBuilt, *, weights: Weights = "int8") -> di
         "vocabularies": {name: vocab.forms for name, vocab in featurizer.vocabs.items()},
         "digits": _digits(),
         "encoder": {
-            "heads": layers[0].attention.heads if len(layers) else 1,
+            "heads": heads[0] if heads else 1,
             "layers": len(layers),
             "convolutions": len(embedding.spelling.convolutions) if embedding.spelling is not None else 0,
             "bigrams": embedding.bigrams is not None,
@@ -127,7 +128,7 @@ def _supported(run: Path, built: AnyBuilt) -> tuple[ScratchEncoder, WordFeaturiz
         )
     if not isinstance(encoder, ScratchEncoder) or not isinstance(encoder.transformer, RelativeTransformer):
         raise ConfigError(f"{run}: has layers of {type(encoder).__name__} that the page does not have; {TRIES}")
-    kind = HEADS.get(type(head))  # type: ignore[call-overload]
+    kind = HEADS.get(type(head))
     if kind is None:
         raise ConfigError(
             f"{run}: has a {type(head).__name__}, which the page does not have; expected head.kind "

@@ -23,6 +23,7 @@ from ner_distill.runs.heads import check_entities
 from ner_distill.runs.info import TEACHER_RUN, VOTING
 from ner_distill.runs.record import fingerprints
 from ner_distill.training.session import Session, Trained
+from ner_distill.training.tracking import require_trackers
 from ner_distill.training.workers import require_one_process
 
 RUN = replace(TEACHER_RUN, beside=(VOTING,))
@@ -47,6 +48,7 @@ def train_voted(
         "`folds`: folds are trained one by one, or with `jobs`; run this without torchrun, or vote-labels first and "
         "then train-teacher on its cleaned.jsonl"
     )
+    require_trackers(options.track)
     begun = RUN.state(out) != "absent"
     if options.resume and begun:
         _require_same_rules(options, voting)
