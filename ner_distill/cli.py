@@ -14,7 +14,7 @@ from ner_distill.commands import dictionaries, labels, main_job, serving, start,
 from ner_distill.commands.declare import RESUMABLE
 
 GROUPS = {
-    "The way through": ("train-teacher", "label-unlabeled", "train-student", "export"),
+    "The way through": ("train-teacher", "label-unlabeled", "train-student", "export", "serve"),
     "Look": ("evaluate", "predict", "show", "check-data", "compare", "verdict"),
     "Labels": (
         "vote-labels", "review", "apply-review", "label-dictionary", "grow-dictionary", "self-train", "vary-entities",
