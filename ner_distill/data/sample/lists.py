@@ -60,7 +60,8 @@ def cut(sentence: Sentence, known: frozenset[str]) -> list[str]:
     """A Chinese sentence as words: a person's name is one, and so is what is left of another name beside known words;
     elsewhere the longest known word, a number, or a character."""
     spans = {span.start: span for span in sentence.spans or ()}
-    words, place = [], 0
+    words: list[str] = []
+    place = 0
     while place < len(sentence.words):
         if span := spans.get(place):
             words += _cut_name("".join(sentence.words[place : span.end]), span, known)
