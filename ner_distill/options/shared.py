@@ -38,7 +38,7 @@ class TrackedOutput(Output):
 
     track: Sequence[str] = option(
         ("tensorboard",),
-        "What is told the figures of every epoch: tensorboard (default), wandb, mlflow or another tracker that "
+        "What is told the figures of every epoch: tensorboard, wandb, mlflow or another tracker that "
         "accelerate knows, where it is installed; none. Repeatable.",
         "NAME",
     )

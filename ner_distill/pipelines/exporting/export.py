@@ -22,6 +22,7 @@ from ner_distill.data.features.pieces import PieceFeaturizer
 from ner_distill.data.features.soft_lexicon import SoftLexicon
 from ner_distill.data.features.words import WordFeaturizer
 from ner_distill.data.formats.reading import read_labelled
+from ner_distill.data.lexicon.lexicon import Lexicon
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, NerDistillError, RunError
@@ -170,10 +171,10 @@ def write_settings(built: AnyBuilt, run: Path, folder: Path, *, graph: str = EXA
         assert isinstance(base, WordFeaturizer)
         features = {"kind": "words", "limit": base.max_words}
         base.save(folder)
-        lexicon = built.knowledge.sources.get(SoftLexicon.name) if built.knowledge is not None else None
-        if isinstance(lexicon, SoftLexicon):
+        lexicon = _lexicon_of(built)
+        if lexicon is not None and built.knowledge is not None and built.knowledge.lexicon is not None:
             features["lexicon"] = True
-            _write_lexicon(lexicon, folder / runtime.LEXICON)
+            _write_lexicon(built.knowledge.lexicon, lexicon, folder / runtime.LEXICON)
     write_json(
         folder / runtime.SETTINGS,
         {
@@ -217,11 +218,9 @@ right. `model.stream(lines)` answers any number of lines, `min_score=` leaves ou
 """
 
 
-def _write_lexicon(source: SoftLexicon, path: Path) -> None:
+def _write_lexicon(lexicon: Lexicon, source: SoftLexicon, path: Path) -> None:
     """Each form with its id in the vocabulary and its weight."""
-    lexicon = source.matcher
-    forms = getattr(lexicon, "forms", ())
-    rows = [(form, source.vocab.id(form), source.weight(form)) for form in forms]
+    rows = [(form, source.vocab.id(form), source.weight(form)) for form in lexicon.forms]
     path.write_text(json.dumps(rows, ensure_ascii=False), "utf-8")
 
 
