@@ -151,7 +151,7 @@ def train_teacher(
     from ner_distill.pipelines.voting.train_voted import train_voted
     from ner_distill.views.results import write_results
 
-    given = TeacherOptions(train=_paths(train), out=Path(out), dev=_paths(dev), **options)
+    given = TeacherOptions(train=_paths(train), out=Path(out), dev=_paths(dev), **_with_paths(TeacherOptions, options))
     loaded = load_config(TeacherConfig, _config(config), _keys(settings))
     trained = train_voted(loaded, given) if given.folds else run(loaded, given)
     if trained.main:
@@ -168,7 +168,8 @@ def label(teacher: Paths, text: Paths, out: PathLike, **options: Any) -> Path:
     from ner_distill.options.models import LabelUnlabeledOptions
     from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled as run
 
-    run(LabelUnlabeledOptions(teacher=_paths(teacher), text=_paths(text), out=Path(out), **options))
+    more = _with_paths(LabelUnlabeledOptions, options)
+    run(LabelUnlabeledOptions(teacher=_paths(teacher), text=_paths(text), out=Path(out), **more))
     return Path(out)
 
 
@@ -193,7 +194,8 @@ def train_student(
     from ner_distill.views.results import write_results
 
     store = None if soft is None else Path(soft)
-    given = StudentOptions(soft=store, out=Path(out), gold=_paths(gold), dev=_paths(dev), **options)
+    more = _with_paths(StudentOptions, options)
+    given = StudentOptions(soft=store, out=Path(out), gold=_paths(gold), dev=_paths(dev), **more)
     trained = run(load_config(StudentConfig, _config(config), _keys(settings)), given)
     if trained.main:
         write_results(trained, given.out, given.dev)
@@ -203,13 +205,17 @@ def train_student(
 def evaluate(model: Paths, data: Paths, **options: Any) -> Scores:
     """Score a model on labelled sentences; as `ner-distill evaluate`.
 
-    options: the command's other options (json, precision, min_score, format ...).
+    options: the command's other options (json, html, precision, min_score, format ...).
     Returns: `micro`, `by_type` and `boundary` with precision, recall and f1, 0 to 1. Raises NerDistillError.
     """
     from ner_distill.options.models import EvaluateOptions
-    from ner_distill.pipelines.evaluate import evaluate as run
+    from ner_distill.pipelines.evaluate import evaluation
+    from ner_distill.views.results import write_evaluation
 
-    return run(EvaluateOptions(model=_paths(model), data=_paths(data), **options))
+    given = EvaluateOptions(model=_paths(model), data=_paths(data), **_with_paths(EvaluateOptions, options))
+    done = evaluation(given)
+    write_evaluation(done, given)
+    return done.scores
 
 
 def export(run: PathLike, out: PathLike, **options: Any) -> Model:
@@ -221,12 +227,32 @@ def export(run: PathLike, out: PathLike, **options: Any) -> Model:
     from ner_distill.pipelines.exporting.export import export as write
     from ner_distill.views.page import page_of
 
-    write(ExportOptions(run=Path(run), out=Path(out), **options), page_of=page_of)
+    write(ExportOptions(run=Path(run), out=Path(out), **_with_paths(ExportOptions, options)), page_of=page_of)
     return load(out)
 
 
 def _paths(given: Paths) -> tuple[Path, ...]:
     return (Path(given),) if isinstance(given, str | os.PathLike) else tuple(map(Path, given))
+
+
+def _with_paths(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as `kind` has them: of a path that is given as text a Path, of one file where several may be a tuple.
+
+    What `kind` does not have stays as it is: its constructor says so.
+    """
+    from typing import get_args, get_type_hints
+
+    hints = get_type_hints(kind)
+    found = dict(given)
+    for name, value in given.items():
+        hint = hints.get(name)
+        if not isinstance(value, str | os.PathLike) or hint is None:
+            continue
+        if hint is Path or (Path in get_args(hint) and type(None) in get_args(hint)):
+            found[name] = Path(value)
+        elif hint == Sequence[Path] or hint == Sequence[str | Path]:
+            found[name] = (Path(value),)
+    return found
 
 
 def _config(given: PathLike | None) -> Path | None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from ner_distill import face
+from ner_distill.options.exporting import ExportOptions
+from ner_distill.options.models import EvaluateOptions
 
 
 @pytest.mark.parametrize(("given", "files"), [("runs/soft", [Path("runs/soft/manifest.json")]), (None, [])])
@@ -26,3 +28,19 @@ def test_train_student_learns_from_one_store_or_from_none(
     face.train_student(given, "runs/student", gold="gold.conll", track=["none"])
     assert seen[0].files() == {"soft": files, "dev": (), "gold": (Path("gold.conll"),)}
     assert seen[0].track == ["none"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "expected"),
+    [
+        (EvaluateOptions, {"json": "a.json", "html": Path("a.html")}, {"json": Path("a.json"), "html": Path("a.html")}),
+        (EvaluateOptions, {"precision": "0.9", "format": "conll"}, {"precision": "0.9", "format": "conll"}),
+        (EvaluateOptions, {"json": None}, {"json": None}),
+        (ExportOptions, {"check": "a.conll", "int8": True}, {"check": (Path("a.conll"),), "int8": True}),
+        (ExportOptions, {"check": ["a", "b"]}, {"check": ["a", "b"]}),
+        (ExportOptions, {"chek": "a"}, {"chek": "a"}),
+    ],
+    ids=["paths", "texts", "none", "one file", "several files", "unknown"],
+)
+def test_paths_are_taken_as_text(kind: type[Any], given: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert face._with_paths(kind, given) == expected

@@ -135,10 +135,9 @@ def evaluate(options: EvaluateOptions) -> None:
     if done.thresholds:
         console.print(thresholds_table(done.thresholds))
     if options.html is not None:
-        from ner_distill.files import atomic_write_text
-        from ner_distill.views.report import Report, page_of
+        from ner_distill.views.results import write_evaluation
 
-        atomic_write_text(options.html, page_of(Report.of_evaluation(done, options.models, options.data)))
+        write_evaluation(done, options)
         typer.echo(f"report: {options.html}")
 
 

@@ -1,4 +1,4 @@
-"""What a finished training leaves for people beside its model: `report.html` and the model card."""
+"""What trainings and evaluations leave for people: `report.html`, the model card, the page of `evaluate`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ner_distill.files import atomic_write_text
+from ner_distill.options.models import EvaluateOptions
+from ner_distill.pipelines.evaluate import Evaluation
 from ner_distill.runs.card import CARD
 from ner_distill.runs.info import REPORT
 from ner_distill.training.session import Trained
@@ -29,3 +31,11 @@ def write_results(trained: Trained, run: Path, dev: Sequence[str | Path]) -> Pat
     if not card.exists() and not card.is_symlink():
         atomic_write_text(card, card_of(read_facts(run)), advice=_KEPT)
     return report
+
+
+def write_evaluation(done: Evaluation, options: EvaluateOptions) -> None:
+    """Write the page that `html` of `evaluate` asks for, if it does. Raises NerDistillError where it cannot be."""
+    from ner_distill.views.report import Report, page_of
+
+    if options.html is not None:
+        atomic_write_text(options.html, page_of(Report.of_evaluation(done, options.models, options.data)))
