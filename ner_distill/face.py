@@ -45,7 +45,7 @@ class Result(list[Entity]):
 
     def to_spacy(self, nlp: Language | None = None) -> Doc:
         """As a spaCy document, tokenised by `nlp` (a blank pipeline without one); see `Model.to_spacy`."""
-        return _spacy_doc(self.text, self, nlp)
+        return _spacy_doc(self.text, self, nlp or _blank())
 
 
 class Model:
@@ -81,6 +81,8 @@ class Model:
 
     def stream(self, texts: Iterable[str], *, min_score: MinScore = None) -> Iterator[Result]:
         """As `predict`, for any number of texts: memory does not grow with it."""
+        if isinstance(texts, str | bytes):
+            raise TypeError(f"expected several texts, found one {type(texts).__name__}; predict takes a single text")
         kept: list[str] = []
 
         def remembered() -> Iterator[str]:
@@ -101,17 +103,23 @@ class Model:
         nlp: tokenises, and runs its components before entities are set; a blank pipeline without one. An entity that
         begins or ends inside a token is widened to it; of those that then overlap the longest stay.
         """
+        nlp = nlp or _blank()
         for result in self.stream(texts):
             yield _spacy_doc(result.text, result, nlp)
 
 
-def _spacy_doc(text: str, entities: Iterable[Entity], nlp: Language | None) -> Doc:
+def _blank() -> Language:
     try:
         import spacy
-        from spacy.util import filter_spans
     except ImportError:
         raise ImportError("spaCy is not installed: pip install 'ner-distill[spacy]'") from None
-    doc = spacy.blank("xx")(text) if nlp is None else nlp(text)
+    return spacy.blank("xx")
+
+
+def _spacy_doc(text: str, entities: Iterable[Entity], nlp: Language) -> Doc:
+    from spacy.util import filter_spans
+
+    doc = nlp(text)
     spans = (doc.char_span(one.start, one.end, label=one.label, alignment_mode="expand") for one in entities)
     doc.ents = filter_spans([span for span in spans if span is not None])
     return doc

@@ -22,8 +22,8 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import chain, islice, pairwise
+from itertools import chain, pairwise
+from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, overload
 
@@ -36,12 +36,16 @@ BATCH_WORDS = 2048
 """Words (pieces) of a batch, padding included: more are slower, as the caches of a processor do not hold them."""
 BATCH_SPANS = 1 << 22
 """Scores of spans that are held at once."""
-TOGETHER = 2048
-"""Texts that `stream` reads before it answers."""
-TINY, SCALED = 1e-300, 4
-"""Sums over paths are divided by their total at every fourth word, and by no less than this."""
+TOGETHER, MUCH = 2048, 1 << 20
+"""Texts, and characters of texts, that `stream` reads before it answers."""
+MOST_LABELS, MOST_UNITS = 2000, 10_000_000
+"""What settings may ask for."""
+SCALED = 4
+"""Sums over paths are divided by their total at every word whose number this divides."""
+TINY = 1e-300
+"""The least number that sums are divided by: no division by 0 where all of them are too small for a number."""
 KEPT = 40_000
-"""Words of which is remembered what they became."""
+"""Words whose ids, spellings or pieces are cached."""
 STORED = "stored"
 
 Ints = npt.NDArray[np.int64]
@@ -68,7 +72,8 @@ class Entity(NamedTuple):
 
 
 MinScore = float | str | Mapping[str, float] | None
-"""Which entities pass: those of this score or more (by label where it is a mapping); "stored": as the run says."""
+"""Which entities pass: those of this score or more; by label where it is a mapping, and a label that it does not name
+passes; "stored": as the run says."""
 
 
 # ---- text → words
@@ -262,17 +267,29 @@ def shortened(word: str) -> str:
     return word if len(word) <= MAX_CHARS else word[: MAX_CHARS // 2] + word[-MAX_CHARS // 2 :]
 
 
+class Part(NamedTuple):
+    """The words `start` to `end` of a sentence; what stands around them is known to bigrams and lexicon."""
+
+    sentence: Sequence[str]
+    start: int
+    end: int
+
+    @property
+    def words(self) -> Sequence[str]:
+        return self.sentence[self.start : self.end]
+
+
 class Reader(Protocol):
     """Words of sentences → the inputs of the graph."""
 
     def size(self, words: Sequence[str]) -> int:
-        """Units that the graph computes for a sentence."""
+        """Words, or pieces with the special ones, that the graph reads of a sentence."""
 
     def windows(self, words: Sequence[str]) -> Sequence[Window]:
         """The windows, in words, in which a sentence is read."""
 
-    def inputs(self, batch: Sequence[Sequence[str]]) -> dict[str, npt.NDArray[Any]]:
-        """Arrays by the name of an input; each sentence fits into a window."""
+    def inputs(self, batch: Sequence[Part]) -> dict[str, npt.NDArray[Any]]:
+        """Arrays by the name of an input, of parts of sentences that are windows or smaller."""
 
 
 class WordReader:
@@ -293,25 +310,28 @@ class WordReader:
     def windows(self, words: Sequence[str]) -> Sequence[Window]:
         return cut_windows(len(words), self._limit)
 
-    def inputs(self, batch: Sequence[Sequence[str]]) -> dict[str, npt.NDArray[Any]]:
+    def inputs(self, batch: Sequence[Part]) -> dict[str, npt.NDArray[Any]]:
         """words (batch, words); mask (batch, words) bool; where there are characters the rows of `spellings` (forms,
         chars) in `forms` (batch, words); where there are bigrams (batch, 2, words) with the next and the last one.
         """
-        width = max(map(len, batch))
+        parts = [part.words for part in batch]
+        width = max(map(len, parts))
         arrays: dict[str, npt.NDArray[Any]] = {
-            "words": _rows([[self._word(word) for word in words] for words in batch], width),
-            "mask": np.arange(width) < np.array([len(words) for words in batch])[:, None],
+            "words": _rows([[self._word(word) for word in words] for words in parts], width),
+            "mask": np.arange(width) < np.array([len(words) for words in parts])[:, None],
         }
         if "bigrams" in self._ids:
             ids, pairs = self._ids["bigrams"], np.full((len(batch), 2, width), PADDING, np.int64)
-            for row, words in enumerate(batch):
-                around = [normal(word) for word in (EDGE, *words, EDGE)]
+            for row, (sentence, start, end) in enumerate(batch):
+                before = sentence[start - 1] if start else EDGE
+                after = sentence[end] if end < len(sentence) else EDGE
+                around = [normal(word) for word in (before, *sentence[start:end], after)]
                 own = [ids.get(first + second, UNKNOWN) for first, second in pairwise(around)]
-                pairs[row, 0, : len(words)], pairs[row, 1, : len(words)] = own[1:], own[:-1]
+                pairs[row, 0, : end - start], pairs[row, 1, : end - start] = own[1:], own[:-1]
             arrays["bigrams"] = pairs
         if "chars" in self._ids:
             rows: dict[str, int] = {EDGE: 0}
-            arrays["forms"] = _rows([[rows.setdefault(word, len(rows)) for word in words] for words in batch], width)
+            arrays["forms"] = _rows([[rows.setdefault(word, len(rows)) for word in words] for words in parts], width)
             spelled = [self._spelled(form) for form in rows]
             arrays["spellings"] = _rows(spelled, max(map(len, spelled)))
         return arrays
@@ -352,17 +372,22 @@ class LexiconReader:
     def windows(self, words: Sequence[str]) -> Sequence[Window]:
         return self._reader.windows(words)
 
-    def inputs(self, batch: Sequence[Sequence[str]]) -> dict[str, npt.NDArray[Any]]:
+    def inputs(self, batch: Sequence[Part]) -> dict[str, npt.NDArray[Any]]:
         """Those of words, and soft_lexicon_ids, _weights and _slots, (entries,) each; a slot is a place in the flat
         batch · words · 4, and the weights of a word's four sets add up to 4.
         """
-        arrays, width = self._reader.inputs(batch), max(map(len, batch))
-        ids, weights, slots = [], [], []
-        for row, words in enumerate(batch):
-            found = [(self.NONE, 1.0, slot) for slot in range(len(words) * self.SETS)]
-            entries = list(self._entries([unicodedata.normalize("NFC", word) for word in words]))
+        arrays, width = self._reader.inputs(batch), max(part.end - part.start for part in batch)
+        ids: list[int] = []
+        weights: list[float] = []
+        slots: list[int] = []
+        for row, (sentence, start, end) in enumerate(batch):
+            first = max(0, start - self._longest)  # as far as a word that reaches into the part may begin
+            around = [unicodedata.normalize("NFC", word) for word in sentence[first : end + self._longest]]
+            shift, last = (start - first) * self.SETS, (end - start) * self.SETS
+            found = ((entry, weight, slot - shift) for entry, weight, slot in self._entries(around))
+            entries = [entry for entry in found if 0 <= entry[2] < last]
             full = {slot for _, _, slot in entries}
-            entries += [entry for entry in found if entry[2] not in full]
+            entries += [(self.NONE, 1.0, slot) for slot in range(last) if slot not in full]
             totals = np.bincount([slot // self.SETS for _, _, slot in entries], [weight for _, weight, _ in entries])
             for entry, weight, slot in entries:
                 ids.append(entry)
@@ -408,15 +433,15 @@ class PieceReader:
         lengths = np.fromiter((len(self._pieces(word)) for word in words), np.int32, len(words))
         return cut_at_words(lengths, self._room, self._room // 2)
 
-    def inputs(self, batch: Sequence[Sequence[str]]) -> dict[str, npt.NDArray[Any]]:
+    def inputs(self, batch: Sequence[Part]) -> dict[str, npt.NDArray[Any]]:
         """pieces (batch, pieces) and piece_mask, bool; mask (batch, words) bool; word_piece (batch, words), the place
         of each word's first piece in the flat batch · pieces; word_pieces, how many it has; piece_word (batch, pieces),
         the place of each piece's word in the flat batch · words, batch · words for pieces of none.
         """
-        pieces = [[self._pieces(word) for word in words] for words in batch]
+        pieces = [[self._pieces(word) for word in part.words] for part in batch]
         lengths = [[len(of_word) for of_word in of_sentence] for of_sentence in pieces]
         rows = [[*self._before, *chain.from_iterable(of_sentence), *self._after] for of_sentence in pieces]
-        width, length = max(map(len, rows)), max(map(len, batch))
+        width, length = max(map(len, rows)), max(map(len, lengths))
         word_pieces = _rows(lengths, length)
         word_piece = np.zeros((len(batch), length), np.int64)
         piece_word = np.full((len(batch), width), len(batch) * length, np.int64)
@@ -437,7 +462,8 @@ class PieceReader:
         """At least one: the unknown piece for a word of which the tokenizer makes nothing; no more than fit."""
         found = self._known.get(word)
         if found is None:
-            ids = self._tokenizer.encode([word], is_pretokenized=True, add_special_tokens=False).ids
+            plain = word.encode("utf-8", "replace").decode("utf-8")  # half of a surrogate pair is no text
+            ids = self._tokenizer.encode([plain], is_pretokenized=True, add_special_tokens=False).ids
             found = (ids or [self._unknown])[: self._room]
             _keep(self._known, word, found)
         return found
@@ -491,6 +517,10 @@ class TagDecoder:
         follows = begins | (tags[:, None] == tags) | (tags[:, None] == tags - 1)
         free = np.zeros(len(tags))
         learned = [np.array(settings.get(name, free), np.float64) for name in ("start", "end", "transitions")]
+        if [one.shape for one in learned] != [tags.shape, tags.shape, follows.shape] and settings["head"] == "crf":
+            raise ValueError(f"start, end and transitions: expected scores of {len(tags)} tags")
+        if not all(np.isfinite(one).all() for one in learned):
+            raise ValueError("start, end and transitions: expected numbers")
         start, end = np.where(begins, learned[0], -np.inf), learned[1]
         transitions = np.where(follows, learned[2], -np.inf)
         return cls(start, end, transitions, chain=settings["head"] == "crf", greedy=bool(settings.get("greedy")))
@@ -642,11 +672,12 @@ class Answering:
         """The least score of entities by label. Raises ValueError for a number that is none, an unknown label."""
         if isinstance(asked, str):
             raise ValueError(f"min_score: expected a number from 0 to 1, found {asked!r}")
-        least = dict(asked) if isinstance(asked, Mapping) else dict.fromkeys(self.labels, asked or 0.0)
+        given = {} if asked is None else asked
+        least = dict(given) if isinstance(given, Mapping) else dict.fromkeys(self.labels, given)
         for label, score in least.items():
             if label not in self.labels:
                 raise ValueError(f"min_score: {label}: no such label; there are {', '.join(self.labels)}")
-            if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+            if isinstance(score, bool) or not isinstance(score, Real) or not 0 <= float(score) <= 1:
                 raise ValueError(f"min_score: expected a number from 0 to 1, found {score!r}")
         return least
 
@@ -665,11 +696,12 @@ class Answering:
 
     def stream(self, texts: Iterable[str], *, min_score: MinScore = None) -> Iterator[list[Entity]]:
         """As `predict`, for as many texts as there are: memory does not grow with their number."""
-        least, remaining = self.thresholds(min_score), iter(texts)
-        while group := list(islice(remaining, TOGETHER)):
-            for text in group:
-                if not isinstance(text, str):
-                    raise TypeError(f"expected texts, found {type(text).__name__}; predict_words takes lists of words")
+        if isinstance(texts, str | bytes):
+            raise TypeError(f"expected several texts, found one {type(texts).__name__}; predict takes a single text")
+        return self._streamed(iter(texts), self.thresholds(min_score))
+
+    def _streamed(self, texts: Iterator[str], least: Mapping[str, float]) -> Iterator[list[Entity]]:
+        for group in _groups(texts):
             offsets = [split(text, self.unit) for text in group]
             words = [[text[start:end] for start, end in own] for text, own in zip(group, offsets, strict=True)]
             for text, own, found in zip(group, offsets, self.found(words), strict=True):
@@ -682,7 +714,11 @@ class Answering:
 
     def predict_words(self, sentences: Iterable[Sequence[str]], *, min_score: MinScore = None) -> list[list[Entity]]:
         """The entities of sentences that are cut into words already; `start` and `end` count words."""
-        least, given = self.thresholds(min_score), [list(words) for words in sentences]
+        least, given = self.thresholds(min_score), []
+        for words in sentences:
+            if isinstance(words, str | bytes):
+                raise TypeError(f"expected lists of words, found {type(words).__name__}; predict takes texts")
+            given.append(list(words))
         between = "" if self.unit == "character" else " "
         return [
             [
@@ -694,6 +730,22 @@ class Answering:
         ]
 
 
+def _groups(texts: Iterator[str]) -> Iterator[list[str]]:
+    """The texts in groups of `TOGETHER`, or of fewer that have `MUCH` characters. Raises TypeError for what is none."""
+    group: list[str] = []
+    size = 0
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f"expected texts, found {type(text).__name__}; predict_words takes lists of words")
+        group.append(text)
+        size += len(text)
+        if len(group) == TOGETHER or size >= MUCH:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
 class Tagger(Answering):
     """An exported model. `load` makes it."""
 
@@ -702,6 +754,11 @@ class Tagger(Answering):
         self.unit = settings["unit"]
         self._session, self._reader, self._decoder, self._settings = session, reader, decoder, settings
         self._wanted = [one.name for one in session.get_inputs()]
+        self.has_tags = isinstance(decoder, TagDecoder)
+        """Whether there are probabilities of tags; a model of spans has none."""
+        tags = session.get_outputs()[0].shape[-1]
+        if self.has_tags and isinstance(tags, int) and tags != 1 + 2 * len(self.labels):
+            raise ValueError(f"{len(self.labels)} labels, but {tags} tags in the graph")
 
     def thresholds(self, asked: MinScore) -> Mapping[str, float]:
         """Raises ValueError for "stored" where the run had none, too."""
@@ -718,7 +775,7 @@ class Tagger(Answering):
     def found(self, sentences: Sequence[Sequence[str]]) -> list[list[tuple[int, int, str, float]]]:
         windows = [self._reader.windows(words) if words else () for words in sentences]
         rows = [(number, window) for number, own in enumerate(windows) for window in own]
-        parts = self._answers([sentences[number][window.start : window.end] for number, window in rows])
+        parts = self._answers([Part(sentences[number], window.start, window.end) for number, window in rows])
         of_sentences: list[list[list[Found]]] = [[] for _ in sentences]
         for (number, window), part in zip(rows, parts, strict=True):
             placed = [(start + window.start, end + window.start, kind, score) for start, end, kind, score in part]
@@ -737,23 +794,32 @@ class Tagger(Answering):
         for words in sentences:
             parts = [np.zeros((0, tags))]
             for window in self._reader.windows(words) if words else ():
-                (scores,) = self.scores([words[window.start : window.end]])
+                (scores,) = self.scores([Part(words, window.start, window.end)])
                 probs = decoder.probs(scores[None].astype(np.float64), np.ones((1, len(scores)), np.bool_))[0]
                 parts.append(probs[window.take_start - window.start : window.take_end - window.start])
             results.append(np.concatenate(parts))
         return results
 
-    def scores(self, batch: Sequence[Sequence[str]]) -> npt.NDArray[np.float32]:
-        """What the graph gives for sentences of a window or less: (batch, words, tags), or of spans, see decoders."""
-        inputs = self._reader.inputs(batch)
-        scores: npt.NDArray[np.float32] = self._session.run(None, {name: inputs[name] for name in self._wanted})[0]
+    def scores(self, batch: Sequence[Part]) -> npt.NDArray[np.float32]:
+        """What the graph gives for windows: (batch, words, tags), or of spans, see the decoders.
+
+        Raises ExportError where graph and files do not fit together.
+        """
+        try:
+            inputs = self._reader.inputs(batch)
+            scores: npt.NDArray[np.float32] = self._session.run(None, {name: inputs[name] for name in self._wanted})[0]
+        except MemoryError:
+            raise
+        except Exception as error:  # onnxruntime's classes have no common one
+            raise ExportError(f"the graph does not fit the files beside it ({error!r:.200}); export again") from error
         return scores
 
-    def _answers(self, sentences: Sequence[Sequence[str]]) -> list[list[Found]]:
-        results: list[list[Found]] = [[] for _ in sentences]
-        for numbers in self._batches([self._reader.size(words) for words in sentences], list(map(len, sentences))):
-            batch = [sentences[number] for number in numbers]
-            found = self._decoder.entities(self.scores(batch), [len(words) for words in batch])
+    def _answers(self, parts: Sequence[Part]) -> list[list[Found]]:
+        results: list[list[Found]] = [[] for _ in parts]
+        words = [part.end - part.start for part in parts]
+        for numbers in self._batches([self._reader.size(part.words) for part in parts], words):
+            scores = self.scores([parts[number] for number in numbers])
+            found = self._decoder.entities(scores, [words[number] for number in numbers])
             for number, entities in zip(numbers, found, strict=True):
                 results[number] = entities
         return results
@@ -761,14 +827,14 @@ class Tagger(Answering):
     def _batches(self, sizes: Sequence[int], words: Sequence[int]) -> Iterator[list[int]]:
         """Numbers of sentences to be read together: of like sizes, the longest first."""
         batch: list[int] = []
+        most = 0  # words of the sentence that has most of them
         spans = len(self.labels) if isinstance(self._decoder, SpanDecoder) else 0
         for number in sorted(range(len(sizes)), key=lambda number: -sizes[number]):
-            longest = batch[0] if batch else number
-            rows = len(batch) + 1
-            much = rows * sizes[longest] > BATCH_WORDS or rows * spans * words[longest] ** 2 > BATCH_SPANS
+            rows, most = len(batch) + 1, max(most, words[number])
+            much = rows * sizes[batch[0] if batch else number] > BATCH_WORDS or rows * spans * most**2 > BATCH_SPANS
             if batch and much:
                 yield batch
-                batch = []
+                batch, most = [], words[number]
             batch.append(number)
         if batch:
             yield batch
@@ -780,14 +846,11 @@ class Tagger(Answering):
         one = maps["types"].get(self.labels[kind], maps["all"])
         return calibrated(score, one["scale"], one["shift"])
 
-    @cached_property
-    def card(self) -> Mapping[str, Any]:
-        """What the model is, as `runtime.json` says."""
-        return dict(self._settings.get("card", {}))
-
 
 def _joined(windows: Sequence[Window], found: Sequence[Sequence[Found]]) -> list[Found]:
-    """The entities of a sentence from those of its windows: each from the window that it begins in."""
+    """The entities of a sentence from those of its windows, whose borders are moved first so that they cut none in two:
+    each is taken from the window in which it begins.
+    """
     if len(windows) < 2:
         return list(found[0]) if found else []
     borders = settled(windows, [(start, end) for own in found for start, end, _, _ in own])
@@ -811,13 +874,40 @@ def load(directory: str | os.PathLike[str] = ".", *, threads: int = 1) -> Tagger
         raise ExportError(
             f"{folder / SETTINGS}: expected format {FORMAT}, found {found!r}; use the tagger.py beside it"
         )
+    if threads < 1:
+        raise ValueError(f"threads: expected 1 or more, found {threads}")
     try:
+        _check(settings)
         reader = _reader(folder, settings["features"])
         decoder = SpanDecoder() if settings["head"] == "spans" else TagDecoder.of(len(settings["labels"]), settings)
-        graph = folder / Path(settings["model"]).name
-        return Tagger(_session(graph, threads), reader, decoder, settings)
+        return Tagger(_session(folder / Path(settings["model"]).name, threads), reader, decoder, settings)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ExportError(f"{folder / SETTINGS}: damaged ({error!r:.200}); export the model again") from None
+
+
+def _check(settings: Mapping[str, Any]) -> None:
+    """Raises ValueError, TypeError or KeyError for settings of wrong kinds or sizes: they may come from a stranger."""
+    labels, features = settings["labels"], settings["features"]
+    if not isinstance(labels, list) or not all(isinstance(one, str) and one for one in labels):
+        raise ValueError("labels: expected a list of texts")
+    if not 0 < len(labels) <= MOST_LABELS:
+        raise ValueError(f"labels: expected 1 to {MOST_LABELS}, found {len(labels)}")
+    for name, known in {"unit": ("word", "character", "blank"), "head": ("token", "crf", "spans")}.items():
+        if settings[name] not in known:
+            raise ValueError(f"{name}: expected one of {', '.join(known)}, found {settings[name]!r:.40}")
+    whole = [features["limit" if features["kind"] == "words" else "room"]]
+    if features["kind"] != "words":
+        pieces = [*features["before"], *features["after"], features["padding"], features["unknown"]]
+        whole += [piece + 2 for piece in pieces]
+    if not all(type(number) is int and 2 <= number <= MOST_UNITS for number in whole):
+        raise ValueError(f"features: expected numbers of pieces, and windows of 2 to {MOST_UNITS} words or pieces")
+    maps = settings.get("calibration")
+    for one in (maps["all"], *maps["types"].values()) if maps else ():
+        if not (0 < one["scale"] <= 100 and abs(one["shift"]) <= 100):  # NaN is neither
+            raise ValueError("calibration: expected a scale above 0 and a shift, of at most 100")
+    for score in (settings.get("thresholds") or {}).values():
+        if score is not None and not 0 <= score <= 1:
+            raise ValueError("thresholds: expected scores from 0 to 1")
 
 
 def _reader(folder: Path, settings: Mapping[str, Any]) -> Reader:
@@ -871,13 +961,16 @@ def _read(path: Path) -> Any:
 
 def _lines(file: int) -> Iterator[list[str]]:
     """The lines of an open file in groups of those that are there: each is answered before more is waited for."""
-    rest = b""
+    rest: list[bytes] = []
     while data := os.read(file, 1 << 16):
-        *lines, rest = (rest + data).split(b"\n")
+        *lines, last = data.split(b"\n")
         if lines:
+            lines[0] = b"".join((*rest, lines[0]))
+            rest = []
             yield [line.decode("utf-8", "replace").removesuffix("\r") for line in lines]
-    if rest:
-        yield [rest.decode("utf-8", "replace")]
+        rest.append(last)
+    if tail := b"".join(rest):
+        yield [tail.decode("utf-8", "replace")]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -897,7 +990,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise ValueError(f"--min-score: expected a number from 0 to 1, found {least!r}") from None
         tagger = load(given.model, threads=given.threads)
         tagger.thresholds(least)
-        file = os.open(given.file, os.O_RDONLY) if given.file else sys.stdin.fileno()
+        file = os.open(given.file, os.O_RDONLY | getattr(os, "O_BINARY", 0)) if given.file else sys.stdin.fileno()
     except (ExportError, ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
@@ -911,6 +1004,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: no traceback at the end
+    except (ExportError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import unicodedata
 from itertools import pairwise, product
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from ner_distill import tagger
 from ner_distill.data.formats.segment import segment
 from ner_distill.data.sentence import UNITS, is_chinese
-from ner_distill.tagger import Answering, Entity, ExportError, SpanDecoder, TagDecoder, split
+from ner_distill.tagger import Answering, Entity, ExportError, Part, SpanDecoder, TagDecoder, WordReader, split
 
 ODD = [
     "John Smith's U.S.-led plan (al-Ain, 1,000 km, 10:30) cost $5... see https://a.b/c?d=e, or www.x.org.",
@@ -168,6 +169,98 @@ def test_a_score_that_is_none_is_refused(asked: object, message: str) -> None:
 def test_what_is_no_text_is_refused_with_the_way_out() -> None:
     with pytest.raises(TypeError, match="found list; predict_words takes lists of words"):
         Fake().predict([["Ana"]])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(("ask", "kind"), [("stream", "str"), ("predict_words", "str")])
+def test_a_text_where_several_are_expected_is_refused(ask: str, kind: str) -> None:
+    with pytest.raises(TypeError, match=f"found.* {kind}; predict takes"):
+        getattr(Fake(), ask)(["Ana lives"] if ask == "predict_words" else "Ana lives")
+
+
+def test_long_texts_are_answered_in_smaller_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tagger, "MUCH", 10)
+    given: list[str] = []
+
+    def texts():  # type: ignore[no-untyped-def]
+        for text in ["Ana " * 3] * 4:
+            given.append(text)
+            yield text
+
+    next(Fake().stream(texts()))
+    assert len(given) == 1
+
+
+GOOD = {
+    "format": 1,
+    "labels": ["X"],
+    "unit": "word",
+    "model": "model.onnx",
+    "features": {"kind": "words", "limit": 512},
+    "head": "crf",
+    "start": [0.0] * 3,
+    "end": [0.0] * 3,
+    "transitions": [[0.0] * 3] * 3,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": "ABCD"}, "labels"),
+        ({"labels": [1]}, "labels"),
+        ({"labels": ["X"] * 100_000}, "labels: expected 1 to 2000"),
+        ({"unit": "sentence"}, "unit: expected one of word, character, blank"),
+        ({"head": "xyz"}, "head: expected one of"),
+        ({"features": {"kind": "words", "limit": 1}}, "windows of 2"),
+        ({"features": {"kind": "words", "limit": "x"}}, "windows of 2"),
+        (
+            {"features": {"kind": "pieces", "room": -1, "before": [], "after": [], "padding": 0, "unknown": 0}},
+            "windows of 2",
+        ),
+        (
+            {"features": {"kind": "pieces", "room": 9, "before": "x", "after": [], "padding": 0, "unknown": 0}},
+            "damaged",
+        ),
+        ({"calibration": {"types": {}}}, "damaged"),
+        ({"calibration": {"all": {"scale": 0.0, "shift": 0.0}, "types": {}}}, "calibration"),
+        ({"thresholds": {"X": 7}}, "thresholds"),
+        ({"transitions": [[0.0] * 3]}, "expected scores of 3 tags"),
+        ({"transitions": [[float("nan")] * 3] * 3}, "expected numbers"),
+        ({"model": "../../etc/passwd"}, "passwd: not found"),
+        ({}, "model.onnx: not found"),
+    ],
+)
+def test_settings_of_a_stranger_are_refused_where_they_are_wrong(
+    change: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "runtime.json").write_text(json.dumps(GOOD | change))
+    (tmp_path / "vocabulary.json").write_text('{"words": {"forms": ["a"], "counts": [1]}}')
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(ExportError, match=message):
+        tagger.load(tmp_path)
+
+
+@pytest.mark.parametrize("reader", ["bigrams", "lexicon"])
+def test_a_window_knows_what_stands_around_it(reader: str) -> None:
+    """Features of parts are those parts of the features of the whole sentence."""
+    sentence = list("王明住在南京市东方银行工作")
+    words = WordReader({"words": sentence, "bigrams": ["在南", "京市", "\u0002王", "作\u0002", "南京"]}, 512)
+    forms = {"南京市": (2, 5), "京市": (3, 1), "东方银行": (4, 7), "方银": (5, 2)}
+    read = words if reader == "bigrams" else tagger.LexiconReader(forms, words)
+    whole = read.inputs([Part(sentence, 0, len(sentence))])
+    for start in range(len(sentence)):
+        for end in range(start + 1, len(sentence) + 1):
+            part = read.inputs([Part(sentence, start, end)])
+            assert (part["bigrams"][0] == whole["bigrams"][0, :, start:end]).all()
+            if reader == "lexicon":
+                assert entries(part, 0) == [one for one in entries(whole, start) if 0 <= one[0] < 4 * (end - start)]
+
+
+def entries(inputs: dict[str, np.ndarray], start: int) -> list[tuple[int, int, float]]:
+    """(slot, id, weight), sorted, of slots counted from a word."""
+    names = ("soft_lexicon_slots", "soft_lexicon_ids", "soft_lexicon_weights")
+    rows = zip(*(inputs[name].tolist() for name in names), strict=True)
+    return sorted((slot - 4 * start, id, round(weight, 5)) for slot, id, weight in rows)
 
 
 @pytest.mark.parametrize(

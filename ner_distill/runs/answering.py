@@ -103,6 +103,9 @@ class Average(Answering):
 
     def __init__(self, models: Sequence[Answering], paths: Sequence[Path]) -> None:
         first = models[0]
+        for model, path in zip(models, paths, strict=True):
+            if isinstance(model, Tagger) and not model.has_tags:
+                raise ConfigError(f"{path}: finds spans, whose probabilities are not averaged; average runs instead")
         for model, path in zip(models[1:], paths[1:], strict=True):
             if (model.labels, model.unit) != (first.labels, first.unit):
                 raise ConfigError(
@@ -112,6 +115,11 @@ class Average(Answering):
         self.models, self.labels, self.unit = list(models), first.labels, first.unit
         self._decoder = TagDecoder.of(len(self.labels), {"head": "token"})
 
+    def thresholds(self, asked: MinScore) -> Mapping[str, float]:
+        if asked == STORED:
+            raise ValueError(f"min_score: {STORED}: an average of models has no thresholds; give a number")
+        return super().thresholds(asked)
+
     def tag_probs(self, sentences: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float64]]:
         answers = [model.tag_probs(sentences) for model in self.models]
         return [np.mean(of_sentence, axis=0) for of_sentence in zip(*answers, strict=True)]
@@ -119,6 +127,9 @@ class Average(Answering):
     def found(self, sentences: Sequence[Sequence[str]]) -> list[list[tuple[int, int, str, float]]]:
         results = []
         for probs in self.tag_probs(sentences):
+            if not len(probs):
+                results.append([])
+                continue
             with np.errstate(divide="ignore"):
                 logs = np.log(probs).astype(np.float32)[None]
             (own,) = self._decoder.entities(logs, [len(probs)])

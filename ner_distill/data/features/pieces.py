@@ -96,7 +96,9 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
     def _learn(self, words: list[str]) -> None:
         """Tokenise new words in one call: the tokenizer looks at each word by itself, so a word has one reading."""
         found = self.tokenizer(
-            [[word] for word in words],
+            [
+                [word.encode("utf-8", "replace").decode("utf-8")] for word in words
+            ],  # half of a surrogate pair is no text
             is_split_into_words=True,
             add_special_tokens=False,
             truncation=False,

@@ -47,6 +47,18 @@ NEAR = 1e-4
 """How far a score of a word may be from the run's, in float32."""
 ODD = 0.002
 """Share of sentences whose entities may differ where all scores are near: two tags may be as good as equal."""
+
+
+def _is_ours(directory: Path) -> bool:
+    """Whether `export` wrote the settings here, and no directory lies where it writes files."""
+    try:
+        settings = read_json(directory / runtime.SETTINGS, "")
+    except RunError:
+        return False
+    ours = isinstance(settings, dict) and str(settings.get("program", "")).startswith("ner-distill ")
+    return ours and not any(path.is_dir() for path in directory.iterdir() if path.name != "__pycache__")
+
+
 EXPORT = OutputKind(
     "export",
     "exported model",
@@ -54,6 +66,7 @@ EXPORT = OutputKind(
     contents=r"model(\.int8)?\.onnx|labels\.json|vocabulary\.json|lexicon\.json|tokenizer\.json|tagger\.py|page\.html"
     r"|README\.md|__pycache__",
     can_resume=False,
+    recognised=lambda directory: _is_ours(directory),
 )
 
 
@@ -95,8 +108,9 @@ def export(
     _require_exportable(built, options.run)
     gold = read_gold(options.check, options.reading(), reporter, known=built.info.cutting) if options.check else []
     sentences, real = _sentences(options.run, built, gold)
-    make_directory(options.out.absolute().parent)
-    with _beside(options.out) as folder:
+    out = options.out.resolve()  # where a link leads: the model is moved there as a whole
+    make_directory(out.parent)
+    with _beside(out) as folder:
         if page_of is not None and options.html:  # first: it says at once what it cannot do
             write_page(options.run, folder / PAGE, page_of, weights="int8" if options.int8 else "float16")
         write_graph(built.tagger, _example(built), folder / EXACT)
@@ -232,18 +246,27 @@ def _beside(out: Path) -> Iterator[Path]:
     except OSError as error:
         raise write_error(out, error) from error
     try:
-        yield folder
+        inside = folder / "model"
+        inside.mkdir()  # with the mode that the umask gives: that of `folder` is private
+        yield inside
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _put_in_place(folder: Path, options: ExportOptions) -> None:
-    EXPORT.make(options.out, overwrite=options.overwrite)
+    """Put a whole directory where another may be: a kill leaves the old one, the new one, or for an instant none."""
+    EXPORT.check(options.out, overwrite=options.overwrite)
+    out, old = options.out.resolve(), folder.parent / "old"  # a link stays a link
     try:
         share(*(path for path in folder.iterdir() if path.is_file()))
-        last = runtime.SETTINGS  # which says that there is a model
-        for path in sorted(folder.iterdir(), key=lambda path: path.name == last):
-            shutil.move(path, options.out / path.name)
+        if out.is_dir():
+            out.rename(old)  # goes with the temporary directory
+        try:
+            folder.rename(out)
+        except OSError:
+            if old.is_dir():
+                old.rename(out)
+            raise
     except OSError as error:
         raise write_error(options.out, error) from error
 
@@ -252,7 +275,7 @@ def _put_in_place(folder: Path, options: ExportOptions) -> None:
 
 
 def _example(built: AnyBuilt) -> dict[str, torch.Tensor]:
-    """Inputs of three sentences of different lengths, with no size of 0 or 1 and none twice."""
+    """Inputs of three sentences of different lengths, with no size of 0 or 1, which would be taken for constants."""
     words = list(islice(_words_known(built), 7)) or ["a"]
     some = [(words * 7)[:length] for length in (7, 4, 2)]
     inputs = built.featurizer.collate([built.featurizer.features(sentence) for sentence in some])
@@ -317,10 +340,11 @@ def _require_same_scores(built: AnyBuilt, tagger: runtime.Tagger, sentences: Seq
         inputs = built.featurizer.collate([features])
         with torch.inference_mode():
             expected = ScoreGraph(built.tagger, list(inputs))(*inputs.values()).numpy()
-        found = tagger.scores([words])
+        found = tagger.scores([runtime.Part(words, 0, len(words))])
         counted = expected > np.finfo(expected.dtype).min / 2
         scale = max(1.0, float(np.abs(expected[counted]).max(initial=0.0)))
-        farthest = max(farthest, float(np.abs(expected - found)[counted].max(initial=0.0)) / scale)
+        # not max(), which takes any number for more than NaN
+        farthest = float(np.maximum(farthest, np.abs(expected - found)[counted].max(initial=0.0) / scale))
     if not farthest <= NEAR:  # NaN included
         raise RunError(
             f"the exported model gives other scores than the run (difference {farthest:.2g}, expected {NEAR:g} or "

@@ -59,7 +59,7 @@ def can_be_a_graph(head: AnyHead) -> bool:
 def write_graph(tagger: Tagger, inputs: dict[str, Tensor], path: Path) -> None:
     """Write a tagger as an ONNX file.
 
-    inputs: of a small batch, whose sizes all differ and are 2 or more: a size of 1 would be taken for a constant.
+    inputs: of a small batch, whose sizes are 2 or more: a size of 1 would be taken for a constant.
     Raises RunError where the model cannot be exported.
     """
     graph = ScoreGraph(tagger, list(inputs)).eval()

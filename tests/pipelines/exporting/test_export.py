@@ -99,6 +99,9 @@ def test_probabilities_of_several_models_are_averaged(world: World, exported: Pa
     own = RunModel(world.student)
     for mean, single in zip(both.tag_probs(words), own.tag_probs(words), strict=True):
         assert mean == pytest.approx(single, abs=1e-5)
+    assert both.predict(["", "  "]) == [[], []]
+    with pytest.raises(ValueError, match="an average of models has no thresholds"):
+        both.predict("a", min_score="stored")
     assert [[one[:3] for one in found] for found in both.found(words)] == [
         [one[:3] for one in found] for found in own.found(words)
     ]
@@ -150,14 +153,47 @@ def test_int8_that_loses_too_much_is_refused_with_the_figures(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("more", [1.0, np.nan])
 def test_scores_that_differ_are_refused(
-    world: World, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    more: float, world: World, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "write_graph", lambda tagger, inputs, path: _copy(exported / "model.onnx", path))
     scores = ner_distill.tagger.Tagger.scores
-    monkeypatch.setattr("ner_distill.tagger.Tagger.scores", lambda self, batch: scores(self, batch) + 1)
+    monkeypatch.setattr("ner_distill.tagger.Tagger.scores", lambda self, batch: scores(self, batch) + np.float32(more))
     with pytest.raises(RunError, match="gives other scores than the run"):
         export(ExportOptions(run=world.student, out=tmp_path / "out"))
+
+
+def test_an_export_replaces_an_export_as_a_whole(
+    world: World, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "write_graph", lambda tagger, inputs, path: _copy(exported / "model.onnx", path))
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "out"
+    link.symlink_to(tmp_path / "there")
+    options = ExportOptions(run=world.student, out=link, overwrite=True)
+    export(options)
+    (link / "runtime.json").write_text(json.dumps({"program": "ner-distill 0", "format": 1}))
+    with monkeypatch.context() as failing:
+        failing.setattr(Path, "rename", _full_disk)
+        with pytest.raises(Exception, match="disk is full"):
+            export(options)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "there"]
+    export(options)
+    assert link.is_symlink()
+    assert ner_distill.load(link).predict(LINES[0])
+
+
+def _full_disk(self: Path, target: Path) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_directory_of_somebody_else_is_not_overwritten(world: World, tmp_path: Path) -> None:
+    (tmp_path / "runtime.json").write_text('{"mine": true}')
+    (tmp_path / "README.md").write_text("mine")
+    before = snapshot(tmp_path)
+    assert run("export", world.student, "--out", tmp_path, "--overwrite").code == 2
+    assert snapshot(tmp_path) == before
 
 
 @pytest.mark.parametrize(
@@ -217,7 +253,7 @@ KINDS: dict[str, tuple[Callable[[Path], AnyBuilt], Sequence[str]]] = {
     "Chinese, bigrams": (_chinese_teacher("token", "none"), ["王明住在北京。", "李小红在东方银行工作。 a"]),
     "Chinese, soft-lexicon": (
         _chinese_teacher("crf", "soft-lexicon"),
-        ["王明住在南京市。", "乌鲁木齐\u0301东方银行", "好" * 700],
+        ["王明住在南京市。", "乌鲁木齐\u0301东方银行", "王明住在南京市东方银行工作" * 60],
     ),
     "BERT token": (_pretrained, [*LINES, LONG, "\u200b zero width", "x" * 500]),
     "BERT, cut vocabulary": (lambda tmp: _pretrained(tmp, init={"vocabulary": "cut"}), LINES),
