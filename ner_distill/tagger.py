@@ -23,7 +23,6 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, overload
 
@@ -677,7 +676,7 @@ class Answering:
         for label, score in least.items():
             if label not in self.labels:
                 raise ValueError(f"min_score: {label}: no such label; there are {', '.join(self.labels)}")
-            if isinstance(score, bool) or not isinstance(score, Real) or not 0 <= float(score) <= 1:
+            if not 0 <= _number(score) <= 1:
                 raise ValueError(f"min_score: expected a number from 0 to 1, found {score!r}")
         return least
 
@@ -728,6 +727,14 @@ class Answering:
             ]
             for words, found in zip(given, self.found(given), strict=True)
         ]
+
+
+def _number(given: Any) -> float:
+    """A number of any library as Python's own; NaN for what is none."""
+    try:
+        return math.nan if isinstance(given, bool | str | bytes) else float(given)
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def _groups(texts: Iterator[str]) -> Iterator[list[str]]:

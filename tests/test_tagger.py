@@ -154,12 +154,21 @@ def test_words_give_places_in_words() -> None:
 
 def test_less_sure_entities_are_left_out_also_by_label() -> None:
     assert [one.text for one in Fake().predict("Ana Buenos", min_score=0.5)] == ["Buenos"]
+    assert [one.text for one in Fake().predict("Ana Buenos", min_score=np.float32(0.5))] == ["Buenos"]  # type: ignore[call-overload]
     assert [one.text for one in Fake().predict("Ana Buenos", min_score={"Y": 0.9})] == ["Ana", "Buenos"]
 
 
 @pytest.mark.parametrize(
     ("asked", "message"),
-    [(1.5, "from 0 to 1"), ("stored", "from 0 to 1"), ({"Z": 0.5}, "no such label; there are X, Y"), (True, "0 to 1")],
+    [
+        (1.5, "from 0 to 1"),
+        ("stored", "from 0 to 1"),
+        ({"Z": 0.5}, "no such label; there are X, Y"),
+        (True, "0 to 1"),
+        (False, "0 to 1"),
+        (b"1", "0 to 1"),
+        (float("nan"), "0 to 1"),
+    ],
 )
 def test_a_score_that_is_none_is_refused(asked: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):

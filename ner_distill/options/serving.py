@@ -32,7 +32,7 @@ class Limits(Options):
 class ServeOptions(Limits):
     """Options of `serve`."""
 
-    model: Files = required("Run, or directory that export wrote; several are averaged.", "MODEL...", positional=True)
+    models: Files = required("Run, or directory that export wrote; several are averaged.", "MODEL...", positional=True)
     host: str = option("127.0.0.1", "Address to listen on; 0.0.0.0: all of this machine.", "HOST")
     port: int = option(8000, "Port to listen on; 0: any that is free.", "N", least=0, most=65535)
     page: Path | None = option(

@@ -125,7 +125,7 @@ class Average(Answering):
         return [np.mean(of_sentence, axis=0) for of_sentence in zip(*answers, strict=True)]
 
     def found(self, sentences: Sequence[Sequence[str]]) -> list[list[tuple[int, int, str, float]]]:
-        results = []
+        results: list[list[tuple[int, int, str, float]]] = []
         for probs in self.tag_probs(sentences):
             if not len(probs):
                 results.append([])

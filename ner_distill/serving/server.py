@@ -39,7 +39,7 @@ def serve(options: ServeOptions, reporter: Reporter | None = None) -> None:
         raise ConfigError(
             f"serve needs {error.name}, which is not installed: pip install 'ner-distill[serve]'"
         ) from None
-    paths = [Path(path) for path in options.model]
+    paths = [Path(path) for path in options.models]
     with _listening(options.host, options.port) as listener:
         page = _page(options.page, paths)
         name = ", ".join(path.resolve().name for path in paths)

@@ -38,7 +38,7 @@ class Slow(Capitals):
         return super().found(sentences)
 
 server.open_model = lambda paths: Slow()
-server.serve(ServeOptions(model=["tiny"], port=0))
+server.serve(ServeOptions(models=["tiny"], port=0))
 """
 HEADERS = {"content-type": "application/json"}
 
@@ -82,12 +82,12 @@ def test_a_port_in_use_is_said_before_the_model_is_loaded() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(ConfigError, match=rf"`host` 127.0.0.1 `port` {port}: cannot be opened .* choose another"):
-            serve(ServeOptions(model=["/no/such"], port=port))
+            serve(ServeOptions(models=["/no/such"], port=port))
 
 
 def test_a_host_that_is_not_of_this_machine_is_said() -> None:
     with pytest.raises(ConfigError, match="`host` not a name: no address of this machine"):
-        serve(ServeOptions(model=["/no/such"], host="not a name"))
+        serve(ServeOptions(models=["/no/such"], host="not a name"))
 
 
 def test_a_model_that_cannot_be_loaded_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_a_model_that_cannot_be_loaded_is_said(monkeypatch: pytest.MonkeyPatch) 
 def test_what_is_not_installed_is_said_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ConfigError, match=r"serve needs uvicorn, which is not installed: pip install 'ner-distill\[s"):
-        serve(ServeOptions(model=["/no/such"]))
+        serve(ServeOptions(models=["/no/such"]))
 
 
 @pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("::1", False), ("0.0.0.0", True), ("::", True)])
@@ -132,6 +132,6 @@ def test_the_page_is_that_asked_for_or_the_exported_one_or_our_own(tmp_path: Pat
 
 def test_options_out_of_bounds_are_refused() -> None:
     with pytest.raises(ConfigError) as error:
-        ServeOptions(model=["m"], port=70_000, timeout=0, max_texts=0, batch_wait=-1)
+        ServeOptions(models=["m"], port=70_000, timeout=0, max_texts=0, batch_wait=-1)
     for name in ("port", "timeout", "max_texts", "batch_wait"):
         assert f"`{name}`: expected" in str(error.value)

@@ -261,9 +261,7 @@ KINDS: dict[str, tuple[Callable[[Path], AnyBuilt], Sequence[str]]] = {
 }
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=[] if kind == "global pointer" else pytest.mark.slow) for kind in KINDS]
-)
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS])
 def test_every_kind_of_model_answers_as_its_run(kind: str, tmp_path: Path) -> None:
     build, texts = KINDS[kind]
     built = build(tmp_path)
