@@ -261,7 +261,8 @@ KINDS: dict[str, tuple[Callable[[Path], AnyBuilt], Sequence[str]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", [pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_model_answers_as_its_run(kind: str, tmp_path: Path) -> None:
     build, texts = KINDS[kind]
     built = build(tmp_path)
