@@ -966,7 +966,7 @@ def _read(path: Path) -> Any:
 # ---- as a program
 
 
-def _lines(file: int) -> Iterator[list[str]]:
+def _lines(file: int) -> Iterator[list[bytes]]:
     """The lines of an open file in groups of those that are there: each is answered before more is waited for."""
     rest: list[bytes] = []
     while data := os.read(file, 1 << 16):
@@ -974,10 +974,24 @@ def _lines(file: int) -> Iterator[list[str]]:
         if lines:
             lines[0] = b"".join((*rest, lines[0]))
             rest = []
-            yield [line.decode("utf-8", "replace").removesuffix("\r") for line in lines]
+            yield [line.removesuffix(b"\r") for line in lines]
         rest.append(last)
     if tail := b"".join(rest):
-        yield [tail.decode("utf-8", "replace")]
+        yield [tail]
+
+
+def _texts(lines: Iterable[bytes], first: int) -> list[str]:
+    """Lines as text; a byte order mark at the beginning goes. Raises ValueError naming the line that is no UTF-8."""
+    texts = []
+    for number, line in enumerate(lines, first):
+        try:
+            texts.append(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"line {number}: expected UTF-8, found the byte 0x{line[error.start]:02X} at offset {error.start}; "
+                "convert the text first: iconv -f LATIN1 -t UTF-8"
+            ) from None
+    return texts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -985,8 +999,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Find entities in text, a sentence a line; one line of JSON for each.")
     parser.add_argument("file", nargs="?", help="text in UTF-8; without one, standard input")
     parser.add_argument("--model", default=str(Path(__file__).parent), help="directory of the model; here")
-    parser.add_argument("--min-score", metavar="P", help=f"leave out entities of a lower score; `{STORED}`: by label")
-    parser.add_argument("--threads", type=int, default=1, metavar="N")
+    parser.add_argument(
+        "--min-score",
+        metavar="P",
+        help=f"leave out entities of a lower score; `{STORED}`: than the thresholds that were chosen for each label",
+    )
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="that a batch is computed on; 1")
     given = parser.parse_args(arguments)
     try:
         least: MinScore = given.min_score
@@ -996,22 +1014,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
             except ValueError:
                 raise ValueError(f"--min-score: expected a number from 0 to 1, found {least!r}") from None
         tagger = load(given.model, threads=given.threads)
-        tagger.thresholds(least)
+        if silent := [label for label, score in tagger.thresholds(least).items() if score > 1]:
+            names = ", ".join(silent)
+            sys.stderr.write(f"warning: no score reached the precision that was wanted of {names}: none is shown\n")
         file = os.open(given.file, os.O_RDONLY | getattr(os, "O_BINARY", 0)) if given.file else sys.stdin.fileno()
+    except FileNotFoundError:
+        sys.stderr.write(f"error: {given.file}: no such file\n")
+        return 2
     except (ExportError, ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
     try:
-        for group in _lines(file):
+        done = 0
+        for lines in _lines(file):
+            group = _texts(lines, done + 1)
+            done += len(group)
             for text, entities in zip(group, tagger.stream(group, min_score=least), strict=True):
                 found = [{**one._asdict(), "score": round(one.score, 4)} for one in entities]
                 sys.stdout.write(json.dumps({"text": text, "entities": found}, ensure_ascii=False) + "\n")
             sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: no traceback at the end
-    except (ExportError, OSError) as error:
+    except (ExportError, ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     return 0

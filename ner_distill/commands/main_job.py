@@ -69,13 +69,15 @@ def label_unlabeled(options: LabelUnlabeledOptions) -> None:
     Example: ner-distill label-unlabeled --teacher runs/teacher --text raw.txt --out runs/soft
     """
     loading()
+    from ner_distill.data.formats.report import counted
     from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled as run
 
     manifest = run(options)
     rows, words = sum(shard.rows for shard in manifest.shards), sum(shard.words for shard in manifest.shards)
     kept = sum(shard.kept for shard in manifest.shards)
     typer.echo(
-        f"{options.out}: {rows:,} sentences, {words:,} words ({kept:,} kept) in {len(manifest.shards)} shards; "
+        f"{options.out}: {rows:,} sentences, {words:,} words ({kept:,} kept) in "
+        f"{counted(len(manifest.shards), 'shard')}; "
         f"look at it: ner-distill show {options.out}"
     )
     student = options.out.with_name("student")

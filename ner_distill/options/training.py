@@ -43,6 +43,12 @@ class StudentOptions(Dev, ReadOptions, TrackedOutput, LongestOptions):
 
     soft: Path | None = option(None, "Store that label-unlabeled wrote; without it, gold alone.", "STORE")
     gold: Files = option((), "Labelled sentences to learn from as well. Repeatable.", "FILE")
+    dev: Files = option(
+        (),
+        "Labelled sentences that choose the best epoch; without any, agreement with the teacher on a part of `soft` "
+        "that is held out does, and of gold alone the last weights are kept. Repeatable.",
+        "FILE",
+    )
 
     def files(self) -> dict[str, Files]:
         """Role → files, as a run records what it was begun with; of a store its manifest."""

@@ -32,9 +32,11 @@ def render(
     lost = _Lost(options.format)
     if options.lattice and options.format != "inline":
         raise ConfigError(f"`lattice` draws below inline sentences; expected `format` inline, found {options.format!r}")
-    if options.format == "html":
-        yield head_of(options.named)
+    begun = False
     for prediction in predictions:
+        if options.format == "html" and not begun:  # not before: what is wrong with options is said at the first one
+            yield head_of(options.named)
+            begun = True
         lines = format_prediction(prediction.sentence, prediction.spans, options.format)
         lost.count(prediction.sentence, prediction.spans)
         if prediction.matches is not None:
@@ -43,6 +45,8 @@ def render(
             lines += f"\n{picture(prediction.sentence.words, prediction.matches, width=width)}\n"
         yield lines
     if options.format == "html":
+        if not begun:
+            yield head_of(options.named)
         yield FOOT
     for warning in lost.warnings():
         (reporter or Reporter()).warn(warning)

@@ -72,7 +72,8 @@ class Report:
     @property
     def about(self) -> str:
         """What the page is about, in a few words."""
-        what = f"{self.facts.info.kind} {self.name}"
+        kind = self.facts.info.kind
+        what = self.name if kind in self.name else f"{kind} {self.name}"
         files = ", ".join(self.scored_on)
         return f"{what} on {files}" if files else what
 

@@ -74,7 +74,7 @@ def test_as_a_program_it_answers_line_by_line(exported: Path) -> None:
     [
         (["--min-score", "x"], "expected a number from 0 to 1, found 'x'"),
         (["--min-score", "stored"], "exported without thresholds"),
-        (["missing.txt"], "No such file"),
+        (["missing.txt"], "error: missing.txt: no such file"),
         (["--model", "missing"], "not found; expected the directory"),
     ],
 )
@@ -85,6 +85,13 @@ def test_as_a_program_it_says_what_is_wrong(arguments: list[str], message: str, 
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_as_a_program_it_refuses_what_is_no_utf_8(exported: Path) -> None:
+    text = "\ufeffIn Oslo .\nAna L".encode() + b"\xf3pez\n"
+    done = subprocess.run([sys.executable, exported / "tagger.py"], input=text, capture_output=True)
+    assert done.returncode == 2
+    assert "line 2: expected UTF-8, found the byte 0xF3 at offset 5" in done.stderr.decode()
 
 
 def test_the_settings_say_what_the_run_knows(exported: Path, world: World) -> None:
