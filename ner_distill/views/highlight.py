@@ -11,6 +11,8 @@ Entity = tuple[int, int, str, float]
 
 _HUES = {"PER": 255, "PERSON": 255, "LOC": 150, "GPE": 150, "ORG": 28, "MISC": 310, "DATE": 75, "TIME": 200}
 """Of types that many data sets have: no two of one set alike."""
+ALIKE = 30
+"""Degrees between hues that can be told apart."""
 _BOX = "line-height:2.1;white-space:pre-wrap;overflow-wrap:anywhere"
 _MARK = "padding:.15em .3em;border-radius:.3em;color:inherit;box-decoration-break:clone"
 _NAME = "margin:0 .3em;font-size:.68em;font-weight:650;letter-spacing:.03em;vertical-align:.1em"
@@ -20,6 +22,20 @@ def hue_of(label: str) -> int:
     """The hue of a type, in degrees; it depends on its name alone, so that it is the same on every page."""
     known = _HUES.get(label.upper())
     return zlib.crc32(label.encode("utf-8", "surrogatepass")) * 15 % 360 if known is None else known
+
+
+def hues_of(labels: Sequence[str]) -> list[int]:
+    """The hue of each type: that of its name, but where an earlier type has one that looks the same, the next free."""
+    hues: list[int] = []
+    for label in labels:
+        wanted = hue_of(label)
+        free = [hue % 360 for hue in range(wanted, wanted + 360, ALIKE) if _is_free(hue, hues)]
+        hues.append(free[0] if free else wanted)
+    return hues
+
+
+def _is_free(hue: int, taken: list[int]) -> bool:
+    return all(ALIKE <= (hue - other) % 360 <= 360 - ALIKE for other in taken)
 
 
 def entities_html(text: str, entities: Sequence[Entity]) -> str:

@@ -18,8 +18,8 @@ from ner_distill.data.sentence import ScoredSpan, Sentence, Span
 from ner_distill.runs.facts import Epoch, KnownFile, RunFacts, TeacherFacts
 from ner_distill.runs.info import RunInfo
 from ner_distill.training.development import Answers
-from ner_distill.views.highlight import hue_of
-from ner_distill.views.report import ALIKE, Report, hues_of, page_of
+from ner_distill.views.highlight import ALIKE, hue_of, hues_of
+from ner_distill.views.report import Report, page_of
 from ner_distill.views.report.charts import line_chart, reliability_chart, ticks_of
 from ner_distill.views.report.mistakes import AROUND, errors_of
 from tests.commands import ok, run

@@ -17,6 +17,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from ner_distill.views.highlight import hues_of
+
 _FILES = files(__name__)
 
 
@@ -77,7 +79,7 @@ def one_file(package: str, scripts: Sequence[str], *, title: str, content: Mappi
     """The page that is worked with in a package's folder: `page.html`, `style.css` and scripts, with data.
 
     scripts: files of the folder in their order; they share one scope, that of `base.js` included. The content is data,
-    and stays text whatever is in it; `base.js` reads its `labels`, for their colours.
+    and stays text whatever is in it; `base.js` reads its `labels`: a type has one colour on all pages.
     """
     folder = files(package)
     return fill(
@@ -85,7 +87,7 @@ def one_file(package: str, scripts: Sequence[str], *, title: str, content: Mappi
         style=read(_FILES, "app.css") + read(folder, "style.css"),
         script=read(_FILES, "base.js") + "\n" + read(folder, *scripts),
         title=title,
-        data=as_data(content),
+        data=as_data({**content, "hues": hues_of(content["labels"])}),
     )
 
 

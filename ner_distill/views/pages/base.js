@@ -15,11 +15,7 @@ function element(tag, className, text) {
 }
 const short = (text, most) => (text.length <= most ? text : `${text.slice(0, most - 1)}…`);
 
-const HUES = [255, 28, 150, 310, 75, 200, 345, 115, 230, 50, 285, 175];
-const hueOf = (label) => {
-  const index = Math.max(0, page.labels.indexOf(label));
-  return index < HUES.length ? HUES[index] : (index * 137.5) % 360;
-};
+const hueOf = (label) => page.hues[Math.max(0, page.labels.indexOf(label))];
 
 function chip(label) {
   const made = element("span", "chip", label);

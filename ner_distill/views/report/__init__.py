@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from ner_distill.views.highlight import hue_of
+from ner_distill.views.highlight import hues_of
 from ner_distill.views.pages import Html, as_data, fill, join, read
 from ner_distill.views.report import sections
 from ner_distill.views.report.content import Report
 from ner_distill.views.report.mistakes import errors_of
 
 __all__ = ["Report", "page_of"]
-ALIKE = 30
-"""Degrees between hues that can be told apart."""
 _FILES = files(__name__)
 
 
@@ -46,17 +44,3 @@ def page_of(report: Report) -> str:
 def _hues(labels: tuple[str, ...]) -> Html:
     """The hue of each type as a class: a page that allows no `style` attributes can have no other."""
     return Html("".join(f".t{number} {{ --h: {hue}; }}\n" for number, hue in enumerate(hues_of(labels))))
-
-
-def hues_of(labels: tuple[str, ...]) -> list[int]:
-    """The hue of each type: that of its name, but where an earlier type has one that looks the same, the next free."""
-    hues: list[int] = []
-    for label in labels:
-        wanted = hue_of(label)
-        free = [hue % 360 for hue in range(wanted, wanted + 360, ALIKE) if _is_free(hue, hues)]
-        hues.append(free[0] if free else wanted)
-    return hues
-
-
-def _is_free(hue: int, taken: list[int]) -> bool:
-    return all(ALIKE <= (hue - other) % 360 <= 360 - ALIKE for other in taken)
