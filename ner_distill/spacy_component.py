@@ -24,8 +24,9 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import filter_spans
 
+from ner_distill import face
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.face import Model, load
+from ner_distill.face import Model
 from ner_distill.files import require_plain_files
 from ner_distill.tagger import Entity
 
@@ -82,7 +83,7 @@ class EntityFinder(Pipe):
         """Raises RunError or ConfigError where it cannot be loaded."""
         if self._model is None:
             try:
-                self._model = load(self.paths, threads=self.threads)
+                self._model = face.load(self.paths, threads=self.threads)
             except (RunError, ConfigError) as error:
                 raise type(error)(f"{self.name}: {error}") from None
         return self._model

@@ -51,7 +51,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 raise RunError(f"{path}: no such directory")
         return face.Model(Capitals(), list(paths))
 
-    monkeypatch.setattr(spacy_component, "load", load)
+    monkeypatch.setattr(face, "load", load)
     model = tmp_path / "model"
     (model / "deep").mkdir(parents=True)
     (model / "deep" / "weights").write_bytes(b"\x00weights")
