@@ -116,7 +116,7 @@ class Batcher:
         while batch := self._next_batch():
             try:
                 answers = iter(list(self._model.stream([text for _, texts in batch for text in texts])))
-            except Exception:
+            except Exception:  # whatever one text raises must not fail the others
                 answers = None  # of whose text, tells asking for each job alone
             for job, texts in batch:
                 if answers is None:
