@@ -6,10 +6,11 @@ import struct
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
+from operator import add
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ner_distill.data.formats.lines import Beginning
 from ner_distill.data.formats.rows import Entity, Row, RowOptions
@@ -26,6 +27,8 @@ _MISSING, _INSIDE, _BEGIN = 0, 1, 3  # of ENT_IOB; 2 is outside
 _GROUPED = {40: (struct.Struct(">QQQllll"), 2), 32: (struct.Struct(">QQllll"), 1)}
 """By its bytes: what a span of a group holds, and which of it is the label; first and last word lie behind that."""
 _USUAL_GROUP = "sc"
+_NO_GROUPS = (b"", b"\x90")  # the second is an empty list
+Item = TypeVar("Item")
 _INSTALL = "pip install 'ner-distill[spacy]'"
 
 
@@ -47,67 +50,63 @@ def docbin_rows(path: str, options: RowOptions) -> Iterator[Row]:
     group = None if options.bare_words else _group(documents, path, options)
     missing = 0
     for number, document in enumerate(documents, start=1):
-        row = document.row(path, number)
-        if not options.bare_words:
-            row = document.labelled(row, group)
-            missing += 0 if row.keep is None else row.keep.count(False)
+        row = document.row(path, number, group, bare_words=options.bare_words)
+        missing += 0 if row.keep is None else row.keep.count(False)
         yield row
     if missing:
         what = "words of labelled documents have" if missing > 1 else "word of a labelled document has"
         options.report.remark(path, f"{missing:,} {what} no label: not counted")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Document:
     """A document of a DocBin.
 
     words, blanks: of its tokens, and whether a blank follows. known: the blanks are.
-    entities:      those of `Doc.ents`, in tokens. missing: tokens without a label; None where the file has no labels.
-    groups:        those of each span group, in tokens.
+    shown:         for each token, is it no white space? None where all are none.
+    entities:      those of `Doc.ents`, in tokens.
+    missing:       for each token, has it no label? () where all have one, None where the file has no labels.
+    groups:        the spans of each group, in tokens.
     """
 
     words: Sequence[str]
     blanks: Sequence[bool]
     known: bool
+    shown: Sequence[bool] | None
     entities: Sequence[Span]
     missing: Sequence[bool] | None
     groups: Mapping[str, Sequence[Span]]
 
-    def row(self, path: str, number: int) -> Row:
-        """Its words, and its text where that is known, without labels."""
-        shown = [not word.isspace() and word != "" for word in self.words]
+    def row(self, path: str, number: int, group: str | None = None, *, bare_words: bool) -> Row:
+        """Its words, and its text where that is known; with the entities of a span group, or (None) its own."""
+        spans: Sequence[Span] | None = self.entities if group is None else self.groups.get(group, ())
+        missing = self.missing if group is None else ()
+        if bare_words or missing is None or (missing and all(missing)):
+            spans = None
+        keep = None if spans is None or not missing else tuple(not one for one in self._kept(missing))
         if not self.known:
-            return Row(path, number, words=tuple(word for word, one in zip(self.words, shown, strict=True) if one))
-        text = "".join([word + " " * blank for word, blank in zip(self.words, self.blanks, strict=True)])
-        return Row(path, number, text=text, offsets=tuple(self._kept(self._places(), shown)))
+            words = tuple(self._kept(self.words))
+            return Row(path, number, words=words, spans=None if spans is None else self._in_words(spans), keep=keep)
+        lengths = list(map(len, self.words))
+        starts = list(accumulate(map(add, lengths, self.blanks), initial=0))
+        places = list(zip(starts, map(add, starts, lengths), strict=False))
+        entities = None
+        if spans is not None:
+            entities = tuple(Entity(places[one.start][0], places[one.end - 1][1], one.label) for one in spans)
+        text = "".join([word + " " if blank else word for word, blank in zip(self.words, self.blanks, strict=True)])
+        offsets = tuple(self._kept(places))
+        return Row(path, number, text=text, offsets=offsets, entities=entities, keep=keep)
 
-    def _places(self) -> list[tuple[int, int]]:
-        """Where each token stands in the text."""
-        lengths = [len(word) for word in self.words]
-        steps = [length + blank for length, blank in zip(lengths, self.blanks, strict=True)]
-        starts = accumulate(steps, initial=0)
-        return [(start, start + length) for start, length in zip(starts, lengths, strict=False)]
+    def _kept(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Those of the tokens that are no white space."""
+        return items if self.shown is None else [item for item, one in zip(items, self.shown, strict=True) if one]
 
-    @staticmethod
-    def _kept(items: Sequence[Any], shown: Sequence[bool]) -> list[Any]:
-        return list(items) if all(shown) else [item for item, one in zip(items, shown, strict=True) if one]
-
-    def labelled(self, row: Row, group: str | None) -> Row:
-        """The row with the entities of a span group, or (None) with its own."""
-        if group is None and (self.missing is None or (all(self.missing) and not self.entities)):
-            return row
-        shown = [not word.isspace() and word != "" for word in self.words]
-        keep = None
-        if group is None and self.missing is not None and any(self.missing):
-            keep = tuple(not one for one in self._kept(self.missing, shown))
-        spans = self.entities if group is None else self.groups.get(group, ())
-        if row.text is None:
-            before = list(accumulate(shown, initial=0))
-            inside = [(before[one.start], before[one.end], one.label) for one in spans]
-            return replace(row, spans=tuple(Span(*one) for one in inside if one[0] < one[1]), keep=keep)
-        places = self._places()
-        entities = (Entity(places[one.start][0], places[one.end - 1][1], one.label) for one in spans)
-        return replace(row, entities=tuple(entities), keep=keep)
+    def _in_words(self, spans: Sequence[Span]) -> tuple[Span, ...]:
+        if self.shown is None:
+            return tuple(spans)
+        before = list(accumulate(self.shown, initial=0))
+        inside = [(before[one.start], before[one.end], one.label) for one in spans]
+        return tuple(Span(*one) for one in inside if one[0] < one[1])
 
 
 def _group(documents: Sequence[_Document], path: str, options: RowOptions) -> str | None:
@@ -175,43 +174,65 @@ def _documents(
         raise DataError(f"holds {len(words)} tokens, {len(blanks)} blanks and documents of {sum(lengths)} tokens")
     if _ENT_TYPE in attributes and _ENT_IOB not in attributes:
         raise DataError("holds the types of entities (ENT_TYPE) and not where they begin: write it with ENT_IOB too")
-    iob = tokens[:, attributes.index(_ENT_IOB)] if _ENT_IOB in attributes else None
-    types = tokens[:, attributes.index(_ENT_TYPE)] if _ENT_TYPE in attributes else None
+    labelled = _ENT_TYPE in attributes
+    entities: dict[int, list[Span]] = {}
+    missing: list[bool] = []
+    if labelled:
+        iob = tokens[:, attributes.index(_ENT_IOB)]
+        entities = _entities(iob, tokens[:, attributes.index(_ENT_TYPE)], lengths, strings)
+        missing = (iob == _MISSING).tolist() if (iob == _MISSING).any() else []
+    hidden = {string for string in strings.values() if not string or string.isspace()}
     flags = message.get("flags") or [{}] * len(lengths)
     groups = message.get("span_groups") or [b""] * len(lengths)
     start = 0
-    for length, flag, group in zip(lengths, flags, groups, strict=True):
+    for number, (length, flag, group) in enumerate(zip(lengths, flags, groups, strict=True)):
         end = start + length
-        own = None if iob is None or types is None else (iob[start:end], types[start:end])
+        own = words[start:end]
         yield _Document(
-            words[start:end],
+            own,
             blanks[start:end],
             not flag.get("has_unknown_spaces"),
-            [] if own is None else _entities(*own, strings),
-            None if own is None else (own[0] == _MISSING).tolist(),
-            _groups(group, strings, length, loads),
+            None if hidden.isdisjoint(own) else [word not in hidden for word in own],
+            entities.get(number, ()),
+            (missing[start:end] if any(missing[start:end]) else ()) if labelled else None,
+            {} if group in _NO_GROUPS else _groups(group, strings, length, loads),
         )
         start = end
 
 
-def _entities(iob: NDArray[np.uint64], types: NDArray[np.uint64], strings: Mapping[int, str]) -> list[Span]:
-    """The entities of a document. A begin without a type is spaCy's mark of a token that surely begins none."""
-    marks = iob.tolist()
-    spans = []
-    for start in (iob == _BEGIN).nonzero()[0].tolist():
-        if label := strings[int(types[start])]:
-            end = start + 1
-            while end < len(marks) and marks[end] == _INSIDE:
-                end += 1
-            spans.append(Span(start, end, label))
-    return spans
+def _entities(
+    iob: NDArray[np.uint64], types: NDArray[np.uint64], lengths: Sequence[int], strings: Mapping[int, str]
+) -> dict[int, list[Span]]:
+    """The entities of each document that has any. A begin without a type is spaCy's mark of where surely none begins.
+
+    iob, types: of the tokens of all documents.
+    """
+    import numpy as np
+
+    begins = (iob == _BEGIN).nonzero()[0]
+    borders = np.cumsum([0, *lengths])
+    stop = np.ones(len(iob) + 1, dtype=bool)
+    stop[:-1] = iob != _INSIDE
+    stop[borders] = True
+    stops = stop.nonzero()[0]
+    ends = stops[np.searchsorted(stops, begins, side="right")]
+    documents = np.searchsorted(borders, begins, side="right") - 1
+    found: dict[int, list[Span]] = {}
+    starts = borders[documents].tolist()
+    labels = types[begins].tolist()
+    for document, first, begin, end, label in zip(
+        documents.tolist(), starts, begins.tolist(), ends.tolist(), labels, strict=True
+    ):
+        if name := strings[label]:
+            found.setdefault(document, []).append(Span(begin - first, end - first, name))
+    return found
 
 
 def _groups(
     packed: bytes, strings: Mapping[int, str], length: int, loads: Callable[[bytes], Any]
 ) -> dict[str, list[Span]]:
     """The spans of each group, of a document of so many tokens."""
-    message = loads(packed) if packed else []
+    message = loads(packed)
     named = message.items() if isinstance(message, Mapping) else [(one, None) for one in message]
     found: dict[str, list[Span]] = {}
     for one, names in named:

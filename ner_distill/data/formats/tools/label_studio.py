@@ -79,10 +79,9 @@ class _Reading:
 
     def task(self, task: Mapping[str, Any], number: int) -> Row | None:
         """The row of a task; None where it was skipped."""
-        row = self.row(task, number)
         annotations = [one for key in _LISTS for one in task.get(key) or [] if isinstance(one, Mapping)]
-        results = [self.results(one, row) for one in annotations]
-        row = replace(row, text=self.text(task["data"], [one for each in results for one in each], row))
+        results = [self.results(one, number) for one in annotations]
+        row = self.row(task, number, self.text(task["data"], [one for each in results for one in each], number))
         if self.options.bare_words:
             return row
         for key, one in (("predictions", "prediction of a model"), ("drafts", "draft")):
@@ -105,19 +104,20 @@ class _Reading:
             )
             for annotation, result in kept
         ]
-        return replace(row, entities=chosen(found, row, self.options) if found else None)
+        entities = chosen(found, row, self.options) if found else None
+        return Row(self.path, number, row.id, text=row.text, entities=entities)
 
-    def row(self, record: Mapping[str, Any], number: int) -> Row:
+    def row(self, record: Mapping[str, Any], number: int, text: str) -> Row:
         id = record.get("id")
-        return Row(self.path, number, None if id is None else str(id))
+        return Row(self.path, number, None if id is None else str(id), text=text)
 
-    def results(self, annotation: Mapping[str, Any], row: Row) -> Sequence[Mapping[str, Any]]:
+    def results(self, annotation: Mapping[str, Any], number: int) -> Sequence[Mapping[str, Any]]:
         results = annotation.get("result") or []
         if not isinstance(results, list) or not all(isinstance(one, Mapping) for one in results):
-            raise DataError.at(row.path, row.line, f"expected 'result' to be a list of objects, found {results!r:.60}")
+            raise DataError.at(self.path, number, f"expected 'result' to be a list of objects, found {results!r:.60}")
         return results
 
-    def text(self, data: Mapping[str, Any], results: Sequence[Mapping[str, Any]], row: Row) -> str:
+    def text(self, data: Mapping[str, Any], results: Sequence[Mapping[str, Any]], number: int) -> str:
         """The text of a task: what its results are of, else `text`, else the only text whose parts the results repeat."""
         named = [str(one.get("to_name")) for one in results if one.get("from_name") is not None]
         for key in (*dict.fromkeys(named), self.text_key, "text"):
@@ -140,7 +140,7 @@ class _Reading:
         if len(texts) != 1:
             found = ", ".join(map(str, data)) or "none"
             raise DataError.at(
-                row.path, row.line, f"expected one key of 'data' to hold the text, 'text' for instance, found {found}"
+                self.path, number, f"expected one key of 'data' to hold the text, 'text' for instance, found {found}"
             )
         ((self.text_key, text),) = texts.items()
         return text
@@ -177,11 +177,10 @@ class _Reading:
             yield entity_of(start, end, label, surface, row)
 
     def minimal_row(self, record: Mapping[str, Any], number: int) -> Row:
-        row = self.row(record, number)
         own = _MIN_KEYS | {"id", "created_at", "updated_at"}
         data = {key: value for key, value in record.items() if key not in own}
         places = [{"value": one} for values in _regions(record) for one in values]
-        return replace(row, text=self.text(data, places, row))
+        return self.row(record, number, self.text(data, places, number))
 
     def minimal(self, records: Sequence[tuple[Row, Mapping[str, Any]]]) -> Row:
         """The row of all records of a task, one for each annotation."""
