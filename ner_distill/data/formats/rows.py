@@ -291,7 +291,7 @@ def _fields_of(record: Mapping[str, Any], *, bare_words: bool) -> dict[str, Any]
     id, lang = present.get("id"), present.get("lang")
     if id is not None and not isinstance(id, str | int):
         raise ValueError(f"'id' must be text or an integer, found {_short(id)}")
-    named = {"id": None if id is None else str(id), "lang": None if lang is None else str(lang)}
+    named: dict[str, Any] = {"id": None if id is None else str(id), "lang": None if lang is None else str(lang)}
     words = present.get("words", present.get("tokens"))
     if words is not None and not _labelled_in_text(present):
         words = _strings("words", words)

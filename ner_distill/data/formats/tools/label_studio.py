@@ -118,7 +118,7 @@ class _Reading:
         return results
 
     def text(self, data: Mapping[str, Any], results: Sequence[Mapping[str, Any]], number: int) -> str:
-        """The text of a task: what its results are of, else `text`, else the only text whose parts the results repeat."""
+        """The text of a task: what its results are of, else `text`, else the one whose parts the results repeat."""
         named = [str(one.get("to_name")) for one in results if one.get("from_name") is not None]
         for key in (*dict.fromkeys(named), self.text_key, "text"):
             if isinstance(text := data.get(key), str):
@@ -186,11 +186,11 @@ class _Reading:
         """The row of all records of a task, one for each annotation."""
         found = []
         for row, record in records:
-            for key, value in record.items():
-                self.others[key] += isinstance(value, list | dict) and value not in _regions(record)
-            entities = [
-                one for values in _regions(record) for value in values for one in self.labels(value, "labels", row)
-            ]
+            regions = list(_regions(record))
+            self.others.update(
+                key for key, value in record.items() if isinstance(value, list | dict) and value not in regions
+            )
+            entities = [one for values in regions for value in values for one in self.labels(value, "labels", row)]
             found.append(Annotation(tuple(entities), str(record.get("updated_at") or record.get("created_at") or "")))
         return replace(records[0][0], entities=chosen(found, records[0][0], self.options))
 
