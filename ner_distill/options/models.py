@@ -62,7 +62,7 @@ class ModelOptions(Options):
 
     model: Files = required(
         "Run of a teacher or a student, or a directory that export wrote. Repeatable: their probabilities are "
-        "averaged.",
+        "averaged. RUN/folds: those of its fold teachers.",
         "RUN",
     )
 

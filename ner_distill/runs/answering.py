@@ -14,19 +14,39 @@ from ner_distill.tagger import load as load_exported
 
 
 def open_model(paths: Sequence[Path], *, threads: int = 1) -> Answering:
-    """The model of a directory, or of several as one.
+    """The model of a directory, or of several as one. RUN/folds are the fold teachers of a run, or of a voting.
 
     threads: of an exported model; a run takes those of torch. Raises RunError or ConfigError that name what is wrong.
     """
+    paths = [each for path in paths for each in (models_in(path) or [path])]
     models = [_opened(path, threads) for path in paths]
     if not models:
         raise ConfigError("expected the directory of a model, found none")
     return models[0] if len(models) == 1 else Average(models, paths)
 
 
+def models_in(path: Path) -> list[Path]:
+    """The fold teachers that RUN/folds stands for; [] for every other path.
+
+    RUN is the run of a teacher that was trained with `folds`, or a directory of vote-labels. Raises RunError where
+    it has no fold teachers any more.
+    """
+    if path.name != "folds" or is_exported(path) or (path / "labels.json").is_file():
+        return []
+    from ner_distill.runs.info import folds_of_voting, voting_beside  # an exported model answers without these
+
+    voting = voting_beside(path)
+    if voting is None:
+        return []
+    folds = folds_of_voting(voting)
+    if not folds:
+        raise RunError(f"{path}: no fold teacher is left there; a voting keeps them unless `discard_folds` is given")
+    return folds
+
+
 def is_single_run(paths: Sequence[Path]) -> bool:
     """Whether this is one run, rather than an exported model or several models."""
-    return len(paths) == 1 and not is_exported(paths[0])
+    return len(paths) == 1 and not is_exported(paths[0]) and not models_in(paths[0])
 
 
 def is_exported(path: Path) -> bool:
