@@ -149,7 +149,9 @@ def load_classifier_config(name: str | Path) -> PretrainedConfig:
     said = list(config.architectures or ())
     if not has_token_classifier(config) or (said and not any(one.endswith("ForTokenClassification") for one in said)):
         found = ", ".join(said) or config.model_type
-        raise ConfigError(f"{name}: is no token classifier ({found}); expected a model such as BertForTokenClassification")
+        raise ConfigError(
+            f"{name}: is no token classifier ({found}); expected a model such as BertForTokenClassification"
+        )
     return config
 
 

@@ -43,6 +43,8 @@ class ForeignTeacher(ABC):
 
     finds_spans = False
     """Do its answers have spans?"""
+    knows_some = False
+    """Has it answers to some sentences alone?"""
 
     def __init__(self, name: str, types: Sequence[str], *, remarks: Sequence[str] = ()) -> None:
         self.name, self.types, self.remarks = name, tuple(types), tuple(remarks)

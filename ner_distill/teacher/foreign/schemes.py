@@ -53,7 +53,9 @@ class TagScheme:
         read = [meanings.get(tag, _OUTSIDE) for tag in named]
         types = tuple(dict.fromkeys(tag[2:] for tag in read if tag != _OUTSIDE))
         if not types:
-            raise ConfigError(f"{where}: no entity type among its tags ({', '.join(names)}); is it a model of entities?")
+            raise ConfigError(
+                f"{where}: no entity type among its tags ({', '.join(names)}); is it a model of entities?"
+            )
         places = {label: number for number, label in enumerate(types)}
         into = [0 if tag == _OUTSIDE else 1 + 2 * places[tag[2:]] + (tag[0] in _GOES_ON) for tag in read]
         begun = {tag[2:] for tag in read if tag[0] in _BEGINS}

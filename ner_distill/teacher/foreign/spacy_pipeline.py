@@ -77,9 +77,13 @@ class SpacyTeacher(ForeignTeacher):
             try:
                 nlp = spacy.util.load_model_from_config(settings, auto_fill=True, validate=True)
                 nlp.from_disk(directory, exclude=["tokenizer", *_others(directory, parts)])
-            except Exception as error:  # files of a pipeline may hold anything, and its readers raise whatever Python has
+            except (
+                Exception
+            ) as error:  # files of a pipeline may hold anything, and its readers raise whatever Python has
                 reason = " ".join(str(error).split())[:300]
-                raise ConfigError(f"spacy:{place}: could not be loaded by spaCy {spacy.__version__}: {reason}") from None
+                raise ConfigError(
+                    f"spacy:{place}: could not be loaded by spaCy {spacy.__version__}: {reason}"
+                ) from None
         wanted = str(nlp.meta.get("spacy_version", ""))
         remarks = []
         if wanted and not spacy.util.is_compatible_version(spacy.__version__, wanted):
@@ -198,7 +202,9 @@ def _located(place: str) -> Path:
     if path.is_dir():
         return _inside(path, place)
     if path.exists() or path.is_absolute() or place.startswith((".", "~")):
-        raise ConfigError(f"spacy:{place}: no such directory; expected one of a spaCy pipeline, or an installed package")
+        raise ConfigError(
+            f"spacy:{place}: no such directory; expected one of a spaCy pipeline, or an installed package"
+        )
     try:
         package = metadata.distribution(place)
     except (metadata.PackageNotFoundError, ValueError):
