@@ -81,8 +81,8 @@ class ModelOptions(Options):
     """Which model is asked."""
 
     model: Files = required(
-        "Run of a teacher or a student, or a directory that export wrote. Repeatable: their probabilities are "
-        "averaged.",
+        "Run of a teacher or a student, a directory that export wrote, or somebody else's model (hf:DIR_OR_ID, "
+        "spacy:PACKAGE_OR_DIR, ...). Repeatable: their probabilities are averaged.",
         "RUN",
     )
 
@@ -109,7 +109,7 @@ class MinScore(Options):
     )
 
 
-class EvaluateOptions(ModelOptions, FileOptions, MinScore):
+class EvaluateOptions(ModelOptions, FileOptions, MinScore, ForeignOptions):
     """Options of `evaluate`."""
 
     max_words: int = option(
@@ -129,7 +129,7 @@ class EvaluateOptions(ModelOptions, FileOptions, MinScore):
     )
 
 
-class PredictOptions(ModelOptions, UnitOptions, WordColumn, LongestOptions, MinScore):
+class PredictOptions(ModelOptions, UnitOptions, WordColumn, LongestOptions, MinScore, ForeignOptions):
     """Options of `predict`."""
 
     text: Files = option(("-",), "Text, a sentence a line; - is standard input (default). Repeatable.", "FILE")

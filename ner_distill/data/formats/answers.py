@@ -1,7 +1,7 @@
 """Answers about sentences, as a language model, a rule system or a person gave them: entities with scores or without.
 
-Any labelled file is such a file. Of JSON objects an entity may have a `score`, and may have no place: then its text says
-where it is, which stands wherever the text occurs. Such a record may have an `id` in place of its text.
+Any labelled file is such a file. Of JSON objects an entity may have a `score`, and may have no place: then it stands
+wherever its text occurs. Such a record may have an `id` in place of the text of the sentence.
 """
 
 from __future__ import annotations

@@ -10,15 +10,15 @@ from pathlib import Path
 from ner_distill.console import Reporter
 from ner_distill.errors import ConfigError
 from ner_distill.options import Files
-from ner_distill.options.by_type import by_type
-from ner_distill.options.models import ForeignOptions, LabelUnlabeledOptions
+from ner_distill.options.models import LabelUnlabeledOptions
+from ner_distill.pipelines.foreign import foreign_settings
 from ner_distill.pipelines.labelling.labeller import min_votes_of
 from ner_distill.pipelines.labelling.panel import Weights, require_alike
 from ner_distill.pipelines.labelling.voices import ForeignVoice, RunVoice, Voice
 from ner_distill.runs.build import load_teacher
 from ner_distill.runs.info import RunInfo, fold_teachers, read_info
-from ner_distill.teacher.foreign.base import MappedTeacher, TypeMap
-from ner_distill.teacher.foreign.opening import SURE, ForeignSettings, foreign_source, open_foreign
+from ner_distill.teacher.foreign.base import MappedTeacher
+from ner_distill.teacher.foreign.opening import foreign_source, open_foreign
 
 
 @dataclass(frozen=True)
@@ -119,15 +119,6 @@ def load_runs(options: LabelUnlabeledOptions, reporter: Reporter) -> LoadedRuns:
     return built
 
 
-def foreign_settings(options: ForeignOptions) -> ForeignSettings:
-    """What the options say of somebody else's models. Raises ConfigError for what is wrong in them."""
-    confidence = by_type("confidence", options.confidence, SURE)
-    if found := confidence.problems("confidence", None, lambda p: 0 < p <= 1, "expected more than 0 and at most 1"):
-        raise ConfigError.of(found)
-    given = options.confidence != ()
-    return ForeignSettings(TypeMap.of(options.map), tuple(options.types), confidence if given else None)
-
-
 def _foreign(
     asked: Sequence[Asked], runs: Sequence[RunVoice], options: LabelUnlabeledOptions, reporter: Reporter
 ) -> dict[tuple[str, Path], ForeignVoice]:
@@ -170,7 +161,7 @@ def _check(options: LabelUnlabeledOptions, teachers: Sequence[Asked], evaluators
     if auto and len(teachers) < 2:
         problems.append("`teacher_weights` auto weighs several teachers against each other, and there is one `teacher`")
     if options.labelled and not auto and not any(one.kind == "answers" for one in teachers):
-        problems.append("`labelled` is for `teacher_weights` auto, and for `teacher` answers:FILE: give one of them")
+        problems.append("`labelled` is for `teacher_weights` auto: give that as well, or a `teacher` answers:FILE")
     problems += [
         f"`evaluator` {one.kind}:{one.run}: somebody else's model compares no words; give a run of train-teacher"
         for one in evaluators

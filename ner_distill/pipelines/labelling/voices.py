@@ -74,7 +74,8 @@ class Voice(ABC):
     run:        its directory, where it is a run of ours.
     info:       what that says of itself.
     similarity: what two words must share to be alike, and the scale of how alike they are; None: it compares none.
-    finds_spans: are its entities spans, which may nest? lists_spans: can it say which are likely without a table of all?
+    finds_spans: are its entities spans, which may nest?
+    lists_spans: can it say which spans are likely without a table of all?
     knows_some: has it answers to some sentences alone?
     """
 

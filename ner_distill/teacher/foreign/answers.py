@@ -16,10 +16,8 @@ from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import sha256_of
 from ner_distill.options.by_type import ByType
-from ner_distill.teacher.foreign.base import ForeignTeacher, Said
+from ner_distill.teacher.foreign.base import SURE, ForeignTeacher, Said
 
-SURE = 0.9
-"""How sure an answer without a score is."""
 MISSED = 0.2
 """Share of entities that who answers misses: twice of what is invented, as language models leave out more than that."""
 PRIOR = 10.0
@@ -42,7 +40,7 @@ class AnswersTeacher(ForeignTeacher):
     What is assumed is a matrix: of a word with a tag that was said, the probability of each tag. An entity's type is
     right with probability 1 − ε (0.9, or `confidence`), else it is O or another type, all alike. A word without an
     entity belongs to one that was missed with the probability that makes MISSED of all entities missing, given
-    how many there are. With labelled sentences these are counted (`learn`), and the above counts as PRIOR words of each.
+    how many there are. With labelled sentences these are counted (`learn`); the above then counts as PRIOR words do.
     """
 
     knows_some = True

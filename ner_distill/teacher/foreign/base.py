@@ -6,16 +6,21 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from ner_distill.data.sentence import ScoredSpan, Sentence
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError
 
+if TYPE_CHECKING:
+    import torch
+
 Probs = npt.NDArray[np.float32]
+SURE = 0.9
+"""How sure an answer without a score is, where nothing else says so."""
 DROPPED = "entities of type {} dropped"
 """The counter of entities of a type that is mapped to nothing."""
 
@@ -70,10 +75,12 @@ class ForeignTeacher(ABC):
         """Units that it computes for a sentence."""
         return len(sentence.words)
 
-    def prepare(self, device: torch.device, budget: int) -> None:
+    def prepare(self, device: torch.device, budget: int) -> None:  # noqa: B027 (most need nothing)
         """Get ready to answer on this device, with batches of so many units; nothing by default."""
 
-    def learn(self, labelled: Sequence[Sentence], meaning: Mapping[str, str]) -> None:
+    def learn(  # noqa: B027 (most learn nothing)
+        self, labelled: Sequence[Sentence], meaning: Mapping[str, str]
+    ) -> None:
         """Learn from labelled sentences how far its types can be trusted; nothing by default.
 
         meaning: of its types, the type of the labelled sentences that each stands for.

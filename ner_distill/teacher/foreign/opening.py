@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 
 from ner_distill.errors import ConfigError
 from ner_distill.options.by_type import ByType
-from ner_distill.teacher.foreign.base import ForeignTeacher, TypeMap
-
-SURE = 0.9
-"""How sure an answer without a score is, where nothing else says so."""
+from ner_distill.teacher.foreign.base import SURE, ForeignTeacher, TypeMap
 
 
 @dataclass(frozen=True)
@@ -57,6 +54,9 @@ KINDS: Mapping[str, Callable[[str, ForeignSettings], ForeignTeacher]] = {
     "gliner": _gliner,
     "answers": _answers,
 }
+
+
+__all__ = ["KINDS", "SURE", "ForeignSettings", "foreign_source", "open_foreign"]
 
 
 def foreign_source(text: str) -> tuple[str, str] | None:

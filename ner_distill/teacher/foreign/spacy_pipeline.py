@@ -230,7 +230,10 @@ def _inside(path: Path, place: str) -> Path:
 
 
 def _readable(directory: Path, place: str) -> tuple[Any, list[str]]:
-    """The configuration of what is needed of a pipeline, and its components. Raises ConfigError for all but spaCy's own."""
+    """The configuration of what is needed of a pipeline, and the names of these components.
+
+    Raises ConfigError for a pipeline without a recogniser, and for one that is made of more than spaCy's own networks.
+    """
     from spacy.util import load_config
 
     require_plain_files(directory, "spaCy pipeline")
@@ -242,8 +245,8 @@ def _readable(directory: Path, place: str) -> tuple[Any, list[str]]:
     names = [str(name) for name in pipeline.get("pipeline", [])]
     if NER not in names or NER not in components:
         raise ConfigError(
-            f"spacy:{place}: no component `{NER}` in it, found {', '.join(names) or 'none'}; expected a pipeline with a "
-            "named entity recogniser"
+            f"spacy:{place}: no component `{NER}` in it, found {', '.join(names) or 'none'}; expected a "
+            "pipeline with a named entity recogniser"
         )
     language = str(pipeline.get("lang", ""))
     if not _LANGUAGE.fullmatch(language):
@@ -254,8 +257,8 @@ def _readable(directory: Path, place: str) -> tuple[Any, list[str]]:
         if own.get("factory") not in _FACTORIES or not set(_made_of(own)) <= _ARCHITECTURES:
             strange = sorted(set(_made_of(own)).difference(_ARCHITECTURES)) or [str(own.get("factory"))]
             raise ConfigError(
-                f"spacy:{place}: its {name} is made of {', '.join(strange)}: only spaCy's own networks are read, as others "
-                "run code of other packages"
+                f"spacy:{place}: its {name} is made of {', '.join(strange)}: only spaCy's own networks are read, as "
+                "others run code of other packages"
             )
         if code := [file for file in _files(directory / name) if file.suffix in _CODE]:
             raise ConfigError(f"{code[0]}: a file that may run code is not read; expected the weights of spaCy alone")
