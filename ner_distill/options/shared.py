@@ -12,7 +12,10 @@ from ner_distill.options.declare import Options, option, required
 
 Files = Sequence[str | Path]
 Action = Literal["drop", "mask", "relabel", "weight", "keep"]
-FORMATS = "conll, jsonl, cluener, cmeee, ccf2020, text, parquet"
+FORMATS = (
+    "conll, jsonl, label-studio, doccano, prodigy, argilla, brat, docbin, spacy-json, spacy-iob, gliner, uie, cluener, "
+    "cmeee, cblue, ccf2020, text, parquet"
+)
 
 
 class Overwrite(Options):

@@ -6,16 +6,19 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from contextlib import suppress
+from functools import lru_cache
+from itertools import chain, islice
 from typing import Any, NoReturn
 
-from ner_distill.data.formats.lines import lines_of
+from ner_distill.data.formats.lines import Beginning, lines_of
 from ner_distill.data.formats.report import ReadReport
 from ner_distill.errors import DataError
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _PAIR = re.compile(r'\[[ \t\r\n]*"')  # the beginning of `["text", {...}]`
 _SHOWN = 60  # characters of a line
+_FIRST = 200  # records by which a format is told
 
 
 class _NoNumberError(ValueError):
@@ -37,6 +40,22 @@ def json_records(path: str, report: ReadReport | None = None) -> Iterator[tuple[
     with that text. Raises DataError with its place where something is no JSON, or is no object.
     """
     yield from records_in(path, lines_of(path, bare_cr=False, report=report))
+
+
+@lru_cache(1)
+def first_records(beginning: Beginning) -> tuple[Mapping[str, Any], ...]:
+    """The first objects of a file, 200 at most, up to something that is none; () where there is none.
+
+    The first one, if it is longer than the lines that are looked at, is read out of the whole file.
+    """
+    found: list[Mapping[str, Any]] = []
+    with suppress(DataError):
+        for _, record in islice(records_in(beginning.source, enumerate(beginning.lines)), _FIRST):
+            found.append(record)  # what came before an error stays
+    if not found and not beginning.is_stdin and len(beginning.lines) >= _FIRST:
+        with suppress(DataError):
+            found += [record for _, record in islice(json_records(beginning.source), 1)]
+    return tuple(found)
 
 
 def records_in(path: str, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Mapping[str, Any]]]:

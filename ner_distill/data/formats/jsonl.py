@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from ner_distill.data.formats.exports import is_rejected, own_record
-from ner_distill.data.formats.json_records import is_whole, json_records, records_in
+from ner_distill.data.formats.json_records import first_records, is_whole, json_records
 from ner_distill.data.formats.lines import Beginning, count_lines
 from ner_distill.data.formats.report import counted
 from ner_distill.data.formats.rows import Entity, Row, RowOptions, row_of_record
@@ -30,25 +29,23 @@ def is_jsonl(beginning: Beginning) -> bool:
     start = "\n".join(lines)[:_SAMPLE].lstrip()
     if _BEGINS.match(start) is None:
         return False
-    return _KEYS.search(start) is not None or next(_first_records(beginning), None) is not None
+    return _KEYS.search(start) is not None or bool(first_records(beginning))
 
 
 def is_cluener(beginning: Beginning) -> bool:
     """Is an object of the form of CLUENER among the first ones?"""
-    return is_jsonl(beginning) and any(map(_is_cluener_record, _first_records(beginning)))
+    return has_records(beginning, _is_cluener_record)
+
+
+def has_records(beginning: Beginning, is_one: Callable[[Mapping[str, Any]], bool]) -> bool:
+    """Is a file of JSON, and one of its first objects such a record?"""
+    return is_jsonl(beginning) and any(map(is_one, first_records(beginning)))
 
 
 def count_records(path: str) -> int | None:
     """How many lines are not blank, where the file has an object a line; else None."""
     first = next((line for line in Beginning(path).lines), "")
     return count_lines(path) if is_whole(first) else None
-
-
-def _first_records(beginning: Beginning) -> Iterator[Mapping[str, Any]]:
-    """The objects of the first lines, up to something that is none."""
-    with suppress(DataError):
-        for _, record in records_in(beginning.source, enumerate(beginning.lines)):
-            yield record
 
 
 def _is_cluener_record(record: Mapping[str, Any]) -> bool:

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ner_distill.data.formats.chinese import ccf2020_files, is_ccf2020
 from ner_distill.data.formats.lines import STDIN, check_file
 from ner_distill.data.formats.offsets import in_characters
-from ner_distill.data.formats.registry import FORMATS, detect_format
+from ner_distill.data.formats.registry import FORMATS, detect_format, format_of_several
 from ner_distill.data.formats.report import FileSummary, ReadReport
 from ner_distill.data.formats.rows import Row, RowOptions, scheme_error, sentence_of, usual_tags
 from ner_distill.data.formats.segment import unit_of_texts
@@ -68,7 +67,7 @@ def read_corpus(
 ) -> Corpus:
     """All sentences of the files, in their order.
 
-    paths:      files; directories of CCF 2020; `hf:NAME/CONFIG/SPLIT`; "-" for standard input.
+    paths:      files; directories of CCF 2020 or brat; `hf:NAME/CONFIG/SPLIT`; "-" for standard input.
     format:     one of FORMATS for all of them, or "auto": each file's own, by content and name.
     scheme:     of the tags, one of SCHEMES, or "auto": each file's own.
     word_column: of CoNLL files, from 0, -1 the last; None: each file's own, by content.
@@ -146,13 +145,13 @@ def _raw_sentences(
 
 
 def input_files(paths: Sequence[str | Path]) -> list[Path]:
-    """The files behind the paths: those of a CCF 2020 directory; none for standard input and `hf:`."""
+    """The files behind the paths: all of a directory and of a pair; none for standard input and `hf:`."""
     files: list[Path] = []
-    for path in paths:
-        if str(path) == STDIN or str(path).startswith(HF):
+    for path in map(str, paths):
+        if path == STDIN or path.startswith(HF):
             continue
-        if is_ccf2020(path):
-            files += [file for pair in ccf2020_files(path) for file in pair if file.is_file()]
+        if (several := format_of_several(path)) is not None and (listed := FORMATS[several].files) is not None:
+            files += listed(path)
         else:
             check_file(Path(path))
             files.append(Path(path))
@@ -185,7 +184,7 @@ def _sources(paths: Sequence[str | Path], format: str, tag_column: Sequence[int]
         raise DataError("no file was given; expected at least one")
     sources = []
     for path, name in zip(map(str, paths), _names(paths), strict=True):
-        if path != STDIN and not path.startswith(HF) and not (format in ("auto", "ccf2020") and is_ccf2020(path)):
+        if path != STDIN and not path.startswith(HF) and format_of_several(path, format) is None:
             check_file(Path(path))
         detected = detect_format(path, tag_columns=tag_column) if format == "auto" else format
         sources.append(_Source(path, name, detected))

@@ -12,6 +12,16 @@ from ner_distill.data.formats.jsonl import cluener_rows, count_records, is_cluen
 from ner_distill.data.formats.lines import Beginning, count_lines, lines_of
 from ner_distill.data.formats.rows import Row, RowOptions
 from ner_distill.data.formats.tables import hf_rows, is_hf, is_parquet, parquet_length, parquet_rows
+from ner_distill.data.formats.tools.argilla import argilla_rows, is_argilla
+from ner_distill.data.formats.tools.brat import brat_files, brat_pairs, brat_rows, is_brat
+from ner_distill.data.formats.tools.cblue import cmeee_json_rows, is_cmeee_json
+from ner_distill.data.formats.tools.docbin import docbin_rows, is_docbin
+from ner_distill.data.formats.tools.doccano import doccano_rows, is_doccano
+from ner_distill.data.formats.tools.gliner import gliner_rows, is_gliner
+from ner_distill.data.formats.tools.label_studio import is_label_studio, label_studio_rows
+from ner_distill.data.formats.tools.prodigy import is_prodigy, prodigy_rows
+from ner_distill.data.formats.tools.spacy_training import is_piped, is_spacy_json, piped_rows, spacy_json_rows
+from ner_distill.data.formats.tools.uie import is_uie, uie_rows
 
 
 def text_rows(path: str, options: RowOptions) -> Iterator[Row]:
@@ -27,12 +37,18 @@ class FileFormat:
     rows:       the rows of a source; a row is a sentence as the file holds it.
     count:      about how many rows a source has, quickly; None where that cannot be said.
     chinese:    a format of Chinese data: texts are cut into characters.
+    files:      the files of a source that is a directory, or a file with others beside it; None: it is one file.
     """
 
     recognises: Callable[[Beginning], bool]
     rows: Callable[[str, RowOptions], Iterator[Row]]
     count: Callable[[str], int | None] = count_lines
     chinese: bool = False
+    files: Callable[[str], list[Path]] | None = None
+
+
+def _unknown(source: str) -> None:
+    """The count of a format whose rows are not lines."""
 
 
 FORMATS: dict[str, FileFormat] = {
@@ -42,15 +58,39 @@ FORMATS: dict[str, FileFormat] = {
         ccf2020_rows,
         lambda source: len(ccf2020_files(source)),
         chinese=True,
+        files=lambda source: [file for pair in ccf2020_files(source) for file in pair if file.is_file()],
     ),
+    "brat": FileFormat(is_brat, brat_rows, lambda source: len(brat_pairs(source)), files=brat_files),
     "parquet": FileFormat(is_parquet, parquet_rows, parquet_length),
+    "docbin": FileFormat(is_docbin, docbin_rows, _unknown),
     "cluener": FileFormat(is_cluener, cluener_rows, count_records, chinese=True),
+    "cblue": FileFormat(is_cmeee_json, cmeee_json_rows, _unknown, chinese=True),
+    "label-studio": FileFormat(is_label_studio, label_studio_rows, count_records),
+    "argilla": FileFormat(is_argilla, argilla_rows, count_records),
+    "prodigy": FileFormat(is_prodigy, prodigy_rows, count_records),
+    "doccano": FileFormat(is_doccano, doccano_rows, count_records),
+    "gliner": FileFormat(is_gliner, gliner_rows, count_records),
+    "uie": FileFormat(is_uie, uie_rows, _unknown),
+    "spacy-json": FileFormat(is_spacy_json, spacy_json_rows, _unknown),
     "jsonl": FileFormat(is_jsonl, jsonl_rows, count_records),
+    "spacy-iob": FileFormat(is_piped, piped_rows),
     "conll": FileFormat(is_conll, conll_rows, lambda source: count_lines(source, blank=True)),
     "cmeee": FileFormat(is_cmeee, cmeee_rows, chinese=True),
     "text": FileFormat(lambda beginning: False, text_rows),  # what none of the others recognises
 }
 """By name, in the order in which they are tried on a file: it is of the first that recognises it."""
+
+
+def format_of_several(source: str | Path, format: str = "auto") -> str | None:
+    """The format of a source of several files (a directory, or a file that has another one beside it); else None.
+
+    format: the only one that it may be, or "auto".
+    """
+    beginning = Beginning(source)
+    for name, known in FORMATS.items():
+        if known.files is not None and format in ("auto", name) and known.recognises(beginning):
+            return name
+    return None
 
 
 def detect_format(source: str | Path, *, tag_columns: Sequence[int] = ()) -> str:

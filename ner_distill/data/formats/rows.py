@@ -94,15 +94,18 @@ def sentence_of(row: Row, id: str, unit: Unit, scheme: Scheme, report: ReadRepor
     """The sentence of a row. Raises DataError for tags that are not of the scheme; findings go to the report."""
     id = _without_surrogates(id, row, report)
     if row.text is None:
-        words = tuple(_without_surrogates(word, row, report) for word in row.words or ())
+        words = _words_without_surrogates(row.words or (), row, report)
         spans = _tagged(row, scheme, report) if row.tags is not None else row.spans
         spans = None if spans is None else tuple(sorted(spans))
         inside = row.inside_words
         sentence = Sentence(id, words, spans, lang=row.lang, keep=row.keep, weight=row.weight, inside_words=inside)
         return _with_negatives(sentence, row)
     text = _without_surrogates(row.text, row, report)
-    offsets = row.offsets if row.offsets is not None else segment(text, unit)[1]
-    cut = tuple(text[start:end] for start, end in offsets)
+    if row.offsets is None:
+        cut, offsets = segment(text, unit)
+    else:
+        offsets = row.offsets
+        cut = tuple([text[start:end] for start, end in offsets])
     spans, inside = (None, ()) if row.entities is None else _spans(row, text, offsets, report)
     inside = (*inside, *row.inside_words)
     return _with_negatives(Sentence(id, cut, spans, text, offsets, row.lang, row.keep, row.weight, inside), row)
@@ -223,12 +226,21 @@ def _spans(row: Row, text: str, offsets: Offsets, report: ReadReport) -> tuple[t
 
 def _without_surrogates(text: str, row: Row, report: ReadReport) -> str:
     """JSON can say half of a surrogate pair; no UTF-8 file, tokenizer or table can hold it."""
+    if text.isascii():
+        return text
     try:
         text.encode("utf-8")
         return text
     except UnicodeEncodeError as error:
         report.note("surrogates", row.path, row.line, f"{text[error.start]!a} is half of a surrogate pair")
         return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
+
+
+def _words_without_surrogates(words: tuple[str, ...], row: Row, report: ReadReport) -> tuple[str, ...]:
+    """As `_without_surrogates`, of each word; all are looked at together first, as hardly any sentence has one."""
+    if "".join(words).isascii():
+        return words
+    return tuple(_without_surrogates(word, row, report) for word in words)
 
 
 def same_text(found: str, said: str) -> bool:
@@ -268,39 +280,38 @@ def row_of_record(record: Mapping[str, Any], path: str, line: int, *, bare_words
     bare_words: take no labels, and nothing of how they count. Raises DataError that names what is wrong.
     """
     try:
-        return _row_of(record, Row(path, line), bare_words=bare_words)
+        return Row(path, line, **_fields_of(record, bare_words=bare_words))
     except ValueError as error:
         raise DataError.at(path, line, str(error)) from None
 
 
-def _row_of(record: Mapping[str, Any], row: Row, *, bare_words: bool) -> Row:
-    """The row with what the record says. Raises ValueError, as all checks of values below do."""
+def _fields_of(record: Mapping[str, Any], *, bare_words: bool) -> dict[str, Any]:
+    """What a record says of its row. Raises ValueError, as all checks of values below do."""
     present = {key: value for key, value in record.items() if value is not None}
     id, lang = present.get("id"), present.get("lang")
     if id is not None and not isinstance(id, str | int):
         raise ValueError(f"'id' must be text or an integer, found {_short(id)}")
-    row = replace(row, id=None if id is None else str(id), lang=None if lang is None else str(lang))
+    named = {"id": None if id is None else str(id), "lang": None if lang is None else str(lang)}
     words = present.get("words", present.get("tokens"))
     if words is not None and not _labelled_in_text(present):
         words = _strings("words", words)
-        row = replace(row, words=words)
         if bare_words:
-            return row
+            return named | {"words": words}
         inside = _inside_words(present, len(words))
-        return replace(row, **_word_labels(present, len(words)), **_weights(present, len(words)), inside_words=inside)
+        labels = _word_labels(present, len(words))
+        return named | {"words": words, **labels, **_weights(present, len(words)), "inside_words": inside}
     text = present.get("text")
     if not isinstance(text, str):
         found = f"the keys {', '.join(sorted(map(str, record)))}" if text is None else f"'text' {_short(text)}"
         raise ValueError(f"expected 'words' (a list) or 'text' (a string), found {found}")
     offsets = _offsets(present["offsets"], text) if "offsets" in present else None
-    row = replace(row, text=text, offsets=offsets)
+    named |= {"text": text, "offsets": offsets}
     if bare_words:
-        return row
-    row = replace(row, **_weights(present, None if offsets is None else len(offsets)))
-    row = replace(row, inside_words=() if offsets is None else _inside_words(present, len(offsets)))
-    return (
-        replace(row, entities=tuple(_entities(present["entities"], ("start", "end")))) if "entities" in present else row
-    )
+        return named
+    weights = _weights(present, None if offsets is None else len(offsets))
+    inside = () if offsets is None else _inside_words(present, len(offsets))
+    entities = tuple(_entities(present["entities"], ("start", "end"))) if "entities" in present else None
+    return named | {**weights, "inside_words": inside, "entities": entities}
 
 
 def _labelled_in_text(present: Mapping[str, Any]) -> bool:

@@ -65,8 +65,8 @@ def segment(text: str, unit: Unit) -> tuple[tuple[str, ...], Offsets]:
         pieces = _splitter().pre_tokenize_str(text)
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can hold and UTF-8 cannot
         pieces = _splitter().pre_tokenize_str(text.encode("utf-16", "replace").decode("utf-16"))
-    offsets = tuple(offset for _, offset in pieces)
-    return tuple(text[start:end] for start, end in offsets), offsets
+    offsets = tuple([offset for _, offset in pieces])
+    return tuple([text[start:end] for start, end in offsets]), offsets
 
 
 def unit_of_texts(texts: list[str]) -> Unit:

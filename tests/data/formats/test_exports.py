@@ -170,8 +170,8 @@ def test_entities_beside_tokens_in_a_form_that_is_not_read_are_no_missing_labels
 
 
 def test_record_without_a_text_is_told_of_with_its_own_keys(write: Write) -> None:
-    with pytest.raises(DataError, match="found the keys data, label$"):
-        read_corpus([write("a.jsonl", '{"data": "Ann sings", "label": [[0, 3, "PER"]]}\n')])
+    with pytest.raises(DataError, match="found the keys label, sentence$"):
+        read_corpus([write("a.jsonl", '{"sentence": "Ann sings", "label": [[0, 3, "PER"]]}\n')])
 
 
 def test_english_texts_in_the_form_of_cluener_are_cut_into_words(write: Write) -> None:

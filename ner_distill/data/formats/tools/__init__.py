@@ -1,0 +1,1 @@
+"""Files of annotation tools and of other libraries that need more than other names of keys: a module each."""
