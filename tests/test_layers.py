@@ -62,7 +62,8 @@ ONLY_IN = {
     "datasets": {"data/", "pipelines/pretraining/text.py"},
     "fastapi": {"serving/"},
     "uvicorn": {"serving/"},
-    "spacy": {"face.py", "spacy_component.py"},
+    "spacy": {"data/formats/tools/docbin.py", "face.py", "spacy_component.py", "teacher/foreign/spacy_pipeline.py"},
+    "gliner": {"teacher/foreign/gliner.py"},
 }
 TORCH_IN_DATA = {"batching.py", "features"}
 FILES = sorted(PACKAGE.rglob("*.py"))

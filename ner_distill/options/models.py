@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -31,11 +32,27 @@ class LabelOptions(Options):
     )
 
 
-class LabelUnlabeledOptions(LabelOptions, RawText, UnitOptions, Output, LongestOptions):
+class ForeignOptions(Options):
+    """What is said of somebody else's model."""
+
+    map: Sequence[str] = option(
+        (), "Which type of somebody else's model is which here; THEIRS= drops it. Repeatable.", "THEIRS=OURS"
+    )
+    types: Sequence[str] = option((), "Type that a model of GLiNER is asked for. Repeatable.", "TYPE")
+    confidence: GivenByType = option(
+        (),
+        "How sure answers of a file are that give no score; default: estimated on `labelled`, else 0.9. Repeatable, "
+        "for single types.",
+        "[TYPE=]P",
+    )
+
+
+class LabelUnlabeledOptions(LabelOptions, RawText, UnitOptions, Output, LongestOptions, ForeignOptions):
     """Options of `label-unlabeled`."""
 
     teacher: Files = required(
-        "Run of train-teacher. Repeatable: probabilities are averaged, by these weights; 1 where none is given.",
+        "Run of train-teacher, or somebody else's model: hf:DIR_OR_ID, spacy:PACKAGE_OR_DIR, gliner:DIR_OR_ID, "
+        "answers:FILE. Repeatable: probabilities are averaged, by these weights; 1 where none is given.",
         "RUN[=WEIGHT]",
     )
     evaluator: Files = option(
@@ -48,7 +65,10 @@ class LabelUnlabeledOptions(LabelOptions, RawText, UnitOptions, Output, LongestO
         "HOW",
     )
     labelled: Files = option(
-        (), "Labelled sentences for `teacher_weights` auto; none that a teacher was trained on. Repeatable.", "FILE"
+        (),
+        "Labelled sentences for `teacher_weights` auto, and to estimate how far answers of a file are right; none that "
+        "a teacher was trained on. Repeatable.",
+        "FILE",
     )
     out_of_fold: bool = option(
         False, "Let fold teachers (`folds`) that did not see them answer on sentences a teacher was trained on."
@@ -61,8 +81,9 @@ class ModelOptions(Options):
     """Which model is asked."""
 
     model: Files = required(
-        "Run of a teacher or a student, or a directory that export wrote. Repeatable: their probabilities are "
-        "averaged.",
+        "Run of a teacher or a student, a directory that export wrote, or somebody else's model (hf:DIR_OR_ID, "
+        "spacy:PACKAGE_OR_DIR, ...). Repeatable: their probabilities are averaged. RUN/folds: those of its fold "
+        "teachers.",
         "RUN",
     )
 
@@ -89,7 +110,7 @@ class MinScore(Options):
     )
 
 
-class EvaluateOptions(ModelOptions, FileOptions, MinScore):
+class EvaluateOptions(ModelOptions, FileOptions, MinScore, ForeignOptions):
     """Options of `evaluate`."""
 
     max_words: int = option(
@@ -109,7 +130,7 @@ class EvaluateOptions(ModelOptions, FileOptions, MinScore):
     )
 
 
-class PredictOptions(ModelOptions, UnitOptions, WordColumn, LongestOptions, MinScore):
+class PredictOptions(ModelOptions, UnitOptions, WordColumn, LongestOptions, MinScore, ForeignOptions):
     """Options of `predict`."""
 
     text: Files = option(("-",), "Text, a sentence a line; - is standard input (default). Repeatable.", "FILE")

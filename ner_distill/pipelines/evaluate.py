@@ -24,6 +24,7 @@ from ner_distill.files import write_json
 from ner_distill.options import ReadOptions
 from ner_distill.options.models import EvaluateOptions
 from ner_distill.pipelines.floors import read_floors
+from ner_distill.pipelines.foreign import foreign_settings
 from ner_distill.pipelines.thresholds import choose_thresholds, keep_thresholds, wanted_precision
 from ner_distill.runs.answering import is_single_run, open_model
 from ner_distill.runs.build import AnyBuilt, load_run
@@ -123,8 +124,8 @@ class _AsTheyAre(Featurizer[Sequence[str]]):
 
 
 def _of_others(options: EvaluateOptions, reporter: Reporter) -> Evaluation:
-    """As `evaluation`, of an exported model or of several models."""
-    model = open_model(options.models)
+    """As `evaluation`, of an exported model, of somebody else's, or of several models."""
+    model = open_model(options.models, foreign=foreign_settings(options))
     if wanted_precision(options, model.labels):
         raise ConfigError(f"`precision`: thresholds are kept in a run; expected one run, found {options.named}")
     floors = read_floors(model, options.min_score, model.labels, reporter)

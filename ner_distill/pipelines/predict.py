@@ -17,6 +17,7 @@ from ner_distill.data.sentence import ScoredSpan, Sentence, Span, Unit, unit_nam
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.options.models import PredictOptions
 from ner_distill.pipelines.floors import read_floors
+from ner_distill.pipelines.foreign import foreign_settings
 from ner_distill.runs.answering import is_single_run, open_model
 from ner_distill.runs.build import load_run
 from ner_distill.runs.calibration import read_calibration
@@ -68,8 +69,8 @@ def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterat
 
 
 def _of_others(options: PredictOptions, reporter: Reporter) -> Iterator[Prediction]:
-    """As `predict`, of an exported model or of several models."""
-    model = open_model(options.models)
+    """As `predict`, of an exported model, of somebody else's, or of several models."""
+    model = open_model(options.models, foreign=foreign_settings(options))
     if options.lattice:
         raise ConfigError(f"{options.named}: {NO_WORDS}")
     floors = read_floors(model, options.min_score, model.labels, reporter)

@@ -8,25 +8,56 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ner_distill.data.sentence import Sentence
+from ner_distill.data.store.decoding import decode_probs
+from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.tagger import SETTINGS, STORED, Answering, ExportError, MinScore, TagDecoder, Tagger
 from ner_distill.tagger import load as load_exported
+from ner_distill.teacher.foreign.base import MappedTeacher
+from ner_distill.teacher.foreign.opening import ForeignSettings, foreign_source, open_foreign
 
 
-def open_model(paths: Sequence[Path], *, threads: int = 1) -> Answering:
-    """The model of a directory, or of several as one.
+def open_model(
+    paths: Sequence[Path], *, threads: int = 1, foreign: ForeignSettings | None = None
+) -> Answering:
+    """The model of a directory, somebody else's model (`hf:PLACE` and the like), or several as one.
 
-    threads: of an exported model; a run takes those of torch. Raises RunError or ConfigError that name what is wrong.
+    RUN/folds are the fold teachers of a run, or of a voting.
+    threads: of an exported model; a run takes those of torch. foreign: what is said of somebody else's models.
+    Raises RunError or ConfigError that name what is wrong.
     """
-    models = [_opened(path, threads) for path in paths]
+    paths = [each for path in paths for each in (models_in(path) or [path])]
+    models = [_opened(path, threads, foreign) for path in paths]
     if not models:
         raise ConfigError("expected the directory of a model, found none")
     return models[0] if len(models) == 1 else Average(models, paths)
 
 
+def models_in(path: Path) -> list[Path]:
+    """The fold teachers that RUN/folds stands for; [] for every other path.
+
+    RUN is the run of a teacher that was trained with `folds`, or a directory of vote-labels. Raises RunError where
+    it has no fold teachers any more.
+    """
+    if path.name != "folds" or is_exported(path) or (path / "labels.json").is_file():
+        return []
+    from ner_distill.runs.info import folds_of_voting, voting_beside  # an exported model answers without these
+
+    voting = voting_beside(path)
+    if voting is None:
+        return []
+    folds = folds_of_voting(voting)
+    if not folds:
+        raise RunError(f"{path}: no fold teacher is left there; a voting keeps them unless `discard_folds` is given")
+    return folds
+
+
 def is_single_run(paths: Sequence[Path]) -> bool:
-    """Whether this is one run, rather than an exported model or several models."""
-    return len(paths) == 1 and not is_exported(paths[0])
+    """Whether this is one run, rather than an exported model, somebody else's, or several models."""
+    if len(paths) != 1 or is_exported(paths[0]):
+        return False
+    return _foreign(paths[0]) is None and not models_in(paths[0])
 
 
 def is_exported(path: Path) -> bool:
@@ -34,7 +65,14 @@ def is_exported(path: Path) -> bool:
     return (path / SETTINGS).is_file()
 
 
-def _opened(path: Path, threads: int) -> Answering:
+def _foreign(path: Path) -> tuple[str, str] | None:
+    """(kind, place) of somebody else's model; None where something lies at the path itself."""
+    return None if path.exists() else foreign_source(str(path))
+
+
+def _opened(path: Path, threads: int, foreign: ForeignSettings | None) -> Answering:
+    if (source := _foreign(path)) is not None:
+        return ForeignModel(*source, foreign)
     if not is_exported(path):
         return RunModel(path)
     try:
@@ -92,6 +130,38 @@ class RunModel(Answering):
                 "trained on: evaluate with precision"
             )
         return {label: 2.0 if one.score is None else one.score for label, one in stored.items()}  # 2: nothing passes
+
+
+class ForeignModel(Answering):
+    """Somebody else's model, on a GPU where there is one and it can use it; its entities are the best path of its tags.
+
+    Sentences that it has no answer to have no entities.
+    """
+
+    def __init__(self, kind: str, place: str, settings: ForeignSettings | None = None) -> None:
+        from ner_distill.runtime.inference import best_device, budget_of
+
+        settings = settings or ForeignSettings()
+        teacher = open_foreign(kind, place, settings)
+        settings.map.require_known([teacher])
+        self._teacher = MappedTeacher(teacher, settings.map, settings.map.labels([teacher]))
+        self.labels, self.unit = self._teacher.labels, "word"
+        teacher.prepare(best_device(), budget_of(best_device()))
+
+    def tag_probs(self, sentences: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float64]]:
+        probs = [np.eye(1, 1 + 2 * len(self.labels)).repeat(len(words), 0) for words in sentences]
+        given = [Sentence(str(number), tuple(words)) for number, words in enumerate(sentences)]
+        asked = [number for number, one in enumerate(given) if one.words and self._teacher.teacher.knows(one)]
+        for number, said in zip(asked, self._teacher.answers([given[number] for number in asked]), strict=True):
+            probs[number] = said.probs.astype(np.float64)
+        return probs
+
+    def found(self, sentences: Sequence[Sequence[str]]) -> list[list[tuple[int, int, str, float]]]:
+        tagset = TagSet(self.labels)
+        return [
+            [(span.start, span.end, span.label, score) for span, score in decode_probs(probs, tagset)]
+            for probs in self.tag_probs(sentences)
+        ]
 
 
 class Average(Answering):

@@ -151,7 +151,21 @@ def _as_then(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def fold_teachers(run: Path) -> list[Path]:
     """The runs of the fold teachers that were kept in the run of a teacher; [] where it has none."""
-    return sorted(path.parent for path in (run / VOTING / "folds").glob("r*-f*/predictions.json"))
+    return folds_of_voting(run / VOTING)
+
+
+def folds_of_voting(voting: Path) -> list[Path]:
+    """The runs of the fold teachers in the directory of a voting, finished ones alone; [] where there are none."""
+    return sorted(path.parent for path in (voting / "folds").glob("r*-f*/predictions.json"))
+
+
+def voting_beside(folds: Path) -> Path | None:
+    """The directory of the voting whose fold teachers RUN/folds means; None where RUN holds none.
+
+    folds: in a directory of vote-labels the fold teachers themselves; in the run of a teacher a name for those of
+    RUN/voting.
+    """
+    return next((path for path in (folds.parent, folds.parent / VOTING) if (path / "voting.json").is_file()), None)
 
 
 def held_out_of(fold: Path) -> Path:

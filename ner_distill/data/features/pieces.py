@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 FILE = "pieces.json"
+NO_PIECES = "words without pieces"
 WORDS_KEPT = 30_000  # forms: nineteen words in twenty of a text, and no more memory for a longer one
 Ids = npt.NDArray[np.int64]
 
@@ -70,7 +71,7 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
                 f"max_pieces: a window of {self.limit} pieces leaves room for {self._room} besides the special pieces; "
                 "expected at least 2; raise max_pieces"
             )
-        self._counts = {"words without pieces": 0, "words cut": 0, "sentences in windows": 0}
+        self._counts = {NO_PIECES: 0, "words cut": 0, "sentences in windows": 0}
         self._known: dict[str, list[int]] = {}
         self._odd: dict[str, str] = {}  # words of the cache that are counted, and as what
 
@@ -93,6 +94,12 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
         self._counts["sentences in windows"] += len(windows) > 1
         return PieceFeatures(flat, lengths, windows)
 
+    def has_pieces(self, word: str) -> bool:
+        """Does the tokenizer make anything of a word?"""
+        if word not in self._known:
+            self._learn([word])
+        return self._odd.get(word) != NO_PIECES
+
     def _learn(self, words: list[str]) -> None:
         """Tokenise new words in one call: the tokenizer looks at each word by itself, so a word has one reading."""
         found = self.tokenizer(
@@ -109,7 +116,7 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
         )["input_ids"]
         for word, pieces in zip(words, found, strict=True):
             if not pieces:
-                self._odd[word] = "words without pieces"
+                self._odd[word] = NO_PIECES
                 pieces = [_unknown_piece(self.tokenizer)]
             elif len(pieces) > self._room:
                 self._odd[word] = "words cut"

@@ -26,6 +26,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
+from transformers.utils import cached_file
 
 from ner_distill.errors import ConfigError, NerDistillError, is_out_of_memory
 from ner_distill.files import share
@@ -37,7 +38,7 @@ from ner_distill.nn.encoders.architectures import (
     require_encoder,
     settled,
 )
-from ner_distill.nn.encoders.backbone import ADVICE, embedding_of, embedding_table
+from ner_distill.nn.encoders.backbone import ADVICE, UNPADDED, embedding_of, embedding_table
 
 # Their positions begin after that of the padding piece, so that 514 positions hold 512 pieces.
 OFFSET_POSITIONS = frozenset(
@@ -134,12 +135,53 @@ def build_classifier(config: PretrainedConfig, tags: tuple[str, ...]) -> PreTrai
     return model
 
 
-def load_classifier(directory: Path) -> PreTrainedModel:
-    """The token classifier of a directory: fp32, evaluation mode. Raises ConfigError where weights do not fit it."""
-    model, missing = _load(AutoModelForTokenClassification, directory, load_backbone_config(directory))
-    _require_none(missing, directory)
+def load_classifier(name: str | Path) -> PreTrainedModel:
+    """The token classifier of a checkpoint: fp32, evaluation mode. Raises ConfigError where weights do not fit it."""
+    model, missing = _load(AutoModelForTokenClassification, name, load_backbone_config(name))
+    _require_none(missing, name)
     model.eval()
     return model
+
+
+def load_classifier_config(name: str | Path) -> PretrainedConfig:
+    """The configuration of a checkpoint. Raises ConfigError where that is no token classifier of transformers' own."""
+    config = load_backbone_config(name)
+    said = list(config.architectures or ())
+    if not has_token_classifier(config) or (said and not any(one.endswith("ForTokenClassification") for one in said)):
+        found = ", ".join(said) or config.model_type
+        raise ConfigError(
+            f"{name}: is no token classifier ({found}); expected a model such as BertForTokenClassification"
+        )
+    return config
+
+
+def logits_of(model: PreTrainedModel, pieces: Tensor, mask: Tensor) -> Tensor:
+    """The logits (rows, pieces, tags) of a token classifier.
+
+    pieces: (rows, pieces) long; mask: (rows, pieces) bool, True = not padding, which stands at the end of a row.
+    """
+    if model.config.model_type not in UNPADDED:
+        logits: Tensor = model(input_ids=pieces, attention_mask=mask.long()).logits
+        return logits
+    lengths = mask.sum(dim=1)
+    found: Tensor | None = None
+    for length in lengths.unique().tolist():
+        rows = (lengths == length).nonzero()[:, 0]
+        own = model(input_ids=pieces[rows, :length]).logits
+        found = own.new_zeros(*pieces.shape, own.shape[-1]) if found is None else found
+        found = found.index_copy(0, rows, nn.functional.pad(own, (0, 0, 0, pieces.shape[1] - length)))
+    assert found is not None, "no rows"
+    return found
+
+
+def checkpoint_files(name: str | Path) -> list[Path]:
+    """The files of a checkpoint that decide what it answers, sorted; of one of the hub those in the cache."""
+    where = _located(name)
+    if isinstance(where, str):
+        with _explained(name):
+            found = cached_file(where, "config.json")
+        where = Path(str(found)).parent
+    return sorted(path for path in where.iterdir() if path.suffix in (".json", ".txt", ".model", ".safetensors"))
 
 
 def load_weights_of(names: Collection[str], name: str | Path, config: PretrainedConfig) -> dict[str, Tensor]:

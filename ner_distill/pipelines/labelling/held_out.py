@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
 
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.sentence import Sentence
@@ -21,11 +22,33 @@ from ner_distill.files import sha256_of
 from ner_distill.options.by_type import ByType
 from ner_distill.pipelines.labelling.labeller import Labeller
 from ner_distill.pipelines.labelling.panel import Member, Panel
-from ner_distill.runs.build import WEIGHTS, Built, load_teacher
+from ner_distill.pipelines.labelling.voices import RunVoice
+from ner_distill.runs.build import WEIGHTS, load_teacher
 from ner_distill.runs.info import fold_teachers, held_out_of
-from ner_distill.teacher.model import Teacher
 
 Folds = tuple[Path, ...]
+
+
+class HeldOut(Protocol):
+    """Who is asked about a sentence in place of a teacher."""
+
+    def answer(self, sentence: Sentence) -> Folds:
+        """The fold teachers to ask in place of the teacher; () where it answers itself."""
+        ...
+
+    def fingerprint(self) -> str:
+        """A hash of who answers what."""
+        ...
+
+
+class AnswersItself:
+    """Of a teacher whose training text nobody knows: it has no fold teachers."""
+
+    def answer(self, sentence: Sentence) -> Folds:
+        return ()
+
+    def fingerprint(self) -> str:
+        return "answers itself"
 
 
 class FoldTeachers:
@@ -74,19 +97,19 @@ class OutOfFoldLabeller:
     These share the weight of their teacher, one each of a repeat of the folds. They are loaded when first asked.
     """
 
-    def __init__(self, labeller: Labeller, panel: Panel, folds: Sequence[FoldTeachers]) -> None:
+    def __init__(self, labeller: Labeller, panel: Panel, folds: Sequence[HeldOut]) -> None:
         """folds: of each member of the panel."""
         self._panel, self._folds = panel, folds
         self._first = labeller
         self._labellers: dict[tuple[Folds, ...], Labeller] = {((),) * len(folds): labeller}
-        self._loaded: dict[Path, Built[Teacher]] = {}
+        self._loaded: dict[Path, RunVoice] = {}
         self._answered = 0
 
     def counts(self) -> Counter[str]:
-        every = {id(one): one for labeller in self._labellers.values() for one in labeller.featurizers}
+        every = {id(one): one for labeller in self._labellers.values() for one in labeller.voices}
         counts = Counter({OUT_OF_FOLD: self._answered})
-        for featurizer in every.values():
-            counts.update(featurizer.counts)
+        for voice in every.values():
+            counts.update(voice.counts)
         return counts
 
     def blocks(self, sentences: Sequence[Sentence], shard: int, advance: Callable[[int, int], None]) -> list[SoftBlock]:
@@ -114,7 +137,7 @@ class OutOfFoldLabeller:
 
     def _fold(self, fold: Path, member: Member, number: int) -> Member:
         if fold not in self._loaded:
-            self._loaded[fold] = load_teacher(fold)
+            self._loaded[fold] = RunVoice(load_teacher(fold), fold)
         weights, similarity = member.weights, member.similarity
         if weights is not None:
             weights = ByType(weights.general / number, {of: one / number for of, one in weights.of_types.items()})

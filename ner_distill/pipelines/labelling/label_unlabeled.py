@@ -12,11 +12,11 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import count_sentences, input_files, read_raw, resumable
+from ner_distill.data.formats.reading import unit_of_raw
 from ner_distill.data.formats.units import Cutting
 from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.data.store.manifest import (
@@ -32,13 +32,21 @@ from ner_distill.data.store.writer import StoreWriter
 from ner_distill.errors import DataError
 from ner_distill.files import sha256_of
 from ner_distill.options.models import LabelUnlabeledOptions
-from ner_distill.pipelines.labelling.asked import LoadedRuns, load_runs, temperature_of
-from ner_distill.pipelines.labelling.held_out import FoldTeachers, OutOfFoldLabeller
-from ner_distill.pipelines.labelling.labeller import SEED, Answering, Labeller
+from ner_distill.pipelines.labelling.asked import LoadedRuns, load_runs
+from ner_distill.pipelines.labelling.held_out import AnswersItself, FoldTeachers, HeldOut, OutOfFoldLabeller
+from ner_distill.pipelines.labelling.known import FEWER, UNANSWERED, KnownLabeller
+from ner_distill.pipelines.labelling.labeller import SEED, Labeller, ShardLabeller
 from ner_distill.pipelines.labelling.panel import Panel, Weights
+from ner_distill.pipelines.labelling.voices import Voice
 from ner_distill.pipelines.labelling.weighing import NAME as WEIGHTS_NAME
-from ner_distill.pipelines.labelling.weighing import found_on, stored_weights, weights_by_labelled, weights_by_text
-from ner_distill.runs.facts import fingerprint
+from ner_distill.pipelines.labelling.weighing import (
+    found_on,
+    labelled_hashes,
+    labelled_sentences,
+    stored_weights,
+    weights_by_labelled,
+    weights_by_text,
+)
 from ner_distill.runs.raw_text import cutting_for, said_where_cut
 from ner_distill.training.labelled import TOO_LONG
 
@@ -63,31 +71,36 @@ def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = 
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     asked = load_runs(options, reporter)
     cutting, stream = _sentences(options, asked, reporter)
+    _learn(options, asked, cutting, reporter)
     weights, stream = _weights(options, asked, cutting, stream, reporter)
     panel = Panel.of(asked.teachers, weights, asked.evaluators, asked.evaluator_weights)
     if options.calibrated:
-        panel = _calibrated(panel, asked)
+        panel = _calibrated(panel)
     labeller = Labeller(panel, options, seed=seed)
-    folds = [FoldTeachers(asked.run_of(one.built)) for one in panel.members] if options.out_of_fold else []
+    folds = [_held_out(one.voice) for one in panel.members] if options.out_of_fold else []
     header = _header(asked, panel, labeller, options, cutting.unit, **_weighing(options, asked, weights, folds))
     # only now: whatever was wrong with the input, nothing has been made or replaced
     writer = _open_store(options, header, reporter)
-    answering = OutOfFoldLabeller(labeller, panel, folds) if folds else labeller
+    answering: ShardLabeller = OutOfFoldLabeller(labeller, panel, folds) if folds else labeller
+    if any(one.knows_some for one in asked.teachers):
+        answering = KnownLabeller(labeller, panel)
     manifest = writer.finish(_write_shards(writer, answering, stream, options, reporter))
-    _say_counted(manifest, options, reporter)
+    _say_counted(manifest, asked, options, reporter)
     return manifest
 
 
-def _calibrated(panel: Panel, asked: LoadedRuns) -> Panel:
+def _calibrated(panel: Panel) -> Panel:
     """The panel, in which each teacher that tags has its temperature. Raises ConfigError where one has none."""
     return Panel(
         tuple(
-            replace(one, temperature=temperature_of(asked.run_of(one.built), one.built))
-            if one.weights is not None
-            else one
+            replace(one, temperature=one.voice.temperature()) if one.weights is not None else one
             for one in panel.members
         )
     )
+
+
+def _held_out(voice: Voice) -> HeldOut:
+    return AnswersItself() if voice.run is None else FoldTeachers(voice.run)
 
 
 def _sentences(
@@ -95,7 +108,10 @@ def _sentences(
 ) -> tuple[Cutting, Iterator[Sentence]]:
     """How the text is cut, and its sentences. Says of each run what is other about the words that it was trained on."""
     cuttings = [(run, cutting_for(run, info, options.unit, reporter)) for run, info in asked.infos()]
-    cutting = cuttings[0][1]
+    if cuttings:
+        cutting = cuttings[0][1]
+    else:
+        cutting = Cutting(unit_of_raw(options.text, options.format, options.unit, options.word_column))
     stream: Iterator[Sentence] = read_raw(
         list(options.text),
         format=options.format,
@@ -128,7 +144,7 @@ def _open_store(options: LabelUnlabeledOptions, header: StoreHeader, reporter: R
 
 def _write_shards(
     writer: StoreWriter,
-    labeller: Answering,
+    labeller: ShardLabeller,
     stream: Iterator[Sentence],
     options: LabelUnlabeledOptions,
     reporter: Reporter,
@@ -162,6 +178,15 @@ def _write_shards(
     return shard
 
 
+def _learn(options: LabelUnlabeledOptions, asked: LoadedRuns, cutting: Cutting, reporter: Reporter) -> None:
+    """Let those teachers that want to learn from labelled sentences how far they are to be trusted."""
+    learners = [one for one in asked.foreign if one.knows_some]
+    if options.labelled and learners and not options.confidence:
+        sentences = labelled_sentences(options, cutting, reporter)
+        for one in learners:
+            one.teacher.teacher.learn(sentences, one.teacher.meaning)
+
+
 def _weights(
     options: LabelUnlabeledOptions,
     asked: LoadedRuns,
@@ -174,13 +199,13 @@ def _weights(
         return asked.weights, stream
     weights = _begun_with(options, asked)
     if weights is None and options.labelled:
-        weights = weights_by_labelled(options, asked.runs, asked.teachers, cutting, reporter)
+        weights = weights_by_labelled(options, asked.teachers, cutting, reporter)
     if weights is None:
-        weights, stream = weights_by_text(options, asked.runs, cutting, stream, reporter)
-    for number, run in enumerate(asked.runs):
+        weights, stream = weights_by_text(options, asked.teachers, cutting, stream, reporter)
+    for number, teacher in enumerate(asked.teachers):
         own = weights.one(number)
         of_types = "".join(f", {label} {value:.3f}" for label, value in own.of_types.items())
-        reporter.info(f"weight of {run}: {own.general:.3f}{of_types}")
+        reporter.info(f"weight of {teacher.name}: {own.general:.3f}{of_types}")
     return weights, stream
 
 
@@ -189,10 +214,10 @@ def _begun_with(options: LabelUnlabeledOptions, asked: LoadedRuns) -> Weights | 
     if not options.resume or not is_store(options.out):
         return None
     manifest, wanted = read_manifest(options.out), found_on(options)
-    same = [one.fingerprint for one in manifest.teachers] == [fingerprint(run) for run in asked.runs]
+    same = [one.fingerprint for one in manifest.teachers] == [one.fingerprint() for one in asked.teachers]
     if not same or any(manifest.settings.get(name) != value for name, value in wanted.items()):
         return None  # resuming is refused, and says what differs
-    return stored_weights(manifest, len(asked.runs))
+    return stored_weights(manifest, len(asked.teachers))
 
 
 def _header(
@@ -219,10 +244,10 @@ def _header(
         for path in input_files(list(options.text))
     ]
     return StoreHeader(
-        labels=asked.teachers[0].info.labels,
+        labels=panel.labels,
         unit=unit,
-        teachers=_ids(asked.runs),
-        evaluators=_ids(asked.evaluator_runs),
+        teachers=_ids(asked.teachers),
+        evaluators=_ids(asked.evaluators),
         inputs=tuple(inputs),
         shard_size=settled.shard_size,
         block_size=labeller.block_size,
@@ -231,12 +256,12 @@ def _header(
     )
 
 
-def _ids(runs: Sequence[Path]) -> tuple[TeacherId, ...]:
-    return tuple(TeacherId(name=str(run), fingerprint=fingerprint(run)) for run in runs)
+def _ids(voices: Sequence[Voice]) -> tuple[TeacherId, ...]:
+    return tuple(TeacherId(name=one.name, fingerprint=one.fingerprint()) for one in voices)
 
 
 def _weighing(
-    options: LabelUnlabeledOptions, asked: LoadedRuns, weights: Weights, folds: Sequence[FoldTeachers]
+    options: LabelUnlabeledOptions, asked: LoadedRuns, weights: Weights, folds: Sequence[HeldOut]
 ) -> dict[str, Any]:
     """What settings say of who answers with which weight; nothing of a plain mean of teachers that all answer alone."""
     own = asked.evaluator_weights
@@ -245,11 +270,31 @@ def _weighing(
         **found_on(options),
         **(own.recorded("evaluator_weights") if own is not None else {}),
         **({"out_of_fold": tuple(one.fingerprint() for one in folds)} if folds else {}),
+        **_foreign(options, asked),
     }
 
 
-def _say_counted(manifest: Manifest, options: LabelUnlabeledOptions, reporter: Reporter) -> None:
+def _foreign(options: LabelUnlabeledOptions, asked: LoadedRuns) -> dict[str, Any]:
+    """What settings say of somebody else's models: how their types are read, and what their answers are trusted by."""
+    confidence = options.confidence
+    given = (str(confidence),) if isinstance(confidence, int | float) else tuple(confidence)
+    estimated = options.labelled and not given and any(one.knows_some for one in asked.teachers)
+    return {
+        **({"map": tuple(sorted(options.map))} if options.map else {}),
+        **({"types": tuple(options.types)} if options.types else {}),
+        **({"confidence": given} if given else {}),
+        **({"confidence_by": labelled_hashes(options)} if estimated else {}),
+    }
+
+
+def _say_counted(manifest: Manifest, asked: LoadedRuns, options: LabelUnlabeledOptions, reporter: Reporter) -> None:
     counters = manifest.counters()
+    if unknown := counters.get(UNANSWERED, 0):
+        reporter.warn(f"{unknown:,} sentences that no teacher has an answer to are not in the store")
+    of_foreign = {name for one in asked.foreign for name in one.counts} | {FEWER}
+    for name, number in counters.items():
+        if name in of_foreign:
+            reporter.info(f"{name}: {number:,}")
     if left_out := counters.get(TOO_LONG, 0):
         reporter.warn(f"{left_out:,} sentences of more than `max_words` words are not in the store")
     if options.out_of_fold:

@@ -19,15 +19,14 @@ from ner_distill.data.store.decoding import decode_probs
 from ner_distill.data.store.pseudo_labels import LIKELY
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, memory_for
-from ner_distill.nn.heads import SpanHead
-from ner_distill.nn.spans import Spans, span_probs_of_tags, spans_above, word_confidence
+from ner_distill.nn.spans import Spans, spans_above, word_confidence
 from ner_distill.options.by_type import ByType, by_type
 from ner_distill.options.models import LabelOptions
 from ner_distill.pipelines.labelling.panel import Member, Panel
 from ner_distill.pipelines.labelling.shard_buffer import Answer, RowSpans, ShardBuffer, joined_answers
+from ner_distill.pipelines.labelling.voices import Answering, Voice, by_sentence
 from ner_distill.runtime.inference import LONG_SHARE, best_device, budget_of, has_bf16
 from ner_distill.runtime.onednn import fast_linear
-from ner_distill.teacher.model import Teacher
 
 SEED = 13
 LONG_SEED = 4  # what is drawn in windows of long sentences leaves alone what is drawn in all others
@@ -35,8 +34,8 @@ BLOCK_SIZE = 16
 KEPT = "Finished shards are kept: go on with the same command and `resume`"
 
 
-class Answering(Protocol):
-    """What answers the sentences of a shard."""
+class ShardLabeller(Protocol):
+    """What labels the sentences of a shard."""
 
     def counts(self) -> Counter[str]:
         """Returns how often something happened to sentences, so far, by what."""
@@ -57,44 +56,54 @@ class Labeller:
     options:    with values for what was left to the device: a store is not continued on another device with others.
     block_size: the most sentences of a block of the store.
     seed:       decides which pairs of words are sampled.
+    voters:     how many teachers there are in all, where the others have no answer to these sentences; 0: these alone.
     """
 
-    def __init__(self, panel: Panel, options: LabelOptions, *, block_size: int = BLOCK_SIZE, seed: int = SEED) -> None:
+    def __init__(
+        self,
+        panel: Panel,
+        options: LabelOptions,
+        *,
+        block_size: int = BLOCK_SIZE,
+        seed: int = SEED,
+        voters: int = 0,
+    ) -> None:
         """Raises ConfigError for options that make no sense."""
-        info, votes = panel.members[0].built.info, len(panel.tagging)
+        labels, votes = panel.labels, voters or len(panel.tagging)
         self.min_votes = min_votes_of(options)
         expected = f"expected 1 to {votes}, the number of teachers"
-        if found := self.min_votes.problems("min_votes", info.labels, lambda least: 1 <= least <= votes, expected):
+        if found := self.min_votes.problems("min_votes", labels, lambda least: 1 <= least <= votes, expected):
             raise ConfigError.of(found)
         if not 0 < options.span_floor < 1:
             raise ConfigError(f"`span_floor`: expected more than 0 and less than 1, found {options.span_floor}")
         self.block_size, self.seed = block_size, seed
-        self.device, self.tagset = best_device(), info.tagset
+        self.device, self.tagset = best_device(), TagSet(labels)
         precision = options.precision
         if precision == "auto":
             precision = "bf16" if has_bf16(self.device) else "fp32"
         self.options = replace(options, batch_words=options.batch_words or budget_of(self.device), precision=precision)
         self.autocast = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.precision == "bf16")
-        self.featurizers = [one.built.featurizer for one in panel.members]
+        self.voices = [one.voice for one in panel.members]
+        for voice in self.voices:
+            voice.prepare(self.device, self.options.batch_words)
         compares = options.pairs_per_sentence > 0
         self.asked = [_Asked.of(one, self.tagset, self.device, compares=compares) for one in panel.members]
         self.compares = any(one.similarity is not None for one in self.asked)
-        heads = [one.model.tagger.head for one in self.asked if one.tags]
-        self.finds_spans = any(isinstance(head, SpanHead) for head in heads)
+        tagging = [one.voice for one in self.asked if one.tags]
+        self.finds_spans = any(voice.finds_spans for voice in tagging)
         # a pointer says which spans are likely without a table of all: long lines then take no more than with tags
-        alone = len(heads) == 1 and not options.min_confidence
-        self.by_blocks = heads[0] if alone and isinstance(heads[0], SpanHead) else None
+        self.by_lists = len(tagging) == 1 and not options.min_confidence and tagging[0].lists_spans
 
     def counts(self) -> Counter[str]:
-        """Returns how often the featurizers could not take something as it was, so far, by reason."""
+        """Returns how often the teachers could not take something as it was, so far, by reason."""
         counts = Counter[str]()
-        for featurizer in self.featurizers:
-            counts.update(featurizer.counts)
+        for voice in self.voices:
+            counts.update(voice.counts)
         return counts
 
     def blocks(self, sentences: Sequence[Sentence], shard: int, advance: Callable[[int, int], None]) -> list[SoftBlock]:
         """Returns the blocks of one shard. `advance` is called with the sentences and the words of each batch."""
-        features = [[featurizer.features(sentence.words) for featurizer in self.featurizers] for sentence in sentences]
+        features = [[voice.features(sentence) for voice in self.voices] for sentence in sentences]
         windows = list(map(self._windows, features))
         pairs_per_sentence = self.options.pairs_per_sentence if self.compares else 0
         buffer = ShardBuffer(sentences, len(self.tagset), pairs_per_sentence, spans=self.finds_spans)
@@ -119,10 +128,10 @@ class Labeller:
 
         features: the sentence's, of each teacher.
         """
-        return max((one.windows(own) for one, own in zip(self.featurizers, features, strict=True)), key=len)
+        return max((one.windows(own) for one, own in zip(self.voices, features, strict=True)), key=len)
 
     def _sizes(self, features: Sequence[Sequence[Any]]) -> list[int]:
-        return [max(one.size(own) for one, own in zip(self.featurizers, row, strict=True)) for row in features]
+        return [max(one.size(own) for one, own in zip(self.voices, row, strict=True)) for row in features]
 
     def _put_long(
         self,
@@ -151,17 +160,16 @@ class Labeller:
                     answers = []
 
     def _cut(self, features: Sequence[Any], window: Window) -> list[Any]:
-        return [one.cut(own, window.start, window.end) for one, own in zip(self.featurizers, features, strict=True)]
+        return [one.cut(own, window) for one, own in zip(self.voices, features, strict=True)]
 
     def _answer(self, features: Sequence[Sequence[Any]], chunks: Sequence[range], rng: np.random.Generator) -> Answer:
         """Returns the answer for a batch. features: of each sentence, by teacher."""
         heard = _Heard()
         with torch.inference_mode(), self.autocast, fast_linear(self.device):
-            by_teacher = zip(*features, strict=True)
-            for featurizer, asked, one in zip(self.featurizers, self.asked, by_teacher, strict=True):
-                inputs = {key: value.to(self.device) for key, value in featurizer.collate(one).items()}
-                self._hear(heard, asked, inputs)
-            mask = inputs["mask"]
+            for asked, one in zip(self.asked, zip(*features, strict=True), strict=True):
+                answering = asked.voice.ask(one)
+                self._hear(heard, asked, answering)
+            mask = answering.mask
             probs = heard.tags.mean(normalised=any(one.by_type for one in self.asked))
             span_probs = heard.tables.mean() if heard.tables.parts else None
             sure = probs.amax(-1) if span_probs is None else word_confidence(span_probs, mask)
@@ -169,39 +177,37 @@ class Labeller:
             likely = heard.likely if span_probs is None else spans_above(span_probs, self.options.span_floor)
             spans = None if likely is None else _row_spans(*likely)
             pairs = self._pairs(probs, mask, chunks, rng)
-            similarity = self._similarity(heard.vectors, pairs)
+            similarity = self._similarity(heard.compared, pairs)
         if heard.votes:
             self._drop_outvoted(keep, heard.votes, self._best(probs, span_probs, mask))
         return Answer(probs.float().cpu().numpy(), keep, pairs, similarity, spans)
 
-    def _hear(self, heard: _Heard, asked: _Asked, inputs: dict[str, torch.Tensor]) -> None:
+    def _hear(self, heard: _Heard, asked: _Asked, answering: Answering) -> None:
         """Add what a teacher says of a batch."""
-        model, mask, encoded = asked.model, inputs["mask"], None
         if asked.tags:
-            encoded, answer = model(inputs)
+            probs = answering.tag_probs()
             if asked.temperature != 1:
-                answer = tempered(answer, asked.temperature)
-            heard.tags.add(answer, asked.of_tags)
-            if self.by_blocks is not None:
-                heard.likely = self.by_blocks.likely(encoded, mask, self.options.span_floor)
+                probs = tempered(probs, asked.temperature)
+            heard.tags.add(probs, asked.of_tags)
+            if self.by_lists:
+                heard.likely = answering.likely_spans(self.options.span_floor)
             elif self.finds_spans:
-                heard.tables.add(_span_probs(model, encoded, answer, mask), asked.of_spans)
+                heard.tables.add(answering.span_probs(), asked.of_spans)
             if max(self.min_votes.values) > 1:
-                heard.votes.append(self._entities(model, encoded, mask))
+                heard.votes.append(answering.entities())
         if asked.similarity is not None:
-            heard.vectors.append(model.pair_vectors(inputs, encoded))
+            heard.compared.append((answering, answering.pair_vectors(), asked.similarity))
 
     def _similarity(
-        self, vectors: Sequence[torch.Tensor], pairs: Sequence[npt.NDArray[np.int64]]
+        self, compared: Sequence[tuple[Answering, Any, float]], pairs: Sequence[npt.NDArray[np.int64]]
     ) -> list[npt.NDArray[np.float32]]:
-        """Returns the weighted mean of the similarities for the pairs of each block. vectors: of those that compare."""
+        """Returns the weighted mean of the similarities for the pairs of each block. compared: see `_Heard`."""
         if not self.compares:
             return [np.zeros(0, np.float32)] * len(pairs)
         every = torch.from_numpy(np.concatenate(pairs)).to(self.device)
         pool = _Pool()
-        comparing = [(one.model, one.similarity) for one in self.asked if one.similarity is not None]
-        for (model, weight), own in zip(comparing, vectors, strict=True):
-            pool.add(model.compare(own, every), weight)
+        for answering, vectors, weight in compared:
+            pool.add(answering.compare(vectors, every), weight)
         return [some.numpy() for some in pool.mean().float().cpu().split([len(some) for some in pairs])]
 
     def _pairs(
@@ -216,24 +222,12 @@ class Labeller:
             pairs.append(sample_pairs(keys[block], counted[block], number, rng) + rows.start * mask.shape[1])
         return pairs
 
-    def _entities(self, model: Teacher, encoded: torch.Tensor, mask: torch.Tensor) -> list[set[Span]]:
-        head = model.tagger.head
-        if isinstance(head, SpanHead):
-            return self._by_sentence(head.find(encoded, mask)[0], len(mask))
-        return [set(self.tagset.decode(row)) for row in head.decode(encoded, mask).tolist()]
-
     def _best(self, probs: torch.Tensor, span_probs: torch.Tensor | None, mask: torch.Tensor) -> list[set[Span]]:
         """Returns the entities of each sentence that the mean of the teachers' probabilities gives."""
         if span_probs is not None:
-            return self._by_sentence(spans_above(span_probs, LIKELY)[0], len(mask))
+            return by_sentence(spans_above(span_probs, LIKELY)[0], len(mask), self.tagset)
         rows = zip(probs.float().cpu().numpy(), mask.sum(1).tolist(), strict=True)
         return [{span for span, _ in decode_probs(row[:length], self.tagset)} for row, length in rows]
-
-    def _by_sentence(self, spans: Spans, sentences: int) -> list[set[Span]]:
-        entities: list[set[Span]] = [set() for _ in range(sentences)]
-        for row, start, end, label in spans.places.tolist():
-            entities[row].add(Span(start, end, self.tagset.labels[label]))
-        return entities
 
     def _drop_outvoted(
         self, keep: npt.NDArray[np.bool_], votes: Sequence[list[set[Span]]], best: Sequence[set[Span]]
@@ -266,7 +260,7 @@ class _Asked:
     compare.
     """
 
-    model: Teacher
+    voice: Voice
     tags: bool
     of_tags: torch.Tensor | float
     of_spans: torch.Tensor | float
@@ -275,14 +269,14 @@ class _Asked:
 
     @classmethod
     def of(cls, member: Member, tagset: TagSet, device: torch.device, *, compares: bool) -> _Asked:
-        model, weights = member.built.model.to(device).eval(), member.weights
+        voice, weights = member.voice, member.weights
         similarity = member.similarity if compares else None
         if weights is None or not weights.of_types:
             general = 0.0 if weights is None else weights.general
-            return cls(model, weights is not None, general, general, similarity, member.temperature)
+            return cls(voice, weights is not None, general, general, similarity, member.temperature)
         of_types = torch.tensor([weights.of(label) for label in tagset.labels], device=device)
         general_first = torch.cat([of_types.new_tensor([weights.general]), of_types.repeat_interleave(2)])
-        return cls(model, True, general_first, of_types[:, None, None], similarity, member.temperature)
+        return cls(voice, True, general_first, of_types[:, None, None], similarity, member.temperature)
 
     @property
     def by_type(self) -> bool:
@@ -315,13 +309,14 @@ class _Heard:
     """What teachers said of a batch so far.
 
     tags, tables: probabilities of tags and of spans. likely: of one teacher alone, the spans that it thinks likely.
-    vectors:      of the words that pairs are compared on, by teacher that compares. votes: entities, by teacher.
+    compared:     of each teacher that compares: its answer, what it compares words by, and its weight.
+    votes:        entities, by teacher.
     """
 
     def __init__(self) -> None:
         self.tags, self.tables = _Pool(), _Pool()
         self.likely: tuple[Spans, torch.Tensor] | None = None
-        self.vectors: list[torch.Tensor] = []
+        self.compared: list[tuple[Answering, Any, float]] = []
         self.votes: list[list[set[Span]]] = []
 
 
@@ -346,11 +341,3 @@ def _row_spans(spans: Spans, scores: torch.Tensor) -> RowSpans:
     values["start"], values["end"], values["label"] = start, end, label
     values["score"] = scores.cpu().numpy()
     return RowSpans(row, values)
-
-
-def _span_probs(model: Teacher, encoded: torch.Tensor, probs: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Returns (batch, types, words, words) span probabilities of a teacher, from those of tags without a span head."""
-    head = model.tagger.head
-    if isinstance(head, SpanHead):
-        return head.span_probs(encoded, mask)
-    return span_probs_of_tags(probs.log(), mask)

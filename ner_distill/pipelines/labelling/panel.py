@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ner_distill.config import TeacherConfig
 from ner_distill.errors import ConfigError
 from ner_distill.options.by_type import ByType
-from ner_distill.runs.build import Built
-from ner_distill.teacher.model import Teacher
+from ner_distill.pipelines.labelling.voices import Voice
 
 PLACES = 6
 """Decimal places of a weight, in use as in the manifest."""
@@ -63,7 +61,7 @@ class Member:
     temperature: of its tag probabilities, p^(1/T); 1 leaves them as they are.
     """
 
-    built: Built[Teacher]
+    voice: Voice
     weights: ByType[float] | None
     similarity: float | None = None
     temperature: float = 1.0
@@ -78,9 +76,9 @@ class Panel:
     @classmethod
     def of(
         cls,
-        teachers: Sequence[Built[Teacher]],
+        teachers: Sequence[Voice],
         weights: Weights | None = None,
-        evaluators: Sequence[Built[Teacher]] = (),
+        evaluators: Sequence[Voice] = (),
         evaluator_weights: Weights | None = None,
     ) -> Panel:
         """Teachers that tag, and evaluators, which alone compare. Without any those teachers compare that can.
@@ -90,25 +88,29 @@ class Panel:
         """
         require_alike(teachers, evaluators)
         weights = weights or Weights.of([1.0] * len(teachers))
-        tagging = [Member(built, weights.one(number)) for number, built in enumerate(teachers)]
+        tagging = [Member(voice, weights.one(number)) for number, voice in enumerate(teachers)]
         if not evaluators:
             return cls(
                 tuple(
-                    Member(one.built, one.weights, _compared(one.built, weights.general[number]))
+                    Member(one.voice, one.weights, _compared(one.voice, weights.general[number]))
                     for number, one in enumerate(tagging)
                 )
             )
-        if silent := [one for one in evaluators if one.model.similarity is None]:
+        if silent := [one for one in evaluators if one.similarity is None]:
             raise ConfigError(
                 f"`evaluator`: {len(silent)} of {len(evaluators)} cannot compare words (trained with similarity.weight "
                 "0); give runs with a similarity"
             )
         own = evaluator_weights or Weights.of([1.0] * len(evaluators))
-        numbers = {id(built): _compared(built, own.general[number]) for number, built in enumerate(evaluators)}
-        known = {id(built) for built in teachers}
-        both = [Member(one.built, one.weights, numbers.get(id(one.built))) for one in tagging]
+        numbers = {id(voice): _compared(voice, own.general[number]) for number, voice in enumerate(evaluators)}
+        known = {id(voice) for voice in teachers}
+        both = [Member(one.voice, one.weights, numbers.get(id(one.voice))) for one in tagging]
         more = [Member(one, None, numbers[id(one)]) for one in evaluators if id(one) not in known]
         return cls((*both, *more))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.members[0].voice.labels
 
     @property
     def tagging(self) -> list[Member]:
@@ -123,9 +125,7 @@ class Panel:
 
         compares: whether there are pairs. Then ConfigError is raised where two members say different things.
         """
-        configs = [one.built.config for one in self.comparing]
-        similarities = [config.similarity for config in configs if isinstance(config, TeacherConfig)]
-        said = {(own.target, own.scale) for own in similarities}
+        said = {one.voice.similarity for one in self.comparing if one.voice.similarity is not None}
         if len(said) > 1 and compares:
             found = " and ".join(f'"{target}", scale "{scale}"' for target, scale in sorted(said))
             raise ConfigError(
@@ -135,18 +135,22 @@ class Panel:
         return said.pop() if len(said) == 1 else ("type", "learned")
 
 
-def require_alike(teachers: Sequence[Built[Teacher]], evaluators: Sequence[Built[Teacher]] = ()) -> None:
-    """Raise ConfigError where a teacher or an evaluator has other labels, or another unit, than the first teacher."""
-    first = teachers[0].info
+def require_alike(teachers: Sequence[Voice], evaluators: Sequence[Voice] = ()) -> None:
+    """Raise ConfigError where a teacher or an evaluator has other labels, or another unit, than the first teacher.
+
+    A model whose unit nobody knows takes the words that it is given.
+    """
+    every = [*teachers, *evaluators]
+    first, unit = every[0], next((one.unit for one in every if one.unit is not None), None)
     for setting, others in (("teacher", teachers), ("evaluator", evaluators)):
         for other in others:
-            if other.info.labels != first.labels or other.info.unit != first.unit:
+            if other.labels != first.labels or other.unit not in (None, unit):
                 raise ConfigError(
                     f"`{setting}`: all need the same labels and unit; "
-                    f"the first teacher has {', '.join(first.labels)} ({first.unit}), "
-                    f"another {', '.join(other.info.labels)} ({other.info.unit})"
+                    f"the first teacher has {', '.join(first.labels)} ({unit}), "
+                    f"another {', '.join(other.labels)} ({other.unit})"
                 )
 
 
-def _compared(built: Built[Teacher], weight: float) -> float | None:
-    return weight if built.model.similarity is not None and weight > 0 else None
+def _compared(voice: Voice, weight: float) -> float | None:
+    return weight if voice.similarity is not None and weight > 0 else None

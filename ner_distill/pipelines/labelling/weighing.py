@@ -25,11 +25,10 @@ from ner_distill.options import Files, ReadOptions
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.pipelines.labelling.labeller import Labeller
 from ner_distill.pipelines.labelling.panel import Panel, Weights
-from ner_distill.runs.build import Built
+from ner_distill.pipelines.labelling.voices import Voice
 from ner_distill.runs.info import VOTING
 from ner_distill.runs.record import INPUTS, fingerprints
 from ner_distill.runs.text_profile import BUCKETS, profile_of, read_profile
-from ner_distill.teacher.model import Teacher
 
 NAME = "teacher_weights"
 ENOUGH_WORDS = 50
@@ -76,10 +75,15 @@ def stored_weights(manifest: Manifest, teachers: int) -> Weights:
 # ---- by labelled sentences
 
 
+def labelled_sentences(options: LabelUnlabeledOptions, cutting: Cutting, reporter: Reporter) -> list[Sentence]:
+    """The sentences of `labelled`, of entities that overlap the longest."""
+    reading = ReadOptions(flatten="longest")
+    return read_labelled(options.labelled, "`labelled`", reading, reporter, known=cutting)[0]
+
+
 def weights_by_labelled(
     options: LabelUnlabeledOptions,
-    runs: Sequence[Path],
-    teachers: Sequence[Built[Teacher]],
+    teachers: Sequence[Voice],
     cutting: Cutting,
     reporter: Reporter,
 ) -> Weights:
@@ -89,10 +93,10 @@ def weights_by_labelled(
     and O, have those of all words. Words that do not count, and those of entities of unknown types, are left out.
     Raises ConfigError where a teacher was trained on one of the files, DataError where no entity can be compared.
     """
-    _require_unseen(options.labelled, runs)
-    reading = ReadOptions(flatten="longest")
-    sentences, _ = read_labelled(options.labelled, "`labelled`", reading, reporter, known=cutting)
-    tagset = teachers[0].info.tagset
+    _require_unseen(options.labelled, [one.run for one in teachers if one.run is not None])
+    sentences = labelled_sentences(options, cutting, reporter)
+    tagset = TagSet(teachers[0].labels)
+    sentences = _answered(sentences, teachers, reporter)
     known = [_of_known_types(sentence, tagset) for sentence in sentences]
     if lost := sum(
         len(before.spans or ()) - len(now.spans or ()) for before, now in zip(sentences, known, strict=True)
@@ -116,6 +120,16 @@ def weights_by_labelled(
     rest = f"; too few words of {', '.join(few)} for weights of their own" if few else ""
     reporter.info(f"teachers weighed by {len(gold):,} words of {len(known):,} labelled sentences{rest}")
     return weights
+
+
+def _answered(sentences: Sequence[Sentence], teachers: Sequence[Voice], reporter: Reporter) -> list[Sentence]:
+    """The sentences that all teachers have an answer to. Raises DataError where there is none."""
+    found = [sentence for sentence in sentences if all(teacher.knows(sentence) for teacher in teachers)]
+    if not found:
+        raise DataError("`labelled`: no sentence in it that all teachers have an answer to")
+    if left_out := len(sentences) - len(found):
+        reporter.info(f"`labelled`: {left_out:,} sentences left out, as a teacher has no answer to them")
+    return found
 
 
 def _require_unseen(files: Files, runs: Sequence[Path]) -> None:
@@ -153,9 +167,7 @@ def _of_known_types(sentence: Sentence, tagset: TagSet) -> Sentence:
     return replace(sentence, spans=tuple(span for span in spans if span not in unknown), keep=keep, inside_words=())
 
 
-def _answers(
-    teacher: Built[Teacher], sentences: Sequence[Sentence], options: LabelUnlabeledOptions
-) -> npt.NDArray[np.float64]:
+def _answers(teacher: Voice, sentences: Sequence[Sentence], options: LabelUnlabeledOptions) -> npt.NDArray[np.float64]:
     """(words of all sentences, tags): what one teacher says of them."""
     alone = replace(options, pairs_per_sentence=0, min_votes=(), min_confidence=0.0, span_floor=0.5)
     numbered = [replace(sentence, id=str(number)) for number, sentence in enumerate(sentences)]
@@ -169,7 +181,7 @@ def _answers(
 
 def weights_by_text(
     options: LabelUnlabeledOptions,
-    runs: Sequence[Path],
+    teachers: Sequence[Voice],
     cutting: Cutting,
     stream: Iterator[Sentence],
     reporter: Reporter,
@@ -178,9 +190,14 @@ def weights_by_text(
 
     Compared are runs of one to three characters (`profile_of`), in SAMPLE sentences: the first of each file; of what
     can be read once alone, such as standard input, its first, which are kept. The weights of types are the same.
-    Raises RunError for a run without a profile.
+    Raises RunError for a run without a profile, ConfigError for what is no run.
     """
-    profiles = np.stack([read_profile(run) for run in runs]).astype(np.float64)
+    if foreign := [one.name for one in teachers if one.run is None]:
+        raise ConfigError(
+            f"`teacher_weights` auto: the training text of {', '.join(foreign)} is not known, so it can be weighed by "
+            "`labelled` alone; give that, or weights with `teacher`"
+        )
+    profiles = np.stack([read_profile(one.run) for one in teachers if one.run is not None]).astype(np.float64)
     sample, stream = _sample(options, cutting, stream)
     seen = profile_of((sentence.words for sentence in sample), cutting.unit).astype(np.float64)
     weights = nearness(profiles, seen)

@@ -22,6 +22,7 @@ from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import resumable
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.formats.writers import write_jsonl
+from ner_distill.data.metrics import Scores, score
 from ner_distill.data.noise.folds import Fold, development_slice, entities_alone, make_bags, make_folds, rare_labels
 from ner_distill.data.noise.votes import (
     THRESHOLD,
@@ -211,9 +212,22 @@ class VotingPlan:
         ]
         after, entities = tuple(one for one, _ in decided), tuple(voted for _, voted in decided)
         changed = sum(one is not before for before, one in zip(self.sentences, after, strict=True))
-        return Voting(after, entities, self._summary(entities, changed))
+        scores = self._out_of_fold(predictions) if on_given else None
+        return Voting(after, entities, self._summary(entities, changed, scores))
 
-    def _summary(self, entities: Sequence[Sequence[VotedEntity]], changed: int) -> dict[str, Any]:
+    def _out_of_fold(self, predictions: Sequence[Sequence[OutOfFoldPrediction]]) -> Scores:
+        """Scores of what the fold teachers find in sentences they did not see, against the labels as they were given.
+
+        Every repeat counts each sentence once, so that a `support` is the number of labels times that of repeats.
+        """
+        pairs = [
+            (sentence.exact, one.found) for sentence, of in zip(self.sentences, predictions, strict=True) for one in of
+        ]
+        return score([given for given, _ in pairs], [found for _, found in pairs], self.labels)
+
+    def _summary(
+        self, entities: Sequence[Sequence[VotedEntity]], changed: int, out_of_fold: Scores | None
+    ) -> dict[str, Any]:
         types: dict[str, dict[str, Any]] = {}
         every = [(entity, one) for one, voted in zip(self.sentences, entities, strict=True) for entity in voted]
         for entity, _ in every:
@@ -234,6 +248,7 @@ class VotingPlan:
             "sentences": len(self.sentences),
             "changed_sentences": changed,
             "agreement": round(votes / possible, 4) if possible else None,
+            **({} if out_of_fold is None else {"out_of_fold": out_of_fold.to_json()}),
             "dropped_from_training": [[fold.dropped for fold in split] for split in self.splits],
             "types": dict(sorted(types.items())),
             "examples": [

@@ -19,6 +19,7 @@ from ner_distill.options.models import LabelOptions, LabelUnlabeledOptions
 from ner_distill.pipelines.labelling import asked, label_unlabeled
 from ner_distill.pipelines.labelling.labeller import Labeller
 from ner_distill.pipelines.labelling.panel import Panel, Weights
+from ner_distill.pipelines.labelling.voices import RunVoice
 from ner_distill.runs.build import Built, load_run
 from tests import corpora
 from tests.commands import ok, settings
@@ -45,7 +46,7 @@ def pointer(world: World, *, seed: int = 0, bias: float = -4.0) -> Built:
 def labelled(*teachers: Built, sentences: list[Sentence] = SENTENCES, **options: object) -> list[SoftBlock]:
     """The blocks of one shard."""
     settings: dict[str, Any] = {"batch_words": 60, "precision": "fp32", **options}
-    labeller = Labeller(Panel.of(teachers), LabelOptions(**settings), block_size=4)
+    labeller = Labeller(Panel.of(list(map(RunVoice, teachers))), LabelOptions(**settings), block_size=4)
     return labeller.blocks(sentences, 0, lambda rows, words: None)
 
 
@@ -112,7 +113,9 @@ def test_stored_are_exactly_the_spans_above_the_floor(world: World, floor: float
 def test_spans_of_a_type_have_its_weights(world: World) -> None:
     teachers = pointer(world), pointer(world, seed=1)
     weights = Weights.of([0.5, 0.5], {corpora.LABELS[0]: [0.9, 0.1]})
-    labeller = Labeller(Panel.of(teachers, weights), LabelOptions(precision="fp32", span_floor=0.05))
+    labeller = Labeller(
+        Panel.of(list(map(RunVoice, teachers)), weights), LabelOptions(precision="fp32", span_floor=0.05)
+    )
     rows = {row.id: row for block in labeller.blocks(SENTENCES, 0, lambda *_: None) for row in block.rows}
     for sentence in SENTENCES:
         one, other = (of_pointer(teacher, sentence) for teacher in teachers)
@@ -192,7 +195,7 @@ def test_min_votes_counts_the_spans_that_a_pointer_finds(world: World) -> None:
 @pytest.mark.parametrize("floor", [0.0, 1.0, -0.5, math.nan])
 def test_a_floor_that_cannot_be_is_refused(world: World, floor: float) -> None:
     with pytest.raises(ConfigError, match=r"`span_floor`: expected more than 0 and less than 1, found"):
-        Labeller(Panel.of([load_run(world.teacher)]), LabelOptions(span_floor=floor))
+        Labeller(Panel.of([RunVoice(load_run(world.teacher))]), LabelOptions(span_floor=floor))
 
 
 # ---- the whole command

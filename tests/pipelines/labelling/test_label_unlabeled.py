@@ -17,6 +17,7 @@ from ner_distill.pipelines.labelling import label_unlabeled
 from ner_distill.pipelines.labelling.labeller import Labeller
 from ner_distill.pipelines.labelling.shard_buffer import Answer
 from ner_distill.runs.build import load_run
+from ner_distill.runs.facts import fingerprint
 from ner_distill.runtime.inference import predict_sentences
 from tests import corpora
 from tests.commands import ok, run, settings, snapshot
@@ -217,7 +218,7 @@ def test_store_of_standard_input_says_so_in_its_ids(world: World, tmp_path: Path
 
 def test_moved_teacher_is_the_same_teacher(world: World, tmp_path: Path) -> None:
     (tmp_path / "moved").symlink_to(world.teacher)
-    assert label_unlabeled.fingerprint(tmp_path / "moved") == label_unlabeled.fingerprint(world.teacher)
+    assert fingerprint(tmp_path / "moved") == fingerprint(world.teacher)
 
 
 def test_resuming_a_complete_store_changes_nothing(world: World, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from ner_distill.pipelines.labelling import label_unlabeled as module
 from ner_distill.pipelines.labelling.asked import Asked, asked_runs
 from ner_distill.pipelines.labelling.labeller import Labeller
 from ner_distill.pipelines.labelling.panel import Panel, Weights
+from ner_distill.pipelines.labelling.voices import RunVoice
 from ner_distill.pipelines.labelling.weighing import nearness
 from ner_distill.runs.build import load_teacher
 from ner_distill.runs.text_profile import FILE, write_profile
@@ -150,7 +151,7 @@ def test_weights_sum_to_one_however_large_they_are() -> None:
 
 
 def test_tags_and_spans_of_a_type_have_its_weights(world: World, worse: Path) -> None:
-    built = [load_teacher(world.teacher), load_teacher(worse)]
+    built = [RunVoice(load_teacher(run)) for run in (world.teacher, worse)]
     weights = Weights.of(HALF, {"PER": [0.9, 0.1], "LOC": [0.2, 0.8]})
     sentences = corpora.sentences(12, seed=4)
     options = LabelOptions(precision="fp32")

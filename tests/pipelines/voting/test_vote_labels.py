@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 
 from ner_distill.config import TeacherConfig, load_config
 from ner_distill.console import Reporter
@@ -28,6 +29,7 @@ from ner_distill.pipelines.voting.out_of_fold import answers_of
 from ner_distill.pipelines.voting.vote_labels import Voting
 from ner_distill.runs.build import load_run
 from ner_distill.runtime.inference import find_entities
+from ner_distill.views.vote_labels import render
 from tests import corpora
 from tests.commands import ok, run, settings
 from tests.world import World
@@ -156,6 +158,45 @@ def test_an_entity_that_the_annotators_missed_is_added(voted: Voted) -> None:
 
 
 # ---- the files
+
+
+def test_the_out_of_fold_f1_counts_what_the_votes_say(voted: Voted) -> None:
+    summary = json.loads((voted.out / "summary.json").read_text("utf-8"))
+    entities = [entity for line in voted.lines() for entity in line["entities"]]
+    right = sum(entity["given"] and entity["votes"] for entity in entities)  # of one repeat, that is 0 or 1
+    given, found = (sum(map(bool, side)) for side in zip(*((e["given"], e["votes"]) for e in entities), strict=True))
+    assert summary["out_of_fold"]["micro"]["support"] == given
+    assert summary["out_of_fold"]["micro"]["f1"] == pytest.approx(2 * right / (given + found))
+
+
+def test_the_table_has_the_out_of_fold_f1_of_each_type(copy: Voted) -> None:
+    console = Console(width=100, file=io.StringIO(), record=True)
+    done = copy.again()
+    console.print(render(done))
+    said, scores = console.export_text(), done.summary["out_of_fold"]
+    assert f"out-of-fold F1 {100 * scores['micro']['f1']:.1f}" in said
+    assert all(f"{100 * own['f1']:.1f}" in said for own in scores["by_type"].values())
+
+
+@pytest.mark.parametrize("named", ["folds", "voting/folds"])
+def test_the_fold_teachers_of_a_run_answer_as_their_average(named: str, copy: Voted, tmp_path: Path) -> None:
+    run = tmp_path / "run"  # as train-teacher with folds leaves it, but for the teacher itself
+    run.mkdir()
+    copy.out.rename(run / "voting")
+    folds = sorted((run / "voting" / "folds").glob("r1-f?"))
+    data = write(tmp_path / "some.jsonl", SENTENCES[:20])
+    ok("evaluate", "--model", run / named, "--data", data, "--json", tmp_path / "a.json")
+    each = [part for fold in folds for part in ("--model", fold)]
+    ok("evaluate", *each, "--data", data, "--json", tmp_path / "b.json")
+    assert (tmp_path / "a.json").read_text() == (tmp_path / "b.json").read_text()
+
+
+def test_folds_that_were_discarded_are_missed_by_name(copy: Voted, tmp_path: Path) -> None:
+    shutil.rmtree(copy.out / "folds")
+    data = write(tmp_path / "some.jsonl", SENTENCES[:2])
+    result = run("evaluate", "--model", copy.out / "folds", "--data", data)
+    assert result.code == 2
+    assert "no fold teacher is left there" in " ".join(result.err.split())
 
 
 def test_votes_are_in_the_order_of_the_data_and_have_its_words(voted: Voted) -> None:

@@ -1,0 +1,345 @@
+"""A teacher as a labelling asks it, whoever made it: a run of ours, or somebody else's model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ner_distill.config import TeacherConfig
+from ner_distill.data.batching import pad_rows
+from ner_distill.data.features.base import Featurizer
+from ner_distill.data.features.windows import Window
+from ner_distill.data.sentence import Sentence, Span, Unit
+from ner_distill.data.store.decoding import decode_probs
+from ner_distill.data.tagset import TagSet
+from ner_distill.errors import ConfigError
+from ner_distill.nn.heads import SpanHead
+from ner_distill.nn.spans import Spans, span_probs_of_tags
+from ner_distill.runs.build import Built
+from ner_distill.runs.calibration import read_calibration
+from ner_distill.runs.facts import fingerprint
+from ner_distill.runs.info import RunInfo
+from ner_distill.teacher.foreign.base import MappedTeacher, Probs
+from ner_distill.teacher.model import Teacher
+
+Entities = list[set[Span]]
+"""The entities of each sentence of a batch."""
+
+
+class Answering(ABC):
+    """What one teacher says of one batch; nothing is computed before it is asked for."""
+
+    @property
+    @abstractmethod
+    def mask(self) -> Tensor:
+        """(batch, words) bool, True = the word exists."""
+
+    @abstractmethod
+    def tag_probs(self) -> Tensor:
+        """(batch, words, tags) float, 0 at padding. May be changed by who asks."""
+
+    @abstractmethod
+    def span_probs(self) -> Tensor:
+        """(batch, types, words, words) float, of words i to j, both inclusive; 0 where there is no candidate."""
+
+    @abstractmethod
+    def entities(self) -> Entities:
+        """What it would predict: its vote."""
+
+    def likely_spans(self, floor: float) -> tuple[Spans, Tensor]:
+        """The spans more probable than the floor, with their probabilities; of a teacher that `lists_spans`."""
+        raise NotImplementedError("it lists no spans")
+
+    def pair_vectors(self) -> Any:
+        """What its pairs of words are compared by; of a teacher that has a `similarity`."""
+        raise NotImplementedError("it compares no words")
+
+    def compare(self, vectors: Any, pairs: Tensor) -> Tensor:
+        """(pairs,) similarities. pairs: (pairs, 2) long, flat indices into (batch · words)."""
+        raise NotImplementedError("it compares no words")
+
+
+class Voice(ABC):
+    """A teacher of a labelling.
+
+    name:       as the manifest of a store names it.
+    labels:     the types that it answers with, in the order of the tags.
+    run:        its directory, where it is a run of ours.
+    info:       what that says of itself.
+    similarity: what two words must share to be alike, and the scale of how alike they are; None: it compares none.
+    finds_spans: are its entities spans, which may nest?
+    lists_spans: can it say which spans are likely without a table of all?
+    knows_some: has it answers to some sentences alone?
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    run: Path | None = None
+    info: RunInfo | None = None
+    similarity: tuple[str, str] | None = None
+    finds_spans: bool = False
+    lists_spans: bool = False
+    knows_some: bool = False
+
+    @property
+    def unit(self) -> Unit | None:
+        """How the words that it was trained on are cut; None where nobody knows."""
+        return None if self.info is None else self.info.unit
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How often it could not take something as it was, so far, by reason."""
+        return {}
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """A hash of everything that decides what it answers. Raises OSError."""
+
+    @abstractmethod
+    def temperature(self) -> float:
+        """Of its tag probabilities, as its training fitted it. Raises ConfigError where there should be one."""
+
+    def knows(self, sentence: Sentence) -> bool:
+        """Has it an answer for this sentence?"""
+        return True
+
+    @abstractmethod
+    def prepare(self, device: torch.device, budget: int) -> None:
+        """Get ready to answer on this device, in batches of about so many units."""
+
+    @abstractmethod
+    def features(self, sentence: Sentence) -> Any:
+        """What it reads of a sentence; kept by the caller."""
+
+    @abstractmethod
+    def size(self, features: Any) -> int:
+        """Units that it computes."""
+
+    @abstractmethod
+    def windows(self, features: Any) -> Sequence[Window]:
+        """The windows in which it reads a sentence, in words."""
+
+    @abstractmethod
+    def cut(self, features: Any, window: Window) -> Any:
+        """The features of the words of a window."""
+
+    @abstractmethod
+    def ask(self, batch: Sequence[Any]) -> Answering:
+        """What it says of sentences, by their features."""
+
+
+# ---- a run of ours
+
+
+class RunVoice(Voice):
+    """A teacher that train-teacher made."""
+
+    def __init__(self, built: Built[Teacher], run: Path | None = None) -> None:
+        """run: its directory; None of one that is asked without being named in a store."""
+        self.built, self.run, self.info = built, run, built.info
+        self.name, self.labels = str(run), built.info.labels
+        self._model, self._featurizer = built.model, built.featurizer
+        self._device = torch.device("cpu")
+        self.finds_spans = self.lists_spans = isinstance(built.tagger.head, SpanHead)
+        if built.model.similarity is not None and isinstance(built.config, TeacherConfig):
+            self.similarity = built.config.similarity.target, built.config.similarity.scale
+
+    @property
+    def featurizer(self) -> Featurizer[Any]:
+        return self._featurizer
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return self._featurizer.counts
+
+    def fingerprint(self) -> str:
+        assert self.run is not None, "a teacher that is named in no store"
+        return fingerprint(self.run)
+
+    def temperature(self) -> float:
+        run = self.run
+        assert run is not None, "a teacher without a directory"
+        if self.finds_spans:
+            raise ConfigError(f"`calibrated`: {run} finds spans, which have no temperature; leave it out")
+        temperature = read_calibration(run, self.labels).temperature
+        if temperature is None:
+            raise ConfigError(
+                f"`calibrated`: {run} has no temperature in calibration.json: train it with `dev`, or leave it out"
+            )
+        return temperature
+
+    def prepare(self, device: torch.device, budget: int) -> None:
+        self._device = device
+        self._model.to(device).eval()
+
+    def features(self, sentence: Sentence) -> Any:
+        return self._featurizer.features(sentence.words)
+
+    def size(self, features: Any) -> int:
+        return self._featurizer.size(features)
+
+    def windows(self, features: Any) -> Sequence[Window]:
+        return self._featurizer.windows(features)
+
+    def cut(self, features: Any, window: Window) -> Any:
+        return self._featurizer.cut(features, window.start, window.end)
+
+    def ask(self, batch: Sequence[Any]) -> Answering:
+        inputs = {key: value.to(self._device) for key, value in self._featurizer.collate(batch).items()}
+        return _RunAnswering(self._model, inputs, self.info.tagset if self.info is not None else TagSet(self.labels))
+
+
+class _RunAnswering(Answering):
+    def __init__(self, model: Teacher, inputs: dict[str, Tensor], tagset: TagSet) -> None:
+        self._model, self._inputs, self._tagset = model, inputs, tagset
+        self._said: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def mask(self) -> Tensor:
+        return self._inputs["mask"]
+
+    def _tagged(self) -> tuple[Tensor, Tensor]:
+        """The encoded words, and their tag probabilities."""
+        if self._said is None:
+            self._said = self._model(self._inputs)
+        return self._said
+
+    def tag_probs(self) -> Tensor:
+        return self._tagged()[1]
+
+    def span_probs(self) -> Tensor:
+        encoded, probs = self._tagged()
+        head = self._model.tagger.head
+        if isinstance(head, SpanHead):
+            return head.span_probs(encoded, self.mask)
+        return span_probs_of_tags(probs.log(), self.mask)
+
+    def likely_spans(self, floor: float) -> tuple[Spans, Tensor]:
+        head = self._model.tagger.head
+        assert isinstance(head, SpanHead)
+        return head.likely(self._tagged()[0], self.mask, floor)
+
+    def entities(self) -> Entities:
+        encoded, head = self._tagged()[0], self._model.tagger.head
+        if isinstance(head, SpanHead):
+            return by_sentence(head.find(encoded, self.mask)[0], len(self.mask), self._tagset)
+        return [set(self._tagset.decode(row)) for row in head.decode(encoded, self.mask).tolist()]
+
+    def pair_vectors(self) -> Any:
+        return self._model.pair_vectors(self._inputs, None if self._said is None else self._said[0])
+
+    def compare(self, vectors: Any, pairs: Tensor) -> Tensor:
+        return self._model.compare(vectors, pairs)
+
+
+# ---- somebody else's model
+
+
+@dataclass
+class _Told:
+    """A sentence, and what the teacher said of it once it was asked. A sentence is asked whole, and once."""
+
+    sentence: Sentence
+    probs: Probs | None = None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The words `start` to `end` of a sentence."""
+
+    told: _Told
+    start: int
+    end: int
+
+
+class ForeignVoice(Voice):
+    """Somebody else's model, in our types. It reads a sentence whole, however long, and compares no words."""
+
+    def __init__(self, teacher: MappedTeacher) -> None:
+        self.teacher = teacher
+        self.name, self.labels = teacher.teacher.name, teacher.labels
+        self.knows_some = teacher.teacher.knows_some
+        self._device = torch.device("cpu")
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return self.teacher.teacher.counts
+
+    def fingerprint(self) -> str:
+        return self.teacher.teacher.fingerprint()
+
+    def temperature(self) -> float:
+        """1: nobody fitted one."""
+        return 1.0
+
+    def knows(self, sentence: Sentence) -> bool:
+        return self.teacher.teacher.knows(sentence)
+
+    def prepare(self, device: torch.device, budget: int) -> None:
+        self._device = device
+        self.teacher.teacher.prepare(device, budget)
+
+    def features(self, sentence: Sentence) -> _Part:
+        return _Part(_Told(sentence), 0, len(sentence.words))
+
+    def size(self, features: _Part) -> int:
+        whole = features.end - features.start == len(features.told.sentence.words)
+        return self.teacher.teacher.size(features.told.sentence) if whole else features.end - features.start
+
+    def windows(self, features: _Part) -> Sequence[Window]:
+        length = features.end - features.start
+        return [Window(0, length, 0, length)]
+
+    def cut(self, features: _Part, window: Window) -> _Part:
+        return _Part(features.told, features.start + window.start, features.start + window.end)
+
+    def ask(self, batch: Sequence[_Part]) -> Answering:
+        new = {id(part.told): part.told for part in batch if part.told.probs is None and part.told.sentence.words}
+        answers = self.teacher.answers([told.sentence for told in new.values()])
+        for told, said in zip(new.values(), answers, strict=True):
+            told.probs = said.probs
+        rows = [_rows(part, len(TagSet(self.labels))) for part in batch]
+        width = max(map(len, rows), default=0)
+        probs = np.stack([np.pad(row, ((0, width - len(row)), (0, 0))) for row in rows])
+        mask = pad_rows([np.ones(len(row), np.int64) for row in rows], width) > 0
+        return _ForeignAnswering(torch.from_numpy(probs).to(self._device), mask.to(self._device), TagSet(self.labels))
+
+
+def _rows(part: _Part, tags: int) -> Probs:
+    if part.told.probs is None:  # a sentence without a word
+        return np.zeros((0, tags), np.float32)
+    return part.told.probs[part.start : part.end]
+
+
+class _ForeignAnswering(Answering):
+    def __init__(self, probs: Tensor, mask: Tensor, tagset: TagSet) -> None:
+        self._probs, self._mask, self._tagset = probs, mask, tagset
+
+    @property
+    def mask(self) -> Tensor:
+        return self._mask
+
+    def tag_probs(self) -> Tensor:
+        return self._probs.clone()
+
+    def span_probs(self) -> Tensor:
+        return span_probs_of_tags(self._probs.log(), self._mask)
+
+    def entities(self) -> Entities:
+        rows = zip(self._probs.cpu().numpy(), self._mask.sum(1).tolist(), strict=True)
+        return [{span for span, _ in decode_probs(row[:length], self._tagset)} for row, length in rows]
+
+
+def by_sentence(spans: Spans, sentences: int, tagset: TagSet) -> Entities:
+    """The spans of a batch of so many sentences, by sentence."""
+    entities: Entities = [set() for _ in range(sentences)]
+    for row, start, end, label in spans.places.tolist():
+        entities[row].add(Span(start, end, tagset.labels[label]))
+    return entities
