@@ -260,9 +260,10 @@ def _split_by_entities(rows: Sequence[Row]) -> bool:
     Such a run is one word, though in it stand several, or a name and what is said of it. Han characters are words of
     their own whatever the unit.
     """
-    entities = [(row.text or "", entity) for row in rows for entity in row.entities or ()]
-    inside = sum(_goes_on(text, entity.start) or _goes_on(text, entity.end) for text, entity in entities)
-    return 20 * inside > len(entities)
+    entities = sum(len(row.entities or ()) for row in rows)
+    others = [(row.text, one) for row in rows if row.text and not row.text.isascii() for one in row.entities or ()]
+    inside = sum(_goes_on(text, entity.start) or _goes_on(text, entity.end) for text, entity in others)
+    return 20 * inside > entities
 
 
 def _goes_on(text: str, place: int) -> bool:

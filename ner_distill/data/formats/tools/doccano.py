@@ -54,7 +54,8 @@ def doccano_rows(path: str, options: RowOptions) -> Iterator[Row]:
     left_out = LeftOut(path, options.report)
     numbers = set[int]()
     for number, record in json_records(path, options.report):
-        left_out.add("relation", "relations", count=0 if options.bare_words else len(record.get("relations") or ()))
+        if not options.bare_words:
+            left_out.add_all(record.get("relations"), "relation", "relations")
         if _has_data(record) and "text" not in record:
             record = {**record, "text": record["data"]}
         if not isinstance(items := record.get("annotations"), list):

@@ -135,7 +135,7 @@ def test_argilla_takes_responses_and_counts_suggestions(write: Write) -> None:
 
 
 def test_argilla_leaves_out_what_is_discarded_and_notes_where_responses_differ(write: Write) -> None:
-    discarded = {"ner": [{"value": OBJECTS, "user_id": "u", "status": "discarded"}]}
+    discarded = {"ner": [{"value": None, "user_id": "u", "status": "discarded"}]}
     corpus = read([argilla(OBJECTS, OBJECTS[:1]), argilla(responses=discarded, id="b")], write, "argilla")
     assert spans(corpus) == [(ANN,)]
     assert corpus.report.counts == {"several_annotations": 1}
