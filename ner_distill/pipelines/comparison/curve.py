@@ -8,6 +8,7 @@ OUT/seed-13/half/          a run of train-teacher on it, with measured.json: mem
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -61,6 +62,14 @@ class LearningCurve:
     def scores(self, part: str) -> list[float]:
         """F1 of each finished run of a part."""
         return [score for name, score in self._scores() if name == part]
+
+    @property
+    def seeds_differ(self) -> float | None:
+        """How far apart the runs of one part are, as a standard deviation over all parts; None of single runs."""
+        of_parts = [scores for part in self.sizes if (scores := self.scores(part))]
+        own = [[score - sum(scores) / len(scores) for score in scores] for scores in of_parts]
+        freedom = sum(len(scores) - 1 for scores in own)
+        return math.sqrt(sum(score**2 for scores in own for score in scores) / freedom) if freedom else None
 
     def law(self) -> PowerLaw:
         """The curve through the scores of all finished runs. Raises ConfigError where they are too few."""

@@ -23,6 +23,8 @@ from ner_distill.views.text import plain
 
 POINTS = 80
 """Points of the drawn curve."""
+MISFIT = 2.0
+"""So many times as far as seeds differ a training is off the curve where that is the wrong curve."""
 HEAD = ("labelled", "F1", "by the curve", f"{SURE:.0%} of draws")
 
 
@@ -43,9 +45,10 @@ def page_of(curve: LearningCurve, more: int) -> str:
     rows = [
         tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:])) for row in _rows(curve, more)
     ]
+    folder = files(__name__)
     return fill(
-        read(files(__name__), "page.html"),
-        style=read(files("ner_distill.views.report"), "style.css"),
+        read(folder, "page.html"),
+        style=read(files("ner_distill.views.report"), "style.css") + read(folder, "style.css"),
         script="",
         chart=_chart(curve, more),
         about=_title(curve),
@@ -90,6 +93,12 @@ def _said(curve: LearningCurve, more: int) -> Iterator[str]:
     yield f"F1 = {law.a:.3f} - {law.b:.3g} · n^-{law.c:.3g}; a training is off by {100 * law.noise:.2f} points"
     if len(curve.comparison.seeds) == 1:
         yield "with one seed the limits are hardly known: give `seeds` 3 or more"
+    spread = curve.seeds_differ
+    if spread is not None and law.noise > MISFIT * spread:
+        yield (
+            f"no such curve goes through these scores: seeds alone differ by {100 * spread:.2f} points; what it says "
+            "of more labels is a guess. Where the smallest parts learn little, train them longer (optim.epochs)"
+        )
     if more > most:
         yield f"{most + more:,} is more than twice what was tried: a curve that goes so far is a guess"
 

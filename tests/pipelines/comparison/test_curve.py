@@ -133,6 +133,12 @@ def test_a_curve_far_beyond_what_was_tried_is_called_a_guess() -> None:
     assert "a curve that goes so far is a guess" in printed(made(RISING), more=500)
 
 
+def test_scores_that_no_power_law_goes_through_are_named() -> None:
+    late = {"quarter": [0.0, 0.01], "half": [0.16, 0.17], "three-quarters": [0.42, 0.43], "all": [0.57, 0.58]}
+    assert "no such curve goes through these scores" in printed(made(late))
+    assert "no such curve" not in printed(made(RISING))
+
+
 def test_one_seed_and_too_few_runs_are_said() -> None:
     assert "with one seed the limits are hardly known" in printed(
         made({part: [one[0]] for part, one in RISING.items()})
