@@ -10,9 +10,11 @@ import typer
 from ner_distill.commands.common import console_for_results, loading, next_steps
 from ner_distill.commands.declare import command, group
 from ner_distill.errors import ConfigError
+from ner_distill.options import Settings
 from ner_distill.options.models import CheckDataOptions, ShowOptions
 from ner_distill.options.training import (
     CompareOptions,
+    CurveOptions,
     PretrainOptions,
     PretrainSettings,
     SegmenterOptions,
@@ -93,6 +95,40 @@ def compare(options: CompareOptions) -> None:
         if options.of_students:
             used = ["predict", "--model", model, "--text", "TEXT"]
         next_steps(used, ["evaluate", "--model", model, "--data", "TEST"])
+
+
+@command(commands, "learning-curve", short_help="what more labels would bring")
+def learning_curve(options: CurveOptions, settings: Settings) -> None:
+    """Tell what more labelled sentences would bring.
+
+    Trains a teacher on a quarter, half, three quarters and all of the labelled sentences, each with several seeds, and
+    lays a power law through the scores. The table has F1 as mean and standard deviation over seeds, what --more
+    sentences would add to it by that curve, and between which values this lies as far as the seeds tell; a page with
+    the picture stands beside the runs.
+
+    Each training is a process of its own. Finished runs are kept, and --resume goes on after a stop. With --out alone
+    the table is printed again.
+
+    Example: ner-distill learning-curve --train train.conll --dev dev.conll --out runs/curve
+    """
+    loading()
+    from ner_distill.config import TeacherConfig, load_config
+    from ner_distill.files import atomic_write_text
+    from ner_distill.pipelines.comparison.curve import learning_curve as run
+    from ner_distill.pipelines.comparison.curve import read_curve
+    from ner_distill.views.learning_curve import page_of, render
+
+    again = not (options.train or options.dev)
+    curve = (
+        read_curve(options.out) if again else run(load_config(TeacherConfig, settings.config, settings.set), options)
+    )
+    console_for_results().print(render(curve, options.more))
+    if curve.drawable:
+        page = options.out / "learning-curve.html"
+        atomic_write_text(page, page_of(curve, options.more))
+        typer.echo(f"{page}: the curve as a picture")
+    if curve.comparison.failed and not again:
+        raise typer.Exit(1)
 
 
 @command(commands, "verdict", short_help="what distillation is worth on your files")
