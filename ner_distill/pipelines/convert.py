@@ -54,4 +54,5 @@ def convert(
     write(writer, map(Labelled.of, corpus.sentences), path, losses, overwrite=options.overwrite)
     for warning in losses.warnings():
         reporter.warn(warning)
-    return Converted(path, name, len(held), sum(len(one.spans or ()) for one in held))
+    entities = sum(len(one.spans or ()) for one in held) - losses.counts["overlapping"] - losses.counts["crossing"]
+    return Converted(path, name, len(held), entities)

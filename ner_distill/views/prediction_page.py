@@ -44,7 +44,8 @@ class Page(TextWriter):
 
     name = "html"
     suffixes = (".html", ".htm")
-    holds = frozenset({"text", "ids", "nested", "scores"})
+    holds = frozenset({"text", "ids", "nested"})
+    scores = True
 
     def head(self) -> str:
         return head_of(self.about.model) + "\n"

@@ -123,14 +123,14 @@ class Writer(ABC):
     name:     of the format, as `--format` calls it.
     suffixes: of names of files that are of this format; "/" is a folder.
     holds:    what of a sentence can be read back: text, words, ids, lang, unlabelled (that nobody labelled it), keep,
-              negative, weight, inside_words (as of a `Sentence`), nested entities, scores. What is not held is counted.
-    needs:    the extra that has to be installed, "" for none.
+              negative, weight, inside_words (as of a `Sentence`), nested entities. What is not held is counted.
+    scores:   are those of a model written? (No reader takes them for anything: they are nobody's labels.)
     """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]] = ()
     holds: ClassVar[frozenset[str]] = frozenset()
-    needs: ClassVar[str] = ""
+    scores: ClassVar[bool] = False
 
     def __init__(self, about: About | None = None) -> None:
         self.about = about or About()

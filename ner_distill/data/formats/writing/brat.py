@@ -33,7 +33,8 @@ class Brat(FileWriter):
 
     name = "brat"
     suffixes = ("/",)
-    holds = frozenset({"text", "ids", "unlabelled", "nested", "scores"})
+    holds = frozenset({"text", "ids", "unlabelled", "nested"})
+    scores = True
     is_folder = True
 
     def save(self, records: Iterable[Labelled], path: Path, losses: Losses) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ner_distill.data.formats.standins import BLANK
 from ner_distill.data.formats.writing.base import FileWriter, Labelled, Losses, Scored, in_order
 from ner_distill.data.formats.writing.plain import without_overlaps
 from ner_distill.data.sentence import Sentence, Span
@@ -29,7 +30,6 @@ class DocBinFile(FileWriter):
     name = "docbin"
     suffixes = (".spacy",)
     holds = frozenset({"text", "words", "unlabelled", "keep"})
-    needs = "spacy"
 
     def installed(self) -> None:
         try:
@@ -53,7 +53,8 @@ def _document(sentence: Sentence, entities: Sequence[Scored] | None, vocab: Voca
     from spacy.tokens import Doc
     from spacy.tokens import Span as SpacySpan
 
-    losses.add("blank", sentence.id, sum(not word.strip() for word in sentence.words))
+    losses.add("empty", sentence.id, sentence.words.count(""))
+    losses.add("blank", sentence.id, sum(word.isspace() for word in sentence.words))
     tokens, blanks, number_of = _tokens(sentence)
     document = Doc(vocab, words=tokens, spaces=blanks)
     if entities is None:
@@ -87,7 +88,7 @@ def _tokens(sentence: Sentence) -> tuple[list[str], list[bool] | None, list[int]
     A blank between two words belongs to the first; what else stands between words is a token of its own.
     """
     if sentence.text is None or sentence.offsets is None:
-        return list(sentence.words), None, list(range(len(sentence.words)))
+        return [word or BLANK for word in sentence.words], None, list(range(len(sentence.words)))
     tokens: list[str] = []
     blanks: list[bool] = []
     number_of: list[int] = []

@@ -32,7 +32,8 @@ class LabelStudio(TextWriter):
 
     name = "label-studio"
     suffixes = (".json",)
-    holds = frozenset({"text", "ids", "lang", "unlabelled", "nested", "scores"})
+    holds = frozenset({"text", "ids", "lang", "unlabelled", "nested"})
+    scores = True
     _begun = False
 
     def head(self) -> str:
@@ -83,7 +84,8 @@ class Prodigy(TextWriter):
     """
 
     name = "prodigy"
-    holds = frozenset({"text", "words", "ids", "lang", "unlabelled", "nested", "scores"})
+    holds = frozenset({"text", "words", "ids", "lang", "unlabelled", "nested"})
+    scores = True
 
     def block(self, sentence: Sentence, entities: Sequence[Scored] | None, losses: Losses) -> str:
         text, offsets = placed_for_tools(sentence, self.about.unit, losses)
