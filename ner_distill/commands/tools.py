@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import typer
@@ -11,7 +12,7 @@ from ner_distill.commands.common import console_for_results, loading, next_steps
 from ner_distill.commands.declare import command, group
 from ner_distill.errors import ConfigError
 from ner_distill.options import Settings
-from ner_distill.options.models import CheckDataOptions, ShowOptions
+from ner_distill.options.models import CheckDataOptions, ConvertOptions, ShowOptions
 from ner_distill.options.training import (
     CompareOptions,
     CurveOptions,
@@ -47,14 +48,54 @@ def check_data(options: CheckDataOptions) -> None:
 def show(options: ShowOptions) -> None:
     """Print sentences of a soft-label store with the teacher's entities and confidence.
 
+    With --format or --out they are written as labelled sentences, to be looked at and corrected in any tool: the
+    entities that the store keeps; all words that voting or a threshold dropped are masked (keep: false, in jsonl).
+
     Example: ner-distill show runs/soft --type ORG --limit 20
+
+    Example: ner-distill show runs/soft --limit 0 --min-confidence 0.9 --out labelled.jsonl
     """
+    if options.format is not None or options.out is not None:
+        _export(options)
+        return
+    if options.min_confidence:
+        raise ConfigError("`min_confidence` is for labelled sentences; expected `format` or `out` beside it")
     from ner_distill.pipelines.show import show as run
     from ner_distill.views.store import render
 
     console = console_for_results()
     for part in render(run(options)):
         console.print(part)
+
+
+def _export(options: ShowOptions) -> None:
+    from ner_distill.pipelines.show import export
+    from ner_distill.views.labelled import export_labels
+
+    made = export(options)
+    for part in export_labels(made, options):
+        sys.stdout.write(part)
+
+
+@command(commands, "convert", short_help="labelled files in one format → another")
+def convert(options: ConvertOptions) -> None:
+    """Write labelled files in another format.
+
+    What is read is found by content, as everywhere; what is written by the end of the last name (.jsonl, .conll,
+    .json: Label Studio, .spacy, .html, a folder: brat) or by --format. What the format cannot hold is counted, a line
+    for each kind.
+
+    Example: ner-distill convert train.conll train.spacy
+
+    Example: ner-distill convert a.conll b.jsonl tasks.json --format label-studio
+    """
+    from ner_distill.data.formats.report import counted
+    from ner_distill.pipelines.convert import convert as run
+    from ner_distill.views.written import ALL_WRITERS
+
+    done = run(options, ALL_WRITERS)
+    entities = counted(done.entities, "entity", "entities")
+    typer.echo(f"{done.path}: {counted(done.sentences, 'sentence')}, {entities} ({done.format})")
 
 
 @command(commands, "compare", short_help="train several configurations over several seeds and compare")

@@ -129,6 +129,12 @@ def read_raw(
     return _raw_sentences(_sources(paths, format), options, unit, say or (lambda message: None))
 
 
+def read_texts(texts: Iterable[str], unit: Unit) -> Iterator[Sentence]:
+    """Texts that are given as they are, a sentence each; their ids are `text:1` and on."""
+    for number, text in enumerate(texts, start=1):
+        yield sentence_of(Row("text", number, text=text), f"text:{number}", unit, "iob2", ReadReport())
+
+
 def _raw_sentences(
     sources: Sequence[_Source], options: RowOptions, unit: Unit, say: Callable[[str], None]
 ) -> Iterator[Sentence]:
@@ -179,7 +185,7 @@ def count_sentences(paths: Sequence[str | Path], *, format: str = "auto") -> int
 
 
 def _sources(paths: Sequence[str | Path], format: str, tag_column: Sequence[int] = ()) -> list[_Source]:
-    _check_choice("`format`", format, [*FORMATS])
+    _check_choice("`input_format`", format, [*FORMATS])
     if not paths:
         raise DataError("no file was given; expected at least one")
     sources = []

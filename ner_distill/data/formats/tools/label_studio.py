@@ -105,11 +105,15 @@ class _Reading:
             for annotation, result in kept
         ]
         entities = chosen(found, row, self.options) if found else None
-        return Row(self.path, number, row.id, text=row.text, entities=entities)
+        return replace(row, entities=entities)
 
     def row(self, record: Mapping[str, Any], number: int, text: str) -> Row:
-        id = record.get("id")
-        return Row(self.path, number, None if id is None else str(id), text=text)
+        meta = record.get("meta")
+        own = meta if isinstance(meta, Mapping) else {}  # our id comes back there: the tool gives its own to a task
+        id, lang = own.get("id", record.get("id")), own.get("lang")
+        return Row(
+            self.path, number, None if id is None else str(id), text=text, lang=None if lang is None else str(lang)
+        )
 
     def objects(self, value: Any, key: str, number: int) -> Sequence[Mapping[str, Any]]:
         """The objects of a list, none where there is no list. Raises DataError for anything else."""
