@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ner_distill.data.formats.lines import Beginning
+from ner_distill.data.formats.packed import opened
 from ner_distill.data.formats.rows import Entity, Row, RowOptions
 from ner_distill.data.sentence import Span
 from ner_distill.errors import DataError
@@ -136,12 +137,13 @@ def _read(path: str) -> list[_Document]:
     except ImportError:
         raise DataError(f"{path}: is a DocBin of spaCy, which is not installed: {_INSTALL}") from None
     try:
-        message = srsly.msgpack_loads(zlib.decompress(Path(path).read_bytes()))
+        with opened(path) as file:
+            message = srsly.msgpack_loads(zlib.decompress(file.read()))
         store = StringStore(message["strings"])
         strings = {store[string]: string for string in message["strings"]}
         return list(_documents(message, strings, _reader()))
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise error if str(error).startswith(path) else DataError(f"{path}: {error}") from None
     except Exception as error:  # whatever a damaged file leads to
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise DataError(f"{path}: cannot be read as a DocBin (`.spacy`): {reason:.80}") from error
