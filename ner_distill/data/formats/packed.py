@@ -62,7 +62,7 @@ def opened(path: Path | str, block: int = _BLOCK) -> io.BufferedReader:
 
     Raises OSError where there is none; while a packed one is read, DataError where it is damaged or cut off.
     """
-    file = Path(path).open("rb", block)
+    file = Path(path).open("rb", block)  # noqa: SIM115 - the caller closes it
     packing = packing_of(file.peek(_BLOCK))
     if packing is None:
         return file
@@ -77,7 +77,7 @@ def without_packing(path: Path | str) -> Path:
 
 
 def shell_line(path: Path | str, command: str, suffix: str) -> str:
-    """For advice: the shell line that puts a file, unpacked, through a command; what comes out is named with a suffix."""
+    """For advice: the shell line that puts a file, unpacked, through a command, into one with a suffix more."""
     name = quote(str(path))
     with Path(path).open("rb") as file:
         packing = packing_of(file.peek(_BLOCK))

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import add
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ner_distill.data.formats.lines import Beginning
@@ -136,14 +135,15 @@ def _read(path: str) -> list[_Document]:
         from spacy.strings import StringStore
     except ImportError:
         raise DataError(f"{path}: is a DocBin of spaCy, which is not installed: {_INSTALL}") from None
+    with opened(path) as file:
+        content = file.read()
     try:
-        with opened(path) as file:
-            message = srsly.msgpack_loads(zlib.decompress(file.read()))
+        message = srsly.msgpack_loads(zlib.decompress(content))
         store = StringStore(message["strings"])
         strings = {store[string]: string for string in message["strings"]}
         return list(_documents(message, strings, _reader()))
     except DataError as error:
-        raise error if str(error).startswith(path) else DataError(f"{path}: {error}") from None
+        raise DataError(f"{path}: {error}") from None
     except Exception as error:  # whatever a damaged file leads to
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise DataError(f"{path}: cannot be read as a DocBin (`.spacy`): {reason:.80}") from error
