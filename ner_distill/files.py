@@ -1,31 +1,23 @@
-"""Files that are either whole or not there, who may read them, packed files, and checksums."""
+"""Files that are either whole or not there, who may read them, and checksums."""
 
 from __future__ import annotations
 
-import bz2
 import errno
-import gzip
 import hashlib
 import json
-import lzma
 import os
 import re
 import stat
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from ner_distill.errors import NerDistillError, RunError, TrainingError
 
-UNPACKING_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
-"""What reading a packed file may raise."""
-
 _PRIVATE = 0o600
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.\d+\.tmp")
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
-_UNPACK: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
 
 @contextmanager
@@ -139,11 +131,6 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Raise RunError where a file exists already, unless `overwrite` says to replace it."""
     if path.exists() and not overwrite:
         raise RunError(f"{path}: exists already; choose another name, or pass `overwrite` to replace it")
-
-
-def unpacker(start: bytes) -> Callable[..., Any] | None:
-    """The `open` of a file that begins with these bytes (6 suffice) and is packed by gzip, bzip2 or xz; else None."""
-    return next((unpack for magic, unpack in _UNPACK.items() if start.startswith(magic)), None)
 
 
 def sha256_of(path: Path) -> str:

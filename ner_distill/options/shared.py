@@ -14,7 +14,7 @@ Files = Sequence[str | Path]
 Action = Literal["drop", "mask", "relabel", "weight", "keep"]
 FORMATS = (
     "conll, jsonl, label-studio, doccano, prodigy, argilla, brat, docbin, spacy-json, spacy-iob, gliner, uie, cluener, "
-    "cmeee, cblue, ccf2020, text, parquet"
+    "cmeee, cblue, ccf2020, csv, text, parquet, datasets"
 )
 
 Written = Literal["jsonl", "conll", "label-studio", "doccano", "prodigy", "docbin", "brat", "gliner", "inline", "html"]

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from shlex import quote
 
+from ner_distill.data.formats.packed import opened, packing_of, shell_line, without_packing
 from ner_distill.data.formats.report import ReadReport
 from ner_distill.errors import DataError
 
@@ -19,21 +20,17 @@ STDIN = "-"
 _BOM = b"\xef\xbb\xbf"
 _SAMPLE = 1 << 16
 _FEW_LINES, _FIRST_LINES = 200, 5000
-_WIDE = "is {0}: expected UTF-8; convert it: iconv -f {0} -t UTF-8 {{path}} > {{path}}.utf8"
-_PACKED = "is compressed ({}): expected plain text; unpack it with {}"
-_MAGIC = {
-    b"\x1f\x8b": _PACKED.format("gzip", "gunzip"),
-    b"BZh91AY&SY": _PACKED.format("bzip2", "bunzip2"),
-    b"\xfd7zXZ\0": _PACKED.format("xz", "unxz"),
-    b"\x28\xb5\x2f\xfd": _PACKED.format("zstd", "unzstd"),
-    b"PK\x03\x04": "is a zip archive: expected plain text; unpack it with unzip",
+_START = 512  # bytes of a file by which it is told what it is; a tar archive has its name behind 257
+_OTHER = {
+    b"PK\x03\x04": "is a zip archive: expected text; unpack it with unzip",
+    b"7z\xbc\xaf\x27\x1c": "is a 7z archive: expected text; unpack it with 7z x",
     b"%PDF-": "is a PDF: expected plain text; take the text out of it first",
     b"ARROW1": "is an Arrow file: expected plain text or Parquet; `datasets` and pyarrow write Parquet of it",
-    b"\xff\xfe\0\0": _WIDE.format("UTF-32"),
-    b"\0\0\xfe\xff": _WIDE.format("UTF-32"),
-    b"\xff\xfe": _WIDE.format("UTF-16"),
-    b"\xfe\xff": _WIDE.format("UTF-16"),
+    b"\xff\xff\xff\xff": "is an Arrow stream: expected text, or the directory that `save_to_disk` of `datasets` wrote",
 }
+_WIDE = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+_TAR = slice(257, 262)
+_TR = "tr '\\r' '\\n'"
 _CONVERTED = (".utf8", ".lf")  # what our advice appends to a name
 
 
@@ -53,16 +50,46 @@ def check_file(path: Path) -> None:
             kind = "device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else "pipe"
             raise DataError(f"{path}: is a {kind}, which can be read only once; pass `-` and pipe it in")
         with path.open("rb") as file:
-            start = file.read(16)
+            packed = packing_of(file.read(_START)) is not None
+        with opened(path) as file:
+            start = file.read(_START)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; check the name and the directory ({Path.cwd()})") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     if start in (b"", _BOM):
         raise DataError(f"{path}: is empty; expected at least one sentence")
-    for magic, problem in _MAGIC.items():
+    if problem := _problem(path, start, packed=packed):
+        raise DataError(f"{path}: {'what is packed in it ' * packed}{problem}")
+
+
+def _problem(path: Path, start: bytes, *, packed: bool) -> str:
+    """Why what begins like this cannot be read, and what to do; "" where it may be text.
+
+    packed: it is so in the file.
+    """
+    for magic, problem in _OTHER.items():
         if start.startswith(magic):
-            raise DataError(f"{path}: {problem.format(path=quote(str(path)))}")
+            return problem
+    for magic, encoding in _WIDE.items():
+        if start.startswith(magic):
+            return f"is {encoding}: expected UTF-8; convert it: {_iconv(path, encoding)}"
+    if start[_TAR] == b"ustar":
+        return f"is a tar archive: expected text; unpack it: tar xf {quote(str(path))}"
+    if packed and (again := packing_of(start)) is not None:
+        return f"is packed again ({again.name}): expected text; unpack it once"
+    if packed and start.startswith(b"PAR1"):
+        return "is Parquet: expected Parquet that is not packed, as it is so inside; unpack it"
+    return ""
+
+
+def _iconv(path: Path | str, encoding: str) -> str:
+    return _through(path, f"iconv -f {encoding} -t UTF-8", ".utf8")
+
+
+def _through(path: Path | str, command: str, suffix: str) -> str:
+    """What to do in a shell so that a source is read as a command mends it."""
+    return f"pipe it through {command}" if str(path) == STDIN else shell_line(path, command, suffix)
 
 
 def lines_of(
@@ -78,8 +105,10 @@ def lines_of(
     Raises DataError that names line, byte and offset where the file is not UTF-8.
     """
     start = 0
-    with nullcontext(sys.stdin.buffer) if str(path) == STDIN else Path(path).open("rb") as file:
+    with nullcontext(sys.stdin.buffer) if str(path) == STDIN else opened(path) as file:
         for number, raw in enumerate(file, start=1):
+            if number == 1 and str(path) == STDIN and (packing := packing_of(raw)) is not None:
+                raise DataError(f"stdin: is packed by {packing.name}; pipe it through {packing.command}")
             if b"\0" in raw:
                 _check_nuls(path, number, raw, report)
             try:
@@ -93,8 +122,7 @@ def lines_of(
                     report.note("byte_order_marks", path, number, "U+FEFF begins the line: were files joined here?")
             line = line.removesuffix("\n").removesuffix("\r")
             if not bare_cr and "\r" in line.rstrip("\r"):
-                name = quote(str(path))
-                raise DataError.at(path, number, f"line ends are CR; convert: tr '\\r' '\\n' < {name} > {name}.lf")
+                raise DataError.at(path, number, f"line ends are CR; convert: {_through(path, _TR, '.lf')}")
             if line.endswith("\r"):
                 line = line.rstrip("\r")
                 if report is not None:
@@ -107,7 +135,7 @@ def _check_nuls(path: Path | str, number: int, raw: bytes, report: ReadReport | 
     if 5 * raw.count(0) >= len(raw) > 2:
         sample = raw
         if str(path) != STDIN:
-            with Path(path).open("rb") as file:
+            with opened(path) as file:
                 sample = file.read(_SAMPLE)
         if encoding := _wide_encoding(sample):
             raise DataError.at(path, number, _wide(path, encoding))
@@ -116,7 +144,7 @@ def _check_nuls(path: Path | str, number: int, raw: bytes, report: ReadReport | 
 
 
 def _wide(path: Path | str, encoding: str) -> str:
-    advice = f"convert it: iconv -f {encoding} -t UTF-8 {quote(str(path))} > {quote(str(path))}.utf8"
+    advice = f"convert it: {_iconv(path, encoding)}"
     return f"is {encoding} without a byte order mark: expected UTF-8; {advice}"
 
 
@@ -138,13 +166,13 @@ class Beginning:
     """The beginning of a source: of a file, a directory, standard input ("-") or `hf:...`; read when it is asked for.
 
     tag_columns: the columns of the tags in CoNLL files, where the user says them.
-    suffix:      of the name, in small letters; before what our own advice appends (train.conll.utf8).
+    suffix:      of the name, in small letters; before what packing and our own advice append (train.conll.utf8.gz).
     """
 
     def __init__(self, source: str | Path, tag_columns: Sequence[int] = ()) -> None:
         self.source, self.tag_columns = str(source), tag_columns
         self.is_stdin = self.source == STDIN
-        name = Path(source)
+        name = without_packing(source)
         while name.suffix.lower() in _CONVERTED:
             name = name.with_suffix("")
         self.suffix = "" if self.is_stdin else name.suffix.lower()
@@ -154,7 +182,7 @@ class Beginning:
         """The first four of a file; none of standard input."""
         if self.is_stdin:
             return b""
-        with Path(self.source).open("rb") as file:
+        with opened(self.source) as file:
             return file.read(4)
 
     @cached_property
@@ -189,7 +217,7 @@ class Beginning:
 
 def count_lines(path: str, *, blank: bool = False) -> int:
     """How many lines of a file are not blank, or are."""
-    with Path(path).open("rb") as file:
+    with opened(path) as file:
         return sum(1 for line in file if blank is not bool(line.strip()))
 
 
@@ -199,7 +227,8 @@ def read_text(path: Path) -> str:
     Raises DataError where it cannot be read or is not UTF-8.
     """
     try:
-        data = path.read_bytes()
+        with opened(path) as file:
+            data = file.read()
         return data.decode("utf-8").removeprefix("\ufeff")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -211,14 +240,14 @@ def _not_utf8(path: Path | str, line: int, start: int, raw: bytes, error: Unicod
     found = f"byte 0x{raw[error.start]:02X} at offset {start + error.start:,} is not UTF-8"
     if str(path) == STDIN:
         return DataError.at("stdin", line, f"expected UTF-8; {found}; if it is {_guess(raw)}, pipe it through iconv")
-    with Path(path).open("rb") as file:
+    with opened(path) as file:
         sample = file.read(_SAMPLE)
-    guess, file_name = _guess(sample), quote(str(path))
     if _is_mostly_utf8(raw, sample):
-        drop = f"iconv -c -f UTF-8 -t UTF-8 {file_name} > {file_name}.utf8"
+        drop = _through(path, "iconv -c -f UTF-8 -t UTF-8", ".utf8")
         advice = f"the rest is, so mend this line; {drop} drops such bytes"
     else:
-        advice = f"if it is {guess}, convert it: iconv -f {guess} -t UTF-8 {file_name} > {file_name}.utf8"
+        guess = _guess(sample)
+        advice = f"if it is {guess}, convert it: {_iconv(path, guess)}"
     return DataError.at(path, line, f"expected UTF-8; {found}; {advice}")
 
 

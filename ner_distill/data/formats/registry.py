@@ -11,7 +11,17 @@ from ner_distill.data.formats.conll import conll_rows, is_conll
 from ner_distill.data.formats.jsonl import cluener_rows, count_records, is_cluener, is_jsonl, jsonl_rows
 from ner_distill.data.formats.lines import Beginning, count_lines, lines_of
 from ner_distill.data.formats.rows import Row, RowOptions
-from ner_distill.data.formats.tables import hf_rows, is_hf, is_parquet, parquet_length, parquet_rows
+from ner_distill.data.formats.tables import (
+    hf_rows,
+    is_hf,
+    is_parquet,
+    is_saved,
+    parquet_length,
+    parquet_rows,
+    saved_files,
+    saved_length,
+    saved_rows,
+)
 from ner_distill.data.formats.tools.argilla import argilla_rows, is_argilla
 from ner_distill.data.formats.tools.brat import brat_files, brat_pairs, brat_rows, is_brat
 from ner_distill.data.formats.tools.cblue import cmeee_json_rows, is_cmeee_json
@@ -53,6 +63,7 @@ def _unknown(source: str) -> None:
 
 FORMATS: dict[str, FileFormat] = {
     "hf": FileFormat(is_hf, hf_rows, lambda source: None),
+    "datasets": FileFormat(is_saved, saved_rows, saved_length, files=saved_files),
     "ccf2020": FileFormat(
         lambda beginning: not beginning.is_stdin and is_ccf2020(beginning.source),
         ccf2020_rows,

@@ -1,22 +1,30 @@
-"""Rows of Parquet files and of `datasets`."""
+"""Rows of Parquet files and of `datasets`: of the hub, and as `save_to_disk` wrote them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from logging import ERROR
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ner_distill.data.formats.exports import KEYS, TAG_KEYS
+from ner_distill.data.formats.exports import ENTITY_KEYS, KEYS, TAG_KEYS
 from ner_distill.data.formats.jsonl import row_of_foreign
-from ner_distill.data.formats.lines import Beginning
+from ner_distill.data.formats.lines import Beginning, read_text
 from ner_distill.data.formats.rows import Row, RowOptions
 from ner_distill.errors import DataError
 from ner_distill.hub import cache_where_unreachable, offline_advice, unreachable
 
+if TYPE_CHECKING:
+    from datasets import Dataset
+
 HF = "hf:"
+STATE, ABOUT, SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"
+"""The files by which a directory of `save_to_disk` is known; a `DatasetDict` has the third alone, and a folder a split."""
 _BATCH = 1024
+_ENTITIES = ("entities", *ENTITY_KEYS)
+_TYPES = ("label", "type")
 _COLUMNS = {"id", "words", "tokens", "text", "offsets", "lang", *KEYS}
 
 
@@ -94,9 +102,74 @@ def hf_rows(name: str, options: RowOptions) -> Iterator[Row]:
         ) from error
     finally:
         logging.set_verbosity(level)
+    yield from _rows_of(data, name, options)
+
+
+def is_saved(beginning: Beginning) -> bool:
+    return not beginning.is_stdin and is_saved_path(beginning.source)
+
+
+def is_saved_path(path: Path | str) -> bool:
+    """A directory that `save_to_disk` wrote, of a `Dataset` or of a `DatasetDict`?"""
+    path = Path(path)
+    return (path / SPLITS).is_file() or ((path / STATE).is_file() and (path / ABOUT).is_file())
+
+
+def saved_files(directory: str) -> list[Path]:
+    """What is read of a directory of `save_to_disk`. Raises DataError where it is of several splits, or damaged."""
+    folder = Path(directory)
+    if (folder / SPLITS).is_file():
+        splits = [str(split) for split in _listed(folder / SPLITS, "splits")]
+        asked = f"give one as {folder / splits[0]}" if splits else "it holds no split"
+        raise DataError(f"{folder}: is a DatasetDict of the splits {', '.join(splits)}; expected one of them: {asked}")
+    names = [one.get("filename") for one in _listed(folder / STATE, "_data_files") if isinstance(one, dict)]
+    files = [folder / name for name in names if isinstance(name, str) and Path(name).name == name]
+    if len(files) != len(names) or not all(file.is_file() for file in files):
+        raise DataError(f"{folder / STATE}: names Arrow files that are not beside it; save the data set once more")
+    return [*files, folder / STATE, folder / ABOUT]
+
+
+def saved_rows(directory: str, options: RowOptions) -> Iterator[Row]:
+    """A row for each row of a `Dataset` that `save_to_disk` wrote, read from the disk as it is needed.
+
+    Lines are row numbers from 1. Raises DataError as `saved_files` does, and where `datasets` cannot load it.
+    """
+    saved_files(directory)
+    yield from _rows_of(_saved(directory), directory, options)
+
+
+def saved_length(directory: str) -> int:
+    saved_files(directory)
+    return len(_saved(directory))
+
+
+def _saved(directory: str) -> Dataset:
+    import datasets
+
+    try:
+        return datasets.Dataset.load_from_disk(directory, keep_in_memory=False)
+    except Exception as error:  # whatever a damaged file leads to
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise DataError(f"{directory}: `datasets` cannot load it: {reason:.200}; save it once more") from error
+
+
+def _listed(path: Path, key: str) -> list[Any]:
+    """The list under a key of a JSON file. Raises DataError where there is none."""
+    try:
+        found = json.loads(read_text(path))[key]
+        if isinstance(found, list):
+            return found
+        problem = f"found {found!r:.60}"
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        problem = f"{type(error).__name__}: {error}"
+    raise DataError(f"{path}: expected a list {key!r}, as `save_to_disk` of `datasets` writes it; {problem}")
+
+
+def _rows_of(data: Dataset, name: str, options: RowOptions) -> Iterator[Row]:
     columns = _known_columns(data.column_names, name)
     names = _tag_names(data.features)
-    for number, record in enumerate(data.select_columns(columns), start=1):
+    # Whoever saved it may have asked for tensors: `with_format` takes that back.
+    for number, record in enumerate(data.with_format(None).select_columns(columns), start=1):
         yield _row(record, names, name, number, options)
 
 
@@ -120,15 +193,42 @@ def _row(record: Mapping[str, Any], names: Mapping[str, list[str]], path: str, n
                     "expected tags such as B-PER; write names, or load it as hf:NAME/CONFIG/SPLIT",
                 )
             values[column] = [known[tag] for tag in tags]
+    for column in () if options.bare_words else _ENTITIES:
+        for key in _TYPES:
+            if known := names.get(f"{column}.{key}"):
+                values[column] = _with_names(values.get(column), key, known)
     return row_of_foreign(values, path, number, bare_words=options.bare_words)
 
 
 def _tag_names(features: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The names of the tags of each column that is a list of ClassLabel, however `datasets` spells lists."""
+    """The names of each column that is a list of ClassLabel, however `datasets` spells lists: of tags, of types.
+
+    The types of entities have them under `entities.label` and the like.
+    """
     names = {}
-    for column in TAG_KEYS:
-        feature = features.get(column)
-        inner = feature[0] if isinstance(feature, list) and feature else getattr(feature, "feature", None)
+    for column in {*TAG_KEYS, *_ENTITIES}:
+        inner = _inner(features.get(column))
         if found := getattr(inner, "names", None):
             names[column] = list(found)
+        for key in _TYPES if isinstance(inner, Mapping) else ():
+            if found := getattr(inner.get(key), "names", None):
+                names[f"{column}.{key}"] = list(found)
     return names
+
+
+def _inner(feature: Any) -> Any:
+    """What a list is of; of an object of lists what each of these is of."""
+    if isinstance(feature, Mapping):
+        return {key: _inner(value) for key, value in feature.items()}
+    return feature[0] if isinstance(feature, list) and feature else getattr(feature, "feature", None)
+
+
+def _with_names(entities: Any, key: str, names: Sequence[str]) -> Any:
+    """Entities (objects, or an object of lists) with the names of their types in place of the numbers."""
+
+    def name(value: Any) -> Any:
+        return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
+
+    if isinstance(entities, Mapping):
+        return {**entities, key: [name(value) for value in entities.get(key) or ()]}
+    return [{**one, key: name(one.get(key))} for one in entities or () if isinstance(one, Mapping)]

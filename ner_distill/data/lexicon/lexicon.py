@@ -1,7 +1,7 @@
 """Lexicons: word lists, and which of their words stand in a sentence.
 
-A lexicon file is UTF-8, optionally packed by gzip, bzip2 or xz; its lines end with LF or CRLF. A line is a word, or a
-word, a tab and a frequency: 1 to 18 decimal digits, or nothing where none is known. White space around either is
+A lexicon file is UTF-8, optionally packed (gzip, bzip2, xz, zstd); its lines end with LF or CRLF. A line is a word, or
+a word, a tab and a frequency: 1 to 18 decimal digits, or nothing where none is known. White space around either is
 dropped. A line without a word, or without one before its tab, is blank; anything else after a tab is an error.
 
 Where the words of sentences are characters, a file whose lines, the blank ones apart, all are a word, a space, a
@@ -17,16 +17,17 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import ahocorasick_rs
 
 from ner_distill.data.formats.lines import check_file, lines_of
+from ner_distill.data.formats.packed import opened
 from ner_distill.data.sentence import is_chinese
 from ner_distill.errors import DataError, RunError
-from ner_distill.files import UNPACKING_ERRORS, atomic_write_text, unpacker
+from ner_distill.files import atomic_write_text
 
 FILE = "lexicon.txt"
 LONGEST_NAME = 100  # characters; longer lines are no names, and are counted
@@ -284,36 +285,19 @@ def _lines(path: Path, counts: Counter[str]) -> Iterator[tuple[int, str]]:
     """(line number, line) of a plain or packed file, without byte order marks: these are counted. Raises DataError."""
     if path.is_dir():
         raise DataError(f"{path}: is a directory; expected a file with a word a line")
-    start = b""
-    if path.is_file():
-        with path.open("rb") as file:
-            start = file.read(6)
+    if not path.is_file():
+        check_file(path)  # which says what it is
+    with opened(path) as file:
+        start = file.read(4)
     counts["with a byte order mark"] += start.startswith(_BOM.encode())
-    if unpack := unpacker(start):
-        lines = _unpacked(path, unpack)
-    elif start in (b"", _BOM.encode()) and path.is_file():
+    if start in (b"", _BOM.encode()):
         return
-    else:
-        check_file(path)
-        lines = lines_of(path, bare_cr=False)
-    for number, line in lines:
+    check_file(path)
+    for number, line in lines_of(path, bare_cr=False):
         if line.startswith(_BOM):  # of files that were joined, too
             counts["with a byte order mark"] += 1
             line = line.lstrip(_BOM)
         yield number, line
-
-
-def _unpacked(path: Path, unpack: Callable[..., Any]) -> Iterator[tuple[int, str]]:
-    """(line number, line) of a packed file. Raises DataError."""
-    number = 0
-    try:
-        with unpack(path, "rb") as file:
-            for number, raw in enumerate(file, start=1):
-                yield number, raw.decode("utf-8").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise DataError.at(path, number, f"expected UTF-8; {error.reason} in {error.object[:60]!r}") from None
-    except UNPACKING_ERRORS as error:
-        raise DataError.at(path, number + 1, f"cannot be unpacked ({error}); fetch the file again") from None
 
 
 def _sha256(text: str) -> str:

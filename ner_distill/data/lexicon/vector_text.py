@@ -7,18 +7,17 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ner_distill.data.formats.packed import opened
 from ner_distill.errors import DataError
-from ner_distill.files import UNPACKING_ERRORS, unpacker
 
 Block = tuple[list[str], NDArray[np.float32]]
 _BLOCK = 1 << 18  # bytes of text at once: enough that calls cost nothing, little enough for the processor's cache
 _BOM = b"\xef\xbb\xbf"
-_OTHER = {b"PK\x03\x04": "a zip archive", b"\x28\xb5\x2f\xfd": "packed by zstd", b"7z\xbc\xaf": "packed by 7z"}
+_OTHER = {b"PK\x03\x04": "a zip archive", b"7z\xbc\xaf": "packed by 7z"}
 _NUMBER = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
@@ -41,7 +40,7 @@ class VectorText:
         """(words, (words, dim) vectors) of a few hundred lines each; `counts` is complete after the last."""
         line = 1
         try:
-            with _opened(self.path) as file:
+            with _text_of(self.path) as file:
                 lines = [file.readline(_BLOCK).removeprefix(_BOM), *file.readlines(_BLOCK)]
                 if self._read_header(lines[0]):
                     line, lines = 2, lines[1:]
@@ -51,9 +50,8 @@ class VectorText:
                         yield forms, self._matrix(values, numbers)
                     line += len(lines)
                     lines = file.readlines(_BLOCK)
-        except UNPACKING_ERRORS as error:
-            why = getattr(error, "strerror", None) or f"the file is damaged or cut off ({error})"
-            raise DataError.at(self.path, line, f"cannot be read: {why}") from error
+        except OSError as error:
+            raise DataError.at(self.path, line, f"cannot be read: {error.strerror or error}") from error
         if not self.counts["vectors"]:
             raise DataError.at(self.path, line, "holds no vectors; expected a word and its numbers on every line")
         self.counts["missing"] = max(0, self._announced - self.counts["vectors"])
@@ -141,14 +139,14 @@ class VectorText:
         return row
 
 
-def _opened(path: Path) -> BinaryIO:
+def _text_of(path: Path) -> io.BufferedReader:
     """The text of a file, packed or not. Raises DataError for what begins like anything else, OSError."""
     with path.open("rb") as file:
-        start = file.read(8)
+        start = file.read(4)
     for magic, what in _OTHER.items():
         if start.startswith(magic):
-            raise DataError(f"{path}: is {what}; expected text, plain or packed by gzip, bzip2 or xz: unpack it")
-    text = io.BufferedReader((unpacker(start) or open)(path, "rb"), _BLOCK)
+            raise DataError(f"{path}: is {what}; expected text, plain or packed by gzip, bzip2, xz or zstd: unpack it")
+    text = opened(path, block=_BLOCK)
     if b"\0" in text.peek(_BLOCK):
         text.close()
         way = "KeyedVectors.load_word2vec_format(file, binary=True).save_word2vec_format(...) of gensim writes text"

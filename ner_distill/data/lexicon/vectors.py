@@ -1,7 +1,7 @@
 """Word vectors of a word2vec text file: parsed once, then read from a cache that is memory-mapped.
 
 The file: a line per word, the word, a space or a tab, the numbers; a first line `words width` may precede them.
-Packed by gzip, bzip2 or xz as well. `vector_text.py` parses it.
+Packed by gzip, bzip2, xz or zstd as well. `vector_text.py` parses it.
 
 The cache: one safetensors file per source with the tensors `matrix` and `forms` (UTF-8, a line end after each form)
 and, as metadata, what the source was when it was read.

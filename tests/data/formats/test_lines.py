@@ -76,7 +76,7 @@ def test_bytes_of_windows_are_named(write: Write) -> None:
 
 @pytest.mark.parametrize(
     ("start", "what"),
-    [(b"BZh91AY&SY", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"%PDF-", "PDF")],
+    [(b"PK\x03\x04", "zip"), (b"7z\xbc\xaf\x27\x1c", "7z"), (b"\xff\xff\xff\xff", "Arrow stream"), (b"%PDF-", "PDF")],
 )
 def test_file_of_another_kind_is_named(start: bytes, what: str, write: Write) -> None:
     with pytest.raises(DataError, match=what):

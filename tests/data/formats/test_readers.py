@@ -49,7 +49,7 @@ def test_other_encoding_names_line_byte_offset_and_the_cure(
         (b"", "is empty"),
         (b"\xef\xbb\xbf", "is empty"),
         (b"\n \n", "holds no sentence"),
-        (b"\x1f\x8b\x08\x00", "is compressed"),
+        (b"\x1f\x8b\x08\x00", "is packed by gzip and damaged or cut off"),
         ("a O\n".encode("utf-16"), r"is UTF-16.*iconv -f UTF-16"),
     ],
 )

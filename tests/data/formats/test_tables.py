@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ner_distill.data.formats.readers import read_corpus
+from ner_distill.data.formats.readers import count_sentences, input_files, read_corpus, read_raw
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import DataError
 
@@ -105,3 +105,82 @@ def test_parquet_with_text_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(content.replace(b"Ana lives", b"An\xff lives"))
     with pytest.raises(DataError, match=r"a\.parquet: cannot be read as Parquet"):
         read_corpus([tmp_path / "a.parquet"])
+
+
+@pytest.fixture
+def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory of `save_to_disk` with the splits train (3 sentences) and test (1)."""
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+    features = datasets.Features(
+        {
+            "tokens": datasets.List(datasets.Value("string")),
+            "ner_tags": datasets.List(datasets.ClassLabel(names=["O", "B-PER", "I-PER"])),
+            "other": datasets.Value("int64"),
+        }
+    )
+    rows = {"tokens": [["Ana", "López"], ["Bo"], ["runs"]], "ner_tags": [[1, 2], [1], [0]], "other": [1, 2, 3]}
+    train = datasets.Dataset.from_dict(rows, features=features).with_format("numpy", columns=["other"])
+    test = datasets.Dataset.from_dict({"text": ["Ana runs"]})
+    datasets.DatasetDict(train=train, test=test).save_to_disk(tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+def test_saved_data_set_has_the_names_of_its_tags(saved: Path) -> None:
+    corpus = read_corpus([saved / "train"])
+    assert [(one.id, one.words, one.spans) for one in corpus.sentences] == [
+        ("train:1", ("Ana", "López"), (Span(0, 2, "PER"),)),
+        ("train:2", ("Bo",), (Span(0, 1, "PER"),)),
+        ("train:3", ("runs",), ()),
+    ]
+    assert corpus.report.files[0].format == "datasets"
+
+
+def test_saved_data_set_is_read_as_raw_text_counted_and_hashed(saved: Path) -> None:
+    paths = [saved / "train", saved / "test"]
+    assert [one.words for one in read_raw(paths, unit="word")] == [("Ana", "López"), ("Bo",), ("runs",), ("Ana", "runs")]
+    assert count_sentences(paths) == 4
+    names = ["data-00000-of-00001.arrow", "state.json", "dataset_info.json"]
+    assert input_files([saved / "train"]) == [saved / "train" / name for name in names]
+
+
+@pytest.mark.parametrize("reading", [read_corpus, input_files, count_sentences])
+def test_data_sets_of_several_splits_name_them(reading: Callable[[list[Path]], object], saved: Path) -> None:
+    with pytest.raises(DataError, match=r"saved: is a DatasetDict of the splits train, test; .* give one as .*saved/train"):
+        reading([saved])
+
+
+def test_types_of_entities_that_are_numbers_get_their_names(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+    kind = datasets.ClassLabel(names=["LOC", "PER"])
+    number = datasets.Value("int64")
+    features = datasets.Features(
+        {
+            "text": datasets.Value("string"),
+            "entities": datasets.List({"start": number, "end": number, "label": kind}),
+        }
+    )
+    rows = {"text": ["Ana runs"], "entities": [[{"start": 0, "end": 3, "label": "PER"}]]}
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(tmp_path / "saved")
+    assert read_corpus([tmp_path / "saved"]).sentences[0].spans == (Span(0, 1, "PER"),)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("state.json", "{}", "expected a list '_data_files'"),
+        ("state.json", "no", "expected a list '_data_files'"),
+        ("state.json", '{"_data_files": [{"filename": "../x.arrow"}]}', "names Arrow files that are not beside it"),
+        ("data-00000-of-00001.arrow", "no", "`datasets` cannot load it"),
+    ],
+)
+def test_damaged_saved_data_set_is_named(name: str, content: str, message: str, saved: Path, write: Write) -> None:
+    write(f"saved/train/{name}", content)
+    with pytest.raises(DataError, match=rf"saved/train.*: {message}"):
+        read_corpus([saved / "train"])
+
+
+def test_arrow_file_of_a_saved_data_set_names_the_way(saved: Path) -> None:
+    with pytest.raises(DataError, match="Arrow stream: expected text, or the directory that `save_to_disk`"):
+        read_corpus([saved / "train" / "data-00000-of-00001.arrow"])

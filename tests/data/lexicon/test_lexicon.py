@@ -80,7 +80,7 @@ def test_read_unpacks_what_is_packed(write: Write, pack: Callable[[bytes], bytes
 
 def test_read_names_a_packed_file_that_is_cut_off(write: Write) -> None:
     path = write("words.gz", gzip.compress("".join(f"词语{n}\n" for n in range(999)).encode())[:-30])
-    with pytest.raises(DataError, match=rf"{path}:\d+: cannot be unpacked"):
+    with pytest.raises(DataError, match=rf"{path}: is packed by gzip and damaged or cut off"):
         Lexicon.read([path])
 
 

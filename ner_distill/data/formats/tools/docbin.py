@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import add
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ner_distill.data.formats.lines import Beginning
+from ner_distill.data.formats.packed import opened
 from ner_distill.data.formats.rows import Entity, Row, RowOptions
 from ner_distill.data.sentence import Span
 from ner_distill.errors import DataError
@@ -135,8 +135,10 @@ def _read(path: str) -> list[_Document]:
         from spacy.strings import StringStore
     except ImportError:
         raise DataError(f"{path}: is a DocBin of spaCy, which is not installed: {_INSTALL}") from None
+    with opened(path) as file:
+        content = file.read()
     try:
-        message = srsly.msgpack_loads(zlib.decompress(Path(path).read_bytes()))
+        message = srsly.msgpack_loads(zlib.decompress(content))
         store = StringStore(message["strings"])
         strings = {store[string]: string for string in message["strings"]}
         return list(_documents(message, strings, _reader()))
