@@ -75,9 +75,7 @@ def aspect(sentence: Sentence, what: str) -> object:
 
 @pytest.mark.parametrize("name", READ_BACK)
 @pytest.mark.parametrize("what", HELD)
-def test_what_a_format_holds_is_read_back_and_what_it_does_not_is_counted(
-    name: str, what: str, tmp_path: Path
-) -> None:
+def test_what_a_format_holds_is_read_back_and_what_it_does_not_is_counted(name: str, what: str, tmp_path: Path) -> None:
     corpus, losses = back(name, [PLAIN, HELD[what]], tmp_path)
     if what in ALL_WRITERS[name].holds:
         (found,) = (one for one in corpus.sentences if places(one) == places(HELD[what]))
