@@ -51,8 +51,13 @@ class _Source:
     def rows(self, options: RowOptions) -> Iterator[Row]:
         return FORMATS[self.format].rows(self.path, options)
 
-    def id_of(self, row: Row) -> str:
-        return row.id if row.id is not None else f"{self.name}:{row.line}"
+    def with_ids(self, rows: Iterable[Row]) -> Iterator[tuple[Row, str]]:
+        """The rows and their ids: the file's own, else `name:line`; further ones of a line `name:line#2` and so on."""
+        line = number = 0
+        for row in rows:
+            number = number + 1 if row.line == line else 1
+            line = row.line
+            yield row, row.id if row.id is not None else f"{self.name}:{line}" + (f"#{number}" if number > 1 else "")
 
 
 def read_corpus(
@@ -98,7 +103,9 @@ def read_corpus(
             raise DataError(f"{source.path}: holds no sentence; expected at least one ({source.format})")
         rows, spelled = usual_tags(rows, report)
         found = spelled or _scheme_of(rows, scheme)
-        made += [(row, sentence_of(row, source.id_of(row), cutting.unit, found or "iob2", report)) for row in rows]
+        made += [
+            (row, sentence_of(row, id, cutting.unit, found or "iob2", report)) for row, id in source.with_ids(rows)
+        ]
         report.files.append(
             FileSummary(source.path, source.format, found, len(rows), report.columns.get(source.path, ""))
         )
@@ -142,8 +149,8 @@ def _raw_sentences(
     report = ReadReport(say=say)
     options = replace(options, report=report)
     for source in sources:
-        for row in source.rows(options):
-            sentence = sentence_of(row, source.id_of(row), unit, "iob2", report)
+        for row, id in source.with_ids(source.rows(options)):
+            sentence = sentence_of(row, id, unit, "iob2", report)
             if sentence.words or options.blank_lines:
                 yield sentence
     if not report.clean:

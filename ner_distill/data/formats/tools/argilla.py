@@ -15,6 +15,7 @@ from ner_distill.data.formats.tools.annotators import Annotation, LeftOut, chose
 from ner_distill.errors import DataError
 
 _RESPONSES, _SUGGESTION = ".responses", ".suggestion"
+_NO_FIELDS = ("id", "status", "_server_id")
 _DONE = ("submitted", None)  # a response without a status is of an export that has submitted ones alone
 _FIRST_VERSION = frozenset({"annotation", "annotation_agent", "prediction", "prediction_agent"})
 
@@ -115,7 +116,7 @@ def _text(record: Mapping[str, Any], values: Sequence[Any], row: Row) -> str:
     """The text of a record: its field `text`, or its only one."""
     fields = record.get("fields")
     if not isinstance(fields, Mapping):
-        fields = {key: value for key, value in record.items() if "." not in key and key not in ("id", "_server_id")}
+        fields = {key: value for key, value in record.items() if "." not in key and key not in _NO_FIELDS}
     if isinstance(text := fields.get("text"), str):
         return text
     texts = [value for value in fields.values() if isinstance(value, str)]

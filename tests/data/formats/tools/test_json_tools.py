@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,38 @@ def spans(corpus: Corpus) -> list[tuple[Span, ...] | None]:
 
 def remarks(corpus: Corpus) -> set[str]:
     return {remark.partition(": ")[2] for remark in corpus.report.remarks}
+
+
+SEEDS: dict[str, Any] = {
+    "label-studio": {"annotations": [{"result": [{"type": "labels", "value": OBJECTS[0]}]}], "data": {"text": TEXT}},
+    "argilla": {"fields": {"text": TEXT}, "suggestions": {}, "responses": {"ner": [{"value": OBJECTS}]}},
+    "prodigy": {"text": TEXT, "spans": OBJECTS, "answer": "accept", "_input_hash": 1, "relations": []},
+    "doccano": {"text": TEXT, "annotations": [{"label": "X", "start_offset": 0, "end_offset": 3, "user": 1}]},
+    "gliner": {"tokenized_text": ["Bo", "left"], "ner": [[0, 0, "X"]], "relations": []},
+    "uie": {"content": TEXT, "prompt": "X", "result_list": OBJECTS},
+    "cblue": {"text": TEXT, "entities": [{"start_idx": 0, "end_idx": 2, "type": "X", "entity": "Ann"}]},
+    "spacy-json": {"id": 1, "paragraphs": [{"sentences": [{"tokens": [{"orth": "Bo", "ner": "U-X"}]}]}]},
+}
+
+
+def damaged(value: Any) -> Iterator[Any]:
+    """The value with one of its parts replaced by something else, each part by each."""
+    yield from (None, 7, "x", [], {}, [{}])
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ()):
+        for other in damaged(part):
+            made = value.copy()
+            made[key] = other
+            yield made
+
+
+@pytest.mark.parametrize("format", SEEDS)
+def test_damaged_records_are_errors_of_the_data_at_worst(format: str, write: Write) -> None:
+    for record in damaged(SEEDS[format]):
+        path = write("a.json", json.dumps([record]))
+        with suppress(DataError):
+            read_corpus([path], format=format)
+        with suppress(DataError):
+            list(read_raw([path], format=format, unit="word"))
 
 
 # doccano
