@@ -34,13 +34,15 @@ function say(text) {
   $("said").textContent = text;
 }
 
-function notice(text, kind = "") {
+// A message below the header. It takes the place of an earlier one of the same text, or about the same.
+function notice(text, kind = "", about = text) {
   const line = element("p", kind, text);
+  line.dataset.about = about;
   const close = element("button", "quiet", "✕");
   close.type = "button";
   close.setAttribute("aria-label", "Close this message");
   close.onclick = () => line.remove();
   line.append(close);
-  for (const old of [...$("notices").children]) if (old.firstChild.textContent === text) old.remove();
+  for (const old of [...$("notices").children]) if (old.dataset.about === about) old.remove();
   $("notices").append(line);
 }

@@ -30,7 +30,7 @@ function sameForOthers(item, decision, spans) {
   const changes = othersOf(item)
     .map((other) => [other.key, { decision, spans: movedTo(item, other, spans) }])
     .filter(([, made]) => made.spans);
-  notice(`${STATES[decision]}: ${wordsOf(item.sentence, item.entity)}, and the same for ${plural(changes.length, "other")}. Undo takes all of it back.`, "good");
+  notice(`${STATES[decision]}: ${wordsOf(item.sentence, item.entity)}, and the same for ${plural(changes.length, "other")}. Undo takes all of it back.`, "good", "same");
   return changes;
 }
 

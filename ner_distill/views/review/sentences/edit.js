@@ -146,6 +146,6 @@ function applyElsewhere() {
   }
   decide([...spans].map(([item, own]) => withSpans(item, own, false)));
   const what = `${was ?? "no entity"} → ${label ?? "no entity"}`;
-  notice(`“${short(wordsOf(current.sentence, focus), 40)}”: ${what} in ${plural(places.length, "other place")} of ${plural(spans.size, "sentence")}, which stay to do. Undo takes it back.`, "good");
+  notice(`“${short(wordsOf(current.sentence, focus), 40)}”: ${what} in ${plural(places.length, "other place")} of ${plural(spans.size, "sentence")}, which stay to do. Undo takes it back.`, "good", "same");
   changed();
 }
