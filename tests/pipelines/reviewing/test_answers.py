@@ -189,6 +189,6 @@ def test_commands_lead_from_a_store_to_labelled_sentences(store: Path) -> None:
     assert "2 sentences, 1 less useful ones left out" in said
     assert "--store" in said
     decisions = written(store, AS_IT_IS)
-    assert "1 sentence with 1 entities in 5 words" in ok("apply-review", decisions, "--store", store, "--out", out).out
+    assert "1 sentence with 1 entity in 5 words" in ok("apply-review", decisions, "--store", store, "--out", out).out
     assert run("apply-review", decisions, "--out", out, "--overwrite").code == 2
     assert run("apply-review", decisions, "--store", store, "--data", out, "--out", out, "--overwrite").code == 2
