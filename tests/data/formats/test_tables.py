@@ -138,7 +138,12 @@ def test_saved_data_set_has_the_names_of_its_tags(saved: Path) -> None:
 
 def test_saved_data_set_is_read_as_raw_text_counted_and_hashed(saved: Path) -> None:
     paths = [saved / "train", saved / "test"]
-    assert [one.words for one in read_raw(paths, unit="word")] == [("Ana", "López"), ("Bo",), ("runs",), ("Ana", "runs")]
+    assert [one.words for one in read_raw(paths, unit="word")] == [
+        ("Ana", "López"),
+        ("Bo",),
+        ("runs",),
+        ("Ana", "runs"),
+    ]
     assert count_sentences(paths) == 4
     names = ["data-00000-of-00001.arrow", "state.json", "dataset_info.json"]
     assert input_files([saved / "train"]) == [saved / "train" / name for name in names]
@@ -146,7 +151,9 @@ def test_saved_data_set_is_read_as_raw_text_counted_and_hashed(saved: Path) -> N
 
 @pytest.mark.parametrize("reading", [read_corpus, input_files, count_sentences])
 def test_data_sets_of_several_splits_name_them(reading: Callable[[list[Path]], object], saved: Path) -> None:
-    with pytest.raises(DataError, match=r"saved: is a DatasetDict of the splits train, test; .* give one as .*saved/train"):
+    with pytest.raises(
+        DataError, match=r"saved: is a DatasetDict of the splits train, test; .* give one as .*saved/train"
+    ):
         reading([saved])
 
 
