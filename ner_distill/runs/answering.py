@@ -18,7 +18,9 @@ from ner_distill.teacher.foreign.base import MappedTeacher
 from ner_distill.teacher.foreign.opening import ForeignSettings, foreign_source, open_foreign
 
 
-def open_model(paths: Sequence[Path], *, threads: int = 1, foreign: ForeignSettings | None = None) -> Answering:
+def open_model(
+    paths: Sequence[Path], *, threads: int = 1, foreign: ForeignSettings | None = None
+) -> Answering:
     """The model of a directory, somebody else's model (`hf:PLACE` and the like), or several as one.
 
     RUN/folds are the fold teachers of a run, or of a voting.

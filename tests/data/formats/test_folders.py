@@ -34,7 +34,8 @@ def test_folder_stands_for_its_files_in_sorted_order(folder: Path) -> None:
     corpus = read_corpus([folder])
     assert [one.id for one in corpus.sentences] == ["a.conll:1", "b.conll:1", "c.conll:1", "c.conll:3"]
     assert corpus.report.remarks == [
-        f"{folder}: reads 3 files: a.conll, b.conll, more/c.conll; left out, as no sentences: LICENSE, README.md, _SUCCESS"
+        f"{folder}: reads 3 files: a.conll, b.conll, more/c.conll; "
+        "left out, as no sentences: LICENSE, README.md, _SUCCESS"
     ]
 
 
@@ -83,7 +84,7 @@ def test_what_is_no_text_in_a_folder_is_refused_by_name(folder: Path, write: Wri
 def test_raw_text_in_a_folder_of_labelled_files_is_refused_by_name(folder: Path, write: Write) -> None:
     write("data/notes.txt", "Ann lives here.\n")
     with pytest.raises(
-        DataError, match=r"notes\.txt: holds no labels, as other files of the folder .* \(raw text in 1 of 4\)"
+        DataError, match=r"notes\.txt: holds no labels, as other files .* \(raw text in 1 of 4\)"
     ):
         read_corpus([folder])
     assert len(list(read_raw([folder], unit="word"))) == 5

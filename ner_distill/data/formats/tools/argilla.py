@@ -90,9 +90,7 @@ def _responses(record: Mapping[str, Any], left_out: LeftOut) -> dict[str, list[t
 
 
 def _are_spans(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(one, Mapping) and "start" in one and "label" in one for one in value
-    )
+    return isinstance(value, list) and all(isinstance(one, Mapping) and "start" in one and "label" in one for one in value)
 
 
 def _text(record: Mapping[str, Any], values: Sequence[Any], row: Row) -> str:
@@ -117,7 +115,9 @@ def _annotation(value: Sequence[Mapping[str, Any]], row: Row) -> Annotation:
     return Annotation(tuple(entities))
 
 
-def _first_version(record: Mapping[str, Any], row: Row, options: RowOptions, left_out: LeftOut) -> Row | None:
+def _first_version(
+    record: Mapping[str, Any], row: Row, options: RowOptions, left_out: LeftOut
+) -> Row | None:
     """The row of a record of version 1; None where it was discarded."""
     text, status = record["text"], str(record.get("status") or "")
     row = replace(row, text=text, offsets=_offsets(text, record.get("tokens")))

@@ -87,9 +87,7 @@ def _entities(path: Path, text: str, options: RowOptions, left_out: LeftOut) -> 
         match = _ENTITY.fullmatch(line)
         if match is None:
             raise DataError.at(
-                path,
-                number,
-                f"expected an annotation of brat, as in 'T1<tab>PER 0 9<tab>Ana López', found {line!r:.60}",
+                path, number, f"expected an annotation of brat, as in 'T1<tab>PER 0 9<tab>Ana López', found {line!r:.60}"
             )
         if match[1] in triggers:
             left_out.add("trigger of an event", "triggers of events")

@@ -32,11 +32,7 @@ def _is_new(record: Mapping[str, Any]) -> bool:
 
 def _has_data(record: Mapping[str, Any]) -> bool:
     labels = record.get("label")
-    return (
-        isinstance(record.get("data"), str)
-        and isinstance(labels, list)
-        and all(isinstance(one, list) for one in labels)
-    )
+    return isinstance(record.get("data"), str) and isinstance(labels, list) and all(isinstance(one, list) for one in labels)
 
 
 def _is_old(record: Mapping[str, Any]) -> bool:

@@ -51,9 +51,7 @@ def _counts(record: Mapping[str, Any], left_out: LeftOut) -> bool:
         left_out.add("record", "records", f'"answer" is "{record["answer"]}"')
         return False
     if record.get("_view_id") == _BINARY:
-        left_out.add(
-            "record", "records", "an answer about one entity (ner.teach) says nothing about the rest of its text"
-        )
+        left_out.add("record", "records", "an answer about one entity (ner.teach) says nothing about the rest of its text")
         return False
     return True
 

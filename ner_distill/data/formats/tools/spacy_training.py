@@ -36,9 +36,7 @@ def spacy_json_rows(path: str, options: RowOptions) -> Iterator[Row]:
                 for paragraph, one in enumerate(document["paragraphs"])
                 for sentence, tokens in enumerate(one["sentences"])
             ]
-            found = [
-                (id, tuple(one["orth"] for one in words), [one.get("ner") for one in words]) for id, words in sentences
-            ]
+            found = [(id, tuple(one["orth"] for one in words), [one.get("ner") for one in words]) for id, words in sentences]
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError.at(
                 path, number, f"expected 'paragraphs' with 'sentences' with 'tokens' with 'orth', found {error!r:.60}"
