@@ -90,7 +90,7 @@ def test_wrong_encoding_names_line_byte_and_conversion(
     file.write_bytes("Ann B-PER\nin O\nMálaga B-LOC\n".encode("latin-1"))
     message = refused(tmp_path, *command(world, file, tmp_path / "out"))
     assert f"{file}:3: expected UTF-8; byte 0xE1 at offset 16 is not UTF-8" in message
-    assert f"iconv -f LATIN1 -t UTF-8 {file}" in message
+    assert f"iconv -f LATIN1 -t UTF-8 < {file}" in message
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ner_distill.config import RunConfig, StudentConfig, TeacherConfig
+from ner_distill.data.formats.folders import expanded
 from ner_distill.directories import OutputKind, Resume
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import read_json, sha256_of, write_json
@@ -111,9 +112,12 @@ class RoundsRecord:
 
 
 def fingerprints(paths: Sequence[Path | str]) -> list[dict[str, Any]]:
-    """Name, size and hash of input files (of all files in a directory; only the name of what is no file)."""
+    """Name, size and hash of input files; of what is no file only the name.
+
+    Of folders and patterns those of the files that they stand for, of a directory that is one source all in it.
+    """
     prints: list[dict[str, Any]] = []
-    for path in map(Path, paths):
+    for path in [Path(source) for given in paths for source in expanded(given).sources]:
         files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
         for file in files:
             size, digest = (file.stat().st_size, sha256_of(file)) if file.is_file() else (None, None)

@@ -41,8 +41,8 @@ def check_file(path: Path) -> None:
     """
     if path.is_dir():
         raise DataError(
-            f"{path}: is a directory; expected a file (or a directory with .txt and .ann files, as brat has, or with "
-            "data/N.txt and label/N.csv, as CCF 2020 has)"
+            f"{path}: is a directory; expected a file (or, by its format, a directory with data/N.txt and label/N.csv, "
+            "as CCF 2020 has, with .txt and .ann files, as brat has, or one that `save_to_disk` wrote)"
         )
     try:
         mode = path.stat().st_mode

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ner_distill.data.formats.folders import expanded
 from ner_distill.data.formats.lines import STDIN, check_file
 from ner_distill.data.formats.offsets import in_characters
 from ner_distill.data.formats.registry import FORMATS, detect_format, format_of_several
@@ -72,7 +73,8 @@ def read_corpus(
 ) -> Corpus:
     """All sentences of the files, in their order.
 
-    paths:      files; directories of CCF 2020 or brat; `hf:NAME/CONFIG/SPLIT`; "-" for standard input.
+    paths:      files, packed ones too; folders of them and patterns (see `expanded`); directories of CCF 2020, brat or
+                `save_to_disk`; `hf:NAME/CONFIG/SPLIT`; "-" for standard input.
     format:     one of FORMATS for all of them, or "auto": each file's own, by content and name.
     scheme:     of the tags, one of SCHEMES, or "auto": each file's own.
     word_column: of CoNLL files, from 0, -1 the last; None: each file's own, by content.
@@ -92,8 +94,8 @@ def read_corpus(
     """
     _check_choice("`scheme`", scheme, SCHEMES)
     _check_choice("`unit`", unit, UNITS)
-    sources = _sources(paths, format, tag_column)
     report = ReadReport(strict=strict)
+    sources = _sources(paths, format, tag_column, say=report.remarks.append, labelled=True)
     options = RowOptions(word_column, tuple(tag_column), report=report)
     read = [(source, in_characters(list(source.rows(options)), report)) for source in sources]
     cutting = _cutting_of(read, unit)
@@ -133,7 +135,8 @@ def read_raw(
     Raises DataError as `read_corpus` does: for missing and empty files now, for a malformed line when it is reached.
     """
     options = RowOptions(word_column, bare_words=True, blank_lines=every_line)
-    return _raw_sentences(_sources(paths, format), options, unit, say or (lambda message: None))
+    say = say or (lambda message: None)
+    return _raw_sentences(_sources(paths, format, say=say), options, unit, say)
 
 
 def read_texts(texts: Iterable[str], unit: Unit) -> Iterator[Sentence]:
@@ -158,9 +161,9 @@ def _raw_sentences(
 
 
 def input_files(paths: Sequence[str | Path]) -> list[Path]:
-    """The files behind the paths: all of a directory and of a pair; none for standard input and `hf:`."""
+    """The files behind the paths: all of a folder, a pattern and a pair; none for standard input and `hf:`."""
     files: list[Path] = []
-    for path in map(str, paths):
+    for path in [source for given in paths for source in expanded(given).sources]:
         if path == STDIN or path.startswith(HF):
             continue
         if (several := format_of_several(path)) is not None and (listed := FORMATS[several].files) is not None:
@@ -191,24 +194,44 @@ def count_sentences(paths: Sequence[str | Path], *, format: str = "auto") -> int
     return None if None in counts else sum(filter(None, counts))
 
 
-def _sources(paths: Sequence[str | Path], format: str, tag_column: Sequence[int] = ()) -> list[_Source]:
+def _sources(
+    paths: Sequence[str | Path],
+    format: str,
+    tag_column: Sequence[int] = (),
+    *,
+    say: Callable[[str], None] | None = None,
+    labelled: bool = False,
+) -> list[_Source]:
+    """What the paths stand for, each source with its format.
+
+    say:      is told what folders and patterns stand for.
+    labelled: refuse folders that hold raw text among labelled files, or what is to be tested on.
+    """
     _check_choice("`input_format`", format, [*FORMATS])
     if not paths:
         raise DataError("no file was given; expected at least one")
+    groups = [expanded(path, format) for path in paths]
     sources = []
-    for path, name in zip(map(str, paths), _names(paths), strict=True):
+    single = [source for group in groups for source in group.sources]
+    for path, name in zip(single, _names(single), strict=True):
         if path != STDIN and not path.startswith(HF) and format_of_several(path, format) is None:
             check_file(Path(path))
         detected = detect_format(path, tag_columns=tag_column) if format == "auto" else format
         sources.append(_Source(path, name, detected))
+    formats = {source.path: source.format for source in sources}
+    for group in groups:
+        if labelled:
+            group.require_alike([formats[source] for source in group.sources])
+        if say is not None and (remark := group.remark()):
+            say(remark)
     return sources
 
 
-def _names(paths: Sequence[str | Path]) -> list[str]:
+def _names(paths: Sequence[str]) -> list[str]:
     """The last part of each path; the whole path where two have the same last part."""
-    short = [str(path) if str(path).startswith(HF) else Path(path).name for path in paths]
+    short = [path if path.startswith(HF) else Path(path).name for path in paths]
     often = Counter(short)
-    names = [name if often[name] == 1 else str(path) for name, path in zip(short, paths, strict=True)]
+    names = [name if often[name] == 1 else path for name, path in zip(short, paths, strict=True)]
     return ["stdin" if name == STDIN else name for name in names]
 
 

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 HF = "hf:"
 STATE, ABOUT, SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"
-"""The files by which a directory of `save_to_disk` is known; a `DatasetDict` has the third alone, and a folder for
-each split."""
+"""By which a directory of `save_to_disk` is known; a `DatasetDict` has the third alone, and a folder for each split."""
 _BATCH = 1024
 _ENTITIES = ("entities", *ENTITY_KEYS)
 _TYPES = ("label", "type")

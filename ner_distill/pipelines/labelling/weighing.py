@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ner_distill.console import Reporter
-from ner_distill.data.formats.readers import read_raw, resumable
+from ner_distill.data.formats.folders import expanded
+from ner_distill.data.formats.readers import input_files, read_raw, resumable
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.formats.units import Cutting
 from ner_distill.data.mixture import Floats, mixture_weights, mixture_weights_of_classes
@@ -134,7 +135,7 @@ def _answered(sentences: Sequence[Sentence], teachers: Sequence[Voice], reporter
 
 def _require_unseen(files: Files, runs: Sequence[Path]) -> None:
     """Raise ConfigError where one of the files is one that a teacher was trained on."""
-    hashes = {sha256_of(Path(file)): file for file in files if Path(file).is_file()}
+    hashes = {sha256_of(file): file for file in input_files(files) if file.is_file()}
     for run in runs:
         for seen in _trained_on(run):
             if seen in hashes:
@@ -223,9 +224,9 @@ def _sample(
     except DataError:
         first = list(islice(stream, most))
         return first, chain(first, stream)
-    each = -(-most // len(options.text))
+    sources = [source for path in options.text for source in expanded(path, options.format).sources]
+    each = -(-most // len(sources))
     files = [
-        read_raw([path], format=options.format, unit=cutting.unit, word_column=options.word_column)
-        for path in options.text
+        read_raw([path], format=options.format, unit=cutting.unit, word_column=options.word_column) for path in sources
     ]
     return [sentence for file in files for sentence in islice(file, each)], stream

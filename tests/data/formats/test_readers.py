@@ -64,7 +64,7 @@ def test_missing_file_is_named() -> None:
 
 
 def test_directory_where_a_file_should_be_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is a directory; expected a file"):
+    with pytest.raises(DataError, match="is a directory; expected files with sentences in it, found none"):
         read_corpus([tmp_path])
 
 
