@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.report import counted
@@ -11,8 +12,10 @@ from ner_distill.data.formats.writing.base import About, Labelled, Losses, TextW
 from ner_distill.data.formats.writing.registry import format_of_name, write
 from ner_distill.errors import ConfigError
 from ner_distill.options.models import ShowOptions
-from ner_distill.pipelines.show import Export
 from ner_distill.views.written import ALL_WRITERS
+
+if TYPE_CHECKING:  # a store needs pyarrow, for which predictions do not wait
+    from ner_distill.pipelines.show import Export
 
 
 def writer_of(format: str | None, out: Path | None, about: About) -> Writer:
