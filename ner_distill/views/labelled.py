@@ -14,7 +14,7 @@ from ner_distill.errors import ConfigError
 from ner_distill.options.models import ShowOptions
 from ner_distill.views.written import ALL_WRITERS
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a store needs pyarrow, for which predictions do not wait
     from ner_distill.pipelines.show import Export
 
 
