@@ -56,9 +56,10 @@ class Labelled:
 
     def summary(self) -> str:
         """Returns the numbers in a line."""
+        entities = counted(self.entities, "entity", "entities")
         skipped = f"; {counted(self.skipped, 'answer')} left out" if self.skipped else ""
         return (
-            f"{counted(self.sentences, 'sentence')} with {counted(self.entities, 'entity', 'entities')} in {self.words:,} words: "
+            f"{counted(self.sentences, 'sentence')} with {entities} in {self.words:,} words: "
             f"{self.sentences - self.corrected:,} as the teacher has them, {self.corrected:,} corrected, "
             f"{self.empty:,} without an entity; {self.undecided:,} of the store not answered, and not in it{skipped}"
         )
