@@ -19,12 +19,50 @@ from ner_distill.errors import DataError
 
 _PATTERN = re.compile(r"[*?\[]")
 _ABOUT = frozenset(
-    "AUTHORS CHANGELOG CHANGES CITATION COPYING DOCKERFILE LICENCE LICENSE MAKEFILE MD5SUMS NOTICE README SHA256SUMS".split()
+    [
+        "AUTHORS",
+        "CHANGELOG",
+        "CHANGES",
+        "CITATION",
+        "COPYING",
+        "DOCKERFILE",
+        "LICENCE",
+        "LICENSE",
+        "MAKEFILE",
+        "MD5SUMS",
+        "NOTICE",
+        "README",
+        "SHA256SUMS",
+    ]
 )
 """How files are called, before the first point, that tell of a data set."""
 _OTHERS = frozenset(
-    ".bak .bib .cfg .crc .gif .html .ini .ipynb .jpeg .jpg .log .md .md5 .pdf .png .py .rst .sh .sha256 .svg .tex .toml "
-    ".yaml .yml".split()
+    [
+        ".bak",
+        ".bib",
+        ".cfg",
+        ".crc",
+        ".gif",
+        ".html",
+        ".ini",
+        ".ipynb",
+        ".jpeg",
+        ".jpg",
+        ".log",
+        ".md",
+        ".md5",
+        ".pdf",
+        ".png",
+        ".py",
+        ".rst",
+        ".sh",
+        ".sha256",
+        ".svg",
+        ".tex",
+        ".toml",
+        ".yaml",
+        ".yml",
+    ]
 )
 """Suffixes of what lies beside sentences and holds none."""
 _SHOWN = 5

@@ -48,7 +48,7 @@ def test_a_first_word_has_the_probability_of_its_actions(nlp: Any, teacher: Spac
     """The first word of a sentence, where every action but I and L is possible, counted by hand."""
     sentence = Sentence("s", ("Madrid", "is", "far"))
     doc = doc_of(nlp, sentence)
-    for name, part in nlp.pipeline[:-1]:
+    for _name, part in nlp.pipeline[:-1]:
         doc = part(doc)
     ner = nlp.get_pipe("ner")
     scores = ner.model.predict([doc]).predict(ner.moves.init_batch([doc]))[0]
@@ -63,7 +63,12 @@ def test_the_possible_actions_are_those_that_spacy_allows(nlp: Any, teacher: Spa
     (state,) = moves.init_batch([doc_of(nlp, Sentence("s", ("Bank", "of", "Oslo", "here")))])
     names = [moves.get_class_name(number) for number in range(moves.n_moves)]
     inside = teacher.types.index("ORG")
-    for taken, kind, at_end in (("", -1, False), ("B-ORG", inside, False), ("I-ORG", inside, False), ("L-ORG", -1, True)):
+    for taken, kind, at_end in (
+        ("", -1, False),
+        ("B-ORG", inside, False),
+        ("I-ORG", inside, False),
+        ("L-ORG", -1, True),
+    ):
         if taken:
             moves.apply_transition(state, taken)
         allowed = teacher._actions._allowed(kind, at_end=at_end)
@@ -72,15 +77,17 @@ def test_the_possible_actions_are_those_that_spacy_allows(nlp: Any, teacher: Spa
         ]
     (state,) = moves.init_batch([doc_of(nlp, Sentence("s", ("Bank", "Oslo")))])
     moves.apply_transition(state, "B-ORG")
-    assert [name for name, own in zip(names, teacher._actions._allowed(inside, at_end=True), strict=True) if own] == [
-        "L-ORG"
-    ] == [name for name in names if moves.is_valid(state, name)]
+    assert (
+        [name for name, own in zip(names, teacher._actions._allowed(inside, at_end=True), strict=True) if own]
+        == ["L-ORG"]
+        == [name for name in names if moves.is_valid(state, name)]
+    )
 
 
 def test_inside_an_entity_the_doubt_of_its_first_word_stays() -> None:
     actions = _Actions(["B-X", "B-Y", "I-X", "L-X", "I-Y", "L-Y", "U-X", "U-Y", "O"], ("X", "Y"))
     low = -9.0
-    rows = np.log([[0.6, 0.2, low, low, low, low, 0.1, 0.05, 0.05]] * 2 + [[0.1, 0.1, *[0.1] * 6, 0.2]] * 1, where=False,
+    rows = np.log([[0.6, 0.2, low, low, low, low, 0.1, 0.05, 0.05]] * 2 + [[0.1, 0.1, *[0.1] * 6, 0.2]] * 1, where=False,  # noqa: E501
                   out=np.zeros((3, 9)))  # fmt: skip
     rows[0] = np.log([0.6, 0.2, 1, 1, 1, 1, 0.1, 0.05, 0.05])  # I and L are not possible, however they score
     rows[1] = [0, 0, 1, 5, 9, 9, 9, 9, 9]  # L-X is the best of what is possible
