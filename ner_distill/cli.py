@@ -15,9 +15,10 @@ from ner_distill.commands.declare import RESUMABLE
 
 GROUPS = {
     "The way through": ("train-teacher", "label-unlabeled", "train-student", "export", "serve"),
-    "Look": ("evaluate", "predict", "show", "check-data", "compare", "verdict"),
+    "Look": ("evaluate", "predict", "show", "check-data", "compare", "learning-curve", "verdict"),
     "Labels": (
-        "vote-labels", "review", "apply-review", "label-dictionary", "grow-dictionary", "self-train", "vary-entities",
+        "convert", "vote-labels", "review", "apply-review", "label-dictionary", "grow-dictionary", "self-train",
+        "vary-entities",
     ),
     "Start": ("quickstart", "sample", "init-config", "pretrain", "train-segmenter"),
 }  # fmt: skip

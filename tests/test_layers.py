@@ -62,7 +62,13 @@ ONLY_IN = {
     "datasets": {"data/", "pipelines/pretraining/text.py"},
     "fastapi": {"serving/"},
     "uvicorn": {"serving/"},
-    "spacy": {"data/formats/tools/docbin.py", "face.py", "spacy_component.py", "teacher/foreign/spacy_pipeline.py"},
+    "spacy": {
+        "data/formats/tools/docbin.py",
+        "data/formats/writing/docbin.py",
+        "face.py",
+        "spacy_component.py",
+        "teacher/foreign/spacy_pipeline.py",
+    },
     "gliner": {"teacher/foreign/gliner.py"},
 }
 TORCH_IN_DATA = {"batching.py", "features"}

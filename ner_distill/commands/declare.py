@@ -6,9 +6,10 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 from types import GenericAlias
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
 import typer
 import typer.core
@@ -29,14 +30,32 @@ Command = Callable[..., None]
 
 
 class _OnceEach(typer.core.TyperCommand):
-    """A command whose options of one value are given once: of two values the last would win in silence."""
+    """A command whose options of one value are given once: of two values the last would win in silence.
+
+    also: other spellings of options, which help does not show: spelling → name of the parameter.
+    """
+
+    also: ClassVar[dict[str, str]] = {}
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         given = self.make_parser(ctx).parse_args(args=[*args])[2]  # the parameters in the order of the command line
-        single = [one for one in given if isinstance(one, typer.core.TyperOption) and not (one.multiple or one.is_flag)]
-        if twice := [one.opts[0] for one in dict.fromkeys(single) if single.count(one) > 1]:
+        single = [
+            one.name for one in given if isinstance(one, typer.core.TyperOption) and not (one.multiple or one.is_flag)
+        ]
+        shown = {one.name: one.opts[0] for one in self.params}
+        if twice := [shown[name] for name in dict.fromkeys(single) if single.count(name) > 1]:
             raise ConfigError.of(f"{name} is given more than once and takes one value; give it once" for name in twice)
         return super().parse_args(ctx, args)
+
+    def make_parser(self, ctx: Any) -> Any:
+        parser = super().make_parser(ctx)
+        taken = {spelling for one in self.params for spelling in one.opts}
+        for also, name in self.also.items():
+            if also not in taken:
+                other = copy(next(one for one in self.params if one.name == name))
+                other.opts = [also]
+                other.add_to_parser(parser, ctx)
+        return parser
 
 
 def command(commands: typer.Typer, name: str, *, short_help: str) -> Callable[[Command], Command]:
@@ -63,7 +82,13 @@ def command(commands: typer.Typer, name: str, *, short_help: str) -> Callable[[C
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         if "resume" in run.__annotations__:
             RESUMABLE.add(name)
-        commands.command(name, cls=_OnceEach, short_help=short_help)(run)
+        also = {
+            spelling(about.also): field.name
+            for kind in kinds.values()
+            for field in fields_of(kind)
+            if (about := option_of(field)).also
+        }
+        commands.command(name, cls=type("_Command", (_OnceEach,), {"also": also}), short_help=short_help)(run)
         return function
 
     return register
@@ -77,7 +102,7 @@ def _with_examples_as_they_are(help: str) -> str:
 def _parameter(kind: type[Options], field: dataclasses.Field[Any]) -> inspect.Parameter:
     """One option as typer reads it from the signature of a function."""
     about, default = option_of(field), field.default
-    names = () if about.positional else (spelling(field.name),)
+    names = () if about.positional else (spelling(about.called or field.name),)
     made = (typer.Argument if about.positional else typer.Option)(
         *names, help=spelled(about.help), metavar=about.metavar or None, min=about.least, max=about.most
     )

@@ -10,6 +10,7 @@ import typer
 
 from ner_distill.commands.common import console_for_results, loading, next_steps
 from ner_distill.commands.declare import command, group
+from ner_distill.errors import ConfigError
 from ner_distill.options import Settings
 from ner_distill.options.labels import ApplyReviewOptions, ReviewOptions, SelfTrainOptions, VaryOptions, VoteOptions
 
@@ -56,20 +57,36 @@ def vote_labels(options: VoteOptions, settings: Settings) -> None:
     )
 
 
-@command(commands, "review", short_help="votes → a page on which a person looks at suspicious labels")
+@command(commands, "review", short_help="votes, or a store → a page on which a person corrects labels")
 def review(options: ReviewOptions) -> None:
-    """Make a page for reviewing suspicious labels in a browser.
+    """Make a page for reviewing suspicious labels, or for labelling raw text, in a browser.
 
-    One HTML file, which loads nothing from anywhere: entities of the data that held-out models did not find, and
-    entities that only they found, the most suspicious first. Accept, reject or correct them with mouse or keyboard;
-    the browser keeps what was decided. Export the decisions there, and merge them with apply-review.
+    One HTML file, which loads nothing from anywhere. Of votes it shows entities of the data that held-out models did
+    not find, and entities that only they found, the most suspicious first.
+
+    Of a store it shows sentences with the entities that the teacher finds, those first from which a model learns most:
+    with much doubt, about words that were not asked about before. Each is accepted as it is, or corrected, as a whole.
+
+    The browser keeps what was decided. Export the decisions there, and merge them with apply-review.
 
     Example: ner-distill review runs/votes --out review.html
+
+    Example: ner-distill review runs/soft --out label.html --limit 300
     """
     from ner_distill.files import atomic_write_text
+    from ner_distill.pipelines.reviewing.sentences import is_raw_review, review_sentences
     from ner_distill.pipelines.voting.review import review as run
-    from ner_distill.views.review import page_of
+    from ner_distill.views.review import page_of, sentences_page
 
+    if is_raw_review(options):
+        content = review_sentences(options)
+        atomic_write_text(options.out, sentences_page(content))
+        left_out = f", {content['left_out']:,} less useful ones left out" if content["left_out"] else ""
+        typer.echo(
+            f"{options.out}: {len(content['sentences']):,} sentences{left_out}; open it in a browser, then: "
+            f"ner-distill apply-review EXPORTED --store {options.votes} --out FILE"
+        )
+        return
     content = run(options)
     atomic_write_text(options.out, page_of(content))
     left_out = f", {content['left_out']:,} less suspicious ones left out" if content["left_out"] else ""
@@ -81,16 +98,26 @@ def review(options: ReviewOptions) -> None:
 
 @command(commands, "apply-review", short_help="merge the decisions of a review into the data")
 def apply_review(options: ApplyReviewOptions) -> None:
-    """Merge the decisions of a review into the labelled data.
+    """Merge the decisions of a review into the labelled data, or make labelled sentences of a store.
 
-    Sentences are found by their ids and words. What was accepted is in the result, what was rejected is not, what
-    was corrected is replaced. Decisions on sentences that changed are refused, and nothing is written.
+    Sentences are found by their ids and words. With --data, what was accepted is in the result, what was rejected is
+    not, what was corrected is replaced. With --store the result has the sentences that were accepted or corrected as a
+    whole, and no others. Decisions on sentences that changed are refused, and nothing is written.
 
     Example: ner-distill apply-review review-votes.jsonl --data train.conll --out reviewed.jsonl
+
+    Example: ner-distill apply-review review-soft.jsonl --store runs/soft --out labelled.jsonl
     """
+    from ner_distill.pipelines.reviewing.answers import apply_answers
     from ner_distill.pipelines.voting.apply_review import apply_review as run
     from ner_distill.pipelines.voting.apply_review import summary
 
+    if bool(options.data) == (options.store is not None):
+        raise ConfigError("expected what was reviewed: `data` (of votes), or `store`; one of the two")
+    if options.store is not None:
+        typer.echo(f"{options.out}: {apply_answers(options).summary()}")
+        next_steps(["train-teacher", "--train", "TRAIN", "--train", options.out, "--dev", "DEV", "--out", "runs/next"])
+        return
     typer.echo(f"{options.out}: {summary(run(options))}")
     next_steps(["train-teacher", "--train", options.out, "--dev", "DEV", "--out", "runs/teacher"])
 

@@ -152,13 +152,19 @@ def predict(options: PredictOptions) -> None:
     blank one too. A score is the probability that the entity is right, where the training had development data. html
     is a page for a browser, entities marked in the text and their scores as tooltips; it loads nothing from anywhere.
 
-    Example: echo "Ana López vive en Madrid." | ner-distill predict --model runs/student
+    label-studio, doccano, prodigy, docbin, brat and gliner are files of these tools, in which a person corrects what
+    the model found. With --out a file or folder is written, in the format that its name says.
 
-    Example: ner-distill predict --model runs/student --text raw.txt --format html > entities.html
+    Example: ner-distill predict --model runs/student "Ana López vive en Madrid."
+
+    Example: ner-distill predict --model runs/student --text raw.txt --out entities.html
     """
     from ner_distill.pipelines.predict import predict as run
-    from ner_distill.views.predictions import render
+    from ner_distill.views.predictions import render, write_predictions
 
+    if options.out is not None:
+        write_predictions(run(options), options, options.out)
+        return
     for line in render(run(options), options, width=shutil.get_terminal_size().columns):
         # flushed: somebody may be waiting at the other end
         print(line, flush=True)

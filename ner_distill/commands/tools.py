@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import typer
@@ -10,9 +11,11 @@ import typer
 from ner_distill.commands.common import console_for_results, loading, next_steps
 from ner_distill.commands.declare import command, group
 from ner_distill.errors import ConfigError
-from ner_distill.options.models import CheckDataOptions, ShowOptions
+from ner_distill.options import Settings
+from ner_distill.options.models import CheckDataOptions, ConvertOptions, ShowOptions
 from ner_distill.options.training import (
     CompareOptions,
+    CurveOptions,
     PretrainOptions,
     PretrainSettings,
     SegmenterOptions,
@@ -45,14 +48,54 @@ def check_data(options: CheckDataOptions) -> None:
 def show(options: ShowOptions) -> None:
     """Print sentences of a soft-label store with the teacher's entities and confidence.
 
+    With --format or --out they are written as labelled sentences, to be looked at and corrected in any tool: the
+    entities that the store keeps; all words that voting or a threshold dropped are masked (keep: false, in jsonl).
+
     Example: ner-distill show runs/soft --type ORG --limit 20
+
+    Example: ner-distill show runs/soft --limit 0 --min-confidence 0.9 --out labelled.jsonl
     """
+    if options.format is not None or options.out is not None:
+        _export(options)
+        return
+    if options.min_confidence:
+        raise ConfigError("`min_confidence` is for labelled sentences; expected `format` or `out` beside it")
     from ner_distill.pipelines.show import show as run
     from ner_distill.views.store import render
 
     console = console_for_results()
     for part in render(run(options)):
         console.print(part)
+
+
+def _export(options: ShowOptions) -> None:
+    from ner_distill.pipelines.show import export
+    from ner_distill.views.labelled import export_labels
+
+    made = export(options)
+    for part in export_labels(made, options):
+        sys.stdout.write(part)
+
+
+@command(commands, "convert", short_help="labelled files in one format → another")
+def convert(options: ConvertOptions) -> None:
+    """Write labelled files in another format.
+
+    What is read is found by content, as everywhere; what is written by the end of the last name (.jsonl, .conll,
+    .json: Label Studio, .spacy, .html, a folder: brat) or by --format. What the format cannot hold is counted, a line
+    for each kind.
+
+    Example: ner-distill convert train.conll train.spacy
+
+    Example: ner-distill convert a.conll b.jsonl tasks.json --format label-studio
+    """
+    from ner_distill.data.formats.report import counted
+    from ner_distill.pipelines.convert import convert as run
+    from ner_distill.views.written import ALL_WRITERS
+
+    done = run(options, ALL_WRITERS)
+    entities = counted(done.entities, "entity", "entities")
+    typer.echo(f"{done.path}: {counted(done.sentences, 'sentence')}, {entities} ({done.format})")
 
 
 @command(commands, "compare", short_help="train several configurations over several seeds and compare")
@@ -93,6 +136,40 @@ def compare(options: CompareOptions) -> None:
         if options.of_students:
             used = ["predict", "--model", model, "--text", "TEXT"]
         next_steps(used, ["evaluate", "--model", model, "--data", "TEST"])
+
+
+@command(commands, "learning-curve", short_help="what more labels would bring")
+def learning_curve(options: CurveOptions, settings: Settings) -> None:
+    """Tell what more labelled sentences would bring.
+
+    Trains a teacher on a quarter, half, three quarters and all of the labelled sentences, each with several seeds, and
+    lays a power law through the scores. The table has F1 as mean and standard deviation over seeds, what --more
+    sentences would add to it by that curve, and between which values this lies as far as the seeds tell; a page with
+    the picture stands beside the runs.
+
+    Each training is a process of its own. Finished runs are kept, and --resume goes on after a stop. With --out alone
+    the table is printed again.
+
+    Example: ner-distill learning-curve --train train.conll --dev dev.conll --out runs/curve
+    """
+    loading()
+    from ner_distill.config import TeacherConfig, load_config
+    from ner_distill.files import atomic_write_text
+    from ner_distill.pipelines.comparison.curve import learning_curve as run
+    from ner_distill.pipelines.comparison.curve import read_curve
+    from ner_distill.views.learning_curve import page_of, render
+
+    again = not (options.train or options.dev)
+    curve = (
+        read_curve(options.out) if again else run(load_config(TeacherConfig, settings.config, settings.set), options)
+    )
+    console_for_results().print(render(curve, options.more))
+    if curve.drawable:
+        page = options.out / "learning-curve.html"
+        atomic_write_text(page, page_of(curve, options.more))
+        typer.echo(f"{page}: the curve as a picture")
+    if curve.comparison.failed and not again:
+        raise typer.Exit(1)
 
 
 @command(commands, "verdict", short_help="what distillation is worth on your files")

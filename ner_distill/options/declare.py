@@ -18,6 +18,8 @@ class Option:
     metavar:     what stands for its value in the help of the command line.
     least, most: bounds of a number, both allowed.
     positional:  whether the command line takes it by its place, without a name.
+    called:      what the command line calls it, where that is not the name of the field.
+    also:        another spelling, which help does not show, on commands that call nothing else so.
     """
 
     help: str
@@ -25,6 +27,8 @@ class Option:
     least: float | None = None
     most: float | None = None
     positional: bool = False
+    called: str = ""
+    also: str = ""
 
     def problem(self, value: Any, choices: tuple[Any, ...]) -> str | None:
         """What is wrong with a value, or None. A value of None (not given) is always right."""
@@ -66,7 +70,9 @@ class Options:
         dataclass(frozen=True, kw_only=True)(cls)
         for field in dataclasses.fields(cls):
             about = option_of(field)
-            _SPELLINGS[field.name] = about.metavar if about.positional else spelling(field.name)
+            # Of two spellings the one that is the name of the field: messages know no command.
+            name = field.name if about.also == field.name else about.called or field.name
+            _SPELLINGS[field.name] = about.metavar if about.positional else spelling(name)
 
     def __post_init__(self) -> None:
         types = types_of(type(self))

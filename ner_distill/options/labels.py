@@ -24,6 +24,9 @@ from ner_distill.options.shared import (
     VotingRules,
 )
 
+Order = Literal["useful", "short", "doubt"]
+"""Which sentences of raw text a person labels first."""
+
 
 class VoteOptions(VotingRules, ReadOptions, Output, Jobs):
     """Options of `vote-labels`."""
@@ -66,10 +69,22 @@ class SelfTrainOptions(Training, Jobs):
 class ReviewOptions(ColumnOptions, Overwrite):
     """Options of `review`."""
 
-    votes: Path = required("votes.jsonl of vote-labels, or the directory that holds it.", "VOTES", positional=True)
+    votes: Path = required(
+        "votes.jsonl of vote-labels, or the directory that holds it; or the store that label-unlabeled wrote.",
+        "VOTES|STORE",
+        positional=True,
+    )
     out: Path = required("HTML file to write.", "FILE")
-    limit: int = option(2000, "Entities of the page, the most suspicious; 0 = all.", "N", least=0)
-    min_suspicion: float = option(0.0, "Ask about entities from this suspicion on, 0 to 1.", "P")
+    limit: int = option(
+        2000, "Entities of the page, the most suspicious; of a store sentences, the most useful; 0 = all.", "N", least=0
+    )
+    order: Order | None = option(
+        None,
+        "Of a store: useful (default: doubt about words that were not asked about before), short (the same per word to "
+        "read), doubt (the mean doubt of a sentence's words).",
+        "NAME",
+    )
+    min_suspicion: float = option(0.0, "Of votes: ask about entities from this suspicion on, 0 to 1.", "P")
     data: Files = option((), "Check that the votes are on these labelled files. Repeatable.", "FILE")
 
 
@@ -77,7 +92,8 @@ class ApplyReviewOptions(FileOptions, Overwrite):
     """Options of `apply-review`."""
 
     decisions: Sequence[Path] = required("Files that the review page exported.", "DECISIONS...", positional=True)
-    data: Files = required("The labelled files that were voted on. Repeatable.", "FILE")
+    data: Files = option((), "The labelled files that were voted on. Repeatable.", "FILE")
+    store: Path | None = option(None, "The store that was reviewed; its answered sentences are written.", "STORE")
     out: Path = required("JSON Lines file to write.", "FILE")
     skip_changed: bool = option(False, "Leave out decisions on sentences that changed since the review.")
 

@@ -8,7 +8,18 @@ from typing import Literal
 
 from ner_distill.options.by_type import GivenByType
 from ner_distill.options.declare import Options, option, required
-from ner_distill.options.shared import FileOptions, Files, LongestOptions, Output, RawText, UnitOptions, WordColumn
+from ner_distill.options.shared import (
+    WRITTEN,
+    FileOptions,
+    Files,
+    LongestOptions,
+    Output,
+    Overwrite,
+    RawText,
+    UnitOptions,
+    WordColumn,
+    Written,
+)
 
 
 class LabelOptions(Options):
@@ -130,26 +141,55 @@ class EvaluateOptions(ModelOptions, FileOptions, MinScore, ForeignOptions):
     )
 
 
-class PredictOptions(ModelOptions, UnitOptions, WordColumn, LongestOptions, MinScore, ForeignOptions):
+class PredictOptions(ModelOptions, UnitOptions, WordColumn, LongestOptions, MinScore, ForeignOptions, Overwrite):
     """Options of `predict`."""
 
-    text: Files = option(("-",), "Text, a sentence a line; - is standard input (default). Repeatable.", "FILE")
-    format: Literal["jsonl", "conll", "inline", "html"] = option(
-        "inline", "What to print: jsonl, conll, inline or html (a page for a browser).", "NAME"
+    sentences: Sequence[str] = option((), "Text to look at, in place of `text`.", "TEXT...", positional=True)
+    text: Files = option((), "File of text, a sentence a line; - is standard input (default). Repeatable.", "FILE")
+    format: Written | None = option(
+        None, f"What to print or write: {WRITTEN}; default: as `out` ends, or inline.", "NAME"
     )
+    out: Path | None = option(None, "Write to this file, or folder (brat), which appears when it is whole.", "FILE")
     input_format: str = option("auto", "Format of the text: auto, or one that train-teacher reads.", "NAME")
     lattice: bool = option(False, "Draw the lexicon words that the teacher finds, below each sentence.")
+    device: str = option("auto", "Where to compute: cpu, cuda, cuda:1, or auto (a GPU where there is one).", "NAME")
+
+    @property
+    def style(self) -> str:
+        """The format; inline where neither it nor the name of a file says anything."""
+        return self.format or "inline"
+
+    @property
+    def files(self) -> Files:
+        """The files of text: standard input where nothing else is given, none where sentences are."""
+        return self.text if self.text or self.sentences else ("-",)
 
 
-class ShowOptions(Options):
+class ShowOptions(Overwrite):
     """Options of `show`."""
 
     store: Path = required("Store that label-unlabeled wrote.", "STORE", positional=True)
-    limit: int = option(10, "Sentences to print.", "N", least=1)
+    limit: int = option(10, "Sentences to print or write; 0 = all.", "N", least=0)
     start: int = option(0, "First sentence, from 0.", "N", least=0)
     type: str | None = option(None, "Only sentences with an entity of this type.", "TYPE")
     entities_only: bool = option(False, "Only sentences with an entity.")
     lattice: Path | None = option(None, "Draw the words that this teacher's lexicon finds as well.", "RUN")
+    format: Written | None = option(
+        None, f"Print the sentences as labelled ones in place of the table: {WRITTEN}.", "NAME"
+    )
+    out: Path | None = option(None, "Write labelled sentences to this file, or folder (brat).", "FILE")
+    min_confidence: float = option(
+        0.0, "Of labelled sentences: mask words whose best tag is less probable.", "P", least=0.0, most=1.0
+    )
+
+
+class ConvertOptions(FileOptions, Overwrite):
+    """Options of `convert`."""
+
+    paths: Files = required("Files to read, and last the one to write.", "IN... OUT", positional=True)
+    output_format: Written | None = option(
+        None, f"What to write: {WRITTEN}; default: as the name of OUT ends.", "NAME", called="format"
+    )
 
 
 class CheckDataOptions(FileOptions):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ner_distill.options.by_type import GivenByType
 from ner_distill.options.declare import Options, option, required
@@ -16,6 +16,10 @@ FORMATS = (
     "conll, jsonl, label-studio, doccano, prodigy, argilla, brat, docbin, spacy-json, spacy-iob, gliner, uie, cluener, "
     "cmeee, cblue, ccf2020, csv, text, parquet, datasets"
 )
+
+Written = Literal["jsonl", "conll", "label-studio", "doccano", "prodigy", "docbin", "brat", "gliner", "inline", "html"]
+"""The formats that are written."""
+WRITTEN = ", ".join(get_args(Written))
 
 
 class Overwrite(Options):
@@ -73,7 +77,11 @@ class Format(WordColumn):
     """The format of files."""
 
     format: str = option(
-        "auto", f"Format of the files: auto (by content and name), {FORMATS}; hf:NAME/CONFIG/SPLIT is a path.", "NAME"
+        "auto",
+        f"Format of the files: auto (by content and name), {FORMATS}; hf:NAME/CONFIG/SPLIT is a path.",
+        "NAME",
+        called="input_format",
+        also="format",
     )
 
 

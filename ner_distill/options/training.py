@@ -101,6 +101,18 @@ class CompareOptions(Keys, ReadOptions, ResumeOptions):
         return self.soft is not None or bool(self.gold)
 
 
+class CurveOptions(ReadOptions, ResumeOptions, Jobs):
+    """Options of `learning-curve`."""
+
+    train: Files = option((), "Labelled sentences, of which parts are trained on. Repeatable.", "FILE")
+    dev: Files = option((), "Development sentences, which choose the epochs. Repeatable.", "FILE")
+    test: Files = option((), "Take the scores of these in place of the development sentences. Repeatable.", "FILE")
+    out: Path = option(Path("learning-curve"), "Directory of all runs.", "DIR")
+    more: int = option(200, "How many more labelled sentences the curve is asked about.", "N", least=1)
+    seeds: int = option(3, "Seeds: each draws its parts, and trains on them.", "N", least=1)
+    jobs: int = option(1, "Trainings that run at once, a process each.", "N", least=1)
+
+
 class VerdictOptions(ReadOptions, ResumeOptions, Jobs):
     """Options of `verdict`."""
 

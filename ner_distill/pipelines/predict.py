@@ -11,7 +11,7 @@ from threading import Event, Thread
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.lines import STDIN
-from ner_distill.data.formats.readers import read_raw
+from ner_distill.data.formats.readers import read_raw, read_texts
 from ner_distill.data.lexicon.lexicon import Match
 from ner_distill.data.sentence import ScoredSpan, Sentence, Span, Unit, unit_named
 from ner_distill.errors import ConfigError, RunError
@@ -23,7 +23,7 @@ from ner_distill.runs.build import load_run
 from ner_distill.runs.calibration import read_calibration
 from ner_distill.runs.knowledge import NO_WORDS
 from ner_distill.runs.raw_text import cutting_for, said_where_cut
-from ner_distill.runtime.inference import best_device, predict_sentences
+from ner_distill.runtime.inference import device_named, predict_sentences
 
 WINDOW = 2048
 
@@ -45,17 +45,20 @@ def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterat
     Raises NerDistillError for wrong input.
     """
     reporter = reporter or Reporter()
+    if options.text and options.sentences:
+        raise ConfigError(f"{_quoted(options.sentences)} and `text`: give text itself or files of it, not both")
     if not is_single_run(options.models):
         yield from _of_others(options, reporter)
         return
     (run,) = options.models
+    device = device_named(options.device)
     built = load_run(run)
     matcher = built.knowledge.matcher if options.lattice and built.knowledge is not None else None
     if options.lattice and matcher is None:
         raise ConfigError(f"{run}: {NO_WORDS}")
     calibration = read_calibration(run, built.info.labels)
     floors = read_floors(run, options.min_score, built.info.labels, reporter)
-    tagger = built.tagger.to(best_device())
+    tagger = built.tagger.to(device)
     cutting = cutting_for(run, built.info, options.unit, reporter)
     sentences = said_where_cut(_read(options, cutting.unit, reporter), run, cutting, reporter)
 
@@ -70,7 +73,7 @@ def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterat
 
 def _of_others(options: PredictOptions, reporter: Reporter) -> Iterator[Prediction]:
     """As `predict`, of an exported model, of somebody else's, or of several models."""
-    model = open_model(options.models, foreign=foreign_settings(options))
+    model = open_model(options.models, foreign=foreign_settings(options), device=options.device)
     if options.lattice:
         raise ConfigError(f"{options.named}: {NO_WORDS}")
     floors = read_floors(model, options.min_score, model.labels, reporter)
@@ -91,14 +94,20 @@ def _of_others(options: PredictOptions, reporter: Reporter) -> Iterator[Predicti
 
 
 def _read(options: PredictOptions, unit: Unit, reporter: Reporter) -> Iterator[Sentence]:
+    if options.sentences:
+        return read_texts(options.sentences, unit)
     return read_raw(
-        list(options.text),
+        list(options.files),
         format=options.input_format,
         unit=unit,
         word_column=options.word_column,
         say=reporter.info,
         every_line=True,
     )
+
+
+def _quoted(texts: Sequence[str]) -> str:
+    return f"{texts[0]:.40}" + (" ..." if len(texts) > 1 or len(texts[0]) > 40 else "")
 
 
 Find = Callable[[Iterable[Sentence]], Iterator[tuple[Sentence, Sequence[ScoredSpan]]]]
@@ -109,14 +118,14 @@ def _answers(
     options: PredictOptions, sentences: Iterable[Sentence], find: Find, reporter: Reporter
 ) -> Iterator[tuple[Sentence, Sequence[ScoredSpan]]]:
     """The sentences with their entities; at the end says what was not read."""
-    groups: Iterable[Iterable[Sentence]] = as_they_come(sentences) if STDIN in map(str, options.text) else [sentences]
+    groups: Iterable[Iterable[Sentence]] = as_they_come(sentences) if STDIN in map(str, options.files) else [sentences]
     answered, too_long = 0, TooLong(options.max_words)
     for group in groups:
         for one in _answered(group, find, too_long):
             answered += 1
             yield one
     if not answered:
-        reporter.warn(f"`text` {', '.join(map(str, options.text))}: no line in it")
+        reporter.warn(f"`text` {', '.join(map(str, options.files))}: no line in it")
     too_long.warn(reporter)
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ner_distill.data.formats.writing.base import About, Labelled
 from ner_distill.data.lexicon.lexicon import Match, Matcher
 from ner_distill.data.sentence import ScoredSpan, Span, Unit
 from ner_distill.data.store.columns import SoftRow
 from ner_distill.data.store.decoding import decode_probs
+from ner_distill.data.store.pseudo_labels import labelled_row, with_least_confidence
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, closest
@@ -73,14 +75,58 @@ def show(options: ShowOptions) -> Excerpt:
     An unfinished store is shown as far as it goes. Raises RunError where the store is missing or damaged, ConfigError
     for a type that it does not have and for a teacher of other units.
     """
+    store = _open(options)
+    matcher = _matcher(options.lattice, store.unit) if options.lattice is not None else None
+    sentences = islice(_sentences(store, options, matcher), options.limit or None)
+    return Excerpt(store, count_types(store, SAMPLE_ROWS), options.start, sentences)
+
+
+def _open(options: ShowOptions) -> SoftLabelStore:
     store = SoftLabelStore.open(options.store, allow_incomplete=True, cached_shards=1)
     if options.type is not None and options.type not in store.labels:
         close = closest(options.type, store.labels)
         hint = f"; did you mean {close}?" if close else ""
         raise ConfigError(f"type {options.type!r} is not in the store; it has {', '.join(store.labels)}{hint}")
-    matcher = _matcher(options.lattice, store.unit) if options.lattice is not None else None
-    sentences = islice(_sentences(store, options, matcher), options.limit)
-    return Excerpt(store, count_types(store, SAMPLE_ROWS), options.start, sentences)
+    return store
+
+
+@dataclass
+class Export:
+    """What a store says, as labelled sentences.
+
+    left_out: how many sentences so far have no word that is kept.
+    """
+
+    about: About
+    store: SoftLabelStore
+    records: Iterator[Labelled]
+    left_out: int = 0
+
+
+def export(options: ShowOptions) -> Export:
+    """Sentences of a store as labelled ones: entities that the store keeps whole, with their confidence; see
+    `labelled_row`. All other words are masked (`keep`), those below `min_confidence` as well.
+
+    Raises as `show` does, and ConfigError for a lattice.
+    """
+    if options.lattice is not None:
+        raise ConfigError("`lattice` is drawn below the table; expected no `format` beside it")
+    store = _open(options)
+    teachers = ", ".join(teacher.name for teacher in store.manifest.teachers)
+    made = Export(About(teachers, store.unit), store, iter(()))
+
+    def records() -> Iterator[Labelled]:
+        for shown in _sentences(store, options, None):
+            row = with_least_confidence(shown.row, options.min_confidence)
+            sentence = labelled_row(row, store.tagset)
+            if sentence is None:
+                made.left_out += 1
+                continue
+            scores = dict(shown.entities)
+            yield Labelled(sentence, [(span, scores[span]) for span in sentence.spans or ()])
+
+    made.records = islice(records(), options.limit or None)
+    return made
 
 
 def _sentences(store: SoftLabelStore, options: ShowOptions, matcher: Matcher | None) -> Iterator[ShownSentence]:

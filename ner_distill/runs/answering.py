@@ -19,16 +19,17 @@ from ner_distill.teacher.foreign.opening import ForeignSettings, foreign_source,
 
 
 def open_model(
-    paths: Sequence[Path], *, threads: int = 1, foreign: ForeignSettings | None = None
+    paths: Sequence[Path], *, threads: int = 1, foreign: ForeignSettings | None = None, device: str = "auto"
 ) -> Answering:
     """The model of a directory, somebody else's model (`hf:PLACE` and the like), or several as one.
 
     RUN/folds are the fold teachers of a run, or of a voting.
     threads: of an exported model; a run takes those of torch. foreign: what is said of somebody else's models.
+    device:  see `device_named`; an exported model computes on the CPU.
     Raises RunError or ConfigError that name what is wrong.
     """
     paths = [each for path in paths for each in (models_in(path) or [path])]
-    models = [_opened(path, threads, foreign) for path in paths]
+    models = [_opened(path, threads, foreign, device) for path in paths]
     if not models:
         raise ConfigError("expected the directory of a model, found none")
     return models[0] if len(models) == 1 else Average(models, paths)
@@ -70,11 +71,13 @@ def _foreign(path: Path) -> tuple[str, str] | None:
     return None if path.exists() else foreign_source(str(path))
 
 
-def _opened(path: Path, threads: int, foreign: ForeignSettings | None) -> Answering:
+def _opened(path: Path, threads: int, foreign: ForeignSettings | None, device: str) -> Answering:
     if (source := _foreign(path)) is not None:
-        return ForeignModel(*source, foreign)
+        return ForeignModel(*source, foreign, device)
     if not is_exported(path):
-        return RunModel(path)
+        return RunModel(path, device)
+    if device not in ("auto", "cpu"):
+        raise ConfigError(f"`device` {device}: {path} is an exported model, which computes on the CPU; expected cpu")
     try:
         return load_exported(path, threads=threads)
     except ExportError as error:
@@ -82,19 +85,20 @@ def _opened(path: Path, threads: int, foreign: ForeignSettings | None) -> Answer
 
 
 class RunModel(Answering):
-    """The model of a teacher's or a student's run, on a GPU where there is one. Scores are calibrated where it is."""
+    """The model of a teacher's or a student's run. Scores are calibrated where it is. device: see `device_named`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, device: str = "auto") -> None:
         if not path.is_dir():  # said before torch is loaded
             what = "is a file" if path.exists() else "no such directory"
             raise RunError(f"{path}: {what}; expected the directory of a run, or one that export wrote")
         from ner_distill.runs.build import load_run
         from ner_distill.runs.calibration import read_calibration
-        from ner_distill.runtime.inference import best_device
+        from ner_distill.runtime.inference import device_named
 
+        place = device_named(device)
         self.path, self.built = path, load_run(path)
         self.labels, self.unit = self.built.info.labels, self.built.info.unit
-        self.built.model.to(best_device())
+        self.built.model.to(place)
         self._calibration = read_calibration(path, self.labels)
 
     def found(self, sentences: Sequence[Sequence[str]]) -> list[list[tuple[int, int, str, float]]]:
@@ -135,18 +139,20 @@ class RunModel(Answering):
 class ForeignModel(Answering):
     """Somebody else's model, on a GPU where there is one and it can use it; its entities are the best path of its tags.
 
-    Sentences that it has no answer to have no entities.
+    Sentences that it has no answer to have no entities. device: another one, see `device_named`.
     """
 
-    def __init__(self, kind: str, place: str, settings: ForeignSettings | None = None) -> None:
-        from ner_distill.runtime.inference import best_device, budget_of
+    def __init__(self, kind: str, place: str, settings: ForeignSettings | None = None, device: str = "auto") -> None:
+        from ner_distill.runtime.inference import budget_of, device_named
+
+        computes_on = device_named(device)
 
         settings = settings or ForeignSettings()
         teacher = open_foreign(kind, place, settings)
         settings.map.require_known([teacher])
         self._teacher = MappedTeacher(teacher, settings.map, settings.map.labels([teacher]))
         self.labels, self.unit = self._teacher.labels, "word"
-        teacher.prepare(best_device(), budget_of(best_device()))
+        teacher.prepare(computes_on, budget_of(computes_on))
 
     def tag_probs(self, sentences: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float64]]:
         probs = [np.eye(1, 1 + 2 * len(self.labels)).repeat(len(words), 0) for words in sentences]

@@ -16,7 +16,7 @@ from ner_distill.data.features.base import Featurizer
 from ner_distill.data.features.windows import Window, settled
 from ner_distill.data.sentence import ScoredSpan, Sentence, Span
 from ner_distill.data.tagset import TagSet
-from ner_distill.errors import memory_for
+from ner_distill.errors import ConfigError, memory_for
 from ner_distill.nn.heads import AnyHead, SpanHead
 from ner_distill.nn.tagger import Tagger
 from ner_distill.runtime.onednn import fast_linear
@@ -225,6 +225,17 @@ def predict_spans(
 def best_device() -> torch.device:
     """A GPU where there is one that torch can use, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def device_named(name: str) -> torch.device:
+    """The device that a user names: cpu, cuda, cuda:1, or auto (`best_device`). Raises ConfigError for others."""
+    if name == "auto":
+        return best_device()
+    gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)]
+    there = ["cpu", *(["cuda"] if gpus else []), *gpus]
+    if name not in there:
+        raise ConfigError(f"`device` {name}: expected auto or one of what is there: {', '.join(there)}")
+    return torch.device(name)
 
 
 def has_bf16(device: torch.device) -> bool:

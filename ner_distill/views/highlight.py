@@ -6,8 +6,8 @@ import html
 import zlib
 from collections.abc import Iterator, Sequence
 
-Entity = tuple[int, int, str, float]
-"""First character, the character after the last one, type, score from 0 to 1."""
+Entity = tuple[int, int, str, float | None]
+"""First character, the character after the last one, type, score from 0 to 1; None where there is none."""
 
 _HUES = {"PER": 255, "PERSON": 255, "LOC": 150, "GPE": 150, "ORG": 28, "MISC": 310, "DATE": 75, "TIME": 200}
 """Of types that many data sets have: no two of one set alike."""
@@ -83,7 +83,8 @@ def _opened(entity: Entity) -> str:
     _, _, label, score = entity
     hue = hue_of(label)
     style = f"{_MARK};background:oklch(.72 .15 {hue}/.28);box-shadow:inset 0 -2px oklch(.68 .15 {hue})"
-    return f'<mark title="{html.escape(label)} {score:.2f}" style="{style}">'
+    title = html.escape(label) if score is None else f"{html.escape(label)} {score:.2f}"
+    return f'<mark title="{title}" style="{style}">'
 
 
 def _closed(entity: Entity) -> str:

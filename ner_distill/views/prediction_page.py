@@ -1,4 +1,4 @@
-"""`predict --format html`: a page in parts, its head, a block for each sentence, its foot: written as sentences come.
+"""`--format html`: a page in parts, its head, a block for each sentence, its foot: written as sentences come.
 
 It loads nothing from anywhere, and no script can run in it.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from ner_distill.data.formats.writing.base import Losses, Scored, TextWriter, characters, placed
+from ner_distill.data.sentence import Sentence
 from ner_distill.views.highlight import Entity, entities_html
 from ner_distill.views.pages import base_style
 
@@ -28,18 +30,43 @@ _HEAD = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <link rel="icon" href="data:,">
-<title>Entities by {model}</title>
+<title>{title}</title>
 <style>{style}</style>
 </head>
 <body>
-<header class="top"><h1>Entities <bdi id="name">{model}</bdi></h1></header>
+<header class="top"><h1>Entities{name}</h1></header>
 <main>"""
 FOOT = "</main>\n</body>\n</html>"
 
 
+class Page(TextWriter):
+    """A page for a browser: a block for each sentence, entities marked in the text, scores as tooltips."""
+
+    name = "html"
+    suffixes = (".html", ".htm")
+    holds = frozenset({"text", "ids", "nested"})
+    scores = True
+
+    def head(self) -> str:
+        return head_of(self.about.model) + "\n"
+
+    def block(self, sentence: Sentence, entities: Sequence[Scored] | None, losses: Losses) -> str:
+        text, offsets = placed(sentence, self.about.unit)
+        marked = [(*characters(offsets, span), span.label, score) for span, score in entities or ()]
+        visible = [one for one in marked if one[0] < one[1]]
+        losses.add("empty_entities", sentence.id, len(marked) - len(visible))
+        return block_of(text, visible, sentence.id) + "\n"
+
+    def foot(self) -> str:
+        return FOOT + "\n"
+
+
 def head_of(model: str) -> str:
-    """What stands before the first block: it names the model."""
-    return _HEAD.format(policy=_POLICY, style=base_style() + _STYLE, model=html.escape(model))
+    """What stands before the first block: it names the model, where there is one."""
+    name = html.escape(model)
+    title = f"Entities by {name}" if model else "Entities"
+    marked = f' <bdi id="name">{name}</bdi>' if model else ""
+    return _HEAD.format(policy=_POLICY, style=base_style() + _STYLE, title=title, name=marked)
 
 
 def block_of(text: str, entities: Sequence[Entity], id: str) -> str:

@@ -467,3 +467,63 @@ def test_help_opens_and_closes_by_key(page: Page) -> None:
     page.keys("a", Keys.ESCAPE)
     assert not page.find("#keys").is_displayed()
     assert page.text("#done") == f"0 of {ALL}"
+
+
+# ---- the same words elsewhere
+
+ALIKE: list[dict[str, Any]] = [
+    {"id": "one", "words": ["Acme", "Bank", "grew"], "entities": [entity(0, 1, "PER", 0.99987)]},
+    {"id": "two", "words": ["the", "Acme", "Bank"], "entities": [entity(1, 2, "PER", 0.999)]},
+    {"id": "three", "words": ["Acme", "and", "Acme"], "entities": [entity(0, 1, "PER", 0.9), entity(2, 3, "ORG", 0.8)]},
+]
+
+
+@pytest.fixture(scope="module")
+def alike_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("alike")
+    review(write_votes(folder / "votes.jsonl", ALIKE), folder / "page.html")
+    return folder / "page.html"
+
+
+@pytest.fixture
+def alike(driver: webdriver.Chrome, alike_file: Path) -> Page:
+    opened = Page(driver, alike_file)
+    opened.size(1280, 800)
+    opened.open()
+    return opened
+
+
+def test_the_next_decision_goes_for_all_of_the_same_words_and_type_as_one_step(alike: Page) -> None:
+    assert "The same for the other 2 “Acme”" in alike.text("#together")
+    alike.keys("g", "r")
+    assert "and the same for 2 others" in alike.text("#notices")
+    lines = alike.exported()
+    assert [len(line["decisions"]) for line in lines] == [1, 1, 1]
+    assert {one["decision"] for line in lines for one in line["decisions"]} == {"reject"}
+    alike.keys("u")
+    assert alike.text("#done") == "0 of 4"
+
+
+def test_a_correction_goes_where_the_words_are_the_same(alike: Page) -> None:
+    alike.keys("g", "c", "1", "]", Keys.ENTER)  # Acme Bank is an ORG
+    found = {line["id"]: line["decisions"][0]["spans"] for line in alike.exported()}
+    assert found == {"one": [span(0, 2, "ORG")], "two": [span(1, 3, "ORG")]}  # "Acme and" is none
+
+
+def test_other_places_of_the_words_are_shown(alike: Page) -> None:
+    rows = alike.js(
+        "return [...document.querySelectorAll('#elsewhere tr')].map(r => r.innerText.replace(/\\s+/g, ' '))"
+    )
+    assert [row.strip() for row in rows] == [
+        "the Acme Bank PER open",
+        "Acme and Acme PER open",
+        "Acme and Acme ORG open",
+    ]
+    alike.find("#elsewhere tr:nth-child(3) button").click()
+    assert alike.text("#id") == "three"
+    assert alike.find("#together").is_displayed() is False
+
+
+def test_suspicions_near_1_are_told_apart(alike: Page) -> None:
+    shown = alike.js("return [...document.querySelectorAll('.suspicion')].map(one => one.textContent)")
+    assert shown == ["0.99987", "0.9990", "0.90", "0.80"]

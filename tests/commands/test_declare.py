@@ -66,3 +66,21 @@ def test_every_option_of_one_value_may_be_given_once(name: str) -> None:
             done = run(name, parameter.opts[0], "1", parameter.opts[0], "1")
             assert (done.code, done.out) == (2, "")
             assert f"{parameter.opts[0]} is given more than once" in done.err
+
+
+READERS = [name for name in COMMANDS if any("--input-format" in one.opts for one in COMMANDS[name].params)]
+
+
+def test_every_command_that_reads_files_calls_their_format_so() -> None:
+    assert {"train-teacher", "evaluate", "label-unlabeled", "check-data", "predict", "convert", "review"} <= {*READERS}
+    written = {name for name in COMMANDS if any("--format" in one.opts for one in COMMANDS[name].params)}
+    assert written == {"predict", "show", "convert"}
+
+
+def test_the_older_spelling_is_another_name_that_help_does_not_show() -> None:
+    assert "--format" not in run("check-data", "--help").out.replace("--input-format", "")
+    for spelling in ("--format", "--input-format"):
+        done = run("check-data", "none.conll", f"{spelling}=xml")
+        assert done.err.startswith("error: --input-format xml: expected auto, ")
+    twice = run("check-data", "none.conll", "--format", "conll", "--input-format", "jsonl")
+    assert twice.err == "error: --input-format is given more than once and takes one value; give it once\n"

@@ -237,3 +237,60 @@ def test_html_is_one_page_with_a_block_for_every_line(world: World) -> None:
     assert [text.rpartition("stdin")[2] for text in page.inside] == [":1", ":2", ":3"]
     assert [text.partition("stdin")[0] for text in page.inside] == ["<b> rains & rains .", "", "It rains ."]
     assert done.out.endswith("</html>\n")
+
+
+# ---- text as an argument, files to write, devices
+
+
+def test_text_is_taken_as_an_argument(world: World) -> None:
+    done = ok("predict", "--model", world.teacher, "Ann Miller lives in Oslo .", "It rains in Vienna\ntoday .")
+    assert done.out == "[PER Ann Miller] lives in [LOC Oslo] .\nIt rains in [LOC Vienna]\ntoday .\n"
+
+
+def test_text_as_an_argument_and_files_of_text_do_not_go_together(world: World) -> None:
+    done = run("predict", "--model", world.teacher, "Ann", "--text", world.raw)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: Ann and --text: give text itself or files of it, not both\n"
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.conll", "out.html"])
+def test_a_file_has_what_would_be_printed(world: World, tmp_path: Path, name: str) -> None:
+    asked = ("predict", "--model", world.teacher, "--text", world.raw)
+    done = ok(*asked, "--out", tmp_path / name)
+    assert done.out == ""
+    assert f"{name}: {len(world.raw.read_text('utf-8').splitlines()):,} sentences" in done.err
+    printed = ok(*asked, "--format", name.removeprefix("out.")).out
+    assert (tmp_path / name).read_text("utf-8") == printed
+
+
+def test_a_file_that_is_there_is_replaced_only_where_asked(world: World, tmp_path: Path) -> None:
+    asked = ("predict", "--model", world.teacher, "Ann Miller", "--out", tmp_path / "a.spacy")
+    ok(*asked)
+    before = (tmp_path / "a.spacy").read_bytes()
+    assert "exists already; choose another name, or pass --overwrite" in run(*asked).err
+    ok(*asked, "--overwrite")
+    assert (tmp_path / "a.spacy").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--out", "a.xml"], "a.xml: its name does not say which format"),
+        (["--format", "docbin"], "--format docbin is no text that could be printed; give --out"),
+        (["--device", "cuda:99"], "--device cuda:99: expected auto or one of what is there: cpu"),
+        (["--device", "tpu"], "--device tpu: expected auto or one of what is there: cpu"),
+        (["--out", "a.jsonl", "--lattice"], "--lattice is drawn where sentences are printed"),
+    ],
+)
+def test_options_that_cannot_be_done_are_refused(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], error: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run("predict", "--model", world.teacher, "Ann", *options)
+    assert (done.code, done.out) == (2, "")
+    assert error in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cpu_may_be_asked_for(world: World) -> None:
+    assert ok("predict", "--model", world.teacher, "--device", "cpu", "In Oslo .").out == "In [LOC Oslo] .\n"

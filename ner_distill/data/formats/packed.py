@@ -62,7 +62,8 @@ def opened(path: Path | str, block: int = _BLOCK) -> io.BufferedReader:
 
     Raises OSError where there is none; while a packed one is read, DataError where it is damaged or cut off.
     """
-    file = Path(path).open("rb", block)  # noqa: SIM115 - the caller closes it
+    raw: Any = io.FileIO(path)  # the caller closes it
+    file: io.BufferedReader = io.BufferedReader(raw, block)
     packing = packing_of(file.peek(_BLOCK))
     if packing is None:
         return file

@@ -52,8 +52,13 @@ class _Source:
     def rows(self, options: RowOptions) -> Iterator[Row]:
         return FORMATS[self.format].rows(self.path, options)
 
-    def id_of(self, row: Row) -> str:
-        return row.id if row.id is not None else f"{self.name}:{row.line}"
+    def with_ids(self, rows: Iterable[Row]) -> Iterator[tuple[Row, str]]:
+        """The rows and their ids: the file's own, else `name:line`; further ones of a line `name:line#2` and so on."""
+        line = number = 0
+        for row in rows:
+            number = number + 1 if row.line == line else 1
+            line = row.line
+            yield row, row.id if row.id is not None else f"{self.name}:{line}" + (f"#{number}" if number > 1 else "")
 
 
 def read_corpus(
@@ -100,7 +105,9 @@ def read_corpus(
             raise DataError(f"{source.path}: holds no sentence; expected at least one ({source.format})")
         rows, spelled = usual_tags(rows, report)
         found = spelled or _scheme_of(rows, scheme)
-        made += [(row, sentence_of(row, source.id_of(row), cutting.unit, found or "iob2", report)) for row in rows]
+        made += [
+            (row, sentence_of(row, id, cutting.unit, found or "iob2", report)) for row, id in source.with_ids(rows)
+        ]
         report.files.append(
             FileSummary(source.path, source.format, found, len(rows), report.columns.get(source.path, ""))
         )
@@ -132,6 +139,12 @@ def read_raw(
     return _raw_sentences(_sources(paths, format, say=say), options, unit, say)
 
 
+def read_texts(texts: Iterable[str], unit: Unit) -> Iterator[Sentence]:
+    """Texts that are given as they are, a sentence each; their ids are `text:1` and on."""
+    for number, text in enumerate(texts, start=1):
+        yield sentence_of(Row("text", number, text=text), f"text:{number}", unit, "iob2", ReadReport())
+
+
 def _raw_sentences(
     sources: Sequence[_Source], options: RowOptions, unit: Unit, say: Callable[[str], None]
 ) -> Iterator[Sentence]:
@@ -139,8 +152,8 @@ def _raw_sentences(
     report = ReadReport(say=say)
     options = replace(options, report=report)
     for source in sources:
-        for row in source.rows(options):
-            sentence = sentence_of(row, source.id_of(row), unit, "iob2", report)
+        for row, id in source.with_ids(source.rows(options)):
+            sentence = sentence_of(row, id, unit, "iob2", report)
             if sentence.words or options.blank_lines:
                 yield sentence
     if not report.clean:
@@ -194,7 +207,7 @@ def _sources(
     say:      is told what folders and patterns stand for.
     labelled: refuse folders that hold raw text among labelled files, or what is to be tested on.
     """
-    _check_choice("`format`", format, [*FORMATS])
+    _check_choice("`input_format`", format, [*FORMATS])
     if not paths:
         raise DataError("no file was given; expected at least one")
     groups = [expanded(path, format) for path in paths]
@@ -283,9 +296,10 @@ def _split_by_entities(rows: Sequence[Row]) -> bool:
     Such a run is one word, though in it stand several, or a name and what is said of it. Han characters are words of
     their own whatever the unit.
     """
-    entities = [(row.text or "", entity) for row in rows for entity in row.entities or ()]
-    inside = sum(_goes_on(text, entity.start) or _goes_on(text, entity.end) for text, entity in entities)
-    return 20 * inside > len(entities)
+    entities = sum(len(row.entities or ()) for row in rows)
+    others = [(row.text, one) for row in rows if row.text and not row.text.isascii() for one in row.entities or ()]
+    inside = sum(_goes_on(text, entity.start) or _goes_on(text, entity.end) for text, entity in others)
+    return 20 * inside > entities
 
 
 def _goes_on(text: str, place: int) -> bool:

@@ -21,7 +21,7 @@ FINDINGS: Mapping[str, str] = {
     "other_offsets": "entities with offsets of another unit, by the text that they give: read in that unit",
     "surface_differs": "entities whose text differs from the text at their offsets: read where it stands nearest",
     "surface_unknown": "entities with a text that is nowhere in the sentence: their offsets are believed",
-    "several_annotations": "records that were labelled several times and not alike: read is the ground truth, or else the newest",
+    "several_annotations": "records labelled several times, not alike: the ground truth is read, or else the newest",
     "discontinuous": "entities of several parts with other text between them: left out",
     "surrogates": "texts with half of a surrogate pair: replaced by U+FFFD",
     "repeated_ids": "ids that occurred before: given the suffix #2, #3, ...",

@@ -190,17 +190,17 @@ def _spans(row: Row, text: str, offsets: Offsets, report: ReadReport) -> tuple[t
     spans: list[Span] = []
     exact: set[Span] = set()
     inside: list[Span] = []
-    for entity in row.entities or ():
-        start, end, label, _, line = _by_its_text(entity, text, row, report)
+    for given in row.entities or ():
+        entity = _by_its_text(given, text, row, report)
+        start, end, label, _, line = entity
         line = line or row.line
         if not 0 <= start < end <= len(text):
             found = f"{label} with start={start}, end={end} (exclusive)"
             report.note("out_of_range", row.path, line, f"{found}; expected 0 <= start < end <= {len(text)}")
             continue
-        name = f"{label} {text[start:end]!r} ({start}, {end})"
         first, last = bisect_right(ends, start), bisect_right(starts, end - 1)
         if first >= last:
-            report.note("blank_entities", row.path, line, f"{name} holds no word")
+            report.note("blank_entities", row.path, line, f"{_named(entity, text)} holds no word")
             continue
         # White space between words belongs to no word; inside a word a border is one that was moved.
         span = Span(first, last, label)
@@ -208,10 +208,10 @@ def _spans(row: Row, text: str, offsets: Offsets, report: ReadReport) -> tuple[t
             exact.add(span)
         else:
             inside.append(span)
-            detail = f"{name} has a border inside {text[starts[first] : ends[last - 1]]!r}"
+            detail = f"{_named(entity, text)} has a border inside {text[starts[first] : ends[last - 1]]!r}"
             report.note("inside_word", row.path, line, detail)
         if span in spans:
-            report.note("repeated_entities", row.path, line, f"{name} again")
+            report.note("repeated_entities", row.path, line, f"{_named(entity, text)} again")
         else:
             spans.append(span)
     inside = [span for span in inside if span not in exact]
@@ -222,6 +222,10 @@ def _spans(row: Row, text: str, offsets: Offsets, report: ReadReport) -> tuple[t
         surface = text[starts[span.start] : ends[span.end - 1]]
         report.note("overlaps", row.path, row.line, f"{span.label} {surface!r} overlaps a longer entity")
     return kept, tuple(span for span in inside if span in kept)
+
+
+def _named(entity: Entity, text: str) -> str:
+    return f"{entity.label} {text[entity.start : entity.end]!r} ({entity.start}, {entity.end})"
 
 
 def _without_surrogates(text: str, row: Row, report: ReadReport) -> str:
@@ -291,7 +295,7 @@ def _fields_of(record: Mapping[str, Any], *, bare_words: bool) -> dict[str, Any]
     id, lang = present.get("id"), present.get("lang")
     if id is not None and not isinstance(id, str | int):
         raise ValueError(f"'id' must be text or an integer, found {_short(id)}")
-    named = {"id": None if id is None else str(id), "lang": None if lang is None else str(lang)}
+    named: dict[str, Any] = {"id": None if id is None else str(id), "lang": None if lang is None else str(lang)}
     words = present.get("words", present.get("tokens"))
     if words is not None and not _labelled_in_text(present):
         words = _strings("words", words)

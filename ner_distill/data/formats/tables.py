@@ -195,8 +195,8 @@ def _row(record: Mapping[str, Any], names: Mapping[str, list[str]], path: str, n
             values[column] = [known[tag] for tag in tags]
     for column in () if options.bare_words else _ENTITIES:
         for key in _TYPES:
-            if known := names.get(f"{column}.{key}"):
-                values[column] = _with_names(values.get(column), key, known)
+            if of_types := names.get(f"{column}.{key}"):
+                values[column] = _with_names(values.get(column), key, of_types)
     return row_of_foreign(values, path, number, bare_words=options.bare_words)
 
 

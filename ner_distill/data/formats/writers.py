@@ -27,7 +27,7 @@ def write_conll(
     Raises DataError for a sentence without labels or words, RunError where the file exists (and not `overwrite`) or
     cannot be written; then nothing is changed.
     """
-    _write(path, (_conll(sentence, scheme) for sentence in sentences), overwrite)
+    write_parts(path, (_conll(sentence, scheme) for sentence in sentences), overwrite=overwrite)
 
 
 def write_jsonl(sentences: Iterable[Sentence], path: Path | str, *, overwrite: bool = False) -> None:
@@ -41,7 +41,8 @@ def write_jsonl(sentences: Iterable[Sentence], path: Path | str, *, overwrite: b
 
     Raises RunError where the file exists (and not `overwrite`) or cannot be written; then nothing is changed.
     """
-    _write(path, (json.dumps(_record(sentence), ensure_ascii=False) + "\n" for sentence in sentences), overwrite)
+    lines = (json.dumps(record_of(sentence), ensure_ascii=False) + "\n" for sentence in sentences)
+    write_parts(path, lines, overwrite=overwrite)
 
 
 def write_words(sentences: Iterable[Sentence], path: Path | str) -> None:
@@ -62,7 +63,8 @@ def columns_of_entities(words: Sequence[str], spans: Sequence[Span], scheme: Sch
     return "".join(f"{column_word(word)} {column_type(tag)}\n" for word, tag in zip(words, tags, strict=True))
 
 
-def _record(sentence: Sentence) -> dict[str, Any]:
+def record_of(sentence: Sentence) -> dict[str, Any]:
+    """A sentence with its labels as an object of `write_jsonl`."""
     record: dict[str, Any] = {"id": sentence.id}
     text, offsets, spans = sentence.text, sentence.offsets, sentence.spans
     if text is not None and offsets is not None and tuple(text[start:end] for start, end in offsets) == sentence.words:
@@ -91,8 +93,11 @@ def _record(sentence: Sentence) -> dict[str, Any]:
     return record
 
 
-def _write(path: Path | str, parts: Iterable[str], overwrite: bool) -> None:
-    """Stream the parts into a file that appears when it is whole."""
+def write_parts(path: Path | str, parts: Iterable[str], *, overwrite: bool = False) -> None:
+    """Stream the parts into a file that appears when it is whole.
+
+    Raises RunError where it exists (and not `overwrite`) or cannot be written; then nothing is changed.
+    """
     path = Path(path)
     refuse_existing(path, overwrite=overwrite)
     try:

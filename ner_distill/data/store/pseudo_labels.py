@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,6 +32,23 @@ def labelled_row(row: SoftRow, tagset: TagSet, *, weight: float = 1.0) -> Senten
         return None
     kept = tuple(sorted(span for span in spans if all(keep[span.start : span.end])))
     return Sentence(row.id, row.words, kept, lang=row.lang, keep=None if all(keep) else keep, weight=weight)
+
+
+def with_least_confidence(row: SoftRow, least: float) -> SoftRow:
+    """The row in which words that the teacher is less sure of are not kept.
+
+    How sure: the probability of the word's best tag; in a store with spans the least max(p, 1 − p) of those that hold
+    the word, as `label-unlabeled` takes it. What the store does not list it is sure of.
+    """
+    if not least:
+        return row
+    if row.spans is None:
+        sure = row.probs.max(axis=1, initial=0).astype(np.float64)
+    else:
+        sure = np.ones(len(row.words))
+        for start, end, _, score in row.spans.tolist():
+            sure[start:end] = np.minimum(sure[start:end], max(score, 1 - score))
+    return replace(row, keep=row.keep & (sure >= least))
 
 
 def longest_of_row(row: SoftRow) -> int:

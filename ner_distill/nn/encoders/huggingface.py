@@ -26,7 +26,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
-from transformers.utils import cached_file
+from transformers.utils.hub import cached_file
 
 from ner_distill.errors import ConfigError, NerDistillError, is_out_of_memory
 from ner_distill.files import share
@@ -174,12 +174,15 @@ def logits_of(model: PreTrainedModel, pieces: Tensor, mask: Tensor) -> Tensor:
     return found
 
 
-def checkpoint_files(name: str | Path) -> list[Path]:
-    """The files of a checkpoint that decide what it answers, sorted; of one of the hub those in the cache."""
+def checkpoint_files(name: str | Path, settings: str = "config.json") -> list[Path]:
+    """The files of a checkpoint that decide what it answers, sorted; of one of the hub those in the cache.
+
+    settings: a file that it must have. Raises ConfigError where the hub has it not.
+    """
     where = _located(name)
     if isinstance(where, str):
         with _explained(name):
-            found = cached_file(where, "config.json")
+            found = cached_file(where, settings)
         where = Path(str(found)).parent
     return sorted(path for path in where.iterdir() if path.suffix in (".json", ".txt", ".model", ".safetensors"))
 

@@ -1,1 +1,1 @@
-"""`compare` and `verdict`: trainings over several seeds, each in a process of its own, and what they came to."""
+"""`compare`, `learning-curve`, `verdict`: trainings over several seeds, each in a process of its own, and what came."""

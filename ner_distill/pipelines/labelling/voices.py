@@ -16,8 +16,9 @@ from ner_distill.config import TeacherConfig
 from ner_distill.data.batching import pad_rows
 from ner_distill.data.features.base import Featurizer
 from ner_distill.data.features.windows import Window
-from ner_distill.data.sentence import Sentence, Span, Unit
+from ner_distill.data.sentence import ScoredSpan, Sentence, Span, Unit
 from ner_distill.data.store.decoding import decode_probs
+from ner_distill.data.store.pseudo_labels import LIKELY
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError
 from ner_distill.nn.heads import SpanHead
@@ -26,7 +27,7 @@ from ner_distill.runs.build import Built
 from ner_distill.runs.calibration import read_calibration
 from ner_distill.runs.facts import fingerprint
 from ner_distill.runs.info import RunInfo
-from ner_distill.teacher.foreign.base import MappedTeacher, Probs
+from ner_distill.teacher.foreign.base import MappedTeacher, Probs, Said
 from ner_distill.teacher.model import Teacher
 
 Entities = list[set[Span]]
@@ -247,7 +248,7 @@ class _Told:
     """A sentence, and what the teacher said of it once it was asked. A sentence is asked whole, and once."""
 
     sentence: Sentence
-    probs: Probs | None = None
+    said: Said | None = None
 
 
 @dataclass(frozen=True)
@@ -265,7 +266,7 @@ class ForeignVoice(Voice):
     def __init__(self, teacher: MappedTeacher) -> None:
         self.teacher = teacher
         self.name, self.labels = teacher.teacher.name, teacher.labels
-        self.knows_some = teacher.teacher.knows_some
+        self.knows_some, self.finds_spans = teacher.teacher.knows_some, teacher.teacher.finds_spans
         self._device = torch.device("cpu")
 
     @property
@@ -301,26 +302,42 @@ class ForeignVoice(Voice):
         return _Part(features.told, features.start + window.start, features.start + window.end)
 
     def ask(self, batch: Sequence[_Part]) -> Answering:
-        new = {id(part.told): part.told for part in batch if part.told.probs is None and part.told.sentence.words}
+        new = {id(part.told): part.told for part in batch if part.told.said is None and part.told.sentence.words}
         answers = self.teacher.answers([told.sentence for told in new.values()])
         for told, said in zip(new.values(), answers, strict=True):
-            told.probs = said.probs
-        rows = [_rows(part, len(TagSet(self.labels))) for part in batch]
+            told.said = said
+        tagset = TagSet(self.labels)
+        rows = [_probs(part, len(tagset)) for part in batch]
         width = max(map(len, rows), default=0)
         probs = np.stack([np.pad(row, ((0, width - len(row)), (0, 0))) for row in rows])
         mask = pad_rows([np.ones(len(row), np.int64) for row in rows], width) > 0
-        return _ForeignAnswering(torch.from_numpy(probs).to(self._device), mask.to(self._device), TagSet(self.labels))
+        spans = [_spans(part) for part in batch] if self.finds_spans else None
+        return _ForeignAnswering(torch.from_numpy(probs).to(self._device), mask.to(self._device), tagset, spans)
 
 
-def _rows(part: _Part, tags: int) -> Probs:
-    if part.told.probs is None:  # a sentence without a word
+def _probs(part: _Part, tags: int) -> Probs:
+    if part.told.said is None:  # a sentence without a word
         return np.zeros((0, tags), np.float32)
-    return part.told.probs[part.start : part.end]
+    return part.told.said.probs[part.start : part.end]
+
+
+def _spans(part: _Part) -> list[ScoredSpan]:
+    """The spans that lie in these words."""
+    spans = part.told.said.spans if part.told.said is not None else None
+    return [
+        (Span(span.start - part.start, span.end - part.start, span.label), score)
+        for span, score in spans or ()
+        if part.start <= span.start and span.end <= part.end
+    ]
 
 
 class _ForeignAnswering(Answering):
-    def __init__(self, probs: Tensor, mask: Tensor, tagset: TagSet) -> None:
-        self._probs, self._mask, self._tagset = probs, mask, tagset
+    """probs: (batch, words, tags). spans: of each sentence; None of a teacher that tags."""
+
+    def __init__(
+        self, probs: Tensor, mask: Tensor, tagset: TagSet, spans: Sequence[Sequence[ScoredSpan]] | None
+    ) -> None:
+        self._probs, self._mask, self._tagset, self._spans = probs, mask, tagset, spans
 
     @property
     def mask(self) -> Tensor:
@@ -330,9 +347,19 @@ class _ForeignAnswering(Answering):
         return self._probs.clone()
 
     def span_probs(self) -> Tensor:
-        return span_probs_of_tags(self._probs.log(), self._mask)
+        if self._spans is None:
+            return span_probs_of_tags(self._probs.log(), self._mask)
+        batch, words = self._mask.shape
+        table = self._probs.new_zeros(batch, len(self._tagset.labels), words, words)
+        for row, spans in enumerate(self._spans):
+            places = self._tagset.places(span for span, _ in spans)
+            for (start, end, kind), (_, score) in zip(places.tolist(), spans, strict=True):
+                table[row, kind, start, end - 1] = max(score, float(table[row, kind, start, end - 1]))
+        return table
 
     def entities(self) -> Entities:
+        if self._spans is not None:
+            return [{span for span, score in spans if score > LIKELY} for spans in self._spans]
         rows = zip(self._probs.cpu().numpy(), self._mask.sum(1).tolist(), strict=True)
         return [{span for span, _ in decode_probs(row[:length], self._tagset)} for row, length in rows]
 

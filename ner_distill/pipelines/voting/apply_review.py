@@ -15,10 +15,7 @@ from ner_distill.data.sentence import Sentence, Span, covered, disjoint, whole_e
 from ner_distill.errors import DataError
 from ner_distill.files import refuse_existing
 from ner_distill.options.labels import ApplyReviewOptions
-from ner_distill.pipelines.voting.review_files import Decision, Doubt, SentenceDecisions, hash_of, read_lines
-
-_NAMED = 5
-"""Sentences that a message names before it says how many more there are."""
+from ner_distill.pipelines.voting.review_files import Decision, Doubt, SentenceDecisions, hash_of, read_lines, some
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def apply_review(options: ApplyReviewOptions, reporter: Reporter | None = None) 
         merged.append(after)
     write_jsonl(merged, out, overwrite=options.overwrite)
     if overlaps:
-        which = _some(overlaps)
+        which = some(overlaps)
         reporter.warn(f"entities overlap now in {counted(len(overlaps), 'sentence')} ({which}): a BIO tag has no both")
     return Applied(sentences=len(merged), overlaps=tuple(overlaps), **counts)
 
@@ -154,7 +151,7 @@ def _refuse_changed(
         lost += len(decisions.of)
     if not reasons:
         return 0
-    which = _some([f"{id}: {reason}" for id, reason in reasons.items()])
+    which = some([f"{id}: {reason}" for id, reason in reasons.items()])
     many = f"{counted(lost, 'decision')} on {counted(len(reasons), 'sentence')} that the data does not have as reviewed"
     if len(reasons) == len(decided):
         raise DataError(f"this is a review of other data: all {many} ({which}); give the files that were voted on")
@@ -210,8 +207,3 @@ def _merged(sentence: Sentence, decisions: _Decisions, counts: Counter[str]) -> 
 
 def _overlap(sentence: Sentence) -> bool:
     return len(disjoint(sentence.spans or ())) < len(sentence.spans or ())
-
-
-def _some(names: Sequence[str]) -> str:
-    more = [f"{len(names) - _NAMED:,} more"] if len(names) > _NAMED else []
-    return ", ".join([*names[:_NAMED], *more])

@@ -22,9 +22,11 @@ def review(options: ReviewOptions, reporter: Reporter | None = None) -> dict[str
 
     Returns the content of the page: the `sentences` with entities to look at, the `queue` of these entities, the most
     suspicious first, and how many others are `left_out`.
-    Raises DataError where the file holds no votes or votes on other data, ConfigError where no entity is left,
-    RunError where `out` exists (and not `overwrite`).
+    Raises DataError where the file holds no votes or votes on other data, ConfigError where no entity is left and for
+    `order`, RunError where `out` exists (and not `overwrite`).
     """
+    if options.order is not None:
+        raise ConfigError("`order` is of the sentences of a store; votes come with the most suspicious first")
     path = _votes_file(options.votes)
     refuse_existing(options.out, overwrite=options.overwrite)
     sentences = [line for _, line in read_lines(path, SentenceVotes, "votes, as vote-labels writes them")]
@@ -58,7 +60,10 @@ def review(options: ReviewOptions, reporter: Reporter | None = None) -> dict[str
 def _votes_file(votes: Path) -> Path:
     """Returns the file of votes at this place, or in this directory. Raises RunError where there is none."""
     if not votes.exists():
-        raise RunError(f"{votes}: no such file or directory; expected {VOTES} of vote-labels, or the directory of it")
+        raise RunError(
+            f"{votes}: no such file or directory; expected {VOTES} of vote-labels, the directory of it, or a "
+            "store of label-unlabeled"
+        )
     path = votes / VOTES if votes.is_dir() else votes
     if path.exists():
         return path

@@ -13,14 +13,18 @@ from ner_distill.data.formats.lines import check_file, lines_of
 from ner_distill.data.sentence import Span
 from ner_distill.errors import DataError
 
-Line = TypeVar("Line", bound="_Record")
+Line = TypeVar("Line", bound="Record")
+_NAMED = 5
+"""Sentences that a message names before it says how many more there are."""
 
 
-class _Record(BaseModel):
+class Record(BaseModel):
+    """A line of such a file, or a part of one."""
+
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class SpanRecord(_Record):
+class SpanRecord(Record):
     """An entity as JSON Lines have it: the words `start_word` to `end_word`, half-open, and its type."""
 
     start_word: Annotated[int, Field(strict=True, ge=0)]
@@ -54,7 +58,7 @@ class EntityVotes(SpanRecord):
     instead: Annotated[list[SpanRecord] | None, BeforeValidator(_list_of)] = None
 
 
-class SentenceVotes(_Record):
+class SentenceVotes(Record):
     """A line of `votes.jsonl`."""
 
     id: str
@@ -94,7 +98,7 @@ class Doubt(SpanRecord):
     decision: Literal["mask", "weight"]
 
 
-class SentenceDecisions(_Record):
+class SentenceDecisions(Record):
     """A line of the file that the review page exports.
 
     doubts: all of the sentence, decided or not. weight: the weight of the sentence before the votes.
@@ -125,3 +129,9 @@ def read_lines(path: Path, record: type[Line], expected: str) -> Iterator[tuple[
 def hash_of(words: Sequence[str]) -> str:
     """Returns what decisions know the words of a sentence by: SHA-256 of them joined by U+001F, 64 hex digits."""
     return hashlib.sha256("\x1f".join(words).encode()).hexdigest()
+
+
+def some(names: Sequence[str]) -> str:
+    """Returns the first of these names, and how many more there are, for a message."""
+    more = [f"{len(names) - _NAMED:,} more"] if len(names) > _NAMED else []
+    return ", ".join([*names[:_NAMED], *more])

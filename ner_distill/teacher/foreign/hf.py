@@ -64,7 +64,7 @@ class HuggingFaceTeacher(ForeignTeacher):
         """
         name = f"hf:{place}"
         config = load_classifier_config(place)
-        tags: dict[int, str] = dict(config.id2label or {})
+        tags = {int(number): str(tag) for number, tag in (config.id2label or {}).items()}
         names = [str(tags.get(number, f"LABEL_{number}")) for number in range(len(tags))]
         scheme = TagScheme.of(names, given, name)
         tokenizer = load_tokenizer(place)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -53,8 +53,9 @@ class SpacyTeacher(ForeignTeacher):
     """
 
     def __init__(self, name: str, nlp: Language, fingerprint: str = "", *, remarks: Sequence[str] = ()) -> None:
-        self._nlp, self._ner = nlp, nlp.get_pipe(NER)
-        super().__init__(name, self._ner.labels, remarks=remarks)
+        self._nlp: Any = nlp  # its components have no types
+        self._ner = cast(Any, nlp.get_pipe(NER))
+        super().__init__(name, tuple(map(str, self._ner.labels)), remarks=remarks)
         self._fingerprint = fingerprint
         self._actions = _Actions.of(self._ner, self.types)
 
@@ -66,6 +67,7 @@ class SpacyTeacher(ForeignTeacher):
         """
         try:
             import spacy
+            from spacy.about import __version__ as spacy_version
         except ModuleNotFoundError:
             raise ConfigError(
                 f"`teacher` spacy:{place}: spaCy is not installed: pip install 'ner-distill[spacy]'"
@@ -81,13 +83,11 @@ class SpacyTeacher(ForeignTeacher):
                 Exception
             ) as error:  # files of a pipeline may hold anything, and its readers raise whatever Python has
                 reason = " ".join(str(error).split())[:300]
-                raise ConfigError(
-                    f"spacy:{place}: could not be loaded by spaCy {spacy.__version__}: {reason}"
-                ) from None
+                raise ConfigError(f"spacy:{place}: could not be loaded by spaCy {spacy_version}: {reason}") from None
         wanted = str(nlp.meta.get("spacy_version", ""))
         remarks = []
-        if wanted and not spacy.util.is_compatible_version(spacy.__version__, wanted):
-            remarks.append(f"spacy:{place} was made for spaCy {wanted} and is read by {spacy.__version__}")
+        if wanted and not spacy.util.is_compatible_version(spacy_version, wanted):
+            remarks.append(f"spacy:{place} was made for spaCy {wanted} and is read by {spacy_version}")
         files = [directory / CONFIG, *(file for part in (*parts, "vocab") for file in _files(directory / part))]
         hashes = "".join(f"{file.relative_to(directory).as_posix()} {sha256_of(file)}\n" for file in files)
         return cls(f"spacy:{place}", nlp, sha256(hashes.encode()).hexdigest(), remarks=remarks)
@@ -182,10 +182,10 @@ class _Actions:
     def _allowed(self, inside: int, *, at_end: bool) -> npt.NDArray[np.bool_]:
         """Which actions are possible. inside: the type of the entity that is going on, -1 without one."""
         if inside >= 0:
-            going_on = self.goes_on & (self.kinds == inside)
-            return going_on & self.last if at_end else going_on
+            allowed = self.goes_on & (self.kinds == inside)
+            return np.logical_and(allowed, self.last) if at_end else np.asarray(allowed, np.bool_)
         free = self.begins | self.outside
-        return free & ~self.opens if at_end else free
+        return np.logical_and(free, ~self.opens) if at_end else np.asarray(free, np.bool_)
 
 
 def _spaces(sentence: Sentence) -> list[bool] | None:

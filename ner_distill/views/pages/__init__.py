@@ -75,16 +75,24 @@ def fill(template: str, *, style: str, script: str, **fills: str) -> str:
     return page.encode("utf-8", "replace").decode()  # JSON of strangers may hold halves of surrogate pairs
 
 
-def one_file(package: str, scripts: Sequence[str], *, title: str, content: Mapping[str, Any]) -> str:
-    """The page that is worked with in a package's folder: `page.html`, `style.css` and scripts, with data.
+def one_file(
+    package: str,
+    scripts: Sequence[str],
+    *,
+    title: str,
+    content: Mapping[str, Any],
+    template: str = "page.html",
+    styles: Sequence[str] = ("style.css",),
+) -> str:
+    """The page that is worked with in a package's folder: a template, styles and scripts, with data.
 
     scripts: files of the folder in their order; they share one scope, that of `base.js` included. The content is data,
     and stays text whatever is in it; `base.js` reads its `labels`: a type has one colour on all pages.
     """
     folder = files(package)
     return fill(
-        read(folder, "page.html"),
-        style=read(_FILES, "app.css") + read(folder, "style.css"),
+        read(folder, template),
+        style=read(_FILES, "app.css") + read(folder, *styles),
         script=read(_FILES, "base.js") + "\n" + read(folder, *scripts),
         title=title,
         data=as_data({**content, "hues": hues_of(content["labels"])}),

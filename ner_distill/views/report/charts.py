@@ -29,12 +29,21 @@ def bar(share: float) -> Html:
     )
 
 
-def line_chart(lines: Mapping[str, Line], *, says: str, marked: float | None = None, percent: bool = False) -> Html:
+def line_chart(
+    lines: Mapping[str, Line],
+    *,
+    says: str,
+    marked: float | None = None,
+    percent: bool = False,
+    band: Sequence[tuple[float, float, float]] = (),
+) -> Html:
     """Lines over whole numbers x, with their names above. says: what the chart shows, for who cannot see it.
 
-    marked: an x with a dashed line. percent: y is a share, and written times 100.
+    marked: an x with a dashed line. percent: y is a share, and written times 100. band: (x, low, high), a pale surface
+    behind the first line.
     """
     points = [point for line in lines.values() for point in line]
+    points += [(x, y) for x, *both in band for y in both]
     if not points:
         return Html("")
     xs = [x for x, _ in points]
@@ -47,10 +56,13 @@ def line_chart(lines: Mapping[str, Line], *, says: str, marked: float | None = N
         mark = tag("line", class_="marked", x1=frame.x(marked), x2=frame.x(marked), y1=TOP, y2=HEIGHT - BOTTOM)
     whole = sorted({round(x) for x in ticks_of(min(xs), max(xs)) if min(xs) <= x <= max(xs) and x == round(x)})
     axes = join(*_grid(frame, ticks, [float(x) for x in whole], percent))
+    edge = [(x, low) for x, low, _ in band] + [(x, high) for x, _, high in reversed(band)]
+    between = " ".join(f"{frame.x(x)},{frame.y(y)}" for x, y in edge)
+    surface = tag("polygon", points=between, class_="band c0") if band else None
     names = [
         tag("li", tag("i", class_=f"dot c{number % COLOURS}"), tag("bdi", name)) for number, name in enumerate(lines)
     ]
-    chart = _svg("chart", f"0 0 {WIDTH} {HEIGHT}", axes, mark, *drawn, role="img", aria_label=says)
+    chart = _svg("chart", f"0 0 {WIDTH} {HEIGHT}", axes, surface, mark, *drawn, role="img", aria_label=says)
     return join(tag("ul", *names, class_="legend"), chart)
 
 

@@ -36,6 +36,7 @@ const DECIDING = {
   c: () => correct(),
   s: suggest,
   u: back,
+  g: toggleTogether,
   n: nextOpen,
   e: download,
   j: () => go(1),
@@ -145,7 +146,7 @@ function wire() {
     for (const id of ["text", "type", "state"]) $(id).value = "";
     refilter();
   };
-  const clicks = { accept: DECIDING.a, reject: DECIDING.r, correct: DECIDING.c, suggest, undo: back, export: download };
+  const clicks = { accept: DECIDING.a, reject: DECIDING.r, correct: DECIDING.c, suggest, together: toggleTogether, undo: back, export: download };
   for (const [id, act] of Object.entries(clicks)) $(id).onclick = act;
   $("whole").onclick = toggleWhole;
   $("help").onclick = ALWAYS["?"];

@@ -7,6 +7,7 @@ function select(item) {
   if (item !== current) {
     draft = null;
     whole = false;
+    together = false;
   }
   current = item;
   if (item) scrollTo(item);
@@ -51,7 +52,7 @@ function drawDetail() {
   $("verdict").textContent = decided ? `${SIGNS[decided.decision]} ${STATES[decided.decision]}` : "to do";
   const name = element("bdi", "", short(wordsOf(sentence, entity), 160));
   const source = entity.given ? "labelled in the data" : "not in the data, found by models";
-  const doubt = element("span", "doubt", `suspicion ${entity.suspicion.toFixed(2)}`);
+  const doubt = element("span", "doubt", `suspicion ${exactly(entity.suspicion)}`);
   $("claim").replaceChildren(chip(entity.label), name, ...becameOf(decided), element("span", "source", source), doubt);
   const mine = draft?.spans ?? (decided?.decision === "correct" ? decided.spans : [entity]);
   const range = windowOf(sentence, [entity, ...mine], whole);
@@ -64,6 +65,7 @@ function drawDetail() {
   const more = hidden ? `Show ${plural(hidden, `more ${unit}`)}` : "Show long words";
   $("whole").firstElementChild.textContent = whole ? "Show less" : more;
   drawEvidence(mine);
+  drawOthers();
   drawActions(decided);
 }
 
@@ -153,7 +155,7 @@ function drawActions(decided) {
   $("suggest").setAttribute("aria-label", `Correct it to what the models say: ${text}`);
   $("suggest").title = "Correct it to what the models say";
   if (!draft) return;
-  drawTypes();
+  drawTypes(active().label);
   $("drop").disabled = draft.spans.length < 2;
 }
 
@@ -165,7 +167,8 @@ function settle(decision, spans = []) {
   // What this became may be asked about as well, as found by models: it is answered with it.
   const same = spans.map((span) => keyOf(done.sentence.id, span)).filter((key) => itemOf.has(key) && !decisions.has(key));
   const answered = same.filter((key) => key !== done.key).map((key) => [key, { decision: "accept", spans: [] }]);
-  decide([[done.key, { decision, spans: spans.map(plainSpan) }], ...answered]);
+  const others = sameForOthers(done, decision, spans).filter(([key]) => !answered.some(([known]) => known === key));
+  decide([[done.key, { decision, spans: spans.map(plainSpan) }], ...answered, ...others]);
   warnIfNotKept();
   filter();
   const open = (item) => !decisions.has(item.key);
@@ -209,16 +212,6 @@ function refilter() {
   select(view.includes(current) ? current : view[0] ?? null);
 }
 
-function download() {
-  const link = element("a");
-  link.href = URL.createObjectURL(new Blob([exportText()], { type: "application/x-ndjson" }));
-  link.download = `review-${page.name.replace(/[^\p{L}\p{N}._-]+/gu, "-")}.jsonl`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  exported = true;
-  notice(`Exported ${plural(decisions.size, "decision")} as ${link.download}: ner-distill apply-review merges them.`, "good");
-}
-
 async function takeOver(file) {
   try {
     const { taken, others } = importText(await file.text());
@@ -228,8 +221,4 @@ async function takeOver(file) {
     notice(`${file.name} was not imported: ${error.message}. Choose a file that this page exported.`, "bad");
   }
   refilter();
-}
-
-function warnIfNotKept() {
-  if (!kept) notice("This browser keeps nothing for this page: export your decisions before you close it.", "bad");
 }

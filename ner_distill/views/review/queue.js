@@ -89,7 +89,7 @@ function rowOf(item, place) {
   row.setAttribute(
     "aria-label",
     `${entity.label}: ${short(wordsOf(sentence, entity), 80)}${found}; ${entity.votes} of ${entity.of} votes; ` +
-      `suspicion ${entity.suspicion.toFixed(2)}; ${state}`,
+      `suspicion ${exactly(entity.suspicion)}; ${state}`,
   );
   const line = element("div", "line");
   line.dir = directionOf(sentence);
@@ -103,28 +103,11 @@ function rowOf(item, place) {
   if (entity.instead?.length === 0) instead.push(element("span", "none-of-it", "none"));
   if (instead.length) facts.append(element("span", "to", "→"), ...instead);
   facts.append(votesOf(entity), element("span", "sign", decision ? SIGNS[decision] : ""));
-  const suspicion = element("span", "suspicion", entity.suspicion.toFixed(2));
+  const suspicion = element("span", "suspicion", exactly(entity.suspicion));
   suspicion.style.setProperty("--much", `${Math.min(100, Math.max(0, entity.suspicion * 100))}%`);
   facts.append(suspicion);
   row.append(line, facts);
   return row;
-}
-
-// A little of what stands before the entity, so that the entity itself is always seen; and of what follows.
-function before(sentence, { start_word }) {
-  let text = "";
-  let place = start_word;
-  while (place > 0 && text.length < 14) text = sentence.words[--place] + page.separator + text;
-  const cut = text.length > 24 ? `…${text.slice(-22)}` : text;
-  return place > 0 && cut === text ? `…${text}` : cut;
-}
-
-function after(sentence, { end_word }) {
-  let text = "";
-  for (let place = end_word; place < sentence.words.length && text.length < 90; place += 1) {
-    text += page.separator + short(sentence.words[place], 90);
-  }
-  return text;
 }
 
 function scrollTo(item) {

@@ -106,6 +106,14 @@ def test_repeated_ids_get_a_suffix_that_is_free(write: Write) -> None:
     assert corpus.report.counts == {"repeated_ids": 2}
 
 
+def test_records_of_one_line_have_different_ids(write: Write) -> None:
+    path = write("a.json", json.dumps([{"text": "a"}, {"text": "b"}, {"id": "x", "text": "c"}, {"text": "d"}]))
+    ids = ["a.json:1", "a.json:1#2", "x", "a.json:1#4"]
+    corpus = read_corpus([path])
+    assert ([one.id for one in corpus.sentences], corpus.report.counts) == (ids, {})
+    assert [one.id for one in read_raw([path], unit="word")] == ids
+
+
 def test_files_of_one_name_in_two_directories_have_different_ids(write: Write) -> None:
     paths = [write("one/a.txt", "x y\n"), write("two/a.txt", "x y\n")]
     assert [one.id for one in read_corpus(paths).sentences] == [f"{path}:1" for path in paths]

@@ -149,7 +149,7 @@ def test_policy_allows_exactly_the_script_and_style_of_the_page(votes: Path) -> 
 
 def test_no_file_of_the_page_names_an_address() -> None:
     folder = Path(__file__).parents[3] / "ner_distill" / "views" / "review"
-    assert [file.name for file in folder.iterdir() if re.search(r"https?:|//\w+\.\w", file.read_text("utf-8"))] == []
+    assert [file.name for file in folder.rglob("*.*") if re.search(r"https?:|//\w+\.\w", file.read_text("utf-8"))] == []
 
 
 def test_hash_is_that_of_the_words_joined_by_unit_separators() -> None:

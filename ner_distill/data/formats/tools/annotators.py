@@ -22,6 +22,11 @@ class LeftOut:
         """Count `one` thing (`many` in the plural); why: what stands behind `left out`."""
         self.counts[one, many, why] += count
 
+    def add_all(self, items: object, one: str, many: str) -> None:
+        """Count what a list or an object holds; anything else holds nothing."""
+        if isinstance(items, list | dict) and items:
+            self.add(one, many, count=len(items))
+
     def say(self) -> None:
         for (one, many, why), count in self.counts.items():
             if count:
@@ -50,6 +55,8 @@ def chosen(annotations: Sequence[Annotation], row: Row, options: RowOptions) -> 
 
     Annotations that differ are noted in the report, at the place of the row.
     """
+    if len(annotations) == 1:
+        return annotations[0].entities
     best = max(enumerate(annotations), key=lambda item: (item[1].truth, item[1].when, item[0]))[1]
     differing = sum(other.places != best.places for other in annotations)
     if differing:

@@ -15,6 +15,7 @@ from ner_distill.data.formats.tools.annotators import Annotation, LeftOut, chose
 from ner_distill.errors import DataError
 
 _RESPONSES, _SUGGESTION = ".responses", ".suggestion"
+_NO_FIELDS = ("id", "status", "_server_id")
 _DONE = ("submitted", None)  # a response without a status is of an export that has submitted ones alone
 _FIRST_VERSION = frozenset({"annotation", "annotation_agent", "prediction", "prediction_agent"})
 
@@ -42,62 +43,80 @@ def argilla_rows(path: str, options: RowOptions) -> Iterator[Row]:
     record without a response is unlabelled. Raises DataError where responses are there, and none is to a span question.
     """
     left_out = LeftOut(path, options.report)
-    spans, others = 0, set[str]()
+    labelled, others = False, set[str]()
     for number, record in json_records(path, options.report):
         id = record.get("id")
         row = Row(path, number, None if id is None else str(id))
         if _is_first(record):
-            first = _first_version(record, row, options, left_out)
-            if first is not None:
-                spans += 1
-                yield first
-            continue
-        responses = _responses(record, left_out)
-        questions = {name: one for name, one in responses.items() if all(_are_spans(value) for value, _ in one)}
-        others |= responses.keys() - questions.keys()
-        row = replace(row, text=_text(record, [v for one in questions.values() for v, _ in one], row))
-        if options.bare_words:
-            yield row
-            continue
-        done = {name: [v for v, status in one if status in _DONE] for name, one in questions.items()}
-        if any(questions.values()) and not any(done.values()):
-            left_out.add("record", "records", "its responses are discarded or drafts")
-            continue
-        labelled = [chosen([_annotation(v, row) for v in one], row, options) for one in done.values() if one]
-        spans += bool(labelled)
-        yield replace(row, entities=tuple(one for each in labelled for one in each) if labelled else None)
-    if others and not spans and not options.bare_words:
+            read = _first_version(record, row, options, left_out)
+        else:
+            read = _second_version(record, row, options, left_out, others)
+        if read is not None:
+            labelled = labelled or read.entities is not None
+            yield read
+    if options.bare_words:
+        return
+    if others and not labelled:
         raise DataError(f"{path}: expected responses to a span question, found only {', '.join(sorted(others))}")
-    if not options.bare_words:
-        left_out.say()
+    left_out.say()
 
 
-def _responses(record: Mapping[str, Any], left_out: LeftOut) -> dict[str, list[tuple[Any, str | None]]]:
+def _second_version(
+    record: Mapping[str, Any], row: Row, options: RowOptions, left_out: LeftOut, others: set[str]
+) -> Row | None:
+    """The row of a record of version 2; None where no response to it was submitted.
+
+    others: takes the names of questions that are not about spans.
+    """
+    responses = _responses(record, row, left_out)
+    done = {name: [value for value, status in given if status in _DONE] for name, given in responses.items()}
+    questions = {name: values for name, values in done.items() if all(map(_are_spans, values))}
+    others |= done.keys() - questions.keys()
+    row = replace(row, text=_text(record, [value for values in questions.values() for value in values], row))
+    if options.bare_words:
+        return row
+    labelled = [
+        chosen([_annotation(one, row) for one in values], row, options) for values in questions.values() if values
+    ]
+    if not labelled and any(responses[name] for name in questions):
+        left_out.add("record", "records", "its responses are discarded or drafts")
+        return None
+    return replace(row, entities=tuple(one for entities in labelled for one in entities) if labelled else None)
+
+
+def _responses(record: Mapping[str, Any], row: Row, left_out: LeftOut) -> dict[str, list[tuple[Any, str | None]]]:
     """Question → (value, status) of each response; suggestions are counted."""
     found: dict[str, list[tuple[Any, str | None]]] = {}
     if _is_nested(record):
-        left_out.add("suggestion", "suggestions", count=len(record.get("suggestions") or ()))
-        for name, responses in (record.get("responses") or {}).items():
-            found[name] = [(one.get("value"), one.get("status")) for one in responses if isinstance(one, Mapping)]
+        left_out.add_all(record.get("suggestions"), "suggestion", "suggestions")
+        responses = {} if record.get("responses") is None else record["responses"]
+        if not isinstance(responses, dict) or not all(isinstance(one, list) for one in responses.values()):
+            expected = "expected 'responses' to hold a list for each question"
+            raise DataError.at(row.path, row.line, f"{expected}, found {responses!r:.60}")
+        for name, given in responses.items():
+            found[name] = [(one.get("value"), one.get("status")) for one in given if isinstance(one, dict)]
         return found
     for key, values in record.items():
         if key.endswith(_SUGGESTION) and values is not None:
             left_out.add("suggestion", "suggestions")
         if key.endswith(_RESPONSES) and isinstance(values, list):
-            statuses = record.get(f"{key}.status") or [None] * len(values)
+            statuses = record.get(f"{key}.status")
+            statuses = statuses if isinstance(statuses, list) else [None] * len(values)
             found[key.removesuffix(_RESPONSES)] = list(zip(values, statuses, strict=False))
     return found
 
 
 def _are_spans(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, Mapping) and "start" in one and "label" in one for one in value)
+    return isinstance(value, list) and all(
+        isinstance(one, Mapping) and "start" in one and "label" in one for one in value
+    )
 
 
 def _text(record: Mapping[str, Any], values: Sequence[Any], row: Row) -> str:
     """The text of a record: its field `text`, or its only one."""
     fields = record.get("fields")
     if not isinstance(fields, Mapping):
-        fields = {key: value for key, value in record.items() if "." not in key and key not in ("id", "_server_id")}
+        fields = {key: value for key, value in record.items() if "." not in key and key not in _NO_FIELDS}
     if isinstance(text := fields.get("text"), str):
         return text
     texts = [value for value in fields.values() if isinstance(value, str)]
@@ -115,16 +134,13 @@ def _annotation(value: Sequence[Mapping[str, Any]], row: Row) -> Annotation:
     return Annotation(tuple(entities))
 
 
-def _first_version(
-    record: Mapping[str, Any], row: Row, options: RowOptions, left_out: LeftOut
-) -> Row | None:
+def _first_version(record: Mapping[str, Any], row: Row, options: RowOptions, left_out: LeftOut) -> Row | None:
     """The row of a record of version 1; None where it was discarded."""
     text, status = record["text"], str(record.get("status") or "")
     row = replace(row, text=text, offsets=_offsets(text, record.get("tokens")))
     if options.bare_words:
         return row
-    if record.get("prediction") is not None:
-        left_out.add("prediction of a model", "predictions of models", count=len(record["prediction"]))
+    left_out.add_all(record.get("prediction"), "prediction of a model", "predictions of models")
     if status == "Discarded":
         left_out.add("record", "records", "it was discarded")
         return None

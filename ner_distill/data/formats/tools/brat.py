@@ -1,9 +1,10 @@
-"""brat: a text (`a.txt`) with its annotations beside it (`a.ann`); a pair is given by either name, or a folder of them."""
+"""brat: a text (`a.txt`) with its annotations beside it (`a.ann`), given by either name, or a folder of such pairs."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from ner_distill.data.formats.lines import Beginning, read_text
@@ -46,9 +47,9 @@ def brat_pairs(path: Path | str) -> list[tuple[Path, Path]]:
         texts, found = [path.with_suffix(TEXT)], [path.with_suffix(ANNOTATIONS)]
     else:
         texts, found = sorted(path.rglob(f"*{TEXT}")), sorted(path.rglob(f"*{ANNOTATIONS}"))
-    for annotations in found:
-        if not annotations.with_suffix(TEXT).is_file():
-            raise DataError(f"{annotations}: has no text; expected {annotations.with_suffix(TEXT)} beside it")
+    for labels in found:
+        if not labels.with_suffix(TEXT).is_file():
+            raise DataError(f"{labels}: has no text; expected {labels.with_suffix(TEXT)} beside it")
     return [(text, text.with_suffix(ANNOTATIONS)) for text in texts]
 
 
@@ -64,14 +65,13 @@ def brat_rows(path: str, options: RowOptions) -> Iterator[Row]:
     Raises DataError for annotations without a text, and for a line of another form.
     """
     left_out = LeftOut(path, options.report)
-    for text_path, annotations in brat_pairs(path):
+    for text_path, labels in brat_pairs(path):
         text = read_text(text_path)
-        id = str(text_path.relative_to(path).with_suffix("")) if Path(path).is_dir() else text_path.stem
-        if options.bare_words or not annotations.is_file():
+        id = text_path.relative_to(path).with_suffix("").as_posix() if Path(path).is_dir() else text_path.stem
+        if options.bare_words or not labels.is_file():
             yield Row(str(text_path), 1, id, text=text)
         else:
-            entities = tuple(_entities(annotations, text, options, left_out))
-            yield Row(str(annotations), 1, id, text=text, entities=entities)
+            yield Row(str(labels), 1, id, text=text, entities=tuple(_entities(labels, text, options, left_out)))
     left_out.say()
 
 
@@ -87,14 +87,16 @@ def _entities(path: Path, text: str, options: RowOptions, left_out: LeftOut) -> 
         match = _ENTITY.fullmatch(line)
         if match is None:
             raise DataError.at(
-                path, number, f"expected an annotation of brat, as in 'T1<tab>PER 0 9<tab>Ana López', found {line!r:.60}"
+                path,
+                number,
+                f"expected an annotation of brat, as in 'T1<tab>PER 0 9<tab>Ana López', found {line!r:.60}",
             )
         if match[1] in triggers:
             left_out.add("trigger of an event", "triggers of events")
             continue
         parts = [tuple(map(int, part.split())) for part in match[3].split(";")]
         start, end = parts[0][0], parts[-1][1]
-        if any(text[one[1] : other[0]].strip() for one, other in zip(parts, parts[1:], strict=False)):
+        if any(text[one[1] : other[0]].strip() for one, other in pairwise(parts)):
             options.report.note("discontinuous", path, number, f"{match[2]} {match[4]!r} ({match[3]})")
         else:
             yield Entity(start, end, match[2], match[4], number)

@@ -1,4 +1,4 @@
-"""CMeEE as CBLUE has it: JSON with `text` and `entities` with `start_idx`, `end_idx`, `type` and the `entity` itself."""
+"""CMeEE as CBLUE has it: JSON with `text` and `entities` of `start_idx`, `end_idx`, `type` and the `entity` itself."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def _group(documents: Sequence[_Document], path: str, options: RowOptions) -> st
 def _read(path: str) -> list[_Document]:
     """The documents of a file. Raises DataError where it is none of spaCy's, or spaCy is not installed."""
     try:
-        import srsly
+        import srsly  # type: ignore[import-untyped]
         from spacy.strings import StringStore
     except ImportError:
         raise DataError(f"{path}: is a DocBin of spaCy, which is not installed: {_INSTALL}") from None
@@ -151,7 +151,7 @@ def _read(path: str) -> list[_Document]:
 
 def _reader() -> Callable[[bytes], Any]:
     """What unpacks the many small messages in a file: srsly's function for one sets itself up for each."""
-    from srsly.msgpack import Unpacker
+    from srsly.msgpack import Unpacker  # type: ignore[import-untyped]
 
     unpacker = Unpacker(raw=False)
 

@@ -1,4 +1,4 @@
-"""doccano: what its newer exports have beside our own keys, and the older ones (`data`, `annotations` of several users)."""
+"""doccano: its exports with relations, and the older ones (`data`, `annotations` of several users)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,11 @@ def _is_new(record: Mapping[str, Any]) -> bool:
 
 def _has_data(record: Mapping[str, Any]) -> bool:
     labels = record.get("label")
-    return isinstance(record.get("data"), str) and isinstance(labels, list) and all(isinstance(one, list) for one in labels)
+    return (
+        isinstance(record.get("data"), str)
+        and isinstance(labels, list)
+        and all(isinstance(one, list) for one in labels)
+    )
 
 
 def _is_old(record: Mapping[str, Any]) -> bool:
@@ -50,7 +54,8 @@ def doccano_rows(path: str, options: RowOptions) -> Iterator[Row]:
     left_out = LeftOut(path, options.report)
     numbers = set[int]()
     for number, record in json_records(path, options.report):
-        left_out.add("relation", "relations", count=0 if options.bare_words else len(record.get("relations") or ()))
+        if not options.bare_words:
+            left_out.add_all(record.get("relations"), "relation", "relations")
         if _has_data(record) and "text" not in record:
             record = {**record, "text": record["data"]}
         if not isinstance(items := record.get("annotations"), list):

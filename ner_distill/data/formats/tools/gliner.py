@@ -8,8 +8,8 @@ from typing import Any
 from ner_distill.data.formats.json_records import json_records
 from ner_distill.data.formats.jsonl import has_records
 from ner_distill.data.formats.lines import Beginning
-from ner_distill.data.formats.report import counted
 from ner_distill.data.formats.rows import Row, RowOptions
+from ner_distill.data.formats.tools.annotators import LeftOut
 from ner_distill.data.sentence import Span
 from ner_distill.errors import DataError
 
@@ -23,18 +23,17 @@ def gliner_rows(path: str, options: RowOptions) -> Iterator[Row]:
 
     Raises DataError for an entity that is not `[first, last, type]` within the words, and where there is no `ner`.
     """
-    relations = 0
+    left_out = LeftOut(path, options.report)
     for number, record in json_records(path, options.report):
         words, id = record.get("tokenized_text"), record.get("id")
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise DataError.at(path, number, f"expected 'tokenized_text' to be a list of words, found {words!r:.60}")
         spans = None
         if not options.bare_words:
-            relations += len(record.get("relations") or ())
+            left_out.add_all(record.get("relations"), "relation", "relations")
             spans = _spans(record, len(words), path, number)
         yield Row(path, number, None if id is None else str(id), tuple(words), spans=spans)
-    if relations:
-        options.report.remark(path, f"{counted(relations, 'relation')} left out")
+    left_out.say()
 
 
 def _spans(record: Mapping[str, Any], words: int, path: str, number: int) -> tuple[Span, ...]:

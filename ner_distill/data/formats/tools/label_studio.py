@@ -16,6 +16,7 @@ from ner_distill.errors import DataError
 
 _MIN_KEYS = frozenset({"annotation_id", "annotator", "lead_time"})
 _LISTS = ("annotations", "completions")  # as versions before 1.0 called them
+_UNCOUNTED = (("predictions", "prediction of a model", "predictions of a model"), ("drafts", "draft", "drafts"))
 _OTHER = "not entities of a text"
 
 
@@ -79,14 +80,13 @@ class _Reading:
 
     def task(self, task: Mapping[str, Any], number: int) -> Row | None:
         """The row of a task; None where it was skipped."""
-        annotations = [one for key in _LISTS for one in task.get(key) or [] if isinstance(one, Mapping)]
-        results = [self.results(one, number) for one in annotations]
+        annotations = [one for key in _LISTS for one in self.objects(task.get(key), key, number)]
+        results = [self.objects(one.get("result"), "result", number) for one in annotations]
         row = self.row(task, number, self.text(task["data"], [one for each in results for one in each], number))
         if self.options.bare_words:
             return row
-        for key, one in (("predictions", "prediction of a model"), ("drafts", "draft")):
-            many = one.replace("prediction", "predictions") if key == "predictions" else key
-            self.left_out.add(one, many, count=len(task.get(key) or ()))
+        for key, one, many in _UNCOUNTED:
+            self.left_out.add_all(task.get(key), one, many)
         kept = [
             (annotation, result)
             for annotation, result in zip(annotations, results, strict=True)
@@ -105,20 +105,26 @@ class _Reading:
             for annotation, result in kept
         ]
         entities = chosen(found, row, self.options) if found else None
-        return Row(self.path, number, row.id, text=row.text, entities=entities)
+        return replace(row, entities=entities)
 
     def row(self, record: Mapping[str, Any], number: int, text: str) -> Row:
-        id = record.get("id")
-        return Row(self.path, number, None if id is None else str(id), text=text)
+        meta = record.get("meta")
+        own = meta if isinstance(meta, Mapping) else {}  # our id comes back there: the tool gives its own to a task
+        id, lang = own.get("id", record.get("id")), own.get("lang")
+        return Row(
+            self.path, number, None if id is None else str(id), text=text, lang=None if lang is None else str(lang)
+        )
 
-    def results(self, annotation: Mapping[str, Any], number: int) -> Sequence[Mapping[str, Any]]:
-        results = annotation.get("result") or []
-        if not isinstance(results, list) or not all(isinstance(one, Mapping) for one in results):
-            raise DataError.at(self.path, number, f"expected 'result' to be a list of objects, found {results!r:.60}")
-        return results
+    def objects(self, value: Any, key: str, number: int) -> Sequence[Mapping[str, Any]]:
+        """The objects of a list, none where there is no list. Raises DataError for anything else."""
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            raise DataError.at(self.path, number, f"expected {key!r} to be a list of objects, found {value!r:.60}")
+        return value
 
     def text(self, data: Mapping[str, Any], results: Sequence[Mapping[str, Any]], number: int) -> str:
-        """The text of a task: what its results are of, else `text`, else the only text whose parts the results repeat."""
+        """The text of a task: what its results are of, else `text`, else the one whose parts the results repeat."""
         named = [str(one.get("to_name")) for one in results if one.get("from_name") is not None]
         for key in (*dict.fromkeys(named), self.text_key, "text"):
             if isinstance(text := data.get(key), str):
@@ -150,7 +156,7 @@ class _Reading:
             kind, value = str(result.get("type")), result.get("value")
             if kind == "relation":
                 self.left_out.add("relation", "relations")
-            elif not isinstance(value, Mapping) or "start" not in value or not kind.endswith("labels"):
+            elif not isinstance(value, dict) or "start" not in value or not kind.endswith("labels"):
                 self.others[kind] += 1
             else:
                 yield from self.labels(value, kind, row)
@@ -158,7 +164,8 @@ class _Reading:
     def labels(self, value: Mapping[str, Any], kind: str, row: Row) -> Iterator[Entity]:
         """The entities of one region, one for each of its labels."""
         place = value.get("globalOffsets")
-        start, end = (value.get("start"), value.get("end")) if place is None else (place.get("start"), place.get("end"))
+        place = place if isinstance(place, dict) else value
+        start, end = place.get("start"), place.get("end")
         if type(start) is not int or type(end) is not int or (kind != "labels" and "<" in (row.text or "")):
             raise DataError.at(
                 row.path,
@@ -169,6 +176,10 @@ class _Reading:
         labels = value.get(kind, value.get("labels"))
         if not labels:
             self.left_out.add("region without a label", "regions without a label")
+        elif not isinstance(labels, list):
+            raise DataError.at(
+                row.path, row.line, f"expected the labels of a region to be a list, found {labels!r:.60}"
+            )
         surface = value.get("text")
         if isinstance(surface, str):
             surface = surface.replace("\\n", "\n")  # as some versions write the end of a line
@@ -186,11 +197,11 @@ class _Reading:
         """The row of all records of a task, one for each annotation."""
         found = []
         for row, record in records:
-            for key, value in record.items():
-                self.others[key] += isinstance(value, list | dict) and value not in _regions(record)
-            entities = [
-                one for values in _regions(record) for value in values for one in self.labels(value, "labels", row)
-            ]
+            regions = list(_regions(record))
+            self.others.update(
+                key for key, value in record.items() if isinstance(value, list | dict) and value not in regions
+            )
+            entities = [one for values in regions for value in values for one in self.labels(value, "labels", row)]
             found.append(Annotation(tuple(entities), str(record.get("updated_at") or record.get("created_at") or "")))
         return replace(records[0][0], entities=chosen(found, records[0][0], self.options))
 

@@ -28,12 +28,12 @@ def prodigy_rows(path: str, options: RowOptions) -> Iterator[Row]:
     which say nothing about the rest of a text, and relations.
     """
     left_out = LeftOut(path, options.report)
-    texts: dict[Any, list[Row]] = {}
+    texts: dict[str, list[Row]] = {}
     for number, record in json_records(path, options.report):
         if not options.bare_words and not _counts(record, left_out):
             continue
         row = row_of_foreign(record, path, number, bare_words=options.bare_words)
-        text = record.get("_input_hash", f"line {number}")
+        text = str(record.get("_input_hash", f"line {number}"))
         if not options.bare_words:
             texts.setdefault(text, []).append(row)
         elif texts.setdefault(text, []) == []:
@@ -46,12 +46,14 @@ def prodigy_rows(path: str, options: RowOptions) -> Iterator[Row]:
 
 def _counts(record: Mapping[str, Any], left_out: LeftOut) -> bool:
     """Are the labels of a task those of its text?"""
-    left_out.add("relation", "relations", count=len(record.get("relations") or ()))
+    left_out.add_all(record.get("relations"), "relation", "relations")
     if is_rejected(record):
         left_out.add("record", "records", f'"answer" is "{record["answer"]}"')
         return False
     if record.get("_view_id") == _BINARY:
-        left_out.add("record", "records", "an answer about one entity (ner.teach) says nothing about the rest of its text")
+        left_out.add(
+            "record", "records", "an answer about one entity (ner.teach) says nothing about the rest of its text"
+        )
         return False
     return True
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from ner_distill.data.formats.json_records import json_records
 from ner_distill.data.formats.jsonl import has_records
@@ -36,7 +35,9 @@ def spacy_json_rows(path: str, options: RowOptions) -> Iterator[Row]:
                 for paragraph, one in enumerate(document["paragraphs"])
                 for sentence, tokens in enumerate(one["sentences"])
             ]
-            found = [(id, tuple(one["orth"] for one in words), [one.get("ner") for one in words]) for id, words in sentences]
+            found = [
+                (id, tuple(one["orth"] for one in words), [one.get("ner") for one in words]) for id, words in sentences
+            ]
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError.at(
                 path, number, f"expected 'paragraphs' with 'sentences' with 'tokens' with 'orth', found {error!r:.60}"

@@ -1,0 +1,87 @@
+"""brat: a folder with a text (`a.txt`) and its annotations (`a.ann`) for each sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from ner_distill.data.formats.writing.base import (
+    MADE_ID,
+    FileWriter,
+    Labelled,
+    Losses,
+    Scored,
+    characters,
+    in_order,
+    placed_for_tools,
+    rounded,
+)
+from ner_distill.data.sentence import Sentence
+
+ANNOTATIONS, TEXT = ".ann", ".txt"
+_LONGEST_NAME = 100  # characters; most file systems take 255 bytes
+_NO_NAME = re.compile(r"[^\w.\- ]|^\.|\s(?=\s|$)|^\s")
+_LINE = re.compile(r"[^\r\n]+")
+
+
+class Brat(FileWriter):
+    """A folder of documents, each named after its sentence; those that nobody labelled have a text alone.
+
+    A score is a note on its entity. An entity over several lines is written in parts, as the tool does it.
+    """
+
+    name = "brat"
+    suffixes = ("/",)
+    holds = frozenset({"text", "ids", "unlabelled", "nested"})
+    scores = True
+    is_folder = True
+
+    def save(self, records: Iterable[Labelled], path: Path, losses: Losses) -> None:
+        taken: set[str] = set()
+        for sentence, entities in self.kept(records, losses):
+            text, offsets = placed_for_tools(sentence, self.about.unit, losses)
+            name = _name_of(sentence, taken, losses)
+            _write(path / f"{name}{TEXT}", text)
+            if entities is not None:
+                lines = _annotations(sentence, entities, text, offsets, losses)
+                _write(path / f"{name}{ANNOTATIONS}", "".join(lines))
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_bytes(text.encode("utf-8"))
+
+
+def _annotations(
+    sentence: Sentence, entities: Sequence[Scored], text: str, offsets: Sequence[tuple[int, int]], losses: Losses
+) -> Iterator[str]:
+    notes = 0
+    for number, (span, score) in enumerate(in_order(entities), start=1):
+        start, end = characters(offsets, span)
+        label = re.sub(r"\s", "_", span.label)
+        if label != span.label:
+            losses.add("token_types", sentence.id, name=label)
+        parts = [match.span() for match in _LINE.finditer(text, start, end)]
+        places = ";".join(f"{first} {last}" for first, last in parts)
+        yield f"T{number}\t{label} {places}\t{' '.join(text[first:last] for first, last in parts)}\n"
+        if score is not None:
+            notes += 1
+            yield f"#{notes}\tAnnotatorNotes T{number}\tscore {rounded(score):g}\n"
+
+
+def _name_of(sentence: Sentence, taken: set[str], losses: Losses) -> str:
+    """A name for the files of a sentence: its id; of one that names a line of a file so that names sort as lines do."""
+    id = sentence.id
+    made = MADE_ID.fullmatch(id)
+    if made is not None:
+        id = f"{made[1]}_{int(made[2]):06d}{made[3]}".replace("#", "-")
+    name = _NO_NAME.sub("_", id)[:_LONGEST_NAME] or "_"
+    number = 1
+    unique = name
+    while unique.casefold() in taken:  # some file systems do not tell a.txt from A.txt
+        number += 1
+        unique = f"{name}-{number}"
+    taken.add(unique.casefold())
+    if made is None:
+        losses.add("file_ids", sentence.id, int(unique != sentence.id))
+    return unique
