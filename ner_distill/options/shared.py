@@ -168,6 +168,26 @@ class RawText(Format):
     )
 
 
+class DocumentOptions(Options):
+    """What is a document in raw text, and whether it is cut into sentences."""
+
+    split_sentences: bool = option(False, "Cut each line, record or document into sentences.")
+    lang: str | None = option(
+        None, "Language of texts that do not say theirs (es, de, zh), for abbreviations of `split_sentences`.", "CODE"
+    )
+    documents: Literal["line", "paragraph", "file"] = option(
+        "line", "What a document of a text file is: a line, a paragraph (blank lines end it) or the file.", "WHAT"
+    )
+    text_key: str | None = option(
+        None, "Key or column of the text of JSON, Parquet and data sets; a.b is b in the object a.", "KEY"
+    )
+
+    @property
+    def cuts(self) -> bool:
+        """Are documents other than one line or record, one sentence?"""
+        return self.split_sentences or self.documents != "line"
+
+
 class LongestOptions(Options):
     """Which sentences are too long."""
 

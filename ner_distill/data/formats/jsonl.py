@@ -13,6 +13,7 @@ from ner_distill.data.formats.json_records import first_records, is_whole, json_
 from ner_distill.data.formats.lines import Beginning, count_lines
 from ner_distill.data.formats.report import counted
 from ner_distill.data.formats.rows import Entity, Row, RowOptions, row_of_record
+from ner_distill.data.formats.texts import keyed_row
 from ner_distill.errors import DataError
 
 _NAMES = (".json", ".jsonl", ".ndjson")
@@ -53,13 +54,16 @@ def _is_cluener_record(record: Mapping[str, Any]) -> bool:
 
 
 def jsonl_rows(path: str, options: RowOptions) -> Iterator[Row]:
-    """A row for each object: see `own_record` and `row_of_record`.
+    """A row for each object: see `own_record` and `row_of_record`, or `keyed_row` where the text has another key.
 
     Labelled records that a person rejected or ignored (`answer`) are left out and counted.
     Raises DataError where something is no JSON object of these forms.
     """
     rejected: Counter[str] = Counter()
     for number, record in json_records(path, options.report):
+        if options.text_key is not None:
+            yield keyed_row(record, path, number, options)
+            continue
         if not options.bare_words and is_rejected(record):
             rejected[record["answer"]] += 1
             continue

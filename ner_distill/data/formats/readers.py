@@ -10,18 +10,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ner_distill.data.formats.documents import Cut, Document, document_of
 from ner_distill.data.formats.folders import expanded
-from ner_distill.data.formats.lines import STDIN, check_file
+from ner_distill.data.formats.jsonl import is_jsonl
+from ner_distill.data.formats.lines import STDIN, Beginning, check_file
 from ner_distill.data.formats.offsets import in_characters
 from ner_distill.data.formats.registry import FORMATS, detect_format, format_of_several
 from ner_distill.data.formats.report import FileSummary, ReadReport
 from ner_distill.data.formats.rows import Row, RowOptions, scheme_error, sentence_of, usual_tags
 from ner_distill.data.formats.segment import unit_of_texts
+from ner_distill.data.formats.splitting import Splitter
 from ner_distill.data.formats.tables import HF
 from ner_distill.data.formats.tagging import SCHEMES, Scheme, TagError, detect_scheme
 from ner_distill.data.formats.units import Cutting, Given, find_cutting, spread
 from ner_distill.data.sentence import UNITS, Sentence, Unit, count_unspaced, is_chinese, unit_named
 from ner_distill.errors import ConfigError, DataError
+
+
+_TABLES = ("hf", "datasets", "parquet")
 
 
 @dataclass(frozen=True)
@@ -134,28 +140,67 @@ def read_raw(
     `name:line`; line numbers count every line.
     Raises DataError as `read_corpus` does: for missing and empty files now, for a malformed line when it is reached.
     """
-    options = RowOptions(word_column, bare_words=True, blank_lines=every_line)
+    documents = read_documents(
+        paths, Cut(), format=format, unit=unit, word_column=word_column, say=say, every_line=every_line
+    )
+    return (document.whole for document in documents)
+
+
+def read_documents(
+    paths: Sequence[str | Path],
+    cut: Cut,
+    *,
+    format: str = "auto",
+    unit: Unit,
+    word_column: int | None = None,
+    say: Callable[[str], None] | None = None,
+    every_line: bool = False,
+) -> Iterator[Document]:
+    """As `read_raw`, documents that are cut into sentences.
+
+    cut: what a document is and how it is cut. Of a whole file the id is its name; those of sentences are `id#1` and on.
+    Raises DataError also for files that hold no such documents.
+    """
+    options = RowOptions(
+        word_column, bare_words=True, blank_lines=every_line, documents=cut.documents, text_key=cut.text_key
+    )
     say = say or (lambda message: None)
-    return _raw_sentences(_sources(paths, format, say=say), options, unit, say)
+    sources = [_of_documents(source, cut, format) for source in _sources(paths, format, say=say)]
+    return _documents(sources, options, unit, cut.splitter, say)
 
 
-def read_texts(texts: Iterable[str], unit: Unit) -> Iterator[Sentence]:
-    """Texts that are given as they are, a sentence each; their ids are `text:1` and on."""
+def read_texts(texts: Iterable[str], unit: Unit, splitter: Splitter | None = None) -> Iterator[Document]:
+    """Texts that are given as they are, a document each; their ids are `text:1` and on."""
     for number, text in enumerate(texts, start=1):
-        yield sentence_of(Row("text", number, text=text), f"text:{number}", unit, "iob2", ReadReport())
+        yield document_of(Row("text", number, text=text), f"text:{number}", unit, ReadReport(), splitter)
 
 
-def _raw_sentences(
-    sources: Sequence[_Source], options: RowOptions, unit: Unit, say: Callable[[str], None]
-) -> Iterator[Sentence]:
+def _of_documents(source: _Source, cut: Cut, format: str) -> _Source:
+    """The source, read as `cut` asks. Raises DataError where its format has no such documents."""
+    if cut.documents != "line" and source.format != "text":
+        raise DataError(
+            f"{source.path}: is read as {source.format}, whose records are documents already; `documents` "
+            f"{cut.documents} is for text files (`input_format` text)"
+        )
+    if cut.text_key is None or source.format in _TABLES:
+        return source
+    if source.format == "jsonl" or (format == "auto" and is_jsonl(Beginning(source.path))):
+        return replace(source, format="jsonl")  # whatever tool has such records, the text is asked for alone
+    raise DataError(f"{source.path}: is read as {source.format}; `text_key` is for JSON, Parquet and data sets")
+
+
+def _documents(
+    sources: Sequence[_Source], options: RowOptions, unit: Unit, splitter: Splitter | None, say: Callable[[str], None]
+) -> Iterator[Document]:
     """`blank_lines` of the options: those without a word as well."""
     report = ReadReport(say=say)
     options = replace(options, report=report)
     for source in sources:
         for row, id in source.with_ids(source.rows(options)):
-            sentence = sentence_of(row, id, unit, "iob2", report)
-            if sentence.words or options.blank_lines:
-                yield sentence
+            own = source.name if options.documents == "file" else id
+            document = document_of(row, own, unit, report, splitter)
+            if document.whole.words or options.blank_lines:
+                yield document
     if not report.clean:
         say(report.summary())
 

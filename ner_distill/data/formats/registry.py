@@ -9,7 +9,7 @@ from pathlib import Path
 from ner_distill.data.formats.chinese import ccf2020_files, ccf2020_rows, cmeee_rows, is_ccf2020, is_cmeee
 from ner_distill.data.formats.conll import conll_rows, is_conll
 from ner_distill.data.formats.jsonl import cluener_rows, count_records, is_cluener, is_jsonl, jsonl_rows
-from ner_distill.data.formats.lines import Beginning, count_lines, lines_of
+from ner_distill.data.formats.lines import Beginning, count_lines
 from ner_distill.data.formats.rows import Row, RowOptions
 from ner_distill.data.formats.tables import (
     hf_rows,
@@ -22,6 +22,7 @@ from ner_distill.data.formats.tables import (
     saved_length,
     saved_rows,
 )
+from ner_distill.data.formats.texts import text_rows
 from ner_distill.data.formats.tools.argilla import argilla_rows, is_argilla
 from ner_distill.data.formats.tools.brat import brat_files, brat_pairs, brat_rows, is_brat
 from ner_distill.data.formats.tools.cblue import cmeee_json_rows, is_cmeee_json
@@ -32,11 +33,6 @@ from ner_distill.data.formats.tools.label_studio import is_label_studio, label_s
 from ner_distill.data.formats.tools.prodigy import is_prodigy, prodigy_rows
 from ner_distill.data.formats.tools.spacy_training import is_piped, is_spacy_json, piped_rows, spacy_json_rows
 from ner_distill.data.formats.tools.uie import is_uie, uie_rows
-
-
-def text_rows(path: str, options: RowOptions) -> Iterator[Row]:
-    lines = lines_of(path, report=options.report)
-    return (Row(path, number, text=line) for number, line in lines if options.blank_lines or line.strip())
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ FINDINGS: Mapping[str, str] = {
     "surrogates": "texts with half of a surrogate pair: replaced by U+FFFD",
     "repeated_ids": "ids that occurred before: given the suffix #2, #3, ...",
     "no_words": "records without a word: left out",
+    "null_texts": "records whose text is null: read as texts without a word",
     "byte_order_marks": "byte order marks (U+FEFF) inside a file: dropped",
     "carriage_returns": "lines that end with CR CR LF or several CR: read as ended by one",
     "nul_characters": "lines with NUL characters (U+0000): read as they are",

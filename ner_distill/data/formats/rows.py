@@ -38,6 +38,8 @@ class RowOptions:
     word_column, tag_columns: of CoNLL files, from 0, -1 the last; None and (): as the file looks.
     bare_words:               no labels, and nothing of how they count.
     blank_lines:              those of a text are rows as well.
+    documents:                what a row of a text file is: line, paragraph or file.
+    text_key:                 of records: the key of their text, where it is another one (`a.b`: b in the object a).
     report:                   takes what is decided, dropped or repaired while lines become rows.
     """
 
@@ -46,6 +48,8 @@ class RowOptions:
     bare_words: bool = False
     report: ReadReport = field(default_factory=ReadReport)
     blank_lines: bool = False
+    documents: str = "line"
+    text_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class Row:
 
 def sentence_of(row: Row, id: str, unit: Unit, scheme: Scheme, report: ReadReport) -> Sentence:
     """The sentence of a row. Raises DataError for tags that are not of the scheme; findings go to the report."""
-    id = _without_surrogates(id, row, report)
+    id = without_surrogates(id, row, report)
     if row.text is None:
         words = _words_without_surrogates(row.words or (), row, report)
         spans = _tagged(row, scheme, report) if row.tags is not None else row.spans
@@ -100,7 +104,7 @@ def sentence_of(row: Row, id: str, unit: Unit, scheme: Scheme, report: ReadRepor
         inside = row.inside_words
         sentence = Sentence(id, words, spans, lang=row.lang, keep=row.keep, weight=row.weight, inside_words=inside)
         return _with_negatives(sentence, row)
-    text = _without_surrogates(row.text, row, report)
+    text = without_surrogates(row.text, row, report)
     if row.offsets is None:
         cut, offsets = segment(text, unit)
     else:
@@ -228,7 +232,7 @@ def _named(entity: Entity, text: str) -> str:
     return f"{entity.label} {text[entity.start : entity.end]!r} ({entity.start}, {entity.end})"
 
 
-def _without_surrogates(text: str, row: Row, report: ReadReport) -> str:
+def without_surrogates(text: str, row: Row, report: ReadReport) -> str:
     """JSON can say half of a surrogate pair; no UTF-8 file, tokenizer or table can hold it."""
     if text.isascii():
         return text
@@ -241,10 +245,10 @@ def _without_surrogates(text: str, row: Row, report: ReadReport) -> str:
 
 
 def _words_without_surrogates(words: tuple[str, ...], row: Row, report: ReadReport) -> tuple[str, ...]:
-    """As `_without_surrogates`, of each word; all are looked at together first, as hardly any sentence has one."""
+    """As `without_surrogates`, of each word; all are looked at together first, as hardly any sentence has one."""
     if "".join(words).isascii():
         return words
-    return tuple(_without_surrogates(word, row, report) for word in words)
+    return tuple(without_surrogates(word, row, report) for word in words)
 
 
 def same_text(found: str, said: str) -> bool:

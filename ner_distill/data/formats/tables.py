@@ -13,6 +13,7 @@ from ner_distill.data.formats.exports import ENTITY_KEYS, KEYS, TAG_KEYS
 from ner_distill.data.formats.jsonl import row_of_foreign
 from ner_distill.data.formats.lines import Beginning, read_text
 from ner_distill.data.formats.rows import Row, RowOptions
+from ner_distill.data.formats.texts import keyed_columns, keyed_row
 from ner_distill.errors import DataError
 from ner_distill.hub import cache_where_unreachable, offline_advice, unreachable
 
@@ -49,7 +50,7 @@ def parquet_rows(path: str, options: RowOptions) -> Iterator[Row]:
     try:
         with parquet.ParquetFile(path) as file:
             schema = file.schema_arrow
-            columns = _known_columns(schema.names, path)
+            columns = _known_columns(schema.names, path, options)
             names = {}
             if not options.bare_words and b"huggingface" in (schema.metadata or {}):
                 import datasets
@@ -166,20 +167,24 @@ def _listed(path: Path, key: str) -> list[Any]:
 
 
 def _rows_of(data: Dataset, name: str, options: RowOptions) -> Iterator[Row]:
-    columns = _known_columns(data.column_names, name)
+    columns = _known_columns(data.column_names, name, options)
     names = _tag_names(data.features)
     # Whoever saved it may have asked for tensors: `with_format` takes that back.
     for number, record in enumerate(data.with_format(None).select_columns(columns), start=1):
         yield _row(record, names, name, number, options)
 
 
-def _known_columns(names: Sequence[str], source: str) -> list[str]:
+def _known_columns(names: Sequence[str], source: str, options: RowOptions) -> list[str]:
+    if options.text_key is not None:
+        return keyed_columns(names, source, options.text_key)
     if {"words", "tokens", "text"}.isdisjoint(names):
         raise DataError(f"{source}: expected a column 'words', 'tokens' or 'text', found {', '.join(names)}")
     return [name for name in names if name in _COLUMNS]
 
 
 def _row(record: Mapping[str, Any], names: Mapping[str, list[str]], path: str, number: int, options: RowOptions) -> Row:
+    if options.text_key is not None:
+        return keyed_row(record, path, number, options)
     values = dict(record)
     for column in () if options.bare_words else TAG_KEYS:
         tags = values.get(column)
