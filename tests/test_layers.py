@@ -60,6 +60,7 @@ ONLY_IN = {
     "typer": {"cli.py", "commands/"},
     "accelerate": {"training/", "pipelines/pretraining/"},
     "datasets": {"data/", "pipelines/pretraining/text.py"},
+    "icu4py": {"data/formats/splitting.py"},
     "fastapi": {"serving/"},
     "uvicorn": {"serving/"},
     "spacy": {

@@ -10,6 +10,7 @@ from ner_distill.options.by_type import GivenByType
 from ner_distill.options.declare import Options, option, required
 from ner_distill.options.shared import (
     WRITTEN,
+    DocumentOptions,
     FileOptions,
     Files,
     LongestOptions,
@@ -58,7 +59,9 @@ class ForeignOptions(Options):
     )
 
 
-class LabelUnlabeledOptions(LabelOptions, RawText, UnitOptions, Output, LongestOptions, ForeignOptions):
+class LabelUnlabeledOptions(
+    LabelOptions, RawText, DocumentOptions, UnitOptions, Output, LongestOptions, ForeignOptions
+):
     """Options of `label-unlabeled`."""
 
     teacher: Files = required(
@@ -141,7 +144,9 @@ class EvaluateOptions(ModelOptions, FileOptions, MinScore, ForeignOptions):
     )
 
 
-class PredictOptions(ModelOptions, UnitOptions, WordColumn, LongestOptions, MinScore, ForeignOptions, Overwrite):
+class PredictOptions(
+    ModelOptions, DocumentOptions, UnitOptions, WordColumn, LongestOptions, MinScore, ForeignOptions, Overwrite
+):
     """Options of `predict`."""
 
     sentences: Sequence[str] = option((), "Text to look at, in place of `text`.", "TEXT...", positional=True)

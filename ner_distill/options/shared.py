@@ -182,11 +182,6 @@ class DocumentOptions(Options):
         None, "Key or column of the text of JSON, Parquet and data sets; a.b is b in the object a.", "KEY"
     )
 
-    @property
-    def cuts(self) -> bool:
-        """Are documents other than one line or record, one sentence?"""
-        return self.split_sentences or self.documents != "line"
-
 
 class LongestOptions(Options):
     """Which sentences are too long."""

@@ -10,13 +10,14 @@ from queue import Queue
 from threading import Event, Thread
 
 from ner_distill.console import Reporter
+from ner_distill.data.formats.documents import Answer, Conversation, Cut, Document
 from ner_distill.data.formats.lines import STDIN
-from ner_distill.data.formats.readers import read_raw, read_texts
+from ner_distill.data.formats.readers import read_documents, read_texts
 from ner_distill.data.lexicon.lexicon import Match
 from ner_distill.data.sentence import ScoredSpan, Sentence, Span, Unit, unit_named
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.options.models import PredictOptions
-from ner_distill.pipelines.floors import read_floors
+from ner_distill.pipelines.floors import Floors, read_floors
 from ner_distill.pipelines.foreign import foreign_settings
 from ner_distill.runs.answering import is_single_run, open_model
 from ner_distill.runs.build import load_run
@@ -30,17 +31,23 @@ WINDOW = 2048
 
 @dataclass(frozen=True)
 class Prediction:
-    """A sentence, the entities that the model finds in it, and the words of its lexicon where they are asked for."""
+    """A sentence, the entities that the model finds in it, and the words of its lexicon where they are asked for.
+
+    parts: of a document that was cut into sentences, these, with their entities.
+    """
 
     sentence: Sentence
     spans: Sequence[ScoredSpan]
     matches: Sequence[Match] | None
+    parts: Sequence[Answer] = ()
 
 
 def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterator[Prediction]:
     """The sentences of the text with their entities, in order and as they come: one for every line and record of it.
 
-    One without a word, or of over `max_words` words, has no entities. Memory is constant. Standard input is answered
+    One without a word, or of over `max_words` words, has no entities. Where `split_sentences` cuts documents, their
+    sentences are asked about one by one, and each document is given as it was, with all their entities. Memory is
+    constant, but for a document. Standard input is answered
     as it comes: what is there is answered before more is waited for. Scores are calibrated where the run is.
     Raises NerDistillError for wrong input.
     """
@@ -60,15 +67,16 @@ def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterat
     floors = read_floors(run, options.min_score, built.info.labels, reporter)
     tagger = built.tagger.to(device)
     cutting = cutting_for(run, built.info, options.unit, reporter)
-    sentences = said_where_cut(_read(options, cutting.unit, reporter), run, cutting, reporter)
+    asked_about = Conversation(_read(options, cutting.unit, reporter))
+    sentences = said_where_cut(asked_about.sentences(), run, cutting, reporter)
 
     def find(asked: Iterable[Sentence]) -> Iterator[tuple[Sentence, Sequence[ScoredSpan]]]:
         found = predict_sentences(tagger, built.featurizer, built.info.tagset, asked, window=WINDOW)
         return ((sentence, calibration.applied(spans)) for sentence, spans in found)
 
-    for sentence, spans in _answers(options, sentences, find, reporter):
-        matches = None if matcher is None else matcher.matches(sentence.words)
-        yield Prediction(sentence, floors.passing(spans), matches)
+    for document, found in asked_about.documents(_answers(options, sentences, find, reporter)):
+        matches = None if matcher is None else matcher.matches(document.whole.words)
+        yield _prediction(document, found, floors, matches)
 
 
 def _of_others(options: PredictOptions, reporter: Reporter) -> Iterator[Prediction]:
@@ -89,15 +97,27 @@ def _of_others(options: PredictOptions, reporter: Reporter) -> Iterator[Predicti
         spans = ([(Span(start, end, label), score) for start, end, label, score in own] for own in found)
         return zip(sentences, spans, strict=True)
 
-    for sentence, spans in _answers(options, _read(options, unit, reporter), find, reporter):
-        yield Prediction(sentence, floors.passing(spans), None)
+    asked_about = Conversation(_read(options, unit, reporter))
+    for document, found in asked_about.documents(_answers(options, asked_about.sentences(), find, reporter)):
+        yield _prediction(document, found, floors, None)
 
 
-def _read(options: PredictOptions, unit: Unit, reporter: Reporter) -> Iterator[Sentence]:
+def _prediction(
+    document: Document, found: Sequence[Sequence[ScoredSpan]], floors: Floors, matches: Sequence[Match] | None
+) -> Prediction:
+    passing = [floors.passing(spans) for spans in found]
+    parts = [(part.sentence, spans) for part, spans in zip(document.parts, passing, strict=True)]
+    is_cut = document.parts[0].sentence is not document.whole
+    return Prediction(document.whole, document.joined(passing), matches, parts if is_cut else ())
+
+
+def _read(options: PredictOptions, unit: Unit, reporter: Reporter) -> Iterator[Document]:
+    cut = Cut.of(options)
     if options.sentences:
-        return read_texts(options.sentences, unit)
-    return read_raw(
+        return read_texts(options.sentences, unit, cut.splitter)
+    return read_documents(
         list(options.files),
+        cut,
         format=options.input_format,
         unit=unit,
         word_column=options.word_column,

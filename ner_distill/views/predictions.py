@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ner_distill.console import Reporter
-from ner_distill.data.formats.writing.base import About, Labelled, Losses, Scored, TextWriter
-from ner_distill.data.formats.writing.plain import without_overlaps
+from ner_distill.data.formats.writing.base import About, Labelled, Losses, Scored, TextWriter, Writer
+from ner_distill.data.formats.writing.plain import Columns, without_overlaps
 from ner_distill.data.sentence import Sentence
 from ner_distill.errors import ConfigError
 from ner_distill.options.models import PredictOptions
@@ -35,7 +35,7 @@ def render(
     if options.lattice:
         yield from _with_lattices(predictions, writer, losses, width)
     else:
-        yield from (part.removesuffix("\n") for part in writer.parts(map(labelled_of, predictions), losses))
+        yield from (part.removesuffix("\n") for part in writer.parts(_records(predictions, writer), losses))
     for warning in losses.warnings():
         (reporter or Reporter()).warn(warning)
 
@@ -51,8 +51,7 @@ def write_predictions(
     if options.lattice:
         raise ConfigError("`lattice` is drawn where sentences are printed; expected no `out` beside it")
     writer = writer_of(options.format, out, About(options.named))
-    records = map(labelled_of, predictions)
-    write_labelled(writer, records, out, reporter or Reporter(), overwrite=options.overwrite)
+    write_labelled(writer, _records(predictions, writer), out, reporter or Reporter(), overwrite=options.overwrite)
 
 
 def _with_lattices(predictions: Iterable[Prediction], writer: TextWriter, losses: Losses, width: int) -> Iterator[str]:
@@ -63,6 +62,15 @@ def _with_lattices(predictions: Iterable[Prediction], writer: TextWriter, losses
 
             line += f"\n{picture(prediction.sentence.words, prediction.matches, width=width)}\n"
         yield line
+
+
+def _records(predictions: Iterable[Prediction], writer: Writer) -> Iterator[Labelled]:
+    """What is written of predictions: of columns the sentences of a document, which they part by blank lines."""
+    for prediction in predictions:
+        if prediction.parts and isinstance(writer, Columns):
+            yield from (Labelled(sentence, spans) for sentence, spans in prediction.parts)
+        else:
+            yield labelled_of(prediction)
 
 
 def labelled_of(prediction: Prediction) -> Labelled:

@@ -10,6 +10,8 @@ from ner_distill.data.formats.report import ReadReport
 from ner_distill.data.formats.rows import Row, sentence_of, without_surrogates
 from ner_distill.data.formats.splitting import Splitter
 from ner_distill.data.sentence import ScoredSpan, Sentence, Span, Unit
+from ner_distill.errors import ConfigError
+from ner_distill.options.shared import DocumentOptions
 
 Answer = tuple[Sentence, Sequence[ScoredSpan]]
 """A sentence with the entities that were found in it."""
@@ -27,6 +29,19 @@ class Cut:
     documents: str = "line"
     text_key: str | None = None
     splitter: Splitter | None = None
+
+    @classmethod
+    def of(cls, options: DocumentOptions) -> Cut:
+        """As the options say. Raises ConfigError for a language that is no code, or that nothing is cut by."""
+        if options.lang is not None and not options.split_sentences:
+            raise ConfigError(f"`lang` {options.lang}: is for `split_sentences`; give that as well")
+        return cls(options.documents, options.text_key, Splitter(options.lang) if options.split_sentences else None)
+
+    def recorded(self) -> dict[str, str]:
+        """What the settings of a store say of it: nothing where a line or a record is a sentence, as it always was."""
+        said = {"documents": self.documents if self.documents != "line" else None, "text_key": self.text_key}
+        said["split_sentences"] = None if self.splitter is None else self.splitter.recorded
+        return {name: value for name, value in said.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +132,7 @@ def _whole(row: Row, parts: Sequence[Part]) -> Sentence:
 
 
 class Conversation:
-    """Documents whose sentences are asked about one by one, as a stream: only those are held that wait for an answer."""
+    """Documents whose sentences are asked about one by one, as a stream. Held are those that wait for an answer."""
 
     def __init__(self, documents: Iterable[Document]) -> None:
         self._documents = documents

@@ -26,7 +26,6 @@ from ner_distill.data.formats.units import Cutting, Given, find_cutting, spread
 from ner_distill.data.sentence import UNITS, Sentence, Unit, count_unspaced, is_chinese, unit_named
 from ner_distill.errors import ConfigError, DataError
 
-
 _TABLES = ("hf", "datasets", "parquet")
 
 

@@ -8,8 +8,9 @@ from itertools import islice
 from pathlib import Path
 
 from ner_distill.console import Reporter
+from ner_distill.data.formats.documents import Cut
 from ner_distill.data.formats.lines import STDIN
-from ner_distill.data.formats.readers import Corpus, read_corpus, read_raw
+from ner_distill.data.formats.readers import Corpus, read_corpus, read_documents
 from ner_distill.data.formats.segment import unit_of_texts
 from ner_distill.data.formats.units import Cutting, Given, differs, find_cutting, spread
 from ner_distill.data.sentence import Sentence, Unit, unit_named, without_overlap
@@ -92,16 +93,21 @@ def flattened(sentences: Sequence[Sentence], name: str, options: ReadOptions, re
     return flat
 
 
-def unit_of_raw(text: Sequence[str | Path], format: str, unit: str, word_column: int | None = None) -> Unit:
+def unit_of_raw(
+    text: Sequence[str | Path], format: str, unit: str, word_column: int | None = None, *, cut: Cut | None = None
+) -> Unit:
     """How raw text is cut into words: as asked, or ("auto") what suits its first sentences.
 
+    cut: what a document is, where that is no line or record.
     Raises DataError where there is no sentence, or none that could be read twice.
     """
     if (asked := unit_named(unit)) is not None:
         return asked
     if STDIN in map(str, text):
         raise DataError("`text` -: standard input is read once, so say how: `unit` word or `unit` character")
-    seen = list(islice(read_raw(list(text), format=format, unit="word", word_column=word_column), PEEKED))
+    whole = replace(cut or Cut(), splitter=None)  # sentences are of the same words
+    documents = read_documents(list(text), whole, format=format, unit="word", word_column=word_column)
+    seen = [document.whole for document in islice(documents, PEEKED)]
     if not seen:
         raise DataError(f"`text` {', '.join(map(str, text))}: no sentence in it")
     texts = [sentence.text for sentence in seen if sentence.text is not None]

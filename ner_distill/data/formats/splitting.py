@@ -116,10 +116,10 @@ def _ends(text: str, start: int, end: int) -> bool:
     if (match := _LAST_WORD.search(before)) is None:
         return True
     word = match[1]
-    if len(word) == 1 and (word.isupper() or after.isupper() and word.islower()):
+    if len(word) == 1 and (word.isupper() or (after.isupper() and word.islower())):
         return not (after.isupper() or after.isdigit())  # J. Smith, v. d. Sandt, z. B. 5
     word = word.lower()
-    return not (word in _BEFORE_NAMES and after.isupper() or word in _BEFORE_NUMBERS and after.isdigit())
+    return not ((word in _BEFORE_NAMES and after.isupper()) or (word in _BEFORE_NUMBERS and after.isdigit()))
 
 
 def _short(text: str, start: int, end: int) -> Iterator[Place]:

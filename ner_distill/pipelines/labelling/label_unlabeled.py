@@ -15,7 +15,8 @@ from itertools import chain, islice
 from typing import Any
 
 from ner_distill.console import Reporter
-from ner_distill.data.formats.readers import count_sentences, input_files, read_raw, resumable
+from ner_distill.data.formats.documents import Cut
+from ner_distill.data.formats.readers import count_sentences, input_files, read_documents, resumable
 from ner_distill.data.formats.reading import unit_of_raw
 from ner_distill.data.formats.units import Cutting
 from ner_distill.data.sentence import Sentence, Unit
@@ -107,18 +108,21 @@ def _sentences(
     options: LabelUnlabeledOptions, asked: LoadedRuns, reporter: Reporter
 ) -> tuple[Cutting, Iterator[Sentence]]:
     """How the text is cut, and its sentences. Says of each run what is other about the words that it was trained on."""
+    cut = Cut.of(options)
     cuttings = [(run, cutting_for(run, info, options.unit, reporter)) for run, info in asked.infos()]
     if cuttings:
         cutting = cuttings[0][1]
     else:
-        cutting = Cutting(unit_of_raw(options.text, options.format, options.unit, options.word_column))
-    stream: Iterator[Sentence] = read_raw(
+        cutting = Cutting(unit_of_raw(options.text, options.format, options.unit, options.word_column, cut=cut))
+    documents = read_documents(
         list(options.text),
+        cut,
         format=options.format,
         unit=cutting.unit,
         word_column=options.word_column,
         say=reporter.info,
     )
+    stream = (part.sentence for document in documents for part in document.parts)
     for run, own in cuttings:
         stream = said_where_cut(stream, run, own, reporter)
     return cutting, _not_empty(stream, options)
@@ -150,7 +154,7 @@ def _write_shards(
     reporter: Reporter,
 ) -> int:
     """Label the sentences and write the shards that are not there yet. Returns how many shards the store has."""
-    total = count_sentences(list(options.text), format=options.format)
+    total = None if options.split_sentences else count_sentences(list(options.text), format=options.format)
     if total is not None and options.limit:
         total = min(total, options.limit)
     shard = labelled = 0
@@ -235,6 +239,7 @@ def _header(
         "format": options.format,
         "limit": options.limit,
         **({} if options.word_column is None else {"word_column": options.word_column}),
+        **Cut.of(options).recorded(),
         **({"calibrated": tuple(one.temperature for one in panel.tagging)} if options.calibrated else {}),
         **more,
         **_similarity(panel, settled.pairs_per_sentence),  # what the student's γ compares with
