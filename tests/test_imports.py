@@ -16,8 +16,8 @@ from ner_distill.runs.info import RunInfo, write_config, write_info
 ROOT = Path(__file__).resolve().parent.parent
 WORDS = ("Peter", "lives", "in", "Oslo", ".")
 NOT_FOR_ANSWERS = {
-    "accelerate", "datasets", "huggingface_hub", "icu4py", "pandas", "pyarrow", "rich", "scipy", "sklearn", "spacy_pkuseg",
-    "tensorboard", "transformers",
+    "accelerate", "datasets", "huggingface_hub", "icu4py", "pandas", "pyarrow", "rich", "scipy", "sklearn",
+    "spacy_pkuseg", "tensorboard", "transformers",
 }  # fmt: skip
 
 # Runs a command line and prints the libraries that were imported for it, as the last line.

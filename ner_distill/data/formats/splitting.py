@@ -10,8 +10,12 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from ner_distill.errors import ConfigError
+
+if TYPE_CHECKING:
+    from icu4py.breakers import SentenceBreaker
 
 Place = tuple[int, int]
 """Start and end in a text, in characters (code points), end exclusive."""
@@ -146,7 +150,7 @@ def _last_blank(text: str) -> int:
 
 
 @cache
-def _breaker():  # type: ignore[no-untyped-def]
+def _breaker() -> type[SentenceBreaker]:
     from icu4py.breakers import SentenceBreaker
 
     return SentenceBreaker
