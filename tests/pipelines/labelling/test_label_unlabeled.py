@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pytest
 
 from ner_distill.data.features.words import WordFeatures
-from ner_distill.data.formats.readers import read_raw
+from ner_distill.data.formats.documents import Document
+from ner_distill.data.formats.readers import read_documents, read_raw
 from ner_distill.data.sentence import Sentence
 from ner_distill.data.store.columns import SoftRow
 from ner_distill.data.store.store import SoftLabelStore
@@ -192,11 +193,11 @@ def test_input_is_read_no_further_than_the_shard_being_labelled(
 ) -> None:
     taken = 0
 
-    def counted(*args: object, **options: object) -> Iterator[Sentence]:
+    def counted(*args: object, **options: object) -> Iterator[Document]:
         nonlocal taken
-        for sentence in read_raw(*args, **options):  # type: ignore[arg-type]
+        for document in read_documents(*args, **options):  # type: ignore[arg-type]
             taken += 1
-            yield sentence
+            yield document
 
     ahead: list[int] = []
     write: Callable[..., None] = StoreWriter.write_shard
@@ -205,7 +206,7 @@ def test_input_is_read_no_further_than_the_shard_being_labelled(
         ahead.append(taken - 20 * (index + 1))
         write(self, index, *args)
 
-    monkeypatch.setattr(label_unlabeled, "read_raw", counted)
+    monkeypatch.setattr(label_unlabeled, "read_documents", counted)
     monkeypatch.setattr(StoreWriter, "write_shard", watched)
     label(world, tmp_path / "soft")
     assert ahead == [0, 0, 0, 0]
