@@ -122,7 +122,7 @@ def _sentences(
         word_column=options.word_column,
         say=reporter.info,
     )
-    stream = (part.sentence for document in documents for part in document.parts)
+    stream: Iterator[Sentence] = (part.sentence for document in documents for part in document.parts)
     for run, own in cuttings:
         stream = said_where_cut(stream, run, own, reporter)
     return cutting, _not_empty(stream, options)
