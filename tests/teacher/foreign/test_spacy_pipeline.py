@@ -110,15 +110,6 @@ def test_spaces_are_those_of_the_text() -> None:
     assert _spaces(Sentence("s", ("Oslo", ","))) is None
 
 
-def test_the_fingerprint_is_of_what_is_read(nlp: Any, teacher: SpacyTeacher, directory: Path, tmp_path: Path) -> None:
-    (tmp_path / "pack").mkdir()
-    nlp.to_disk(tmp_path / "pack" / "model-1.0")
-    assert SpacyTeacher.load(str(tmp_path / "pack")).fingerprint() == teacher.fingerprint()
-    other = spacy_pipeline(tmp_path / "other", seed=1, steps=1)
-    assert SpacyTeacher.load(str(tmp_path / "other")).fingerprint() != teacher.fingerprint()
-    assert other.pipe_names == ["tok2vec", "ner"]
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -157,18 +148,3 @@ def test_callbacks_of_the_configuration_are_not_called(nlp: Any, tmp_path: Path)
 def test_what_is_nowhere_is_said(name: str) -> None:
     with pytest.raises(ConfigError, match="no such directory|neither a directory nor an installed package"):
         SpacyTeacher.load(name)
-
-
-def test_an_installed_package_is_found_without_importing_it(
-    nlp: Any, teacher: SpacyTeacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "xx_tests_md").mkdir()
-    nlp.to_disk(tmp_path / "xx_tests_md" / "xx_tests_md-1.0")
-    (tmp_path / "xx_tests_md" / "__init__.py").write_text("raise RuntimeError('imported')")
-    info = tmp_path / "xx_tests_md-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: xx-tests-md\nVersion: 1.0\n")
-    files = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
-    (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
-    monkeypatch.syspath_prepend(str(tmp_path))
-    assert SpacyTeacher.load("xx-tests-md").fingerprint() == teacher.fingerprint()
