@@ -158,6 +158,8 @@ def _sample(table: Layout, lines: Sequence[str]) -> tuple[list[list[str]], bool]
 
 
 def _by_names(table: Layout, rows: Sequence[Sequence[str]]) -> Layout | None:
+    if any(_TAG.fullmatch(name.strip()) for name in table.header):
+        return None  # a word and its tag: no header
     keys = [key_of(name) for name in table.header]
     word, text, tag = _first(WORDS, keys), _first(_TEXTS, keys), _first(TAGS, keys)
     lists = {column for column in range(table.width) if _holds_lists(_column(rows, column))}

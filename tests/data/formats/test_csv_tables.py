@@ -141,6 +141,11 @@ def test_text_with_commas_stays_text(write: Write) -> None:
     assert [one.text for one in read_raw([path], unit="word")] == ["Text, sentence, word and tag", "are words, too."]
 
 
+def test_first_word_that_is_a_name_of_columns_makes_no_table(write: Write) -> None:
+    corpus = read_corpus([write("a.txt", "Text\tO\nfrom\tO\nOslo\tB-LOC\n")])
+    assert (corpus.report.files[0].format, len(corpus.sentences)) == ("conll", 1)
+
+
 # ---- errors
 
 
