@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from ner_distill.data.formats.exports import ENTITY_KEYS, FOREIGN_KEYS, TAG_KEYS
 
@@ -73,7 +74,7 @@ class Layout:
         lines: numbered, with their ends.
         """
         csv.field_size_limit(max(csv.field_size_limit(), _LONGEST))
-        quoting = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
         reader = csv.reader((line for _, line in lines), delimiter=self.delimiter, quoting=quoting, strict=self.quoted)
         start = 1
         for cells in reader:
@@ -185,10 +186,10 @@ def _asked(lines: Sequence[str], word_column: int | None, tag_columns: Sequence[
     keys = [key_of(name) for name in table.header]
     tag = _first(TAGS, keys)
     word = _first(WORDS, keys) if word_column is None else word_column
-    tags = tuple(tag_columns) or (() if tag is None else (tag,))
+    asked = tuple(tag_columns) or (() if tag is None else (tag,))
     if word is None:
         return None
-    word, *tags = (column + table.width if column < 0 else column for column in (word, *tags))
+    word, *tags = (column + table.width if column < 0 else column for column in (word, *asked))
     known = [column for column in tags if 0 <= column < table.width]
     headless = any(_TAG.fullmatch(table.header[column].strip()) for column in known)
     if headless:
