@@ -83,9 +83,7 @@ def test_what_is_no_text_in_a_folder_is_refused_by_name(folder: Path, write: Wri
 
 def test_raw_text_in_a_folder_of_labelled_files_is_refused_by_name(folder: Path, write: Write) -> None:
     write("data/notes.txt", "Ann lives here.\n")
-    with pytest.raises(
-        DataError, match=r"notes\.txt: holds no labels, as other files .* \(raw text in 1 of 4\)"
-    ):
+    with pytest.raises(DataError, match=r"notes\.txt: holds no labels, as other files .* \(raw text in 1 of 4\)"):
         read_corpus([folder])
     assert len(list(read_raw([folder], unit="word"))) == 5
 

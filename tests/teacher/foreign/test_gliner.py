@@ -27,7 +27,12 @@ class FakeModel:
         self.asked += texts
         return [
             [
-                {"start": text.index(surface), "end": text.index(surface) + len(surface), "label": label, "score": score}
+                {
+                    "start": text.index(surface),
+                    "end": text.index(surface) + len(surface),
+                    "label": label,
+                    "score": score,
+                }
                 for surface, (label, score) in self.found.items()
                 if surface in text
             ]

@@ -63,7 +63,12 @@ def test_the_possible_actions_are_those_that_spacy_allows(nlp: Any, teacher: Spa
     (state,) = moves.init_batch([doc_of(nlp, Sentence("s", ("Bank", "of", "Oslo", "here")))])
     names = [moves.get_class_name(number) for number in range(moves.n_moves)]
     inside = teacher.types.index("ORG")
-    for taken, kind, at_end in (("", -1, False), ("B-ORG", inside, False), ("I-ORG", inside, False), ("L-ORG", -1, True)):
+    for taken, kind, at_end in (
+        ("", -1, False),
+        ("B-ORG", inside, False),
+        ("I-ORG", inside, False),
+        ("L-ORG", -1, True),
+    ):
         if taken:
             moves.apply_transition(state, taken)
         allowed = teacher._actions._allowed(kind, at_end=at_end)
@@ -72,9 +77,11 @@ def test_the_possible_actions_are_those_that_spacy_allows(nlp: Any, teacher: Spa
         ]
     (state,) = moves.init_batch([doc_of(nlp, Sentence("s", ("Bank", "Oslo")))])
     moves.apply_transition(state, "B-ORG")
-    assert [name for name, own in zip(names, teacher._actions._allowed(inside, at_end=True), strict=True) if own] == [
-        "L-ORG"
-    ] == [name for name in names if moves.is_valid(state, name)]
+    assert (
+        [name for name, own in zip(names, teacher._actions._allowed(inside, at_end=True), strict=True) if own]
+        == ["L-ORG"]
+        == [name for name in names if moves.is_valid(state, name)]
+    )
 
 
 def test_inside_an_entity_the_doubt_of_its_first_word_stays() -> None:
