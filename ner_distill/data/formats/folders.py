@@ -18,15 +18,16 @@ from ner_distill.data.formats.tables import HF
 from ner_distill.errors import DataError
 
 _PATTERN = re.compile(r"[*?\[]")
-_ABOUT = frozenset(
-    "AUTHORS CHANGELOG CHANGES CITATION COPYING DOCKERFILE LICENCE LICENSE MAKEFILE MD5SUMS NOTICE README SHA256SUMS".split()
+_ABOUT = re.compile(
+    r"(authors|changelog|changes|citation|copying|dockerfile|licen[cs]e|makefile|md5sums|notice|readme|sha256sums)(\..*)?",
+    re.IGNORECASE,
 )
-"""How files are called, before the first point, that tell of a data set."""
-_OTHERS = frozenset(
-    ".bak .bib .cfg .crc .gif .html .ini .ipynb .jpeg .jpg .log .md .md5 .pdf .png .py .rst .sh .sha256 .svg .tex .toml "
-    ".yaml .yml".split()
+"""How files are called that tell of a data set."""
+_OTHERS = re.compile(
+    r".*(~|\.(bak|bib|cfg|crc|gif|html|ini|ipynb|jpe?g|log|md|md5|pdf|png|py|rst|sh|sha256|svg|tex|toml|ya?ml))",
+    re.IGNORECASE,
 )
-"""Suffixes of what lies beside sentences and holds none."""
+"""How files end that lie beside sentences and hold none."""
 _SHOWN = 5
 _TRAINED = frozenset(["train", "training"])
 _TESTED = frozenset(["dev", "devel", "eval", "test", "testa", "testb", "val", "valid", "validation"])
@@ -142,11 +143,8 @@ def _walk(folder: Path, format: str, sources: list[str], left_out: list[str], se
 
 def _holds_none(path: Path) -> bool:
     """Is a file empty, or one that by its name holds no sentences?"""
-    about = path.name.partition(".")[0].upper() in _ABOUT
-    return about or path.suffix.lower() in _OTHERS or path.name.endswith("~") or _is_empty(path)
-
-
-def _is_empty(path: Path) -> bool:
+    if _ABOUT.fullmatch(path.name) or _OTHERS.fullmatch(path.name):
+        return True
     return path.is_file() and path.stat().st_size == 0
 
 
