@@ -126,13 +126,15 @@ def lines_of(
                 line = line.lstrip("\ufeff")
                 if number > 1 and report is not None:
                     report.note("byte_order_marks", path, number, "U+FEFF begins the line: were files joined here?")
-            whole, line = line, line.removesuffix("\n").removesuffix("\r")
-            if not bare_cr and "\r" in line.rstrip("\r"):
-                raise DataError.at(path, number, f"line ends are CR; convert: {_through(path, _TR, '.lf')}")
-            if line.endswith("\r"):
-                line = line.rstrip("\r")
-                if report is not None:
-                    report.note("carriage_returns", path, number, f"{line[-20:]!r} is followed by several CR")
+            whole, line = line, line.removesuffix("\n")
+            if "\r" in line:
+                line = line.removesuffix("\r")
+                if not bare_cr and "\r" in line.rstrip("\r"):
+                    raise DataError.at(path, number, f"line ends are CR; convert: {_through(path, _TR, '.lf')}")
+                if line.endswith("\r"):
+                    line = line.rstrip("\r")
+                    if report is not None:
+                        report.note("carriage_returns", path, number, f"{line[-20:]!r} is followed by several CR")
             yield number, whole if ends else line
 
 
