@@ -27,23 +27,25 @@ class LabelStudio(TextWriter):
 
     What a model found stands under `predictions`, from which a person starts; labels under `annotations`. A prediction
     has the score of its least sure entity, so that the tool can sort by it. What the tool does not know itself (our id,
-    the language) stands in `meta`, which it hands back.
+    the language) stands in `meta`, which it hands back; the number of a task, which it gives anew, is what its own
+    converters ask for.
     """
 
     name = "label-studio"
     suffixes = (".json",)
     holds = frozenset({"text", "ids", "lang", "unlabelled", "nested"})
     scores = True
-    _begun = False
+    _tasks = 0
 
     def head(self) -> str:
-        self._begun = False
+        self._tasks = 0
         return ""
 
     def block(self, sentence: Sentence, entities: Sequence[Scored] | None, losses: Losses) -> str:
         text, offsets = placed_for_tools(sentence, self.about.unit, losses)
         meta = {"id": sentence.id} | ({} if sentence.lang is None else {"lang": sentence.lang})
-        task: dict[str, Any] = {"data": {TO: text}, "meta": meta}
+        before, self._tasks = "," if self._tasks else "[", self._tasks + 1
+        task: dict[str, Any] = {"id": self._tasks, "data": {TO: text}, "meta": meta}
         results = []
         for number, (span, score) in enumerate(in_order(entities or ()), start=1):
             start, end = characters(offsets, span)
@@ -56,11 +58,10 @@ class LabelStudio(TextWriter):
             task["predictions"] = [prediction | ({"score": min(scores)} if scores else {})]
         else:
             task["annotations"] = [] if entities is None else [{"result": results}]
-        before, self._begun = "," if self._begun else "[", True
         return f"{before}{json.dumps(task, ensure_ascii=False)}\n"
 
     def foot(self) -> str:
-        return "]\n" if self._begun else "[]\n"
+        return "]\n" if self._tasks else "[]\n"
 
 
 class Doccano(TextWriter):

@@ -34,6 +34,7 @@ def test_label_studio_has_predictions_with_scores_from_which_a_person_starts() -
     person = {"start": 2, "end": 5, "text": "Ana", "labels": ["PER"]}
     place = {"start": 15, "end": 24, "text": "New  York", "labels": ["LOC"]}
     assert task == {
+        "id": 1,
         "data": {"text": TEXT},
         "meta": {"id": "raw.txt:1"},
         "predictions": [
