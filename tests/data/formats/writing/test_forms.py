@@ -90,7 +90,7 @@ def test_prodigy_takes_labels_for_accepted() -> None:
 
 
 def test_gliner_names_the_last_word_of_an_entity() -> None:
-    row = json.loads(written(Gliner(About("runs/x")), PREDICTED))
+    (row,) = json.loads(written(Gliner(About("runs/x")), PREDICTED))
     assert row["ner"] == [[1, 1, "PER"], [4, 5, "LOC"]]
     assert row["tokenized_text"] == list(GIVEN.words)
 
