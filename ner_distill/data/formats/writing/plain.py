@@ -23,8 +23,9 @@ class JsonLines(TextWriter):
     name = "jsonl"
     suffixes = (".jsonl", ".ndjson")
     holds = frozenset(
-        {"text", "words", "ids", "lang", "unlabelled", "keep", "negative", "weight", "inside_words", "nested", "scores"}
+        {"text", "words", "ids", "lang", "unlabelled", "keep", "negative", "weight", "inside_words", "nested"}
     )
+    scores = True
 
     def block(self, sentence: Sentence, entities: Sequence[Scored] | None, losses: Losses) -> str:
         predicted = self.about.model and sentence.spans is None and entities is not None
