@@ -263,6 +263,11 @@ def test_a_file_has_what_would_be_printed(world: World, tmp_path: Path, name: st
     assert (tmp_path / name).read_text("utf-8") == printed
 
 
+def test_a_name_that_ends_as_a_folder_is_one_of_brat(world: World, tmp_path: Path) -> None:
+    ok("predict", "--model", world.teacher, "In Oslo .", "--out", f"{tmp_path}/new/")
+    assert sorted(one.name for one in (tmp_path / "new").iterdir()) == ["text_000001.ann", "text_000001.txt"]
+
+
 def test_a_file_that_is_there_is_replaced_only_where_asked(world: World, tmp_path: Path) -> None:
     asked = ("predict", "--model", world.teacher, "Ann Miller", "--out", tmp_path / "a.spacy")
     ok(*asked)

@@ -141,7 +141,7 @@ def test_brat_has_scores_as_notes_and_a_long_entity_in_parts(tmp_path: Path) -> 
     assert losses.counts == {"file_ids": 1}
 
 
-@pytest.mark.parametrize("id", ["../../etc/passwd", ".hidden", "a\0b", "x" * 300, "", "con\nn", "é" * 120])
+@pytest.mark.parametrize("id", ["../../etc/passwd", ".hidden", "a\0b", "x" * 300, "", "con\nn", "京" * 300])
 def test_brat_writes_no_file_outside_its_folder_whatever_the_id(id: str, tmp_path: Path) -> None:
     sentences = [Sentence(id, ("Oslo",), ()), Sentence(id.upper(), ("Rome",), ())]
     write(ALL_WRITERS["brat"](), map(Labelled.of, sentences), tmp_path / "out", Losses())
