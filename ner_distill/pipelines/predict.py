@@ -46,7 +46,7 @@ def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterat
     """
     reporter = reporter or Reporter()
     if options.text and options.sentences:
-        raise ConfigError(f"{_quoted(options.sentences)} and `text`: give text itself or files of it, not both")
+        raise ConfigError("`sentences` and `text`: expected text itself or files of it, found both")
     if not is_single_run(options.models):
         yield from _of_others(options, reporter)
         return
@@ -104,10 +104,6 @@ def _read(options: PredictOptions, unit: Unit, reporter: Reporter) -> Iterator[S
         say=reporter.info,
         every_line=True,
     )
-
-
-def _quoted(texts: Sequence[str]) -> str:
-    return f"{texts[0]:.40}" + (" ..." if len(texts) > 1 or len(texts[0]) > 40 else "")
 
 
 Find = Callable[[Iterable[Sentence]], Iterator[tuple[Sentence, Sequence[ScoredSpan]]]]

@@ -250,7 +250,7 @@ def test_text_is_taken_as_an_argument(world: World) -> None:
 def test_text_as_an_argument_and_files_of_text_do_not_go_together(world: World) -> None:
     done = run("predict", "--model", world.teacher, "Ann", "--text", world.raw)
     assert (done.code, done.out) == (2, "")
-    assert done.err == "error: Ann and --text: give text itself or files of it, not both\n"
+    assert done.err == "error: TEXT and --text: expected text itself or files of it, found both\n"
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.conll", "out.html"])
