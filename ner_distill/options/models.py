@@ -144,7 +144,7 @@ class EvaluateOptions(ModelOptions, FileOptions, MinScore, ForeignOptions):
 class PredictOptions(ModelOptions, UnitOptions, WordColumn, LongestOptions, MinScore, ForeignOptions, Overwrite):
     """Options of `predict`."""
 
-    sentences: Sequence[str] = option((), "Text to look at, in place of `text`.", "TEXT", positional=True)
+    texts: Sequence[str] = option((), "Text to look at, in place of `text`.", "TEXT", positional=True)
     text: Files = option((), "File of text, a sentence a line; - is standard input (default). Repeatable.", "FILE")
     format: Written | None = option(
         None, f"What to print or write: {WRITTEN}; default: as `out` ends, or inline.", "NAME"
@@ -162,7 +162,7 @@ class PredictOptions(ModelOptions, UnitOptions, WordColumn, LongestOptions, MinS
     @property
     def files(self) -> Files:
         """The files of text: standard input where nothing else is given, none where sentences are."""
-        return self.text if self.text or self.sentences else ("-",)
+        return self.text if self.text or self.texts else ("-",)
 
 
 class ShowOptions(Overwrite):
