@@ -45,8 +45,8 @@ def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterat
     Raises NerDistillError for wrong input.
     """
     reporter = reporter or Reporter()
-    if options.text and options.sentences:
-        raise ConfigError(f"{_quoted(options.sentences)} and `text`: give text itself or files of it, not both")
+    if options.text and options.texts:
+        raise ConfigError("`texts` and `text`: expected text itself or files of it, found both")
     if not is_single_run(options.models):
         yield from _of_others(options, reporter)
         return
@@ -94,8 +94,8 @@ def _of_others(options: PredictOptions, reporter: Reporter) -> Iterator[Predicti
 
 
 def _read(options: PredictOptions, unit: Unit, reporter: Reporter) -> Iterator[Sentence]:
-    if options.sentences:
-        return read_texts(options.sentences, unit)
+    if options.texts:
+        return read_texts(options.texts, unit)
     return read_raw(
         list(options.files),
         format=options.input_format,
@@ -104,10 +104,6 @@ def _read(options: PredictOptions, unit: Unit, reporter: Reporter) -> Iterator[S
         say=reporter.info,
         every_line=True,
     )
-
-
-def _quoted(texts: Sequence[str]) -> str:
-    return f"{texts[0]:.40}" + (" ..." if len(texts) > 1 or len(texts[0]) > 40 else "")
 
 
 Find = Callable[[Iterable[Sentence]], Iterator[tuple[Sentence, Sequence[ScoredSpan]]]]

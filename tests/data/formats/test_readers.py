@@ -70,7 +70,8 @@ def test_directory_where_a_file_should_be_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", ["format", "scheme", "unit"])
 def test_unknown_choice_names_the_known_ones(option: str, write: Write) -> None:
-    with pytest.raises(ConfigError, match=rf"`{option}` xml: expected auto, \w+"):
+    named = "input_format" if option == "format" else option
+    with pytest.raises(ConfigError, match=rf"`{named}` xml: expected auto, \w+"):
         read_corpus([write("a.conll", CONLL)], **{option: "xml"})
 
 
