@@ -44,12 +44,15 @@ class TagScheme:
         """
         named = _named(names, given, where)
         counts = Counter({tag: _MANY if tag == _OUTSIDE else 1 for tag in named})
-        spelling, unread = spelling_of(counts), tuple[str, ...]()
-        if spelling is None:
-            rest = [tag for tag in named if tag != _OUTSIDE and not _PREFIXED.fullmatch(tag)]
-            unread = tuple(dict.fromkeys(rest))
-            spelling = spelling_of(Counter({tag: n for tag, n in counts.items() if tag not in rest}))
-        meanings = {} if spelling is None else {**spelling.meanings, **dict.fromkeys(unread, _OUTSIDE)}
+        bare = [tag for tag in counts if tag != _OUTSIDE and not _PREFIXED.fullmatch(tag)]
+        unread: tuple[str, ...] = ()
+        if (spelling := spelling_of(counts)) is not None:
+            meanings = dict(spelling.meanings)
+        elif len(bare) == len(counts) - (_OUTSIDE in counts):  # types alone, whatever they are called
+            meanings = {tag: f"I-{tag}" for tag in bare}
+        else:
+            spelling = spelling_of(Counter({tag: count for tag, count in counts.items() if tag not in bare}))
+            meanings, unread = {} if spelling is None else dict(spelling.meanings), tuple(bare)
         read = [meanings.get(tag, _OUTSIDE) for tag in named]
         types = tuple(dict.fromkeys(tag[2:] for tag in read if tag != _OUTSIDE))
         if not types:

@@ -145,9 +145,9 @@ class _Actions:
         prefixes = np.array([name[:1] for name in names])
         self.kinds = np.array([places.get(name[2:], -1) if name[:1] in "BILU" else -1 for name in names], np.int64)
         self.outside = prefixes == "O"
-        self.begins, self.goes_on = np.isin(prefixes, ["B", "U"]), np.isin(prefixes, ["I", "L"])
-        self.opens, self.single = prefixes == "B", prefixes == "U"
-        self.last = prefixes == "L"
+        typed = self.kinds >= 0  # `U-` without a type is for words that somebody else said to be none of an entity's
+        self.begins, self.goes_on = typed & np.isin(prefixes, ["B", "U"]), typed & np.isin(prefixes, ["I", "L"])
+        self.opens, self.single, self.last = (typed & (prefixes == one) for one in "BUL")
         self.size = 1 + 2 * len(types)
         self.of_tag = np.where(self.kinds < 0, 0, 1 + 2 * self.kinds + self.goes_on)
 
