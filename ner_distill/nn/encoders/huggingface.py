@@ -26,7 +26,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
-from transformers.utils import cached_file
+from transformers.utils.hub import cached_file
 
 from ner_distill.errors import ConfigError, NerDistillError, is_out_of_memory
 from ner_distill.files import share

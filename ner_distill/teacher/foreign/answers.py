@@ -47,8 +47,8 @@ class AnswersTeacher(ForeignTeacher):
 
     def __init__(self, name: str, answers: Sequence[Answer], confidence: ByType[float] | None = None) -> None:
         """Raises DataError where no answer names an entity: nothing says of which types it is."""
-        every = [one.label for answer in answers for one in (*answer.said, *answer.named)]
-        types = sorted(set(every))
+        placed = {one.label for answer in answers for one in answer.said}
+        types = sorted(placed | {one.label for answer in answers for one in answer.named})
         if not types:
             raise DataError(f"{name}: no entity in any of {counted(len(answers), 'answer')}; expected some")
         super().__init__(name, types)
@@ -124,7 +124,7 @@ class AnswersTeacher(ForeignTeacher):
         known = [sentence for sentence in labelled if self.knows(sentence)]
         if not known:
             raise DataError(f"`labelled`: {self.name} has an answer to none of {counted(len(labelled), 'sentence')}")
-        theirs = {ours: label for label, ours in reversed(meaning.items())}
+        theirs = {ours: label for label, ours in reversed(list(meaning.items()))}
         counts = np.zeros_like(self._trust)
         before = Counter(self.counts)
         for sentence in known:
