@@ -10,7 +10,7 @@ from benchmarks.checkpoints import save, sizes
 from ner_distill.data.sentence import Sentence
 from ner_distill.errors import ConfigError
 from ner_distill.nn.encoders.huggingface import quiet
-from ner_distill.teacher.foreign.hf import MENDED, WINDOWS, HuggingFaceTeacher
+from ner_distill.teacher.foreign.hf import MENDED, NO_PIECES, WINDOWS, HuggingFaceTeacher
 from tests.foreign import BIO, classifier, generated
 
 
@@ -73,6 +73,18 @@ def test_answers_do_not_depend_on_the_batch(teacher: HuggingFaceTeacher) -> None
     sentences = generated(20, seed=2)
     for sentence, together in zip(sentences, teacher.answers(sentences), strict=True):
         np.testing.assert_allclose(teacher.answers([sentence])[0].probs, together.probs, atol=1e-5)
+
+
+def test_words_without_pieces_are_o_and_change_nothing_else(teacher: HuggingFaceTeacher) -> None:
+    before = teacher.counts[NO_PIECES]
+    words = ("Peter", "lives", "in", "Brussels")
+    plain, odd = (
+        teacher.answers([Sentence("s", one)])[0].probs for one in (words, ("\u200b", *words[:2], " ", *words[2:]))
+    )
+    np.testing.assert_allclose(odd[[1, 2, 4, 5]], plain, atol=1e-5)
+    assert odd[[0, 3]].tolist() == [[1, 0, 0, 0, 0]] * 2
+    assert teacher.counts[NO_PIECES] - before == 2
+    assert teacher.answers([Sentence("s", ("\u200b",))])[0].probs.tolist() == [[1, 0, 0, 0, 0]]
 
 
 def test_a_long_sentence_is_read_in_windows(tmp_path: Path) -> None:
