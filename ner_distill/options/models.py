@@ -149,12 +149,12 @@ class PredictOptions(
 ):
     """Options of `predict`."""
 
-    sentences: Sequence[str] = option((), "Text to look at, in place of `text`.", "TEXT...", positional=True)
+    texts: Sequence[str] = option((), "Text to look at, in place of `text`.", "TEXT", positional=True)
     text: Files = option((), "File of text, a sentence a line; - is standard input (default). Repeatable.", "FILE")
     format: Written | None = option(
         None, f"What to print or write: {WRITTEN}; default: as `out` ends, or inline.", "NAME"
     )
-    out: Path | None = option(None, "Write to this file, or folder (brat), which appears when it is whole.", "FILE")
+    out: str | None = option(None, "Write to this file, or folder (brat), which appears when it is whole.", "FILE")
     input_format: str = option("auto", "Format of the text: auto, or one that train-teacher reads.", "NAME")
     lattice: bool = option(False, "Draw the lexicon words that the teacher finds, below each sentence.")
     device: str = option("auto", "Where to compute: cpu, cuda, cuda:1, or auto (a GPU where there is one).", "NAME")
@@ -167,7 +167,7 @@ class PredictOptions(
     @property
     def files(self) -> Files:
         """The files of text: standard input where nothing else is given, none where sentences are."""
-        return self.text if self.text or self.sentences else ("-",)
+        return self.text if self.text or self.texts else ("-",)
 
 
 class ShowOptions(Overwrite):
@@ -182,7 +182,7 @@ class ShowOptions(Overwrite):
     format: Written | None = option(
         None, f"Print the sentences as labelled ones in place of the table: {WRITTEN}.", "NAME"
     )
-    out: Path | None = option(None, "Write labelled sentences to this file, or folder (brat).", "FILE")
+    out: str | None = option(None, "Write labelled sentences to this file, or folder (brat).", "FILE")
     min_confidence: float = option(
         0.0, "Of labelled sentences: mask words whose best tag is less probable.", "P", least=0.0, most=1.0
     )

@@ -157,7 +157,7 @@ class Dev(Options):
 class Training(Dev, ReadOptions, Output):
     """What every training on labelled sentences has."""
 
-    train: Files = required("Labelled sentences to learn from. Repeatable.", "FILE")
+    train: Files = required("Labelled sentences to learn from: files, folders, patterns in quotes. Repeatable.", "FILE")
 
 
 class RawText(Format):

@@ -52,8 +52,8 @@ def predict(options: PredictOptions, reporter: Reporter | None = None) -> Iterat
     Raises NerDistillError for wrong input.
     """
     reporter = reporter or Reporter()
-    if options.text and options.sentences:
-        raise ConfigError(f"{_quoted(options.sentences)} and `text`: give text itself or files of it, not both")
+    if options.text and options.texts:
+        raise ConfigError("`texts` and `text`: expected text itself or files of it, found both")
     if not is_single_run(options.models):
         yield from _of_others(options, reporter)
         return
@@ -113,8 +113,8 @@ def _prediction(
 
 def _read(options: PredictOptions, unit: Unit, reporter: Reporter) -> Iterator[Document]:
     cut = Cut.of(options)
-    if options.sentences:
-        return read_texts(options.sentences, unit, cut.splitter)
+    if options.texts:
+        return read_texts(options.texts, unit, cut.splitter)
     return read_documents(
         list(options.files),
         cut,
@@ -124,10 +124,6 @@ def _read(options: PredictOptions, unit: Unit, reporter: Reporter) -> Iterator[D
         say=reporter.info,
         every_line=True,
     )
-
-
-def _quoted(texts: Sequence[str]) -> str:
-    return f"{texts[0]:.40}" + (" ..." if len(texts) > 1 or len(texts[0]) > 40 else "")
 
 
 Find = Callable[[Iterable[Sentence]], Iterator[tuple[Sentence, Sequence[ScoredSpan]]]]

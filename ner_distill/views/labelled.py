@@ -18,13 +18,11 @@ if TYPE_CHECKING:  # a store needs pyarrow, for which predictions do not wait
     from ner_distill.pipelines.show import Export
 
 
-def writer_of(format: str | None, out: Path | None, about: About) -> Writer:
+def writer_of(format: str | None, out: str | None, about: About) -> Writer:
     """The writer of a format, or where none is given of the name to write under.
 
     Raises ConfigError where neither says which, and where a format that is no text has no name to be written under.
     """
-    if format is None and out is None:
-        raise ConfigError("expected `format` or `out`")
     name = format or format_of_name(out or "", ALL_WRITERS)
     writer = ALL_WRITERS[name](about)
     if out is None and not isinstance(writer, TextWriter):
@@ -33,7 +31,7 @@ def writer_of(format: str | None, out: Path | None, about: About) -> Writer:
 
 
 def write_labelled(
-    writer: Writer, records: Iterable[Labelled], out: Path, reporter: Reporter, *, overwrite: bool
+    writer: Writer, records: Iterable[Labelled], out: str, reporter: Reporter, *, overwrite: bool
 ) -> None:
     """Write records under a name; warns of what the format cannot hold, and says what was written."""
     losses, seen = Losses(), 0
@@ -44,7 +42,7 @@ def write_labelled(
             seen += 1
             yield record
 
-    write(writer, counting(), out, losses, overwrite=overwrite)
+    write(writer, counting(), Path(out), losses, overwrite=overwrite)
     for warning in losses.warnings():
         reporter.warn(warning)
     reporter.info(f"{out}: {counted(seen, 'sentence')} ({writer.name})")

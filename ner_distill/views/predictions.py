@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.writing.base import About, Labelled, Losses, Scored, TextWriter, Writer
@@ -41,7 +40,7 @@ def render(
 
 
 def write_predictions(
-    predictions: Iterable[Prediction], options: PredictOptions, out: Path, reporter: Reporter | None = None
+    predictions: Iterable[Prediction], options: PredictOptions, out: str, reporter: Reporter | None = None
 ) -> None:
     """Write predictions into a file or folder that appears when it is whole; warns of what the format cannot hold.
 

@@ -250,7 +250,7 @@ def test_text_is_taken_as_an_argument(world: World) -> None:
 def test_text_as_an_argument_and_files_of_text_do_not_go_together(world: World) -> None:
     done = run("predict", "--model", world.teacher, "Ann", "--text", world.raw)
     assert (done.code, done.out) == (2, "")
-    assert done.err == "error: Ann and --text: give text itself or files of it, not both\n"
+    assert done.err == "error: TEXT and --text: expected text itself or files of it, found both\n"
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.conll", "out.html"])
@@ -261,6 +261,11 @@ def test_a_file_has_what_would_be_printed(world: World, tmp_path: Path, name: st
     assert f"{name}: {len(world.raw.read_text('utf-8').splitlines()):,} sentences" in done.err
     printed = ok(*asked, "--format", name.removeprefix("out.")).out
     assert (tmp_path / name).read_text("utf-8") == printed
+
+
+def test_a_name_that_ends_as_a_folder_is_one_of_brat(world: World, tmp_path: Path) -> None:
+    ok("predict", "--model", world.teacher, "In Oslo .", "--out", f"{tmp_path}/new/")
+    assert sorted(one.name for one in (tmp_path / "new").iterdir()) == ["text_000001.ann", "text_000001.txt"]
 
 
 def test_a_file_that_is_there_is_replaced_only_where_asked(world: World, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_a_store_has_the_sentences_of_documents(world: World, documents: Path, t
     out = tmp_path / "soft"
     ok(*label, "--split-sentences", "--lang", "en", "--out", out)
     store = SoftLabelStore.open(out)
-    assert [row.id for row in store.iter_rows()] == ["a#1", "a#2", "a#3", "c#1"]
+    assert sorted(row.id for row in store.iter_rows()) == ["a#1", "a#2", "a#3", "c#1"]
     assert store.manifest.settings["text_key"] == "body.text"
     assert store.manifest.settings["split_sentences"].endswith(", en")
     done = run(*label, "--out", out, "--resume")

@@ -83,9 +83,8 @@ def conll_rows(path: str, options: RowOptions) -> Iterator[Row]:
                 wanted = counted(expected, "column")
                 raise DataError.at(path, number, f"expected {wanted} (as on line {first}), {found}")
             del row[0]  # the line is indented
-        place = row[columns.index] if columns.index is not None and columns.index < expected else ""
-        if RANGE.fullmatch(place):
-            skipped["multiword token (1-2)" if "-" in place else "empty node (1.1)"] += 1
+        if columns.index is not None and columns.index < expected and RANGE.fullmatch(row[columns.index]):
+            skipped["multiword token (1-2)" if "-" in row[columns.index] else "empty node (1.1)"] += 1
             continue
         cells.append(row)
         lines.append(number)
@@ -109,7 +108,7 @@ def _row(
     path: str, id: str | None, cells: list[list[str]], lines: list[int], columns: Columns, *, bare_words: bool
 ) -> Row:
     """The row of a sentence; lines: where its words stand."""
-    words = tuple(row[columns.word] for row in cells)
+    words = tuple([row[columns.word] for row in cells])
     places = () if lines[-1] - lines[0] + 1 == len(lines) else tuple(lines)
     if bare_words:
         return Row(path, lines[0], id, words, lines_per_word=1, lines=places)

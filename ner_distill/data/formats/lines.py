@@ -93,7 +93,12 @@ def _through(path: Path | str, command: str, suffix: str) -> str:
 
 
 def lines_of(
-    path: Path | str, *, bare_cr: bool = True, keep_marks: bool = False, report: ReadReport | None = None
+    path: Path | str,
+    *,
+    bare_cr: bool = True,
+    keep_marks: bool = False,
+    ends: bool = False,
+    report: ReadReport | None = None,
 ) -> Iterator[tuple[int, str]]:
     """(line number from 1, line without its end) of a UTF-8 file, or of standard input for "-".
 
@@ -101,6 +106,7 @@ def lines_of(
     at the beginning of a line (of the first, or where files were joined) and further CRs at its end are dropped.
     bare_cr:    False where a CR inside a line can only mean that CR is meant to end lines, and raises DataError.
     keep_marks: byte order marks in later lines are characters of the text, as where offsets count them.
+    ends:       lines keep theirs, LF or CRLF, as a cell of a table may go on in the next one.
     report:     is told of what was dropped, and of NUL characters.
     Raises DataError that names line, byte and offset where the file is not UTF-8.
     """
@@ -120,14 +126,16 @@ def lines_of(
                 line = line.lstrip("\ufeff")
                 if number > 1 and report is not None:
                     report.note("byte_order_marks", path, number, "U+FEFF begins the line: were files joined here?")
-            line = line.removesuffix("\n").removesuffix("\r")
-            if not bare_cr and "\r" in line.rstrip("\r"):
-                raise DataError.at(path, number, f"line ends are CR; convert: {_through(path, _TR, '.lf')}")
-            if line.endswith("\r"):
-                line = line.rstrip("\r")
-                if report is not None:
-                    report.note("carriage_returns", path, number, f"{line[-20:]!r} is followed by several CR")
-            yield number, line
+            whole, line = line, line.removesuffix("\n")
+            if "\r" in line:
+                line = line.removesuffix("\r")
+                if not bare_cr and "\r" in line.rstrip("\r"):
+                    raise DataError.at(path, number, f"line ends are CR; convert: {_through(path, _TR, '.lf')}")
+                if line.endswith("\r"):
+                    line = line.rstrip("\r")
+                    if report is not None:
+                        report.note("carriage_returns", path, number, f"{line[-20:]!r} is followed by several CR")
+            yield number, whole if ends else line
 
 
 def _check_nuls(path: Path | str, number: int, raw: bytes, report: ReadReport | None) -> None:

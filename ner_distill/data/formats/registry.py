@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ner_distill.data.formats.chinese import ccf2020_files, ccf2020_rows, cmeee_rows, is_ccf2020, is_cmeee
 from ner_distill.data.formats.conll import conll_rows, is_conll
+from ner_distill.data.formats.csv_tables import csv_length, csv_rows, is_csv
 from ner_distill.data.formats.jsonl import cluener_rows, count_records, is_cluener, is_jsonl, jsonl_rows
 from ner_distill.data.formats.lines import Beginning, count_lines
 from ner_distill.data.formats.rows import Row, RowOptions
@@ -81,6 +82,7 @@ FORMATS: dict[str, FileFormat] = {
     "spacy-json": FileFormat(is_spacy_json, spacy_json_rows, _unknown),
     "jsonl": FileFormat(is_jsonl, jsonl_rows, count_records),
     "spacy-iob": FileFormat(is_piped, piped_rows),
+    "csv": FileFormat(is_csv, csv_rows, csv_length),
     "conll": FileFormat(is_conll, conll_rows, lambda source: count_lines(source, blank=True)),
     "cmeee": FileFormat(is_cmeee, cmeee_rows, chinese=True),
     "text": FileFormat(lambda beginning: False, text_rows),  # what none of the others recognises

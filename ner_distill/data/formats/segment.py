@@ -2,7 +2,7 @@
 
 Unit "word" cuts as the CoNLL files are cut, so that a model that was trained on them meets words of the same shape
 in raw text. The rules are one regular expression, run by the `tokenizers` library (its expressions, unlike Python's,
-know the Unicode classes: a Devanagari vowel sign is a part of its word).
+know the Unicode classes: a Devanagari vowel sign is a part of its word), and on ASCII text by Python.
 """
 
 from __future__ import annotations
@@ -18,25 +18,44 @@ if TYPE_CHECKING:
 
 Offsets = tuple[tuple[int, int], ...]
 
+
+def _pattern(*, letter: str, upper: str, number: str, alnum: str, mark: str, joiner: str) -> str:
+    """The rules as a regular expression, of what an expression calls these characters.
+
+    alnum: letters, digits, their marks and `_`, but no Chinese ones. joiner: what stands inside a word, in brackets.
+    """
+    clitic = rf"['’](?:[sSmMdD]|re|RE|ve|VE|ll|LL)(?!{alnum})"
+    joiners = (
+        rf"(?:(?!{clitic})['’]"  # O'Brien, d'Esquadra; but Germany|'s
+        rf"|[{joiner}]"  # al-Ain, U.S, 5-1/2, S&P, a@b.com, I+D; the (non-)joiners of Persian and Indic
+        rf"|(?<={number})[,:](?={number}))"  # 1,000 and 10:30
+    )
+    return "|".join(
+        (
+            r"(?:https?://|www\.)[^\s<>\"]*[^\s<>\".,;:!?)\]}'’]",  # an address is one word
+            rf"(?:{letter}\.){{2,}}(?!{alnum})",  # U.S. and a.m. keep their last dot
+            rf"{upper}\.(?=\s{upper})",  # the J. of J. Smith
+            rf"{alnum}+(?:{joiners}{alnum}+)*",
+            clitic,
+            r"([-.=*~])\1+",  # -- and ... and rulers
+            rf"\S{mark}*" if mark else r"\S",  # any other character, with its accents and variation selectors
+        )
+    )
+
+
 # The blocks of `is_chinese`: each of these characters is a word of its own.
 _HAN = r"\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}"
-_ALNUM = rf"[\p{{L}}\p{{N}}\p{{M}}_&&[^{_HAN}]]"
-_CLITIC = rf"['’](?:[sSmMdD]|re|RE|ve|VE|ll|LL)(?!{_ALNUM})"
-_JOINERS = (
-    rf"(?:(?!{_CLITIC})['’]"  # O'Brien, d'Esquadra; but Germany|'s
-    r"|[-‐‑./&@+\x{200C}\x{200D}]"  # al-Ain, U.S, 5-1/2, S&P, a@b.com, I+D; the (non-)joiners of Persian and Indic
-    r"|(?<=\p{N})[,:](?=\p{N}))"  # 1,000 and 10:30
+_PATTERN = _pattern(
+    letter=r"\p{L}",
+    upper=r"\p{Lu}",
+    number=r"\p{N}",
+    alnum=rf"[\p{{L}}\p{{N}}\p{{M}}_&&[^{_HAN}]]",
+    mark=r"\p{M}",
+    joiner=r"-‐‑./&@+\x{200C}\x{200D}",
 )
-_PATTERN = "|".join(
-    (
-        r"(?:https?://|www\.)[^\s<>\"]*[^\s<>\".,;:!?)\]}'’]",  # an address is one word
-        rf"(?:\p{{L}}\.){{2,}}(?!{_ALNUM})",  # U.S. and a.m. keep their last dot
-        r"\p{Lu}\.(?=\s\p{Lu})",  # the J. of J. Smith
-        rf"{_ALNUM}+(?:{_JOINERS}{_ALNUM}+)*",
-        _CLITIC,
-        r"([-.=*~])\1+",  # -- and ... and rulers
-        r"\S\p{M}*",  # any other character, with its accents and variation selectors
-    )
+_ASCII = re.compile(  # the same rules where no other characters are; Python's expressions are twice as fast
+    _pattern(letter="[A-Za-z]", upper="[A-Z]", number="[0-9]", alnum="[A-Za-z0-9_]", mark="", joiner="-./&@+"),
+    re.ASCII,
 )
 
 _BETWEEN_BLANKS = re.compile(r"\S+")  # Python's: white space is what `str.isspace` says
@@ -61,6 +80,9 @@ def segment(text: str, unit: Unit) -> tuple[tuple[str, ...], Offsets]:
     if unit == "blank":
         matches = list(_BETWEEN_BLANKS.finditer(text))
         return tuple(match[0] for match in matches), tuple(match.span() for match in matches)
+    if text.isascii():
+        offsets = tuple([match.span() for match in _ASCII.finditer(text)])
+        return tuple([text[start:end] for start, end in offsets]), offsets
     try:
         pieces = _splitter().pre_tokenize_str(text)
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can hold and UTF-8 cannot

@@ -132,6 +132,8 @@ def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
     for number, tags in enumerate(sentences):
         before, label = OUTSIDE, ""
         for position, tag in enumerate(tags):
+            if tag == before == OUTSIDE:  # most words, and they tell nothing
+                continue
             prefix, kind = split_tag(tag, position, number)
             seen.setdefault(prefix, (number, position, tag))
             same = kind == label and before not in "OESLU"

@@ -58,7 +58,9 @@ def _asked(setting: str, given: str | Path) -> Asked:
     kind, text = foreign or ("", str(given))
     place, equals, number = text.rpartition("=")
     if not equals or (kind and Path(text).exists()):
-        return Asked(Path(text), kind=kind) if text else Asked(Path(), kind=kind)
+        if not text:
+            raise ConfigError(f"`{setting}` {given}: expected a directory, a name or a file behind {given}")
+        return Asked(Path(text), kind=kind)
     try:
         weight = float(number)
     except ValueError:

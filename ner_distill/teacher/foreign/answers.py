@@ -47,9 +47,8 @@ class AnswersTeacher(ForeignTeacher):
 
     def __init__(self, name: str, answers: Sequence[Answer], confidence: ByType[float] | None = None) -> None:
         """Raises DataError where no answer names an entity: nothing says of which types it is."""
-        every = [one.label for answer in answers for one in answer.said]
-        every += [one.label for answer in answers for one in answer.named]
-        types = sorted(set(every))
+        placed = {one.label for answer in answers for one in answer.said}
+        types = sorted(placed | {one.label for answer in answers for one in answer.named})
         if not types:
             raise DataError(f"{name}: no entity in any of {counted(len(answers), 'answer')}; expected some")
         super().__init__(name, types)
@@ -167,14 +166,15 @@ def _missed(answers: Sequence[Answer], types: Sequence[str]) -> npt.NDArray[np.f
     """(tags,) of a word that was said to be none of an entity's. Counted are characters, as words are cut later."""
     held, first = np.zeros(len(types)), np.zeros(len(types))
     place = {label: number for number, label in enumerate(types)}
+    whole = 0.0
     for answer in answers:
         lengths = [(one.end - one.start, one.label) for one in answer.said]
         lengths += [(len(characters([one.surface])), one.label) for one in answer.named]
         of_word = 1 if 2 * count_unspaced(answer.text or "") > len(answer.text or "") else LETTERS
+        whole += len(answer.text) if answer.text is not None else sum(length for length, _ in lengths) / USUAL
         for length, label in lengths:
             held[place[label]] += length
             first[place[label]] += min(length, of_word)
-    whole = max(sum(len(answer.text or "") for answer in answers), held.sum() / USUAL)
     share = MISSED / (1 - MISSED) * held / max(whole - held.sum(), held.sum(), 1)
     begin = np.divide(first, held, out=np.ones_like(held), where=held > 0)
     return np.concatenate([[1 - share.sum()], np.stack([share * begin, share * (1 - begin)], 1).ravel()])

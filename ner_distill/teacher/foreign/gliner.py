@@ -83,7 +83,7 @@ class GlinerTeacher(ForeignTeacher):
                 f"`teacher` {name}: finds any types; say which: `types` person, `types` location and so on"
             )
         try:
-            from gliner import GLiNER
+            from gliner import GLiNER  # type: ignore[import-not-found, import-untyped, unused-ignore]
         except ModuleNotFoundError:
             raise ConfigError(f"`teacher` {name}: gliner is not installed: pip install 'ner-distill[gliner]'") from None
         directory, files = _checked(place)

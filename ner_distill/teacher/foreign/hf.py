@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +52,7 @@ class HuggingFaceTeacher(ForeignTeacher):
         unread = f"{name}: tags that name no entity type are read as O: {', '.join(scheme.unread)}"
         super().__init__(name, scheme.types, remarks=[unread] if scheme.unread else [])
         self.scheme = scheme
-        self._model, self._fingerprint = model.eval(), fingerprint
+        self._model, self._fingerprint = model, fingerprint
         self._featurizer = PieceFeaturizer(tokenizer, positions=position_limit(model.config))
         self._device, self._budget = next(model.parameters()).device, _BUDGET
 
@@ -65,7 +65,7 @@ class HuggingFaceTeacher(ForeignTeacher):
         name = f"hf:{place}"
         config = load_classifier_config(place)
         tags = {int(number): str(tag) for number, tag in (config.id2label or {}).items()}
-        names = [str(tags.get(number, f"LABEL_{number}")) for number in range(len(tags))]
+        names = [tags.get(number, f"LABEL_{number}") for number in range(len(tags))]
         scheme = TagScheme.of(names, given, name)
         tokenizer = load_tokenizer(place)
         model = load_classifier(place)
@@ -78,7 +78,7 @@ class HuggingFaceTeacher(ForeignTeacher):
         return self._fingerprint
 
     def prepare(self, device: torch.device, budget: int) -> None:
-        self._model.to(device)
+        cast(torch.nn.Module, self._model).to(device)
         self._device, self._budget = device, budget
 
     def size(self, sentence: Sentence) -> int:

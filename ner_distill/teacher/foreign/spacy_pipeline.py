@@ -37,6 +37,7 @@ _ARCHITECTURES = frozenset(
 """What the networks of its components may be made of: spaCy's own, whose weights are plain numbers."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 
 
 class SpacyTeacher(ForeignTeacher):
@@ -53,9 +54,9 @@ class SpacyTeacher(ForeignTeacher):
     """
 
     def __init__(self, name: str, nlp: Language, fingerprint: str = "", *, remarks: Sequence[str] = ()) -> None:
-        self._nlp: Any = nlp  # its components have no types
+        self._nlp = nlp
         self._ner = cast(Any, nlp.get_pipe(NER))
-        super().__init__(name, tuple(map(str, self._ner.labels)), remarks=remarks)
+        super().__init__(name, self._ner.labels, remarks=remarks)
         self._fingerprint = fingerprint
         self._actions = _Actions.of(self._ner, self.types)
 
@@ -67,11 +68,11 @@ class SpacyTeacher(ForeignTeacher):
         """
         try:
             import spacy
-            from spacy.about import __version__ as spacy_version
         except ModuleNotFoundError:
             raise ConfigError(
                 f"`teacher` spacy:{place}: spaCy is not installed: pip install 'ner-distill[spacy]'"
             ) from None
+        version = metadata.version("spacy")
         directory = _located(place)
         settings, parts = _readable(directory, place)
         with warnings.catch_warnings():
@@ -83,11 +84,11 @@ class SpacyTeacher(ForeignTeacher):
                 Exception
             ) as error:  # files of a pipeline may hold anything, and its readers raise whatever Python has
                 reason = " ".join(str(error).split())[:300]
-                raise ConfigError(f"spacy:{place}: could not be loaded by spaCy {spacy_version}: {reason}") from None
+                raise ConfigError(f"spacy:{place}: could not be loaded by spaCy {version}: {reason}") from None
         wanted = str(nlp.meta.get("spacy_version", ""))
         remarks = []
-        if wanted and not spacy.util.is_compatible_version(spacy_version, wanted):
-            remarks.append(f"spacy:{place} was made for spaCy {wanted} and is read by {spacy_version}")
+        if wanted and not spacy.util.is_compatible_version(version, wanted):
+            remarks.append(f"spacy:{place} was made for spaCy {wanted} and is read by {version}")
         files = [directory / CONFIG, *(file for part in (*parts, "vocab") for file in _files(directory / part))]
         hashes = "".join(f"{file.relative_to(directory).as_posix()} {sha256_of(file)}\n" for file in files)
         return cls(f"spacy:{place}", nlp, sha256(hashes.encode()).hexdigest(), remarks=remarks)
@@ -106,7 +107,8 @@ class SpacyTeacher(ForeignTeacher):
 
     def _probs(self, sentences: Sequence[Sentence]) -> list[Probs]:
         docs = [self._doc(sentence) for sentence in sentences]
-        for name, component in self._nlp.pipeline:
+        pipeline: list[tuple[str, Any]] = self._nlp.pipeline
+        for name, component in pipeline:
             if name != NER:
                 docs = list(component.pipe(docs, batch_size=len(docs)))
         return [self._actions.tags(scores) for scores in self._scores(docs)]
@@ -144,8 +146,10 @@ class _Actions:
         places = {label: number for number, label in enumerate(types)}
         prefixes = np.array([name[:1] for name in names])
         self.kinds = np.array([places.get(name[2:], -1) if name[:1] in "BILU" else -1 for name in names], np.int64)
-        self.outside = prefixes == "O"
-        typed = self.kinds >= 0  # `U-` without a type is for words that somebody else said to be none of an entity's
+        self.outside: Mask = prefixes == "O"
+        typed: Mask = (
+            self.kinds >= 0
+        )  # `U-` without a type is for words that somebody else said to be none of an entity's
         self.begins, self.goes_on = typed & np.isin(prefixes, ["B", "U"]), typed & np.isin(prefixes, ["I", "L"])
         self.opens, self.single, self.last = (typed & (prefixes == one) for one in "BUL")
         self.size = 1 + 2 * len(types)
@@ -179,13 +183,13 @@ class _Actions:
             inside = -1 if ended else int(self.kinds[action])
         return probs
 
-    def _allowed(self, inside: int, *, at_end: bool) -> npt.NDArray[np.bool_]:
+    def _allowed(self, inside: int, *, at_end: bool) -> Mask:
         """Which actions are possible. inside: the type of the entity that is going on, -1 without one."""
         if inside >= 0:
-            allowed = self.goes_on & (self.kinds == inside)
-            return np.logical_and(allowed, self.last) if at_end else np.asarray(allowed, np.bool_)
-        free = self.begins | self.outside
-        return np.logical_and(free, ~self.opens) if at_end else np.asarray(free, np.bool_)
+            allowed: Mask = self.goes_on & (self.kinds == inside)
+            return np.logical_and(allowed, self.last) if at_end else allowed
+        allowed = self.begins | self.outside
+        return np.logical_and(allowed, ~self.opens) if at_end else allowed
 
 
 def _spaces(sentence: Sentence) -> list[bool] | None:

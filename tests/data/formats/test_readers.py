@@ -68,9 +68,10 @@ def test_directory_where_a_file_should_be_is_named(tmp_path: Path) -> None:
         read_corpus([tmp_path])
 
 
-@pytest.mark.parametrize("option", ["format", "scheme", "unit"])
-def test_unknown_choice_names_the_known_ones(option: str, write: Write) -> None:
-    with pytest.raises(ConfigError, match=rf"`{option}` xml: expected auto, \w+"):
+@pytest.mark.parametrize(("option", "named"), [("format", "input_format"), ("scheme", "scheme"), ("unit", "unit")])
+def test_unknown_choice_names_the_known_ones(option: str, named: str, write: Write) -> None:
+    named = "input_format" if option == "format" else option
+    with pytest.raises(ConfigError, match=rf"`{named}` xml: expected auto, \w+"):
         read_corpus([write("a.conll", CONLL)], **{option: "xml"})
 
 

@@ -75,3 +75,14 @@ def test_character_beyond_the_basic_plane_is_one_character() -> None:
 )
 def test_unit_of_texts_is_character_where_most_of_them_has_no_blanks(texts: list[str], unit: Unit) -> None:
     assert unit_of_texts(texts) == unit
+
+
+@given(
+    st.text(alphabet=st.characters(max_codepoint=127))
+    | st.text(alphabet="aBs9_.,-'/&@+=~*:;()<>\" \n\t\x0b\x1c")
+    | st.lists(
+        st.sampled_from(["www.", "http://", "U.", "S.", "n't", "'s", "'LL", "1", ",", "a", "J. ", "-", " "])
+    ).map("".join)
+)
+def test_ascii_text_is_cut_as_in_front_of_other_text(text: str) -> None:
+    assert segment(text, "word")[1] == segment(f"{text} é", "word")[1][:-1]

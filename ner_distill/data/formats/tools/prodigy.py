@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ner_distill.data.formats.exports import is_rejected
+from ner_distill.data.formats.exports import REJECTED, is_rejected
 from ner_distill.data.formats.json_records import json_records
 from ner_distill.data.formats.jsonl import has_records, row_of_foreign
 from ner_distill.data.formats.lines import Beginning
@@ -14,11 +14,12 @@ from ner_distill.data.formats.rows import Row, RowOptions
 from ner_distill.data.formats.tools.annotators import Annotation, LeftOut, chosen
 
 _HASHES = ("_input_hash", "_task_hash")
+_ANSWERS = ("accept", *REJECTED)
 _BINARY = "ner"  # what `ner.teach` calls its view, in which one entity is accepted or rejected
 
 
 def is_prodigy(beginning: Beginning) -> bool:
-    return has_records(beginning, lambda record: any(key in record for key in ("answer", *_HASHES)))
+    return has_records(beginning, lambda record: record.get("answer") in _ANSWERS or any(map(record.get, _HASHES)))
 
 
 def prodigy_rows(path: str, options: RowOptions) -> Iterator[Row]:
@@ -40,7 +41,8 @@ def prodigy_rows(path: str, options: RowOptions) -> Iterator[Row]:
             texts[text].append(row)
             yield row
     if not options.bare_words:
-        yield from (_one(rows, options) for rows in texts.values())
+        for rows in texts.values():
+            yield from _of_one_text(rows, options)
     left_out.say()
 
 
@@ -58,10 +60,10 @@ def _counts(record: Mapping[str, Any], left_out: LeftOut) -> bool:
     return True
 
 
-def _one(rows: list[Row], options: RowOptions) -> Row:
-    """The row of a text of which there are several."""
+def _of_one_text(rows: list[Row], options: RowOptions) -> list[Row]:
+    """The row of a text that was labelled several times; all rows where the texts differ or there are none."""
     first = rows[0]
-    if len(rows) == 1 or any(row.text != first.text for row in rows):
-        return rows[-1]
+    if len(rows) == 1 or first.text is None or any(row.text != first.text for row in rows):
+        return rows
     annotations = [Annotation(row.entities) for row in rows if row.entities is not None]
-    return replace(first, entities=chosen(annotations, first, options) if annotations else None)
+    return [replace(first, entities=chosen(annotations, first, options) if annotations else None)]

@@ -13,11 +13,12 @@ from ner_distill.data.formats.rows import Entity, Row, RowOptions
 from ner_distill.data.formats.tools.annotators import LeftOut, entity_of
 from ner_distill.errors import DataError
 
+_KEYS = {"prompt", "result_list"}
 _OF = ("的", " of ")  # what a relation's prompt has between subject and relation, or (English) relation and subject
 
 
 def is_uie(beginning: Beginning) -> bool:
-    return has_records(beginning, lambda record: isinstance(record.get("content"), str) and "prompt" in record)
+    return has_records(beginning, lambda record: isinstance(record.get("content"), str) and record.keys() >= _KEYS)
 
 
 def uie_rows(path: str, options: RowOptions) -> Iterator[Row]:

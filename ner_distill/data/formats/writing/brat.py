@@ -20,8 +20,8 @@ from ner_distill.data.formats.writing.base import (
 from ner_distill.data.sentence import Sentence
 
 ANNOTATIONS, TEXT = ".ann", ".txt"
-_LONGEST_NAME = 100  # characters; most file systems take 255 bytes
-_NO_NAME = re.compile(r"[^\w.\- ]|^\.|\s(?=\s|$)|^\s")
+_LONGEST_NAME = 60  # characters of up to 4 bytes; most file systems take 255 bytes
+_NOT_IN_NAMES = re.compile(r"[^\w.-]|^\.")
 _LINE = re.compile(r"[^\r\n]+")
 
 
@@ -75,7 +75,7 @@ def _name_of(sentence: Sentence, taken: set[str], losses: Losses) -> str:
     made = MADE_ID.fullmatch(id)
     if made is not None:
         id = f"{made[1]}_{int(made[2]):06d}{made[3]}".replace("#", "-")
-    name = _NO_NAME.sub("_", id)[:_LONGEST_NAME] or "_"
+    name = _NOT_IN_NAMES.sub("_", id)[:_LONGEST_NAME] or "_"
     number = 1
     unique = name
     while unique.casefold() in taken:  # some file systems do not tell a.txt from A.txt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ner_distill.data.formats.standins import column_type, column_word
@@ -23,12 +24,17 @@ class JsonLines(TextWriter):
     name = "jsonl"
     suffixes = (".jsonl", ".ndjson")
     holds = frozenset(
-        {"text", "words", "ids", "lang", "unlabelled", "keep", "negative", "weight", "inside_words", "nested", "scores"}
+        {"text", "words", "ids", "lang", "unlabelled", "keep", "negative", "weight", "inside_words", "nested"}
     )
+    scores = True
 
     def block(self, sentence: Sentence, entities: Sequence[Scored] | None, losses: Losses) -> str:
         predicted = self.about.model and sentence.spans is None and entities is not None
-        record = prediction_record(sentence, entities or ()) if predicted else record_of(sentence)
+        if predicted:
+            record = prediction_record(sentence, entities or ())
+        else:
+            spans = None if entities is None else tuple(sorted(span for span, _ in entities))
+            record = record_of(sentence if spans == sentence.spans else replace(sentence, spans=spans))
         return json.dumps(record, ensure_ascii=False) + "\n"
 
 

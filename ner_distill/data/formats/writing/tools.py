@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -22,28 +23,45 @@ FROM, TO, KIND = "label", "text", "labels"
 """Names in Label Studio: `<Labels name="label" toName="text">` and `<Text name="text" value="$text"/>`."""
 
 
-class LabelStudio(TextWriter):
-    """Label Studio: an array of tasks, of which each has a line.
+class JsonArray(TextWriter):
+    """A format that is one JSON array, of which each sentence is an object on a line of its own."""
+
+    _written = 0
+
+    @abstractmethod
+    def record(self, sentence: Sentence, entities: Sequence[Scored] | None, losses: Losses) -> dict[str, Any]:
+        """The object of a sentence."""
+
+    def head(self) -> str:
+        self._written = 0
+        return ""
+
+    def block(self, sentence: Sentence, entities: Sequence[Scored] | None, losses: Losses) -> str:
+        before, self._written = "," if self._written else "[", self._written + 1
+        return f"{before}{json.dumps(self.record(sentence, entities, losses), ensure_ascii=False)}\n"
+
+    def foot(self) -> str:
+        return "]\n" if self._written else "[]\n"
+
+
+class LabelStudio(JsonArray):
+    """Label Studio: an array of tasks.
 
     What a model found stands under `predictions`, from which a person starts; labels under `annotations`. A prediction
     has the score of its least sure entity, so that the tool can sort by it. What the tool does not know itself (our id,
-    the language) stands in `meta`, which it hands back.
+    the language) stands in `meta`, which it hands back; the number of a task, which it gives anew, is what its own
+    converters ask for.
     """
 
     name = "label-studio"
     suffixes = (".json",)
     holds = frozenset({"text", "ids", "lang", "unlabelled", "nested"})
     scores = True
-    _begun = False
 
-    def head(self) -> str:
-        self._begun = False
-        return ""
-
-    def block(self, sentence: Sentence, entities: Sequence[Scored] | None, losses: Losses) -> str:
+    def record(self, sentence: Sentence, entities: Sequence[Scored] | None, losses: Losses) -> dict[str, Any]:
         text, offsets = placed_for_tools(sentence, self.about.unit, losses)
         meta = {"id": sentence.id} | ({} if sentence.lang is None else {"lang": sentence.lang})
-        task: dict[str, Any] = {"data": {TO: text}, "meta": meta}
+        task: dict[str, Any] = {"id": self._written, "data": {TO: text}, "meta": meta}
         results = []
         for number, (span, score) in enumerate(in_order(entities or ()), start=1):
             start, end = characters(offsets, span)
@@ -56,11 +74,7 @@ class LabelStudio(TextWriter):
             task["predictions"] = [prediction | ({"score": min(scores)} if scores else {})]
         else:
             task["annotations"] = [] if entities is None else [{"result": results}]
-        before, self._begun = "," if self._begun else "[", True
-        return f"{before}{json.dumps(task, ensure_ascii=False)}\n"
-
-    def foot(self) -> str:
-        return "]\n" if self._begun else "[]\n"
+        return task
 
 
 class Doccano(TextWriter):
@@ -101,16 +115,15 @@ class Prodigy(TextWriter):
         return _line(record, sentence)
 
 
-class Gliner(TextWriter):
-    """GLiNER's training data: `tokenized_text`, and `[first word, last word, type]` under `ner`."""
+class Gliner(JsonArray):
+    """GLiNER's training data: an array of objects with `tokenized_text`, and `[first, last word, type]` under `ner`."""
 
     name = "gliner"
     holds = frozenset({"words", "ids", "nested"})
 
-    def block(self, sentence: Sentence, entities: Sequence[Scored] | None, losses: Losses) -> str:
+    def record(self, sentence: Sentence, entities: Sequence[Scored] | None, losses: Losses) -> dict[str, Any]:
         found = [[span.start, span.end - 1, span.label] for span, _ in in_order(entities or ())]
-        record = {"id": sentence.id, "tokenized_text": list(sentence.words), "ner": found}
-        return json.dumps(record, ensure_ascii=False) + "\n"
+        return {"id": sentence.id, "tokenized_text": list(sentence.words), "ner": found}
 
 
 def _span_of_prodigy(offsets: Sequence[tuple[int, int]], entity: Scored) -> dict[str, Any]:

@@ -149,6 +149,16 @@ def test_prodigy_of_several_annotators_is_one_text(write: Write) -> None:
     assert corpus.report.counts == {"several_annotations": 1}
 
 
+def test_texts_of_one_hash_that_differ_stay_apart(write: Write) -> None:
+    corpus = read([prodigy(), prodigy(text="Bo left", spans=[])], write, "prodigy")
+    assert spans(corpus) == [(ANN, OSLO), ()]
+
+
+@pytest.mark.parametrize("record", [{"text": TEXT, "answer": "42"}, {"text": TEXT, "content": "x", "prompt": "y"}])
+def test_texts_with_an_answer_or_a_prompt_are_no_tasks(record: dict[str, str], write: Write) -> None:
+    assert detect_format(write("a.jsonl", lines(record))) == "jsonl"
+
+
 # Argilla
 
 

@@ -34,6 +34,7 @@ def test_label_studio_has_predictions_with_scores_from_which_a_person_starts() -
     person = {"start": 2, "end": 5, "text": "Ana", "labels": ["PER"]}
     place = {"start": 15, "end": 24, "text": "New  York", "labels": ["LOC"]}
     assert task == {
+        "id": 1,
         "data": {"text": TEXT},
         "meta": {"id": "raw.txt:1"},
         "predictions": [
@@ -89,7 +90,7 @@ def test_prodigy_takes_labels_for_accepted() -> None:
 
 
 def test_gliner_names_the_last_word_of_an_entity() -> None:
-    row = json.loads(written(Gliner(About("runs/x")), PREDICTED))
+    (row,) = json.loads(written(Gliner(About("runs/x")), PREDICTED))
     assert row["ner"] == [[1, 1, "PER"], [4, 5, "LOC"]]
     assert row["tokenized_text"] == list(GIVEN.words)
 
@@ -140,7 +141,7 @@ def test_brat_has_scores_as_notes_and_a_long_entity_in_parts(tmp_path: Path) -> 
     assert losses.counts == {"file_ids": 1}
 
 
-@pytest.mark.parametrize("id", ["../../etc/passwd", ".hidden", "a\0b", "x" * 300, "", "con\nn", "é" * 120])
+@pytest.mark.parametrize("id", ["../../etc/passwd", ".hidden", "a\0b", "x" * 300, "", "con\nn", "京" * 300])
 def test_brat_writes_no_file_outside_its_folder_whatever_the_id(id: str, tmp_path: Path) -> None:
     sentences = [Sentence(id, ("Oslo",), ()), Sentence(id.upper(), ("Rome",), ())]
     write(ALL_WRITERS["brat"](), map(Labelled.of, sentences), tmp_path / "out", Losses())
