@@ -631,7 +631,7 @@ def test_a_directory_may_be_named_scratch(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"unit": "letter"}, "expected auto, word, character"), ({"format": "pdf"}, "`format` pdf")],
+    [({"unit": "letter"}, "expected auto, word, character"), ({"format": "pdf"}, "`input_format` pdf")],
 )
 def test_options_that_are_not_known_are_refused(tmp_path: Path, options: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
