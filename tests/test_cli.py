@@ -81,11 +81,11 @@ def test_help_lists_every_command() -> None:
 
 def test_commands_are_those_of_the_documentation() -> None:
     assert set(COMMANDS) == {
-        "train-teacher", "label-unlabeled", "train-student", "export", "evaluate", "predict", "check-data", "show", "convert",
+        "train-teacher", "label-unlabeled", "train-student", "export", "evaluate", "predict", "check-data", "show",
         "init-config", "train-segmenter", "compare", "learning-curve", "verdict", "pretrain", "label-dictionary",
         "grow-dictionary", "review", "apply-review", "vote-labels", "self-train", "vary-entities",
         "sample", "quickstart",
-        "serve",
+        "serve", "convert",
     }  # fmt: skip
 
 
