@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import read_repaired
-from ner_distill.data.formats.writing.base import About, Labelled, Losses, Writer
+from ner_distill.data.formats.writing.base import About, AnyWriter, Labelled, Losses
 from ner_distill.data.formats.writing.registry import format_of_name, write
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import refuse_existing
@@ -26,7 +26,7 @@ class Converted:
 
 
 def convert(
-    options: ConvertOptions, writers: Mapping[str, type[Writer]], reporter: Reporter | None = None
+    options: ConvertOptions, writers: Mapping[str, type[AnyWriter]], reporter: Reporter | None = None
 ) -> Converted:
     """Write the sentences of files, in their order; warns of what was repaired in them and of what is lost, by kind.
 

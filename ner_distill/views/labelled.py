@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.report import counted
-from ner_distill.data.formats.writing.base import About, Labelled, Losses, TextWriter, Writer
+from ner_distill.data.formats.writing.base import About, AnyWriter, Labelled, Losses, TextWriter
 from ner_distill.data.formats.writing.registry import format_of_name, write
 from ner_distill.errors import ConfigError
 from ner_distill.options.models import ShowOptions
@@ -18,20 +18,24 @@ if TYPE_CHECKING:  # a store needs pyarrow, for which predictions do not wait
     from ner_distill.pipelines.show import Export
 
 
-def writer_of(format: str | None, out: str | None, about: About) -> Writer:
+def writer_of(format: str | None, out: str, about: About) -> AnyWriter:
     """The writer of a format, or where none is given of the name to write under.
 
-    Raises ConfigError where neither says which, and where a format that is no text has no name to be written under.
+    Raises ConfigError where neither says which.
     """
-    name = format or format_of_name(out or "", ALL_WRITERS)
-    writer = ALL_WRITERS[name](about)
-    if out is None and not isinstance(writer, TextWriter):
-        raise ConfigError(f"`format` {name} is no text that could be printed; give `out`, the name to write under")
+    return ALL_WRITERS[format or format_of_name(out, ALL_WRITERS)](about)
+
+
+def printer_of(format: str, about: About) -> TextWriter:
+    """The writer of a format that can be printed. Raises ConfigError for one that is no text."""
+    writer = ALL_WRITERS[format](about)
+    if not isinstance(writer, TextWriter):
+        raise ConfigError(f"`format` {format} is no text that could be printed; give `out`, the name to write under")
     return writer
 
 
 def write_labelled(
-    writer: Writer, records: Iterable[Labelled], out: str, reporter: Reporter, *, overwrite: bool
+    writer: AnyWriter, records: Iterable[Labelled], out: str, reporter: Reporter, *, overwrite: bool
 ) -> None:
     """Write records under a name; warns of what the format cannot hold, and says what was written."""
     losses, seen = Losses(), 0
@@ -51,13 +55,12 @@ def write_labelled(
 def export_labels(made: Export, options: ShowOptions, reporter: Reporter | None = None) -> Iterator[str]:
     """What to print of the labelled sentences of a store; with `out` they are written there and nothing is printed."""
     reporter = reporter or Reporter()
-    writer = writer_of(options.format, options.out, made.about)
     if options.out is not None:
+        writer = writer_of(options.format, options.out, made.about)
         write_labelled(writer, made.records, options.out, reporter, overwrite=options.overwrite)
     else:
-        assert isinstance(writer, TextWriter)
         losses = Losses()
-        yield from writer.parts(made.records, losses)
+        yield from printer_of(options.format or "jsonl", made.about).parts(made.records, losses)
         for warning in losses.warnings():
             reporter.warn(warning)
     if made.left_out:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ner_distill.console import Reporter
-from ner_distill.data.formats.writing.base import About, Labelled, Losses, Scored, TextWriter, Writer
+from ner_distill.data.formats.writing.base import About, AnyWriter, Labelled, Losses, Scored, TextWriter
 from ner_distill.data.formats.writing.plain import Columns, without_overlaps
 from ner_distill.data.sentence import Sentence
 from ner_distill.errors import ConfigError
 from ner_distill.options.models import PredictOptions
 from ner_distill.pipelines.predict import Prediction
-from ner_distill.views.labelled import write_labelled, writer_of
-from ner_distill.views.written import ALL_WRITERS
+from ner_distill.views.labelled import printer_of, write_labelled, writer_of
 
 __all__ = ["format_prediction", "labelled_of", "render", "without_overlaps", "write_predictions"]
 
@@ -29,8 +28,7 @@ def render(
     style, losses = options.style, Losses()
     if options.lattice and style != "inline":
         raise ConfigError(f"`lattice` draws below inline sentences; expected `format` inline, found {style!r}")
-    writer = writer_of(style, None, About(options.named))
-    assert isinstance(writer, TextWriter)
+    writer = printer_of(style, About(options.named))
     if options.lattice:
         yield from _with_lattices(predictions, writer, losses, width)
     else:
@@ -63,7 +61,7 @@ def _with_lattices(predictions: Iterable[Prediction], writer: TextWriter, losses
         yield line
 
 
-def _records(predictions: Iterable[Prediction], writer: Writer) -> Iterator[Labelled]:
+def _records(predictions: Iterable[Prediction], writer: AnyWriter) -> Iterator[Labelled]:
     """What is written of predictions: of columns the sentences of a document, which they part by blank lines."""
     for prediction in predictions:
         if prediction.parts and isinstance(writer, Columns):
@@ -88,6 +86,4 @@ def format_prediction(sentence: Sentence, spans: Sequence[Scored], style: str) -
     for span, _ in spans:
         if span.end > len(sentence.words):
             raise ValueError(f"sentence {sentence.id}: {span} ends beyond its {len(sentence.words)} words")
-    writer = ALL_WRITERS[style](About("model"))
-    assert isinstance(writer, TextWriter)
-    return writer.block(sentence, spans, Losses()).removesuffix("\n")
+    return printer_of(style, About("model")).block(sentence, spans, Losses()).removesuffix("\n")

@@ -208,6 +208,9 @@ class FileWriter(Writer):
         """Raises DataError where a library is missing."""
 
 
+AnyWriter = TextWriter | FileWriter
+"""A writer is one or the other."""
+
 Placed = tuple[str, Sequence[tuple[int, int]]]
 """A text, and for each word its (start, end) in it."""
 

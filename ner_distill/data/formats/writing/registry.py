@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ner_distill.data.formats.writers import write_parts
-from ner_distill.data.formats.writing.base import FileWriter, Labelled, Losses, TextWriter, Writer
+from ner_distill.data.formats.writing.base import AnyWriter, Labelled, Losses, TextWriter
 from ner_distill.data.formats.writing.brat import ANNOTATIONS, TEXT, Brat
 from ner_distill.data.formats.writing.docbin import DocBinFile
 from ner_distill.data.formats.writing.plain import Columns, Inline, JsonLines
@@ -17,14 +17,14 @@ from ner_distill.data.formats.writing.tools import Doccano, Gliner, LabelStudio,
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import refuse_existing, replacing, write_error
 
-WRITERS: dict[str, type[Writer]] = {
-    writer.name: writer
-    for writer in (JsonLines, Columns, LabelStudio, Doccano, Prodigy, DocBinFile, Brat, Gliner, Inline)
-}
+_EVERY: tuple[type[AnyWriter], ...] = (
+    JsonLines, Columns, LabelStudio, Doccano, Prodigy, DocBinFile, Brat, Gliner, Inline,
+)  # fmt: skip
+WRITERS: dict[str, type[AnyWriter]] = {writer.name: writer for writer in _EVERY}
 """By name. `views/written.py` adds what is a page for a browser."""
 
 
-def format_of_name(path: Path | str, writers: Mapping[str, type[Writer]]) -> str:
+def format_of_name(path: Path | str, writers: Mapping[str, type[AnyWriter]]) -> str:
     """The format that a name of a file asks for, by its end. Raises ConfigError where none is written so."""
     name = "/" if str(path).endswith("/") or Path(path).is_dir() else Path(path).suffix.lower()
     found = next((format for format, writer in writers.items() if name in writer.suffixes), None)
@@ -37,7 +37,9 @@ def format_of_name(path: Path | str, writers: Mapping[str, type[Writer]]) -> str
     return found
 
 
-def write(writer: Writer, records: Iterable[Labelled], path: Path, losses: Losses, *, overwrite: bool = False) -> None:
+def write(
+    writer: AnyWriter, records: Iterable[Labelled], path: Path, losses: Losses, *, overwrite: bool = False
+) -> None:
     """Write a file or a folder, which appears when it is whole.
 
     Raises RunError where it exists (and not `overwrite`), holds something else than what is replaced, or cannot be
@@ -46,7 +48,6 @@ def write(writer: Writer, records: Iterable[Labelled], path: Path, losses: Losse
     if isinstance(writer, TextWriter):
         write_parts(path, writer.parts(records, losses), overwrite=overwrite)
         return
-    assert isinstance(writer, FileWriter)
     writer.installed()
     refuse_existing(path, overwrite=overwrite)
     try:
