@@ -119,7 +119,7 @@ def require_no_way_out(directory: Path, noun: str) -> None:
             )
 
 
-def write_error(path: Path, error: OSError, *, advice: str = "") -> NerDistillError:
+def write_error(path: Path | str, error: OSError, *, advice: str = "") -> NerDistillError:
     """The error to raise where writing `path` failed with `error`."""
     if error.errno in _FULL:
         where = f"{path}: cannot be written, {_FULL[error.errno]}"

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ner_distill"
 
 # "": the version in ner_distill/__init__.py. "tagger" goes along with exported models: it imports nothing of ours.
-BASE = {"", "errors", "files", "hub", "directories", "console", "options", "tagger"}
+BASE = {"", "errors", "files", "hub", "directories", "places", "console", "options", "tagger"}
 DATA = BASE | {"config", "data"}
 MODELS = DATA | {"nn", "runtime", "teacher", "student", "runs"}
 MAY_IMPORT = {
@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "files": BASE,
     "hub": {""},
     "directories": BASE,
+    "places": {"errors", "files"},
     "console": BASE,
     "options": {"", "errors", "options"},
     "config": BASE | {"config"},

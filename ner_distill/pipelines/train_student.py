@@ -277,7 +277,7 @@ def _loss(config: DistillConfig, store: SoftLabelStore | None) -> DistillationLo
     said = similarity_of(store.manifest.settings if store is not None else {})
     target, scale = said["similarity_target"], said["similarity_scale"]
     if target not in ("type", "tag") or scale not in ("learned", "source"):
-        where = store.path / MANIFEST if store is not None else ""
+        where = f"{store.place.shown}/{MANIFEST}" if store is not None else ""
         raise RunError(
             f"{where}: expected similarity_target type or tag and similarity_scale learned or source, found "
             f"{target!r} and {scale!r}; the store is damaged, label the text again"

@@ -77,7 +77,7 @@ class TeacherAgreement:
     def said(self, student: Student) -> dict[str, Any]:
         """The keys of `metrics.json` that name this judge and hold its figures of the student."""
         return {
-            "checkpoint_chosen_on": [str(self.store.path)],
+            "checkpoint_chosen_on": [self.store.place.shown],
             "checkpoint": f"best agreement with the teacher on {len(self.sentences):,} sentences held out of the store",
             "teacher": {"sentences": len(self.sentences), **self.figures(student)},
         }

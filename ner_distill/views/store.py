@@ -43,7 +43,7 @@ def _facts(store: SoftLabelStore) -> Table:
     evaluated, weighted = manifest.evaluators, manifest.settings.get("weighted_by")
     spans = f"{sum(shard.spans for shard in shards):,}, more probable than {manifest.span_floor or 0:g}"
     facts = {
-        "store": str(store.path),
+        "store": store.place.shown,
         "state": "complete" if manifest.complete else spelled("NOT FINISHED: label-unlabeled `resume` goes on"),
         "sentences": f"{store.rows:,} in {counted(len(shards), 'shard')}",
         words_called(store.unit): f"{store.words:,}, {kept:.1%} kept",

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ner_distill.data.sentence import Unit
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import RunError
-from ner_distill.files import atomic_write_text, require_plain_files
+from ner_distill.places import Location, place_of
 
 MANIFEST = "manifest.json"
 FORMAT: Literal["ner-distill/soft-labels"] = "ner-distill/soft-labels"
@@ -180,35 +179,34 @@ def shard_name(index: int) -> str:
     return f"part-{index:05d}.parquet"
 
 
-def is_store(directory: Path) -> bool:
-    """Has this directory a manifest of a soft-label store, of whatever version?"""
+def is_store(location: Location) -> bool:
+    """Has this place a manifest of a soft-label store, of whatever version?"""
     try:
-        return _Kind.model_validate_json((directory / MANIFEST).read_bytes()).format == FORMAT
+        return _Kind.model_validate_json(place_of(location).read(MANIFEST)).format == FORMAT
     except (OSError, ValidationError):
         return False
 
 
-def write_manifest(directory: Path, manifest: Manifest, *, advice: str = "") -> None:
+def write_manifest(location: Location, manifest: Manifest, *, advice: str = "") -> None:
+    """Write `manifest.json`, whole. Raises as `Place.write` does."""
     # without evaluators as it was before there were any: who resumes a whole store leaves its bytes as they are
     exclude = None if manifest.evaluators else {"evaluators"}
     text = manifest.model_dump_json(indent=1, exclude=exclude)
-    atomic_write_text(directory / MANIFEST, text + "\n", advice=advice)
+    place_of(location).write(MANIFEST, f"{text}\n".encode(), advice=advice)
 
 
-def read_manifest(directory: Path) -> Manifest:
+def read_manifest(location: Location) -> Manifest:
     """The manifest of a store, with every field checked: it may come from anybody.
 
     Raises RunError where there is none, where it is of another kind or version, or is damaged.
     """
-    path = directory / MANIFEST
-    if not directory.is_dir():
-        what = "is a file; expected the directory of" if directory.exists() else "no such directory; expected"
-        raise RunError(f"{directory}: {what} a soft-label store that label-unlabeled wrote")
-    require_plain_files(directory, "store")
+    place = place_of(location)
+    path = f"{place.shown}/{MANIFEST}"
+    place.check("store", "a soft-label store that label-unlabeled wrote")
     try:
-        data = path.read_bytes()
+        data = place.read(MANIFEST)
     except FileNotFoundError:
-        raise RunError(f"{directory}: not a soft-label store: it has no {MANIFEST}") from None
+        raise RunError(f"{place.shown}: not a soft-label store: it has no {MANIFEST}") from None
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror or error}") from error
     try:

@@ -6,7 +6,6 @@ Arrow arrays are built from offsets and flat values: no Python object per probab
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ner_distill.data.store.columns import PAIR, SPAN, Columns, Lists
+from ner_distill.places import Place
 
 
 def _struct(dtype: np.dtype[np.void]) -> pa.StructType:
@@ -64,9 +64,9 @@ def to_parquet(columns: Columns) -> pa.Buffer:
     return sink.getvalue()
 
 
-def read_columns(path: Path, tags: int, *, spans: bool = False) -> Columns:
+def read_columns(place: Place, name: str, tags: int, *, spans: bool = False) -> Columns:
     """Read and check a shard, of a store with spans or without. Raises ValueError that says what is wrong with it."""
-    table = _read_table(path, (_WITH_SPANS if spans else _SCHEMA).names, spans=spans)
+    table = _read_table(place, name, (_WITH_SPANS if spans else _SCHEMA).names, spans=spans)
     offsets, words = _flat(table, "words")
     prob_offsets, probs = _flat(table, "probs")
     keep_offsets, keep = _flat(table, "keep")
@@ -89,20 +89,20 @@ def read_columns(path: Path, tags: int, *, spans: bool = False) -> Columns:
     return columns
 
 
-def read_lengths(path: Path) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+def read_lengths(place: Place, name: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """For each row its block and its number of words, from two small columns. Raises ValueError."""
-    table = _read_table(path, ["keep", "block"])
+    table = _read_table(place, name, ["keep", "block"])
     return _numpy(table["block"].combine_chunks()), np.diff(_flat(table, "keep")[0])
 
 
-def _read_table(path: Path, names: Sequence[str], *, spans: bool | None = None) -> pa.Table:
+def _read_table(place: Place, shard: str, names: Sequence[str], *, spans: bool | None = None) -> pa.Table:
     """Columns of a shard, of the right types and without empty rows.
 
     spans: may the file have a column of them? None: that is all one. Raises ValueError that says what is wrong.
     """
     try:
         # Not `pq.read_table`: it takes folder names such as `lang=de` for columns.
-        with pq.ParquetFile(path) as file:
+        with place.open(shard) as opened, pq.ParquetFile(opened) as file:
             has_spans = _SPANS.name in file.schema_arrow.names
             table = file.read(columns=list(names), use_threads=False)
     except (OSError, pa.ArrowException) as error:

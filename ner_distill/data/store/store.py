@@ -5,10 +5,10 @@ A store is a directory: `manifest.json` and Parquet shards (docs/formats.md). `w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -20,7 +20,7 @@ from ner_distill.data.store.manifest import Manifest, ShardEntry, read_manifest
 from ner_distill.data.store.parquet import read_columns, read_lengths
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import RunError
-from ner_distill.files import sha256_of
+from ner_distill.places import Location, Place, place_of
 
 BLOCK = np.dtype([(name, np.int64) for name in ("shard", "block", "first_row", "rows", "words", "longest")])
 """Where a block is and how big: enough to plan batches.
@@ -33,15 +33,15 @@ words: how many; longest: words of its longest row.
 class SoftLabelStore:
     """A store, opened for reading. Holds the manifest, a small index and the last few decoded shards."""
 
-    def __init__(self, path: Path, manifest: Manifest, *, cached_shards: int = 4) -> None:
-        self.path = path
+    def __init__(self, place: Place, manifest: Manifest, *, cached_shards: int = 4) -> None:
+        self.place = place
         self.manifest = manifest
         self.tagset = TagSet(manifest.labels)
         self._cached = lru_cache(max(1, cached_shards))(self._read)
 
     @classmethod
     def open(
-        cls, path: Path | str, *, verify: bool = False, allow_incomplete: bool = False, cached_shards: int = 4
+        cls, location: Location, *, verify: bool = False, allow_incomplete: bool = False, cached_shards: int = 4
     ) -> Self:
         """Open a store.
 
@@ -50,17 +50,16 @@ class SoftLabelStore:
         cached_shards: how many decoded shards to hold.
         Raises RunError where it is no store, is unfinished or damaged.
         """
-        path = Path(path)
-        manifest = read_manifest(path)
+        place = place_of(location)
+        manifest = read_manifest(place)
         if not manifest.complete and not allow_incomplete:
             raise RunError(
-                f"{path}: the labelling was not finished, {len(manifest.shards)} shards are done; "
+                f"{place.shown}: the labelling was not finished, {len(manifest.shards)} shards are done; "
                 "finish it with the same label-unlabeled command and `resume`"
             )
-        problems = ((shard.name, damage(path, shard, deep=verify)) for shard in manifest.shards)
-        if bad := [f"{name}: {problem}" for name, problem in problems if problem]:
-            raise RunError(_damage_message(path, bad))
-        return cls(path, manifest, cached_shards=cached_shards)
+        if bad := [f"{name}: {problem}" for name, problem in damaged(place, manifest.shards, deep=verify).items()]:
+            raise RunError(_damage_message(place, bad))
+        return cls(place, manifest, cached_shards=cached_shards)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -119,7 +118,7 @@ class SoftLabelStore:
     def _read(self, position: int) -> list[SoftBlock]:
         entry = self.manifest.shards[position]
         with self._damage_of(entry):
-            columns = read_columns(self.path / entry.name, len(self.tagset), spans=self.has_spans)
+            columns = read_columns(self.place, entry.name, len(self.tagset), spans=self.has_spans)
             found, expected = columns.sizes, (entry.rows, entry.words, entry.pairs, entry.spans)
             if found != expected:
                 raise ValueError(f"{(*found,)} rows, words, pairs and spans, the manifest says {expected}")
@@ -128,7 +127,7 @@ class SoftLabelStore:
     def _blocks_of(self, position: int) -> npt.NDArray[np.void]:
         entry = self.manifest.shards[position]
         with self._damage_of(entry):
-            block_of_row, lengths = read_lengths(self.path / entry.name)
+            block_of_row, lengths = read_lengths(self.place, entry.name)
         first = np.flatnonzero(np.diff(block_of_row, prepend=-1))
         blocks = np.empty(len(first), BLOCK)
         if len(first):
@@ -144,27 +143,35 @@ class SoftLabelStore:
         try:
             yield
         except ValueError as error:
-            raise RunError(_damage_message(self.path, [f"{entry.name}: {error}"])) from error
+            raise RunError(_damage_message(self.place, [f"{entry.name}: {error}"])) from error
 
 
-def damage(directory: Path, shard: ShardEntry, *, deep: bool) -> str:
-    """What is wrong with a shard's file: size, and (deep) hash. "" where it is whole."""
-    path = directory / shard.name
-    try:
-        size = path.stat().st_size
-        if size != shard.size:
-            return f"{size:,} bytes, expected {shard.size:,}"
-        if deep and (found := sha256_of(path)) != shard.sha256:
-            return f"its sha256 is {found}, the manifest says {shard.sha256}"
-    except FileNotFoundError:
+def damaged(place: Place, shards: Iterable[ShardEntry], *, deep: bool) -> dict[str, str]:
+    """What is wrong with the files of shards: by name, those that are missing or of another size or (deep) hash."""
+    sizes = place.names()
+    found = {shard.name: _damage(place, shard, sizes.get(shard.name), deep=deep) for shard in shards}
+    return {name: problem for name, problem in found.items() if problem}
+
+
+def _damage(place: Place, shard: ShardEntry, size: int | None, *, deep: bool) -> str:
+    """size: of the file; None: there is none."""
+    if size is None:
         return "is missing"
-    except OSError as error:
-        return f"cannot be read: {error.strerror or error}"
+    if size != shard.size:
+        return f"{size:,} bytes, expected {shard.size:,}"
+    if deep:
+        try:
+            with place.open(shard.name) as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            return f"cannot be read: {error.strerror or error}"
+        if found != shard.sha256:
+            return f"its sha256 is {found}, the manifest says {shard.sha256}"
     return ""
 
 
-def _damage_message(path: Path, problems: Sequence[str]) -> str:
+def _damage_message(place: Place, problems: Sequence[str]) -> str:
     shown = [f"  - {problem}" for problem in problems[:10]]
     more = [f"  - and {len(problems) - 10} more"] if len(problems) > 10 else []
-    head = f"{path}: damaged shards; the same label-unlabeled command with `resume` makes only these again:"
+    head = f"{place.shown}: damaged shards; the same label-unlabeled command with `resume` makes only these again:"
     return "\n".join([head, *shown, *more])
