@@ -34,6 +34,8 @@ class Fgm:
     g is the gradient of the plain loss. The second pass ADDS its gradient to the plain one. Cost: 2 passes.
     """
 
+    passes = 2
+
     def __init__(self, place: Perturbation, *, epsilon: float = 1.0) -> None:
         self.place = place
         self.epsilon = epsilon
@@ -72,6 +74,8 @@ class Pgd(Steps):
     it compute no gradient but that by r. Cost: K + 1 passes, of which K − 1 are without weights' gradients.
     """
 
+    passes = 2
+
     def backward(self, loss: Loss, backward: Backward) -> Tensor:
         random = RandomState()
         plain, slopes = _full_pass(self.place, loss, backward)
@@ -94,6 +98,11 @@ class FreeLb(Steps):
     r = 0 where the paper draws a small r, so that the first pass is the plain one and its loss can be shown.
     Cost: K passes.
     """
+
+    @property
+    def passes(self) -> int:
+        """K."""
+        return self.steps
 
     def backward(self, loss: Loss, backward: Backward) -> Tensor:
         def share(value: Tensor) -> None:

@@ -4,10 +4,10 @@ A pipeline hands it data, an objective and a way to evaluate; everything that ev
 here once: epochs, accumulation, several processes, clipping, the rate's schedule, evaluation, the best
 weights, early stopping, weight averaging, checkpoints and resume, progress and metrics.
 
-The model is not wrapped in DistributedDataParallel. Gradients are summed over processes once per step,
-after all micro-batches and all adversarial passes: every term of the loss is divided by its count over
-the whole step, so the sum is exactly the gradient of one big batch, and any method of the model may be
-called in a step.
+The model is not wrapped in DistributedDataParallel. Gradients are summed over processes once per step
+(`reduction.py`), after all micro-batches and all adversarial passes: every term of the loss is divided by
+its count over the whole step, so the sum is exactly the gradient of one big batch, and any method of the
+model may be called in a step.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from ner_distill.training.processes import (
     StopSignals,
     any_process,
     make_accelerator,
-    sum_gradients,
     sum_over_processes,
 )
 from ner_distill.training.records import Records, figures_of, keep_epochs
+from ner_distill.training.reduction import GradientSum
 from ner_distill.training.tracking import Tracking
 
 BEST, OWN_BEST = "best.safetensors", "best-parts.safetensors"
@@ -88,7 +88,13 @@ class TrainingData(Protocol):
 
 
 class Adversary(Protocol):
-    """Runs the passes of one micro-batch and leaves their gradients added up."""
+    """Runs the passes of one micro-batch and leaves their gradients added up.
+
+    passes: how often `backward` calls the function that it is given.
+    """
+
+    @property
+    def passes(self) -> int: ...
 
     def backward(self, loss: Callable[[], Tensor], backward: Callable[[Tensor], None]) -> Tensor:
         """The plain loss, detached, after all passes."""
@@ -96,6 +102,8 @@ class Adversary(Protocol):
 
 class PlainPass:
     """No adversary: one pass."""
+
+    passes = 1
 
     def backward(self, loss: Callable[[], Tensor], backward: Callable[[Tensor], None]) -> Tensor:
         value = loss()
@@ -178,6 +186,7 @@ class Fit:
         self.settings, self.seed, self.reporter = optim, seed, reporter
         self.directory, self.checkpoints = directory, directory / "checkpoints"
         self.adversary = task.adversary or PlainPass()
+        self.reduction = GradientSum(self.accelerator, self.parameters)
         self.frozen = [parameter for part in task.frozen for parameter in part.parameters() if parameter.requires_grad]
         self.weighting, self.own_best = task.weighting, task.own_best
         self.optimizer = torch.optim.AdamW(task.groups, fused=True)
@@ -283,10 +292,11 @@ class Fit:
         weights = {name: weights[name] * shares[name] for name in names}
         own_sums = dict.fromkeys(names, 0.0)
         self.optimizer.zero_grad(set_to_none=True)
-        for batch, count in zip(batches, counts, strict=True):
-            if any(count.get(name) for name in names):  # else nothing in it counts
-                self._passes(batch.to(self.accelerator.device), totals, weights, own_sums)
-        gradients = sum_gradients(self.accelerator, self.parameters)
+        # in the others nothing counts
+        counting = [batch for batch, count in zip(batches, counts, strict=True) if any(map(count.get, names))]
+        for left, batch in zip(reversed(range(len(counting))), counting, strict=True):
+            self._passes(batch.to(self.accelerator.device), totals, weights, own_sums, left == 0)
+        gradients = self.reduction.finish()
         # sums of all processes: where one must stop, all stop
         step_sums = self._sums(own_sums)
         norm = nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
@@ -330,10 +340,16 @@ class Fit:
         return dict(zip(own, sum_over_processes(self.accelerator, numbers).tolist(), strict=True))
 
     def _passes(
-        self, batch: Batch, totals: dict[str, float], weights: dict[str, float], step_sums: dict[str, float]
+        self,
+        batch: Batch,
+        totals: dict[str, float],
+        weights: dict[str, float],
+        step_sums: dict[str, float],
+        last: bool,
     ) -> None:
-        """Forward and backward of one micro-batch, the adversary's included; gradients add up."""
+        """Forward and backward of one micro-batch, the adversary's included; gradients add up. last: of its step."""
         latest: dict[str, Tensor] = {}
+        passes_left = self.adversary.passes
 
         def loss() -> Tensor:
             with self.accelerator.autocast():
@@ -343,7 +359,14 @@ class Fit:
             terms = [weights[name] * value / max(totals[name], 1.0) for name, value in sums.items()]
             return torch.stack([term.float() for term in terms]).sum()
 
-        self.adversary.backward(loss, self.accelerator.backward)
+        def backward(value: Tensor) -> None:
+            nonlocal passes_left
+            passes_left -= 1
+            if last and passes_left == 0:
+                self.reduction.begin_last_pass()
+            self.accelerator.backward(value)
+
+        self.adversary.backward(loss, backward)
         for name, value in latest.items():
             step_sums[name] += value.item()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -11,7 +10,7 @@ from typing import Any, Self
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def make_accelerator(precision: str = "fp32") -> Accelerator:
@@ -34,21 +33,6 @@ def sum_over_processes(accelerator: Accelerator, values: Tensor) -> Tensor:
 def any_process(accelerator: Accelerator, wish: bool) -> bool:
     """True in every process where any of them wishes it."""
     return bool(sum_over_processes(accelerator, torch.tensor([float(wish)], dtype=torch.float64)).item())
-
-
-def sum_gradients(accelerator: Accelerator, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
-    """Sum the gradients over processes, in one message; what has a gradient nowhere keeps none.
-
-    Returns: the gradients that there are.
-    """
-    if accelerator.num_processes > 1:
-        own = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-        there = own[0].new_tensor([float(parameter.grad is not None) for parameter in parameters])
-        flat = accelerator.reduce(torch.cat([*(part.flatten() for part in own), there]), reduction="sum")
-        *parts, there = flat.split([*(parameter.numel() for parameter in parameters), len(parameters)])
-        for parameter, part, number in zip(parameters, parts, there.tolist(), strict=True):
-            parameter.grad = part.view_as(parameter) if number else None
-    return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
 class StopSignals:

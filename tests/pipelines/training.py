@@ -6,6 +6,7 @@ python -m tests.pipelines.training kill DIRECTORY
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -24,9 +25,12 @@ from ner_distill.data.batching import Batch
 from ner_distill.nn.heads import TokenHead
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
+from ner_distill.teacher.adversarial import Fgm
 from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
+from ner_distill.teacher.perturbations import OnVectors
 from ner_distill.training import checkpoint
 from ner_distill.training.fit import Fit, TrainingTask
+from ner_distill.training.reduction import GradientSum
 
 LENGTHS = (2, 5, 3, 1, 4, 6, 2, 3)
 UNEQUAL = ((0,), (1, 2), (4, 5, 6, 7), (0, 3), (3,))
@@ -140,14 +144,42 @@ def watch_gradients(fit: Fit) -> list[dict[str, Tensor]]:
     return seen
 
 
+def sent_early(fit: Fit) -> list[int]:
+    """How many buckets were under way in each of the coming steps before its passes were over."""
+    early: list[int] = []
+    sent = 0
+    send, finish = torch.distributed.all_reduce, fit.reduction.finish
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        nonlocal sent
+        sent += bool(kwargs.get("async_op"))
+        return send(*args, **kwargs)
+
+    def finished() -> list[Tensor]:
+        nonlocal sent
+        early.append(sent)
+        gradients = finish()
+        sent = 0
+        return gradients
+
+    torch.distributed.all_reduce = counted
+    fit.reduction.finish = finished  # type: ignore[method-assign]
+    return early
+
+
 def run_as_one_of_several(directory: Path) -> None:
     """Each process leaves the gradients of every step, and the weights after a training, under its number."""
-    still = new_fit(directory / "still", accumulate=2, lr=0.0)
-    gradients = watch_gradients(still)
-    still.run()
-    rank = still.accelerator.process_index
-    for number, step in enumerate(gradients):
-        save_file(step, directory / f"gradients-{number}-{rank}.safetensors")
+    for name, adversarial, bucket in (("gradients", False, 2**20), ("buckets", False, 64), ("fgm", True, 64)):
+        model = new_teacher()
+        adversary = Fgm(OnVectors([model.tagger.encoder.embedding]), epsilon=0.5) if adversarial else None
+        still = new_fit(directory / name, accumulate=2, lr=0.0, model=model, adversary=adversary)
+        still.reduction = GradientSum(still.accelerator, still.parameters, bucket_bytes=bucket)
+        gradients, early = watch_gradients(still), sent_early(still)
+        still.run()
+        rank = still.accelerator.process_index
+        for number, step in enumerate(gradients):
+            save_file(step, directory / f"{name}-{number}-{rank}.safetensors")
+        (directory / f"{name}-early-{rank}.json").write_text(json.dumps(early))
     fit = new_fit(directory / "moving", accumulate=2, epochs=2)
     fit.run()
     save_file({name: tensor.clone() for name, tensor in fit.model.state_dict().items()}, directory / f"weights-{rank}")

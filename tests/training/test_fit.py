@@ -27,6 +27,7 @@ from ner_distill.training.fit import Fit, OwnBest, TrainingTask
 from ner_distill.training.optim import rate_factor
 from ner_distill.training.processes import make_accelerator
 from ner_distill.training.records import Records
+from ner_distill.training.reduction import buckets_of
 from tests.pipelines.training import (
     EVERY_STEP,
     LENGTHS,
@@ -108,15 +109,34 @@ def two_processes(tmp_path_factory):
     return directory
 
 
-def test_two_processes_give_the_gradient_of_one_big_batch_also_where_one_has_no_batch(tmp_path, two_processes):
-    fit = new_fit(tmp_path, accumulate=4, lr=0.0)
+@pytest.mark.parametrize("how", ["gradients", "buckets", "fgm"])
+def test_two_processes_give_the_gradient_of_one_big_batch_also_where_one_has_no_batch(tmp_path, two_processes, how):
+    model = new_teacher()
+    adversary = Fgm(OnVectors([model.tagger.encoder.embedding]), epsilon=0.5) if how == "fgm" else None
+    fit = new_fit(tmp_path, accumulate=4, lr=0.0, model=model, adversary=adversary)
     gradients = watch_gradients(fit)
     fit.run()
     assert len(gradients) == 2
-    assert len(list(two_processes.glob("gradients-*"))) == 4
+    assert len(list(two_processes.glob(f"{how}-*.safetensors"))) == 4
     for step, rank in itertools.product(range(2), range(2)):
-        found = load_file(two_processes / f"gradients-{step}-{rank}.safetensors")
+        found = load_file(two_processes / f"{how}-{step}-{rank}.safetensors")
         assert_same(found, gradients[step], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("how", ["buckets", "fgm"])
+def test_buckets_are_sent_while_the_last_pass_runs_where_it_has_their_gradients(two_processes, how):
+    first, second = (json.loads((two_processes / f"{how}-early-{rank}.json").read_text()) for rank in range(2))
+    assert first[0] > 1
+    assert second[0] == 0, "its last batch has no pairs, and the similarity's parameters are sent first"
+    assert second[1] == 0, "it has no batch"
+
+
+def test_buckets_hold_every_parameter_once_from_the_last_on_and_one_type_of_number():
+    parameters = [nn.Parameter(torch.zeros(size)) for size in (3, 40, 2, 2)]
+    parameters.insert(3, nn.Parameter(torch.zeros(2, dtype=torch.float64)))
+    buckets = buckets_of(parameters, bucket_bytes=16)
+    assert [[len(one) for one in bucket] for bucket in buckets] == [[2], [2], [2], [40], [3]]
+    assert [len(bucket) for bucket in buckets_of(parameters[:3], bucket_bytes=2**20)] == [3]
 
 
 def test_two_processes_end_with_the_same_weights(two_processes):
