@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -35,11 +36,18 @@ def any_process(accelerator: Accelerator, wish: bool) -> bool:
     return bool(sum_over_processes(accelerator, torch.tensor([float(wish)], dtype=torch.float64)).item())
 
 
+ONE_WISH = 1.0
+"""Seconds in which several signals are one wish to stop: who ends a group of processes is heard by each of them, and
+a process that sees its parent go tells itself as well.
+"""
+
+
 class StopSignals:
-    """Inside `with`, Ctrl-C and SIGTERM are noted instead of raised; a second one stops at once."""
+    """Inside `with`, Ctrl-C and SIGTERM are noted instead of raised; a later second one stops at once."""
 
     def __init__(self) -> None:
         self.received = False
+        self._since = 0.0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -54,6 +62,8 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _note(self, _number: int, _frame: object) -> None:
-        if self.received:
+        now = time.monotonic()
+        if self.received and now - self._since > ONE_WISH:
             raise KeyboardInterrupt
-        self.received = True
+        if not self.received:
+            self.received, self._since = True, now
