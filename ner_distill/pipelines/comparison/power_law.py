@@ -48,7 +48,7 @@ class PowerLaw:
     draws: Floats
 
     def at(self, size: float) -> Interval:
-        """The score after so many sentences."""
+        """The score after so many sentences; 0 where the curve is below."""
         return self._interval(self._value(size), _values(self.draws, size))
 
     def gain(self, size: float, more: float) -> Interval:
@@ -57,7 +57,7 @@ class PowerLaw:
         return self._interval(self._value(size + more) - self._value(size), drawn)
 
     def _value(self, size: float) -> float:
-        return self.a - self.b * math.pow(size, -self.c)
+        return max(0.0, self.a - self.b * math.pow(size, -self.c))
 
     @staticmethod
     def _interval(value: float, drawn: Floats) -> Interval:
@@ -90,7 +90,7 @@ def fit(sizes: Sequence[float], scores: Sequence[float], *, seed: int = 13) -> P
 
 
 def _values(draws: Floats, size: float) -> Floats:
-    return np.asarray(draws[:, 0] - draws[:, 1] * size ** -draws[:, 2], np.float64)
+    return np.maximum(0.0, draws[:, 0] - draws[:, 1] * size ** -draws[:, 2])
 
 
 def _least_squares(share: Floats, f1: Floats) -> tuple[float, float, float]:

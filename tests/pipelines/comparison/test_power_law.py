@@ -71,3 +71,10 @@ def test_more_seeds_narrow_the_limits() -> None:
 def test_too_few_trainings_are_refused(sizes: list[float], scores: list[float]) -> None:
     with pytest.raises(ConfigError, match="needs four trainings of three sizes, found"):
         fit(sizes, scores)
+
+
+def test_no_score_is_below_zero() -> None:
+    curve = fit([100, 100, 200, 200, 300, 300, 400, 400], [0.0, 0.0, 0.0, 0.02, 0.14, 0.19, 0.25, 0.29])
+    first = curve.at(50)
+    assert (first.value, first.low) == (0.0, 0.0)
+    assert 0 < curve.at(400).low < curve.at(400).value < 0.4
