@@ -63,7 +63,7 @@ def _folder(path: Path) -> Iterator[Path]:
 
     Raises RunError where what would be replaced holds other files than a text with its annotations.
     """
-    path = Path(os.path.normpath(path))
+    path = Path(os.path.realpath(path))
     if path.exists() and not path.is_dir():
         raise RunError(f"{path}: is a file; expected the name of a folder, or one that is not there")
     if path.is_dir() and (other := [one for one in sorted(path.iterdir()) if not _is_ours(one)]):
@@ -72,11 +72,24 @@ def _folder(path: Path) -> Iterator[Path]:
     try:
         temporary.mkdir()
         yield temporary
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.rename(path)
+        _take_place(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _take_place(temporary: Path, path: Path) -> None:
+    """Rename a folder to a name that another one may have; a kill on the way leaves both, under some name."""
+    if not path.exists():
+        temporary.rename(path)
+        return
+    before = path.with_name(f".{path.name}.{os.getpid()}.before.tmp")
+    path.rename(before)
+    try:
+        temporary.rename(path)
+    except OSError:
+        before.rename(path)
+        raise
+    shutil.rmtree(before)
 
 
 def _is_ours(path: Path) -> bool:

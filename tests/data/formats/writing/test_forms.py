@@ -9,6 +9,7 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
+from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.formats.writing.base import About, Labelled, Losses, TextWriter
 from ner_distill.data.formats.writing.registry import write
 from ner_distill.data.formats.writing.tools import Doccano, Gliner, LabelStudio, Prodigy
@@ -155,3 +156,19 @@ def test_brat_names_lines_of_files_so_that_they_sort_as_lines_do(tmp_path: Path)
     write(ALL_WRITERS["brat"](), map(Labelled.of, sentences), tmp_path / "out", Losses())
     names = sorted(one.name for one in (tmp_path / "out").glob("*.txt"))
     assert names == ["a.conll_000002.txt", "a.conll_000010.txt", "a.conll_000100.txt"]
+
+
+def test_brat_leaves_out_an_entity_of_nothing_but_line_ends(tmp_path: Path) -> None:
+    sentence, losses = Sentence("a", ("Oslo", "\r\n"), (Span(0, 1, "LOC"), Span(1, 2, "LOC"))), Losses()
+    write(ALL_WRITERS["brat"](), [Labelled.of(sentence)], tmp_path / "out", losses)
+    assert losses.counts == {"blank_entities": 1, "words": 1}
+    assert read_corpus([tmp_path / "out"]).sentences[0].spans == (Span(0, 1, "LOC"),)
+
+
+def test_spacy_cannot_hold_an_entity_of_words_that_do_not_count(tmp_path: Path) -> None:
+    spans = (Span(0, 1, "PER"), Span(2, 3, "LOC"))
+    sentence, losses = Sentence("a.txt:1", ("Ana", "in", "Oslo"), spans, keep=(False, True, True)), Losses()
+    write(ALL_WRITERS["docbin"](), [Labelled.of(sentence)], tmp_path / "a.spacy", losses)
+    assert losses.counts == {"uncounted": 1}
+    (read,) = read_corpus([tmp_path / "a.spacy"]).sentences
+    assert (read.spans, read.keep) == (spans[1:], (False, True, True))
