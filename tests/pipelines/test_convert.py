@@ -62,7 +62,7 @@ def test_the_format_of_the_files_read_may_be_said_as_well(files: tuple[Path, Pat
         (["in/a.ann", "in/", "--overwrite"], "in/: is to be written, and a.txt in it is read"),
         (["*.jsonl", "u.jsonl", "--overwrite"], "u.jsonl: is read and written"),
         (["a.conll", "c.xml"], "c.xml: its name does not say which format; give --format, one of jsonl, conll"),
-        (["a.conll", "c.jsonl", "--format", "xml"], "--format: expected jsonl, conll, label-studio"),
+        (["a.conll", "c.jsonl", "--format", "xml"], "--format: expected jsonl, conll, csv, label-studio"),
         (["u.jsonl", "c.conll"], "u.jsonl: none of the 1 sentences is labelled, and conll holds labelled ones alone"),
     ],
 )

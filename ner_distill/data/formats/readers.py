@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ner_distill.data.formats.csv_tables import has_column
 from ner_distill.data.formats.documents import Cut, Document, document_of
 from ner_distill.data.formats.folders import expanded
 from ner_distill.data.formats.jsonl import is_jsonl
@@ -185,7 +186,12 @@ def _of_documents(source: _Source, cut: Cut, format: str) -> _Source:
         return source
     if source.format == "jsonl" or (format == "auto" and is_jsonl(Beginning(source.path))):
         return replace(source, format="jsonl")  # whatever tool has such records, the text is asked for alone
-    raise DataError(f"{source.path}: is read as {source.format}; `text_key` is for JSON, Parquet and data sets")
+    if source.format == "csv" or (format == "auto" and has_column(Beginning(source.path), cut.text_key)):
+        return replace(source, format="csv")
+    raise DataError(
+        f"{source.path}: is read as {source.format}, and its first line names no column {cut.text_key!r}; `text_key` "
+        "is for JSON, CSV, Parquet and data sets"
+    )
 
 
 def _documents(

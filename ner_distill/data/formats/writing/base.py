@@ -79,6 +79,8 @@ LOSSES = {
     "grouped": Loss(
         "entity", "entities", "inside or across a longer one: in the span group `sc`, beside all others of the document"
     ),
+    "relations": _left_out("of a type that reads as a relation to an entity of the text"),
+    "same_text": Loss("sentence", "sentences", "with a text that another one has: read back as one"),
     "empty": Loss("word", "words", f"of no character: written as {BLANK}"),
     "empty_entities": Loss("entity", "entities", "of no character: not marked"),
     "blank_entities": _left_out("of nothing but white space"),

@@ -13,12 +13,13 @@ from ner_distill.data.formats.writing.base import AnyWriter, Labelled, Losses, T
 from ner_distill.data.formats.writing.brat import ANNOTATIONS, TEXT, Brat
 from ner_distill.data.formats.writing.docbin import DocBinFile
 from ner_distill.data.formats.writing.plain import Columns, Inline, JsonLines
-from ner_distill.data.formats.writing.tools import Doccano, Gliner, LabelStudio, Prodigy
+from ner_distill.data.formats.writing.tables import Csv, Uie
+from ner_distill.data.formats.writing.tools import Argilla, Doccano, Gliner, LabelStudio, Prodigy
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import refuse_existing, replacing, write_error
 
 _EVERY: tuple[type[AnyWriter], ...] = (
-    JsonLines, Columns, LabelStudio, Doccano, Prodigy, DocBinFile, Brat, Gliner, Inline,
+    JsonLines, Columns, Csv, LabelStudio, Doccano, Prodigy, Argilla, DocBinFile, Brat, Gliner, Uie, Inline,
 )  # fmt: skip
 WRITERS: dict[str, type[AnyWriter]] = {writer.name: writer for writer in _EVERY}
 """By name. `views/written.py` adds what is a page for a browser."""
