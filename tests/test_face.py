@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +12,7 @@ from ner_distill import face
 from ner_distill.errors import ConfigError
 from ner_distill.options.exporting import ExportOptions
 from ner_distill.options.models import EvaluateOptions
-from ner_distill.tagger import Answering
+from tests.answering import Capitals
 
 
 @pytest.mark.parametrize(("given", "files"), [("runs/soft", [Path("runs/soft/manifest.json")]), (None, [])])
@@ -49,32 +48,17 @@ def test_paths_are_taken_as_text(kind: type[Any], given: dict[str, Any], expecte
     assert face._with_paths(kind, given) == expected
 
 
-class Capitals(Answering):
-    """Finds words in capital letters, and remembers the sentences that it was asked about."""
-
-    labels, unit = ("X",), "word"
-
-    def __init__(self) -> None:
-        self.asked = list[str]()
-
-    def found(self, sentences: Sequence[Sequence[str]]) -> list[list[tuple[int, int, str, float]]]:
-        self.asked += map(" ".join, sentences)
-        return [[(n, n + 1, "X", 0.5) for n, word in enumerate(words) if word.isupper()] for words in sentences]
-
-    def tag_probs(self, sentences: Sequence[Sequence[str]]) -> list[Any]:
-        raise NotImplementedError
-
-
 def test_documents_are_cut_into_sentences_and_answered_as_they_were_given() -> None:
     answering = Capitals()
     model = face.Model(answering, ())
-    texts = ["\U0001f600 ROME won. Then OSLO\ndid.", "", "  PARIS"]
+    texts = ["\U0001f600 ROME won! 12 went to OSLO\nthen.", "", "  PARIS"]
     results = model.predict(texts, split_sentences=True)
     assert [one.text for one in results] == texts
     assert [[text[one.start : one.end] for one in own] for text, own in zip(texts, results, strict=True)] == [
         ["ROME", "OSLO"], [], ["PARIS"],
     ]  # fmt: skip
-    assert answering.asked == ["\U0001f600 ROME won .", "Then OSLO did .", "", "PARIS"]
+    asked = [sentence for call in answering.calls for sentence in call]
+    assert asked == ["\U0001f600 ROME won !", "12 went to OSLO then .", "", "PARIS"]
     assert model.predict(texts) == results
     assert model.predict(texts[0], split_sentences=True) == results[0]
     with pytest.raises(ConfigError, match="is for `split_sentences`"):
