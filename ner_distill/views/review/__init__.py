@@ -1,8 +1,8 @@
 """The pages of a review: of suspicious entities, and of sentences of raw text.
 
-Each is one HTML file that loads nothing from elsewhere. `kept.js` (decisions, which the browser keeps), `sentence.js`
-(a sentence with its entities), `types.js` (buttons) and `occurrences.js` (the same words elsewhere) are of both;
-
+Each is one HTML file that loads nothing from elsewhere: `frame.html` with the `detail.html` and `help.html` of the page
+in it. The scripts of this folder are of both pages, but for those that `ENTITIES` alone names; `sentences/` is the
+second page.
 """
 
 from __future__ import annotations
@@ -16,15 +16,13 @@ from ner_distill.views.pages import Html, expand, one_file, read
 _FILES = files(__name__)
 
 ENTITIES = (
-    "kept.js", "store.js", "sentence.js", "occurrences.js", "types.js", "queue.js", "editor.js", "others.js",
-    "page.js", "keys.js",
+    "kept.js", "store.js", "sentence.js", "occurrences.js", "types.js", "queue.js", "list.js", "editor.js",
+    "others.js", "page.js", "start.js", "keys.js",
 )  # fmt: skip
 SENTENCES = (
-    "kept.js", "sentences/answers.js", "sentence.js", "occurrences.js", "types.js", "sentences/queue.js",
-    "sentences/edit.js", "sentences/page.js", "sentences/keys.js",
+    "kept.js", "sentences/answers.js", "sentence.js", "occurrences.js", "types.js", "sentences/queue.js", "list.js",
+    "sentences/edit.js", "sentences/page.js", "start.js", "sentences/keys.js",
 )  # fmt: skip
-
-
 ENTITY_NAMES = {
     "does": "Review",
     "done": "Entities decided",
