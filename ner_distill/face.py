@@ -12,7 +12,9 @@ Everything heavy is imported when it is used. Functions have the names and the o
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -63,35 +65,66 @@ class Model:
         return f"<Model {', '.join(map(str, self.paths))}: {', '.join(self.labels)}>"
 
     @overload  # to the type checker a text is an iterable of texts as well
-    def predict(self, texts: str, *, min_score: MinScore = None) -> Result: ...  # type: ignore[overload-overlap]
+    def predict(  # type: ignore[overload-overlap]
+        self, texts: str, *, min_score: MinScore = None, split_sentences: bool = False, lang: str | None = None
+    ) -> Result: ...
     @overload
-    def predict(self, texts: Iterable[str], *, min_score: MinScore = None) -> list[Result]: ...
-    def predict(self, texts: str | Iterable[str], *, min_score: MinScore = None) -> Result | list[Result]:
+    def predict(
+        self,
+        texts: Iterable[str],
+        *,
+        min_score: MinScore = None,
+        split_sentences: bool = False,
+        lang: str | None = None,
+    ) -> list[Result]: ...
+    def predict(
+        self,
+        texts: str | Iterable[str],
+        *,
+        min_score: MinScore = None,
+        split_sentences: bool = False,
+        lang: str | None = None,
+    ) -> Result | list[Result]:
         """The entities of each text; of one text, given as a string, its entities alone.
 
         A text is best a sentence: models are trained on sentences. Offsets count characters of the text as given.
 
+        split_sentences: cut each text into sentences, which are asked about one by one. lang: the language of the
+                   texts (es, de, zh), for its abbreviations.
         min_score: leave out entities of a lower score: a number from 0 to 1, a number by label, or "stored" for the
                    thresholds that `evaluate` chose.
-        Raises TypeError for what is no text, ValueError for a `min_score` that is none.
+        Raises TypeError for what is no text, ValueError for a `min_score` that is none, ConfigError for a wrong `lang`.
         """
-        if isinstance(texts, str):
-            return next(self.stream([texts], min_score=min_score))
-        return list(self.stream(texts, min_score=min_score))
+        several = [texts] if isinstance(texts, str) else texts
+        found = self.stream(several, min_score=min_score, split_sentences=split_sentences, lang=lang)
+        return next(found) if isinstance(texts, str) else list(found)
 
-    def stream(self, texts: Iterable[str], *, min_score: MinScore = None) -> Iterator[Result]:
+    def stream(
+        self,
+        texts: Iterable[str],
+        *,
+        min_score: MinScore = None,
+        split_sentences: bool = False,
+        lang: str | None = None,
+    ) -> Iterator[Result]:
         """As `predict`, for any number of texts: memory does not grow with it."""
+        from ner_distill.data.formats.splitting import in_whole, sentences_of, splitter_of
+
         if isinstance(texts, str | bytes):
             raise TypeError(f"expected several texts, found one {type(texts).__name__}; predict takes a single text")
-        kept: list[str] = []
+        splitter = splitter_of(lang, split_sentences=split_sentences)
+        kept: deque[tuple[str, list[int]]] = deque()
 
-        def remembered() -> Iterator[str]:
+        def asked() -> Iterator[str]:
             for text in texts:
-                kept.append(text)
-                yield text
+                sentences, starts = sentences_of(text, splitter) if isinstance(text, str) else ([text], [0])
+                kept.append((text, starts))
+                yield from sentences
 
-        for entities in self._answering.stream(remembered(), min_score=min_score):
-            yield Result(kept.pop(0), entities)
+        answers = iter(self._answering.stream(asked(), min_score=min_score))
+        for first in answers:
+            text, starts = kept.popleft()
+            yield Result(text, in_whole([first, *islice(answers, len(starts) - 1)], starts))
 
     def predict_words(self, sentences: Iterable[Sequence[str]], *, min_score: MinScore = None) -> list[list[Entity]]:
         """The entities of sentences that are cut into words already; `start` and `end` count words."""

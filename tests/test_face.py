@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from ner_distill import face
+from ner_distill.errors import ConfigError
 from ner_distill.options.exporting import ExportOptions
 from ner_distill.options.models import EvaluateOptions
+from tests.answering import Capitals
 
 
 @pytest.mark.parametrize(("given", "files"), [("runs/soft", [Path("runs/soft/manifest.json")]), (None, [])])
@@ -44,3 +46,20 @@ def test_train_student_learns_from_one_store_or_from_none(
 )
 def test_paths_are_taken_as_text(kind: type[Any], given: dict[str, Any], expected: dict[str, Any]) -> None:
     assert face._with_paths(kind, given) == expected
+
+
+def test_documents_are_cut_into_sentences_and_answered_as_they_were_given() -> None:
+    answering = Capitals()
+    model = face.Model(answering, ())
+    texts = ["\U0001f600 ROME won! 12 went to OSLO\nthen.", "", "  PARIS"]
+    results = model.predict(texts, split_sentences=True)
+    assert [one.text for one in results] == texts
+    assert [[text[one.start : one.end] for one in own] for text, own in zip(texts, results, strict=True)] == [
+        ["ROME", "OSLO"], [], ["PARIS"],
+    ]  # fmt: skip
+    asked = [sentence for call in answering.calls for sentence in call]
+    assert asked == ["\U0001f600 ROME won !", "12 went to OSLO then .", "", "PARIS"]
+    assert model.predict(texts) == results
+    assert model.predict(texts[0], split_sentences=True) == results[0]
+    with pytest.raises(ConfigError, match="is for `split_sentences`"):
+        model.predict("a", lang="es")

@@ -152,8 +152,8 @@ def predict(options: PredictOptions) -> None:
     blank one too. A score is the probability that the entity is right, where the training had development data. html
     is a page for a browser, entities marked in the text and their scores as tooltips; it loads nothing from anywhere.
 
-    label-studio, doccano, prodigy, docbin, brat and gliner are files of these tools, in which a person corrects what
-    the model found. With --out a file or folder is written, in the format that its name says.
+    label-studio, doccano, prodigy, argilla, docbin, brat, gliner and uie are files of these tools, in which a person
+    corrects what the model found. With --out a file or folder is written, in the format that its name says.
 
     Example: ner-distill predict --model runs/student "Ana López vive en Madrid."
 

@@ -82,8 +82,8 @@ def convert(options: ConvertOptions) -> None:
     """Write labelled files in another format.
 
     What is read is found by content, as everywhere; what is written by the end of the last name (.jsonl, .conll,
-    .json: Label Studio, .spacy, .html, a folder: brat) or by --format. What the format cannot hold is counted, a line
-    for each kind.
+    .csv, .json: Label Studio, .spacy, .html, a folder: brat) or by --format. What the format cannot hold is counted, a
+    line for each kind.
 
     Example: ner-distill convert train.conll train.spacy
 

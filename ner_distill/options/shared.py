@@ -17,7 +17,10 @@ FORMATS = (
     "cmeee, cblue, ccf2020, csv, text, parquet, datasets"
 )
 
-Written = Literal["jsonl", "conll", "label-studio", "doccano", "prodigy", "docbin", "brat", "gliner", "inline", "html"]
+Written = Literal[
+    "jsonl", "conll", "csv", "label-studio", "doccano", "prodigy", "argilla", "docbin", "brat", "gliner", "uie",
+    "inline", "html",
+]  # fmt: skip
 """The formats that are written."""
 WRITTEN = ", ".join(get_args(Written))
 
@@ -179,7 +182,7 @@ class DocumentOptions(Options):
         "line", "What a document of a text file is: a line, a paragraph (blank lines end it) or the file.", "WHAT"
     )
     text_key: str | None = option(
-        None, "Key or column of the text of JSON, Parquet and data sets; a.b is b in the object a.", "KEY"
+        None, "Key or column of the text of JSON, CSV, Parquet and data sets; a.b is b in the object a.", "KEY"
     )
 
 

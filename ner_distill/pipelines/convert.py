@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ner_distill.console import Reporter
+from ner_distill.data.formats.readers import refuse_reading
 from ner_distill.data.formats.reading import read_repaired
 from ner_distill.data.formats.writing.base import About, AnyWriter, Labelled, Losses
 from ner_distill.data.formats.writing.registry import format_of_name, write
@@ -40,8 +41,7 @@ def convert(
     path = Path(last)
     name = options.output_format or format_of_name(last, writers)
     refuse_existing(path, overwrite=options.overwrite)
-    if any(path.resolve() == Path(one).resolve() for one in sources):
-        raise ConfigError(f"{last}: is read and written; expected another name behind the files to read")
+    refuse_reading(last, sources)
     corpus = read_repaired(sources, options, reporter)
     writer = writers[name](About(unit=corpus.unit))
     held = [one for one in corpus.sentences if one.spans is not None or "unlabelled" in writer.holds]
@@ -54,5 +54,5 @@ def convert(
     write(writer, map(Labelled.of, corpus.sentences), path, losses, overwrite=options.overwrite)
     for warning in losses.warnings():
         reporter.warn(warning)
-    entities = sum(len(one.spans or ()) for one in held) - losses.counts["overlapping"] - losses.counts["crossing"]
+    entities = sum(len(one.spans or ()) for one in held) - losses.left_out()
     return Converted(path, name, len(held), entities)

@@ -17,6 +17,8 @@ from ner_distill.tagger import load as load_exported
 from ner_distill.teacher.foreign.base import MappedTeacher
 from ner_distill.teacher.foreign.opening import ForeignSettings, foreign_source, open_foreign
 
+_NAMELESS = "\0"  # the id of a text that has none: no answer of a file names it
+
 
 def open_model(
     paths: Sequence[Path], *, threads: int = 1, foreign: ForeignSettings | None = None, device: str = "auto"
@@ -150,13 +152,17 @@ class ForeignModel(Answering):
         settings = settings or ForeignSettings()
         teacher = open_foreign(kind, place, settings)
         settings.map.require_known([teacher])
+        if teacher.by_id_alone:
+            raise ConfigError(
+                f"{teacher.name}: names sentences by `id` alone, and here it is asked about texts; give their texts too"
+            )
         self._teacher = MappedTeacher(teacher, settings.map, settings.map.labels([teacher]))
         self.labels, self.unit = self._teacher.labels, "word"
         teacher.prepare(computes_on, budget_of(computes_on))
 
     def tag_probs(self, sentences: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float64]]:
         probs = [np.eye(1, 1 + 2 * len(self.labels)).repeat(len(words), 0) for words in sentences]
-        given = [Sentence(str(number), tuple(words)) for number, words in enumerate(sentences)]
+        given = [Sentence(_NAMELESS, tuple(words)) for words in sentences]
         asked = [number for number, one in enumerate(given) if one.words and self._teacher.teacher.knows(one)]
         for number, said in zip(asked, self._teacher.answers([given[number] for number in asked]), strict=True):
             probs[number] = said.probs.astype(np.float64)

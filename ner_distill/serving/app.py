@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Request
@@ -17,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 import ner_distill
-from ner_distill.errors import NerDistillError, did_you_mean, harmless
+from ner_distill.data.formats.splitting import Splitter, in_whole, sentences_of, splitter_of
+from ner_distill.errors import ConfigError, NerDistillError, did_you_mean, harmless
 from ner_distill.options.serving import Limits
 from ner_distill.serving.batcher import Batcher, Closed, Job
 from ner_distill.serving.guard import Guard, Refused
@@ -43,6 +45,10 @@ class Question(BaseModel):
         None,
         description="Leave out entities of a lower score: a number, a number by label, or `stored` for the thresholds "
         "that the model has.",
+    )
+    split_sentences: bool = Field(False, description="Cut each text into sentences, which are asked about one by one.")
+    lang: str | None = Field(
+        None, description="Language of the texts (es, de, zh), for abbreviations where they are cut into sentences."
     )
 
 
@@ -124,12 +130,14 @@ def create_app(
     @app.post("/predict", response_model=Answer, responses=PROBLEMS)
     async def predict(question: Question, request: Request) -> JSONResponse:
         """Find the entities of texts."""
-        texts, least = _checked(question, model, limits)
+        texts, least, splitter = _checked(question, model, limits)
+        cut = [sentences_of(text, splitter) for text in texts]
         try:
-            job = batcher.submit(texts)
+            job = batcher.submit([sentence for sentences, _ in cut for sentence in sentences])
         except Closed:
             raise _STOPPING from None
-        found = await _in_time(job, request.scope["deadline"], limits.timeout)
+        answers = iter(await _in_time(job, request.scope["deadline"], limits.timeout))
+        found = [in_whole(list(islice(answers, len(starts))), starts) for _, starts in cut]
         entities = [[_as_json(one) for one in own if one.score >= least.get(one.label, 0.0)] for own in found]
         return JSONResponse({"model": name, "entities": entities})
 
@@ -156,8 +164,10 @@ _HALF = re.compile("[\ud800-\udfff]")
 EXAMPLE = '{"texts": ["A sentence."]}'
 
 
-def _checked(question: Question, model: Answering, limits: Limits) -> tuple[list[str], Mapping[str, float]]:
-    """The texts, and by label the least score. Raises Refused for what types do not tell."""
+def _checked(
+    question: Question, model: Answering, limits: Limits
+) -> tuple[list[str], Mapping[str, float], Splitter | None]:
+    """The texts, by label the least score, and what cuts the texts. Raises Refused for what types do not tell."""
     if (question.texts is None) == (question.text is None):
         raise Refused(422, f'expected either texts, as {EXAMPLE}, or text, as {{"text": "A sentence."}}')
     texts = question.texts if question.texts is not None else [question.text or ""]
@@ -177,9 +187,10 @@ def _checked(question: Question, model: Answering, limits: Limits) -> tuple[list
                 "sentences as texts of their own, or start the server with a larger --max-text",
             )
     try:
-        return texts, model.thresholds(question.min_score)
-    except ValueError as error:
-        raise Refused(422, str(error)) from None
+        splitter = splitter_of(question.lang, split_sentences=question.split_sentences)
+        return texts, model.thresholds(question.min_score), splitter
+    except (ValueError, ConfigError) as error:
+        raise Refused(422, str(error).replace("`", "")) from None
 
 
 async def _in_time(job: Job, deadline: float, timeout: float) -> list[list[Entity]]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ner_distill.data.formats.writing.base import Losses, Scored, TextWriter, characters, placed
 from ner_distill.data.sentence import Sentence
 from ner_distill.views.highlight import Entity, entities_html
-from ner_distill.views.pages import base_style
+from ner_distill.views.pages import Html, base_style, head, join, tag
 
 _STYLE = """
 main { max-width: 900px; margin: 0 auto; padding: 8px 16px 40px; }
@@ -22,21 +22,7 @@ small { color: var(--faint); font-size: 11px; overflow-wrap: anywhere; }
 # Blocks have styles of their own, which come later than this line: so any style may stand in the page, but no script,
 # and nothing can be loaded.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-_HEAD = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<header class="top"><h1>Entities{name}</h1></header>
-<main>"""
-FOOT = "</main>\n</body>\n</html>"
+MAIN, FOOT = Html("\n<main>"), "</main>\n</body>\n</html>"
 
 
 class Page(TextWriter):
@@ -63,10 +49,9 @@ class Page(TextWriter):
 
 def head_of(model: str) -> str:
     """What stands before the first block: it names the model, where there is one."""
-    name = html.escape(model)
-    title = f"Entities by {name}" if model else "Entities"
-    marked = f' <bdi id="name">{name}</bdi>' if model else ""
-    return _HEAD.format(policy=_POLICY, style=base_style() + _STYLE, title=title, name=marked)
+    named = tag("h1", *(("Entities ", tag("bdi", model, id="name")) if model else ("Entities",)))
+    title, style = f"Entities by {model}" if model else "Entities", base_style() + _STYLE
+    return join(head(title, policy=_POLICY, style=style), Html("<body>\n"), tag("header", named, class_="top"), MAIN)
 
 
 def block_of(text: str, entities: Sequence[Entity], id: str) -> str:

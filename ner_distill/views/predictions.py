@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ner_distill.console import Reporter
+from ner_distill.data.formats.readers import refuse_reading
 from ner_distill.data.formats.writing.base import About, AnyWriter, Labelled, Losses, Scored, TextWriter
 from ner_distill.data.formats.writing.plain import Columns, without_overlaps
 from ner_distill.data.sentence import Sentence
@@ -43,11 +44,12 @@ def write_predictions(
     """Write predictions into a file or folder that appears when it is whole; warns of what the format cannot hold.
 
     Raises ConfigError, before the first prediction is asked for, for a lattice and for a name that says no format;
-    RunError for what is there already.
+    for a file of text that would be replaced; RunError for what is there already.
     """
     if options.lattice:
         raise ConfigError("`lattice` is drawn where sentences are printed; expected no `out` beside it")
     writer = writer_of(options.format, out, About(options.named))
+    refuse_reading(out, options.text)
     write_labelled(writer, _records(predictions, writer), out, reporter or Reporter(), overwrite=options.overwrite)
 
 

@@ -59,8 +59,10 @@ def test_the_format_of_the_files_read_may_be_said_as_well(files: tuple[Path, Pat
         (["a.conll"], "a.conll: expected the files to read, and behind them the one to write"),
         (["a.conll", "b.jsonl"], "b.jsonl: exists already; choose another name, or pass --overwrite"),
         (["a.conll", "b.jsonl", "b.jsonl", "--overwrite"], "b.jsonl: is read and written"),
+        (["in/a.ann", "in/", "--overwrite"], "in/: is to be written, and a.txt in it is read"),
+        (["*.jsonl", "u.jsonl", "--overwrite"], "u.jsonl: is read and written"),
         (["a.conll", "c.xml"], "c.xml: its name does not say which format; give --format, one of jsonl, conll"),
-        (["a.conll", "c.jsonl", "--format", "xml"], "--format: expected jsonl, conll, label-studio"),
+        (["a.conll", "c.jsonl", "--format", "xml"], "--format: expected jsonl, conll, csv, label-studio"),
         (["u.jsonl", "c.conll"], "u.jsonl: none of the 1 sentences is labelled, and conll holds labelled ones alone"),
     ],
 )
@@ -69,8 +71,11 @@ def test_what_cannot_be_written_is_said_and_nothing_is_changed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("u.jsonl").write_text('{"text": "nobody"}\n')
-    before = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
+    Path("in").mkdir()
+    for name in ("a.txt", "a.ann", "b.txt"):
+        Path("in", name).write_text("")
+    before = {one: one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()}
     done = run("convert", *names)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f"error: {error}")
-    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == before
+    assert {one: one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()} == before

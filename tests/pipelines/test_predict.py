@@ -277,6 +277,14 @@ def test_a_file_that_is_there_is_replaced_only_where_asked(world: World, tmp_pat
     assert (tmp_path / "a.spacy").read_bytes() == before
 
 
+def test_text_is_never_replaced_by_what_is_found_in_it(world: World, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "Ann Miller"}\n')
+    asked = ("predict", "--model", world.teacher, "--text", tmp_path / "a.jsonl", "--overwrite", "--out")
+    assert "a.jsonl: is read and written; expected another name" in run(*asked, tmp_path / "a.jsonl").err
+    assert "a.jsonl in it is read; expected another name" in run(*asked, f"{tmp_path}/").err
+    assert (tmp_path / "a.jsonl").read_text() == '{"text": "Ann Miller"}\n'
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [

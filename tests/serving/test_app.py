@@ -63,6 +63,18 @@ def test_one_text_is_answered_with_the_entities_that_are_sure_enough(
     assert [one["text"] for one in answer["entities"][0]] == expected
 
 
+def test_texts_are_cut_into_sentences_and_entities_stand_where_they_do_in_the_text(client: TestClient) -> None:
+    texts = ["Ana. \U0001f600 ROME.\n\nAna", " ", "ROME"]
+    whole, cut = (
+        client.post("/predict", json={"texts": texts, "split_sentences": split}).json()["entities"]
+        for split in (False, True)
+    )
+    assert cut == whole
+    assert [[text[one["start"] : one["end"]] for one in own] for text, own in zip(texts, cut, strict=True)] == [
+        ["Ana", "ROME", "Ana"], [], ["ROME"],
+    ]  # fmt: skip
+
+
 def test_no_texts_have_no_answers(client: TestClient) -> None:
     assert client.post("/predict", json={"texts": []}).json()["entities"] == []
 
@@ -83,6 +95,8 @@ def test_no_texts_have_no_answers(client: TestClient) -> None:
         ('{"text": "\\ud83d"}', 422, "texts.0: character 0 is half a surrogate pair"),
         ('{"text": "123456789012345678901"}', 422, "texts.0: expected at most 20 characters, found 21"),
         ('{"texts": ["a", "b", "c", "d"]}', 422, "texts: expected at most 3, found 4"),
+        ('{"text": "a", "lang": "es"}', 422, "lang es: is for split_sentences"),
+        ('{"text": "a", "lang": "x y", "split_sentences": true}', 422, "lang x y: expected the code of a language"),
         ('{"text": "a", "min_score": 1.5}', 422, "min_score: expected a number from 0 to 1"),
         ('{"text": "a", "min_score": NaN}', 422, "min_score: expected a number from 0 to 1"),
         ('{"text": "a", "min_score": true}', 422, "min_score: expected a number from 0 to 1"),
@@ -148,7 +162,8 @@ def test_the_schema_describes_requests_answers_and_errors(client: TestClient) ->
     schema = client.get("/openapi.json").json()
     assert set(schema["paths"]) == {"/predict", "/health"}
     assert {"200", "413", "422", "503", "504"} <= set(schema["paths"]["/predict"]["post"]["responses"])
-    assert set(schema["components"]["schemas"]["Question"]["properties"]) == {"texts", "text", "min_score"}
+    keys = {"texts", "text", "min_score", "split_sentences", "lang"}
+    assert set(schema["components"]["schemas"]["Question"]["properties"]) == keys
 
 
 def test_the_page_loads_nothing_from_elsewhere(client: TestClient) -> None:

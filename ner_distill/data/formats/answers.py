@@ -20,8 +20,7 @@ from ner_distill.data.formats.offsets import in_characters
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.formats.registry import detect_format
 from ner_distill.data.formats.report import ReadReport
-from ner_distill.data.formats.rows import Row, row_of_record, sentence_of, usual_tags
-from ner_distill.data.formats.tagging import detect_scheme
+from ner_distill.data.formats.rows import Row, row_of_record, scheme_of, sentence_of, usual_tags
 from ner_distill.data.sentence import Sentence, Span, count_unspaced
 from ner_distill.errors import DataError
 
@@ -140,8 +139,7 @@ def _of_json(path: str, report: ReadReport) -> Iterator[Answer]:
             raise DataError.at(path, line, str(error)) from None
         named.append(own)
     rows, scheme = usual_tags(in_characters(rows, report), report)
-    tagged = [(row.line, row.tags) for row in rows if row.tags is not None]
-    scheme = scheme or (detect_scheme([tags for _, tags in tagged]) if tagged else "iob2")
+    scheme = scheme or scheme_of(rows) or "iob2"
     for row, own in zip(rows, named, strict=True):
         sentence = sentence_of(row, row.id or "", "character", scheme, report)
         if sentence.spans is not None:

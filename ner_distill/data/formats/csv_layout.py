@@ -112,6 +112,12 @@ def layout_of(lines: Sequence[str], word_column: int | None = None, tag_columns:
     return next((found for table in tables if (found := _by_names(table, _sample(table, lines)[0]))), None)
 
 
+def table_with(lines: Sequence[str], column: str) -> Layout | None:
+    """A table whose first line names this column, whatever else it holds; None where it does not."""
+    tables = (_table(lines[:_SAMPLE], delimiter) for delimiter in _DELIMITERS if lines)
+    return next((table for table in tables if column in table.header), None)
+
+
 def fits(layout: Layout, lines: Sequence[str]) -> bool:
     """Are the first lines rows of this layout, without blank ones between them?"""
     rows, _ = _sample(layout, lines[:_SAMPLE])

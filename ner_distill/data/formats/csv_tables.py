@@ -7,12 +7,24 @@ import csv
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
-from ner_distill.data.formats.csv_layout import TAGS, WORDS, Layout, fits, joined_tags, key_of, layout_of, names_of
+from ner_distill.data.formats.csv_layout import (
+    TAGS,
+    WORDS,
+    Layout,
+    fits,
+    joined_tags,
+    key_of,
+    layout_of,
+    names_of,
+    table_with,
+)
 from ner_distill.data.formats.jsonl import row_of_foreign
 from ner_distill.data.formats.lines import Beginning, count_lines, lines_of
 from ner_distill.data.formats.rows import Row, RowOptions
+from ner_distill.data.formats.texts import keyed_row, no_such_key
 from ner_distill.errors import DataError
 
 _NAMES = (".csv",)
@@ -36,21 +48,31 @@ def is_csv(beginning: Beginning) -> bool:
     return layout.delimiter != "\t" or layout.word is None or layout.sentence is not None
 
 
+def has_column(beginning: Beginning, name: str) -> bool:
+    """Does the first line name such a column, and is it not the only one, unless the file is called .csv?"""
+    table = table_with(beginning.first_lines, name)
+    return table is not None and (table.width > 1 or beginning.suffix in _NAMES)
+
+
 def csv_rows(path: str, options: RowOptions) -> Iterator[Row]:
     """A row for each sentence of words, or for each text.
 
     The columns are those that the header calls so, or that `word_column` and `tag_columns` of the options say. Words of
     one sentence have its number in each of their rows or in the first alone; without such a column blank lines part
     sentences. Labels of a text are JSON, or lists and dictionaries as Python prints them; an empty cell: unlabelled.
+    With `text_key` the column of that name is the text: see `keyed_row`.
     Raises DataError that names the columns where there are no such ones, and for rows of another width.
     """
-    layout = _layout(path, options)
+    if options.text_key is not None:
+        layout, rows = _keyed_layout(path, options.text_key), _keyed
+    else:
+        layout = _layout(path, options)
+        rows = _texts if layout.word is None else _sentences
     options.report.columns[path] = str(layout)
     several = [name for name in layout.header if key_of(name) in TAGS]
     if layout.tags and len(several) > 1 and not options.tag_columns and not options.bare_words:
         taken = f"reads column {layout.header[layout.tags[0]]!r} as tags, of {', '.join(map(repr, several))}"
         options.report.remark(path, f"{taken}; `tag_column` says otherwise")
-    rows = _texts if layout.word is None else _sentences
     try:
         yield from rows(path, layout, options)
     except csv.Error as error:
@@ -84,6 +106,15 @@ def _layout(path: str, options: RowOptions) -> Layout:
             path, 1, f"`tag_column` {layout.word}: expected another column than that of the words, {found}"
         )
     return layout
+
+
+def _keyed_layout(path: str, key: str) -> Layout:
+    """Raises DataError where no column is called so."""
+    lines = Beginning(path).first_lines
+    table = table_with(lines, key)
+    if table is None:
+        raise DataError.at(path, 1, no_such_key(key, dict.fromkeys(names_of(lines[0] if lines else ""))))
+    return replace(table, text=table.header.index(key))
 
 
 def _rows(path: str, layout: Layout, options: RowOptions) -> Iterator[tuple[int, list[str]]]:
@@ -154,6 +185,12 @@ def _texts(path: str, layout: Layout, options: RowOptions) -> Iterator[Row]:
                 break
             record[key] = _literal(cells[column]) if cells[column].strip() else None
         yield row_of_foreign(record, path, number, bare_words=options.bare_words)
+
+
+def _keyed(path: str, layout: Layout, options: RowOptions) -> Iterator[Row]:
+    for number, cells in _rows(path, layout, options):
+        if cells:
+            yield keyed_row(dict(zip(layout.header, cells, strict=True)), path, number, options)
 
 
 def _literal(cell: str) -> Any:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 
 from ner_distill.data.formats.report import ReadReport
 from ner_distill.data.formats.rows import Row, sentence_of, without_surrogates
-from ner_distill.data.formats.splitting import Splitter
+from ner_distill.data.formats.splitting import Splitter, splitter_of
 from ner_distill.data.sentence import ScoredSpan, Sentence, Span, Unit
-from ner_distill.errors import ConfigError
 from ner_distill.options.shared import DocumentOptions
 
 Answer = tuple[Sentence, Sequence[ScoredSpan]]
@@ -33,9 +32,8 @@ class Cut:
     @classmethod
     def of(cls, options: DocumentOptions) -> Cut:
         """As the options say. Raises ConfigError for a language that is no code, or that nothing is cut by."""
-        if options.lang is not None and not options.split_sentences:
-            raise ConfigError(f"`lang` {options.lang}: is for `split_sentences`; give that as well")
-        return cls(options.documents, options.text_key, Splitter(options.lang) if options.split_sentences else None)
+        splitter = splitter_of(options.lang, split_sentences=options.split_sentences)
+        return cls(options.documents, options.text_key, splitter)
 
     def recorded(self) -> dict[str, str]:
         """What the settings of a store say of it: nothing where a line or a record is a sentence, as it always was."""

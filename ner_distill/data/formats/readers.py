@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ner_distill.data.formats.csv_tables import has_column
 from ner_distill.data.formats.documents import Cut, Document, document_of
 from ner_distill.data.formats.folders import expanded
 from ner_distill.data.formats.jsonl import is_jsonl
@@ -17,11 +18,11 @@ from ner_distill.data.formats.lines import STDIN, Beginning, check_file
 from ner_distill.data.formats.offsets import in_characters
 from ner_distill.data.formats.registry import FORMATS, detect_format, format_of_several
 from ner_distill.data.formats.report import FileSummary, ReadReport
-from ner_distill.data.formats.rows import Row, RowOptions, scheme_error, sentence_of, usual_tags
+from ner_distill.data.formats.rows import Row, RowOptions, scheme_of, sentence_of, usual_tags
 from ner_distill.data.formats.segment import unit_of_texts
 from ner_distill.data.formats.splitting import Splitter
 from ner_distill.data.formats.tables import HF
-from ner_distill.data.formats.tagging import SCHEMES, Scheme, TagError, detect_scheme
+from ner_distill.data.formats.tagging import SCHEMES
 from ner_distill.data.formats.units import Cutting, Given, find_cutting, spread
 from ner_distill.data.sentence import UNITS, Sentence, Unit, count_unspaced, is_chinese, unit_named
 from ner_distill.errors import ConfigError, DataError
@@ -109,7 +110,7 @@ def read_corpus(
         if not rows:
             raise DataError(f"{source.path}: holds no sentence; expected at least one ({source.format})")
         rows, spelled = usual_tags(rows, report)
-        found = spelled or _scheme_of(rows, scheme)
+        found = spelled or scheme_of(rows, scheme)
         made += [
             (row, sentence_of(row, id, cutting.unit, found or "iob2", report)) for row, id in source.with_ids(rows)
         ]
@@ -185,7 +186,12 @@ def _of_documents(source: _Source, cut: Cut, format: str) -> _Source:
         return source
     if source.format == "jsonl" or (format == "auto" and is_jsonl(Beginning(source.path))):
         return replace(source, format="jsonl")  # whatever tool has such records, the text is asked for alone
-    raise DataError(f"{source.path}: is read as {source.format}; `text_key` is for JSON, Parquet and data sets")
+    if source.format == "csv" or (format == "auto" and has_column(Beginning(source.path), cut.text_key)):
+        return replace(source, format="csv")
+    raise DataError(
+        f"{source.path}: is read as {source.format}, and its first line names no column {cut.text_key!r}; `text_key` "
+        "is for JSON, CSV, Parquet and data sets"
+    )
 
 
 def _documents(
@@ -216,6 +222,15 @@ def input_files(paths: Sequence[str | Path]) -> list[Path]:
             check_file(Path(path))
             files.append(Path(path))
     return files
+
+
+def refuse_reading(out: Path | str, paths: Sequence[str | Path]) -> None:
+    """Raises ConfigError where what is to be written under a name would replace a file that is read, or hold one."""
+    place = Path(out).resolve()
+    for file in map(Path.resolve, input_files(paths)):
+        if place == file or place in file.parents:
+            where = "is read and written" if place == file else f"is to be written, and {file.name} in it is read"
+            raise ConfigError(f"{out}: {where}; expected another name than that of what is read")
 
 
 def resumable(paths: Sequence[str | Path]) -> None:
@@ -277,19 +292,6 @@ def _names(paths: Sequence[str]) -> list[str]:
     often = Counter(short)
     names = [name if often[name] == 1 else path for name, path in zip(short, paths, strict=True)]
     return ["stdin" if name == STDIN else name for name in names]
-
-
-def _scheme_of(rows: Iterable[Row], scheme: str) -> Scheme | None:
-    tagged = [(row, tags) for row in rows for tags in row.levels]
-    if not tagged:
-        return None
-    for known in SCHEMES:
-        if known == scheme:
-            return known
-    try:
-        return detect_scheme(tags for _, tags in tagged)
-    except TagError as error:
-        raise scheme_error(tagged[error.sentence][0], error) from None
 
 
 def _with_unique_ids(made: Sequence[tuple[Row, Sentence]], report: ReadReport) -> Iterator[Sentence]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ner_distill.data.formats.report import ReadReport
 from ner_distill.data.formats.segment import Offsets, segment
 from ner_distill.data.formats.spelling import is_usual, spelling_of
-from ner_distill.data.formats.tagging import Scheme, TagError, spans_from_tags
+from ner_distill.data.formats.tagging import SCHEMES, Scheme, TagError, detect_scheme, spans_from_tags
 from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
 from ner_distill.errors import DataError
 
@@ -133,6 +133,23 @@ def _with_negatives(sentence: Sentence, row: Row) -> Sentence:
 def scheme_error(row: Row, error: TagError) -> DataError:
     """A TagError with the place in the file."""
     return DataError.at(row.path, row.line_of(error.position), str(error))
+
+
+def scheme_of(rows: Iterable[Row], asked: str = "auto") -> Scheme | None:
+    """The scheme of the tags of a file: the one that is asked for, else the one they are of; None without tags.
+
+    Raises DataError for tags of no scheme.
+    """
+    tagged = [(row, tags) for row in rows for tags in row.levels]
+    if not tagged:
+        return None
+    for known in SCHEMES:
+        if known == asked:
+            return known
+    try:
+        return detect_scheme(tags for _, tags in tagged)
+    except TagError as error:
+        raise scheme_error(tagged[error.sentence][0], error) from None
 
 
 def usual_tags(rows: list[Row], report: ReadReport) -> tuple[list[Row], Scheme | None]:

@@ -7,12 +7,13 @@ that would cut names in two, and is undone here. Nothing is imported before a te
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from ner_distill.errors import ConfigError
+from ner_distill.tagger import Entity
 
 if TYPE_CHECKING:
     from icu4py.breakers import SentenceBreaker
@@ -81,6 +82,28 @@ class Splitter:
             for sentence in _sentences(text[start:end], lang)
             for place in _short(text, start + sentence[0], start + sentence[1])
         ]
+
+
+def splitter_of(lang: str | None, *, split_sentences: bool) -> Splitter | None:
+    """None where texts are not to be cut. Raises ConfigError for a language that is no code or that nothing needs."""
+    if lang is not None and not split_sentences:
+        raise ConfigError(f"`lang` {lang}: is for `split_sentences`; give that as well")
+    return Splitter(lang) if split_sentences else None
+
+
+def sentences_of(text: str, splitter: Splitter | None) -> tuple[list[str], list[int]]:
+    """The sentences of a text, one at least, and where each begins; the text itself where it is not cut."""
+    places = splitter.places(text) if splitter is not None else []
+    return [text[start:end] for start, end in places] or [text], [start for start, _ in places] or [0]
+
+
+def in_whole(found: Sequence[Sequence[Entity]], starts: Sequence[int]) -> list[Entity]:
+    """The entities of each sentence as those of the text. starts: where each sentence begins."""
+    return [
+        one._replace(start=one.start + start, end=one.end + start)
+        for own, start in zip(found, starts, strict=True)
+        for one in own
+    ]
 
 
 def _paragraphs(text: str) -> Iterator[Place]:

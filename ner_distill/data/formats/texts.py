@@ -53,7 +53,7 @@ def keyed_row(record: Mapping[str, Any], path: str, line: int, options: RowOptio
     value: Any = record
     for part in [key] if key in record else key.split("."):
         if not isinstance(value, Mapping) or part not in value:
-            raise DataError.at(path, line, _no_such_key(key, record))
+            raise DataError.at(path, line, no_such_key(key, record))
         value = value[part]
     if value is None:
         options.report.note("null_texts", path, line, f"'{key}' is null")
@@ -69,11 +69,11 @@ def keyed_columns(names: Sequence[str], path: str, key: str) -> list[str]:
     """The columns of a table that `keyed_row` looks at. Raises DataError where the one of the text is not there."""
     column = key if key in names else key.partition(".")[0]
     if column not in names:
-        raise DataError(f"{path}: {_no_such_key(key, dict.fromkeys(names))}")
+        raise DataError(f"{path}: {no_such_key(key, dict.fromkeys(names))}")
     return [name for name in names if name in {column, "id", "lang"}]
 
 
-def _no_such_key(key: str, record: Mapping[str, Any]) -> str:
+def no_such_key(key: str, record: Mapping[str, Any]) -> str:
     """The message for a key that is not there; of objects in the record it names the keys inside as well."""
     names: list[str] = []
     for name, value in record.items():

@@ -55,6 +55,7 @@ class AnswersTeacher(ForeignTeacher):
         self._given = confidence is not None
         self._by_id = {answer.id: answer for answer in reversed(answers) if answer.id is not None}
         self._by_text = {answer.text: answer for answer in reversed(answers) if answer.text is not None}
+        self.by_id_alone = not self._by_text
         self._trust = _assumed(answers, self.types, confidence or ByType(SURE, {}))
         self._fingerprint = ""
 
@@ -63,7 +64,7 @@ class AnswersTeacher(ForeignTeacher):
         """The answers of a file. confidence: of those without a score. Raises DataError for a file that is not read."""
         if not Path(place).is_file():
             what = "is a directory" if Path(place).exists() else "no such file"
-            raise ConfigError(f"`teacher` answers:{place}: {what}; expected a file with labelled sentences")
+            raise ConfigError(f"answers:{place}: {what}; expected a file with labelled sentences")
         answers, report = read_answers(place)
         teacher = cls(f"answers:{place}", answers, confidence)
         if unknown := sorted(set(confidence.of_types if confidence else ()).difference(teacher.types)):

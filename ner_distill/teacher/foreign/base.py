@@ -50,6 +50,8 @@ class ForeignTeacher(ABC):
     """Do its answers have spans?"""
     knows_some = False
     """Has it answers to some sentences alone?"""
+    by_id_alone = False
+    """Is the id of a sentence all that it knows it by?"""
 
     def __init__(self, name: str, types: Sequence[str], *, remarks: Sequence[str] = ()) -> None:
         self.name, self.types, self.remarks = name, tuple(types), tuple(remarks)
@@ -157,7 +159,7 @@ class MappedTeacher:
         self.meaning = types.meaning(teacher.types, labels)
         if not self.meaning:
             raise ConfigError(
-                f"`teacher` {teacher.name}: none of its types ({', '.join(teacher.types)}) is one of "
+                f"{teacher.name}: none of its types ({', '.join(teacher.types)}) is one of "
                 f"{', '.join(labels)}; say which is which: `map` THEIRS=OURS"
             )
         self.dropped = tuple(label for label in teacher.types if label not in self.meaning)

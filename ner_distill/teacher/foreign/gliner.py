@@ -63,11 +63,7 @@ class GlinerTeacher(ForeignTeacher):
     finds_spans = True
 
     def __init__(self, name: str, model: Model, types: Sequence[str], *, longest: int, fingerprint: str = "") -> None:
-        """longest: words that it reads at once. Raises ConfigError where it is asked for no types."""
-        if not types:
-            raise ConfigError(
-                f"`teacher` {name}: finds any types; say which: `types` person, `types` location and so on"
-            )
+        """longest: words that it reads at once."""
         super().__init__(name, list(dict.fromkeys(types)))
         self._model, self._longest, self._fingerprint = model, longest, fingerprint
 
@@ -75,17 +71,16 @@ class GlinerTeacher(ForeignTeacher):
     def load(cls, place: str, types: Sequence[str]) -> GlinerTeacher:
         """The model of a directory, or of an id on the hub.
 
-        Raises ConfigError where gliner is not installed, and for a checkpoint that could run code.
+        Raises ConfigError where it is asked for no types, where gliner is not installed, and for a checkpoint that
+        could run code.
         """
         name = f"gliner:{place}"
         if not types:
-            raise ConfigError(
-                f"`teacher` {name}: finds any types; say which: `types` person, `types` location and so on"
-            )
+            raise ConfigError(f"{name}: finds any types; say which: `types` person, `types` location and so on")
         try:
             from gliner import GLiNER  # type: ignore[import-not-found, import-untyped, unused-ignore]
         except ModuleNotFoundError:
-            raise ConfigError(f"`teacher` {name}: gliner is not installed: pip install 'ner-distill[gliner]'") from None
+            raise ConfigError(f"{name}: gliner is not installed: pip install 'ner-distill[gliner]'") from None
         directory, files = _checked(place)
         try:
             model = GLiNER.from_pretrained(str(directory), local_files_only=True)

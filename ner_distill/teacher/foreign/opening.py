@@ -68,5 +68,5 @@ def foreign_source(text: str) -> tuple[str, str] | None:
 def open_foreign(kind: str, place: str, settings: ForeignSettings) -> ForeignTeacher:
     """The teacher at a place. Raises ConfigError where it cannot be had, DataError for a file that is wrong."""
     if not place:
-        raise ConfigError(f"`teacher` {kind}: expected a directory, a name or a file behind {kind}:")
+        raise ConfigError(f"{kind}: expected a directory, a name or a file behind {kind}:")
     return KINDS[kind](place, settings)

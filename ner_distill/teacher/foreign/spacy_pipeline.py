@@ -69,9 +69,7 @@ class SpacyTeacher(ForeignTeacher):
         try:
             import spacy
         except ModuleNotFoundError:
-            raise ConfigError(
-                f"`teacher` spacy:{place}: spaCy is not installed: pip install 'ner-distill[spacy]'"
-            ) from None
+            raise ConfigError(f"spacy:{place}: spaCy is not installed: pip install 'ner-distill[spacy]'") from None
         version = metadata.version("spacy")
         directory = _located(place)
         settings, parts = _readable(directory, place)
@@ -80,9 +78,7 @@ class SpacyTeacher(ForeignTeacher):
             try:
                 nlp = spacy.util.load_model_from_config(settings, auto_fill=True, validate=True)
                 nlp.from_disk(directory, exclude=["tokenizer", *_others(directory, parts)])
-            except (
-                Exception
-            ) as error:  # files of a pipeline may hold anything, and its readers raise whatever Python has
+            except Exception as error:  # files of a pipeline may hold anything, and its readers raise whatever there is
                 reason = " ".join(str(error).split())[:300]
                 raise ConfigError(f"spacy:{place}: could not be loaded by spaCy {version}: {reason}") from None
         wanted = str(nlp.meta.get("spacy_version", ""))
@@ -147,9 +143,7 @@ class _Actions:
         prefixes = np.array([name[:1] for name in names])
         self.kinds = np.array([places.get(name[2:], -1) if name[:1] in "BILU" else -1 for name in names], np.int64)
         self.outside: Mask = prefixes == "O"
-        typed: Mask = (
-            self.kinds >= 0
-        )  # `U-` without a type is for words that somebody else said to be none of an entity's
+        typed: Mask = self.kinds >= 0  # `U-` without a type is for words that somebody said to be none of an entity's
         self.begins, self.goes_on = typed & np.isin(prefixes, ["B", "U"]), typed & np.isin(prefixes, ["I", "L"])
         self.opens, self.single, self.last = (typed & (prefixes == one) for one in "BUL")
         self.size = 1 + 2 * len(types)

@@ -49,6 +49,7 @@ def page_of(curve: LearningCurve, more: int) -> str:
     return fill(
         read(folder, "page.html"),
         style=read(files("ner_distill.views.report"), "style.css") + read(folder, "style.css"),
+        title="Learning curve",
         script="",
         chart=_chart(curve, more),
         about=_title(curve),

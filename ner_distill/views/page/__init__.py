@@ -14,4 +14,4 @@ SCRIPTS = (*ENGINE, "results.js", "page.js")
 
 def page_of(content: Mapping[str, Any]) -> str:
     """Returns the whole page of what `pipelines.exporting.page.page_content` gives."""
-    return one_file(__name__, SCRIPTS, title=content["name"], content=content)
+    return one_file(__name__, SCRIPTS, title=f"Find entities: {content['name']}", content=content)

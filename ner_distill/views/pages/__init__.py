@@ -56,11 +56,23 @@ def base_style() -> str:
     return read(_FILES, "base.css")
 
 
-def fill(template: str, *, style: str, script: str, **fills: str) -> str:
+def expand(template: str, parts: Mapping[str, str]) -> Html:
+    """A template with `{{name}}` replaced by `parts[name]`, escaped where that is not HTML."""
+    # Split, not replaced: text that was put in may hold the name of a place itself.
+    pieces = template.replace("}}", "{{").split("{{")
+    return Html("".join(join(parts[piece]) if place % 2 else piece for place, piece in enumerate(pieces)))
+
+
+def head(title: str, *, policy: str, style: str) -> Html:
+    """What every page begins with, up to its body. policy: its Content-Security-Policy; style: all that it has."""
+    return expand(read(_FILES, "head.html"), {"title": title, "policy": Html(policy), "style": Html(style)})
+
+
+def fill(template: str, *, title: str, style: str, script: str, **fills: str) -> str:
     """The page of a template, with `{{name}}` replaced by `fills[name]`, escaped where that is not HTML.
 
-    style stands behind that of all pages. script is wrapped, so that its names are its own. `{{policy}}` is the
-    Content-Security-Policy that allows these two and nothing else.
+    style stands behind that of all pages. script is wrapped, so that its names are its own. `{{head}}` has the title
+    and the Content-Security-Policy that allows these two and nothing else.
     """
     style = base_style() + style
     script = f'(() => {{\n"use strict";\n{script}\n}})();\n'
@@ -68,10 +80,7 @@ def fill(template: str, *, style: str, script: str, **fills: str) -> str:
         f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    parts = {"policy": Html(policy), "style": Html(style), "script": Html(script), **fills}
-    # Split, not replaced: text that was put in may hold the name of a place itself.
-    pieces = template.replace("}}", "{{").split("{{")
-    page = "".join(join(parts[piece]) if place % 2 else piece for place, piece in enumerate(pieces))
+    page = expand(template, {"head": head(title, policy=policy, style=style), "script": Html(script), **fills})
     return page.encode("utf-8", "replace").decode()  # JSON of strangers may hold halves of surrogate pairs
 
 
@@ -83,11 +92,13 @@ def one_file(
     content: Mapping[str, Any],
     template: str = "page.html",
     styles: Sequence[str] = ("style.css",),
+    fills: Mapping[str, str] | None = None,
 ) -> str:
     """The page that is worked with in a package's folder: a template, styles and scripts, with data.
 
     scripts: files of the folder in their order; they share one scope, that of `base.js` included. The content is data,
-    and stays text whatever is in it; `base.js` reads its `labels`: a type has one colour on all pages.
+    and stays text whatever is in it; `base.js` reads its `labels`: a type has one colour on all pages. fills: what else
+    the template has places for.
     """
     folder = files(package)
     return fill(
@@ -96,6 +107,7 @@ def one_file(
         script=read(_FILES, "base.js") + "\n" + read(folder, *scripts),
         title=title,
         data=as_data({**content, "hues": hues_of(content["labels"])}),
+        **(fills or {}),
     )
 
 

@@ -25,7 +25,7 @@ def page_of(report: Report) -> str:
         read(_FILES, "page.html"),
         style=read(_FILES, "style.css") + _hues(report.labels),
         script=read(_FILES, "errors.js"),
-        title=report.name,
+        title=f"Report {report.name}",
         about=report.about,
         figures=join(
             sections.headline(report),

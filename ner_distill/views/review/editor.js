@@ -9,11 +9,8 @@ function startDraft(spans) {
   draft = { spans: spans.map(plainSpan), active: 0 };
 }
 
-// Moves a border by words; an entity keeps at least one, and stays in its sentence.
 function moveBorder(border, by) {
-  const span = active();
-  if (border === "start") span.start_word = Math.min(span.end_word - 1, Math.max(0, span.start_word + by));
-  else span.end_word = Math.max(span.start_word + 1, Math.min(current.sentence.words.length, span.end_word + by));
+  draft.spans[draft.active] = withBorder(active(), border, by, current.sentence.words.length);
 }
 
 // Another entity: the first word behind this one that no entity of the draft has, else one before.
@@ -46,11 +43,6 @@ function clickWord(place) {
   else if (place >= span.end_word) span.end_word = place + 1;
   else if (place - span.start_word < span.end_word - 1 - place) span.start_word = place;
   else span.end_word = place + 1;
-}
-
-function wordAt(event) {
-  const found = document.elementFromPoint(event.clientX, event.clientY)?.closest("[data-word]");
-  return found ? Number(found.dataset.word) : null;
 }
 
 // Dragging from a border moves it; from anywhere else it chooses anew.

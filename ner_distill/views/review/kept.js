@@ -5,6 +5,11 @@ const wordsOf = (sentence, span) => sentence.words.slice(span.start_word, span.e
 const sameSpan = (one, other) =>
   one.start_word === other.start_word && one.end_word === other.end_word && one.label === other.label;
 const plainSpan = ({ start_word, end_word, label }) => ({ start_word, end_word, label });
+// The span with a border moved by words: it keeps at least one, and stays in its sentence.
+const withBorder = (span, border, by, words) =>
+  border === "start"
+    ? { ...plainSpan(span), start_word: Math.min(span.end_word - 1, Math.max(0, span.start_word + by)) }
+    : { ...plainSpan(span), end_word: Math.max(span.start_word + 1, Math.min(words, span.end_word + by)) };
 const isSpan = (span, words) =>
   Number.isInteger(span.start_word) && Number.isInteger(span.end_word) && typeof span.label === "string" &&
   0 <= span.start_word && span.start_word < span.end_word && span.end_word <= words;

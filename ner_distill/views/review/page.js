@@ -1,7 +1,6 @@
 // The page: what is shown of the current entity, and what keys and buttons do.
 
 let whole = false; // is the whole sentence shown?
-const place = () => view.indexOf(current);
 
 function select(item) {
   if (item !== current) {
@@ -12,34 +11,6 @@ function select(item) {
   current = item;
   if (item) scrollTo(item);
   draw();
-}
-
-function draw() {
-  drawList();
-  drawProgress();
-  $("detail").hidden = !current;
-  $("none").hidden = Boolean(current);
-  if (current) drawDetail();
-}
-
-function drawProgress() {
-  const counts = { accept: 0, reject: 0, correct: 0 };
-  for (const { decision } of decisions.values()) counts[decision] += 1;
-  const done = decisions.size;
-  const bar = $("bar");
-  bar.firstElementChild.style.width = `${(100 * done) / items.length}%`;
-  bar.setAttribute("aria-valuemax", items.length);
-  bar.setAttribute("aria-valuenow", done);
-  $("done").textContent = `${number.format(done)} of ${number.format(items.length)}`;
-  $("tally").replaceChildren(
-    ...Object.entries(counts).map(([name, count]) => {
-      const part = element("span", name, `${SIGNS[name]} ${number.format(count)}`);
-      part.title = STATES[name];
-      return part;
-    }),
-  );
-  $("undo").disabled = past.length === 0;
-  $("export").disabled = done === 0;
 }
 
 function drawDetail() {
@@ -171,10 +142,10 @@ function settle(decision, spans = []) {
   decide([[done.key, { decision, spans: spans.map(plainSpan) }], ...answered, ...others]);
   warnIfNotKept();
   filter();
-  const open = (item) => !decisions.has(item.key);
-  const next = before.slice(at + 1).find(open) ?? before.find(open);
-  say(`${STATES[decision]}: ${wordsOf(done.sentence, done.entity)}. ${decisions.size} of ${items.length} decided.`);
-  if (decisions.size === items.length) notice("Everything is decided. Export the decisions, and merge them with ner-distill apply-review.", "good");
+  const next = openBehind(before, at);
+  const count = doneCount();
+  say(`${STATES[decision]}: ${wordsOf(done.sentence, done.entity)}. ${count} of ${items.length} decided.`);
+  if (count === items.length) notice("Everything is decided. Export the decisions, and merge them with ner-distill apply-review.", "good");
   select(next ?? (view.includes(done) ? done : view[0] ?? null));
 }
 
@@ -199,26 +170,4 @@ function back() {
   say("undone");
   draft = null;
   select(itemOf.get(changed[0][0]));
-}
-
-function go(by) {
-  const at = place();
-  if (view.length) select(view[Math.min(view.length - 1, Math.max(0, at < 0 ? 0 : at + by))]);
-}
-
-function refilter() {
-  filter();
-  $("list").scrollTop = 0;
-  select(view.includes(current) ? current : view[0] ?? null);
-}
-
-async function takeOver(file) {
-  try {
-    const { taken, others } = importText(await file.text());
-    const rest = others ? `; ${plural(others, "decision")} on entities that this page does not have left out` : "";
-    notice(`Imported ${plural(taken, "decision")} from ${file.name}${rest}.`, others ? "bad" : "good");
-  } catch (error) {
-    notice(`${file.name} was not imported: ${error.message}. Choose a file that this page exported.`, "bad");
-  }
-  refilter();
 }

@@ -115,6 +115,12 @@ function paint(word, marks, lanes, ends, rtl) {
   word.style.backgroundRepeat = repeats.join(", ");
 }
 
+// The number of the word under the pointer; null where there is none.
+function wordAt(event) {
+  const found = document.elementFromPoint(event.clientX, event.clientY)?.closest("[data-word]");
+  return found ? Number(found.dataset.word) : null;
+}
+
 // Votes as dots (as numbers where there are many), and a probability as a bar.
 function votesOf({ votes, of }) {
   const box = element("span", "votes");

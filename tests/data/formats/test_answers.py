@@ -65,6 +65,7 @@ def test_an_answer_may_name_its_sentence_by_id_alone(tmp_path: Path) -> None:
         ({"text": "a", "entities": [{"start": 0, "end": 1, "label": "X", "score": 2}]}, "'score' of an entity must be"),
         ({"text": "a", "entities": [{"label": "X"}]}, 'an entity must be {"text": "Madrid", "label": "LOC"}'),
         ({"entities": [{"text": "a", "label": "X"}]}, "expected 'text' or 'words', or 'id' with 'entities'"),
+        ({"words": ["Ana", "x"], "tags": ["PER", "B"]}, "tag 'PER' is of no scheme"),
         ({"id": "1", "entities": [{"start": 0, "end": 1, "label": "X"}]}, "entities with a place need the 'text'"),
     ],
 )

@@ -113,5 +113,30 @@ def test_a_text_that_is_null_is_empty_and_counted(write: Write) -> None:
 
 
 def test_a_key_in_files_without_keys_is_an_error(write: Write) -> None:
-    with pytest.raises(DataError, match=r"is read as text; `text_key` is for JSON, Parquet and data sets"):
+    with pytest.raises(DataError, match=r"is read as text, and its first line names no column 'b'; `text_key` is for"):
         read(write("a.txt", "Ann left.\n"), Cut(text_key="b"))
+
+
+@pytest.mark.parametrize(("name", "between"), [("a.csv", ","), ("a.tsv", "\t"), ("a", ";")])
+def test_the_column_of_a_table_is_said_as_well(name: str, between: str, write: Write) -> None:
+    rows = [
+        ("id", "my text", "lang", "tag"),
+        ("7", '"Ann\nleft."', "en", "B-X"),
+        ("8", "", "", "O"),
+        ("", "Bo", "", "O"),
+    ]
+    path = write(name, "".join(between.join(row) + "\n" for row in rows))
+    found = read(path, Cut(text_key="my text"), every_line=True)
+    assert [(one.id, one.text, one.lang) for one in found] == [
+        ("7", "Ann\nleft.", "en"), ("8", "", ""), ("", "Bo", ""),
+    ]  # fmt: skip
+
+
+def test_a_table_without_the_column_names_those_that_it_has(write: Write) -> None:
+    with pytest.raises(DataError, match=r"a\.csv:1: expected the key 'body' \(`text_key`\), found id, text"):
+        read(write("a.csv", "id,text\n1,Ann\n"), Cut(text_key="body"))
+
+
+def test_a_text_that_begins_with_the_name_of_a_column_is_no_table(write: Write) -> None:
+    with pytest.raises(DataError, match="is read as text"):
+        read(write("a.txt", "body\nAnn left.\n"), Cut(text_key="body"))

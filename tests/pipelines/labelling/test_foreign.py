@@ -149,6 +149,20 @@ def test_sentences_without_an_answer_are_left_to_others_or_out(world: World, tmp
             assert own[0, 5] > 0.4  # B-PER
 
 
+def test_answers_to_ids_are_no_answers_to_texts_that_are_asked_about_without(tmp_path: Path) -> None:
+    by_id = answers_file(tmp_path / "a.jsonl", {"id": "0", "entities": {"PER": ["Ann"]}})
+    done = run("predict", "--model", f"answers:{by_id}", "Ann lives", "Nobody")
+    assert "names sentences by id alone, and here it is asked about texts; give their texts" in done.err.replace(
+        "`", ""
+    )
+    both = answers_file(
+        tmp_path / "b.jsonl",
+        {"id": "0", "entities": {"PER": ["Ann"]}},
+        {"id": "x", "text": "Bo lives", "entities": {"PER": ["Bo"]}},
+    )
+    assert ok("predict", "--model", f"answers:{both}", "Ann lives", "Bo lives").out == "Ann lives\n[PER Bo] lives\n"
+
+
 def test_answers_are_trusted_as_labelled_sentences_say(world: World, tmp_path: Path) -> None:
     sentences = corpora.sentences(60, seed=9)
     text = written(tmp_path / "t.txt", sentences)

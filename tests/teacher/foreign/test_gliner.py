@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.checkpoints import bert
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.errors import ConfigError
 from ner_distill.nn.spans import tag_log_probs
-from ner_distill.teacher.foreign.gliner import GlinerTeacher, tags_of
+from ner_distill.teacher.foreign.gliner import FLOOR, GlinerTeacher, tags_of
+from tests.foreign import generated
 
 Found = dict[str, tuple[str, float]]
 SENTENCE = Sentence("s", ("Ana", "lives", "in", "New", "York", "."))
@@ -109,3 +111,28 @@ def test_a_missing_library_is_named_with_its_install_command(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "gliner", None)
     with pytest.raises(ConfigError, match=r"gliner is not installed: pip install 'ner-distill\[gliner\]'"):
         GlinerTeacher.load("x", ("person",))
+
+
+def test_a_built_model_says_what_it_says_by_itself(tmp_path: Path) -> None:
+    gliner = pytest.importorskip("gliner")
+    types = ["person", "place"]
+    config = gliner.GLiNERConfig(
+        model_name=str(bert(tmp_path / "encoder")), hidden_size=32, max_width=6, max_len=48, span_mode="markerV0"
+    )
+    torch.manual_seed(0)
+    gliner.GLiNER.from_config(config).save_pretrained(tmp_path / "model", safe_serialization=True)
+    own = gliner.GLiNER.from_pretrained(str(tmp_path / "model"), local_files_only=True)
+    sentences = generated(20)
+    texts = [" ".join(sentence.words) for sentence in sentences]
+    found = own.inference(texts, types, flat_ner=False, threshold=FLOOR, multi_label=True)
+    for sentence, said, entities in zip(
+        sentences, GlinerTeacher.load(str(tmp_path / "model"), types).answers(sentences), found, strict=True
+    ):
+        ends = np.cumsum([len(word) + 1 for word in sentence.words]) - 1
+        expected: dict[Span, float] = {}
+        for one in entities:
+            first, last = (int(np.searchsorted(ends, place)) for place in (one["start"] + 1, one["end"]))
+            span = Span(first, last + 1, one["label"])
+            expected[span] = max(one["score"], expected.get(span, 0.0))
+        assert said.spans is not None
+        assert dict(said.spans) == pytest.approx(expected, abs=1e-5)

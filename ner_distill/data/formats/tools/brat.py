@@ -94,7 +94,7 @@ def _entities(path: Path, text: str, options: RowOptions, left_out: LeftOut) -> 
         if match[1] in triggers:
             left_out.add("trigger of an event", "triggers of events")
             continue
-        parts = [tuple(map(int, part.split())) for part in match[3].split(";")]
+        parts = sorted(tuple(map(int, part.split())) for part in match[3].split(";"))
         start, end = parts[0][0], parts[-1][1]
         if any(text[one[1] : other[0]].strip() for one, other in pairwise(parts)):
             options.report.note("discontinuous", path, number, f"{match[2]} {match[4]!r} ({match[3]})")

@@ -181,7 +181,7 @@ class _Reading:
                 row.path, row.line, f"expected the labels of a region to be a list, found {labels!r:.60}"
             )
         surface = value.get("text")
-        if isinstance(surface, str):
+        if isinstance(surface, str) and (row.text or "")[start:end] != surface:
             surface = surface.replace("\\n", "\n")  # as some versions write the end of a line
         for label in labels or ():
             self.labelled += 1

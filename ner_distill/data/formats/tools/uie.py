@@ -47,7 +47,7 @@ def uie_rows(path: str, options: RowOptions) -> Iterator[Row]:
         surfaces = {text[one.start : one.end] for _, entities in prompts[text] for one in entities} - {""}
         kept: list[Entity] = []
         for prompt, entities in prompts[text]:
-            if _is_relation(prompt, surfaces):
+            if is_relation(prompt, surfaces):
                 left_out.add("answer about a relation", "answers about relations", count=len(entities))
             else:
                 kept += entities
@@ -72,6 +72,7 @@ def _prompt(record: Mapping[str, Any], row: Row, left_out: LeftOut) -> tuple[str
     return prompt, entities
 
 
-def _is_relation(prompt: str, surfaces: set[str]) -> bool:
+def is_relation(prompt: str, surfaces: set[str]) -> bool:
+    """Does a prompt ask for something of one of these entities, rather than for entities of a type?"""
     subject, _, _ = prompt.rpartition(_OF[0])
     return subject in surfaces or prompt.partition(_OF[1])[2] in surfaces

@@ -53,13 +53,19 @@ class About:
 class Loss(NamedTuple):
     """A kind of loss: what is counted, one and several, and what is done about it.
 
-    names: not the number is said, but which they are (in place of `{names}`).
+    names:  not the number is said, but which they are (in place of `{names}`).
+    entity: an entity is not written.
     """
 
     one: str
     many: str
     done: str
     names: bool = False
+    entity: bool = False
+
+
+def _left_out(which: str) -> Loss:
+    return Loss("entity", "entities", f"{which}: left out", entity=True)
 
 
 LOSSES = {
@@ -68,13 +74,17 @@ LOSSES = {
         "", "", "types that columns cannot hold are written as {names}; our readers turn that back", True
     ),
     "token_types": Loss("", "", "types with white space, which brat cannot hold, are written as {names}", True),
-    "overlapping": Loss("entity", "entities", "inside or across a longer one: left out"),
-    "crossing": Loss("entity", "entities", "across a longer one: left out"),
+    "overlapping": _left_out("inside or across a longer one"),
+    "crossing": _left_out("across a longer one"),
     "grouped": Loss(
         "entity", "entities", "inside or across a longer one: in the span group `sc`, beside all others of the document"
     ),
+    "relations": _left_out("of a type that reads as a relation to an entity of the text"),
+    "same_text": Loss("sentence", "sentences", "with a text that another one has: read back as one"),
     "empty": Loss("word", "words", f"of no character: written as {BLANK}"),
     "empty_entities": Loss("entity", "entities", "of no character: not marked"),
+    "blank_entities": _left_out("of nothing but white space"),
+    "uncounted": _left_out("of which a word does not count (`keep`)"),
     "blank": Loss("word", "words", "of nothing but white space: read as none"),
     "unlabelled": Loss("sentence", "sentences", "that nobody labelled: left out"),
     "keep": Loss("word", "words", "whose label does not count (`keep`): written as any other"),
@@ -104,6 +114,10 @@ class Losses:
             self.counts[kind] += count
             self.first.setdefault(kind, id)
             self.names.setdefault(kind, set()).add(name)
+
+    def left_out(self) -> int:
+        """How many entities were not written."""
+        return sum(count for kind, count in self.counts.items() if LOSSES[kind].entity)
 
     def warnings(self) -> Iterator[str]:
         """A line for each kind."""

@@ -55,9 +55,13 @@ def _write(path: Path, text: str) -> None:
 def _annotations(
     sentence: Sentence, entities: Sequence[Scored], text: str, offsets: Sequence[tuple[int, int]], losses: Losses
 ) -> Iterator[str]:
-    notes = 0
-    for number, (span, score) in enumerate(in_order(entities), start=1):
+    number = notes = 0
+    for span, score in in_order(entities):
         start, end = characters(offsets, span)
+        if not text[start:end].strip():
+            losses.add("blank_entities", sentence.id)  # the tool has no place for it: a part of it is no line
+            continue
+        number += 1
         label = re.sub(r"\s", "_", span.label)
         if label != span.label:
             losses.add("token_types", sentence.id, name=label)

@@ -71,6 +71,7 @@ def _document(sentence: Sentence, entities: Sequence[Scored] | None, vocab: Voca
     ]
     inside = {word for one in missing for word in range(one.start, one.end)}
     ents = [one for one in map(of_spacy, flat) if inside.isdisjoint(range(one.start, one.end))]
+    losses.add("uncounted", sentence.id, len(flat) - len(ents))
     document.set_ents(ents, missing=missing, default="outside")
     if len(flat) < len(entities):
         losses.add("grouped", sentence.id, len(entities) - len(flat))

@@ -13,12 +13,13 @@ from ner_distill.data.formats.writing.base import AnyWriter, Labelled, Losses, T
 from ner_distill.data.formats.writing.brat import ANNOTATIONS, TEXT, Brat
 from ner_distill.data.formats.writing.docbin import DocBinFile
 from ner_distill.data.formats.writing.plain import Columns, Inline, JsonLines
-from ner_distill.data.formats.writing.tools import Doccano, Gliner, LabelStudio, Prodigy
+from ner_distill.data.formats.writing.tables import Csv, Uie
+from ner_distill.data.formats.writing.tools import Argilla, Doccano, Gliner, LabelStudio, Prodigy
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import refuse_existing, replacing, write_error
 
 _EVERY: tuple[type[AnyWriter], ...] = (
-    JsonLines, Columns, LabelStudio, Doccano, Prodigy, DocBinFile, Brat, Gliner, Inline,
+    JsonLines, Columns, Csv, LabelStudio, Doccano, Prodigy, Argilla, DocBinFile, Brat, Gliner, Uie, Inline,
 )  # fmt: skip
 WRITERS: dict[str, type[AnyWriter]] = {writer.name: writer for writer in _EVERY}
 """By name. `views/written.py` adds what is a page for a browser."""
@@ -63,7 +64,7 @@ def _folder(path: Path) -> Iterator[Path]:
 
     Raises RunError where what would be replaced holds other files than a text with its annotations.
     """
-    path = Path(os.path.normpath(path))
+    path = Path(os.path.realpath(path))
     if path.exists() and not path.is_dir():
         raise RunError(f"{path}: is a file; expected the name of a folder, or one that is not there")
     if path.is_dir() and (other := [one for one in sorted(path.iterdir()) if not _is_ours(one)]):
@@ -72,11 +73,24 @@ def _folder(path: Path) -> Iterator[Path]:
     try:
         temporary.mkdir()
         yield temporary
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.rename(path)
+        _take_place(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _take_place(temporary: Path, path: Path) -> None:
+    """Rename a folder to a name that another one may have; a kill on the way leaves both, under some name."""
+    if not path.exists():
+        temporary.rename(path)
+        return
+    before = path.with_name(f".{path.name}.{os.getpid()}.before.tmp")
+    path.rename(before)
+    try:
+        temporary.rename(path)
+    except OSError:
+        before.rename(path)
+        raise
+    shutil.rmtree(before)
 
 
 def _is_ours(path: Path) -> bool:

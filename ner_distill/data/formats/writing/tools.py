@@ -1,4 +1,4 @@
-"""Formats of annotation tools that are JSON: Label Studio, doccano, Prodigy, GLiNER."""
+"""Formats of annotation tools that are JSON: Label Studio, doccano, Prodigy, Argilla, GLiNER."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ from ner_distill.data.sentence import Sentence
 
 FROM, TO, KIND = "label", "text", "labels"
 """Names in Label Studio: `<Labels name="label" toName="text">` and `<Text name="text" value="$text"/>`."""
+
+QUESTION, NOBODY = "ner", "00000000-0000-0000-0000-000000000000"
+"""Names in Argilla: `SpanQuestion(name="ner", field="text", ...)`, and the user whom labels are of."""
 
 
 class JsonArray(TextWriter):
@@ -113,6 +116,34 @@ class Prodigy(TextWriter):
             record["spans"] = [_span_of_prodigy(offsets, one) for one in in_order(entities)]
             record |= {} if self.about.model else {"answer": "accept"}
         return _line(record, sentence)
+
+
+class Argilla(TextWriter):
+    """Argilla 2: a record a line, as `Record.from_dict` takes it, with one span question, `ner`, of its field `text`.
+
+    Labels are a submitted response of nobody in particular; what a model found is a suggestion, from which a person
+    starts.
+    """
+
+    name = "argilla"
+    holds = frozenset({"text", "ids", "unlabelled", "nested"})
+    scores = True
+
+    def block(self, sentence: Sentence, entities: Sequence[Scored] | None, losses: Losses) -> str:
+        text, offsets = placed_for_tools(sentence, self.about.unit, losses)
+        record: dict[str, Any] = {"id": sentence.id, "fields": {TO: text}, "responses": {}, "suggestions": {}}
+        found = in_order(entities or ())
+        spans = []
+        for span, _ in found:
+            start, end = characters(offsets, span)
+            spans.append({"start": start, "end": end, "label": span.label})
+        if entities is not None and self.about.model:
+            scores = [rounded(score) for _, score in found if score is not None]
+            suggestion = {"value": spans, "agent": self.about.model}
+            record["suggestions"][QUESTION] = suggestion | ({"score": scores} if len(scores) == len(spans) else {})
+        elif entities is not None:
+            record["responses"][QUESTION] = [{"value": spans, "user_id": NOBODY, "status": "submitted"}]
+        return json.dumps(record, ensure_ascii=False) + "\n"
 
 
 class Gliner(JsonArray):

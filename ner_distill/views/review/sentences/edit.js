@@ -53,10 +53,7 @@ function relabel(label) {
 
 function moveBorder(border, by) {
   if (!focus) return;
-  const span = plainSpan(focus);
-  if (border === "start") span.start_word = Math.min(span.end_word - 1, Math.max(0, span.start_word + by));
-  else span.end_word = Math.max(span.start_word + 1, Math.min(current.sentence.words.length, span.end_word + by));
-  replaceSpan(focus, span);
+  replaceSpan(focus, withBorder(focus, border, by, current.sentence.words.length));
 }
 
 function nextSpan(by) {
@@ -65,11 +62,6 @@ function nextSpan(by) {
   const at = focus ? all.findIndex((one) => sameSpan(one, focus)) : -1;
   focus = all[(at + by + (at < 0 && by < 0 ? 1 : 0) + all.length) % all.length];
   draw();
-}
-
-function wordAt(event) {
-  const found = document.elementFromPoint(event.clientX, event.clientY)?.closest("[data-word]");
-  return found ? Number(found.dataset.word) : null;
 }
 
 const spanAt = (place) => {

@@ -1,6 +1,5 @@
 // The page: what is shown of the current sentence, and what becomes of an answer.
 
-const place = () => view.indexOf(current);
 const UNSURE = 0.25; // doubt from which on a word is marked
 
 function select(item, span) {
@@ -21,38 +20,10 @@ function firstToAsk(item) {
   return spans.reduce((best, span) => (best === null || most(span) > most(best) ? span : best), null);
 }
 
-function draw() {
-  drawList();
-  drawProgress();
-  $("detail").hidden = !current;
-  $("none").hidden = Boolean(current);
-  if (current) drawDetail();
-}
-
 // After a change of the entities: what the filters leave may be other sentences, but the current one stays shown.
 function changed() {
   warnIfNotKept();
   draw();
-}
-
-function drawProgress() {
-  const counts = { accept: 0, correct: 0 };
-  for (const item of items) if (isDone(item)) counts[stateOf(item)] += 1;
-  const done = counts.accept + counts.correct;
-  const bar = $("bar");
-  bar.firstElementChild.style.width = `${(100 * done) / items.length}%`;
-  bar.setAttribute("aria-valuemax", items.length);
-  bar.setAttribute("aria-valuenow", done);
-  $("done").textContent = `${number.format(done)} of ${number.format(items.length)}`;
-  $("tally").replaceChildren(
-    ...Object.entries(counts).map(([name, count]) => {
-      const part = element("span", name, `${SIGNS[name]} ${number.format(count)}`);
-      part.title = STATES[name];
-      return part;
-    }),
-  );
-  $("undo").disabled = past.length === 0;
-  $("export").disabled = done === 0;
 }
 
 function drawDetail() {
@@ -164,8 +135,8 @@ function accept(spans = spansOf(current)) {
   decide([withSpans(done, spans, true)]);
   warnIfNotKept();
   filter();
-  const next = before.slice(at + 1).find((item) => !isDone(item)) ?? before.find((item) => !isDone(item));
-  const count = items.filter(isDone).length;
+  const next = openBehind(before, at);
+  const count = doneCount();
   say(`${STATES[stateOf(done)]}. ${count} of ${items.length} sentences done.`);
   if (count === items.length) notice("Every sentence is done. Export them, and make training data with ner-distill apply-review.", "good");
   select(next ?? (view.includes(done) ? done : view[0] ?? null));
@@ -177,26 +148,4 @@ function back() {
   filter();
   say("undone");
   select(undone.length === 1 ? itemOf.get(undone[0][0]) : current);
-}
-
-function go(by) {
-  const at = place();
-  if (view.length) select(view[Math.min(view.length - 1, Math.max(0, at < 0 ? 0 : at + by))]);
-}
-
-function refilter() {
-  filter();
-  $("list").scrollTop = 0;
-  select(view.includes(current) ? current : view[0] ?? null);
-}
-
-async function takeOver(file) {
-  try {
-    const { taken, others } = importText(await file.text());
-    const rest = others ? `; ${plural(others, "sentence")} that this page does not have left out` : "";
-    notice(`Imported ${plural(taken, "sentence")} from ${file.name}${rest}.`, others ? "bad" : "good");
-  } catch (error) {
-    notice(`${file.name} was not imported: ${error.message}. Choose a file that this page exported.`, "bad");
-  }
-  refilter();
 }

@@ -1,19 +1,10 @@
-// The list of sentences: filtered, and drawn where it is looked at.
+// The list of sentences: what rows show, and what they are filtered by.
 
-const ROW = 54; // px, as in the style
 const SIGNS = { accept: "✓", correct: "✎", open: "" };
 const STATES = { accept: "accepted", correct: "corrected", open: "to do" };
 const CHIPS = 5; // types that a row names
-let view = items; // what the filters leave, in order
-let current = null; // the item that is shown
-
-const lowered = new Map(); // sentence -> its text in lower case, made when it is first searched
-function lowerText(sentence) {
-  if (!lowered.has(sentence)) {
-    lowered.set(sentence, `${sentence.words.join(page.separator)}\n${sentence.id}`.toLowerCase());
-  }
-  return lowered.get(sentence);
-}
+const NAMES = { item: ["sentence"], ranked: "useful", imported: ["sentence", ""] };
+const typesOf = (item) => [...new Set(spansOf(item).map(({ label }) => label))];
 
 const stateTests = {
   "": () => true,
@@ -33,61 +24,16 @@ function fillFilters() {
     Entities: { found: "With entities", empty: "Without any" },
   };
   if (items.some(stateTests.split)) groups.Entities.split = "With one that voting dropped";
-  $("state").append(new Option("All", ""));
-  for (const [title, options] of Object.entries(groups)) {
-    const group = element("optgroup");
-    group.label = title;
-    for (const [value, text] of Object.entries(options)) group.append(new Option(text, value));
-    $("state").append(group);
-  }
-}
-
-function filter() {
-  const text = $("text").value.trim().toLowerCase();
-  const type = $("type").value;
-  const test = stateTests[$("state").value];
-  view = items.filter(
-    (item) =>
-      (!type || spansOf(item).some(({ label }) => label === type)) && test(item) &&
-      (!text || lowerText(item.sentence).includes(text)),
-  );
-  $("spacer").style.height = `${view.length * ROW}px`;
-  const left = page.left_out ? `; ${number.format(page.left_out)} less useful ones left out` : "";
-  $("shown").textContent =
-    view.length === items.length
-      ? `${plural(items.length, "sentence")}${left}`
-      : `${number.format(view.length)} of ${number.format(items.length)} shown`;
-}
-
-// Draws the rows that can be seen, and some beyond.
-function drawList() {
-  const list = $("list");
-  const first = Math.max(0, Math.floor(list.scrollTop / ROW) - 6);
-  const last = Math.min(view.length, Math.ceil((list.scrollTop + list.clientHeight) / ROW) + 6);
-  const rows = [];
-  for (let place = first; place < last; place += 1) rows.push(rowOf(view[place], place));
-  $("spacer").replaceChildren(...rows);
-  if (current && view.includes(current)) list.setAttribute("aria-activedescendant", `row-${current.rank}`);
-  else list.removeAttribute("aria-activedescendant");
+  fillStates(groups);
 }
 
 function rowOf(item, place) {
   const { sentence, rank } = item;
+  const [row, line, facts] = emptyRow(item, place);
   const state = stateOf(item);
-  const row = element("div", `row ${state}`);
-  row.id = `row-${rank}`;
-  row.dataset.rank = rank;
-  row.style.top = `${place * ROW}px`;
-  row.setAttribute("role", "option");
-  row.setAttribute("aria-selected", String(item === current));
-  row.setAttribute("aria-posinset", place + 1);
-  row.setAttribute("aria-setsize", view.length);
-  const line = element("div", "line");
-  line.dir = directionOf(sentence);
   line.append(...lineOf(sentence, spansOf(item)));
-  const facts = element("div", "facts");
   facts.append(element("span", "number", number.format(rank + 1)));
-  const types = [...new Set(spansOf(item).map(({ label }) => label))];
+  const types = typesOf(item);
   facts.append(...types.slice(0, CHIPS).map(chip));
   if (!types.length) facts.append(element("span", "none-of-it", "no entity"));
   facts.append(element("span", "sign", SIGNS[state]));
@@ -98,7 +44,6 @@ function rowOf(item, place) {
     "aria-label",
     `${short(line.textContent, 100)}; ${plural(spansOf(item).length, "entity", "entities")}; worth ${worthOf(sentence)}; ${STATES[state]}`,
   );
-  row.append(line, facts);
   return row;
 }
 
@@ -131,12 +76,4 @@ function lineOf(sentence, spans) {
   }
   if (room > 0) parts.push(add(sentence.words.length));
   return parts;
-}
-
-function scrollTo(item) {
-  const place = view.indexOf(item);
-  const list = $("list");
-  if (place < 0) return;
-  if (place * ROW < list.scrollTop + ROW) list.scrollTop = Math.max(0, (place - 1) * ROW);
-  else if ((place + 2) * ROW > list.scrollTop + list.clientHeight) list.scrollTop = (place + 2) * ROW - list.clientHeight;
 }

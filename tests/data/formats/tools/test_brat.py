@@ -101,3 +101,8 @@ def test_annotations_without_a_text_are_an_error(write: Write) -> None:
 def test_text_and_place_that_contradict_each_other_are_noted(write: Write) -> None:
     spans, counts, _ = read("T1\tPlace 9 14\tOslo\n", write)
     assert (spans, counts) == ((Span(4, 5, "Place"),), {"surface_differs": 1})
+
+
+def test_parts_of_an_entity_may_stand_in_any_order(write: Write) -> None:
+    lines = "T1\tPerson 9 14;0 3\tlives Ann\nT2\tPerson 4 8;0 3\tAnn Bell\n"
+    assert read(lines, write)[:2] == ((Span(0, 2, "Person"),), {"discontinuous": 1})

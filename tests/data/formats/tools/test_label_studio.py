@@ -144,6 +144,12 @@ def test_line_end_that_is_written_as_two_characters_fits(write: Write) -> None:
     assert read_corpus([write("a.json", json.dumps(tasks))]).report.clean
 
 
+def test_backslash_before_an_n_in_the_text_is_no_line_end(write: Write) -> None:
+    value = {"start": 0, "end": 6, "text": "C:\\new", "labels": ["PER"]}
+    tasks = [task(annotation([result(0, 0, "", value=value)]), data={"text": "C:\\new here"})]
+    assert read_corpus([write("a.json", json.dumps(tasks))]).report.clean
+
+
 @pytest.mark.parametrize(
     ("results", "message"),
     [

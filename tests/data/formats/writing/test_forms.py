@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -9,9 +11,11 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
+from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.formats.writing.base import About, Labelled, Losses, TextWriter
 from ner_distill.data.formats.writing.registry import write
-from ner_distill.data.formats.writing.tools import Doccano, Gliner, LabelStudio, Prodigy
+from ner_distill.data.formats.writing.tables import Csv, Uie
+from ner_distill.data.formats.writing.tools import Argilla, Doccano, Gliner, LabelStudio, Prodigy
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.views.prediction_page import Page
 from ner_distill.views.written import ALL_WRITERS
@@ -155,3 +159,75 @@ def test_brat_names_lines_of_files_so_that_they_sort_as_lines_do(tmp_path: Path)
     write(ALL_WRITERS["brat"](), map(Labelled.of, sentences), tmp_path / "out", Losses())
     names = sorted(one.name for one in (tmp_path / "out").glob("*.txt"))
     assert names == ["a.conll_000002.txt", "a.conll_000010.txt", "a.conll_000100.txt"]
+
+
+def test_brat_leaves_out_an_entity_of_nothing_but_line_ends(tmp_path: Path) -> None:
+    sentence, losses = Sentence("a", ("Oslo", "\r\n"), (Span(0, 1, "LOC"), Span(1, 2, "LOC"))), Losses()
+    write(ALL_WRITERS["brat"](), [Labelled.of(sentence)], tmp_path / "out", losses)
+    assert losses.counts == {"blank_entities": 1, "words": 1}
+    assert read_corpus([tmp_path / "out"]).sentences[0].spans == (Span(0, 1, "LOC"),)
+
+
+def test_spacy_cannot_hold_an_entity_of_words_that_do_not_count(tmp_path: Path) -> None:
+    spans = (Span(0, 1, "PER"), Span(2, 3, "LOC"))
+    sentence, losses = Sentence("a.txt:1", ("Ana", "in", "Oslo"), spans, keep=(False, True, True)), Losses()
+    write(ALL_WRITERS["docbin"](), [Labelled.of(sentence)], tmp_path / "a.spacy", losses)
+    assert losses.counts == {"uncounted": 1}
+    (read,) = read_corpus([tmp_path / "a.spacy"]).sentences
+    assert (read.spans, read.keep) == (spans[1:], (False, True, True))
+
+
+def test_argilla_has_suggestions_of_a_model_and_responses_of_people() -> None:
+    (predicted,), (given,) = (
+        map(json.loads, written(Argilla(about), one).splitlines())
+        for about, one in ((About("run"), PREDICTED), (About(), Labelled(GIVEN, [(FOUND[1][0], None)])))
+    )
+    person, place = ({"start": 2, "end": 5, "label": "PER"}, {"start": 15, "end": 24, "label": "LOC"})
+    assert predicted == {
+        "id": "raw.txt:1", "fields": {"text": TEXT}, "responses": {},
+        "suggestions": {"ner": {"value": [person, place], "agent": "run", "score": [0.975, 0.6234]}},
+    }  # fmt: skip
+    assert given["suggestions"] == {}
+    assert [(one["value"], one["status"]) for one in given["responses"]["ner"]] == [([person], "submitted")]
+    (unlabelled,) = map(json.loads, written(Argilla(), Labelled(GIVEN, None)).splitlines())
+    assert (unlabelled["responses"], unlabelled["suggestions"]) == ({}, {})
+
+
+def test_argilla_reads_its_records(tmp_path: Path) -> None:
+    argilla = pytest.importorskip("argilla")
+    for about in (About("run"), About()):
+        (line,) = written(Argilla(about), PREDICTED).splitlines()
+        record = argilla.Record.from_dict(json.loads(line))
+        (answer,) = [*record.suggestions, *record.responses]
+        assert [one["label"] for one in answer.value] == ["PER", "LOC"]
+        assert record.fields["text"] == TEXT
+
+
+def test_csv_is_read_by_pythons_own_reader() -> None:
+    odd = Sentence('a,"b"', ("Ana", "x"), (Span(0, 1, "PER"),), 'Ana\n"x"', ((0, 3), (5, 6)))
+    text = written(Csv(), Labelled.of(odd), Labelled(odd, None), Labelled(odd, []), PREDICTED)
+    header, *rows = csv.reader(io.StringIO(text, newline=""))
+    assert header == ["id", "text", "entities"]
+    assert [row[:2] for row in rows[:3]] == [['a,"b"', 'Ana\n"x"']] * 3
+    assert [row[2] for row in rows[:3]] == ['[{"start": 0, "end": 3, "label": "PER"}]', "", "[]"]
+    assert [one["score"] for one in json.loads(rows[3][2])] == [0.975, 0.6234]
+
+
+def test_uie_has_an_object_for_each_type_and_one_for_a_text_without_any() -> None:
+    plain = [Sentence(str(number), ("It", f"rains{number}"), ()) for number in range(3)]
+    records = [Labelled.of(plain[0]), PREDICTED, Labelled.of(plain[1])]
+    objects = [json.loads(line) for line in written(Uie(), *records).splitlines()]
+    assert [(one["content"], one["prompt"], one["result_list"]) for one in objects] == [
+        ("It rains0", "LOC", []),
+        (TEXT, "PER", [{"text": "Ana", "start": 2, "end": 5}]),
+        (TEXT, "LOC", [{"text": "New  York", "start": 15, "end": 24}]),
+        ("It rains1", "LOC", []),
+    ]
+    assert json.loads(written(Uie(), Labelled.of(plain[2])))["prompt"] == "entity"
+
+
+def test_uie_counts_texts_that_come_twice_and_types_that_read_as_relations() -> None:
+    sentence, losses = Sentence("a", ("Ana", "x"), (Span(0, 1, "PER"), Span(1, 2, "friend of Ana"))), Losses()
+    lines = "".join(Uie().parts([Labelled.of(sentence)] * 2, losses)).splitlines()
+    assert losses.counts == {"same_text": 1, "relations": 2, "ids": 2}
+    assert {json.loads(line)["prompt"] for line in lines} == {"PER"}

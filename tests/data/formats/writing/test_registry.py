@@ -73,6 +73,38 @@ def test_a_folder_with_other_files_is_never_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "thesis.tex").read_text() == "years of work"
 
 
+def test_the_folder_that_one_is_in_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    write(ALL_WRITERS["brat"](), [OSLO], Path(), Losses(), overwrite=True)
+    assert [one.name for one in sorted((tmp_path / "in").iterdir())] == ["a.ann", "a.txt"]
+
+
+def test_of_a_link_the_folder_behind_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    write(ALL_WRITERS["brat"](), [OSLO], tmp_path / "link", Losses(), overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+    assert [one.name for one in sorted((tmp_path / "real").iterdir())] == ["a.ann", "a.txt"]
+
+
+def test_where_a_folder_cannot_take_its_place_the_old_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(ALL_WRITERS["brat"](), [OSLO], tmp_path / "out", Losses())
+    rename = Path.rename
+
+    def failing(path: Path, target: Path) -> Path:
+        if target == tmp_path / "out" and "before" not in path.name:
+            raise OSError(5, "no")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(RunError, match="cannot be written: no"):
+        write(ALL_WRITERS["brat"](), [OSLO, OSLO], tmp_path / "out", Losses(), overwrite=True)
+    assert [one.name for one in sorted(tmp_path.rglob("*"))] == ["out", "a.ann", "a.txt"]
+
+
 def test_a_file_is_no_folder_to_replace(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a")
     with pytest.raises(RunError, match="is a file; expected the name of a folder"):
