@@ -81,11 +81,15 @@ class Labeller:
         precision = options.precision
         if precision == "auto":
             precision = "bf16" if has_bf16(self.device) else "fp32"
+        if precision == "int8" and self.device.type != "cpu":
+            raise ConfigError(f"`precision` int8 is for a CPU, and this is {self.device.type}: use bf16 or fp32")
         self.options = replace(options, batch_words=options.batch_words or budget_of(self.device), precision=precision)
         self.autocast = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.precision == "bf16")
         self.voices = [one.voice for one in panel.members]
         for voice in self.voices:
             voice.prepare(self.device, self.options.batch_words)
+            if precision == "int8":
+                voice.quantize()
         compares = options.pairs_per_sentence > 0
         self.asked = [_Asked.of(one, self.tagset, self.device, compares=compares) for one in panel.members]
         self.compares = any(one.similarity is not None for one in self.asked)
@@ -103,7 +107,7 @@ class Labeller:
 
     def blocks(self, sentences: Sequence[Sentence], shard: int, advance: Callable[[int, int], None]) -> list[SoftBlock]:
         """Returns the blocks of one shard. `advance` is called with the sentences and the words of each batch."""
-        features = [[voice.features(sentence) for voice in self.voices] for sentence in sentences]
+        features = list(zip(*(voice.features_of(sentences) for voice in self.voices), strict=True))
         windows = list(map(self._windows, features))
         pairs_per_sentence = self.options.pairs_per_sentence if self.compares else 0
         buffer = ShardBuffer(sentences, len(self.tagset), pairs_per_sentence, spans=self.finds_spans)

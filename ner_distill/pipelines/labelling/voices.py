@@ -21,7 +21,10 @@ from ner_distill.data.store.decoding import decode_probs
 from ner_distill.data.store.pseudo_labels import LIKELY
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError
+from ner_distill.nn.encoders.backbone import LIKE_BERT, layers_of
+from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 from ner_distill.nn.heads import SpanHead
+from ner_distill.nn.int8 import no_int8, quantize_linear
 from ner_distill.nn.spans import Spans, span_probs_of_tags
 from ner_distill.runs.build import Built
 from ner_distill.runs.calibration import read_calibration
@@ -115,9 +118,13 @@ class Voice(ABC):
     def prepare(self, device: torch.device, budget: int) -> None:
         """Get ready to answer on this device, in batches of about so many units."""
 
+    def quantize(self) -> None:
+        """Answer with linear layers in 8 bits from now on. Raises ConfigError where it cannot."""
+        raise no_int8(self.name)
+
     @abstractmethod
-    def features(self, sentence: Sentence) -> Any:
-        """What it reads of a sentence; kept by the caller."""
+    def features_of(self, sentences: Sequence[Sentence]) -> Sequence[Any]:
+        """What it reads of each sentence; kept by the caller."""
 
     @abstractmethod
     def size(self, features: Any) -> int:
@@ -180,8 +187,16 @@ class RunVoice(Voice):
         self._device = device
         self._model.to(device).eval()
 
-    def features(self, sentence: Sentence) -> Any:
-        return self._featurizer.features(sentence.words)
+    def quantize(self) -> None:
+        encoder = self.built.tagger.encoder.innermost()
+        encoders = [encoder] if self._model.evaluator is None else [encoder, self._model.evaluator.innermost()]
+        for one in encoders:
+            if not (isinstance(one, PretrainedEncoder) and one.backbone.config.model_type in LIKE_BERT):
+                raise no_int8(self.name)
+            quantize_linear(layers_of(one.backbone))
+
+    def features_of(self, sentences: Sequence[Sentence]) -> Sequence[Any]:
+        return self._featurizer.features_of([sentence.words for sentence in sentences])
 
     def size(self, features: Any) -> int:
         return self._featurizer.size(features)
@@ -287,8 +302,11 @@ class ForeignVoice(Voice):
         self._device = device
         self.teacher.teacher.prepare(device, budget)
 
-    def features(self, sentence: Sentence) -> _Part:
-        return _Part(_Told(sentence), 0, len(sentence.words))
+    def quantize(self) -> None:
+        self.teacher.teacher.quantize()
+
+    def features_of(self, sentences: Sequence[Sentence]) -> Sequence[_Part]:
+        return [_Part(_Told(sentence), 0, len(sentence.words)) for sentence in sentences]
 
     def size(self, features: _Part) -> int:
         whole = features.end - features.start == len(features.told.sentence.words)

@@ -276,7 +276,7 @@ def test_a_foreign_teacher_is_asked_once_about_a_sentence_that_others_read_in_wi
     words = ("a", "b", "c", "d")
     teacher = Counting("answers:x", [Answer("s", "abcd", (Said(1, 3, "X", None),))])
     voice = ForeignVoice(MappedTeacher(teacher, TypeMap({}), ("X",)))
-    whole = voice.features(Sentence("s", words))
+    (whole,) = voice.features_of([Sentence("s", words)])
     parts = [voice.cut(whole, Window(0, 3, 0, 2)), voice.cut(whole, Window(2, 4, 2, 4))]
     answering = voice.ask(parts)
     assert Counting.asked == 1
