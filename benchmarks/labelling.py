@@ -69,8 +69,9 @@ def main() -> None:
                     labelled_seconds, run, text, small, given.clock, place / f"{head}-int8-store"
                 )
         run = common.scratch_teacher(place / "scratch", lines, hidden=160, heads=8)
-        name = "label-unlabeled, scratch encoder, crf head"
-        ways[name] = partial(labelled_seconds, run, text, options, given.clock, place / "scratch-store")
+        if given.precision != "int8":  # of pretrained encoders alone
+            name = "label-unlabeled, scratch encoder, crf head"
+            ways[name] = partial(labelled_seconds, run, text, options, given.clock, place / "scratch-store")
         times = common.alternately(ways, given.rounds)
     print(f"{len(lines):,} lines, {words:,} words, {given.threads} threads, {given.clock} time, {options}")
     print(f"{'':<44} {'words/s':>9} {'ratio':>7}   (medians of {given.rounds} rounds)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import reduce
 from types import TracebackType
 from typing import Any, Self
 
@@ -49,6 +50,15 @@ def sum_gradients(accelerator: Accelerator, parameters: Sequence[nn.Parameter]) 
         for parameter, part, number in zip(parameters, parts, there.tolist(), strict=True):
             parameter.grad = part.view_as(parameter) if number else None
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
+def numbers_of(values: Sequence[Tensor]) -> list[float]:
+    """Scalars of one device as numbers, all in one transfer: each one by itself would make the host wait."""
+    if not values:
+        return []
+    dtype = reduce(torch.promote_types, (value.dtype for value in values))
+    numbers: list[float] = torch.stack([value.detach().to(dtype) for value in values]).tolist()
+    return numbers
 
 
 class StopSignals:

@@ -138,9 +138,13 @@ class Voice(ABC):
     def cut(self, features: Any, window: Window) -> Any:
         """The features of the words of a window."""
 
+    def collate(self, batch: Sequence[Any]) -> Any:
+        """What is asked about sentences, by their features: made on the CPU, perhaps in another thread."""
+        return batch
+
     @abstractmethod
-    def ask(self, batch: Sequence[Any]) -> Answering:
-        """What it says of sentences, by their features."""
+    def ask(self, collated: Any) -> Answering:
+        """What it says of sentences, by what was collated."""
 
 
 # ---- a run of ours
@@ -207,8 +211,14 @@ class RunVoice(Voice):
     def cut(self, features: Any, window: Window) -> Any:
         return self._featurizer.cut(features, window.start, window.end)
 
-    def ask(self, batch: Sequence[Any]) -> Answering:
-        inputs = {key: value.to(self._device) for key, value in self._featurizer.collate(batch).items()}
+    def collate(self, batch: Sequence[Any]) -> dict[str, Tensor]:
+        inputs = self._featurizer.collate(batch)
+        if self._device.type == "cuda":  # what is pinned is copied while the GPU computes
+            return {key: value.pin_memory() for key, value in inputs.items()}
+        return inputs
+
+    def ask(self, collated: dict[str, Tensor]) -> Answering:
+        inputs = {key: value.to(self._device, non_blocking=True) for key, value in collated.items()}
         return _RunAnswering(self._model, inputs, self.info.tagset if self.info is not None else TagSet(self.labels))
 
 
@@ -319,17 +329,17 @@ class ForeignVoice(Voice):
     def cut(self, features: _Part, window: Window) -> _Part:
         return _Part(features.told, features.start + window.start, features.start + window.end)
 
-    def ask(self, batch: Sequence[_Part]) -> Answering:
-        new = {id(part.told): part.told for part in batch if part.told.said is None and part.told.sentence.words}
+    def ask(self, collated: Sequence[_Part]) -> Answering:
+        new = {id(part.told): part.told for part in collated if part.told.said is None and part.told.sentence.words}
         answers = self.teacher.answers([told.sentence for told in new.values()])
         for told, said in zip(new.values(), answers, strict=True):
             told.said = said
         tagset = TagSet(self.labels)
-        rows = [_probs(part, len(tagset)) for part in batch]
+        rows = [_probs(part, len(tagset)) for part in collated]
         width = max(map(len, rows), default=0)
         probs = np.stack([np.pad(row, ((0, width - len(row)), (0, 0))) for row in rows])
         mask = pad_rows([np.ones(len(row), np.int64) for row in rows], width) > 0
-        spans = [_spans(part) for part in batch] if self.finds_spans else None
+        spans = [_spans(part) for part in collated] if self.finds_spans else None
         return _ForeignAnswering(torch.from_numpy(probs).to(self._device), mask.to(self._device), tagset, spans)
 
 
