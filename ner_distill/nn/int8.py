@@ -55,6 +55,16 @@ def quantize_linear(module: nn.Module) -> int:
     return count
 
 
+def quantize_layers(layers: nn.ModuleList) -> int:
+    """Put an `Int8Linear` in the place of the linear layers of a transformer of BERT's kind; how many there are then.
+
+    Those that leave the feed-forward parts stay: what they read has rare large values, which one scale for all rows
+    takes the precision of all others for. They alone changed more tags than all others together.
+    """
+    parts: Any = [part for layer in layers for part in (layer.attention, layer.intermediate)]
+    return sum(map(quantize_linear, parts))
+
+
 def _session(weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]) -> Any:
     """A session of onnxruntime that multiplies `vectors` (rows, in) with what the weight (out, in) is rounded to."""
     import onnxruntime

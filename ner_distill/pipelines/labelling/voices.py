@@ -24,7 +24,7 @@ from ner_distill.errors import ConfigError
 from ner_distill.nn.encoders.backbone import LIKE_BERT, layers_of
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 from ner_distill.nn.heads import SpanHead
-from ner_distill.nn.int8 import no_int8, quantize_linear
+from ner_distill.nn.int8 import no_int8, quantize_layers
 from ner_distill.nn.spans import Spans, span_probs_of_tags
 from ner_distill.runs.build import Built
 from ner_distill.runs.calibration import read_calibration
@@ -197,7 +197,7 @@ class RunVoice(Voice):
         for one in encoders:
             if not (isinstance(one, PretrainedEncoder) and one.backbone.config.model_type in LIKE_BERT):
                 raise no_int8(self.name)
-            quantize_linear(layers_of(one.backbone))
+            quantize_layers(layers_of(one.backbone))
 
     def features_of(self, sentences: Sequence[Sentence]) -> Sequence[Any]:
         return self._featurizer.features_of([sentence.words for sentence in sentences])

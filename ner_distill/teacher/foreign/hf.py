@@ -25,7 +25,7 @@ from ner_distill.nn.encoders.huggingface import (
     position_limit,
 )
 from ner_distill.nn.encoders.packed import can_be_packed, packed_states
-from ner_distill.nn.int8 import no_int8, quantize_linear
+from ner_distill.nn.int8 import no_int8, quantize_layers
 from ner_distill.teacher.foreign.base import ForeignTeacher, Said
 from ner_distill.teacher.foreign.schemes import TagScheme, is_unnamed
 
@@ -87,7 +87,7 @@ class HuggingFaceTeacher(ForeignTeacher):
     def quantize(self) -> None:
         if self._model.config.model_type not in LIKE_BERT:
             raise no_int8(self.name)
-        quantize_linear(layers_of(self._encoder))
+        quantize_layers(layers_of(self._encoder))
 
     @property
     def _encoder(self) -> PreTrainedModel:
