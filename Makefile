@@ -16,7 +16,7 @@ OUT ?= quickstart
 TEST_THREADS ?= 1
 TEST_JOBS ?= 2
 
-.PHONY: help setup test test-all lint format typecheck quickstart bench clean
+.PHONY: help setup test test-all lint format typecheck quickstart bench bench-gpu clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -49,6 +49,9 @@ bench: $(VENV)/.dev  ## speed against the named baselines (quality: python -m be
 	$(BIN)/python -m benchmarks.pairs
 	$(BIN)/python -m benchmarks.labelling
 	$(BIN)/python -m benchmarks.memory
+
+bench-gpu: $(VENV)/.dev  ## how well one GPU is used: a table, and bench-gpu.json (minutes)
+	$(BIN)/python -m benchmarks.gpu $(ARGS)
 
 clean:  ## remove caches and build outputs (not $(VENV))
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -27,17 +27,12 @@ from ner_distill.pipelines.labelling import label_unlabeled as labelling
 from ner_distill.runs.build import load_teacher
 
 
-def ours(run: Path, text: Path, options: dict[str, Any], clock: str) -> Callable[[], float]:
-    """Seconds of a whole labelling, the teacher loaded before."""
-
-    def measured() -> float:
-        built = load_teacher(run)
-        with tempfile.TemporaryDirectory() as place, patch.object(asked, "load_teacher", lambda _: built):
-            own = LabelUnlabeledOptions(teacher=[run], text=[text], out=Path(place) / "store", **options)
-            label = partial(labelling.label_unlabeled, own, Reporter(quiet=True))
-            return common.seconds(label, clock)
-
-    return measured
+def labelled_seconds(run: Path, text: Path, options: dict[str, Any], clock: str, out: Path) -> float:
+    """Seconds of a whole labelling, the teacher loaded before; what lies at `out` is replaced."""
+    built = load_teacher(run)
+    with patch.object(asked, "load_teacher", lambda _: built):
+        own = LabelUnlabeledOptions(teacher=[run], text=[text], out=out, overwrite=out.exists(), **options)
+        return common.seconds(partial(labelling.label_unlabeled, own, Reporter(quiet=True)), clock)
 
 
 def theirs(directory: Path, lines: list[str], clock: str) -> Callable[[], float]:
@@ -58,17 +53,25 @@ def main() -> None:
     lines = common.lines_of(given.text, given.lines)
     words = common.words_of(lines)
     options = {"batch_words": given.batch_words, "precision": given.precision}
-    with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary)
         text = place / "text.txt"
         text.write_text("\n".join(lines) + "\n", "utf-8")
         base = common.checkpoint(place / "bert", lines, layers=4, hidden=312, heads=12)
         ways = {"transformers pipeline": theirs(common.classifier(place / "classifier", base), lines, given.clock)}
         for head in ("token", "crf"):
             run = common.pretrained_teacher(place / head, base, head=head)
-            ways[f"label-unlabeled, BERT, {head} head"] = ours(run, text, options, given.clock)
+            name = f"label-unlabeled, BERT, {head} head"
+            ways[name] = partial(labelled_seconds, run, text, options, given.clock, place / f"{head}-store")
+            if given.precision == "auto":
+                small = {**options, "precision": "int8"}
+                ways[f"{name}, int8"] = partial(
+                    labelled_seconds, run, text, small, given.clock, place / f"{head}-int8-store"
+                )
         run = common.scratch_teacher(place / "scratch", lines, hidden=160, heads=8)
-        ways["label-unlabeled, scratch encoder, crf head"] = ours(run, text, options, given.clock)
+        if given.precision != "int8":  # of pretrained encoders alone
+            name = "label-unlabeled, scratch encoder, crf head"
+            ways[name] = partial(labelled_seconds, run, text, options, given.clock, place / "scratch-store")
         times = common.alternately(ways, given.rounds)
     print(f"{len(lines):,} lines, {words:,} words, {given.threads} threads, {given.clock} time, {options}")
     print(f"{'':<44} {'words/s':>9} {'ratio':>7}   (medians of {given.rounds} rounds)")

@@ -155,7 +155,7 @@ def test_wrong_arguments_are_refused_before_torch_is_loaded(
 
 
 def test_the_message_names_what_is_allowed(answers: dict[str, tuple[int, str, bool]]) -> None:
-    assert "expected auto, fp32, bf16, found 'fp8'" in " ".join(answers["no such precision"][1].split())
+    assert "expected auto, fp32, bf16, int8, found 'fp8'" in " ".join(answers["no such precision"][1].split())
 
 
 def test_error_of_the_program_is_one_message_on_stderr(tmp_path: Path) -> None:

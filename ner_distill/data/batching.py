@@ -7,7 +7,7 @@ batch. That is what lets a resumed training repeat exactly what it would have do
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -59,10 +59,16 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
-        inputs = {key: value.to(device, non_blocking=True) for key, value in self.inputs.items()}
+        return self._each(lambda value: value.to(device, non_blocking=True))
+
+    def pinned(self) -> Batch:
+        """The same batch in memory that is copied to a GPU while that computes. For where there is one."""
+        return self._each(torch.Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         tensors = {name: value for name, value in vars(self).items() if torch.is_tensor(value)}
-        moved = {name: value.to(device, non_blocking=True) for name, value in tensors.items()}
-        return dataclasses.replace(self, inputs=inputs, **moved)
+        inputs = {key: change(value) for key, value in self.inputs.items()}
+        return dataclasses.replace(self, inputs=inputs, **{name: change(value) for name, value in tensors.items()})
 
 
 def plan_batches(sizes: Sequence[int], *, budget: int, seed: int | None, epoch: int = 0) -> list[list[int]]:

@@ -39,8 +39,10 @@ class LabelOptions(Options):
         0, "Words (pretrained: pieces) of a batch, padding included; 0: what suits the device.", "N", least=0
     )
     shard_size: int = option(4096, "Sentences of a Parquet file of the store.", "N", least=1)
-    precision: Literal["auto", "fp32", "bf16"] = option(
-        "auto", "fp32, bf16, or auto: bf16 on a GPU that has it.", "NAME"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = option(
+        "auto",
+        "fp32, bf16, int8 (on a CPU: the layers of pretrained encoders in 8 bits), or auto: bf16 on a GPU that has it.",
+        "NAME",
     )
 
 

@@ -18,8 +18,8 @@ from ner_distill.data.features.vocabularies import (
     learn_vocabulary,
 )
 from ner_distill.errors import ConfigError
-from ner_distill.nn.encoders.architectures import LIKE_BERT, factored_bert, guarded
-from ner_distill.nn.encoders.backbone import embedding_of
+from ner_distill.nn.encoders.architectures import factored_bert, guarded
+from ner_distill.nn.encoders.backbone import LIKE_BERT, embedding_of
 from ner_distill.nn.encoders.huggingface import OFFSET_POSITIONS, build_classifier
 from ner_distill.student.hf import backbone_of, tags_of
 

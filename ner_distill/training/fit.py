@@ -37,6 +37,7 @@ from ner_distill.training.processes import (
     StopSignals,
     any_process,
     make_accelerator,
+    numbers_of,
     sum_over_processes,
 )
 from ner_distill.training.records import Records, figures_of, keep_epochs
@@ -281,7 +282,8 @@ class Fit:
         return (name for batch in micro_batches for name in self.data.ids_of(batch))
 
     def _load(self, micro_batches: Sequence[Any]) -> list[Batch]:
-        return [self.data.load(micro_batch, self.progress.epoch) for micro_batch in micro_batches]
+        batches = [self.data.load(micro_batch, self.progress.epoch) for micro_batch in micro_batches]
+        return [batch.pinned() for batch in batches] if self.accelerator.device.type == "cuda" else batches
 
     def _step(self, batches: list[Batch], done: float) -> None:
         counts = [self.objective.counts(batch) for batch in batches]
@@ -290,18 +292,23 @@ class Fit:
         shares = self._shares(counts, names)
         weights = self.objective.weights if self.weighting is None else self.weighting.weights(self.objective.weights)
         weights = {name: weights[name] * shares[name] for name in names}
-        own_sums = dict.fromkeys(names, 0.0)
+        parts: list[tuple[str, Tensor]] = []
         self.optimizer.zero_grad(set_to_none=True)
         # in the others nothing counts
         counting = [batch for batch, count in zip(batches, counts, strict=True) if any(map(count.get, names))]
         for left, batch in zip(reversed(range(len(counting))), counting, strict=True):
-            self._passes(batch.to(self.accelerator.device), totals, weights, own_sums, left == 0)
+            self._passes(batch.to(self.accelerator.device), totals, weights, parts, left == 0)
         gradients = self.reduction.finish()
+        norm = nn.utils.get_total_norm(gradients) if gradients else torch.zeros((), device=self.accelerator.device)
+        # the one place of a step where the host waits for the device
+        length, *values = numbers_of([norm, *(value for _, value in parts)])
+        own_sums = dict.fromkeys(names, 0.0)
+        for (name, _), value in zip(parts, values, strict=True):
+            own_sums[name] += value
         # sums of all processes: where one must stop, all stop
         step_sums = self._sums(own_sums)
-        norm = nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
-        self._require_finite(norm, step_sums)
-        if 0 < self.settings.clip < norm:
+        self._require_finite(length, step_sums)
+        if 0 < self.settings.clip < length:
             nn.utils.clip_grads_with_norm_(self.parameters, self.settings.clip, norm)
         factor = rate_factor(done, self.settings.warmup, **self.schedule)
         for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
@@ -344,10 +351,13 @@ class Fit:
         batch: Batch,
         totals: dict[str, float],
         weights: dict[str, float],
-        step_sums: dict[str, float],
+        parts: list[tuple[str, Tensor]],
         last: bool,
     ) -> None:
-        """Forward and backward of one micro-batch, the adversary's included; gradients add up. last: of its step."""
+        """Forward and backward of one micro-batch, the adversary's included; gradients add up.
+
+        parts: the sum of each term is added, on its device. last: the micro-batch is the last one of its step.
+        """
         latest: dict[str, Tensor] = {}
         passes_left = self.adversary.passes
 
@@ -367,18 +377,17 @@ class Fit:
             self.accelerator.backward(value)
 
         self.adversary.backward(loss, backward)
-        for name, value in latest.items():
-            step_sums[name] += value.item()
+        parts += latest.items()
 
-    def _require_finite(self, norm: Tensor, step_sums: dict[str, float]) -> None:
-        if all(map(math.isfinite, [norm.item(), *step_sums.values()])):
+    def _require_finite(self, norm: float, step_sums: dict[str, float]) -> None:
+        if all(map(math.isfinite, [norm, *step_sums.values()])):
             return
         kept = saved.checkpoints(self.checkpoints)
         where = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint was due before that"
         losses = ", ".join(f"{name} {value:g}" for name, value in step_sums.items())
         raise TrainingError(
             f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1}): the loss or its gradient is not a "
-            f"number (sums: {losses}; gradient norm {norm.item():g}); {where}. "
+            f"number (sums: {losses}; gradient norm {norm:g}); {where}. "
             "Lower optim.lr, or set optim.clip or a longer optim.warmup"
         )
 

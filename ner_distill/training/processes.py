@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import reduce
 from types import TracebackType
 from typing import Any, Self
 
@@ -34,6 +36,15 @@ def sum_over_processes(accelerator: Accelerator, values: Tensor) -> Tensor:
 def any_process(accelerator: Accelerator, wish: bool) -> bool:
     """True in every process where any of them wishes it."""
     return bool(sum_over_processes(accelerator, torch.tensor([float(wish)], dtype=torch.float64)).item())
+
+
+def numbers_of(values: Sequence[Tensor]) -> list[float]:
+    """Scalars of one device as numbers, all in one transfer: each one by itself would make the host wait."""
+    if not values:
+        return []
+    dtype = reduce(torch.promote_types, (value.dtype for value in values))
+    numbers: list[float] = torch.stack([value.detach().to(dtype) for value in values]).tolist()
+    return numbers
 
 
 ONE_WISH = 1.0

@@ -4,9 +4,10 @@ import os
 import signal
 
 import pytest
+import torch
 
 from ner_distill.training import processes
-from ner_distill.training.processes import StopSignals
+from ner_distill.training.processes import StopSignals, numbers_of
 
 
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
@@ -32,3 +33,10 @@ def test_afterwards_signals_do_what_they_did_before() -> None:
     with StopSignals():
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_numbers_of_mixed_floats_are_what_each_is_by_itself() -> None:
+    values = [torch.tensor(0.1), torch.tensor(0.1, dtype=torch.float64), torch.tensor(0.1, dtype=torch.bfloat16)]
+    assert numbers_of(values) == [value.item() for value in values]
+    assert numbers_of([torch.tensor(0.1)]) == [torch.tensor(0.1).item()]
+    assert numbers_of([]) == []

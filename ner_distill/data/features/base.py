@@ -21,6 +21,10 @@ class Part(ABC, Generic[F]):
     def features(self, words: Sequence[str]) -> F:
         """One sentence."""
 
+    def features_of(self, sentences: Sequence[Sequence[str]]) -> list[F]:
+        """Several sentences: what `features` says of each, where that is faster than one by one."""
+        return [self.features(words) for words in sentences]
+
     def training_features(self, words: Sequence[str]) -> F:
         """One sentence that a model is trained on: where knowledge was made of it, without what it says itself."""
         return self.features(words)

@@ -25,6 +25,10 @@ class KnowledgeFeaturizer(Featurizer[tuple[Any, ...]]):
     def features(self, words: Sequence[str]) -> tuple[Any, ...]:
         return self.base.features(words), *(source.features(words) for source in self.sources.values())
 
+    def features_of(self, sentences: Sequence[Sequence[str]]) -> list[tuple[Any, ...]]:
+        parts: tuple[Part[Any], ...] = (self.base, *self.sources.values())
+        return list(zip(*(part.features_of(sentences) for part in parts), strict=True))
+
     def training_features(self, words: Sequence[str]) -> tuple[Any, ...]:
         sources = self.sources.values()
         return self.base.training_features(words), *(source.training_features(words) for source in sources)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FILE = "pieces.json"
 NO_PIECES = "words without pieces"
+SENTENCES_TOGETHER = 512
 WORDS_KEPT = 30_000  # forms: nineteen words in twenty of a text, and no more memory for a longer one
 Ids = npt.NDArray[np.int64]
 
@@ -77,12 +78,31 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
 
     def features(self, words: Sequence[str]) -> PieceFeatures:
         """One sentence; every word has at least one piece."""
+        self._look_at(words)
+        return self._made(words)
+
+    def features_of(self, sentences: Sequence[Sequence[str]]) -> list[PieceFeatures]:
+        """Several sentences: the tokenizer is called for many new words at once, as each call costs as much as some
+        hundred of them.
+        """
+        made: list[PieceFeatures] = []
+        for first in range(0, len(sentences), SENTENCES_TOGETHER):
+            together = sentences[first : first + SENTENCES_TOGETHER]
+            self._look_at(chain.from_iterable(together))
+            made += map(self._made, together)
+        return made
+
+    def _look_at(self, words: Iterable[str]) -> None:
+        """Know the pieces of these words, and forget others where they have become too many."""
         if len(self._known) > WORDS_KEPT:
             self._known.clear()
             self._odd.clear()
         unseen = [word for word in dict.fromkeys(words) if word not in self._known]
         if unseen:
             self._learn(unseen)
+
+    def _made(self, words: Sequence[str]) -> PieceFeatures:
+        """The features of words whose pieces are known."""
         if self._odd:
             for word in words:
                 if word in self._odd:

@@ -25,8 +25,6 @@ from ner_distill.nn.encoders.backbone import ADVICE
 LIKE_A_DECODER = "is no encoder: it reads each word without those after it, as decoders do"
 # Trained to guess the next piece like decoders, and yet each piece sees all others.
 BOTH_WAYS = frozenset(["xlnet"])
-# Whose layers compute what those of BERT do.
-LIKE_BERT = ("bert", "camembert", "roberta", "xlm-roberta")
 # A value for each layer.
 PER_LAYER = ("attention_window", "layer_types", "mlp_layer_types")
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 ADVICE = "choose another encoder (docs/pretrained.md lists those that work)"
+# Whose layers compute what those of BERT do.
+LIKE_BERT = ("bert", "camembert", "roberta", "xlm-roberta")
 # What stands at padding pieces reaches those beside it, whatever the mask says (XLNet: which takes no bool mask): rows
 # of one length are read together, without padding.
 UNPADDED = frozenset(["convbert", "fnet", "funnel", "xlnet"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -17,6 +18,7 @@ from ner_distill.nn.encoders.backbone import (
     states_of,
 )
 from ner_distill.nn.encoders.base import Encoder
+from ner_distill.nn.encoders.packed import can_be_packed, packed_states
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -63,12 +65,30 @@ class PretrainedEncoder(Encoder):
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """Keys as `PieceFeaturizer.collate` gives them; those of its `segments` for encoders that have segments."""
-        layers = 0 if self.mix is None else len(self.mix.bias)
         segments = inputs.get("piece_segments") if self.segments else None
+        if self.mix is None and can_be_packed(self.backbone, inputs["pieces"]):
+            return self._packed(inputs, segments)
+        layers = 0 if self.mix is None else len(self.mix.bias)
         states = states_of(self.backbone, inputs["pieces"], inputs["piece_mask"], segments=segments, layers=layers)
         pooled = [self._pool(each, inputs) for each in states]
         vectors = pooled[0] if self.mix is None else self.mix(torch.stack(pooled))
         return vectors.masked_fill(~inputs["mask"][..., None], 0.0)
+
+    def _packed(self, inputs: dict[str, Tensor], segments: Tensor | None) -> Tensor:
+        """As `forward`, of pieces without padding."""
+        states_at = partial(packed_states, self.backbone, inputs["pieces"], inputs["piece_mask"], segments=segments)
+        mask = inputs["mask"].flatten()
+        if self.pooling == "first":
+            states = states_at(inputs["word_piece"].flatten()[mask])
+            vectors = states.new_zeros(len(mask), self.dim)
+            vectors[mask] = states
+        else:
+            owners = inputs["piece_word"].flatten()
+            taken = (owners < len(mask)).nonzero()[:, 0]
+            states = states_at(taken)
+            sums = torch.zeros(len(mask), self.dim).index_add_(0, owners[taken], states.float())
+            vectors = (sums / inputs["word_pieces"].flatten().clamp(min=1)[:, None]).to(states.dtype)
+        return vectors.view(*inputs["mask"].shape, self.dim)
 
     def _pool(self, states: Tensor, inputs: dict[str, Tensor]) -> Tensor:
         """(windows, pieces, dim) → (batch, words, dim); rows outside the mask are anything finite."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -81,11 +82,15 @@ class Labeller:
         precision = options.precision
         if precision == "auto":
             precision = "bf16" if has_bf16(self.device) else "fp32"
+        if precision == "int8" and self.device.type != "cpu":
+            raise ConfigError(f"`precision` int8 is for a CPU, and this is {self.device.type}: use bf16 or fp32")
         self.options = replace(options, batch_words=options.batch_words or budget_of(self.device), precision=precision)
         self.autocast = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.precision == "bf16")
         self.voices = [one.voice for one in panel.members]
         for voice in self.voices:
             voice.prepare(self.device, self.options.batch_words)
+            if precision == "int8":
+                voice.quantize()
         compares = options.pairs_per_sentence > 0
         self.asked = [_Asked.of(one, self.tagset, self.device, compares=compares) for one in panel.members]
         self.compares = any(one.similarity is not None for one in self.asked)
@@ -103,13 +108,15 @@ class Labeller:
 
     def blocks(self, sentences: Sequence[Sentence], shard: int, advance: Callable[[int, int], None]) -> list[SoftBlock]:
         """Returns the blocks of one shard. `advance` is called with the sentences and the words of each batch."""
-        features = [[voice.features(sentence) for voice in self.voices] for sentence in sentences]
+        features = list(zip(*(voice.features_of(sentences) for voice in self.voices), strict=True))
         windows = list(map(self._windows, features))
         pairs_per_sentence = self.options.pairs_per_sentence if self.compares else 0
         buffer = ShardBuffer(sentences, len(self.tagset), pairs_per_sentence, spans=self.finds_spans)
         whole = [index for index, own in enumerate(windows) if len(own) == 1]
         sizes = self._sizes([features[index] for index in whole])
-        for number, batch in enumerate(plan_batches(sizes, budget=self.options.batch_words, seed=None)):
+        plan = plan_batches(sizes, budget=self.options.batch_words, seed=None)
+        asking = self._collated([[features[whole[place]] for place in batch] for batch in plan])
+        for number, (batch, collated) in enumerate(zip(plan, asking, strict=True)):
             indices = [whole[place] for place in batch]
             chunks = [
                 range(first, min(first + self.block_size, len(batch)))
@@ -117,7 +124,7 @@ class Labeller:
             ]
             rng = np.random.default_rng([self.seed, shard, number])
             with memory_for([sentences[index].id for index in indices], KEPT):
-                answer = self._answer([features[index] for index in indices], chunks, rng)
+                answer = self._answer(collated, chunks, rng)
             buffer.put(indices, chunks, answer)
             advance(len(batch), sum(len(sentences[index].words) for index in indices))
         self._put_long(buffer, sentences, features, windows, shard, advance)
@@ -147,11 +154,12 @@ class Labeller:
         cut = [self._cut(features[index], window) for index, window in rows]
         answers: list[Answer] = []
         batches = fill_batches(range(len(rows)), self._sizes(cut), self.options.batch_words // LONG_SHARE)
-        for number, batch in enumerate(batches):
+        asking = self._collated([[cut[place] for place in batch] for batch in batches])
+        for number, (batch, collated) in enumerate(zip(batches, asking, strict=True)):
             rng = np.random.default_rng([self.seed, shard, LONG_SEED, number])
             each = [range(row, row + 1) for row in range(len(batch))]
             with memory_for([sentences[rows[place][0]].id for place in batch], KEPT):
-                answer = self._answer([cut[place] for place in batch], each, rng)
+                answer = self._answer(collated, each, rng)
             for row, (index, _) in enumerate(rows[place] for place in batch):
                 answers.append(answer.of_row(row))
                 if len(answers) == len(windows[index]):
@@ -162,11 +170,32 @@ class Labeller:
     def _cut(self, features: Sequence[Any], window: Window) -> list[Any]:
         return [one.cut(own, window) for one, own in zip(self.voices, features, strict=True)]
 
-    def _answer(self, features: Sequence[Sequence[Any]], chunks: Sequence[range], rng: np.random.Generator) -> Answer:
-        """Returns the answer for a batch. features: of each sentence, by teacher."""
+    def _collated(self, batches: Sequence[Sequence[Sequence[Any]]]) -> Iterator[list[Any]]:
+        """Yields what is asked of each teacher about each batch; beside a GPU, which is not to wait for it, the next
+        one is made in a thread while a batch is answered.
+
+        batches: the features of each sentence, by teacher.
+        """
+
+        def made(rows: Sequence[Sequence[Any]]) -> list[Any]:
+            return [voice.collate(own) for voice, own in zip(self.voices, zip(*rows, strict=True), strict=True)]
+
+        if self.device.type == "cpu":
+            yield from map(made, batches)
+            return
+        with ThreadPoolExecutor(1) as ahead:
+            following = ahead.submit(made, batches[0]) if batches else None
+            for number in range(1, len(batches) + 1):
+                assert following is not None
+                collated = following.result()
+                following = ahead.submit(made, batches[number]) if number < len(batches) else None
+                yield collated
+
+    def _answer(self, collated: Sequence[Any], chunks: Sequence[range], rng: np.random.Generator) -> Answer:
+        """Returns the answer for a batch. collated: for each teacher."""
         heard = _Heard()
         with torch.inference_mode(), self.autocast, fast_linear(self.device):
-            for asked, one in zip(self.asked, zip(*features, strict=True), strict=True):
+            for asked, one in zip(self.asked, collated, strict=True):
                 answering = asked.voice.ask(one)
                 self._hear(heard, asked, answering)
             mask = answering.mask

@@ -21,7 +21,10 @@ from ner_distill.data.store.decoding import decode_probs
 from ner_distill.data.store.pseudo_labels import LIKELY
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError
+from ner_distill.nn.encoders.backbone import LIKE_BERT, layers_of
+from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 from ner_distill.nn.heads import SpanHead
+from ner_distill.nn.int8 import no_int8, quantize_layers
 from ner_distill.nn.spans import Spans, span_probs_of_tags
 from ner_distill.runs.build import Built
 from ner_distill.runs.calibration import read_calibration
@@ -115,9 +118,13 @@ class Voice(ABC):
     def prepare(self, device: torch.device, budget: int) -> None:
         """Get ready to answer on this device, in batches of about so many units."""
 
+    def quantize(self) -> None:
+        """Answer with linear layers in 8 bits from now on. Raises ConfigError where it cannot."""
+        raise no_int8(self.name)
+
     @abstractmethod
-    def features(self, sentence: Sentence) -> Any:
-        """What it reads of a sentence; kept by the caller."""
+    def features_of(self, sentences: Sequence[Sentence]) -> Sequence[Any]:
+        """What it reads of each sentence; kept by the caller."""
 
     @abstractmethod
     def size(self, features: Any) -> int:
@@ -131,9 +138,13 @@ class Voice(ABC):
     def cut(self, features: Any, window: Window) -> Any:
         """The features of the words of a window."""
 
+    def collate(self, batch: Sequence[Any]) -> Any:
+        """What is asked about sentences, by their features: made on the CPU, perhaps in another thread."""
+        return batch
+
     @abstractmethod
-    def ask(self, batch: Sequence[Any]) -> Answering:
-        """What it says of sentences, by their features."""
+    def ask(self, collated: Any) -> Answering:
+        """What it says of sentences, by what was collated."""
 
 
 # ---- a run of ours
@@ -180,8 +191,16 @@ class RunVoice(Voice):
         self._device = device
         self._model.to(device).eval()
 
-    def features(self, sentence: Sentence) -> Any:
-        return self._featurizer.features(sentence.words)
+    def quantize(self) -> None:
+        encoder = self.built.tagger.encoder.innermost()
+        encoders = [encoder] if self._model.evaluator is None else [encoder, self._model.evaluator.innermost()]
+        for one in encoders:
+            if not (isinstance(one, PretrainedEncoder) and one.backbone.config.model_type in LIKE_BERT):
+                raise no_int8(self.name)
+            quantize_layers(layers_of(one.backbone))
+
+    def features_of(self, sentences: Sequence[Sentence]) -> Sequence[Any]:
+        return self._featurizer.features_of([sentence.words for sentence in sentences])
 
     def size(self, features: Any) -> int:
         return self._featurizer.size(features)
@@ -192,8 +211,14 @@ class RunVoice(Voice):
     def cut(self, features: Any, window: Window) -> Any:
         return self._featurizer.cut(features, window.start, window.end)
 
-    def ask(self, batch: Sequence[Any]) -> Answering:
-        inputs = {key: value.to(self._device) for key, value in self._featurizer.collate(batch).items()}
+    def collate(self, batch: Sequence[Any]) -> dict[str, Tensor]:
+        inputs = self._featurizer.collate(batch)
+        if self._device.type == "cuda":  # what is pinned is copied while the GPU computes
+            return {key: value.pin_memory() for key, value in inputs.items()}
+        return inputs
+
+    def ask(self, collated: dict[str, Tensor]) -> Answering:
+        inputs = {key: value.to(self._device, non_blocking=True) for key, value in collated.items()}
         return _RunAnswering(self._model, inputs, self.info.tagset if self.info is not None else TagSet(self.labels))
 
 
@@ -287,8 +312,11 @@ class ForeignVoice(Voice):
         self._device = device
         self.teacher.teacher.prepare(device, budget)
 
-    def features(self, sentence: Sentence) -> _Part:
-        return _Part(_Told(sentence), 0, len(sentence.words))
+    def quantize(self) -> None:
+        self.teacher.teacher.quantize()
+
+    def features_of(self, sentences: Sequence[Sentence]) -> Sequence[_Part]:
+        return [_Part(_Told(sentence), 0, len(sentence.words)) for sentence in sentences]
 
     def size(self, features: _Part) -> int:
         whole = features.end - features.start == len(features.told.sentence.words)
@@ -301,17 +329,17 @@ class ForeignVoice(Voice):
     def cut(self, features: _Part, window: Window) -> _Part:
         return _Part(features.told, features.start + window.start, features.start + window.end)
 
-    def ask(self, batch: Sequence[_Part]) -> Answering:
-        new = {id(part.told): part.told for part in batch if part.told.said is None and part.told.sentence.words}
+    def ask(self, collated: Sequence[_Part]) -> Answering:
+        new = {id(part.told): part.told for part in collated if part.told.said is None and part.told.sentence.words}
         answers = self.teacher.answers([told.sentence for told in new.values()])
         for told, said in zip(new.values(), answers, strict=True):
             told.said = said
         tagset = TagSet(self.labels)
-        rows = [_probs(part, len(tagset)) for part in batch]
+        rows = [_probs(part, len(tagset)) for part in collated]
         width = max(map(len, rows), default=0)
         probs = np.stack([np.pad(row, ((0, width - len(row)), (0, 0))) for row in rows])
         mask = pad_rows([np.ones(len(row), np.int64) for row in rows], width) > 0
-        spans = [_spans(part) for part in batch] if self.finds_spans else None
+        spans = [_spans(part) for part in collated] if self.finds_spans else None
         return _ForeignAnswering(torch.from_numpy(probs).to(self._device), mask.to(self._device), tagset, spans)
 
 

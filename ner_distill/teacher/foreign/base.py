@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ner_distill.data.sentence import ScoredSpan, Sentence
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError
+from ner_distill.nn.int8 import no_int8
 
 if TYPE_CHECKING:
     import torch
@@ -79,6 +80,10 @@ class ForeignTeacher(ABC):
 
     def prepare(self, device: torch.device, budget: int) -> None:  # noqa: B027 (most need nothing)
         """Get ready to answer on this device, with batches of so many units; nothing by default."""
+
+    def quantize(self) -> None:
+        """Answer with linear layers in 8 bits from now on. Raises ConfigError where it cannot."""
+        raise no_int8(self.name)
 
     def learn(  # noqa: B027 (most learn nothing)
         self, labelled: Sequence[Sentence], meaning: Mapping[str, str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from ner_distill.data.batching import plan_batches
 from ner_distill.data.features.pieces import NO_PIECES, PieceFeatures, PieceFeaturizer
 from ner_distill.data.sentence import Sentence
 from ner_distill.files import sha256_of
+from ner_distill.nn.encoders.backbone import LIKE_BERT, layers_of
 from ner_distill.nn.encoders.huggingface import (
     check_vocabulary,
     checkpoint_files,
@@ -23,6 +24,8 @@ from ner_distill.nn.encoders.huggingface import (
     logits_of,
     position_limit,
 )
+from ner_distill.nn.encoders.packed import can_be_packed, packed_states
+from ner_distill.nn.int8 import no_int8, quantize_layers
 from ner_distill.teacher.foreign.base import ForeignTeacher, Said
 from ner_distill.teacher.foreign.schemes import TagScheme, is_unnamed
 
@@ -81,6 +84,15 @@ class HuggingFaceTeacher(ForeignTeacher):
         cast(torch.nn.Module, self._model).to(device)
         self._device, self._budget = device, budget
 
+    def quantize(self) -> None:
+        if self._model.config.model_type not in LIKE_BERT:
+            raise no_int8(self.name)
+        quantize_layers(layers_of(self._encoder))
+
+    @property
+    def _encoder(self) -> PreTrainedModel:
+        return cast("PreTrainedModel", self._model.base_model)
+
     def size(self, sentence: Sentence) -> int:
         return self._featurizer.size(self._featurizer.features(sentence.words))
 
@@ -115,7 +127,13 @@ class HuggingFaceTeacher(ForeignTeacher):
     def _probs(self, batch: Sequence[PieceFeatures]) -> list[npt.NDArray[np.float32]]:
         """(words, tags of the model) of each sentence."""
         inputs = {key: value.to(self._device) for key, value in self._featurizer.collate(batch).items()}
+        pieces, shown, mask = inputs["pieces"], inputs["piece_mask"], inputs["mask"]
+        wanted = inputs["word_piece"][mask]
         with torch.inference_mode():
-            logits = logits_of(self._model, inputs["pieces"], inputs["piece_mask"])
-            probs = logits.float().flatten(0, 1)[inputs["word_piece"]].softmax(-1).cpu().numpy()
-        return [own[: len(features.lengths)] for own, features in zip(probs, batch, strict=True)]
+            if can_be_packed(self._encoder, pieces):
+                model: Any = self._model
+                logits = model.classifier(packed_states(self._encoder, pieces, shown, wanted))
+            else:
+                logits = logits_of(self._model, pieces, shown).flatten(0, 1)[wanted]
+            probs = logits.float().softmax(-1).cpu().numpy()
+        return np.split(probs, np.cumsum([len(features.lengths) for features in batch])[:-1])

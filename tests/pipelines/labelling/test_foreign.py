@@ -290,9 +290,9 @@ def test_a_foreign_teacher_is_asked_once_about_a_sentence_that_others_read_in_wi
     words = ("a", "b", "c", "d")
     teacher = Counting("answers:x", [Answer("s", "abcd", (Said(1, 3, "X", None),))])
     voice = ForeignVoice(MappedTeacher(teacher, TypeMap({}), ("X",)))
-    whole = voice.features(Sentence("s", words))
+    (whole,) = voice.features_of([Sentence("s", words)])
     parts = [voice.cut(whole, Window(0, 3, 0, 2)), voice.cut(whole, Window(2, 4, 2, 4))]
-    answering = voice.ask(parts)
+    answering = voice.ask(voice.collate(parts))
     assert Counting.asked == 1
     assert answering.mask.tolist() == [[True, True, True], [True, True, False]]
     assert answering.tag_probs().argmax(-1).tolist() == [[0, 1, 2], [2, 0, 0]]

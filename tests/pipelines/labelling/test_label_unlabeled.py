@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from torch import Tensor
 
-from ner_distill.data.features.words import WordFeatures
 from ner_distill.data.formats.documents import Document
 from ner_distill.data.formats.readers import read_documents, read_raw
 from ner_distill.data.sentence import Sentence
@@ -316,10 +316,10 @@ def test_out_of_memory_names_the_line_and_resume_goes_on_without_it(
 ) -> None:
     answer = Labeller._answer
 
-    def full(self: Labeller, features: list[list[WordFeatures]], *args: object) -> Answer:
-        if len(features[0][0].words) == 512:
+    def full(self: Labeller, collated: list[dict[str, Tensor]], *args: object) -> Answer:
+        if (collated[0]["mask"].sum(1) == 512).any():
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 10 bytes.")
-        return answer(self, features, *args)  # type: ignore[arg-type]
+        return answer(self, collated, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Labeller, "_answer", full)
     text = tmp_path / "turned.txt"
