@@ -21,7 +21,7 @@ from ner_distill.pipelines.comparison.job import Runner, StudentJob, TeacherJob,
 from ner_distill.pipelines.comparison.jobs import begun_with, check_begun, do_jobs, read_data, require_files
 from ner_distill.runs.info import write_config
 from ner_distill.runs.record import fingerprints
-from ner_distill.training.workers import require_one_process
+from ner_distill.executing.each import require_one_process
 
 COMPARISON = OutputKind("compare", "comparison", (FILE,), can_overwrite=False)
 FIRST_SEED = 13

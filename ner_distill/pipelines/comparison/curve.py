@@ -32,7 +32,7 @@ from ner_distill.pipelines.comparison.jobs import begun_with, check_begun, do_jo
 from ner_distill.pipelines.comparison.power_law import PARAMETERS, PowerLaw, fit
 from ner_distill.runs.info import RunInfo
 from ner_distill.runs.record import fingerprints
-from ner_distill.training.workers import require_one_process
+from ner_distill.executing.each import require_one_process
 
 FILE, FORMAT = "curve.json", 1
 CURVE = OutputKind("learning-curve", "learning curve", (FILE,), can_overwrite=False)

@@ -40,7 +40,7 @@ from ner_distill.pipelines.comparison.jobs import begun_with, check_begun, do_jo
 from ner_distill.pipelines.comparison.speed import SpeedJob, costs_of
 from ner_distill.runs.info import RunInfo
 from ner_distill.runs.record import fingerprints
-from ner_distill.training.workers import require_one_process
+from ner_distill.executing.each import require_one_process
 
 VERDICT = OutputKind("verdict", "verdict", (FILE,), can_overwrite=False)
 HARD, DEV, SPEED = "hard.jsonl", "dev.jsonl", "speed.json"

@@ -39,7 +39,7 @@ from ner_distill.runs.raw_text import cutting_for
 from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
 from ner_distill.training.reading import read_development
 from ner_distill.training.rounds import Rounds, do_rounds
-from ner_distill.training.workers import require_one_process
+from ner_distill.executing.each import require_one_process
 
 GROWING = OutputKind(
     "grow-dictionary",

@@ -45,7 +45,7 @@ from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
 from ner_distill.training.reading import read_development
 from ner_distill.training.rounds import Rounds, do_rounds
-from ner_distill.training.workers import require_one_process
+from ner_distill.executing.each import require_one_process
 
 SELF_TRAINING = OutputKind(
     "self-train",

@@ -24,7 +24,7 @@ from ner_distill.runs.info import TEACHER_RUN, VOTING
 from ner_distill.runs.record import fingerprints
 from ner_distill.training.session import Session, Trained
 from ner_distill.training.tracking import require_trackers
-from ner_distill.training.workers import require_one_process
+from ner_distill.executing.each import require_one_process
 
 RUN = replace(TEACHER_RUN, beside=(VOTING,))
 

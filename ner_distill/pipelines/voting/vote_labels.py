@@ -146,7 +146,7 @@ class VotingPlan:
         for task, sentences in self.folds:
             task.write(sentences)
         tasks = [task for task, _ in self.folds]
-        run_folds(tasks, self.options.jobs, reporter)
+        run_folds(tasks, executor_for(self.options), reporter)
         predictions = by_sentence(self.sentences, [task.read() for task in tasks], None if bags else len(self.splits))
         voting = self._voting(predictions)
         self._write(voting, predictions)
