@@ -54,9 +54,7 @@ class _Worker:
 
 
 class _Processes(Pool):
-    def __init__(
-        self, work: Work[Any, Any], size: int, devices: Sequence[str], terms: Terms[Any]
-    ) -> None:
+    def __init__(self, work: Work[Any, Any], size: int, devices: Sequence[str], terms: Terms[Any]) -> None:
         self.size = size
         self._work, self._devices, self._quiet, self._once = work, devices, terms.quiet, terms.fresh
         self._threads = max(1, (os.cpu_count() or 1) // size) if size > 1 else None
@@ -99,7 +97,9 @@ class _Processes(Pool):
                 return said
             answer = replace(said, lost=True)  # it ends now by itself
         died = self._end(number) or ("" if answer is not None else "its process ended before the work was done")
-        return answer if answer is not None and (answer.failure or not died) else Answer(failure=Failure(died), lost=True)
+        return (
+            answer if answer is not None and (answer.failure or not died) else Answer(failure=Failure(died), lost=True)
+        )
 
     def end(self, worker: int) -> None:
         self._workers[worker].pipe.close()

@@ -7,8 +7,14 @@ import os
 from ner_distill.errors import ConfigError
 from ner_distill.executing.base import Executor
 from ner_distill.executing.local import LocalExecutor
+from ner_distill.options.shared import ExecutorOptions
 
 AUTO = "auto"
+
+
+def executor_for(options: ExecutorOptions, jobs: int = 1) -> Executor | None:
+    """The executor that a command was given; see `executor_of`."""
+    return executor_of(options.executor, options.workers, jobs=jobs)
 
 
 def executor_of(named: str, workers: str = AUTO, *, jobs: int = 1) -> Executor | None:

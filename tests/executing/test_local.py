@@ -128,7 +128,10 @@ def test_an_interrupt_stops_the_process_which_saves(tmp_path: Path) -> None:
     watcher = threading.Thread(target=interrupt)
     watcher.start()
     try:
-        with pytest.raises(KeyboardInterrupt), closing(run_each(until_stopped, [tmp_path / "a"], LocalExecutor(1))) as ended:
+        with (
+            pytest.raises(KeyboardInterrupt),
+            closing(run_each(until_stopped, [tmp_path / "a"], LocalExecutor(1))) as ended,
+        ):
             list(ended)
         watcher.join()
     finally:
