@@ -1,4 +1,4 @@
-"""Workers of a Ray cluster: plain actors, one call a piece. Nothing of Ray is stored, and nothing but results comes back.
+"""Workers of a Ray cluster: plain actors, one call a piece. Nothing but results comes back.
 
 Ray is an extra: it is imported when it is used. A cluster runs the program that is installed on its nodes, the same
 version on all of them, and sees files under the same paths.
@@ -10,6 +10,7 @@ import os
 import pickle
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
+from logging import ERROR
 from typing import Any
 
 from ner_distill.errors import ConfigError
@@ -56,9 +57,11 @@ def _connected(address: str, cores: int) -> Any:
         raise ConfigError("`executor` ray: Ray is not installed; pip install 'ner-distill[ray]' installs it") from None
     if ray.is_initialized():
         return ray
-    own = {} if address else {"num_cpus": max(cores, os.cpu_count() or 1), "include_dashboard": False}
+    own: dict[str, Any] = {"log_to_driver": False, "logging_level": ERROR}
+    if not address:
+        own |= {"num_cpus": max(cores, os.cpu_count() or 1), "include_dashboard": False}
     try:
-        ray.init(address or "local", log_to_driver=False, logging_level="error", **own)
+        ray.init(address or "local", **own)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ConfigError(

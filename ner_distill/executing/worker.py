@@ -23,18 +23,20 @@ class Setup:
 
     work:        pickled: what that imports may read the environment.
     spell, terse: as of `Reporter`.
+    directory:   that paths are relative to, where a worker sees it.
     environment: what is set, whatever was there. threads: what is set where the user set nothing.
     """
 
     work: bytes
     spell: Callable[[str], str]
     terse: bool
+    directory: str
     environment: Mapping[str, str]
     threads: int | None = None
 
     @classmethod
     def of(cls, work: Work[Any, Any], environment: Mapping[str, str], threads: int | None) -> Setup:
-        return cls(pickle.dumps(work), Reporter.spell, Reporter.terse, environment, threads)
+        return cls(pickle.dumps(work), Reporter.spell, Reporter.terse, os.getcwd(), environment, threads)
 
 
 class Serving:
@@ -44,12 +46,17 @@ class Serving:
         os.environ.update(setup.environment)
         if setup.threads is not None:
             os.environ.setdefault("OMP_NUM_THREADS", str(setup.threads))
+        if os.path.isdir(setup.directory):
+            os.chdir(setup.directory)
         Reporter.spell, Reporter.terse = staticmethod(setup.spell), setup.terse
         self._work = setup.work
         self._do: Callable[[Any, Any], Any] | None = None
 
     def answer(self, piece: bytes, tell: Callable[[Progress], None] | None = None) -> Answer:
-        """Do a piece, pickled. tell: is told how far it has come, now and then; what it was not told is in the answer."""
+        """Do a piece, pickled.
+
+        tell: is told how far it has come, now and then; what it was not told is in the answer.
+        """
         pace = _Pace(tell)
         try:
             if self._do is None:

@@ -120,6 +120,7 @@ def learning_curve(
     reporter, out = reporter or Reporter(), options.out
     require_one_process("learning-curve starts the processes of its runs itself; start it without torchrun")
     executor = executor_for(options, options.jobs) if options.executor else None
+    at_once = options.jobs if executor is None else executor.workers
     if not (options.train and options.dev):
         raise ConfigError("expected labelled sentences, `train`, and others that choose the epochs, `dev`")
     files = {"train": options.train, "dev": options.dev} | ({"test": options.test} if options.test else {})
@@ -151,7 +152,7 @@ def learning_curve(
             runner_by(executor, runner),
             write,
             reporter,
-            at_once=options.jobs if executor is None else executor.workers,
+            at_once=at_once,
         )
     )
 

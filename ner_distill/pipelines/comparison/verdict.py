@@ -76,6 +76,7 @@ def verdict(
     reporter, out = reporter or Reporter(), options.out
     require_one_process("verdict starts the processes of its runs itself; start it without torchrun")
     executor = executor_for(options, options.jobs) if options.executor else None
+    at_once = options.jobs if executor is None else executor.workers
     files = {"train": options.train, "dev": options.dev, "text": input_files(list(options.text))}
     files |= {"test": options.test} if options.test else {}
     _check(options, students, files)
@@ -97,7 +98,7 @@ def verdict(
         runner_by(executor, runner),
         found.write,
         reporter,
-        at_once=options.jobs if executor is None else executor.workers,
+        at_once=at_once,
     )
     if speed := _speed_job(trainings, options):
         done += do_jobs([speed], runner, lambda runs: None, reporter)

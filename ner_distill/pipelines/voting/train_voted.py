@@ -69,8 +69,8 @@ def train_voted(
 
 def _vote_options(options: TeacherOptions) -> VoteOptions:
     same = ("train", "folds", "repeats", "action", "threshold", "min_votes", "epsilon", "resume", "overwrite")
-    same += ("jobs", "executor", "workers")
-    values = {name: value for name, value in vars(options).items() if name in same}
+    by = ("jobs", "executor", "workers")
+    values = {name: value for name, value in vars(options).items() if name in same or name in by}
     return VoteOptions(out=options.out / VOTING, **values, **asdict(options.reading()))
 
 
