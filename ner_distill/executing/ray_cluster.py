@@ -22,6 +22,10 @@ _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_Z
 """No statistics are sent to anybody; a worker that asked for no GPU is not told that there is none."""
 
 
+STARTS = 3
+"""How often a cluster of one's own is started: on a busy machine its processes are late."""
+
+
 class RayExecutor(Executor):
     """Actors of a cluster.
 
@@ -60,15 +64,25 @@ def _connected(address: str, cores: int) -> Any:
     own: dict[str, Any] = {"log_to_driver": False, "logging_level": ERROR}
     if not address:
         own |= {"num_cpus": max(cores, os.cpu_count() or 1), "include_dashboard": False}
-    try:
-        ray.init(address or "local", **own)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ConfigError(
-            f"`executor` ray:{address}: no cluster answers: {reason:.300}; `ray start --head` starts one on a machine, "
-            "and `ray status` says whether it is there"
-        ) from error
-    return ray
+    for left in reversed(range(STARTS)):
+        try:
+            ray.init(address or "local", **own)
+            return ray
+        except Exception as error:  # Ray raises `Exception` where its own processes are not there in 30 seconds
+            ray.shutdown()
+            if address or not left:
+                raise _not_there(address, error) from error
+    raise AssertionError("it was tried")
+
+
+def _not_there(address: str, error: Exception) -> ConfigError:
+    reason = str(error).strip().partition("\n")[0]
+    if not address:
+        return ConfigError(f"`executor` ray: Ray does not start on this machine: {reason:.300}; its log is in /tmp/ray")
+    return ConfigError(
+        f"`executor` ray:{address}: no cluster answers: {reason:.300}; `ray start --head` starts one on a machine, and "
+        "`ray status` says whether it is there"
+    )
 
 
 @dataclass

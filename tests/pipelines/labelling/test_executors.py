@@ -173,7 +173,7 @@ def command(world: World, tmp_path: Path) -> Iterator[Callable[[], subprocess.Po
                 ],
                 env=environment,
                 stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+            )
         )
         return started[-1]
 
