@@ -61,7 +61,11 @@ class Pool(ABC):
 
     @abstractmethod
     def end(self, worker: int) -> None:
-        """Let a worker without a piece end, and wait for that."""
+        """Let a worker end that has no piece, or `waits_for_a_place`; and wait for that."""
+
+    def waits_for_a_place(self, worker: int) -> bool:
+        """Is there no room for a worker yet, so that it has not begun with its piece?"""
+        return False
 
     @abstractmethod
     def close(self) -> None:
@@ -118,6 +122,12 @@ def run_pieces(
                 pool.give(worker, given.piece)
             if not busy:
                 return
+            for worker in [one for one in busy if idle and pool.waits_for_a_place(one)][: len(idle)]:
+                # its place may be the one of a worker that has nothing left to do
+                pool.end(worker)
+                other = idle.pop()
+                busy[other] = busy.pop(worker)
+                pool.give(other, busy[other].piece)
             for worker, said in pool.wait():
                 given = busy[worker]
                 if (progress := said if isinstance(said, Progress) else said.progress) is not None:

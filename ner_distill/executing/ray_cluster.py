@@ -87,7 +87,10 @@ def _not_there(address: str, error: Exception) -> ConfigError:
 
 @dataclass
 class _Actor:
+    """begun: is there when the actor is."""
+
     handle: Any
+    begun: Any
     answer: Any = None
 
 
@@ -105,7 +108,8 @@ class _Actors(Pool):
 
     def start(self) -> int:
         self._started += 1
-        self._actors[self._started] = _Actor(self._class.remote(self._setup))
+        handle = self._class.remote(self._setup)
+        self._actors[self._started] = _Actor(handle, handle.begin.remote())
         return self._started
 
     def give(self, worker: int, piece: Any) -> None:
@@ -125,8 +129,11 @@ class _Actors(Pool):
             return answer
         except self._ray.exceptions.RayError as error:
             del self._actors[number]
-            reason = " ".join(str(error).split())
+            reason = str(error).strip().partition("\n")[0]
             return Answer(failure=Failure(f"its worker was lost: {reason:.300}"), lost=True)
+
+    def waits_for_a_place(self, worker: int) -> bool:
+        return not self._ray.wait([self._actors[worker].begun], timeout=0)[0]
 
     def end(self, worker: int) -> None:
         self._ray.kill(self._actors.pop(worker).handle)
@@ -146,6 +153,9 @@ class _Worker:
 
     def __init__(self, setup: Setup) -> None:
         self._serving = Serving(setup)
+
+    def begin(self) -> None:
+        """Nothing: who is answered knows that there is an actor."""
 
     def answer(self, piece: bytes) -> Answer:
         return self._serving.answer(piece)

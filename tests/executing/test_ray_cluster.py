@@ -74,6 +74,13 @@ def test_closing_ends_the_actors(tmp_path: Path) -> None:
     assert ray.available_resources().get("CPU", 0) <= 3
 
 
+def test_where_there_is_room_for_fewer_workers_these_do_all(tmp_path: Path) -> None:
+    executor = executor_of("ray", "5")  # there are three cores
+    assert executor is not None
+    outcomes = {o.piece: o.result and o.result[1] for o in executor.run(Squares(tmp_path), range(7))}
+    assert outcomes == {n: n * n for n in range(7)}
+
+
 def test_tasks_have_an_actor_each(tmp_path: Path) -> None:
     executor = executor_of("ray", "2")
     assert executor is not None
