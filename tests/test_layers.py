@@ -24,7 +24,7 @@ MODELS = DATA | {"nn", "runtime", "teacher", "student", "runs"}
 MAY_IMPORT = {
     "": {"", "data", "errors", "face", "tagger"},
     "tagger": set(),
-    "face": MODELS | {"training", "pipelines", "views"},
+    "face": MODELS | {"executing", "training", "pipelines", "views"},
     "errors": {""},
     "files": BASE,
     "hub": {""},
@@ -39,12 +39,13 @@ MAY_IMPORT = {
     "teacher": DATA | {"nn", "teacher"},
     "student": DATA | {"nn", "student"},
     "runs": MODELS,
+    "executing": BASE | {"executing"},
     "training": MODELS | {"training"},
-    "pipelines": MODELS | {"training", "pipelines"},
-    "views": MODELS | {"training", "pipelines", "views"},
+    "pipelines": MODELS | {"executing", "training", "pipelines"},
+    "views": MODELS | {"executing", "training", "pipelines", "views"},
     "serving": MODELS | {"serving"},
     "spacy_component": {"", "errors", "face", "files", "tagger"},
-    "commands": MODELS | {"training", "pipelines", "views", "serving", "commands"},
+    "commands": MODELS | {"executing", "training", "pipelines", "views", "serving", "commands"},
     "cli": BASE | {"commands"},
     "__main__": {"cli"},
 }
@@ -71,6 +72,7 @@ ONLY_IN = {
         "spacy_component.py",
         "teacher/foreign/spacy_pipeline.py",
     },
+    "ray": {"executing/ray_cluster.py"},
     "gliner": {"teacher/foreign/gliner.py"},
 }
 TORCH_IN_DATA = {"batching.py", "features"}

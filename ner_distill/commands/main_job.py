@@ -41,7 +41,7 @@ def train_teacher(options: TeacherOptions, settings: Settings) -> None:
     from ner_distill.pipelines.train_teacher import train_teacher as run
     from ner_distill.pipelines.voting.train_voted import train_voted
 
-    voting = ("action", "jobs", "repeats", "threshold", "min_votes", "epsilon")
+    voting = ("action", "jobs", "executor", "workers", "repeats", "threshold", "min_votes", "epsilon")
     if options.folds == 0 and (changed := options.changed(*voting)):
         raise ConfigError(f"{', '.join(f'`{name}`' for name in changed)}: of the voting; give `folds` as well")
     config = load_config(TeacherConfig, settings.config, settings.set)

@@ -11,6 +11,7 @@ from ner_distill.options.declare import Options, option, required
 from ner_distill.options.shared import (
     WRITTEN,
     DocumentOptions,
+    ExecutorOptions,
     FileOptions,
     Files,
     LongestOptions,
@@ -62,7 +63,7 @@ class ForeignOptions(Options):
 
 
 class LabelUnlabeledOptions(
-    LabelOptions, RawText, DocumentOptions, UnitOptions, Output, LongestOptions, ForeignOptions
+    LabelOptions, RawText, DocumentOptions, UnitOptions, Output, LongestOptions, ForeignOptions, ExecutorOptions
 ):
     """Options of `label-unlabeled`."""
 

@@ -192,8 +192,22 @@ class LongestOptions(Options):
     max_words: int = option(0, "Leave out sentences of more words, counted and said; 0 = none.", "N", least=0)
 
 
-class Jobs(Options):
-    """How many trainings run side by side."""
+class ExecutorOptions(Options):
+    """Who does work that is many independent pieces, and how many at once. No part of what comes of it."""
+
+    executor: str = option(
+        "",
+        "Who does the work: local:N (processes of this machine), ray (a cluster; one of this machine), ray:ADDRESS; "
+        "default: this process.",
+        "WHERE",
+    )
+    workers: str = option(
+        "auto", "Workers of `executor`; auto: one a GPU, or where there is none one a core.", "N|auto"
+    )
+
+
+class Jobs(ExecutorOptions):
+    """How many trainings run side by side; `jobs` N is `executor` local:N."""
 
     jobs: int = option(1, "Folds that are trained at once, a process each.", "N", least=1)
 

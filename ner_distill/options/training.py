@@ -9,6 +9,7 @@ from ner_distill.options.declare import option, required
 from ner_distill.options.shared import (
     Action,
     Dev,
+    ExecutorOptions,
     Files,
     Jobs,
     Keys,
@@ -76,7 +77,7 @@ class SegmenterOptions(Overwrite):
     out: Path = required("Directory to write the segmenter into.", "DIR")
 
 
-class CompareOptions(Keys, ReadOptions, ResumeOptions):
+class CompareOptions(Keys, ReadOptions, ResumeOptions, ExecutorOptions):
     """Options of `compare`."""
 
     configs: Sequence[Path] = option(

@@ -21,7 +21,7 @@ class Own(Jobs):
 
 
 def test_own_options_come_before_shared_ones() -> None:
-    assert [field.name for field in fields_of(Own)] == ["colour", "share", "jobs"]
+    assert [field.name for field in fields_of(Own)] == ["colour", "share", "jobs", "executor", "workers"]
 
 
 def test_all_values_out_of_bounds_are_named_in_one_error() -> None:

@@ -62,7 +62,8 @@ def conll_rows(path: str, options: RowOptions) -> Iterator[Row]:
     lines: list[int] = []
     skipped: Counter[str] = Counter()
     expected, first, id = 0, 0, None
-    for number, line in chain(lines_of(path, bare_cr=False, report=report), [(0, "")]):
+    header = columns.header if options.position is None or not options.position.inside else ""
+    for number, line in chain(lines_of(path, bare_cr=False, report=report, position=options.position), [(0, "")]):
         if not line.strip(" \t") or line.startswith(DOCSTART):
             if cells:
                 yield _row(path, id, cells, lines, columns, bare_words=bare_words)
@@ -71,7 +72,7 @@ def conll_rows(path: str, options: RowOptions) -> Iterator[Row]:
         if line.startswith("#") and _is_comment(line, columns, first=not cells, bare_words=bare_words):
             id = match[1] if (match := _ID.match(line)) else id
             continue
-        if not expected and line == columns.header:
+        if not expected and header and line == header:
             continue
         row = columns.cells(line)
         if not expected:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import chain, islice
 from typing import Any, NoReturn
 
-from ner_distill.data.formats.lines import Beginning, lines_of
+from ner_distill.data.formats.lines import Beginning, Position, lines_of
 from ner_distill.data.formats.report import ReadReport
 from ner_distill.errors import DataError
 
@@ -32,14 +32,23 @@ def _refuse(name: str) -> NoReturn:
 _DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
-def json_records(path: str, report: ReadReport | None = None) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def json_records(
+    path: str, report: ReadReport | None = None, position: Position | None = None
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """(line, object) for each object of a file; the line is the one where it begins.
 
     Where the first line is a whole object (or no JSON at all), the file has an object a line and is read as a stream.
     Else it is read as a whole: of arrays the objects are the items. `["text", {...}]`, as spaCy has it, is the object
     with that text. Raises DataError with its place where something is no JSON, or is no object.
+
+    position: as of `lines_of`; inside a file that has an object a line.
     """
-    yield from records_in(path, lines_of(path, bare_cr=False, report=report))
+    inside = position is not None and position.inside
+    lines = lines_of(path, bare_cr=False, report=report, position=position)
+    if inside:
+        yield from _by_lines(path, ((number, line) for number, line in lines if line.strip()))
+    else:
+        yield from records_in(path, lines)
 
 
 @lru_cache(1)

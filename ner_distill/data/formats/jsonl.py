@@ -43,10 +43,14 @@ def has_records(beginning: Beginning, is_one: Callable[[Mapping[str, Any]], bool
     return is_jsonl(beginning) and any(map(is_one, first_records(beginning)))
 
 
+def has_record_a_line(path: str) -> bool:
+    """Has a file of JSON an object a line, by its first one?"""
+    return is_whole(next(iter(Beginning(path).lines), ""))
+
+
 def count_records(path: str) -> int | None:
     """How many lines are not blank, where the file has an object a line; else None."""
-    first = next((line for line in Beginning(path).lines), "")
-    return count_lines(path) if is_whole(first) else None
+    return count_lines(path) if has_record_a_line(path) else None
 
 
 def _is_cluener_record(record: Mapping[str, Any]) -> bool:
@@ -60,7 +64,7 @@ def jsonl_rows(path: str, options: RowOptions) -> Iterator[Row]:
     Raises DataError where something is no JSON object of these forms.
     """
     rejected: Counter[str] = Counter()
-    for number, record in json_records(path, options.report):
+    for number, record in json_records(path, options.report, options.position):
         if options.text_key is not None:
             yield keyed_row(record, path, number, options)
             continue

@@ -7,6 +7,7 @@ import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -32,6 +33,22 @@ _WIDE = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF
 _TAR = slice(257, 262)
 _TR = "tr '\\r' '\\n'"
 _CONVERTED = (".utf8", ".lf")  # what our advice appends to a name
+
+
+@dataclass
+class Position:
+    """Where the reading of a source begins, and then how far it has come: moved as it is read.
+
+    offset: in bytes, of a file of lines. line: how many lines are before it, in tables rows.
+    """
+
+    offset: int = 0
+    line: int = 0
+
+    @property
+    def inside(self) -> bool:
+        """Is it behind the beginning of the source?"""
+        return self.line > 0
 
 
 def check_file(path: Path) -> None:
@@ -99,6 +116,7 @@ def lines_of(
     keep_marks: bool = False,
     ends: bool = False,
     report: ReadReport | None = None,
+    position: Position | None = None,
 ) -> Iterator[tuple[int, str]]:
     """(line number from 1, line without its end) of a UTF-8 file, or of standard input for "-".
 
@@ -108,11 +126,14 @@ def lines_of(
     keep_marks: byte order marks in later lines are characters of the text, as where offsets count them.
     ends:       lines keep theirs, LF or CRLF, as a cell of a table may go on in the next one.
     report:     is told of what was dropped, and of NUL characters.
+    position:   where to begin, in a file that is not packed: where a line does. Is behind each line that was given.
     Raises DataError that names line, byte and offset where the file is not UTF-8.
     """
-    start = 0
+    position = position or Position()
     with nullcontext(sys.stdin.buffer) if str(path) == STDIN else opened(path) as file:
-        for number, raw in enumerate(file, start=1):
+        if position.offset:
+            file.seek(position.offset)
+        for number, raw in enumerate(file, start=position.line + 1):
             if number == 1 and str(path) == STDIN and (packing := packing_of(raw)) is not None:
                 raise DataError(f"stdin: is packed by {packing.name}; pipe it through {packing.command}")
             if b"\0" in raw:
@@ -120,8 +141,9 @@ def lines_of(
             try:
                 line = raw.decode("utf-8")
             except UnicodeDecodeError as error:
-                raise _not_utf8(path, number, start, raw, error) from None
-            start += len(raw)
+                raise _not_utf8(path, number, position.offset, raw, error) from None
+            position.offset += len(raw)
+            position.line = number
             if line.startswith("\ufeff") and (number == 1 or not keep_marks):
                 line = line.lstrip("\ufeff")
                 if number > 1 and report is not None:

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from ner_distill.data.formats.csv_tables import has_column
 from ner_distill.data.formats.documents import Cut, Document, document_of
 from ner_distill.data.formats.folders import expanded
 from ner_distill.data.formats.jsonl import is_jsonl
-from ner_distill.data.formats.lines import STDIN, Beginning, check_file
+from ner_distill.data.formats.lines import STDIN, Beginning, Position, check_file
 from ner_distill.data.formats.offsets import in_characters
+from ner_distill.data.formats.packed import packing_of
 from ner_distill.data.formats.registry import FORMATS, detect_format, format_of_several
 from ner_distill.data.formats.report import FileSummary, ReadReport
 from ner_distill.data.formats.rows import Row, RowOptions, scheme_of, sentence_of, usual_tags
@@ -27,6 +30,7 @@ from ner_distill.data.formats.units import Cutting, Given, find_cutting, spread
 from ner_distill.data.sentence import UNITS, Sentence, Unit, count_unspaced, is_chinese, unit_named
 from ner_distill.errors import ConfigError, DataError
 
+_START = 512  # bytes by which packing is told
 _TABLES = ("hf", "datasets", "parquet")
 
 
@@ -65,6 +69,80 @@ class _Source:
             number = number + 1 if row.line == line else 1
             line = row.line
             yield row, row.id if row.id is not None else f"{self.name}:{line}" + (f"#{number}" if number > 1 else "")
+
+
+class Start(NamedTuple):
+    """Where a part of raw text begins.
+
+    source: the number of its source. offset, line: as of `Position`.
+    skip:   sentences of the document that begins there, which are before it.
+    """
+
+    source: int
+    offset: int
+    line: int
+    skip: int
+
+
+@dataclass(frozen=True)
+class RawSources:
+    """Raw text, how it is cut into documents, sentences and words. Can be pickled; see `read_documents`."""
+
+    sources: tuple[_Source, ...]
+    cut: Cut
+    unit: Unit
+    word_column: int | None = None
+
+    def rows(
+        self, number: int, report: ReadReport, position: Position | None = None, *, every_line: bool = False
+    ) -> Iterator[tuple[Row, str]]:
+        """The rows of one source, from a position on, and the ids of their documents."""
+        source, cut = self.sources[number], self.cut
+        options = RowOptions(
+            self.word_column,
+            bare_words=True,
+            report=report,
+            blank_lines=every_line,
+            documents=cut.documents,
+            text_key=cut.text_key,
+            position=position,
+        )
+        for row, id in source.with_ids(source.rows(options)):
+            yield row, source.name if cut.documents == "file" else id
+
+    def documents(
+        self, report: ReadReport, *, every_line: bool = False, begin: Start | None = None
+    ) -> Iterator[Document]:
+        """The documents that have a word, or all; at the end what was repaired is said."""
+        for number in range(begin.source if begin else 0, len(self.sources)):
+            inside = begin is not None and number == begin.source
+            position = Position(begin.offset, begin.line) if begin and inside else None
+            for row, id in self.rows(number, report, position, every_line=every_line):
+                document = document_of(row, id, self.unit, report, self.cut.splitter)
+                if document.whole.words or every_line:
+                    yield document
+        if not report.clean and report.say is not None:
+            report.say(report.summary())
+
+    def sentences(self, begin: Start, count: int, report: ReadReport) -> list[Sentence]:
+        """So many sentences as the stream of all gives them from there on, or what is left of it."""
+        stream = (part.sentence for document in self.documents(report, begin=begin) for part in document.parts)
+        return list(islice(stream, begin.skip, begin.skip + count))
+
+    @property
+    def begin_anywhere(self) -> bool:
+        """Can all of them be read from any row on?"""
+        return all(
+            one.path != STDIN and FORMATS[one.format].begins_anywhere(one.path) and not _is_packed(one.path)
+            for one in self.sources
+        )
+
+
+def _is_packed(path: str) -> bool:
+    if Path(path).is_dir():
+        return False
+    with Path(path).open("rb") as file:
+        return packing_of(file.read(_START)) is not None
 
 
 def read_corpus(
@@ -161,12 +239,24 @@ def read_documents(
     cut: what a document is and how it is cut. Of a whole file the id is its name; those of sentences are `id#1` and on.
     Raises DataError also for files that hold no such documents.
     """
-    options = RowOptions(
-        word_column, bare_words=True, blank_lines=every_line, documents=cut.documents, text_key=cut.text_key
-    )
     say = say or (lambda message: None)
+    return raw_sources(paths, cut, format=format, unit=unit, word_column=word_column, say=say).documents(
+        ReadReport(say=say), every_line=every_line
+    )
+
+
+def raw_sources(
+    paths: Sequence[str | Path],
+    cut: Cut,
+    *,
+    format: str = "auto",
+    unit: Unit,
+    word_column: int | None = None,
+    say: Callable[[str], None] | None = None,
+) -> RawSources:
+    """What `read_documents` reads. Raises DataError as it does before anything is read."""
     sources = [_of_documents(source, cut, format) for source in _sources(paths, format, say=say)]
-    return _documents(sources, options, unit, cut.splitter, say)
+    return RawSources(tuple(sources), cut, unit, word_column)
 
 
 def read_texts(texts: Iterable[str], unit: Unit, splitter: Splitter | None = None) -> Iterator[Document]:
@@ -192,22 +282,6 @@ def _of_documents(source: _Source, cut: Cut, format: str) -> _Source:
         f"{source.path}: is read as {source.format}, and its first line names no column {cut.text_key!r}; `text_key` "
         "is for JSON, CSV, Parquet and data sets"
     )
-
-
-def _documents(
-    sources: Sequence[_Source], options: RowOptions, unit: Unit, splitter: Splitter | None, say: Callable[[str], None]
-) -> Iterator[Document]:
-    """`blank_lines` of the options: those without a word as well."""
-    report = ReadReport(say=say)
-    options = replace(options, report=report)
-    for source in sources:
-        for row, id in source.with_ids(source.rows(options)):
-            own = source.name if options.documents == "file" else id
-            document = document_of(row, own, unit, report, splitter)
-            if document.whole.words or options.blank_lines:
-                yield document
-    if not report.clean:
-        say(report.summary())
 
 
 def input_files(paths: Sequence[str | Path]) -> list[Path]:

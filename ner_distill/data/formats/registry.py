@@ -9,7 +9,14 @@ from pathlib import Path
 from ner_distill.data.formats.chinese import ccf2020_files, ccf2020_rows, cmeee_rows, is_ccf2020, is_cmeee
 from ner_distill.data.formats.conll import conll_rows, is_conll
 from ner_distill.data.formats.csv_tables import csv_length, csv_rows, is_csv
-from ner_distill.data.formats.jsonl import cluener_rows, count_records, is_cluener, is_jsonl, jsonl_rows
+from ner_distill.data.formats.jsonl import (
+    cluener_rows,
+    count_records,
+    has_record_a_line,
+    is_cluener,
+    is_jsonl,
+    jsonl_rows,
+)
 from ner_distill.data.formats.lines import Beginning, count_lines
 from ner_distill.data.formats.rows import Row, RowOptions
 from ner_distill.data.formats.tables import (
@@ -44,6 +51,7 @@ class FileFormat:
     rows:       the rows of a source; a row is a sentence as the file holds it.
     count:      about how many rows a source has, quickly; None where that cannot be said.
     chinese:    a format of Chinese data: texts are cut into characters.
+    begins_anywhere: can the rows of a source be read from any one on (`RowOptions.position`)?
     files:      the files of a source that is a directory, or a file with others beside it; None: it is one file.
     """
 
@@ -52,6 +60,11 @@ class FileFormat:
     count: Callable[[str], int | None] = count_lines
     chinese: bool = False
     files: Callable[[str], list[Path]] | None = None
+    begins_anywhere: Callable[[str], bool] = lambda source: False
+
+
+def _always(source: str) -> bool:
+    return True
 
 
 def _unknown(source: str) -> None:
@@ -60,7 +73,7 @@ def _unknown(source: str) -> None:
 
 FORMATS: dict[str, FileFormat] = {
     "hf": FileFormat(is_hf, hf_rows, lambda source: None),
-    "datasets": FileFormat(is_saved, saved_rows, saved_length, files=saved_files),
+    "datasets": FileFormat(is_saved, saved_rows, saved_length, files=saved_files, begins_anywhere=_always),
     "ccf2020": FileFormat(
         lambda beginning: not beginning.is_stdin and is_ccf2020(beginning.source),
         ccf2020_rows,
@@ -69,7 +82,7 @@ FORMATS: dict[str, FileFormat] = {
         files=lambda source: [file for pair in ccf2020_files(source) for file in pair if file.is_file()],
     ),
     "brat": FileFormat(is_brat, brat_rows, lambda source: len(brat_pairs(source)), files=brat_files),
-    "parquet": FileFormat(is_parquet, parquet_rows, parquet_length),
+    "parquet": FileFormat(is_parquet, parquet_rows, parquet_length, begins_anywhere=_always),
     "docbin": FileFormat(is_docbin, docbin_rows, _unknown),
     "cluener": FileFormat(is_cluener, cluener_rows, count_records, chinese=True),
     "cblue": FileFormat(is_cmeee_json, cmeee_json_rows, _unknown, chinese=True),
@@ -80,12 +93,12 @@ FORMATS: dict[str, FileFormat] = {
     "gliner": FileFormat(is_gliner, gliner_rows, count_records),
     "uie": FileFormat(is_uie, uie_rows, _unknown),
     "spacy-json": FileFormat(is_spacy_json, spacy_json_rows, _unknown),
-    "jsonl": FileFormat(is_jsonl, jsonl_rows, count_records),
+    "jsonl": FileFormat(is_jsonl, jsonl_rows, count_records, begins_anywhere=has_record_a_line),
     "spacy-iob": FileFormat(is_piped, piped_rows),
     "csv": FileFormat(is_csv, csv_rows, csv_length),
-    "conll": FileFormat(is_conll, conll_rows, lambda source: count_lines(source, blank=True)),
+    "conll": FileFormat(is_conll, conll_rows, lambda source: count_lines(source, blank=True), begins_anywhere=_always),
     "cmeee": FileFormat(is_cmeee, cmeee_rows, chinese=True),
-    "text": FileFormat(lambda beginning: False, text_rows),  # what none of the others recognises
+    "text": FileFormat(lambda beginning: False, text_rows, begins_anywhere=_always),  # none of the others
 }
 """By name, in the order in which they are tried on a file: it is of the first that recognises it."""
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from ner_distill.data.formats.lines import Position
 from ner_distill.data.formats.report import ReadReport
 from ner_distill.data.formats.segment import Offsets, segment
 from ner_distill.data.formats.spelling import is_usual, spelling_of
@@ -39,6 +40,7 @@ class RowOptions:
     bare_words:               no labels, and nothing of how they count.
     blank_lines:              those of a text are rows as well.
     documents:                what a row of a text file is: line, paragraph or file.
+    position:                 where reading begins, told how far it has come; of formats that `begins_anywhere` alone.
     text_key:                 of records: the key of their text, where it is another one (`a.b`: b in the object a).
     report:                   takes what is decided, dropped or repaired while lines become rows.
     """
@@ -50,6 +52,7 @@ class RowOptions:
     blank_lines: bool = False
     documents: str = "line"
     text_key: str | None = None
+    position: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ner_distill.data.formats.exports import ENTITY_KEYS, KEYS, TAG_KEYS
 from ner_distill.data.formats.jsonl import row_of_foreign
-from ner_distill.data.formats.lines import Beginning, read_text
+from ner_distill.data.formats.lines import Beginning, Position, read_text
 from ner_distill.data.formats.rows import Row, RowOptions
 from ner_distill.data.formats.texts import keyed_columns, keyed_row
 from ner_distill.errors import DataError
@@ -19,6 +19,7 @@ from ner_distill.hub import cache_where_unreachable, offline_advice, unreachable
 
 if TYPE_CHECKING:
     from datasets import Dataset
+    from pyarrow.parquet import ParquetFile
 
 HF = "hf:"
 STATE, ABOUT, SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"
@@ -56,13 +57,26 @@ def parquet_rows(path: str, options: RowOptions) -> Iterator[Row]:
                 import datasets
 
                 names = _tag_names(datasets.Features.from_arrow_schema(schema))
-            number = 0
-            for batch in file.iter_batches(batch_size=_BATCH, columns=columns):
-                for record in batch.to_pylist():
-                    number += 1
-                    yield _row(record, names, path, number, options)
+            position = options.position or Position()
+            groups, skipped = _groups_from(file, position.line)
+            for batch in file.iter_batches(batch_size=_BATCH, row_groups=groups, columns=columns):
+                for record in batch.slice(skipped).to_pylist():
+                    position.line += 1
+                    yield _row(record, names, path, position.line, options)
+                skipped = max(0, skipped - len(batch))
     except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
+
+
+def _groups_from(file: ParquetFile, row: int) -> tuple[list[int], int]:
+    """The row groups from the one on that a row is in, and how many rows of that are before it."""
+    before = 0
+    for group in range(file.num_row_groups):
+        rows = file.metadata.row_group(group).num_rows
+        if row < before + rows:
+            return list(range(group, file.num_row_groups)), row - before
+        before += rows
+    return [], 0
 
 
 def parquet_length(path: str) -> int:
@@ -170,8 +184,12 @@ def _rows_of(data: Dataset, name: str, options: RowOptions) -> Iterator[Row]:
     columns = _known_columns(data.column_names, name, options)
     names = _tag_names(data.features)
     # Whoever saved it may have asked for tensors: `with_format` takes that back.
-    for number, record in enumerate(data.with_format(None).select_columns(columns), start=1):
-        yield _row(record, names, name, number, options)
+    plain, position = data.with_format(None).select_columns(columns), options.position or Position()
+    if position.inside:
+        plain = plain.skip(position.line)
+    for record in plain:
+        position.line += 1
+        yield _row(record, names, name, position.line, options)
 
 
 def _known_columns(names: Sequence[str], source: str, options: RowOptions) -> list[str]:

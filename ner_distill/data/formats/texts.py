@@ -17,7 +17,7 @@ def text_rows(path: str, options: RowOptions) -> Iterator[Row]:
 
     The lines of one text are joined by LF, whatever ended them in the file.
     """
-    lines = lines_of(path, report=options.report)
+    lines = lines_of(path, report=options.report, position=options.position)
     if options.documents == "line":
         return (Row(path, number, text=line) for number, line in lines if options.blank_lines or line.strip())
     if options.documents == "paragraph":

@@ -14,14 +14,22 @@ from ner_distill.config import StudentConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError
+from ner_distill.executing.each import require_one_process
+from ner_distill.executing.opening import executor_for
 from ner_distill.files import write_json
 from ner_distill.options.training import CompareOptions, StudentOptions, TeacherOptions
 from ner_distill.pipelines.comparison.figures import FILE, FORMAT, Comparison, Run
-from ner_distill.pipelines.comparison.job import Runner, StudentJob, TeacherJob, TrainingJob, run_in_processes
+from ner_distill.pipelines.comparison.job import (
+    Runner,
+    StudentJob,
+    TeacherJob,
+    TrainingJob,
+    run_in_processes,
+    runner_by,
+)
 from ner_distill.pipelines.comparison.jobs import begun_with, check_begun, do_jobs, read_data, require_files
 from ner_distill.runs.info import write_config
 from ner_distill.runs.record import fingerprints
-from ner_distill.training.workers import require_one_process
 
 COMPARISON = OutputKind("compare", "comparison", (FILE,), can_overwrite=False)
 FIRST_SEED = 13
@@ -45,6 +53,7 @@ def compare(
     """
     reporter, out = reporter or Reporter(), options.out
     require_one_process("compare starts the processes of its runs itself; start it without torchrun")
+    executor = executor_for(options)
     seeds = tuple(range(FIRST_SEED, FIRST_SEED + options.seeds))
     jobs = [_job(name, config, seed, options) for seed in seeds for name, config in configs.items()]
     if not options.dev:
@@ -66,7 +75,9 @@ def compare(
     for name, config in configs.items():
         make_directory(out / name)
         write_config(out / name, config)
-    return Comparison(tuple(configs), seeds, tuple(do_jobs(jobs, runner, write, reporter)))
+    at_once = 1 if executor is None else executor.workers
+    done = do_jobs(jobs, runner_by(executor, runner), write, reporter, at_once=at_once)
+    return Comparison(tuple(configs), seeds, tuple(done))
 
 
 def _job(name: str, config: TeacherConfig | StudentConfig, seed: int, options: CompareOptions) -> TrainingJob:

@@ -22,17 +22,23 @@ from ner_distill.data.formats.writers import write_words
 from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, DataError, RunError
+from ner_distill.executing.each import require_one_process
+from ner_distill.executing.opening import executor_for
 from ner_distill.files import read_json, write_json
 from ner_distill.options import ReadOptions
 from ner_distill.options.training import CurveOptions, TeacherOptions
 from ner_distill.pipelines.comparison.compare import FIRST_SEED
 from ner_distill.pipelines.comparison.figures import Comparison, Run, comparison_of
-from ner_distill.pipelines.comparison.job import Runner, TeacherJob, run_in_processes
+from ner_distill.pipelines.comparison.job import (
+    Runner,
+    TeacherJob,
+    run_in_processes,
+    runner_by,
+)
 from ner_distill.pipelines.comparison.jobs import begun_with, check_begun, do_jobs, read_data, require_files
 from ner_distill.pipelines.comparison.power_law import PARAMETERS, PowerLaw, fit
 from ner_distill.runs.info import RunInfo
 from ner_distill.runs.record import fingerprints
-from ner_distill.training.workers import require_one_process
 
 FILE, FORMAT = "curve.json", 1
 CURVE = OutputKind("learning-curve", "learning curve", (FILE,), can_overwrite=False)
@@ -113,6 +119,8 @@ def learning_curve(
     """
     reporter, out = reporter or Reporter(), options.out
     require_one_process("learning-curve starts the processes of its runs itself; start it without torchrun")
+    executor = executor_for(options, options.jobs) if options.executor else None
+    at_once = options.jobs if executor is None else executor.workers
     if not (options.train and options.dev):
         raise ConfigError("expected labelled sentences, `train`, and others that choose the epochs, `dev`")
     files = {"train": options.train, "dev": options.dev} | ({"test": options.test} if options.test else {})
@@ -138,7 +146,15 @@ def learning_curve(
     _write_parts(data, out, seeds)
     check_begun(jobs)
     write([job.outcome() for job in jobs if job.finished])
-    return curve(do_jobs(jobs, runner, write, reporter, at_once=options.jobs))
+    return curve(
+        do_jobs(
+            jobs,
+            runner_by(executor, runner),
+            write,
+            reporter,
+            at_once=at_once,
+        )
+    )
 
 
 def read_curve(out: Path) -> LearningCurve:

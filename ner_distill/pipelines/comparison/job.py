@@ -15,6 +15,10 @@ from ner_distill.config import StudentConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.directories import OutputKind
 from ner_distill.errors import NerDistillError, RunError
+from ner_distill.executing.base import Executor
+from ner_distill.executing.each import run_each
+from ner_distill.executing.local import LocalExecutor
+from ner_distill.executing.opening import executor_of
 from ner_distill.files import read_json, write_json
 from ner_distill.options import Files, ReadOptions
 from ner_distill.options.models import EvaluateOptions
@@ -22,7 +26,6 @@ from ner_distill.options.training import StudentOptions, TeacherOptions
 from ner_distill.pipelines.comparison.figures import Figures, Run
 from ner_distill.runs.heads import with_bound_of
 from ner_distill.runs.info import STUDENT_RUN, TEACHER_RUN, RunInfo
-from ner_distill.training.workers import run_processes
 
 
 class Job(ABC):
@@ -213,7 +216,16 @@ def run_in_processes(
     jobs: Sequence[Job], begins: Callable[[Job], None], at_once: int, quiet: bool
 ) -> Generator[tuple[Job, str | None], None, None]:
     """A `Runner`: each job in a process of its own, which keeps a checkpoint and stops when this one ends."""
-    return run_processes(do_job, jobs, jobs=at_once, quiet=quiet, ready=lambda job: job.ready, begins=begins)
+    return runner_by(executor_of("", jobs=at_once) or LocalExecutor(1))(jobs, begins, at_once, quiet)
+
+
+def runner_by(executor: Executor | None, otherwise: Runner = run_in_processes) -> Runner:
+    """A `Runner`: jobs are done by the workers of an executor; where there is none, otherwise."""
+    if executor is None:
+        return otherwise
+    return lambda jobs, begins, at_once, quiet: run_each(
+        do_job, jobs, executor, quiet=quiet, ready=lambda job: job.ready, begins=begins
+    )
 
 
 def do_job(job: Job) -> None:

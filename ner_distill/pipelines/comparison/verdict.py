@@ -28,6 +28,8 @@ from ner_distill.data.store.pseudo_labels import labelled_row
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, DataError
+from ner_distill.executing.each import require_one_process
+from ner_distill.executing.opening import executor_for
 from ner_distill.files import write_json
 from ner_distill.options import Files
 from ner_distill.options.models import LabelUnlabeledOptions
@@ -35,12 +37,19 @@ from ner_distill.options.training import StudentOptions, TeacherOptions, Verdict
 from ner_distill.pipelines.comparison.compare import FIRST_SEED
 from ner_distill.pipelines.comparison.figures import Comparison, Run
 from ner_distill.pipelines.comparison.findings import FILE, FORMAT, TEACHER, WAYS, Verdict
-from ner_distill.pipelines.comparison.job import Job, Runner, StudentJob, TeacherJob, TrainingJob, run_in_processes
+from ner_distill.pipelines.comparison.job import (
+    Job,
+    Runner,
+    StudentJob,
+    TeacherJob,
+    TrainingJob,
+    run_in_processes,
+    runner_by,
+)
 from ner_distill.pipelines.comparison.jobs import begun_with, check_begun, do_jobs, read_data, require_files
 from ner_distill.pipelines.comparison.speed import SpeedJob, costs_of
 from ner_distill.runs.info import RunInfo
 from ner_distill.runs.record import fingerprints
-from ner_distill.training.workers import require_one_process
 
 VERDICT = OutputKind("verdict", "verdict", (FILE,), can_overwrite=False)
 HARD, DEV, SPEED = "hard.jsonl", "dev.jsonl", "speed.json"
@@ -66,6 +75,8 @@ def verdict(
     """
     reporter, out = reporter or Reporter(), options.out
     require_one_process("verdict starts the processes of its runs itself; start it without torchrun")
+    executor = executor_for(options, options.jobs) if options.executor else None
+    at_once = options.jobs if executor is None else executor.workers
     files = {"train": options.train, "dev": options.dev, "text": input_files(list(options.text))}
     files |= {"test": options.test} if options.test else {}
     _check(options, students, files)
@@ -82,7 +93,13 @@ def verdict(
     found.write([job.outcome() for job in trainings if job.finished])  # first: by it resuming knows the directory
     if not (out / DEV).is_file():
         write_words(_development(options, info.cutting), out / DEV)
-    done = do_jobs(jobs, runner, found.write, reporter, at_once=options.jobs)
+    done = do_jobs(
+        jobs,
+        runner_by(executor, runner),
+        found.write,
+        reporter,
+        at_once=at_once,
+    )
     if speed := _speed_job(trainings, options):
         done += do_jobs([speed], runner, lambda runs: None, reporter)
     return found.write(done)

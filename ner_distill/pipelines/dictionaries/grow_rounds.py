@@ -25,6 +25,7 @@ from ner_distill.data.lexicon.dictionaries import Dictionaries, parse_dictionari
 from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, DataError, RunError
+from ner_distill.executing.each import require_one_process
 from ner_distill.files import read_json, write_json
 from ner_distill.options import ReadOptions
 from ner_distill.options.labels import GrowOptions, LabelDictionaryOptions
@@ -39,7 +40,6 @@ from ner_distill.runs.raw_text import cutting_for
 from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
 from ner_distill.training.reading import read_development
 from ner_distill.training.rounds import Rounds, do_rounds
-from ner_distill.training.workers import require_one_process
 
 GROWING = OutputKind(
     "grow-dictionary",

@@ -7,17 +7,17 @@ can be made again by itself.
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.documents import Cut
-from ner_distill.data.formats.readers import count_sentences, input_files, read_documents, resumable
+from ner_distill.data.formats.readers import RawSources, input_files, raw_sources, resumable
 from ner_distill.data.formats.reading import unit_of_raw
+from ner_distill.data.formats.report import ReadReport
 from ner_distill.data.formats.units import Cutting
 from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.data.store.manifest import (
@@ -31,19 +31,22 @@ from ner_distill.data.store.manifest import (
 )
 from ner_distill.data.store.writer import StoreWriter
 from ner_distill.errors import DataError
+from ner_distill.executing.opening import executor_for
 from ner_distill.files import sha256_of
 from ner_distill.options.models import LabelUnlabeledOptions
+from ner_distill.pipelines.labelling.answering import Answering, learn
 from ner_distill.pipelines.labelling.asked import LoadedRuns, load_runs
-from ner_distill.pipelines.labelling.held_out import AnswersItself, FoldTeachers, HeldOut, OutOfFoldLabeller
-from ner_distill.pipelines.labelling.known import FEWER, UNANSWERED, KnownLabeller
-from ner_distill.pipelines.labelling.labeller import SEED, Labeller, ShardLabeller
+from ner_distill.pipelines.labelling.driving import Plan, have_shards_written, write_shards
+from ner_distill.pipelines.labelling.held_out import HeldOut
+from ner_distill.pipelines.labelling.known import FEWER, UNANSWERED
+from ner_distill.pipelines.labelling.labeller import SEED
 from ner_distill.pipelines.labelling.panel import Panel, Weights
+from ner_distill.pipelines.labelling.shards import LabelWork, set_environment
 from ner_distill.pipelines.labelling.voices import Voice
 from ner_distill.pipelines.labelling.weighing import NAME as WEIGHTS_NAME
 from ner_distill.pipelines.labelling.weighing import (
     found_on,
     labelled_hashes,
-    labelled_sentences,
     stored_weights,
     weights_by_labelled,
     weights_by_text,
@@ -67,73 +70,91 @@ def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = 
     reporter = reporter or Reporter()
     if options.resume:
         resumable(list(options.text))
-    # Read when oneDNN is first used. It keeps what it compiled for each shape of a batch, 1024 of them unless told
-    # otherwise: that grew with the text by some 150 MB, and hardly any shape beyond a few comes again soon.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    set_environment()
+    executor = executor_for(options)
     asked = load_runs(options, reporter)
-    cutting, stream = _sentences(options, asked, reporter)
-    _learn(options, asked, cutting, reporter)
-    weights, stream = _weights(options, asked, cutting, stream, reporter)
-    panel = Panel.of(asked.teachers, weights, asked.evaluators, asked.evaluator_weights)
-    if options.calibrated:
-        panel = _calibrated(panel)
-    labeller = Labeller(panel, options, seed=seed)
-    folds = [_held_out(one.voice) for one in panel.members] if options.out_of_fold else []
-    header = _header(asked, panel, labeller, options, cutting.unit, **_weighing(options, asked, weights, folds))
+    text = _Text.of(options, asked, reporter)
+    learn(options, asked, text.cutting, reporter)
+    # what can be read from anywhere is read by the workers of an executor
+    by_ranges = executor is not None and text.sources.begin_anywhere
+    stream = iter(()) if by_ranges else text.sentences(options, reporter)
+    weights, stream = _weights(options, asked, text.cutting, stream, reporter)
+    answering = Answering.of(options, asked, weights, seed)
+    header = _header(asked, answering, options, text.cutting.unit, weights)
+    plan = Plan(text.sources, options, header) if by_ranges else None
+    ranges = None if plan is None else plan.ranges(reporter)
+    if ranges is not None and not ranges.sentences:
+        raise _no_sentence(options)
     # only now: whatever was wrong with the input, nothing has been made or replaced
     writer = _open_store(options, header, reporter)
-    answering: ShardLabeller = OutOfFoldLabeller(labeller, panel, folds) if folds else labeller
-    if any(one.knows_some for one in asked.teachers):
-        answering = KnownLabeller(labeller, panel)
-    manifest = writer.finish(_write_shards(writer, answering, stream, options, reporter))
+    if executor is None:
+        shards = write_shards(writer, answering.shards, stream, options, reporter)
+    else:
+        if plan is not None and ranges is not None:
+            plan.keep(ranges)
+        by_device = answering.labeller.options
+        work = LabelWork(
+            replace(options, batch_words=by_device.batch_words, precision=by_device.precision),
+            weights,
+            seed,
+            text.cutting,
+            text.cuttings if by_ranges else (),
+            writer.files,
+            text.sources,
+        )
+        shards = have_shards_written(executor, work, stream if ranges is None else ranges, writer, reporter)
+    manifest = writer.finish(shards)
+    if plan is not None:
+        plan.forget()
     _say_counted(manifest, asked, options, reporter)
     return manifest
 
 
-def _calibrated(panel: Panel) -> Panel:
-    """The panel, in which each teacher that tags has its temperature. Raises ConfigError where one has none."""
-    return Panel(
-        tuple(
-            replace(one, temperature=one.voice.temperature()) if one.weights is not None else one
-            for one in panel.members
+@dataclass(frozen=True)
+class _Text:
+    """The raw text. cutting: how it is cut into words; cuttings: how those of each run are, as the text is."""
+
+    sources: RawSources
+    cutting: Cutting
+    cuttings: tuple[tuple[Path, Cutting], ...]
+
+    @classmethod
+    def of(cls, options: LabelUnlabeledOptions, asked: LoadedRuns, reporter: Reporter) -> _Text:
+        cut = Cut.of(options)
+        cuttings = [(run, cutting_for(run, info, options.unit, reporter)) for run, info in asked.infos()]
+        if cuttings:
+            cutting = cuttings[0][1]
+        else:
+            cutting = Cutting(unit_of_raw(options.text, options.format, options.unit, options.word_column, cut=cut))
+        sources = raw_sources(
+            list(options.text),
+            cut,
+            format=options.format,
+            unit=cutting.unit,
+            word_column=options.word_column,
+            say=reporter.info,
         )
-    )
+        return cls(sources, cutting, tuple(cuttings))
 
-
-def _held_out(voice: Voice) -> HeldOut:
-    return AnswersItself() if voice.run is None else FoldTeachers(voice.run)
-
-
-def _sentences(
-    options: LabelUnlabeledOptions, asked: LoadedRuns, reporter: Reporter
-) -> tuple[Cutting, Iterator[Sentence]]:
-    """How the text is cut, and its sentences. Says of each run what is other about the words that it was trained on."""
-    cut = Cut.of(options)
-    cuttings = [(run, cutting_for(run, info, options.unit, reporter)) for run, info in asked.infos()]
-    if cuttings:
-        cutting = cuttings[0][1]
-    else:
-        cutting = Cutting(unit_of_raw(options.text, options.format, options.unit, options.word_column, cut=cut))
-    documents = read_documents(
-        list(options.text),
-        cut,
-        format=options.format,
-        unit=cutting.unit,
-        word_column=options.word_column,
-        say=reporter.info,
-    )
-    stream: Iterator[Sentence] = (part.sentence for document in documents for part in document.parts)
-    for run, own in cuttings:
-        stream = said_where_cut(stream, run, own, reporter)
-    return cutting, _not_empty(stream, options)
+    def sentences(self, options: LabelUnlabeledOptions, reporter: Reporter) -> Iterator[Sentence]:
+        """Its sentences. Says of each run what is other about the words that it was trained on."""
+        documents = self.sources.documents(ReadReport(say=reporter.info))
+        stream: Iterator[Sentence] = (part.sentence for document in documents for part in document.parts)
+        for run, own in self.cuttings:
+            stream = said_where_cut(stream, run, own, reporter)
+        return _not_empty(stream, options)
 
 
 def _not_empty(stream: Iterator[Sentence], options: LabelUnlabeledOptions) -> Iterator[Sentence]:
     """The first `limit` sentences of the stream. Raises DataError where there is none."""
     first = next(stream, None)
     if first is None:
-        raise DataError(f"`text` {', '.join(map(str, options.text))}: no sentence in it")
+        raise _no_sentence(options)
     return islice(chain([first], stream), options.limit or None)
+
+
+def _no_sentence(options: LabelUnlabeledOptions) -> DataError:
+    return DataError(f"`text` {', '.join(map(str, options.text))}: no sentence in it")
 
 
 def _open_store(options: LabelUnlabeledOptions, header: StoreHeader, reporter: Reporter) -> StoreWriter:
@@ -144,51 +165,6 @@ def _open_store(options: LabelUnlabeledOptions, header: StoreHeader, reporter: R
     for line in writer.remade:
         reporter.warn(line)
     return writer
-
-
-def _write_shards(
-    writer: StoreWriter,
-    labeller: ShardLabeller,
-    stream: Iterator[Sentence],
-    options: LabelUnlabeledOptions,
-    reporter: Reporter,
-) -> int:
-    """Label the sentences and write the shards that are not there yet. Returns how many shards the store has."""
-    total = None if options.split_sentences else count_sentences(list(options.text), format=options.format)
-    if total is not None and options.limit:
-        total = min(total, options.limit)
-    shard = labelled = 0
-    started = time.monotonic()
-    with reporter.progress("labelling", total=total, unit="sentences") as progress:
-
-        def advance(sentences: int, words: int) -> None:
-            nonlocal labelled
-            labelled += words
-            progress.advance(sentences, **{"words/s": f"{labelled / (time.monotonic() - started):,.0f}"})
-
-        while sentences := list(islice(stream, options.shard_size)):
-            if writer.needed(shard):
-                before = labeller.counts()
-                short = [one for one in sentences if not 0 < options.max_words < len(one.words)]
-                blocks = labeller.blocks(short, shard, advance)
-                counted = {key: value - before[key] for key, value in labeller.counts().items()}
-                if left_out := len(sentences) - len(short):
-                    counted[TOO_LONG] = left_out
-                    progress.advance(left_out)
-                writer.write_shard(shard, blocks, counted)
-            else:
-                progress.advance(len(sentences))
-            shard += 1
-    return shard
-
-
-def _learn(options: LabelUnlabeledOptions, asked: LoadedRuns, cutting: Cutting, reporter: Reporter) -> None:
-    """Let those teachers that want to learn from labelled sentences how far they are to be trusted."""
-    learners = [one for one in asked.foreign if one.knows_some]
-    if options.labelled and learners and not options.confidence:
-        sentences = labelled_sentences(options, cutting, reporter)
-        for one in learners:
-            one.teacher.teacher.learn(sentences, one.teacher.meaning)
 
 
 def _weights(
@@ -225,9 +201,9 @@ def _begun_with(options: LabelUnlabeledOptions, asked: LoadedRuns) -> Weights | 
 
 
 def _header(
-    asked: LoadedRuns, panel: Panel, labeller: Labeller, options: LabelUnlabeledOptions, unit: Unit, **more: Any
+    asked: LoadedRuns, answering: Answering, options: LabelUnlabeledOptions, unit: Unit, weights: Weights
 ) -> StoreHeader:
-    """more: settings beside those that the options say."""
+    panel, labeller = answering.panel, answering.labeller
     settled = labeller.options
     settings: dict[str, Any] = {
         "pairs_per_sentence": settled.pairs_per_sentence,
@@ -241,7 +217,7 @@ def _header(
         **({} if options.word_column is None else {"word_column": options.word_column}),
         **Cut.of(options).recorded(),
         **({"calibrated": tuple(one.temperature for one in panel.tagging)} if options.calibrated else {}),
-        **more,
+        **_weighing(options, asked, weights, answering.folds),
         **_similarity(panel, settled.pairs_per_sentence),  # what the student's γ compares with
     }
     inputs = [

@@ -21,12 +21,13 @@ from ner_distill.data.noise.votes import OutOfFoldPrediction
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.directories import make_directory
 from ner_distill.errors import RunError, TrainingError
+from ner_distill.executing.base import Executor
+from ner_distill.executing.each import run_each
 from ner_distill.files import atomic_write_text, read_json, sha256_of
 from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.pipelines.voting.out_of_fold import EntityAnswer, answers_of, prediction_of
 from ner_distill.runs.build import load_run
-from ner_distill.training.workers import run_processes
 
 FORMAT = "ner-distill/held-out/1"
 
@@ -91,8 +92,8 @@ class FoldTask:
             raise RunError(f"{self.predictions}: is damaged ({error!r}); remove it and go on with `resume`") from None
 
 
-def run_folds(folds: Sequence[FoldTask], jobs: int, reporter: Reporter) -> None:
-    """Do all folds that are not finished, one after the other in this process or `jobs` at once in processes.
+def run_folds(folds: Sequence[FoldTask], executor: Executor | None, reporter: Reporter) -> None:
+    """Do all folds that are not finished, one after the other in this process, or each in a process of an executor.
 
     Raises TrainingError where one fails; the finished ones are kept.
     """
@@ -100,7 +101,7 @@ def run_folds(folds: Sequence[FoldTask], jobs: int, reporter: Reporter) -> None:
     before = len(folds) - len(left)
     if before:
         reporter.info(f"{before} of {len(folds)} folds are finished already")
-    with closing(_done_here(left) if jobs == 1 else run_processes(do_fold, left, jobs=jobs)) as ended:
+    with closing(_done_here(left) if executor is None else run_each(do_fold, left, executor)) as ended:
         for done, (fold, reason) in enumerate(ended, start=before + 1):
             if reason:
                 raise TrainingError(f"{fold.run}: {reason}. Finished folds are kept: go on with `resume`")

@@ -30,6 +30,7 @@ from ner_distill.data.store.pseudo_labels import labelled_row, worth_training_on
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, DataError
+from ner_distill.executing.each import require_one_process
 from ner_distill.files import read_json, write_json
 from ner_distill.options import Files
 from ner_distill.options.by_type import ByType, GivenByType, by_type
@@ -45,7 +46,6 @@ from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
 from ner_distill.training.reading import read_development
 from ner_distill.training.rounds import Rounds, do_rounds
-from ner_distill.training.workers import require_one_process
 
 SELF_TRAINING = OutputKind(
     "self-train",
@@ -189,6 +189,8 @@ class _SelfTraining:
             folds=self.options.folds,
             action=self.options.action,
             jobs=self.options.jobs,
+            executor=self.options.executor,
+            workers=self.options.workers,
             format="jsonl",
             resume=VOTES.state(run / VOTING) != "absent",
         )

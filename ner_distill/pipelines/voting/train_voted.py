@@ -14,6 +14,7 @@ from ner_distill.console import Reporter
 from ner_distill.data.formats.lines import STDIN
 from ner_distill.data.noise.votes import Rules
 from ner_distill.errors import ConfigError
+from ner_distill.executing.each import require_one_process
 from ner_distill.files import read_json
 from ner_distill.options.labels import VoteOptions
 from ner_distill.options.training import TeacherOptions
@@ -24,7 +25,6 @@ from ner_distill.runs.info import TEACHER_RUN, VOTING
 from ner_distill.runs.record import fingerprints
 from ner_distill.training.session import Session, Trained
 from ner_distill.training.tracking import require_trackers
-from ner_distill.training.workers import require_one_process
 
 RUN = replace(TEACHER_RUN, beside=(VOTING,))
 
@@ -68,8 +68,9 @@ def train_voted(
 
 
 def _vote_options(options: TeacherOptions) -> VoteOptions:
-    same = ("train", "folds", "repeats", "action", "threshold", "min_votes", "epsilon", "jobs", "resume", "overwrite")
-    values = {name: value for name, value in vars(options).items() if name in same}
+    same = ("train", "folds", "repeats", "action", "threshold", "min_votes", "epsilon", "resume", "overwrite")
+    by = ("jobs", "executor", "workers")
+    values = {name: value for name, value in vars(options).items() if name in same or name in by}
     return VoteOptions(out=options.out / VOTING, **values, **asdict(options.reading()))
 
 

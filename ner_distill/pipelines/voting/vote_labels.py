@@ -36,6 +36,7 @@ from ner_distill.data.noise.votes import (
 from ner_distill.data.sentence import Sentence, Unit, disjoint, labels_of, separator
 from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, DataError
+from ner_distill.executing.opening import executor_for
 from ner_distill.files import atomic_write_text, write_json
 from ner_distill.options.by_type import by_type
 from ner_distill.options.labels import VoteOptions
@@ -146,7 +147,7 @@ class VotingPlan:
         for task, sentences in self.folds:
             task.write(sentences)
         tasks = [task for task, _ in self.folds]
-        run_folds(tasks, self.options.jobs, reporter)
+        run_folds(tasks, executor_for(self.options, self.options.jobs), reporter)
         predictions = by_sentence(self.sentences, [task.read() for task in tasks], None if bags else len(self.splits))
         voting = self._voting(predictions)
         self._write(voting, predictions)
