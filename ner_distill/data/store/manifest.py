@@ -112,7 +112,7 @@ def similarity_of(settings: Mapping[str, object]) -> dict[str, object]:
 
 
 def _comparable(header: StoreHeader) -> dict[str, object]:
-    plain = header.model_dump(mode="json")
+    plain = header.model_dump(mode="json", include=set(StoreHeader.model_fields))
     settings = {name: value for name, value in plain["settings"].items() if name != "similarity_shift"}
     if "similarity_scale" in settings:
         settings |= similarity_of(plain["settings"])
