@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -68,6 +69,16 @@ class Drawing:
         pairs = np.zeros(len(every), PAIR)
         pairs["word"], pairs["other_row"], pairs["other_word"] = every[:, 1:].T
         return Lists(np.searchsorted(every[:, 0], np.arange(len(blocks) + 1)), pairs)
+
+
+def checksum(pairs: Lists) -> int:
+    """A number that tells whether pairs are the same, whatever their similarities.
+
+    Whatever draws them (numpy's generators, too) might draw others one day: then they must not be taken for the same.
+    """
+    names = ("word", "other_row", "other_word")
+    flat = np.stack([pairs.rows, *(pairs.values[name] for name in names)]).astype("<i4")
+    return zlib.crc32(flat.tobytes())
 
 
 def drawn_alike(pairs: Lists, again: Lists, blocks: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:

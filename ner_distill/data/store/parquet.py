@@ -6,7 +6,6 @@ yet (whoever listed shards was killed) can be told from a stranger's.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from ner_distill.data.store import compact, exact
 from ner_distill.data.store.arrow import flat, numbers
 from ner_distill.data.store.columns import Columns
-from ner_distill.data.store.drawing import Drawing
+from ner_distill.data.store.drawing import Drawing, checksum
 from ner_distill.data.store.entries import Count
 from ner_distill.data.store.manifest import StoreHeader
 from ner_distill.data.tagset import TagSet
@@ -29,21 +28,26 @@ _KEY = b"ner-distill"
 
 
 class Facts(BaseModel):
-    """What a footer says: of which store the file is (`StoreHeader.fingerprint`), and what no column tells."""
+    """What a footer says: of which store the file is (`StoreHeader.fingerprint`), and what no column tells.
+
+    pairs: `checksum` of the pairs, in the compact form.
+    """
 
     header: str
     index: Count
     counters: dict[str, Count]
+    pairs: Count | None = None
 
 
 def to_parquet(columns: Columns, header: StoreHeader, index: int, counters: Mapping[str, int]) -> pa.Buffer:
     """The file of shard `index` of a store: a function of these alone."""
+    facts = Facts(header=header.fingerprint(), index=index, counters=dict(counters))
     if header.store_precision == "compact":
         table, writing = compact.to_table(columns, Drawing.of(header.settings, index)), compact.WRITING
+        facts.pairs = checksum(columns.pairs)
     else:
         table, writing = exact.to_table(columns), exact.WRITING
-    facts = {"header": header.fingerprint(), "index": index, "counters": dict(counters)}
-    table = table.replace_schema_metadata({_KEY: json.dumps(facts, ensure_ascii=False)})
+    table = table.replace_schema_metadata({_KEY: facts.model_dump_json(exclude_none=True)})
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", **writing)
     return sink.getvalue()
@@ -55,6 +59,8 @@ def read_columns(data: bytes, header: StoreHeader, index: int) -> Columns:
     table = _table(pa.BufferReader(data), header, _schema(header).names)
     if header.store_precision == "compact":
         columns = compact.from_table(table, tags, Drawing.of(header.settings, index), spans=spans)
+        if read_facts(data).pairs != checksum(columns.pairs):
+            raise ValueError("its pairs are not those that were compared: drawn again, they came out otherwise")
     else:
         columns = exact.from_table(table, tags, spans=spans)
     columns.check()
