@@ -35,7 +35,7 @@ from ner_distill.training.session import Session, Trained
 from ner_distill.training.soft_data import SoftData
 
 LOOKED_AT = 1_000_000
-"""Sentences of a store that say which words there are, and how long entities are: all, or about so many of a larger one."""
+"""Sentences of a store, all or about so many of a larger one, that say which words there are and how long entities."""
 
 FORMULA = ("divergence", "temperature", "alpha", "beta", "gamma", "beta_floor")
 """The keys of `[distill]` that `DistillationLoss` has as well."""

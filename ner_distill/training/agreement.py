@@ -42,7 +42,8 @@ def held_out(store: SoftLabelStore, seed: int) -> list[int]:
     rng, shards = np.random.default_rng([seed, 11]), len(store.manifest.shards)
     looked_at = range(shards) if shards <= HELD_SHARDS else sorted(rng.permutation(shards)[:HELD_SHARDS].tolist())
     tables = [store.blocks_of(shard) for shard in looked_at]
-    numbers = [int(store.first_blocks[s]) + i for s, table in zip(looked_at, tables, strict=True) for i in range(len(table))]
+    firsts = zip(store.first_blocks[list(looked_at)].tolist(), tables, strict=True)
+    numbers = [first + own for first, table in firsts for own in range(len(table))]
     rows = np.concatenate([np.zeros(0, np.int64), *(table["rows"] for table in tables)])
     wanted, greatest = min(SHARE * store.rows, MOST), GREATEST * store.rows
     chosen: list[int] = []

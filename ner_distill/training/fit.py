@@ -232,9 +232,7 @@ class Fit:
         self._freeze(progress.epoch < self.settings.freeze_epochs)
         plan, accumulate = plan_of(self.data.plan(progress.epoch)), self.settings.accumulate
         steps = plan.steps(accumulate, accelerator.num_processes)
-        coming = plan.taken(
-            accumulate, accelerator.process_index, accelerator.num_processes, first=progress.batch
-        )
+        coming = plan.taken(accumulate, accelerator.process_index, accelerator.num_processes, first=progress.batch)
         last_saved = self._tick()
         name = f"epoch {progress.epoch + 1}/{self.settings.epochs}"
         # what an epoch came to is said after it, once

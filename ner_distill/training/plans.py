@@ -1,7 +1,7 @@
 """Which micro-batches of an epoch a process takes, step by step.
 
-A plan is a function of the seed and of the epoch. Of most data it is a list (`ListedPlan`); what would be too long to be
-listed is made as it is gone through (`StreamedPlan`).
+A plan is a function of the seed and of the epoch. Of most data it is a list (`ListedPlan`); what would be too long for
+one is made as it is gone through (`StreamedPlan`).
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,7 @@ class Drawing:
         firsts = np.flatnonzero(np.diff(blocks, prepend=-1))
         found = [np.zeros((0, 4), np.int64)]
         latest, generator = -1, self.generator(0)
-        for first, end in zip(firsts.tolist(), [*firsts[1:].tolist(), len(blocks)], strict=True):
+        for first, end in pairwise([*firsts.tolist(), len(blocks)]):
             batch = int(batches[first])
             if batch < 0:
                 latest = -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Self, overload
@@ -25,8 +26,18 @@ _COUNTER = "counter "  # what the name of a counter's column begins with
 _ABSENT = -1
 
 
+SHARD_NAME = re.compile(r"part-(\d{5,})\.parquet")
+
+
 def shard_name(index: int) -> str:
     return f"part-{index:05d}.parquet"
+
+
+def index_of(name: str) -> int | None:
+    """The index of the shard whose file has this name; None for another file."""
+    match = SHARD_NAME.fullmatch(name)
+    index = int(match[1]) if match else None
+    return index if index is not None and shard_name(index) == name else None
 
 
 class ShardEntry(BaseModel):
@@ -79,9 +90,7 @@ class Entries(Sequence[ShardEntry]):
         numbers = np.array([tuple(getattr(entry, name) for name in _NAMES) for entry in listed], NUMBERS)
         hashes = np.frombuffer(b"".join(bytes.fromhex(entry.sha256) for entry in listed), np.uint8).reshape(-1, 32)
         names = dict.fromkeys(name for entry in listed for name in entry.counters)
-        counters = {
-            name: np.array([entry.counters.get(name, _ABSENT) for entry in listed], np.int64) for name in names
-        }
+        counters = {name: np.array([entry.counters.get(name, _ABSENT) for entry in listed], np.int64) for name in names}
         return cls(numbers, hashes, counters)._checked()
 
     @classmethod

@@ -25,7 +25,6 @@ MANIFEST = "manifest.json"
 FORMAT: Literal["ner-distill/soft-labels"] = "ner-distill/soft-labels"
 VERSION: Literal[2] = 2
 OLD_VERSION: Literal[1] = 1
-SHARD_NAME = re.compile(r"part-\d{5,}\.parquet")
 INDEX_NAME = re.compile(r"index-[0-9a-f]{16}\.parquet")
 LOG_NAME = re.compile(r"log-\d{5,}\.jsonl")
 

@@ -76,9 +76,7 @@ def read_facts(data: bytes) -> Facts:
         raise ValueError(f"its footer says of no store: {str(error).splitlines()[0]}") from error
 
 
-def read_lengths(
-    place: Place, name: str, header: StoreHeader
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+def read_lengths(place: Place, name: str, header: StoreHeader) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """For each row its block and its number of words, from two small columns. Raises ValueError."""
     try:
         with place.open(name) as opened:

@@ -21,7 +21,7 @@ LEVELS = 255
 """Levels of similarities and of the scores of spans, 0 and 1 among them: they are stored to 1 / 510."""
 
 _CODED = 0.5 * 2.0 ** (-np.arange(256) * (OCTAVES / 255))
-_ROUNDING = 1e-9  # in codes: a probability that is exactly one of those coded stays it
+_ROUNDING = 1e-9  # a probability that is exactly one of those coded stays it
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,11 @@ def restored(stored: Quantised, tags: int) -> npt.NDArray[np.float16]:
     Raises ValueError where the parts do not fit each other, or a tag cannot be.
     """
     words = len(stored.best)
-    if len(stored.count) != words or int(stored.count.sum()) != len(stored.tags) or len(stored.tags) != len(stored.codes):
+    if (
+        len(stored.count) != words
+        or int(stored.count.sum()) != len(stored.tags)
+        or len(stored.tags) != len(stored.codes)
+    ):
         raise ValueError("the lengths of 'best', 'count', 'tags' and 'codes' do not fit each other")
     if (stored.best >= tags).any() or (stored.tags >= tags).any():
         raise ValueError(f"a tag is not one of {tags}")
@@ -78,7 +82,7 @@ def restored(stored: Quantised, tags: int) -> npt.NDArray[np.float16]:
         raise ValueError("a tag of a word is there twice")
     rest = 1 - others.sum(axis=1)
     others[every, best] = rest
-    if (rest < others.max(axis=1, initial=0)).any():
+    if (rest < others.max(axis=1, initial=0) - _ROUNDING).any():
         raise ValueError("the best tag of a word is not the most probable")
     probs: npt.NDArray[np.float16] = others.astype(np.float16)
     # rounded to float16 two may be equal that were not: the earlier of them gets the next smaller number

@@ -15,13 +15,12 @@ from typing import Self
 import numpy as np
 
 from ner_distill.data.store.columns import Columns, SoftBlock
-from ner_distill.data.store.entries import Entries, ShardEntry, shard_name
+from ner_distill.data.store.entries import SHARD_NAME, Entries, ShardEntry, index_of, shard_name
 from ner_distill.data.store.listing import Listing
 from ner_distill.data.store.manifest import (
     INDEX_NAME,
     LOG_NAME,
     MANIFEST,
-    SHARD_NAME,
     Manifest,
     StoreHeader,
     is_store,
@@ -171,8 +170,7 @@ class StoreWriter:
     def _take_up(self, entries: Entries, damaged_ones: Sequence[int], names: Mapping[str, int]) -> None:
         """Go on from these entries without the damaged ones, and with files that are whole and not listed."""
         whole = entries.taken(~np.isin(entries.numbers["index"], damaged_ones))
-        listed = set(map(shard_name, entries.numbers["index"].tolist()))
-        unlisted = sorted(name for name in names if SHARD_NAME.fullmatch(name) and name not in listed)
+        unlisted = sorted(name for name in names if (index := index_of(name)) is not None and index not in self._known)
         found = [entry for entry in map(self.files.found, unlisted) if entry is not None]
         every = Entries.joined([whole, Entries.of(found)])
         self._known, self._finished = set(every.numbers["index"].tolist()), None
@@ -223,12 +221,11 @@ class StoreWriter:
 
     def _remove_leftovers(self) -> None:
         """Remove what a kill left: half-written files, shards that are not listed, and lists that do not count."""
-        listed = {MANIFEST, *(part.name for part in self._listing.parts), *map(shard_name, self._known)}
+        named = {MANIFEST, *(part.name for part in self._listing.parts)}
         for name in self.place.names():
-            if is_own(name) and name not in listed:
+            if is_own(name) and name not in named and index_of(name) not in self._known:
                 self.place.remove(name)
         self.place.remove_unfinished(is_own)
-
 
 
 def is_own(name: str) -> bool:

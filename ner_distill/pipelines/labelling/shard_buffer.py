@@ -135,9 +135,7 @@ class ShardBuffer:
         self._spans = _GrowingArray((words,), SPAN) if spans else None
         self._blocks: list[tuple[list[_Slices], slice, int | None]] = []
 
-    def put(
-        self, indices: Sequence[int], chunks: Sequence[range], answer: Answer, *, batch: int | None = None
-    ) -> None:
+    def put(self, indices: Sequence[int], chunks: Sequence[range], answer: Answer, *, batch: int | None = None) -> None:
         """Add the answer for the sentences of these indices; each chunk of them becomes a block.
 
         batch: its number in the shard, where its pairs are drawn as `Drawing` does.
