@@ -13,6 +13,9 @@ import numpy.typing as npt
 from ner_distill.data.sampling import sample_pairs
 from ner_distill.data.store.columns import PAIR, Lists
 
+MOST = 10_000
+"""Draws for a sentence: of a store that says more, pairs are stored, so that none can ask for endless memory."""
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -29,7 +32,9 @@ class Drawing:
     def of(cls, settings: Mapping[str, object], shard: int) -> Drawing | None:
         """Of a shard of a store with such settings; None where they do not say."""
         seed, number = settings.get("seed"), settings.get("pairs_per_sentence")
-        return cls(seed, shard, number) if isinstance(seed, int) and isinstance(number, int) and seed >= 0 else None
+        if not isinstance(seed, int) or not isinstance(number, int) or seed < 0 or not 0 <= number <= MOST:
+            return None
+        return cls(seed, shard, number)
 
     def generator(self, batch: int) -> np.random.Generator:
         """What draws the pairs of a batch, block by block."""
