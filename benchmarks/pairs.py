@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from benchmarks import common
-from ner_distill.data.batching import sample_pairs
 from ner_distill.data.formats.segment import segment
+from ner_distill.data.sampling import sample_pairs
 from ner_distill.nn.similarity import pair_bce
 from ner_distill.runs.build import AnyBuilt, load_run
 from ner_distill.teacher.model import Teacher

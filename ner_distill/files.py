@@ -100,8 +100,15 @@ def require_plain_files(directory: Path, noun: str) -> None:
 
     Links count as what they lead to. noun: what such a directory is called.
     """
-    for path in directory.rglob("*"):
-        if not (path.is_file() or path.is_dir()):
+    with os.scandir(directory) as entries:  # of hundreds of thousands of files, paths would take seconds
+        for entry in entries:
+            if entry.is_file():
+                continue
+            path = Path(entry.path)
+            if entry.is_dir():
+                if not entry.is_symlink():
+                    require_plain_files(path, noun)
+                continue
             if not path.exists() and not path.is_symlink():
                 continue  # a temporary file of another process, gone meanwhile
             what = "is no plain file" if path.exists() else "is a link that leads nowhere"
@@ -141,8 +148,14 @@ def sha256_of(path: Path) -> str:
 
 def temporary_files(directory: Path) -> dict[Path, str]:
     """What interrupted writers left in a directory: temporary file → the name that it was to get."""
-    found = {path: _TEMPORARY.fullmatch(path.name) for path in sorted(directory.iterdir())}
-    return {path: match["name"] for path, match in found.items() if match}
+    found = {name: temporary_for(name) for name in sorted(os.listdir(directory))}
+    return {directory / name: meant for name, meant in found.items() if meant is not None}
+
+
+def temporary_for(name: str) -> str | None:
+    """The name that a temporary file of ours was to get; None for any other file."""
+    match = _TEMPORARY.fullmatch(name) if name.startswith(".") else None
+    return match["name"] if match else None
 
 
 def remove_temporary_files(directory: Path) -> None:

@@ -7,6 +7,7 @@ and nothing of a file that is not written to its end.
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable
 from io import BufferedIOBase
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ner_distill.errors import RunError
-from ner_distill.files import atomic_write_bytes, require_plain_files, temporary_files
+from ner_distill.files import atomic_write_bytes, require_plain_files, temporary_files, temporary_for
 
 
 class Place(Protocol):
@@ -81,18 +82,18 @@ class LocalPlace:
     def names(self) -> dict[str, int]:
         if not self.path.is_dir():
             return {}
-        left = temporary_files(self.path)
         found = {}
-        for entry in self.path.iterdir():
-            if entry not in left:
-                try:
-                    about = entry.stat()
-                except FileNotFoundError:
-                    continue  # removed meanwhile
-                except OSError as error:
-                    raise RunError(f"{entry}: cannot be read: {error.strerror or error}") from error
-                if stat.S_ISREG(about.st_mode):
-                    found[entry.name] = about.st_size
+        with os.scandir(self.path) as entries:
+            for entry in entries:
+                if temporary_for(entry.name) is None:
+                    try:
+                        about = entry.stat()
+                    except FileNotFoundError:
+                        continue  # removed meanwhile
+                    except OSError as error:
+                        raise RunError(f"{entry.path}: cannot be read: {error.strerror or error}") from error
+                    if stat.S_ISREG(about.st_mode):
+                        found[entry.name] = about.st_size
         return found
 
     def read(self, name: str) -> bytes:
@@ -123,7 +124,8 @@ class LocalPlace:
     def occupied(self, own: Callable[[str], bool]) -> bool:
         if not self.path.is_dir():
             return self.path.exists()
-        return bool({*self.path.iterdir()} - self._unfinished(own))
+        with os.scandir(self.path) as entries:
+            return any((meant := temporary_for(entry.name)) is None or not own(meant) for entry in entries)
 
     def _unfinished(self, own: Callable[[str], bool]) -> set[Path]:
         return {path for path, name in temporary_files(self.path).items() if own(name)}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 
 from ner_distill.data.sentence import Unit
 from ner_distill.data.store.columns import SoftBlock, SoftRow
-from ner_distill.data.store.manifest import StoreHeader, TeacherId
+from ner_distill.data.store.entries import Entries
+from ner_distill.data.store.listing import Listing
+from ner_distill.data.store.manifest import StoreHeader, TeacherId, read_manifest
 from ner_distill.data.store.writer import StoreWriter
 from ner_distill.data.tagset import TagSet
+from ner_distill.places import LocalPlace
 
 TAGS = TagSet(("ORG", "PER"))
 
@@ -55,4 +59,27 @@ def write_store(
         writer.write_shard(index, [SoftBlock(tuple(rows), np.zeros((0, 4), np.int32), np.zeros(0, np.float16))])
     if finish:
         writer.finish(len(shards))
+    return path
+
+
+def edit_entry(path: Path, at: int, **changes: object) -> None:
+    """Make the manifest of a store say something else of a shard."""
+    manifest = read_manifest(path)
+    entries = list(manifest.shards)
+    entries[at] = entries[at].model_copy(update=changes)
+    header = StoreHeader(**{name: getattr(manifest, name) for name in StoreHeader.model_fields})
+    listing = Listing(LocalPlace(path), header, manifest.shards, manifest.parts)
+    listing.rewrite(Entries.of(entries), complete=manifest.complete, summary=manifest.summary)
+
+
+def as_version_1(path: Path) -> Path:
+    """Make of a store in the exact form what earlier versions wrote: `manifest.json` lists the shards itself."""
+    manifest = read_manifest(path)
+    data = json.loads((path / "manifest.json").read_bytes())
+    for name in ("parts", "totals", "store_precision"):
+        del data[name]
+    shards = [entry.model_dump(exclude={"longest"}) for entry in manifest.shards]
+    (path / "manifest.json").write_text(json.dumps(data | {"version": 1, "shards": shards}))
+    for listed in (*path.glob("index-*"), *path.glob("log-*")):
+        listed.unlink()
     return path

@@ -468,12 +468,11 @@ def test_resume_makes_a_damaged_shard_again(world: World, tmp_path: Path) -> Non
 def test_unfinished_store_is_not_trained_on(world: World, tmp_path: Path) -> None:
     shutil.copytree(world.soft, tmp_path / "soft")
     manifest = json.loads((tmp_path / "soft/manifest.json").read_text())
-    manifest |= {"complete": False, "shards": manifest["shards"][:2]}
-    (tmp_path / "soft/manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "soft/manifest.json").write_text(json.dumps(manifest | {"complete": False}))
     message = refused(
         tmp_path, "train-student", "--soft", tmp_path / "soft", "--dev", world.dev, "--out", tmp_path / "out", *QUICK
     )
-    assert "the labelling was not finished, 2 shards are done" in message
+    assert f"the labelling was not finished, {manifest['shards']} shards are done" in message
 
 
 class FullDisk:

@@ -73,8 +73,7 @@ def label_unlabeled(options: LabelUnlabeledOptions) -> None:
     from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled as run
 
     manifest = run(options)
-    rows, words = sum(shard.rows for shard in manifest.shards), sum(shard.words for shard in manifest.shards)
-    kept = sum(shard.kept for shard in manifest.shards)
+    rows, words, kept = map(manifest.total, ("rows", "words", "kept"))
     typer.echo(
         f"{options.out}: {rows:,} sentences, {words:,} words ({kept:,} kept) in "
         f"{counted(len(manifest.shards), 'shard')}; "

@@ -92,6 +92,14 @@ class LabelUnlabeledOptions(
     )
     calibrated: bool = option(False, "Soften each teacher's tags by the temperature that its training fitted on `dev`.")
     limit: int = option(0, "Stop after so many sentences; 0 = all.", "N", least=0)
+    store_precision: Literal["auto", "exact", "compact"] = option(
+        "auto",
+        "Form of the shards: compact (8 bits), exact (float16), or auto: compact, and with `resume` that of the store.",
+        "NAME",
+    )
+    verify: bool = option(
+        False, "With `resume`: compare the hash of every shard; else of stores above 2 GB their sizes alone."
+    )
 
 
 class ModelOptions(Options):

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
 from ner_distill.data.formats.writing.base import About, Labelled
 from ner_distill.data.lexicon.lexicon import Match, Matcher
 from ner_distill.data.sentence import ScoredSpan, Span, Unit
@@ -142,10 +140,7 @@ def _sentences(store: SoftLabelStore, options: ShowOptions, matcher: Matcher | N
 def count_types(store: SoftLabelStore, sample_rows: int) -> TypeCounts:
     """Count entities in whole shards, spread evenly over the store, until `sample_rows` sentences were seen."""
     counts = TypeCounts()
-    shards = store.manifest.shards
-    mean = max(1.0, store.rows / max(1, len(shards)))
-    take = min(len(shards), max(1, int(sample_rows // mean)))
-    for shard in np.linspace(0, len(shards) - 1, take).round().astype(int).tolist():
+    for shard in store.spread(sample_rows):
         for block in store.read_shard(shard):
             for row in block.rows:
                 counts.add(entities_of(row, store.tagset))

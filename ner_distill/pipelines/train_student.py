@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ner_distill.config import DistillConfig, StudentConfig
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, labels_of, longest_entity
+from ner_distill.data.store.columns import SoftRow
 from ner_distill.data.store.manifest import MANIFEST, similarity_of
 from ner_distill.data.store.pseudo_labels import longest_of_row
 from ner_distill.data.store.store import SoftLabelStore
@@ -33,6 +34,9 @@ from ner_distill.training.reading import read_development, read_training, warn_o
 from ner_distill.training.session import Session, Trained
 from ner_distill.training.soft_data import SoftData
 
+LOOKED_AT = 1_000_000
+"""Sentences of a store, all or about so many of a larger one, that say which words there are and how long entities."""
+
 FORMULA = ("divergence", "temperature", "alpha", "beta", "gamma", "beta_floor")
 """The keys of `[distill]` that `DistillationLoss` has as well."""
 
@@ -49,13 +53,18 @@ class StudentData:
 
     def longest_entity(self) -> int:
         """Words of the longest entity of the gold sentences, and of those that the teachers find in the text."""
-        stored = self.store.iter_rows() if self.store is not None else ()
-        return max(longest_entity(self.gold), max(map(longest_of_row, stored), default=0))
+        return max(longest_entity(self.gold), max(map(longest_of_row, self._rows()), default=0))
 
     def words(self) -> Iterator[Sequence[str]]:
-        if self.store is not None:
-            yield from (row.words for row in self.store.iter_rows())
+        """Those that a vocabulary is made of: of the gold sentences and of the store."""
+        yield from (row.words for row in self._rows())
         yield from (sentence.words for sentence in self.gold)
+
+    def _rows(self) -> Iterator[SoftRow]:
+        """The store's; of a large store those of shards that are evenly spread over it."""
+        if self.store is not None:
+            for shard in self.store.spread(LOOKED_AT):
+                yield from (row for block in self.store.read_shard(shard) for row in block.rows)
 
 
 def train_student(
@@ -260,7 +269,7 @@ def _batches(
             gold=gold,
             spans=built.tagger.head.learns_spans,
             max_words=max_words,
-            blocks=set(range(len(data.store.blocks))).difference(held),
+            without=held,
         )
         warn_too_long("`soft`", soft.too_long, data.store.rows, reporter)
         return soft, _counted(too_long + soft.too_long)

@@ -25,6 +25,8 @@ SHARE, MOST = 0.05, 2_000
 """The part of a store that is held out: of its sentences, and at most so many."""
 GREATEST = 0.2
 """The greatest part that may be held out of a small store, whose blocks are large for it."""
+HELD_SHARDS = 64
+"""Of a store of more shards, blocks of so many may be held out: an epoch reads them all."""
 FOREIGN = 0.6
 """Development words that are in the store's text, as a share of what it is for the text's own, below which they are
 of another language."""
@@ -34,16 +36,22 @@ SHARDS, LOOKED_AT = 4, 20_000  # of a store that say which words its language ha
 def held_out(store: SoftLabelStore, seed: int) -> list[int]:
     """The blocks that a student is not trained on, but judged by; a function of the store's sizes and the seed.
 
+    Of a store of many shards a few, drawn at random, are those that blocks are chosen from.
     [] where no block is small enough for its store: then there is nothing to judge by.
     """
-    rows = store.blocks["rows"]
-    wanted, greatest = min(SHARE * rows.sum(), MOST), GREATEST * rows.sum()
+    rng, shards = np.random.default_rng([seed, 11]), len(store.manifest.shards)
+    looked_at = range(shards) if shards <= HELD_SHARDS else sorted(rng.permutation(shards)[:HELD_SHARDS].tolist())
+    tables = [store.blocks_of(shard) for shard in looked_at]
+    firsts = zip(store.first_blocks[list(looked_at)].tolist(), tables, strict=True)
+    numbers = [first + own for first, table in firsts for own in range(len(table))]
+    rows = np.concatenate([np.zeros(0, np.int64), *(table["rows"] for table in tables)])
+    wanted, greatest = min(SHARE * store.rows, MOST), GREATEST * store.rows
     chosen: list[int] = []
     held = 0
-    for block in np.random.default_rng([seed, 11]).permutation(len(rows)).tolist():
-        if held < wanted and held + rows[block] <= greatest:
-            chosen.append(block)
-            held += rows[block]
+    for at in rng.permutation(len(rows)).tolist():
+        if held < wanted and held + rows[at] <= greatest:
+            chosen.append(numbers[at])
+            held += rows[at]
     return sorted(chosen)
 
 
@@ -91,7 +99,7 @@ class TeacherAgreement:
     def _agreement(self, student: Student) -> float:
         device = next(student.parameters()).device
         total = weight = 0.0
-        for part in self.data.plan(0):
+        for part in self.data.listed(0):
             batch = self.data.load(part, 0).to(device)
             said = TeacherAnswer.of(batch)
             weights = self.loss.word_weights(said.probs, said.keep, said.pairs, said.similarity).double()

@@ -33,6 +33,7 @@ from ner_distill.training import checkpoint as saved
 from ner_distill.training.averaging import new_average
 from ner_distill.training.checkpoint import Progress
 from ner_distill.training.optim import rate_factor
+from ner_distill.training.plans import Plan, StreamedPlan, plan_of
 from ner_distill.training.processes import (
     StopSignals,
     any_process,
@@ -80,7 +81,8 @@ class Objective(Protocol):
 class TrainingData(Protocol):
     """Batches that are a function of the epoch alone."""
 
-    def plan(self, epoch: int) -> Sequence[Any]: ...
+    def plan(self, epoch: int) -> Sequence[Any] | StreamedPlan:
+        """The micro-batches, in their order."""
 
     def load(self, micro_batch: Any, epoch: int) -> Batch: ...
 
@@ -234,25 +236,25 @@ class Fit:
         return self.progress
 
     def _epoch(self, loader: ThreadPoolExecutor, signals: StopSignals) -> None:
-        progress, world = self.progress, self.accelerator.num_processes
+        progress, accelerator = self.progress, self.accelerator
         self.model.train()
         # without a gradient AdamW leaves a parameter and its moments alone
         self._freeze(progress.epoch < self.settings.freeze_epochs)
-        plan = self.data.plan(progress.epoch)
-        per_step = self.settings.accumulate * world
-        steps = [plan[first : first + per_step] for first in range(0, len(plan), per_step)]
-        mine = [step[self.accelerator.process_index :: world] for step in steps]
+        plan, accumulate = plan_of(self.data.plan(progress.epoch)), self.settings.accumulate
+        steps = plan.steps(accumulate, accelerator.num_processes)
+        coming = plan.taken(accumulate, accelerator.process_index, accelerator.num_processes, first=progress.batch)
         last_saved = self._tick()
         name = f"epoch {progress.epoch + 1}/{self.settings.epochs}"
         # what an epoch came to is said after it, once
-        with self.reporter.progress(name, total=len(steps), unit="steps", done=progress.batch, told_after=True) as bar:
-            pending = loader.submit(self._load, mine[progress.batch]) if progress.batch < len(mine) else None
-            while pending is not None:
-                with memory_for(self._sentences(mine[progress.batch]), KEPT):
-                    batches = pending.result()
-                    following = progress.batch + 1
-                    pending = loader.submit(self._load, mine[following]) if following < len(mine) else None
-                    self._step(batches, (progress.epoch + progress.batch / len(steps)) / self.settings.epochs)
+        with self.reporter.progress(name, total=steps, unit="steps", done=progress.batch, told_after=True) as bar:
+            mine = next(coming, None)
+            pending = loader.submit(self._load, mine or [])
+            while self._goes_on(mine, plan):
+                with memory_for(self._sentences(mine or []), KEPT):
+                    batches, mine = pending.result(), next(coming, None)
+                    pending = loader.submit(self._load, mine or [])
+                    done = min(progress.batch / steps, 1.0)
+                    self._step(batches, (progress.epoch + done) / self.settings.epochs)
                 now = self._tick()
                 bar.advance(1, **{name: f"{value:.3f}" for name, value in self._means().items()})
                 if any_process(self.accelerator, signals.received):
@@ -266,6 +268,10 @@ class Fit:
                 if due and any_process(self.accelerator, now - last_saved > due):
                     self._save()
                     last_saved = time.monotonic()
+
+    def _goes_on(self, mine: list[Any] | None, plan: Plan) -> bool:
+        """Whether there is one more step: as long as any process has micro-batches for it."""
+        return mine is not None if plan.exact else any_process(self.accelerator, mine is not None)
 
     def _freeze(self, frozen: bool) -> None:
         for parameter in self.frozen:

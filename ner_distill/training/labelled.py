@@ -12,9 +12,10 @@ import torch
 
 from ner_distill.config import MrcConfig, TeacherConfig
 from ner_distill.console import Reporter
-from ner_distill.data.batching import Batch, pad_rows, plan_batches, sample_pairs
+from ner_distill.data.batching import Batch, pad_rows, plan_batches
 from ner_distill.data.features.base import Featurizer
 from ner_distill.data.features.windows import Window, settled
+from ner_distill.data.sampling import sample_pairs
 from ner_distill.data.sentence import Sentence, kept_words, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any
 
@@ -17,12 +17,19 @@ from ner_distill.data.features.base import Featurizer
 from ner_distill.data.features.windows import Window, settled
 from ner_distill.data.store.columns import SoftBlock, SoftRow
 from ner_distill.data.store.pseudo_labels import LIKELY
-from ner_distill.data.store.store import SoftLabelStore
+from ner_distill.data.store.store import BLOCK, SoftLabelStore
 from ner_distill.nn.spans import span_probs_of_tags
 from ner_distill.training.labelled import LabelledData
+from ner_distill.training.plans import StreamedPlan, interleaved_stream
 
 SHARDS_TOGETHER = 4
+LISTED_BLOCKS = 50_000
+"""Of a store of more blocks (800,000 sentences and more) an epoch is planned as it is gone through."""
+MEASURED_SHARDS = 32  # of such a store, evenly spread: their batches say how many an epoch has
 SAMPLED = 500  # rows that say how much the encoder computes for a word
+KNOWN_PARTS = 10_000  # blocks with long sentences of which it is remembered how they are read
+
+MicroBatch = tuple[str, list[int]]
 
 
 class SoftData:
@@ -44,57 +51,116 @@ class SoftData:
         spans: bool = False,
         max_words: int = 0,
         blocks: Collection[int] | None = None,
+        without: Collection[int] = (),
     ) -> None:
         """spans: the student has a span head, batches need `span_probs`. max_words: as of `LabelledData`.
 
-        blocks: those of the store that are gone through; None = all.
+        blocks: those of the store that are gone through; None = all. without: of these the ones that are not.
         """
-        self._taken = np.isin(
-            np.arange(len(store.blocks)), list(range(len(store.blocks)) if blocks is None else blocks)
-        )
         self.store, self.gold, self.spans, self.max_words = store, gold, spans, max_words
         self.featurizer, self.seed = featurizer, seed
+        self._only = None if blocks is None else np.array(sorted(blocks), np.int64)
+        self._without = np.array(sorted(without), np.int64)
+        self._large = store.block_count > LISTED_BLOCKS
         # the store counts words, the budget what the encoder computes: pieces, for a pretrained one
         sample = (row.words for row in islice(store.iter_rows(), SAMPLED))
         self.units = budget
         self.budget = budget / units_per_word(sample, featurizer)
-        long = np.flatnonzero(store.blocks["longest"] > max_words).tolist() if max_words else []
-        self.too_long = sum(len(row.words) > max_words for index in long for row in store.read_block(index).rows)
-        # of the blocks that may have to be read in windows; None: in one row a sentence, as it is
-        self._parts: dict[int, list[tuple[int, int]] | None] = {}
+        self.too_long = sum(map(self._too_long, range(len(store.manifest.shards)))) if max_words else 0
+        # parts of the blocks that may have to be read in windows; None: in one row a sentence, as it is
+        self._parts = lru_cache(KNOWN_PARTS)(self._parts_of)
         self._passages = lru_cache(1)(self._passages_of)  # the parts of a block are read one after the other
 
-    def plan(self, epoch: int) -> list[tuple[str, list[int]]]:
-        """Micro-batches as ("soft", block numbers), ("part", block, passages from … to) or ("gold", sentences)."""
-        soft = [part for blocks in self._soft_plan(epoch) for part in self._in_parts(blocks)]
-        gold = [("gold", batch) for batch in self.gold.plan(epoch)] if self.gold is not None else []
-        return interleaved(soft, gold)
+    def plan(self, epoch: int) -> list[MicroBatch] | StreamedPlan:
+        """Micro-batches as ("soft", block numbers), ("part", block, passages from … to) or ("gold", sentences).
 
-    def _in_parts(self, blocks: list[int]) -> Iterator[tuple[str, list[int]]]:
-        """The blocks of a batch as they are; but of one that is not read whole, a few of its passages at a time."""
+        Of a large store they are a stream, and each of several processes has shards of its own.
+        """
+        if not self._large or self._only is not None:
+            return self.listed(epoch)
+        gold = [] if self.gold is None else self._gold_plan(epoch)
+
+        def stream(process: int, processes: int) -> Iterator[MicroBatch]:
+            own = self._soft_plan(epoch, process, processes)
+            return interleaved_stream(own, self._expected / processes, gold[process::processes])
+
+        return StreamedPlan(stream, self._expected + len(gold))
+
+    def listed(self, epoch: int) -> list[MicroBatch]:
+        """All micro-batches of an epoch."""
+        return interleaved(list(self._soft_plan(epoch)), [] if self.gold is None else self._gold_plan(epoch))
+
+    def _gold_plan(self, epoch: int) -> list[MicroBatch]:
+        assert self.gold is not None
+        return [("gold", batch) for batch in self.gold.plan(epoch)]
+
+    @cached_property
+    def _expected(self) -> float:
+        """About how many micro-batches of soft labels an epoch has, by those of some shards."""
+        spread = np.linspace(0, len(self.store.manifest.shards) - 1, MEASURED_SHARDS).astype(np.int64)
+        shards = np.unique(spread)
+        batches = sum(1 for _ in self._batches_of(shards, np.random.default_rng([self.seed, 5])))
+        numbers = self.store.manifest.shards.numbers["words"]
+        return float(batches * numbers.sum() / max(int(numbers[shards].sum()), 1))
+
+    def _soft_plan(self, epoch: int, process: int = 0, processes: int = 1) -> Iterator[MicroBatch]:
+        rng = np.random.default_rng([self.seed, epoch, 3])
+        numbers = np.flatnonzero(self.store.manifest.shards.numbers["blocks"])
+        if self._large and self._only is not None:  # a small part of it: all other shards are left alone
+            numbers = np.unique(np.searchsorted(self.store.first_blocks, self._only, side="right") - 1)
+        shards = rng.permutation(numbers)
+        if processes > 1:
+            groups = range(process * SHARDS_TOGETHER, len(shards), processes * SHARDS_TOGETHER)
+            shards = np.concatenate([shards[:0], *(shards[first : first + SHARDS_TOGETHER] for first in groups)])
+            rng = np.random.default_rng([self.seed, epoch, 3, process])
+        yield from self._batches_of(shards, rng)
+
+    def _batches_of(self, shards: npt.NDArray[np.int64], rng: np.random.Generator) -> Iterator[MicroBatch]:
+        """Micro-batches of shards, a few shards at a time."""
+        for first in range(0, len(shards), SHARDS_TOGETHER):
+            inside, table = self._blocks(sorted(shards[first : first + SHARDS_TOGETHER].tolist()))
+            # blocks of like length side by side, blurred so that epochs differ
+            order = np.argsort(jittered(table["longest"], rng))
+            batches = fill_batches(order.tolist(), table["longest"], self.budget, rows=table["rows"])
+            for index in rng.permutation(len(batches)).tolist():
+                batch = batches[index]
+                yield from self._in_parts(inside[batch].tolist(), table["longest"][batch].tolist())
+
+    def _blocks(self, shards: Sequence[int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]:
+        """The numbers of the blocks of shards that are gone through, and how big they are."""
+        tables = [self.store.blocks_of(shard) for shard in shards]
+        ranges = [
+            np.arange(start, start + len(table))
+            for start, table in zip(self.store.first_blocks[shards].tolist(), tables, strict=True)
+        ]
+        inside = np.concatenate([np.zeros(0, np.int64), *ranges])
+        taken = ~np.isin(inside, self._without)
+        if self._only is not None:
+            taken &= np.isin(inside, self._only)
+        return inside[taken], np.concatenate([np.zeros(0, BLOCK), *tables])[taken]
+
+    def _in_parts(self, blocks: Sequence[int], lengths: Sequence[int]) -> Iterator[MicroBatch]:
+        """The blocks of a batch as they are; but of one that is not read whole, a few of its passages at a time.
+
+        lengths: the words of the longest sentence of each.
+        """
         whole = []
-        for block in blocks:
-            longest = self.store.blocks["longest"][block]
-            if longest > self.budget or 0 < self.max_words < longest:
-                if block not in self._parts:
-                    self._parts[block] = self._parts_of(block)
-                if (parts := self._parts[block]) is not None:
-                    yield from (("part", [block, *part]) for part in parts)
-                    continue
-            whole.append(block)
+        for block, longest in zip(blocks, lengths, strict=True):
+            if (longest > self.budget or 0 < self.max_words < longest) and (parts := self._parts(block)) is not None:
+                yield from (("part", [block, *part]) for part in parts)
+            else:
+                whole.append(block)
         if whole:
             yield "soft", whole
 
-    def _soft_plan(self, epoch: int) -> Iterator[list[int]]:
-        rng = np.random.default_rng([self.seed, epoch, 3])
-        table = self.store.blocks
-        shards = rng.permutation(np.unique(table["shard"]))
-        for first in range(0, len(shards), SHARDS_TOGETHER):
-            inside = np.flatnonzero(self._taken & np.isin(table["shard"], shards[first : first + SHARDS_TOGETHER]))
-            # blocks of like length side by side, blurred so that epochs differ
-            order = inside[np.argsort(jittered(table["longest"][inside], rng))]
-            batches = fill_batches(order.tolist(), table["longest"], self.budget, rows=table["rows"])
-            yield from (batches[index] for index in rng.permutation(len(batches)))
+    def _too_long(self, shard: int) -> int:
+        """How many sentences of a shard have more than `max_words` words."""
+        longest, first = self.store.manifest.shards.numbers["longest"][shard], int(self.store.first_blocks[shard])
+        if 0 < longest <= self.max_words:
+            return 0
+        blocks = np.flatnonzero(self.store.blocks_of(shard)["longest"] > self.max_words).tolist()
+        rows = (row for block in blocks for row in self.store.read_block(first + block).rows)
+        return sum(len(row.words) > self.max_words for row in rows)
 
     def _parts_of(self, block: int) -> list[tuple[int, int]] | None:
         """First passage of each part, and the one behind its last; None where the block is read as it is."""
@@ -107,7 +173,7 @@ class SoftData:
     def _passages_of(self, block: int) -> Passages:
         return Passages.of([self.store.read_block(block)], self.featurizer, self.max_words)
 
-    def load(self, micro_batch: tuple[str, list[int]], epoch: int) -> Batch:
+    def load(self, micro_batch: MicroBatch, epoch: int) -> Batch:
         kind, indices = micro_batch
         if kind == "gold":
             assert self.gold is not None
@@ -117,7 +183,7 @@ class SoftData:
             return self._passages(block).batch(self.featurizer, first, last, spans=self.spans)
         return soft_batch([self.store.read_block(index) for index in indices], self.featurizer, spans=self.spans)
 
-    def ids_of(self, micro_batch: tuple[str, list[int]]) -> list[str]:
+    def ids_of(self, micro_batch: MicroBatch) -> list[str]:
         kind, indices = micro_batch
         if kind == "gold":
             return [] if self.gold is None else self.gold.ids_of(indices)

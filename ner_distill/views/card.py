@@ -187,7 +187,7 @@ def _limits(facts: RunFacts) -> Iterator[str]:
         lines.append(f"Of its training words {info.mismatch:.1%} are cut otherwise than raw text is: {harm}.")
     lines += [f"In its training, {_escaped(name)}: {count:,}." for name, count in facts.counts.items()]
     if facts.store is not None:
-        words, kept = (sum(getattr(one, name) for one in facts.store.shards) for name in ("words", "kept"))
+        words, kept = facts.store.total("words"), facts.store.total("kept")
         if kept < words:
             called = words_called(facts.store.unit)
             lines.append(f"Of {words:,} {called} of the raw text {words - kept:,} had a label too doubtful to learn.")

@@ -38,16 +38,15 @@ def render(excerpt: Excerpt) -> Iterator[RenderableType]:
 
 def _facts(store: SoftLabelStore) -> Table:
     manifest = store.manifest
-    shards = manifest.shards
     kept = store.kept / store.words if store.words else 1.0
     evaluated, weighted = manifest.evaluators, manifest.settings.get("weighted_by")
-    spans = f"{sum(shard.spans for shard in shards):,}, more probable than {manifest.span_floor or 0:g}"
+    spans = f"{manifest.total('spans'):,}, more probable than {manifest.span_floor or 0:g}"
     facts = {
         "store": store.place.shown,
         "state": "complete" if manifest.complete else spelled("NOT FINISHED: label-unlabeled `resume` goes on"),
-        "sentences": f"{store.rows:,} in {counted(len(shards), 'shard')}",
+        "sentences": f"{store.rows:,} in {counted(len(manifest.shards), 'shard')}",
         words_called(store.unit): f"{store.words:,}, {kept:.1%} kept",
-        "pairs": f"{sum(shard.pairs for shard in shards):,}",
+        "pairs": f"{manifest.total('pairs'):,}",
         **({"spans": spans} if store.has_spans else {}),
         "teacher": _runs(manifest.teachers, "teacher_weights", manifest.settings),
         **({"evaluator": _runs(manifest.evaluators, "evaluator_weights", manifest.settings)} if evaluated else {}),

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from ner_distill.data.batching import Batch, pad_rows, plan_batches, sample_pairs
+from ner_distill.data.batching import Batch, pad_rows, plan_batches
+from ner_distill.data.sampling import sample_pairs
 
 SIZES = np.random.default_rng(1).integers(1, 60, 500).tolist()
 

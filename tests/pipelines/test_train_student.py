@@ -1,7 +1,6 @@
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,9 @@ import torch
 
 from ner_distill.data.features.words import WordFeaturizer
 from ner_distill.data.store.columns import SPAN, SoftBlock, SoftRow
-from ner_distill.data.store.store import BLOCK, SoftLabelStore
+from ner_distill.data.store.manifest import StoreHeader, TeacherId
+from ner_distill.data.store.store import SoftLabelStore
+from ner_distill.data.store.writer import StoreWriter
 from ner_distill.data.tagset import TagSet
 from ner_distill.runs.build import load_run
 from ner_distill.training.labelled import LabelledData
@@ -110,16 +111,16 @@ def featurizer() -> WordFeaturizer:
 def test_every_block_and_every_gold_sentence_comes_once_in_an_epoch(world: World, featurizer: WordFeaturizer) -> None:
     store = SoftLabelStore.open(world.soft)
     gold = LabelledData(corpora.sentences(30), featurizer, TagSet(corpora.LABELS), budget=64, seed=1)
-    plan = SoftData(store, featurizer, budget=64, seed=1, gold=gold).plan(0)
+    plan = SoftData(store, featurizer, budget=64, seed=1, gold=gold).listed(0)
     counts = {kind: Counter(i for name, batch in plan if name == kind for i in batch) for kind in ("soft", "gold")}
-    assert counts["soft"] == dict.fromkeys(range(len(store.blocks)), 1)
+    assert counts["soft"] == dict.fromkeys(range(store.block_count), 1)
     assert counts["gold"] == dict.fromkeys(range(30), 1)
 
 
 def test_gold_batches_are_spread_over_the_epoch(world: World, featurizer: WordFeaturizer) -> None:
     store = SoftLabelStore.open(world.soft)
     gold = LabelledData(corpora.sentences(30), featurizer, TagSet(corpora.LABELS), budget=64, seed=1)
-    kinds = [kind for kind, _ in SoftData(store, featurizer, budget=64, seed=1, gold=gold).plan(0)]
+    kinds = [kind for kind, _ in SoftData(store, featurizer, budget=64, seed=1, gold=gold).listed(0)]
     halves = kinds[: len(kinds) // 2], kinds[len(kinds) // 2 :]
     assert abs(halves[0].count("gold") - halves[1].count("gold")) <= 1
 
@@ -294,34 +295,28 @@ def test_spans_of_a_long_row_stand_in_the_window_that_keeps_them() -> None:
     assert sorted(kept) == [0.5625, 0.75]
 
 
-class _Store:
+def stored(path: Path, *blocks: SoftBlock) -> SoftLabelStore:
     """A store of these blocks."""
-
-    def __init__(self, *blocks: SoftBlock) -> None:
-        self._blocks = blocks
-        self.blocks = np.array(
-            [(0, i, 0, len(b.rows), sum(len(r.words) for r in b.rows), max(len(r.words) for r in b.rows))
-             for i, b in enumerate(blocks)], BLOCK)  # fmt: skip
-
-    def iter_rows(self) -> Iterator[SoftRow]:
-        return (row for block in self._blocks for row in block.rows)
-
-    def read_block(self, index: int) -> SoftBlock:
-        return self._blocks[index]
+    teacher = TeacherId(name="runs/teacher", fingerprint="aaa111")
+    header = StoreHeader(labels=("X",), unit="word", teachers=(teacher,), inputs=(), shard_size=99, block_size=9)
+    writer = StoreWriter.create(path / "store", header)
+    writer.write_shard(0, blocks)
+    writer.finish(1)
+    return SoftLabelStore.open(path / "store")
 
 
-def test_a_block_with_a_long_row_is_read_a_few_windows_at_a_time() -> None:
-    store = _Store(block(2, 2), block(40), block(3, 1))
-    data = SoftData(store, _narrow(4), budget=8, seed=1)  # type: ignore[arg-type]
-    batches = [data.load(part, 0) for part in data.plan(0)]
+def test_a_block_with_a_long_row_is_read_a_few_windows_at_a_time(tmp_path: Path) -> None:
+    store = stored(tmp_path, block(2, 2), block(40), block(3, 1))
+    data = SoftData(store, _narrow(4), budget=8, seed=1)
+    batches = [data.load(part, 0) for part in data.listed(0)]
     assert max(batch.mask.numel() for batch in batches) <= 8
     assert sum(int(batch.keep.sum()) for batch in batches if batch.keep is not None) == 48
-    assert {name for part in data.plan(0) for name in data.ids_of(part)} == {"r0", "r1"}
+    assert {name for part in data.listed(0) for name in data.ids_of(part)} == {"r0", "r1"}
 
 
-def test_rows_longer_than_max_words_are_in_no_batch_and_counted() -> None:
-    store = _Store(block(2, 6), block(40), block(3, 1))
-    data = SoftData(store, _narrow(4), budget=8, seed=1, max_words=5)  # type: ignore[arg-type]
+def test_rows_longer_than_max_words_are_in_no_batch_and_counted(tmp_path: Path) -> None:
+    store = stored(tmp_path, block(2, 6), block(40), block(3, 1))
+    data = SoftData(store, _narrow(4), budget=8, seed=1, max_words=5)
     assert data.too_long == 2
-    kept = sum(int(batch.keep.sum()) for part in data.plan(0) if (batch := data.load(part, 0)).keep is not None)
+    kept = sum(int(batch.keep.sum()) for part in data.listed(0) if (batch := data.load(part, 0)).keep is not None)
     assert kept == 6

@@ -30,6 +30,7 @@ from ner_distill.teacher.model import Teacher, TeacherObjective, TermWeights
 from ner_distill.teacher.perturbations import OnVectors
 from ner_distill.training import checkpoint
 from ner_distill.training.fit import Fit, TrainingTask
+from ner_distill.training.plans import StreamedPlan
 from ner_distill.training.reduction import GradientSum
 
 LENGTHS = (2, 5, 3, 1, 4, 6, 2, 3)
@@ -96,6 +97,14 @@ class Data:
 
     def load(self, micro_batch: Sequence[int], epoch: int) -> Batch:
         return make_batch(micro_batch)
+
+
+class StreamedData(Data):
+    """Each process has micro-batches of its own: the first two, the second one."""
+
+    def plan(self, epoch: int) -> StreamedPlan:  # type: ignore[override]
+        own = ([self.batches[0], self.batches[2]], [self.batches[1]])
+        return StreamedPlan(lambda process, processes: iter(own[process]), 3)
 
 
 def score_of(model: nn.Module) -> dict[str, float]:
@@ -183,6 +192,12 @@ def run_as_one_of_several(directory: Path) -> None:
     fit = new_fit(directory / "moving", accumulate=2, epochs=2)
     fit.run()
     save_file({name: tensor.clone() for name, tensor in fit.model.state_dict().items()}, directory / f"weights-{rank}")
+    streamed = new_fit(directory / "streamed", epochs=2)
+    streamed.data = StreamedData()
+    gradients = watch_gradients(streamed)
+    streamed.run()
+    for number, step in enumerate(gradients):
+        save_file(step, directory / f"streamed-{number}-{rank}.safetensors")
 
 
 def _die(*_args: object, **_kwargs: object) -> Any:

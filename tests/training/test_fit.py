@@ -139,6 +139,18 @@ def test_buckets_hold_every_parameter_once_from_the_last_on_and_one_type_of_numb
     assert [len(bucket) for bucket in buckets_of(parameters[:3], bucket_bytes=2**20)] == [3]
 
 
+def test_two_processes_with_streams_of_their_own_go_on_until_both_are_through(tmp_path, two_processes):
+    fit = new_fit(tmp_path, plan=UNEQUAL[:3], accumulate=2, epochs=1)
+    gradients = watch_gradients(fit)
+    fit.run()
+    assert len(list(two_processes.glob("streamed-*"))) == 2 * 2 * 2  # steps, processes, epochs
+    for rank in range(2):  # the first step: later ones have other rates, as an epoch has about 1.5 steps
+        assert_same(load_file(two_processes / f"streamed-0-{rank}.safetensors"), gradients[0], rtol=1e-5, atol=1e-7)
+    for step in range(4):
+        first, second = (load_file(two_processes / f"streamed-{step}-{rank}.safetensors") for rank in range(2))
+        assert_same(first, second)
+
+
 def test_two_processes_end_with_the_same_weights(two_processes):
     assert_same(load_file(two_processes / "weights-0"), load_file(two_processes / "weights-1"))
 

@@ -48,11 +48,14 @@ class SoftBlock:
     pairs:      (pairs, 4) int32: row, word, other row, other word; rows are positions in `rows`.
                 Stored by first row: they come back sorted by it, otherwise in the order given.
     similarity: (pairs,) float16 in [0, 1].
+    batch:      the number of the batch, within its shard, that the block was labelled in, where its pairs were drawn as
+                `Drawing` does; None where they were not, or where that is not known.
     """
 
     rows: tuple[SoftRow, ...]
     pairs: npt.NDArray[np.int32]
     similarity: npt.NDArray[np.float16]
+    batch: int | None = None
 
 
 class Sizes(NamedTuple):
@@ -86,6 +89,7 @@ class Columns:
 
     offsets: (rows + 1,) int64, row i has the words offsets[i] to offsets[i + 1].
     blocks:  (rows,) int32, the block of each row: 0, 0, ..., 1, 1, ...
+    batches: (rows,) int32, the batch of the row's block; -1: None (see `SoftBlock`).
     pairs:   of dtype `PAIR`. spans: of dtype `SPAN`, None for a store without spans.
     """
 
@@ -95,6 +99,7 @@ class Columns:
     probs: npt.NDArray[np.float16]
     keep: npt.NDArray[np.bool_]
     blocks: npt.NDArray[np.int32]
+    batches: npt.NDArray[np.int32]
     langs: list[str | None]
     pairs: Lists
     spans: Lists | None = None
@@ -124,6 +129,7 @@ class Columns:
             probs=np.concatenate([np.zeros((0, tags), np.float16), *(row.probs for row in rows)]),
             keep=np.concatenate([np.zeros(0, np.bool_), *(row.keep for row in rows)]),
             blocks=np.repeat(np.arange(len(blocks), dtype=np.int32), sizes),
+            batches=np.repeat(np.array([-1 if one.batch is None else one.batch for one in blocks], np.int32), sizes),
             langs=[row.lang for row in rows],
             pairs=Lists(np.searchsorted(row_of_pair[order], np.arange(len(rows) + 1)), pairs),
             spans=Lists(_offsets(found), np.concatenate([np.zeros(0, SPAN), *found])) if spans else None,
@@ -146,15 +152,22 @@ class Columns:
             for name, lang, own, found in zip(self.ids, self.langs, words, spans, strict=True)
         ]
         limits = np.append(firsts, len(rows))
+        batches = [None if batch < 0 else batch for batch in self.batches[firsts].tolist()]
+        ends = zip(pairwise(limits), pairwise(self.pairs.offsets[limits]), batches, strict=True)
         return [
-            SoftBlock(tuple(rows[start:end]), places[first:last], similarity[first:last])
-            for (start, end), (first, last) in zip(pairwise(limits), pairwise(self.pairs.offsets[limits]), strict=True)
+            SoftBlock(tuple(rows[start:end]), places[first:last], similarity[first:last], batch)
+            for (start, end), (first, last), batch in ends
         ]
 
     @property
     def sizes(self) -> Sizes:
         spans = len(self.spans.values) if self.spans is not None else 0
         return Sizes(len(self.ids), len(self.words), len(self.pairs.values), spans)
+
+    @property
+    def longest(self) -> int:
+        """Words of the longest row."""
+        return int(np.diff(self.offsets).max(initial=0))
 
     def check(self) -> None:
         """Raise ValueError where a value cannot be: the message names the sentence."""

@@ -1,31 +1,39 @@
-"""What a soft-label store says about itself: `manifest.json`."""
+"""What a soft-label store says about itself: `manifest.json`, and the lists of its shards beside it.
+
+Version 2: `manifest.json` names the parts of the index, Parquet files whose names are hashes of what is in them, and
+decides alone which of them count. While a store is written, the latest shards stand in logs (`listing.py`).
+Version 1: `manifest.json` lists the shards itself.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections import Counter
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, model_validator
 
 from ner_distill.data.sentence import Unit
+from ner_distill.data.store.entries import Count, Entries, Sha256, ShardEntry
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import RunError
-from ner_distill.places import Location, place_of
+from ner_distill.places import Location, Place, place_of
 
 MANIFEST = "manifest.json"
 FORMAT: Literal["ner-distill/soft-labels"] = "ner-distill/soft-labels"
-VERSION: Literal[1] = 1
-SHARD_NAME = re.compile(r"part-\d{5,}\.parquet")
+VERSION: Literal[2] = 2
+OLD_VERSION: Literal[1] = 1
+INDEX_NAME = re.compile(r"index-[0-9a-f]{16}\.parquet")
+LOG_NAME = re.compile(r"log-\d{5,}\.jsonl")
 
 OUT_OF_FOLD = "sentences answered out of fold"
 """The counter of sentences that fold teachers answered, since their teacher was trained on them."""
 
 Scalar = bool | int | float | str | None
-Count = Annotated[int, Field(ge=0)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+StorePrecision = Literal["exact", "compact"]
 
 
 class _Frozen(BaseModel):
@@ -56,6 +64,7 @@ class StoreHeader(_Frozen):
     span_floor: the rows have spans, all that are more probable than this; None: the rows have no spans.
     evaluators: the runs that the similarities come from; (): from the teachers.
     settings:   all else that changes the rows (thresholds, pairs per sentence, seed, ...).
+    store_precision: the form of the shards: probabilities as float16, or in few bytes (`quantised.py`).
     """
 
     labels: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -67,6 +76,7 @@ class StoreHeader(_Frozen):
     span_floor: Annotated[float, Field(gt=0, lt=1)] | None = None
     settings: dict[str, Scalar | tuple[Scalar, ...]] = {}
     evaluators: tuple[TeacherId, ...] = ()
+    store_precision: StorePrecision = "exact"
 
     @model_validator(mode="after")
     def _labels_are_distinct(self) -> Self:
@@ -83,6 +93,10 @@ class StoreHeader(_Frozen):
             if mine.get(name, "nothing") != its.get(name, "nothing")
         ]
 
+    def fingerprint(self) -> str:
+        """The same for two headers where `differences` finds none: what their shards are made of is the same."""
+        return hashlib.sha256(json.dumps(_comparable(self), sort_keys=True).encode()).hexdigest()
+
 
 def similarity_of(settings: Mapping[str, object]) -> dict[str, object]:
     """What the settings of a store say of its similarities: `similarity_target` (type or tag) and `similarity_scale`.
@@ -97,7 +111,7 @@ def similarity_of(settings: Mapping[str, object]) -> dict[str, object]:
 
 
 def _comparable(header: StoreHeader) -> dict[str, object]:
-    plain = header.model_dump(mode="json")
+    plain = header.model_dump(mode="json", include=set(StoreHeader.model_fields))
     settings = {name: value for name, value in plain["settings"].items() if name != "similarity_shift"}
     if "similarity_scale" in settings:
         settings |= similarity_of(plain["settings"])
@@ -114,69 +128,74 @@ def _comparable(header: StoreHeader) -> dict[str, object]:
         "shard_size": header.shard_size,
         "block_size": header.block_size,
         **({} if header.span_floor is None else {"span_floor": header.span_floor}),
+        **({} if header.store_precision == "exact" else {"store_precision": header.store_precision}),
         **{f"settings.{name}": value for name, value in settings.items()},
     }
 
 
-class ShardEntry(_Frozen):
-    """A whole shard: its file and what is in it. `kept`: words whose `keep` is True; `counters`: the run's own."""
+class Part(_Frozen):
+    """A file of the index. shards: how many it lists."""
 
-    index: Count
     name: str
     size: Count
     sha256: Sha256
-    rows: Count
-    words: Count
-    kept: Count
-    blocks: Count
-    pairs: Count
-    spans: Count = 0
-    counters: dict[str, Count] = {}
+    shards: Count
 
     @model_validator(mode="after")
     def _name_is_ours(self) -> Self:
-        # A manifest may come from anybody: a name that is not exactly ours could lead out of the directory.
-        if self.name != shard_name(self.index):
-            raise ValueError(f"shard {self.index} must be named {shard_name(self.index)}, found {self.name!r}")
+        # as of shards: a name that is not exactly ours could lead out of the directory
+        if not INDEX_NAME.fullmatch(self.name):
+            raise ValueError(f"a part of the index must be named index-HASH.parquet, found {self.name!r}")
         return self
 
 
-class Manifest(StoreHeader):
-    """The whole of `manifest.json`: the header, the shards in the order of their index, and how it ended."""
+class _File(StoreHeader):
+    """What both versions of `manifest.json` say beside the shards."""
 
-    format: Literal["ner-distill/soft-labels"] = FORMAT
-    version: Literal[1] = VERSION
     tags: tuple[str, ...]
-    shards: tuple[ShardEntry, ...] = ()
     complete: bool = False
     summary: dict[str, Scalar] = {}
 
     @model_validator(mode="after")
-    def _parts_agree(self) -> Self:
+    def _tags_are_of_labels(self) -> Self:
         if self.tags != TagSet(self.labels).tags:
             raise ValueError(f"tags must be {list(TagSet(self.labels).tags)}, found {list(self.tags)}")
-        indices = [shard.index for shard in self.shards]
-        if any(later <= earlier for earlier, later in pairwise(indices)):
-            raise ValueError("shards must be listed once each, in the order of their index")
-        if self.complete and indices != list(range(len(indices))):
+        return self
+
+
+class _File1(_File):
+    shards: tuple[ShardEntry, ...] = ()
+
+
+class _File2(_File):
+    parts: tuple[Part, ...] = ()
+
+
+class Manifest(_File):
+    """A store's header, its shards, and how it ended. parts: the files that list the shards, beside the logs."""
+
+    version: Literal[1, 2] = VERSION
+    shards: InstanceOf[Entries]
+    parts: tuple[Part, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if self.complete and self.shards.numbers["index"].tolist() != list(range(len(self.shards))):
             raise ValueError("the store is called complete, but shards are missing between the listed ones")
         return self
 
+    def total(self, name: str) -> int:
+        """The rows, words, kept words, blocks, pairs, spans or bytes (`size`) of all shards."""
+        return self.shards.total(name)
+
     def counters(self) -> dict[str, int]:
         """The shards' counters, added up."""
-        total = Counter[str]()
-        for shard in self.shards:
-            total.update(shard.counters)
-        return dict(total)
+        return self.shards.summed()
 
 
 class _Kind(BaseModel):
     format: object = None
     version: object = None
-
-
-def shard_name(index: int) -> str:
-    return f"part-{index:05d}.parquet"
 
 
 def is_store(location: Location) -> bool:
@@ -187,16 +206,19 @@ def is_store(location: Location) -> bool:
         return False
 
 
-def write_manifest(location: Location, manifest: Manifest, *, advice: str = "") -> None:
-    """Write `manifest.json`, whole. Raises as `Place.write` does."""
-    # without evaluators as it was before there were any: who resumes a whole store leaves its bytes as they are
-    exclude = None if manifest.evaluators else {"evaluators"}
-    text = manifest.model_dump_json(indent=1, exclude=exclude)
-    place_of(location).write(MANIFEST, f"{text}\n".encode(), advice=advice)
+def write_manifest(place: Place, manifest: Manifest, *, advice: str = "") -> None:
+    """Write `manifest.json` of version 2, whole; its parts are there already. Raises as `Place.write` does."""
+    totals = {name: manifest.total(name) for name in ("rows", "words", "kept", "blocks", "pairs", "spans", "size")}
+    said = manifest.model_dump(mode="json", exclude={"version", "shards", "complete", "summary", "parts"})
+    if not manifest.evaluators:
+        del said["evaluators"]
+    said |= {"format": FORMAT, "version": VERSION, "complete": manifest.complete, "shards": len(manifest.shards)}
+    said |= {"totals": totals, "summary": manifest.summary, "parts": [one.model_dump() for one in manifest.parts]}
+    place.write(MANIFEST, f"{json.dumps(said, ensure_ascii=False, indent=1)}\n".encode(), advice=advice)
 
 
 def read_manifest(location: Location) -> Manifest:
-    """The manifest of a store, with every field checked: it may come from anybody.
+    """The manifest of a store with the entries of its shards, with every field checked: it may come from anybody.
 
     Raises RunError where there is none, where it is of another kind or version, or is damaged.
     """
@@ -211,13 +233,83 @@ def read_manifest(location: Location) -> Manifest:
         raise RunError(f"{path}: cannot be read: {error.strerror or error}") from error
     try:
         kind = _Kind.model_validate_json(data)
-        if kind.format == FORMAT and kind.version != VERSION:
+        if kind.format == FORMAT and kind.version not in (VERSION, OLD_VERSION):
             raise RunError(
-                f"{path}: written in version {kind.version} of the format, this program reads version {VERSION}; "
-                "label the text again, or use the release that wrote it"
+                f"{path}: written in version {kind.version} of the format, this program reads versions "
+                f"{OLD_VERSION} and {VERSION}; label the text again, or use the release that wrote it"
             )
-        return Manifest.model_validate_json(data)
+        if kind.format != FORMAT:
+            raise ValueError(f"format must be {FORMAT!r}, found {kind.format!r}")
+        if kind.version == OLD_VERSION:
+            old = _File1.model_validate_json(data)
+            return Manifest(**{**dict(old), "shards": _in_order(old.shards)}, version=OLD_VERSION)
+        new = _File2.model_validate_json(data)
+        return Manifest(**dict(new), shards=_listed(place, new))
     except ValidationError as error:
         places = [(".".join(map(str, found["loc"])) or "file", found["msg"]) for found in error.errors()[:10]]
         problems = [f"  - {place}: {message}" for place, message in places]
         raise RunError("\n".join([f"{path}: not a manifest of a soft-label store:", *problems])) from error
+    except ValueError as error:
+        raise RunError(f"{path}: not a manifest of a soft-label store:\n  - {error}") from error
+
+
+def _in_order(shards: tuple[ShardEntry, ...]) -> Entries:
+    indices = [shard.index for shard in shards]
+    if indices != sorted(set(indices)):
+        raise ValueError("shards must be listed once each, in the order of their index")
+    return Entries.of(shards)
+
+
+def _listed(place: Place, manifest: _File2) -> Entries:
+    """The entries of the parts, and of logs where the store is being written. Raises RunError, ValueError."""
+    found = [_part(place, part) for part in manifest.parts]
+    if not manifest.complete:
+        found += read_logs(place, manifest.fingerprint())
+    return Entries.joined(found)
+
+
+def _part(place: Place, part: Part) -> Entries:
+    where = f"{place.shown}/{part.name}"
+    again = "the list of shards is lost: label the text again, with `overwrite` or into another `out`"
+    try:
+        data = place.read(part.name)
+        if hashlib.sha256(data).hexdigest() != part.sha256:
+            raise ValueError("its sha256 is not what the manifest says")
+        entries = Entries.from_parquet(data)
+        if len(entries) != part.shards:
+            raise ValueError(f"lists {len(entries)} shards, the manifest says {part.shards}")
+        return entries
+    except (OSError, ValueError) as error:
+        said = "is missing" if isinstance(error, FileNotFoundError) else error
+        raise RunError(f"{where}: {said}; {again}") from error
+
+
+def log_name(number: int) -> str:
+    return f"log-{number:05d}.jsonl"
+
+
+def log_bytes(fingerprint: str, entries: list[ShardEntry]) -> bytes:
+    """A log: a line that says of which store it is (the header's fingerprint), and one for each entry."""
+    lines = [json.dumps({"header": fingerprint}), *(entry.model_dump_json() for entry in entries)]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def read_logs(place: Place, fingerprint: str) -> list[Entries]:
+    """The entries of the logs of this store; others are what a store that was overwritten left.
+
+    Raises RunError where a log is damaged.
+    """
+    found = []
+    for name in sorted(filter(LOG_NAME.fullmatch, place.names()), key=lambda name: (len(name), name)):
+        try:
+            first, *lines = place.read(name).decode().strip("\n").split("\n")
+            if json.loads(first) == {"header": fingerprint}:
+                found.append(Entries.of([ShardEntry.model_validate_json(line) for line in lines]))
+        except FileNotFoundError:
+            continue  # compacted meanwhile
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"{place.shown}/{name}: not a list of shards: {str(error).splitlines()[0]}; remove it: `resume` makes "
+                "its shards again, or finds them whole"
+            ) from error
+    return found

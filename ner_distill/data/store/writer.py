@@ -2,7 +2,7 @@
 
 Shard k always holds what became of the same window of input sentences, so that any shard that is missing
 or damaged can be made again alone. Who labels writes the file of a shard (`ShardFiles`, in as many processes as there
-are); one process lists it (`StoreWriter`).
+are); one process lists it (`StoreWriter`). A whole file that is not listed yet is found again by what its footer says.
 """
 
 from __future__ import annotations
@@ -12,20 +12,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
+
 from ner_distill.data.store.columns import Columns, SoftBlock
+from ner_distill.data.store.entries import SHARD_NAME, Entries, ShardEntry, index_of, shard_name
+from ner_distill.data.store.listing import Listing
 from ner_distill.data.store.manifest import (
+    INDEX_NAME,
+    LOG_NAME,
     MANIFEST,
-    SHARD_NAME,
     Manifest,
-    ShardEntry,
     StoreHeader,
     is_store,
     read_manifest,
-    shard_name,
-    write_manifest,
 )
-from ner_distill.data.store.parquet import to_parquet
-from ner_distill.data.store.store import damaged
+from ner_distill.data.store.parquet import read_columns, read_facts, to_parquet
+from ner_distill.data.store.store import HASHED, damaged
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import RunError, TrainingError
 from ner_distill.files import write_error
@@ -56,19 +58,35 @@ class ShardFiles:
             raise TrainingError(
                 f"{self.place.shown}: shard {index} cannot be stored: {error}. {advice or _AGAIN}"
             ) from error
-        data = memoryview(to_parquet(columns))
-        name = shard_name(index)
-        self.place.write(name, data, advice=advice or _AGAIN)
-        return ShardEntry(
-            index=index,
-            name=name,
-            size=len(data),
-            sha256=hashlib.sha256(data).hexdigest(),
-            kept=int(columns.keep.sum()),
-            blocks=len(blocks),
-            counters=dict(counters or {}),
-            **columns.sizes._asdict(),
-        )
+        data = memoryview(to_parquet(columns, self.header, index, counters or {}))
+        self.place.write(shard_name(index), data, advice=advice or _AGAIN)
+        return _entry(index, data, columns, counters or {})
+
+    def found(self, name: str) -> ShardEntry | None:
+        """What the manifest is to say of a file that lies there; None where it is not a whole shard of this store."""
+        try:
+            data = self.place.read(name)
+            facts = read_facts(data)
+            if facts.header != self.header.fingerprint() or name != shard_name(facts.index):
+                return None
+            columns = read_columns(data, self.header, facts.index)
+        except (OSError, ValueError):
+            return None
+        return _entry(facts.index, memoryview(data), columns, facts.counters)
+
+
+def _entry(index: int, data: memoryview, columns: Columns, counters: Mapping[str, int]) -> ShardEntry:
+    return ShardEntry(
+        index=index,
+        name=shard_name(index),
+        size=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        kept=int(columns.keep.sum()),
+        blocks=int(columns.blocks[-1]) + 1 if len(columns.blocks) else 0,
+        longest=columns.longest,
+        counters=dict(counters),
+        **columns.sizes._asdict(),
+    )
 
 
 _AGAIN = "Finished shards are kept: free some space or mend the cause, then run again with `resume`"
@@ -81,12 +99,16 @@ class StoreWriter:
     remade: what was found damaged on resuming, one line per shard; these are `needed` again.
     """
 
-    def __init__(self, place: Place, header: StoreHeader, shards: Mapping[int, ShardEntry]) -> None:
+    def __init__(self, place: Place, header: StoreHeader, manifest: Manifest | None = None) -> None:
+        """manifest: what is there already; None: nothing."""
         self.place = place
         self.header = header
         self.files = ShardFiles(place, header)
         self.remade: tuple[str, ...] = ()
-        self._shards = dict(shards)
+        self._finished = manifest if manifest is not None and manifest.complete else None
+        entries = manifest.shards if manifest is not None else Entries.of(())
+        self._listing = Listing(place, header, entries, manifest.parts if manifest is not None else ())
+        self._known: set[int] = set(entries.numbers["index"].tolist())
 
     @classmethod
     def create(cls, location: Location, header: StoreHeader, *, overwrite: bool = False) -> Self:
@@ -104,21 +126,23 @@ class StoreWriter:
                     f"{place.shown}: a soft-label store is here already: `resume` goes on with it, `overwrite` "
                     "replaces it, or choose another `out`"
                 )
-        writer = cls(place, header, {})
+        writer = cls(place, header)
         try:
             place.make()
             # The new manifest first: killed from here on, the old shards are leftovers of an empty store.
-            writer._write_manifest()
+            writer._listing.rewrite(Entries.of(()), advice=writer.advice)
             writer._remove_leftovers()
         except OSError as error:
             raise write_error(place.shown, error) from error
         return writer
 
     @classmethod
-    def resume(cls, location: Location, header: StoreHeader) -> Self:
+    def resume(cls, location: Location, header: StoreHeader, *, verify: bool = False) -> Self:
         """Go on with a store; where there is none yet, begin it.
 
-        Every listed shard is compared with its hash; damaged, missing and unlisted ones are `needed` again.
+        Every listed shard must be there and have its size, and its hash where the store has at most `HASHED` bytes;
+        damaged and missing ones are `needed` again. Files that are whole and not listed yet are taken in.
+        verify: compare hashes, however large the store is.
         Raises RunError where the store was made from other inputs, teachers or settings: both values are named.
         """
         place = place_of(location)
@@ -131,26 +155,35 @@ class StoreWriter:
                 f"{place.shown}: this store was made from something else, it cannot be resumed:\n{listed}\n"
                 "Use what the store was made with, or choose another `out` (or `overwrite`)"
             )
-        problems = damaged(place, manifest.shards, deep=True)
-        whole = {shard.index: shard for shard in manifest.shards if shard.name not in problems}
-        writer = cls(place, header, whole)
-        writer.remade = tuple(f"{name}: {problem}" for name, problem in problems.items())
+        sizes = place.names()
+        problems = damaged(place, manifest.shards, sizes, deep=verify or manifest.total("size") <= HASHED)
+        writer = cls(place, header, manifest)
+        writer.remade = tuple(f"{shard_name(index)}: {problem}" for index, problem in problems.items())
         try:
-            if writer.remade:
-                writer._write_manifest()
+            if problems or not manifest.complete:
+                writer._take_up(manifest.shards, list(problems), sizes)
             writer._remove_leftovers()
         except OSError as error:
             raise write_error(place.shown, error, advice=writer.advice) from error
         return writer
 
+    def _take_up(self, entries: Entries, damaged_ones: Sequence[int], names: Mapping[str, int]) -> None:
+        """Go on from these entries without the damaged ones, and with files that are whole and not listed."""
+        whole = entries.taken(~np.isin(entries.numbers["index"], damaged_ones))
+        unlisted = sorted(name for name in names if (index := index_of(name)) is not None and index not in self._known)
+        found = [entry for entry in map(self.files.found, unlisted) if entry is not None]
+        every = Entries.joined([whole, Entries.of(found)])
+        self._known, self._finished = set(every.numbers["index"].tolist()), None
+        self._listing.rewrite(every, advice=self.advice)
+
     @property
     def advice(self) -> str:
         """What messages say where a shard could not be written: what is kept, and how to go on."""
-        kept = len(self._shards)
+        kept = len(self._known)
         return f"{kept} finished shards are kept: free some space or mend the cause, then run again with `resume`"
 
     def needed(self, index: int) -> bool:
-        return index not in self._shards
+        return index not in self._known
 
     def write_shard(self, index: int, blocks: Sequence[SoftBlock], counters: Mapping[str, int] | None = None) -> None:
         """Write the blocks of input window `index`, and list the shard. Raises as `ShardFiles.write` and `add` do."""
@@ -162,12 +195,8 @@ class StoreWriter:
         full: what was listed before is kept.
         """
         self._require_needed(entry.index)
-        self._shards[entry.index] = entry
-        try:
-            self._write_manifest()
-        except Exception:  # whatever it was: raised again
-            del self._shards[entry.index]  # the file is not listed: it does not count
-            raise
+        self._listing.add(entry, advice=self.advice)
+        self._known.add(entry.index)
 
     def _require_needed(self, index: int) -> None:
         if not self.needed(index):
@@ -178,36 +207,27 @@ class StoreWriter:
 
         Raises RunError unless it has exactly the shards 0 to total_shards - 1.
         """
-        wrong = sorted(set(range(total_shards)) ^ set(self._shards))
+        wrong = sorted(set(range(total_shards)) ^ self._known)
         if wrong:
             shown = ", ".join(map(str, wrong[:10])) + (", ..." if len(wrong) > 10 else "")
             raise RunError(
                 f"{self.place.shown}: expected the shards 0 to {total_shards - 1}; missing or too many: {shown}. "
                 "Run the same command with `resume`, or with `overwrite` if the input changed"
             )
-        return self._write_manifest(complete=True)
-
-    def _write_manifest(self, *, complete: bool = False) -> Manifest:
-        manifest = Manifest(
-            **dict(self.header),
-            tags=TagSet(self.header.labels).tags,
-            shards=tuple(self._shards[index] for index in sorted(self._shards)),
-            complete=complete,
-        )
-        if complete:
-            manifest = manifest.model_copy(update={"summary": manifest.counters()})
-        write_manifest(self.place, manifest, advice=self.advice)
-        return manifest
+        if self._finished is None:
+            every = self._listing.all()
+            self._finished = self._listing.rewrite(every, complete=True, summary=every.summed(), advice=self.advice)
+        return self._finished
 
     def _remove_leftovers(self) -> None:
-        """Remove what a kill left: half-written files, and shards that the manifest does not list."""
-        listed = {shard.name for shard in self._shards.values()}
+        """Remove what a kill left: half-written files, shards that are not listed, and lists that do not count."""
+        named = {MANIFEST, *(part.name for part in self._listing.parts)}
         for name in self.place.names():
-            if SHARD_NAME.fullmatch(name) and name not in listed:
+            if is_own(name) and name not in named and index_of(name) not in self._known:
                 self.place.remove(name)
         self.place.remove_unfinished(is_own)
 
 
 def is_own(name: str) -> bool:
     """Is this the name of a file that a store consists of?"""
-    return name == MANIFEST or SHARD_NAME.fullmatch(name) is not None
+    return name == MANIFEST or any(one.fullmatch(name) for one in (SHARD_NAME, INDEX_NAME, LOG_NAME))

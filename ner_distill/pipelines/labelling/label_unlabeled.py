@@ -25,6 +25,7 @@ from ner_distill.data.store.manifest import (
     InputFile,
     Manifest,
     StoreHeader,
+    StorePrecision,
     TeacherId,
     is_store,
     read_manifest,
@@ -161,7 +162,7 @@ def _open_store(options: LabelUnlabeledOptions, header: StoreHeader, reporter: R
     """Begin the store, or go on with it; says which shards are made again."""
     if not options.resume:
         return StoreWriter.create(options.out, header, overwrite=options.overwrite)
-    writer = StoreWriter.resume(options.out, header)
+    writer = StoreWriter.resume(options.out, header, verify=options.verify)
     for line in writer.remade:
         reporter.warn(line)
     return writer
@@ -233,8 +234,18 @@ def _header(
         shard_size=settled.shard_size,
         block_size=labeller.block_size,
         span_floor=settled.span_floor if labeller.finds_spans else None,
+        store_precision=_store_precision(options),
         settings=settings,
     )
+
+
+def _store_precision(options: LabelUnlabeledOptions) -> StorePrecision:
+    """The form of the shards: as asked, else that of the store that is resumed, else compact."""
+    if options.store_precision != "auto":
+        return options.store_precision
+    if options.resume and is_store(options.out):
+        return read_manifest(options.out).store_precision
+    return "compact"
 
 
 def _ids(voices: Sequence[Voice]) -> tuple[TeacherId, ...]:
@@ -279,7 +290,7 @@ def _say_counted(manifest: Manifest, asked: LoadedRuns, options: LabelUnlabeledO
     if left_out := counters.get(TOO_LONG, 0):
         reporter.warn(f"{left_out:,} sentences of more than `max_words` words are not in the store")
     if options.out_of_fold:
-        answered, all_rows = counters.get(OUT_OF_FOLD, 0), sum(shard.rows for shard in manifest.shards)
+        answered, all_rows = counters.get(OUT_OF_FOLD, 0), manifest.total("rows")
         said = f"{answered:,} of {all_rows:,} sentences stand in training text: fold teachers answered them"
         reporter.info(said) if answered else reporter.warn(f"`out_of_fold`: {said}; is a training text in `text`?")
 

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ner_distill.data.batching import fill_batches, plan_batches, sample_pairs
+from ner_distill.data.batching import fill_batches, plan_batches
 from ner_distill.data.features.windows import Window
+from ner_distill.data.sampling import sample_pairs
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.store.columns import SPAN, SoftBlock
 from ner_distill.data.store.decoding import decode_probs
@@ -125,7 +126,7 @@ class Labeller:
             rng = np.random.default_rng([self.seed, shard, number])
             with memory_for([sentences[index].id for index in indices], KEPT):
                 answer = self._answer(collated, chunks, rng)
-            buffer.put(indices, chunks, answer)
+            buffer.put(indices, chunks, answer, batch=number)
             advance(len(batch), sum(len(sentences[index].words) for index in indices))
         self._put_long(buffer, sentences, features, windows, shard, advance)
         return buffer.blocks()

@@ -133,23 +133,26 @@ class ShardBuffer:
         self._probs, self._keep = _GrowingArray((words, tags), np.float16), _GrowingArray((words,), np.bool_)
         self._pairs, self._similarity = _GrowingArray((pairs, 4), np.int32), _GrowingArray((pairs,), np.float16)
         self._spans = _GrowingArray((words,), SPAN) if spans else None
-        self._blocks: list[tuple[list[_Slices], slice]] = []
+        self._blocks: list[tuple[list[_Slices], slice, int | None]] = []
 
-    def put(self, batch: Sequence[int], chunks: Sequence[range], answer: Answer) -> None:
-        """Add the answer for the sentences of these indices; each chunk of the batch becomes a block."""
+    def put(self, indices: Sequence[int], chunks: Sequence[range], answer: Answer, *, batch: int | None = None) -> None:
+        """Add the answer for the sentences of these indices; each chunk of them becomes a block.
+
+        batch: its number in the shard, where its pairs are drawn as `Drawing` does.
+        """
         width = answer.probs.shape[1]
-        spans = self._put_spans(len(batch), answer.spans)
+        spans = self._put_spans(len(indices), answer.spans)
         for chunk, pairs, similarity in zip(chunks, answer.pairs, answer.similarity, strict=True):
             rows = []
             for row in chunk:
-                length = len(self._sentences[batch[row]].words)
-                rows.append(_Slices(batch[row], self._probs.append(answer.probs[row, :length]), spans[row]))
+                length = len(self._sentences[indices[row]].words)
+                rows.append(_Slices(indices[row], self._probs.append(answer.probs[row, :length]), spans[row]))
                 self._keep.append(answer.keep[row, :length])
             sentence, word = np.divmod(pairs, width)
             first, second = sentence.T - chunk.start
             self._similarity.append(similarity)
             added = self._pairs.append(np.stack([first, word[:, 0], second, word[:, 1]], axis=1))
-            self._blocks.append((rows, added))
+            self._blocks.append((rows, added, batch))
 
     def _put_spans(self, rows: int, spans: RowSpans | None) -> list[slice]:
         if self._spans is None or spans is None:
@@ -160,8 +163,8 @@ class ShardBuffer:
 
     def blocks(self) -> list[SoftBlock]:
         return [
-            SoftBlock(tuple(self._row(slices) for slices in rows), self._pairs[pairs], self._similarity[pairs])
-            for rows, pairs in self._blocks
+            SoftBlock(tuple(self._row(slices) for slices in rows), self._pairs[pairs], self._similarity[pairs], batch)
+            for rows, pairs, batch in self._blocks
         ]
 
     def _row(self, slices: _Slices) -> SoftRow:

@@ -12,7 +12,7 @@ from ner_distill.data.formats.readers import RawSources, Start
 from ner_distill.data.formats.report import ReadReport
 from ner_distill.data.formats.units import Cutting
 from ner_distill.data.sentence import Sentence
-from ner_distill.data.store.manifest import ShardEntry
+from ner_distill.data.store.entries import ShardEntry
 from ner_distill.data.store.writer import ShardFiles
 from ner_distill.executing.base import Advance, Work
 from ner_distill.options.models import LabelUnlabeledOptions

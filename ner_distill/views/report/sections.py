@@ -212,7 +212,7 @@ def _lost_in_training(report: Report) -> Iterator[str]:
     store = report.facts.store
     if store is None:
         return
-    words, kept = sum(one.words for one in store.shards), sum(one.kept for one in store.shards)
+    words, kept = store.total("words"), store.total("kept")
     if kept < words:
         yield f"in the soft labels, {words_called(store.unit)} whose tag is not learned: {words - kept:,} of {words:,}"
     yield from (f"in the soft labels, {name}: {count:,}" for name, count in store.counters().items() if count)

@@ -16,6 +16,8 @@ from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.store.writer import StoreWriter
 from ner_distill.errors import RunError, TrainingError
 from ner_distill.files import atomic_write_bytes
+from ner_distill.places import LocalPlace
+from tests.stores import as_version_1, edit_entry
 
 LABELS = ("LOC", "PER")
 HEADER = StoreHeader(
@@ -135,8 +137,9 @@ def test_pairs_of_one_row_keep_their_order(tmp_path):
 
 def test_block_index_has_places_and_sizes(tmp_path):
     store = SoftLabelStore.open(write_store(tmp_path / "store", 2))
-    expected = [(0, 0, 2, 5, 3), (1, 2, 2, 9, 5), (2, 4, 1, 6, 6)]  # block, first row, rows, words, longest
-    assert store.blocks.tolist() == [(shard, *rest) for shard in (0, 1) for rest in expected]
+    expected = [(0, 2, 5, 3), (2, 2, 9, 5), (4, 1, 6, 6)]  # first row, rows, words, longest
+    assert [store.blocks_of(shard).tolist() for shard in (0, 1)] == [expected, expected]
+    assert store.first_blocks.tolist() == [0, 3, 6]
 
 
 def test_read_block_finds_the_block_of_the_index(tmp_path):
@@ -166,7 +169,7 @@ def test_a_shard_of_no_rows_is_fine(tmp_path):
     writer.finish(2)
     store = SoftLabelStore.open(tmp_path / "store")
     assert store.read_shard(0) == []
-    assert store.blocks["shard"].tolist() == [1, 1, 1]
+    assert store.first_blocks.tolist() == [0, 0, 3]
 
 
 def test_only_the_given_number_of_decoded_shards_is_held(tmp_path):
@@ -208,9 +211,9 @@ def finish_resumed(path: Path, shards: int = 3) -> list[int]:
 ALL_ROWS = [f"s{i}" for i in range(15)]
 
 
-@pytest.mark.parametrize("kill_at", range(8))
+@pytest.mark.parametrize("kill_at", range(9))
 def test_a_kill_at_any_rename_loses_and_doubles_no_row(tmp_path, monkeypatch, kill_at):
-    # Renames: manifest, then shard and manifest three times, then the finished manifest.
+    # Renames: manifest, then shard and log three times, then the index and the finished manifest.
     path, real, seen = tmp_path / "store", Path.replace, []
 
     def killed(source, target):
@@ -226,10 +229,9 @@ def test_a_kill_at_any_rename_loses_and_doubles_no_row(tmp_path, monkeypatch, ki
             write_store(path)
     finish_resumed(path)
     assert row_ids(path) == ALL_ROWS
-    assert sorted(file.name for file in path.iterdir()) == [
-        "manifest.json",
-        *(f"part-0000{i}.parquet" for i in range(3)),
-    ]
+    index, *others = sorted(file.name for file in path.iterdir())
+    assert others == ["manifest.json", *(f"part-0000{i}.parquet" for i in range(3))]
+    assert [part["name"] for part in json.loads((path / "manifest.json").read_text())["parts"]] == [index]
 
 
 def test_a_shard_that_was_renamed_but_not_listed_is_made_again(tmp_path):
@@ -242,9 +244,9 @@ def test_a_shard_that_was_renamed_but_not_listed_is_made_again(tmp_path):
 
 def test_a_resumed_store_equals_one_that_was_never_interrupted(tmp_path):
     whole, resumed = write_store(tmp_path / "whole"), tmp_path / "resumed"
-    StoreWriter.create(resumed, HEADER).write_shard(1, make_shard(1))  # out of order, too
+    StoreWriter.create(resumed, HEADER).write_shard(1, make_shard(1), {"sentences": 5})  # out of order, too
     finish_resumed(resumed)
-    for name in (f"part-0000{i}.parquet" for i in range(3)):
+    for name in ("manifest.json", *(f"part-0000{i}.parquet" for i in range(3))):
         assert (whole / name).read_bytes() == (resumed / name).read_bytes()
 
 
@@ -368,18 +370,22 @@ def test_full_disk_says_what_is_kept_and_leaves_a_store_to_resume(tmp_path, monk
         patch.setattr(os, "fsync", full)
         with pytest.raises(TrainingError, match=r"disk is full.*1 finished shards are kept.*`resume`"):
             writer.write_shard(1, make_shard(1))
-    assert sorted(file.name for file in path.iterdir()) == ["manifest.json", "part-00000.parquet"]
+    assert sorted(file.name for file in path.iterdir()) == ["log-00000.jsonl", "manifest.json", "part-00000.parquet"]
     assert finish_resumed(path) == [1, 2]
 
 
-def test_full_disk_at_the_manifest_lets_the_same_writer_try_again(tmp_path, monkeypatch):
+def test_full_disk_at_the_log_lets_the_same_writer_try_again(tmp_path, monkeypatch):
     writer = StoreWriter.create(tmp_path / "store", HEADER)
 
-    def full(directory, manifest, *, advice):
-        raise TrainingError("the disk is full")
+    real = LocalPlace.write
+
+    def full(place, name, data, *, advice=""):
+        if name.startswith("log-"):
+            raise TrainingError("the disk is full")
+        real(place, name, data, advice=advice)
 
     with monkeypatch.context() as patch:
-        patch.setattr("ner_distill.data.store.writer.write_manifest", full)
+        patch.setattr(LocalPlace, "write", full)
         with pytest.raises(TrainingError):
             writer.write_shard(0, make_shard(0))
     writer.write_shard(0, make_shard(0))
@@ -480,7 +486,7 @@ def _gap_in_complete(manifest):
     ],
 )
 def test_a_manifest_that_cannot_be_is_refused(tmp_path, change):
-    path = write_store(tmp_path / "store")
+    path = as_version_1(write_store(tmp_path / "store"))
     edit_manifest(path, change)
     with pytest.raises(RunError, match=r"manifest\.json: not a manifest of a soft-label store"):
         SoftLabelStore.open(path)
@@ -488,8 +494,8 @@ def test_a_manifest_that_cannot_be_is_refused(tmp_path, change):
 
 def test_a_later_version_is_named(tmp_path):
     path = write_store(tmp_path / "store")
-    edit_manifest(path, lambda manifest: manifest.update(version=2, labels="of another shape"))
-    with pytest.raises(RunError, match="version 2 of the format, this program reads version 1"):
+    edit_manifest(path, lambda manifest: manifest.update(version=3, labels="of another shape"))
+    with pytest.raises(RunError, match="version 3 of the format, this program reads versions 1 and 2"):
         SoftLabelStore.open(path)
 
 
@@ -508,7 +514,7 @@ def test_a_folder_without_manifest_is_no_store(tmp_path):
 
 def test_fewer_rows_than_the_manifest_says_is_damage(tmp_path):
     path = write_store(tmp_path / "store")
-    edit_manifest(path, lambda manifest: manifest["shards"][0].update(rows=6))
+    edit_entry(path, 0, rows=6)
     with pytest.raises(RunError, match=r"part-00000\.parquet"):
         SoftLabelStore.open(path).read_shard(0)
 
@@ -521,8 +527,13 @@ def replace_shard(path: Path, column: str, change) -> None:
     place = table.column_names.index(column)
     changed = table.set_column(place, table.schema.field(column), pa.array(values, table.schema.field(column).type))
     pq.write_table(changed, shard)
-    new = {"size": shard.stat().st_size, "sha256": hashlib.sha256(shard.read_bytes()).hexdigest()}
-    edit_manifest(path, lambda manifest: manifest["shards"][0].update(new))
+    list_again(path)
+
+
+def list_again(path: Path) -> None:
+    """Make the manifest say the size and the hash that the first shard has now."""
+    data = (path / "part-00000.parquet").read_bytes()
+    edit_entry(path, 0, size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
 def _set_prob(value):
@@ -570,6 +581,7 @@ def test_a_file_that_is_no_parquet_is_refused(tmp_path):
     path = write_store(tmp_path / "store", 1)
     shard = path / "part-00000.parquet"
     shard.write_bytes(b"x" * shard.stat().st_size)
+    list_again(path)
     with pytest.raises(RunError, match="cannot be read as Parquet"):
         SoftLabelStore.open(path).read_shard(0)
 
@@ -579,7 +591,7 @@ def test_a_column_of_another_type_is_refused(tmp_path):
     shard = path / "part-00000.parquet"
     table = pq.read_table(shard)
     pq.write_table(table.set_column(4, "block", table["block"].cast(pa.string())), shard)
-    edit_manifest(path, lambda manifest: manifest["shards"][0].update(size=shard.stat().st_size))
+    list_again(path)
     with pytest.raises(RunError, match="column 'block' must be int32, found string"):
         SoftLabelStore.open(path).read_shard(0)
 
@@ -693,7 +705,7 @@ def test_a_store_without_spans_has_no_such_column(tmp_path):
 
 
 def test_a_store_from_before_there_were_spans_is_read_and_resumed(tmp_path):
-    path = write_store(tmp_path / "store")
+    path = as_version_1(write_store(tmp_path / "store"))
 
     def as_it_was(manifest):
         del manifest["span_floor"]
@@ -751,7 +763,7 @@ def test_a_column_of_spans_that_is_missing_is_refused(tmp_path):
 
 def test_fewer_spans_than_the_manifest_says_is_damage(tmp_path):
     path = write_span_store(tmp_path / "store")
-    edit_manifest(path, lambda manifest: manifest["shards"][0].update(spans=5))
+    edit_entry(path, 0, spans=5)
     with pytest.raises(RunError, match=r"part-00000\.parquet: .*words, pairs and spans"):
         SoftLabelStore.open(path).read_shard(0)
 
