@@ -20,11 +20,12 @@ from ner_distill.data.formats.report import FileSummary, ReadReport
 from ner_distill.data.formats.rows import Row, RowOptions, scheme_error, sentence_of, usual_tags
 from ner_distill.data.formats.segment import unit_of_texts
 from ner_distill.data.formats.splitting import Splitter
-from ner_distill.data.formats.tables import HF
+from ner_distill.data.formats.tables import is_hub_name
 from ner_distill.data.formats.tagging import SCHEMES, Scheme, TagError, detect_scheme
 from ner_distill.data.formats.units import Cutting, Given, find_cutting, spread
 from ner_distill.data.sentence import UNITS, Sentence, Unit, count_unspaced, is_chinese, unit_named
 from ner_distill.errors import ConfigError, DataError
+from ner_distill.places.urls import is_url, last_part
 
 _TABLES = ("hf", "datasets", "parquet")
 
@@ -204,24 +205,26 @@ def _documents(
         say(report.summary())
 
 
-def input_files(paths: Sequence[str | Path]) -> list[Path]:
-    """The files behind the paths: all of a folder, a pattern and a pair; none for standard input and `hf:`."""
-    files: list[Path] = []
+def input_files(paths: Sequence[str | Path]) -> list[Path | str]:
+    """The files behind the paths: all of a folder, a pattern and a pair, as text where they are URLs; none for standard
+    input and `hf:`.
+    """
+    files: list[Path | str] = []
     for path in [source for given in paths for source in expanded(given).sources]:
-        if path == STDIN or path.startswith(HF):
+        if path == STDIN or is_hub_name(path):
             continue
         if (several := format_of_several(path)) is not None and (listed := FORMATS[several].files) is not None:
             files += listed(path)
         else:
-            check_file(Path(path))
-            files.append(Path(path))
+            check_file(path)
+            files.append(path if is_url(path) else Path(path))
     return files
 
 
 def resumable(paths: Sequence[str | Path]) -> None:
     """Raises DataError for a source of which nobody can say that it is the same text as before: "-" and `hf:`."""
     for path in map(str, paths):
-        if path == STDIN or path.startswith(HF):
+        if path == STDIN or is_hub_name(path):
             name = "standard input" if path == STDIN else path
             raise DataError(f"`resume`: {name} cannot be checked or continued; save it to a file")
 
@@ -232,8 +235,8 @@ def count_sentences(paths: Sequence[str | Path], *, format: str = "auto") -> int
     Lines of text and JSON Lines that are not blank, blank lines between the sentences of CoNLL, rows of Parquet,
     files of CCF 2020.
     """
-    if STDIN in map(str, paths):
-        return None  # and do not look at it: somebody may be reading it
+    if STDIN in map(str, paths) or any(map(is_url, paths)):
+        return None  # somebody may be reading it; and no text is fetched only to count it
     counts = [FORMATS[source.format].count(source.path) for source in _sources(paths, format)]
     return None if None in counts else sum(filter(None, counts))
 
@@ -258,8 +261,8 @@ def _sources(
     sources = []
     single = [source for group in groups for source in group.sources]
     for path, name in zip(single, _names(single), strict=True):
-        if path != STDIN and not path.startswith(HF) and format_of_several(path, format) is None:
-            check_file(Path(path))
+        if path != STDIN and not is_hub_name(path) and format_of_several(path, format) is None:
+            check_file(path)
         detected = detect_format(path, tag_columns=tag_column) if format == "auto" else format
         sources.append(_Source(path, name, detected))
     formats = {source.path: source.format for source in sources}
@@ -273,7 +276,7 @@ def _sources(
 
 def _names(paths: Sequence[str]) -> list[str]:
     """The last part of each path; the whole path where two have the same last part."""
-    short = [path if path.startswith(HF) else Path(path).name for path in paths]
+    short = [path if is_hub_name(path) else last_part(path) for path in paths]
     often = Counter(short)
     names = [name if often[name] == 1 else path for name, path in zip(short, paths, strict=True)]
     return ["stdin" if name == STDIN else name for name in names]

@@ -101,8 +101,9 @@ def _read_table(place: Place, shard: str, names: Sequence[str], *, spans: bool |
     spans: may the file have a column of them? None: that is all one. Raises ValueError that says what is wrong.
     """
     try:
-        # Not `pq.read_table`: it takes folder names such as `lang=de` for columns.
-        with place.open(shard) as opened, pq.ParquetFile(opened) as file:
+        # Not `pq.read_table`: it takes folder names such as `lang=de` for columns. `pre_buffer` reads what lies side by
+        # side at once: a request of an object store in place of forty.
+        with place.open(shard) as opened, pq.ParquetFile(opened, pre_buffer=True) as file:
             has_spans = _SPANS.name in file.schema_arrow.names
             table = file.read(columns=list(names), use_threads=False)
     except (OSError, pa.ArrowException) as error:

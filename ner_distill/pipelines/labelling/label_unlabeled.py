@@ -31,7 +31,6 @@ from ner_distill.data.store.manifest import (
 )
 from ner_distill.data.store.writer import StoreWriter
 from ner_distill.errors import DataError
-from ner_distill.files import sha256_of
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.pipelines.labelling.asked import LoadedRuns, load_runs
 from ner_distill.pipelines.labelling.held_out import AnswersItself, FoldTeachers, HeldOut, OutOfFoldLabeller
@@ -244,10 +243,7 @@ def _header(
         **more,
         **_similarity(panel, settled.pairs_per_sentence),  # what the student's γ compares with
     }
-    inputs = [
-        InputFile(name=str(path), size=path.stat().st_size, sha256=sha256_of(path))
-        for path in input_files(list(options.text))
-    ]
+    inputs = [InputFile.of(path) for path in input_files(list(options.text))]
     return StoreHeader(
         labels=panel.labels,
         unit=unit,
