@@ -96,10 +96,10 @@ def test_a_url_of_this_machine_is_to_be_a_path() -> None:
 def test_a_missing_client_is_an_error_that_installs_it(
     url: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import fsspec
+    import fsspec.registry
 
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not there
-    monkeypatch.setattr(fsspec.registry, "_registry", {})
+    monkeypatch.setattr(sys.modules["fsspec.registry"], "_registry", {})
     with pytest.raises(RunError, match=rf"{url}: is read by {package} .*pip install 'ner-distill\[{extra}\]'"):
         place_of(url).names()
 
