@@ -100,7 +100,7 @@ class RemotePlace:
     def occupied(self, own: Callable[[str], bool]) -> bool:
         """An upload that was not completed does not count: nobody can see it."""
         path, found = self._listed()
-        return any(name.rstrip("/") != path or info.get("type") == "file" for name, info in found.items())
+        return any(name != path or info.get("type") == "file" for name, info in found.items())
 
     def _at(self, name: str) -> str:
         return f"{self.url}/{name}"
@@ -113,4 +113,5 @@ class RemotePlace:
             listed = ask(self.url, "listing", lambda: system.ls(path, detail=True))
         except FileNotFoundError:
             return path, {}
-        return path, {info["name"]: info for info in listed}
+        # without an empty key that ends in a slash, as consoles make one for a folder
+        return path, {info["name"]: info for info in listed if info["name"] != f"{path}/"}

@@ -202,9 +202,7 @@ def test_resume_refuses_text_that_was_changed_and_takes_what_is_the_same(
     assert s3.keys(server, f"{prefix}/soft") == before
 
 
-def test_damaged_and_missing_shards_are_made_again(
-    server: s3.Server, world: World, there: str, prefix: str
-) -> None:
+def test_damaged_and_missing_shards_are_made_again(server: s3.Server, world: World, there: str, prefix: str) -> None:
     whole, client = s3.keys(server, "made/soft"), s3.client(server)
     for name, data in whole.items():
         client.put_object(Bucket=s3.BUCKET, Key=f"{prefix}/{name}", Body=data)
@@ -253,6 +251,23 @@ def test_a_student_learns_from_a_store_behind_a_url(
     written = b"".join(file.read_bytes() for file in (tmp_path / "there").rglob("*") if file.is_file())
     assert s3.KEY.encode() not in written
     assert s3.SECRET.encode() not in written
+
+
+def test_a_signed_link_is_read_and_its_signature_is_nowhere(
+    server: s3.Server, world: World, there: str, tmp_path: Path
+) -> None:
+    link = s3.client(server).generate_presigned_url("get_object", {"Bucket": s3.BUCKET, "Key": "made/raw/raw.txt"})
+    signature = link.partition("Signature=")[2].partition("&")[0]
+    assert len(signature) > 20
+    done = ok(*labelling(world, link, tmp_path / "soft"))
+    assert shards(here(tmp_path / "soft")) == shards(s3.keys(server, "made/soft"))
+    manifest = here(tmp_path / "soft")[MANIFEST].decode()
+    assert json.loads(manifest)["inputs"][0]["name"] == link.partition("?")[0]
+    failed = run(*labelling(world, link.replace("raw.txt", "none.txt"), tmp_path / "other"))
+    assert "none.txt: no such file" in failed.err
+    for said in (manifest, done.out, done.err, failed.err):
+        assert signature not in said
+        assert s3.KEY not in said
 
 
 @pytest.mark.slow

@@ -1,3 +1,4 @@
+import importlib
 import sys
 from pathlib import Path
 
@@ -96,10 +97,8 @@ def test_a_url_of_this_machine_is_to_be_a_path() -> None:
 def test_a_missing_client_is_an_error_that_installs_it(
     url: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import fsspec.registry
-
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not there
-    monkeypatch.setattr(sys.modules["fsspec.registry"], "_registry", {})
+    monkeypatch.setattr(importlib.import_module("fsspec.registry"), "_registry", {})  # of those that were
     with pytest.raises(RunError, match=rf"{url}: is read by {package} .*pip install 'ner-distill\[{extra}\]'"):
         place_of(url).names()
 
