@@ -23,6 +23,7 @@ from tests import corpora, s3
 from tests.commands import ok, run, settings
 from tests.world import World
 
+ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = "manifest.json"
 
 
@@ -293,18 +294,20 @@ def test_killed_and_resumed_on_a_server_that_fails_it_is_the_same_store(
     expected = here(tmp_path / "soft")
     s3.client(server).upload_file(str(text), s3.BUCKET, f"{prefix}/raw.txt")
     url = f"s3://{s3.BUCKET}/{prefix}"
-    command = [sys.executable, "-m", "ner_distill", *map(str, labelling(world, f"{url}/raw.txt", f"{url}/soft"))]
+    command = [sys.executable, "-m", "ner_distill.cli", *map(str, labelling(world, f"{url}/raw.txt", f"{url}/soft"))]
     environment = {**os.environ, **s3.environment(server)}
     killed = 0
     with server.failing(0.1):
         for shards_first in (3, 8, 15):
-            process = subprocess.Popen([*command, "--resume"], env=environment, stderr=subprocess.PIPE)
+            process = subprocess.Popen([*command, "--resume"], env=environment, cwd=ROOT, stderr=subprocess.PIPE)
             while process.poll() is None and len(_listed(server, f"{prefix}/soft")) < shards_first:
                 time.sleep(0.05)
             process.send_signal(signal.SIGKILL)
             process.communicate()
             killed += process.returncode == -signal.SIGKILL
-        done = subprocess.run([*command, "--resume"], env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*command, "--resume"], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+        )
     assert done.returncode == 0, done.stderr
     assert s3.SECRET not in done.stderr + done.stdout
     assert killed == 3
