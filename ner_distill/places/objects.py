@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 
 _LEAST, _MOST = 1 << 16, 1 << 23
 """Bytes of a request: that of a file that is read from its beginning grows from the first to the second."""
-_TAGS = ("ETag", "etag", "blob_id", "md5Hash", "crc32c", "content_md5")
-_TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
+_TAGS = ("ETag", "etag", "blob_id", "md5Hash", "crc32c", "content_md5", "Content-MD5", "Digest")
+_TIMES = ("LastModified", "last_modified", "Last-Modified", "updated", "mtime", "created")
 
 
 @dataclass(frozen=True)
 class About:
     """What a store says of a file.
 
-    version: changes whenever the file is written: its entity tag, or without one the time of its last change.
+    version: changes whenever the file is written: its entity tag, or without one the time of its last change; "" where
+             a server says neither.
     """
 
     url: str
@@ -35,7 +36,7 @@ class About:
 
 def about(url: str) -> About:
     """The size and version of a file. Raises FileNotFoundError where there is none, and as `ask` does."""
-    system, path = file_system(url)
+    system, path = file_system(url, fresh=True)
     info = ask(url, "asking for it", lambda: system.info(path))
     if info.get("type") == "directory":
         raise IsADirectoryError(f"{url}: is a folder")
@@ -61,7 +62,7 @@ def read_all(url: str) -> bytes:
 
 def files_below(url: str) -> dict[str, int]:
     """The files under a prefix, in all its folders → their bytes: URLs, in the order of their parts; {}: none."""
-    system, root = file_system(url)
+    system, root = file_system(url, fresh=True)
     try:
         found = ask(url, "listing", lambda: system.find(root, detail=True))
     except FileNotFoundError:
@@ -72,7 +73,7 @@ def files_below(url: str) -> dict[str, int]:
 def files_matching(url: str) -> list[str]:
     """The files that a pattern matches (* and ? in a name, ** over folders), sorted."""
     base = url[: min(url.find(char) for char in "*?[" if char in url)].rpartition("/")[0]
-    system, root = file_system(base)
+    system, root = file_system(base, fresh=True)
     below = url[len(base) :].strip("/")
     found = ask(url, "listing", lambda: system.glob(f"{root.rstrip('/')}/{below}", detail=True))
     return sorted(_sorted(base, root, found))

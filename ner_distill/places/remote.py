@@ -107,8 +107,7 @@ class RemotePlace:
 
     def _listed(self) -> tuple[str, dict[str, dict[str, Any]]]:
         """What the store calls the place, and what is directly in it, or bears its name: name → what is known of it."""
-        system, path = file_system(self.url)
-        system.invalidate_cache()
+        system, path = file_system(self.url, fresh=True)
         try:
             listed = ask(self.url, "listing", lambda: system.ls(path, detail=True))
         except FileNotFoundError:

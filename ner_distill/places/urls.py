@@ -117,11 +117,12 @@ def denied(url: str, reason: str) -> RunError:
     return RunError(f"{url}: access is refused: {without_secrets(reason)}; {_where_keys_go(scheme_of(url))}")
 
 
-def file_system(url: str) -> tuple[Any, str]:
+def file_system(url: str, *, fresh: bool = False) -> tuple[Any, str]:
     """The file system of fsspec that answers for a URL, and what it calls the place.
 
-    Asked for anew each time, which is cheap: fsspec keeps one for each process. Raises RunError where its package is
-    missing, or nobody knows such URLs.
+    Asked for anew each time, which is cheap: fsspec keeps one for each process.
+    fresh: forget what was listed before: others write as well.
+    Raises RunError where its package is missing, or nobody knows such URLs.
     """
     import fsspec
 
@@ -137,22 +138,24 @@ def file_system(url: str) -> tuple[Any, str]:
         raise RunError(
             f"{url}: nobody reads {scheme}:// ({without_secrets(str(error))}); expected {known} or a path"
         ) from None
+    if fresh:
+        system.invalidate_cache()
     return system, str(path)
 
 
 def _settings(scheme: str) -> dict[str, Any]:
-    """How we want a file system: what it lists is never out of date; S3 asks again where the network or S3 fails."""
+    """How we want a file system: that of S3 asks again where the network or S3 fails."""
     import fsspec.config
 
-    settings: dict[str, Any] = {} if scheme == "memory" else {"use_listings_cache": False}
-    if scheme in ("s3", "s3a"):
-        own = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
-        settings["config_kwargs"] = {"retries": _RETRIES, "connect_timeout": 15, "read_timeout": 60, **own}
-    return settings
+    if scheme not in ("s3", "s3a"):
+        return {}
+    own = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
+    return {"config_kwargs": {"retries": _RETRIES, "connect_timeout": 15, "read_timeout": 60, **own}}
 
 
 def last_part(location: str) -> str:
     """The last part of a URL or a path: the name of the file."""
     if not is_url(location):
         return Path(location).name
-    return urllib.parse.unquote(location.rstrip("/").rpartition("/")[2])
+    last = location.rstrip("/").rpartition("/")[2]
+    return last if scheme_of(location) in OBJECT_STORES else urllib.parse.unquote(last)

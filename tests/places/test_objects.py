@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ner_distill.data.formats import readers
 from ner_distill.data.formats.folders import expanded
 from ner_distill.data.formats.readers import count_sentences, input_files, read_raw
 from ner_distill.data.store.manifest import InputFile
@@ -150,6 +151,15 @@ def test_the_version_is_the_entity_tag_where_there_is_one() -> None:
     assert known.version == "etag abc-2"
     with pytest.raises(DataError, match="does not say how big it is"):
         objects._about("https://host/x", {"size": None, "ETag": "x"})
+
+
+def test_what_a_server_says_nothing_of_is_not_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    known: dict[str, object] = {"size": 3}
+    monkeypatch.setattr(readers, "about", lambda url: objects._about(url, known))
+    with pytest.raises(DataError, match="`resume`: https://host/x: its server does not say whether it changed"):
+        readers.resumable(["https://host/x"])
+    known["Last-Modified"] = "today"
+    readers.resumable(["https://host/x"])
 
 
 # ---- random access

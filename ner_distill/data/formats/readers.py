@@ -25,7 +25,8 @@ from ner_distill.data.formats.tagging import SCHEMES, Scheme, TagError, detect_s
 from ner_distill.data.formats.units import Cutting, Given, find_cutting, spread
 from ner_distill.data.sentence import UNITS, Sentence, Unit, count_unspaced, is_chinese, unit_named
 from ner_distill.errors import ConfigError, DataError
-from ner_distill.places.urls import is_url, last_part
+from ner_distill.places.objects import about
+from ner_distill.places.urls import OBJECT_STORES, is_url, last_part, scheme_of
 
 _TABLES = ("hf", "datasets", "parquet")
 
@@ -222,11 +223,15 @@ def input_files(paths: Sequence[str | Path]) -> list[Path | str]:
 
 
 def resumable(paths: Sequence[str | Path]) -> None:
-    """Raises DataError for a source of which nobody can say that it is the same text as before: "-" and `hf:`."""
+    """Raises DataError for a source of which nobody can say that it is the same text as before: "-", `hf:`, and URLs
+    whose server gives neither an entity tag nor a time.
+    """
     for path in map(str, paths):
         if path == STDIN or is_hub_name(path):
             name = "standard input" if path == STDIN else path
             raise DataError(f"`resume`: {name} cannot be checked or continued; save it to a file")
+        if is_url(path) and scheme_of(path) not in OBJECT_STORES and not about(path).version:
+            raise DataError(f"`resume`: {path}: its server does not say whether it changed; save it to a file")
 
 
 def count_sentences(paths: Sequence[str | Path], *, format: str = "auto") -> int | None:
