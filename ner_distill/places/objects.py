@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -50,8 +51,8 @@ def _about(url: str, info: Mapping[str, Any]) -> About:
     tag = next((info[key] for key in _TAGS if info.get(key)), None)
     if tag is not None:
         return About(url, size, f"etag {str(tag).strip(chr(34))}")
-    time = next((info[key] for key in _TIMES if info.get(key)), None)
-    return About(url, size, f"modified {time.isoformat() if hasattr(time, 'isoformat') else time}" if time else "")
+    when = next((info[key] for key in _TIMES if info.get(key)), None)
+    return About(url, size, f"modified {when.isoformat() if hasattr(when, 'isoformat') else when}" if when else "")
 
 
 def read_all(url: str) -> bytes:
@@ -91,19 +92,33 @@ def _sorted(url: str, root: str, found: Mapping[str, Mapping[str, Any]]) -> dict
     }
 
 
+_beginnings: dict[str, tuple[float, About, bytes]] = {}
+"""URL → when its beginning was read, and what that is: a dozen formats look at it before one of them reads on."""
+_SECONDS, _MANY = 60.0, 256
+
+
+def forget_beginnings() -> None:
+    """Ask for the beginning of files once more: done whenever a command looks at its inputs."""
+    _beginnings.clear()
+
+
 class RemoteFile(io.BufferedIOBase):
     """A file behind a URL, read in ranges: what is asked for, and ahead of it where it is read from place to place.
 
-    steady: raise DataError at its end where it was written to since it was opened.
+    steady: it is to stay as it is. Raise DataError at its end where it was written to since it was opened; its
+            beginning may be what was read of it within the last minute.
     Raises as `about` does; each range is asked for again where the network fails.
     """
 
     def __init__(self, url: str, *, steady: bool = False) -> None:
         super().__init__()
-        self.about = about(url)
         self._steady = steady
         self._place = 0
-        self._start, self._kept = 0, b""  # what was read last: from which place on, and its bytes
+        seen = _beginnings.get(url) if steady else None
+        if seen is None or time.monotonic() - seen[0] > _SECONDS:
+            seen = (0.0, about(url), b"")
+        _, self.about, self._kept = seen
+        self._start = 0  # what was read last: from which place on; `_kept` are its bytes
         self._ahead = _LEAST
 
     def readable(self) -> bool:
@@ -154,6 +169,10 @@ class RemoteFile(io.BufferedIOBase):
         data = ask(self.about.url, "reading", lambda: _whole(system.cat_file(path, start=start, end=end), end - start))
         self._start, self._kept = start, data
         self._ahead = min(2 * self._ahead, _MOST) if goes_on else _LEAST
+        if self._steady and start == 0:
+            if len(_beginnings) >= _MANY:
+                _beginnings.clear()
+            _beginnings[self.about.url] = (time.monotonic(), self.about, data[:_LEAST])
         return data[:wanted]
 
     def require_same(self) -> None:

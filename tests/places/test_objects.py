@@ -74,6 +74,24 @@ def test_reading_begins_before_all_is_fetched(memory: Any, monkeypatch: pytest.M
     assert fetched < len(400 * TEXT) / 10
 
 
+def test_a_file_is_asked_for_a_few_times_before_it_is_read(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory.pipe_file("/b/raw.txt", TEXT)
+    asked = 0
+    for name in ("cat_file", "info"):
+        own = getattr(type(memory), name)
+
+        def counted(self: Any, *args: Any, own: Any = own, **options: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            return own(self, *args, **options)
+
+        monkeypatch.setattr(type(memory), name, counted)
+    next(read_raw(["memory://b/raw.txt"], unit="blank"))
+    assert asked <= 8  # the memory's own reading asks what it is, too
+    memory.pipe_file("/b/raw.txt", b"other\n")
+    assert words("memory://b/raw.txt") == ["other"]
+
+
 def test_other_formats_are_recognised(memory: Any) -> None:
     memory.pipe_file("/b/x.jsonl", b'{"text": "Ana lives"}\n{"text": "in Berlin"}\n')
     memory.pipe_file("/b/x.conll", b"Ana B-PER\nlives O\n\nin O\nBerlin B-LOC\n\n")

@@ -16,7 +16,7 @@ from ner_distill.data.formats.registry import FORMATS, format_of_several
 from ner_distill.data.formats.report import counted
 from ner_distill.data.formats.tables import is_hub_name
 from ner_distill.errors import DataError
-from ner_distill.places.objects import about, files_below, files_matching
+from ner_distill.places.objects import about, files_below, files_matching, forget_beginnings
 from ner_distill.places.urls import OBJECT_STORES, is_url, kept_apart, last_part, scheme_of
 
 _PATTERN = re.compile(r"[*?\[]")
@@ -98,6 +98,7 @@ def expanded(path: str | Path, format: str = "auto") -> Expanded:
     if given == STDIN or is_hub_name(given):
         return Expanded(given, (given,))
     if is_url(given):
+        forget_beginnings()
         return _of_url(kept_apart(given), format)
     if Path(given).is_dir():
         return _of_folder(given, format)
