@@ -126,4 +126,6 @@ def _type_of(annotation: Any) -> Any:
         if get_origin(part) is Sequence:
             (inner,) = get_args(part)
             return GenericAlias(list, (str if inner == str | Path else inner,))
+    if {str, Path} <= {*get_args(annotation)}:
+        return str | None if type(None) in get_args(annotation) else str
     return str if choices_of(annotation) else annotation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import typer
 
@@ -79,7 +80,7 @@ def label_unlabeled(options: LabelUnlabeledOptions) -> None:
         f"{counted(len(manifest.shards), 'shard')}; "
         f"look at it: ner-distill show {options.out}"
     )
-    student = options.out.with_name("student")
+    student = options.out.with_name("student") if isinstance(options.out, Path) else "runs/student"
     next_steps(["train-student", "--soft", options.out, "--dev", "DEV", "--out", student])
 
 
@@ -162,7 +163,7 @@ def predict(options: PredictOptions) -> None:
     from ner_distill.views.predictions import render, write_predictions
 
     if options.out is not None:
-        write_predictions(run(options), options, options.out)
+        write_predictions(run(options), options, str(options.out))
         return
     for line in render(run(options), options, width=shutil.get_terminal_size().columns):
         # flushed: somebody may be waiting at the other end

@@ -6,9 +6,11 @@ import dataclasses
 import inspect
 import re
 from dataclasses import MISSING, dataclass
+from pathlib import Path
 from typing import Any, Literal, dataclass_transform, get_args, get_origin, get_type_hints
 
 from ner_distill.errors import ConfigError
+from ner_distill.places.urls import is_url, kept_apart, was_url, without_secrets
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Option:
     positional:  whether the command line takes it by its place, without a name.
     called:      what the command line calls it, where that is not the name of the field.
     also:        another spelling, which help does not show, on commands that call nothing else so.
+    urls:        whether a path may be the URL of an object store (`s3://bucket/x`) as well.
     """
 
     help: str
@@ -29,6 +32,7 @@ class Option:
     positional: bool = False
     called: str = ""
     also: str = ""
+    urls: bool = False
 
     def problem(self, value: Any, choices: tuple[Any, ...]) -> str | None:
         """What is wrong with a value, or None. A value of None (not given) is always right."""
@@ -76,11 +80,16 @@ class Options:
 
     def __post_init__(self) -> None:
         types = types_of(type(self))
-        problems = [
-            f"`{field.name}`: {problem}"
-            for field in fields_of(type(self))
-            if (problem := option_of(field).problem(getattr(self, field.name), choices_of(types[field.name])))
-        ]
+        problems = []
+        for field in fields_of(type(self)):
+            about, type_, value = option_of(field), types[field.name], getattr(self, field.name)
+            problem = about.problem(value, choices_of(type_)) or (
+                _problem_of_urls(value, taken=about.urls) if is_path(type_) else None
+            )
+            if problem:
+                problems.append(f"`{field.name}`: {problem}")
+            elif about.urls:
+                object.__setattr__(self, field.name, _located(value))  # frozen for everybody else
         if problems:
             raise ConfigError.of(problems)
 
@@ -113,6 +122,33 @@ def choices_of(annotation: Any) -> tuple[str, ...]:
     """The values that a type lists, as Literal["a", "b"] does, or that beside None; of other types none."""
     parts = (annotation, *get_args(annotation))
     return next((get_args(part) for part in parts if get_origin(part) is Literal), ())
+
+
+def is_path(annotation: Any) -> bool:
+    """Is an option of this type a path, or several?"""
+    return annotation is Path or any(map(is_path, get_args(annotation)))
+
+
+def _problem_of_urls(value: Any, *, taken: bool) -> str | None:
+    """What is wrong with paths among which are URLs, or what once was a URL; None where nothing is."""
+    for one in value if isinstance(value, tuple | list) else (value,):
+        given = was_url(one) if isinstance(one, Path) else one
+        if is_url(given):
+            shown = without_secrets(given)
+            if not taken:
+                return f"{shown} is a URL; expected what lies on this machine: URLs are for raw text and for stores"
+            if isinstance(one, Path):
+                return f"{shown} was made a Path, which drops a slash; give URLs as text"
+    return None
+
+
+def _located(value: Any) -> Any:
+    """Paths and URLs as the rest of the program takes them: a URL is text without keys, all else single is a Path."""
+    if isinstance(value, tuple | list):
+        return tuple(kept_apart(one) if is_url(one) else one for one in value)
+    if is_url(value):
+        return kept_apart(value)
+    return Path(value) if isinstance(value, str) else value
 
 
 def spelling(name: str) -> str:

@@ -17,6 +17,7 @@ from ner_distill.options.shared import (
     Jobs,
     Output,
     Overwrite,
+    PathOrUrl,
     RawText,
     ReadOptions,
     Training,
@@ -69,10 +70,11 @@ class SelfTrainOptions(Training, Jobs):
 class ReviewOptions(ColumnOptions, Overwrite):
     """Options of `review`."""
 
-    votes: Path = required(
-        "votes.jsonl of vote-labels, or the directory that holds it; or the store that label-unlabeled wrote.",
+    votes: PathOrUrl = required(
+        "votes.jsonl of vote-labels, or the directory that holds it; or the store (also a URL) of label-unlabeled.",
         "VOTES|STORE",
         positional=True,
+        urls=True,
     )
     out: Path = required("HTML file to write.", "FILE")
     limit: int = option(
@@ -93,7 +95,9 @@ class ApplyReviewOptions(FileOptions, Overwrite):
 
     decisions: Sequence[Path] = required("Files that the review page exported.", "DECISIONS...", positional=True)
     data: Files = option((), "The labelled files that were voted on. Repeatable.", "FILE")
-    store: Path | None = option(None, "The store that was reviewed; its answered sentences are written.", "STORE")
+    store: PathOrUrl | None = option(
+        None, "The store that was reviewed (also a URL); its answered sentences are written.", "STORE", urls=True
+    )
     out: Path = required("JSON Lines file to write.", "FILE")
     skip_changed: bool = option(False, "Leave out decisions on sentences that changed since the review.")
 
@@ -127,8 +131,8 @@ class VaryOptions(FileOptions, Overwrite):
     """Options of `vary-entities`."""
 
     train: Files = required("Labelled sentences to write once more. Repeatable.", "FILE")
-    soft: Path | None = option(
-        None, "Store of label-unlabeled, whose entities are put in their places as well.", "STORE"
+    soft: PathOrUrl | None = option(
+        None, "Store of label-unlabeled (also a URL), whose entities are put in their places.", "STORE", urls=True
     )
     sentences: int = option(10_000, "How many, at most.", "N", least=1)
     seed: int = option(13, "Of what is drawn at random.", "N", least=0)

@@ -15,9 +15,10 @@ from ner_distill.options.shared import (
     FileOptions,
     Files,
     LongestOptions,
-    Output,
     Overwrite,
+    PathOrUrl,
     RawText,
+    ResumeOptions,
     UnitOptions,
     WordColumn,
     Written,
@@ -63,9 +64,19 @@ class ForeignOptions(Options):
 
 
 class LabelUnlabeledOptions(
-    LabelOptions, RawText, DocumentOptions, UnitOptions, Output, LongestOptions, ForeignOptions, ExecutorOptions
+    LabelOptions,
+    RawText,
+    DocumentOptions,
+    UnitOptions,
+    ResumeOptions,
+    Overwrite,
+    LongestOptions,
+    ForeignOptions,
+    ExecutorOptions,
 ):
     """Options of `label-unlabeled`."""
+
+    out: PathOrUrl = required("Store that this command makes: a directory, or a URL (s3://BUCKET/x).", "DIR", urls=True)
 
     teacher: Files = required(
         "Run of train-teacher, or somebody else's model: hf:DIR_OR_ID, spacy:PACKAGE_OR_DIR, gliner:DIR_OR_ID, "
@@ -161,11 +172,15 @@ class PredictOptions(
     """Options of `predict`."""
 
     texts: Sequence[str] = option((), "Text to look at, in place of `text`.", "TEXT", positional=True)
-    text: Files = option((), "File of text, a sentence a line; - is standard input (default). Repeatable.", "FILE")
+    text: Files = option(
+        (), "File of text, a sentence a line; - is standard input (default); URLs too. Repeatable.", "FILE", urls=True
+    )
     format: Written | None = option(
         None, f"What to print or write: {WRITTEN}; default: as `out` ends, or inline.", "NAME"
     )
-    out: str | None = option(None, "Write to this file, or folder (brat), which appears when it is whole.", "FILE")
+    out: PathOrUrl | None = option(
+        None, "Write to this file, or folder (brat), which appears when it is whole.", "FILE"
+    )
     input_format: str = option("auto", "Format of the text: auto, or one that train-teacher reads.", "NAME")
     lattice: bool = option(False, "Draw the lexicon words that the teacher finds, below each sentence.")
     device: str = option("auto", "Where to compute: cpu, cuda, cuda:1, or auto (a GPU where there is one).", "NAME")
@@ -184,7 +199,9 @@ class PredictOptions(
 class ShowOptions(Overwrite):
     """Options of `show`."""
 
-    store: Path = required("Store that label-unlabeled wrote.", "STORE", positional=True)
+    store: PathOrUrl = required(
+        "Store that label-unlabeled wrote: a directory, or a URL.", "STORE", positional=True, urls=True
+    )
     limit: int = option(10, "Sentences to print or write; 0 = all.", "N", least=0)
     start: int = option(0, "First sentence, from 0.", "N", least=0)
     type: str | None = option(None, "Only sentences with an entity of this type.", "TYPE")
@@ -193,7 +210,7 @@ class ShowOptions(Overwrite):
     format: Written | None = option(
         None, f"Print the sentences as labelled ones in place of the table: {WRITTEN}.", "NAME"
     )
-    out: str | None = option(None, "Write labelled sentences to this file, or folder (brat).", "FILE")
+    out: PathOrUrl | None = option(None, "Write labelled sentences to this file, or folder (brat).", "FILE")
     min_confidence: float = option(
         0.0, "Of labelled sentences: mask words whose best tag is less probable.", "P", least=0.0, most=1.0
     )

@@ -11,6 +11,8 @@ from ner_distill.options.by_type import GivenByType
 from ner_distill.options.declare import Options, option, required
 
 Files = Sequence[str | Path]
+PathOrUrl = Path | str
+"""Where a store lies: of options that take URLs (`urls`) a Path, or the URL of an object store as text."""
 Action = Literal["drop", "mask", "relabel", "weight", "keep"]
 FORMATS = (
     "conll, jsonl, label-studio, doccano, prodigy, argilla, brat, docbin, spacy-json, spacy-iob, gliner, uie, cluener, "
@@ -167,7 +169,10 @@ class RawText(Format):
     """Raw text to read."""
 
     text: Files = required(
-        "Raw text, a sentence a line; JSON Lines, Parquet, CoNLL (labels ignored). Repeatable.", "FILE"
+        "Raw text, a sentence a line; JSON Lines, Parquet, CoNLL (labels ignored); URLs too (s3://BUCKET/FILE). "
+        "Repeatable.",
+        "FILE",
+        urls=True,
     )
 
 

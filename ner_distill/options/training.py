@@ -15,6 +15,7 @@ from ner_distill.options.shared import (
     Keys,
     LongestOptions,
     Overwrite,
+    PathOrUrl,
     RawText,
     ReadOptions,
     ResumeOptions,
@@ -42,7 +43,9 @@ class TeacherOptions(Training, VotingRules, Jobs, LongestOptions, TrackedOutput)
 class StudentOptions(Dev, ReadOptions, TrackedOutput, LongestOptions):
     """Options of `train-student`."""
 
-    soft: Path | None = option(None, "Store that label-unlabeled wrote; without it, gold alone.", "STORE")
+    soft: PathOrUrl | None = option(
+        None, "Store that label-unlabeled wrote (also a URL); without it, gold alone.", "STORE", urls=True
+    )
     gold: Files = option((), "Labelled sentences to learn from as well. Repeatable.", "FILE")
     dev: Files = option(
         (),
@@ -53,7 +56,7 @@ class StudentOptions(Dev, ReadOptions, TrackedOutput, LongestOptions):
 
     def files(self) -> dict[str, Files]:
         """Role → files, as a run records what it was begun with; of a store its manifest."""
-        store = [self.soft / "manifest.json"] if self.soft is not None else []
+        store = [f"{self.soft}/manifest.json"] if self.soft is not None else []
         return {"soft": store, "dev": self.dev, "gold": self.gold}
 
 
@@ -87,7 +90,9 @@ class CompareOptions(Keys, ReadOptions, ResumeOptions, ExecutorOptions):
         positional=True,
     )
     train: Files = option((), "Labelled sentences: teachers are compared. Repeatable.", "FILE")
-    soft: Path | None = option(None, "Store that label-unlabeled wrote: students are compared.", "STORE")
+    soft: PathOrUrl | None = option(
+        None, "Store that label-unlabeled wrote (also a URL): students are compared.", "STORE", urls=True
+    )
     gold: Files = option((), "Labelled sentences that students learn from as well, or alone. Repeatable.", "FILE")
     dev: Files = option((), "Development sentences. Repeatable.", "FILE")
     test: Files = option((), "Score the finished runs on these as well.", "FILE")

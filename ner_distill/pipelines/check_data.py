@@ -14,7 +14,7 @@ from pathlib import Path
 from ner_distill.data.formats.lines import STDIN
 from ner_distill.data.formats.readers import Corpus, read_corpus
 from ner_distill.data.formats.report import ReadReport
-from ner_distill.data.formats.tables import HF
+from ner_distill.data.formats.tables import is_hub_name
 from ner_distill.data.formats.units import Cutting, Given, differs, find_cutting
 from ner_distill.data.noise.suspicious import (
     Conflict,
@@ -158,7 +158,7 @@ def _names(paths: Sequence[str | Path]) -> list[str]:
 
 def _short(path: str | Path) -> str:
     """The name that `read_corpus` gives a file that it reads alone."""
-    return "stdin" if str(path) == STDIN else str(path) if str(path).startswith(HF) else Path(path).name
+    return "stdin" if str(path) == STDIN else str(path) if is_hub_name(str(path)) else Path(path).name
 
 
 def _placed(corpus: Corpus, path: str | Path, name: str) -> Corpus:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import read_labelled
@@ -15,6 +14,7 @@ from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.varying import VAIN, can_be_varied, forms_of, vary
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.options.labels import VaryOptions
+from ner_distill.options.shared import PathOrUrl
 
 
 @dataclass
@@ -68,7 +68,7 @@ def vary_entities(options: VaryOptions, reporter: Reporter | None = None) -> Var
     return varied
 
 
-def _found(soft: Path | None, unit: Unit) -> Iterator[Sentence]:
+def _found(soft: PathOrUrl | None, unit: Unit) -> Iterator[Sentence]:
     """What a teacher found in raw text. Raises ConfigError where that is cut into other units."""
     if soft is None:
         return

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
 from ner_distill.config import RunConfig, StudentConfig, TeacherConfig
 from ner_distill.data.formats.folders import expanded
+from ner_distill.data.store.manifest import MANIFEST
 from ner_distill.directories import OutputKind, Resume
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import read_json, sha256_of, write_json
 from ner_distill.options.shared import NEWER, ReadOptions
+from ner_distill.places.objects import about, read_all
+from ner_distill.places.urls import is_url, last_part
 from ner_distill.runs.info import RunInfo, read_config, read_info, write_config, write_info
 
 Inputs = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -114,15 +118,31 @@ class RoundsRecord:
 def fingerprints(paths: Sequence[Path | str]) -> list[dict[str, Any]]:
     """Name, size and hash of input files; of what is no file only the name.
 
-    Of folders and patterns those of the files that they stand for, of a directory that is one source all in it.
+    Of folders and patterns those of the files that they stand for, of a directory that is one source all in it. Of what
+    is behind a URL its version in place of the hash.
     """
     prints: list[dict[str, Any]] = []
-    for path in [Path(source) for given in paths for source in expanded(given).sources]:
+    for source in [source for given in paths for source in expanded(given).sources]:
+        if is_url(source):
+            prints.append(_print_of_url(source))
+            continue
+        path = Path(source)
         files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
         for file in files:
             size, digest = (file.stat().st_size, sha256_of(file)) if file.is_file() else (None, None)
             prints.append({"name": str(file), "size": size, "sha256": digest})
     return prints
+
+
+def _print_of_url(url: str) -> dict[str, Any]:
+    """Of text the version that its store gives it; of a store of soft labels the hash of its manifest, which has those
+    of all else: a copy of it is the same store.
+    """
+    if last_part(url) == MANIFEST:
+        data = read_all(url)
+        return {"name": url, "size": len(data), "sha256": sha256(data).hexdigest()}
+    known = about(url)
+    return {"name": url, "size": known.size, "sha256": None, "version": known.version}
 
 
 def require_same_config(directory: Path, config: RunConfig, noun: str = "run") -> None:
@@ -160,7 +180,10 @@ def require_same_files(path: Path, before: Any, inputs: Inputs) -> None:
     """Raise RunError naming the roles whose files are not those of before; `path` is where these are written."""
     try:
         old, new = (
-            {role: [(file["size"], file["sha256"]) for file in files] for role, files in roles.items()}
+            {
+                role: [(file["size"], file["sha256"], file.get("version")) for file in files]
+                for role, files in roles.items()
+            }
             for roles in (before, inputs)
         )
     except (KeyError, TypeError, AttributeError):

@@ -56,8 +56,8 @@ def export_labels(made: Export, options: ShowOptions, reporter: Reporter | None 
     """What to print of the labelled sentences of a store; with `out` they are written there and nothing is printed."""
     reporter = reporter or Reporter()
     if options.out is not None:
-        writer = writer_of(options.format, options.out, made.about)
-        write_labelled(writer, made.records, options.out, reporter, overwrite=options.overwrite)
+        writer = writer_of(options.format, str(options.out), made.about)
+        write_labelled(writer, made.records, str(options.out), reporter, overwrite=options.overwrite)
     else:
         losses = Losses()
         yield from printer_of(options.format or "jsonl", made.about).parts(made.records, losses)

@@ -14,8 +14,10 @@ from pathlib import Path
 from ner_distill.data.formats.lines import STDIN
 from ner_distill.data.formats.registry import FORMATS, format_of_several
 from ner_distill.data.formats.report import counted
-from ner_distill.data.formats.tables import HF
+from ner_distill.data.formats.tables import is_hub_name
 from ner_distill.errors import DataError
+from ner_distill.places.objects import about, files_below, files_matching, forget_beginnings
+from ner_distill.places.urls import OBJECT_STORES, is_url, kept_apart, last_part, url_scheme
 
 _PATTERN = re.compile(r"[*?\[]")
 _ABOUT = re.compile(
@@ -78,6 +80,8 @@ class Expanded:
             )
 
     def _name(self, source: str) -> str:
+        if is_url(source):
+            return source.removeprefix(self.given).lstrip("/") if self.is_folder else last_part(source)
         path = Path(source)
         return str(path.relative_to(self.given)) if self.is_folder else path.name
 
@@ -91,8 +95,11 @@ def expanded(path: str | Path, format: str = "auto") -> Expanded:
     Raises DataError for a pattern that matches nothing and a folder without such files.
     """
     given = str(path)
-    if given == STDIN or given.startswith(HF):
+    if given == STDIN or is_hub_name(given):
         return Expanded(given, (given,))
+    if is_url(given):
+        forget_beginnings()
+        return _of_url(kept_apart(given), format)
     if Path(given).is_dir():
         return _of_folder(given, format)
     if Path(given).exists() or not _PATTERN.search(given):
@@ -103,6 +110,36 @@ def expanded(path: str | Path, format: str = "auto") -> Expanded:
     if not sources:
         raise DataError(f"{given}: no file matches; check the pattern and the directory ({Path.cwd()})")
     return Expanded(given, tuple(dict.fromkeys(sources)))
+
+
+def _of_url(url: str, format: str) -> Expanded:
+    """As `expanded`: folders are prefixes of keys, which are told from files by asking for them."""
+    if url_scheme(url) not in OBJECT_STORES or (not url.endswith("/") and not _PATTERN.search(url) and _is_file(url)):
+        return Expanded(url, (url,))
+    if _PATTERN.search(url):
+        if not (matching := files_matching(url)):
+            raise DataError(f"{url}: no file matches; check the pattern and the bucket")
+        return Expanded(url, tuple(matching))
+    below = files_below(url)
+    shown = {file: file[len(url.rstrip("/")) + 1 :].split("/") for file in below}
+    files = [file for file, parts in shown.items() if not any(part.startswith(".") for part in parts)]
+    left_out = tuple(file for file in files if below[file] == 0 or _is_beside(shown[file][-1]))
+    sources = tuple(file for file in files if file not in left_out)
+    if not below:
+        raise DataError(f"{url}: no such file, and nothing below it; check the name and the bucket")
+    if not sources:
+        raise DataError(
+            f"{url}: is a folder; expected files with sentences in it, found {_listed(list(map(last_part, files)))}"
+        )
+    return Expanded(url, sources, True, left_out)
+
+
+def _is_file(url: str) -> bool:
+    try:
+        about(url)
+    except (FileNotFoundError, IsADirectoryError):
+        return False
+    return True
 
 
 def _of_folder(folder: str, format: str) -> Expanded:
@@ -143,9 +180,11 @@ def _walk(folder: Path, format: str, sources: list[str], left_out: list[str], se
 
 def _holds_none(path: Path) -> bool:
     """Is a file empty, or one that by its name holds no sentences?"""
-    if _ABOUT.fullmatch(path.name) or _OTHERS.fullmatch(path.name):
-        return True
-    return path.is_file() and path.stat().st_size == 0
+    return _is_beside(path.name) or (path.is_file() and path.stat().st_size == 0)
+
+
+def _is_beside(name: str) -> bool:
+    return bool(_ABOUT.fullmatch(name) or _OTHERS.fullmatch(name))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -6,16 +6,17 @@ import re
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from shlex import quote
 
-from ner_distill.data.formats.packed import opened, packing_of, shell_line, without_packing
+from ner_distill.data.formats.packed import as_it_is, opened, packing_of, shell_line, without_packing
 from ner_distill.data.formats.report import ReadReport
 from ner_distill.errors import DataError
+from ner_distill.places.urls import is_url
 
 STDIN = "-"
 _BOM = b"\xef\xbb\xbf"
@@ -51,27 +52,21 @@ class Position:
         return self.line > 0
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path | str) -> None:
     """Raises DataError where `path` is no file, is empty, or begins like something that is not UTF-8 text.
 
     Pipes are refused unopened: what is read here to look at them would be missing from their text.
     """
-    if path.is_dir():
-        raise DataError(
-            f"{path}: is a directory; expected a file (or, by its format, a directory with data/N.txt and label/N.csv, "
-            "as CCF 2020 has, with .txt and .ann files, as brat has, or one that `save_to_disk` wrote)"
-        )
+    if not is_url(path):
+        _check_kind(Path(path))
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            kind = "device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else "pipe"
-            raise DataError(f"{path}: is a {kind}, which can be read only once; pass `-` and pipe it in")
-        with path.open("rb") as file:
+        with as_it_is(path) as file:
             packed = packing_of(file.read(_START)) is not None
         with opened(path) as file:
             start = file.read(_START)
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file; check the name and the directory ({Path.cwd()})") from None
+        where = "bucket" if is_url(path) else f"directory ({Path.cwd()})"
+        raise DataError(f"{path}: no such file; check the name and the {where}") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     if start in (b"", _BOM):
@@ -80,7 +75,21 @@ def check_file(path: Path) -> None:
         raise DataError(f"{path}: {'what is packed in it ' * packed}{problem}")
 
 
-def _problem(path: Path, start: bytes, *, packed: bool) -> str:
+def _check_kind(path: Path) -> None:
+    """Raises DataError for what is there and no file."""
+    if path.is_dir():
+        raise DataError(
+            f"{path}: is a directory; expected a file (or, by its format, a directory with data/N.txt and label/N.csv, "
+            "as CCF 2020 has, with .txt and .ann files, as brat has, or one that `save_to_disk` wrote)"
+        )
+    with suppress(OSError):  # whoever opens it says so
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            kind = "device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else "pipe"
+            raise DataError(f"{path}: is a {kind}, which can be read only once; pass `-` and pipe it in")
+
+
+def _problem(path: Path | str, start: bytes, *, packed: bool) -> str:
     """Why what begins like this cannot be read, and what to do; "" where it may be text.
 
     packed: it is so in the file.

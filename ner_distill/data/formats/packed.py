@@ -15,6 +15,8 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from ner_distill.errors import DataError
+from ner_distill.places.objects import RemoteFile
+from ner_distill.places.urls import is_url
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -29,19 +31,21 @@ _ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)  # pyarrow's are OSErr
 class Packing:
     """A way of packing.
 
-    begins: the first bytes of such a file. command: in a shell, writes what is inside. open: gives it to read.
+    begins: the first bytes of such a file. command: in a shell, writes what is inside. open: gives it to read, of a
+            path or an open file.
     """
 
     name: str
     begins: re.Pattern[bytes]
     command: str
-    open: Callable[[str], Any]
+    open: Callable[[Any], Any]
 
 
-def _open_zstd(path: str) -> Any:
+def _open_zstd(file: Any) -> Any:
     import pyarrow  # Python has zstd of its own from 3.14 on
 
-    return pyarrow.CompressedInputStream(pyarrow.OSFile(path), "zstd")
+    source = pyarrow.OSFile(file) if isinstance(file, str) else pyarrow.PythonFile(file, mode="r")
+    return pyarrow.CompressedInputStream(source, "zstd")
 
 
 _PACKINGS = (
@@ -57,16 +61,27 @@ def packing_of(start: bytes) -> Packing | None:
     return next((packing for packing in _PACKINGS if packing.begins.match(start)), None)
 
 
+def as_it_is(path: Path | str, block: int = _BLOCK) -> io.BufferedReader:
+    """A file of this machine or behind a URL, to read from any place in it, packed or not.
+
+    Raises OSError where there is none; for a URL as `RemoteFile` does, and DataError at the end of the file where it
+    was written to while it was read.
+    """
+    raw: Any = RemoteFile(str(path), steady=True) if is_url(path) else io.FileIO(path)  # the caller closes it
+    return io.BufferedReader(raw, block)
+
+
 def opened(path: Path | str, block: int = _BLOCK) -> io.BufferedReader:
-    """A file to read, unpacked as it is read where it is packed; so many bytes of it at once.
+    """A file as `as_it_is` gives it, unpacked as it is read where it is packed; so many bytes of it at once.
 
     Raises OSError where there is none; while a packed one is read, DataError where it is damaged or cut off.
     """
-    raw: Any = io.FileIO(path)  # the caller closes it
-    file: io.BufferedReader = io.BufferedReader(raw, block)
+    file = as_it_is(path, block)
     packing = packing_of(file.peek(_BLOCK))
     if packing is None:
         return file
+    if is_url(path):
+        return io.BufferedReader(_Unpacked(str(path), packing, file), block)
     file.close()
     return io.BufferedReader(_Unpacked(str(path), packing), block)
 
@@ -79,6 +94,8 @@ def without_packing(path: Path | str) -> Path:
 
 def shell_line(path: Path | str, command: str, suffix: str) -> str:
     """For advice: the shell line that puts a file, unpacked, through a command, into one with a suffix more."""
+    if is_url(path):
+        return f"copy it to this machine, then {command} < FILE > FILE{suffix}"
     name = quote(str(path))
     with Path(path).open("rb") as file:
         packing = packing_of(file.peek(_BLOCK))
@@ -90,9 +107,10 @@ def shell_line(path: Path | str, command: str, suffix: str) -> str:
 class _Unpacked(io.RawIOBase):
     """What is inside of a packed file. `readinto` raises DataError where it cannot be unpacked to its end."""
 
-    def __init__(self, path: str, packing: Packing) -> None:
+    def __init__(self, path: str, packing: Packing, file: io.BufferedReader | None = None) -> None:
+        """file: the same, open at its beginning, where it is no file of this machine."""
         self._path, self._packing, self._read = path, packing, 0
-        self._file = packing.open(path)
+        self._packed, self._file = file, packing.open(file or path)
 
     def readable(self) -> bool:
         return True
@@ -112,4 +130,6 @@ class _Unpacked(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             self._file.close()
+            if self._packed is not None:
+                self._packed.close()
         super().close()

@@ -24,11 +24,13 @@ from ner_distill.data.formats.report import FileSummary, ReadReport
 from ner_distill.data.formats.rows import Row, RowOptions, scheme_of, sentence_of, usual_tags
 from ner_distill.data.formats.segment import unit_of_texts
 from ner_distill.data.formats.splitting import Splitter
-from ner_distill.data.formats.tables import HF
+from ner_distill.data.formats.tables import is_hub_name
 from ner_distill.data.formats.tagging import SCHEMES
 from ner_distill.data.formats.units import Cutting, Given, find_cutting, spread
 from ner_distill.data.sentence import UNITS, Sentence, Unit, count_unspaced, is_chinese, unit_named
 from ner_distill.errors import ConfigError, DataError
+from ner_distill.places.objects import about
+from ner_distill.places.urls import OBJECT_STORES, is_url, last_part, url_scheme
 
 _START = 512  # bytes by which packing is told
 _TABLES = ("hf", "datasets", "parquet")
@@ -131,9 +133,12 @@ class RawSources:
 
     @property
     def begin_anywhere(self) -> bool:
-        """Can all of them be read from any row on?"""
+        """Can all of them be read from any row on? What is behind a URL is read once, from its beginning."""
         return all(
-            one.path != STDIN and FORMATS[one.format].begins_anywhere(one.path) and not _is_packed(one.path)
+            one.path != STDIN
+            and not is_url(one.path)
+            and FORMATS[one.format].begins_anywhere(one.path)
+            and not _is_packed(one.path)
             for one in self.sources
         )
 
@@ -284,35 +289,41 @@ def _of_documents(source: _Source, cut: Cut, format: str) -> _Source:
     )
 
 
-def input_files(paths: Sequence[str | Path]) -> list[Path]:
-    """The files behind the paths: all of a folder, a pattern and a pair; none for standard input and `hf:`."""
-    files: list[Path] = []
+def input_files(paths: Sequence[str | Path]) -> list[Path | str]:
+    """The files behind the paths: all of a folder, a pattern and a pair, as text where they are URLs; none for standard
+    input and `hf:`.
+    """
+    files: list[Path | str] = []
     for path in [source for given in paths for source in expanded(given).sources]:
-        if path == STDIN or path.startswith(HF):
+        if path == STDIN or is_hub_name(path):
             continue
         if (several := format_of_several(path)) is not None and (listed := FORMATS[several].files) is not None:
             files += listed(path)
         else:
-            check_file(Path(path))
-            files.append(Path(path))
+            check_file(path)
+            files.append(path if is_url(path) else Path(path))
     return files
 
 
 def refuse_reading(out: Path | str, paths: Sequence[str | Path]) -> None:
     """Raises ConfigError where what is to be written under a name would replace a file that is read, or hold one."""
     place = Path(out).resolve()
-    for file in map(Path.resolve, input_files(paths)):
+    for file in [path.resolve() for path in input_files(paths) if isinstance(path, Path)]:
         if place == file or place in file.parents:
             where = "is read and written" if place == file else f"is to be written, and {file.name} in it is read"
             raise ConfigError(f"{out}: {where}; expected another name than that of what is read")
 
 
 def resumable(paths: Sequence[str | Path]) -> None:
-    """Raises DataError for a source of which nobody can say that it is the same text as before: "-" and `hf:`."""
+    """Raises DataError for a source of which nobody can say that it is the same text as before: "-", `hf:`, and URLs
+    whose server gives neither an entity tag nor a time.
+    """
     for path in map(str, paths):
-        if path == STDIN or path.startswith(HF):
+        if path == STDIN or is_hub_name(path):
             name = "standard input" if path == STDIN else path
             raise DataError(f"`resume`: {name} cannot be checked or continued; save it to a file")
+        if is_url(path) and url_scheme(path) not in OBJECT_STORES and not about(path).version:
+            raise DataError(f"`resume`: {path}: its server does not say whether it changed; save it to a file")
 
 
 def count_sentences(paths: Sequence[str | Path], *, format: str = "auto") -> int | None:
@@ -321,8 +332,8 @@ def count_sentences(paths: Sequence[str | Path], *, format: str = "auto") -> int
     Lines of text and JSON Lines that are not blank, blank lines between the sentences of CoNLL, rows of Parquet,
     files of CCF 2020.
     """
-    if STDIN in map(str, paths):
-        return None  # and do not look at it: somebody may be reading it
+    if STDIN in map(str, paths) or any(map(is_url, paths)):
+        return None  # somebody may be reading it; and no text is fetched only to count it
     counts = [FORMATS[source.format].count(source.path) for source in _sources(paths, format)]
     return None if None in counts else sum(filter(None, counts))
 
@@ -347,8 +358,8 @@ def _sources(
     sources = []
     single = [source for group in groups for source in group.sources]
     for path, name in zip(single, _names(single), strict=True):
-        if path != STDIN and not path.startswith(HF) and format_of_several(path, format) is None:
-            check_file(Path(path))
+        if path != STDIN and not is_hub_name(path) and format_of_several(path, format) is None:
+            check_file(path)
         detected = detect_format(path, tag_columns=tag_column) if format == "auto" else format
         sources.append(_Source(path, name, detected))
     formats = {source.path: source.format for source in sources}
@@ -362,7 +373,7 @@ def _sources(
 
 def _names(paths: Sequence[str]) -> list[str]:
     """The last part of each path; the whole path where two have the same last part."""
-    short = [path if path.startswith(HF) else Path(path).name for path in paths]
+    short = [path if is_hub_name(path) else last_part(path) for path in paths]
     often = Counter(short)
     names = [name if often[name] == 1 else path for name, path in zip(short, paths, strict=True)]
     return ["stdin" if name == STDIN else name for name in names]

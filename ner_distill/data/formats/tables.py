@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from logging import ERROR
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,8 @@ from ner_distill.data.formats.rows import Row, RowOptions
 from ner_distill.data.formats.texts import keyed_columns, keyed_row
 from ner_distill.errors import DataError
 from ner_distill.hub import cache_where_unreachable, offline_advice, unreachable
+from ner_distill.places.objects import RemoteFile
+from ner_distill.places.urls import is_url
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -30,8 +32,13 @@ _TYPES = ("label", "type")
 _COLUMNS = {"id", "words", "tokens", "text", "offsets", "lang", *KEYS}
 
 
+def is_hub_name(source: str) -> bool:
+    """Is it `hf:NAME/CONFIG/SPLIT`? (`hf://datasets/...` is the URL of a file.)"""
+    return source.startswith(HF) and not is_url(source)
+
+
 def is_hf(beginning: Beginning) -> bool:
-    return beginning.source.startswith(HF)
+    return is_hub_name(beginning.source)
 
 
 def is_parquet(beginning: Beginning) -> bool:
@@ -49,7 +56,7 @@ def parquet_rows(path: str, options: RowOptions) -> Iterator[Row]:
     import pyarrow.parquet as parquet
 
     try:
-        with parquet.ParquetFile(path) as file:
+        with _table_at(path) as table, parquet.ParquetFile(table) as file:
             schema = file.schema_arrow
             columns = _known_columns(schema.names, path, options)
             names = {}
@@ -79,13 +86,28 @@ def _groups_from(file: ParquetFile, row: int) -> tuple[list[int], int]:
     return [], 0
 
 
+@contextmanager
+def _table_at(path: str) -> Iterator[Any]:
+    """What pyarrow opens: of a URL only the columns and rows that are asked for are read.
+
+    Raises DataError where what is behind a URL was written to meanwhile.
+    """
+    if not is_url(path):
+        yield path
+        return
+    with RemoteFile(path) as file:
+        yield file
+        file.require_same()
+
+
 def parquet_length(path: str) -> int:
     """Rows of a Parquet file, by its own account; 0 where it cannot be read."""
     import pyarrow as arrow
     import pyarrow.parquet as parquet
 
     try:
-        return int(parquet.read_metadata(path).num_rows)
+        with _table_at(path) as table:
+            return int(parquet.read_metadata(table).num_rows)
     except (arrow.ArrowException, OSError, UnicodeDecodeError):
         return 0
 

@@ -11,15 +11,28 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from ner_distill.data.sentence import Unit
 from ner_distill.data.store.entries import Count, Entries, Sha256, ShardEntry
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import RunError
+from ner_distill.files import sha256_of
 from ner_distill.places import Location, Place, place_of
+from ner_distill.places.objects import about
+from ner_distill.places.urls import is_url
 
 MANIFEST = "manifest.json"
 FORMAT: Literal["ner-distill/soft-labels"] = "ner-distill/soft-labels"
@@ -41,11 +54,38 @@ class _Frozen(BaseModel):
 
 
 class InputFile(_Frozen):
-    """A file of raw text. The same text in another place is the same input: only size and hash are compared."""
+    """A file of raw text. The same text in another place is the same input: only size and hash are compared.
+
+    Of a file behind a URL, which is not read once more only to hash it, the `version` that its store gives it stands in
+    place of the hash: it is another one whenever the file was written.
+    """
 
     name: str
     size: Count
-    sha256: Sha256
+    sha256: Sha256 | None = None
+    version: str | None = None
+
+    @classmethod
+    def of(cls, path: Path | str) -> Self:
+        """What a file is now; a URL is text. Raises OSError, and as `about` does."""
+        if isinstance(path, str) and is_url(path):
+            known = about(path)
+            return cls(name=path, size=known.size, version=known.version)
+        return cls(name=str(path), size=Path(path).stat().st_size, sha256=sha256_of(Path(path)))
+
+    @property
+    def identity(self) -> str:
+        return f"{self.size:,} bytes, {self.version if self.sha256 is None else f'sha256 {self.sha256}'}"
+
+    @model_validator(mode="after")
+    def _is_known(self) -> Self:
+        if (self.sha256 is None) == (self.version is None):
+            raise ValueError("expected sha256, or the version of a file behind a URL")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _what_is_known(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None}
 
 
 class TeacherId(_Frozen):
@@ -121,10 +161,7 @@ def _comparable(header: StoreHeader) -> dict[str, object]:
         "teacher fingerprints": [teacher.fingerprint for teacher in header.teachers],
         **({"evaluator fingerprints": [one.fingerprint for one in header.evaluators]} if header.evaluators else {}),
         "number of input files": len(header.inputs),
-        **{
-            f"input file {number}": f"{file.size:,} bytes, sha256 {file.sha256}"
-            for number, file in enumerate(header.inputs, start=1)
-        },
+        **{f"input file {number}": file.identity for number, file in enumerate(header.inputs, start=1)},
         "shard_size": header.shard_size,
         "block_size": header.block_size,
         **({} if header.span_floor is None else {"span_floor": header.span_floor}),

@@ -95,8 +95,9 @@ def _schema(header: StoreHeader) -> pa.Schema:
 def _table(source: Any, header: StoreHeader, names: Sequence[str]) -> pa.Table:
     """Columns of a shard, of the right types and without empty rows. Raises ValueError that says what is wrong."""
     try:
-        # Not `pq.read_table`: it takes folder names such as `lang=de` for columns.
-        with pq.ParquetFile(source) as file:
+        # Not `pq.read_table`: it takes folder names such as `lang=de` for columns. `pre_buffer` reads what lies side by
+        # side at once: a request of an object store in place of forty.
+        with pq.ParquetFile(source, pre_buffer=True) as file:
             has_spans = exact.SPANS.name in file.schema_arrow.names
             table = file.read(columns=list(names), use_threads=False)
     except (OSError, pa.ArrowException) as error:

@@ -33,7 +33,6 @@ from ner_distill.data.store.manifest import (
 from ner_distill.data.store.writer import StoreWriter
 from ner_distill.errors import DataError
 from ner_distill.executing.opening import executor_for
-from ner_distill.files import sha256_of
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.pipelines.labelling.answering import Answering, learn
 from ner_distill.pipelines.labelling.asked import LoadedRuns, load_runs
@@ -221,10 +220,7 @@ def _header(
         **_weighing(options, asked, weights, answering.folds),
         **_similarity(panel, settled.pairs_per_sentence),  # what the student's γ compares with
     }
-    inputs = [
-        InputFile(name=str(path), size=path.stat().st_size, sha256=sha256_of(path))
-        for path in input_files(list(options.text))
-    ]
+    inputs = [InputFile.of(path) for path in input_files(list(options.text))]
     return StoreHeader(
         labels=panel.labels,
         unit=unit,

@@ -135,7 +135,7 @@ def _answered(sentences: Sequence[Sentence], teachers: Sequence[Voice], reporter
 
 def _require_unseen(files: Files, runs: Sequence[Path]) -> None:
     """Raise ConfigError where one of the files is one that a teacher was trained on."""
-    hashes = {sha256_of(file): file for file in input_files(files) if file.is_file()}
+    hashes = {sha256_of(file): file for file in input_files(files) if isinstance(file, Path) and file.is_file()}
     for run in runs:
         for seen in _trained_on(run):
             if seen in hashes:

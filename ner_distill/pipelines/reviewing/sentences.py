@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from ner_distill.data.sentence import separator
@@ -10,11 +12,13 @@ from ner_distill.data.store.columns import SoftRow
 from ner_distill.data.store.manifest import MANIFEST, is_store
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError
-from ner_distill.files import refuse_existing, sha256_of
+from ner_distill.files import refuse_existing
 from ner_distill.options.labels import ReviewOptions
+from ner_distill.options.shared import PathOrUrl
 from ner_distill.pipelines.reviewing.order import Ranked, doubts, ranked
 from ner_distill.pipelines.show import entities_of
 from ner_distill.pipelines.voting.review_files import hash_of
+from ner_distill.places.urls import last_part
 
 OF_VOTES = ("min_suspicion", "data")
 """Options that a review of a store has no use for."""
@@ -41,8 +45,8 @@ def review_sentences(options: ReviewOptions) -> dict[str, Any]:
         raise ConfigError(f"{options.votes}: nothing to review: the store has no sentence with words")
     return {
         # names of files may hold bytes that are no UTF-8
-        "name": options.votes.resolve().name.encode("utf-8", "replace").decode(),
-        "key": sha256_of(options.votes / MANIFEST),
+        "name": last_part(str(_resolved(options.votes))).encode("utf-8", "replace").decode(),
+        "key": sha256(store.place.read(MANIFEST)).hexdigest(),
         "separator": separator(store.unit),
         "labels": list(store.labels),
         "nested": store.has_spans,
@@ -50,6 +54,10 @@ def review_sentences(options: ReviewOptions) -> dict[str, Any]:
         "left_out": store.rows - len(best),
         "sentences": list(_shown(store, best)),
     }
+
+
+def _resolved(store: PathOrUrl) -> PathOrUrl:
+    return store.resolve() if isinstance(store, Path) else store
 
 
 def named(names: list[str]) -> str:

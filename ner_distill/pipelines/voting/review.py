@@ -12,6 +12,7 @@ from ner_distill.data.sentence import Sentence, separator, unit_of
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.files import refuse_existing, sha256_of
 from ner_distill.options.labels import ReviewOptions
+from ner_distill.options.shared import PathOrUrl
 from ner_distill.pipelines.voting.review_files import SentenceVotes, hash_of, read_lines
 
 VOTES = "votes.jsonl"
@@ -57,8 +58,10 @@ def review(options: ReviewOptions, reporter: Reporter | None = None) -> dict[str
     }
 
 
-def _votes_file(votes: Path) -> Path:
+def _votes_file(votes: PathOrUrl) -> Path:
     """Returns the file of votes at this place, or in this directory. Raises RunError where there is none."""
+    if not isinstance(votes, Path):
+        raise RunError(f"{votes}: no store of soft labels is there, and votes are read from this machine alone")
     if not votes.exists():
         raise RunError(
             f"{votes}: no such file or directory; expected {VOTES} of vote-labels, the directory of it, or a "

@@ -233,7 +233,7 @@ def _check(options: SelfTrainOptions) -> None:
         raise ConfigError("`text` -: standard input is read once, and every round reads the text: give files")
     require_one_process("self-train has one process; start it without torchrun (`jobs` N trains folds side by side)")
     for path in input_files(list(options.text)):
-        if not path.is_file():
+        if not Path(path).is_file():
             raise DataError(f"`text` {path}: no such file")
 
 
