@@ -45,7 +45,7 @@ def probs(store: Path) -> Probs:
 
 
 def label(out: Path, *options: str | Path) -> str:
-    return ok("label-unlabeled", "--out", out, "--shard-size", "200", *options).err
+    return ok("label-unlabeled", "--out", out, "--shard-size", "200", "--store-precision", "exact", *options).err
 
 
 def written(path: Path, sentences: list[Sentence]) -> Path:
