@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ STORE = ("labels", "tags", "unit", "span_floor", "shards", "complete", "summary"
 SIMILARITY = ("similarity_target", "similarity_scale")
 """Of the settings that a store's manifest has: what training reads, what the teachers' similarities say."""
 
+_INDEX = re.compile(r"index-[0-9a-f]{16}")  # of a store: named after a hash, which depends on where it came from
+
 
 def short(data: bytes) -> str:
     """A hash that is long enough to tell two results apart."""
@@ -40,7 +43,7 @@ def hashes_below(directory: Path) -> dict[str, str]:
     """Part → hash, of every file below the directory that counts."""
     found: dict[str, str] = {}
     for path in sorted(path for path in directory.rglob("*") if path.is_file()):
-        name = path.relative_to(directory).as_posix()
+        name = _INDEX.sub("index", path.relative_to(directory).as_posix())
         for part, value in _parts(path):
             found[f"{name} {part}".strip()] = value
     return found
@@ -51,7 +54,7 @@ def _parts(path: Path) -> Iterator[tuple[str, str]]:
     if "knowledge" in path.parts:  # what a run remembers of its lexicons; its answers show it
         return
     if path.suffix == ".parquet":
-        yield from _columns(path)
+        yield from ((name, value) for name, value in _columns(path) if name not in ORIGIN)
     elif path.name in _READERS:
         yield "", _READERS[path.name](path)
     elif path.suffix in _BY_SUFFIX and path.name != "log.txt":

@@ -31,7 +31,7 @@ def teacher(world: World, tmp_path: Path) -> Path:
 
 
 def label(world: World, teacher: Path, out: Path, *more: str) -> SoftLabelStore:
-    ok("label-unlabeled", "--teacher", teacher, "--text", world.raw, "--out", out, *more)
+    ok("label-unlabeled", "--teacher", teacher, "--text", world.raw, "--out", out, "--store-precision", "exact", *more)
     return SoftLabelStore.open(out)
 
 

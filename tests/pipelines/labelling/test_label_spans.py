@@ -210,7 +210,9 @@ def pointing(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
 def label(world: World, out: Path, *, floor: float = 0.01, **options: Any) -> None:
     files: dict[str, Any] = {"teacher": [world.teacher], "text": [world.raw], "out": out}
-    label_unlabeled.label_unlabeled(LabelUnlabeledOptions(**files, shard_size=20, span_floor=floor, **options))
+    label_unlabeled.label_unlabeled(
+        LabelUnlabeledOptions(**files, shard_size=20, span_floor=floor, store_precision="exact", **options)
+    )
 
 
 def test_the_store_of_a_pointer_has_its_spans(pointing: World, tmp_path: Path) -> None:

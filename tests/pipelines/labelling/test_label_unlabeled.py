@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.parquet as pq
 import pytest
 from torch import Tensor
 
@@ -12,6 +13,7 @@ from ner_distill.data.formats.documents import Document
 from ner_distill.data.formats.readers import read_documents, read_raw
 from ner_distill.data.sentence import Sentence
 from ner_distill.data.store.columns import SoftRow
+from ner_distill.data.store.quantised import quantise, restored
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.store.writer import StoreWriter
 from ner_distill.pipelines.labelling import label_unlabeled
@@ -25,6 +27,9 @@ from tests.commands import ok, run, settings, snapshot
 from tests.world import World
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+EXACT = ("--store-precision", "exact")
 
 
 def rows(store: Path) -> list[SoftRow]:
@@ -93,15 +98,38 @@ def test_labelling_twice_writes_the_same_bytes(world: World, tmp_path: Path) -> 
     assert snapshot(tmp_path / "again") == snapshot(world.soft)
 
 
+def test_a_store_is_compact_unless_it_is_asked_for_exactly(world: World, tmp_path: Path) -> None:
+    exact = label(world, tmp_path / "exact", *EXACT)
+    assert SoftLabelStore.open(tmp_path / "exact").manifest.store_precision == "exact"
+    assert SoftLabelStore.open(world.soft).manifest.store_precision == "compact"
+    for mine, its in zip(rows(world.soft), exact, strict=True):
+        assert (mine.id, mine.words, mine.keep.tolist()) == (its.id, its.words, its.keep.tolist())
+        np.testing.assert_array_equal(mine.probs, restored(quantise(its.probs), its.probs.shape[1]))
+
+
+def test_a_resumed_store_keeps_its_form(world: World, tmp_path: Path) -> None:
+    label(world, tmp_path / "soft", *EXACT)
+    before = snapshot(tmp_path / "soft")
+    (tmp_path / "soft" / "part-00001.parquet").unlink()
+    label(world, tmp_path / "soft", "--resume")
+    assert snapshot(tmp_path / "soft") == before
+
+
+def test_pairs_of_a_labelling_are_drawn_again(world: World) -> None:
+    drawn = [row for k in range(4) for row in pq.read_table(world.soft / f"part-0000{k}.parquet")["drawn"].to_pylist()]
+    assert sum(drawn) > 0.8 * len(drawn)  # but for ties of two tags
+
+
 def test_batches_change_probabilities_by_no_more_than_rounding(world: World, tmp_path: Path) -> None:
-    alone, together = (probs(label(world, tmp_path / size, "--batch-words", size)) for size in ("1", "100000"))
+    alone, together = (probs(label(world, tmp_path / size, "--batch-words", size, *EXACT)) for size in ("1", "100000"))
     for id, expected in alone.items():
         np.testing.assert_allclose(together[id], expected, atol=1e-3)
 
 
 def test_several_teachers_are_averaged(world: World, second: Path, tmp_path: Path) -> None:
-    both = probs(label(world, tmp_path / "both", teachers=(world.teacher, second)))
-    one, other = probs(rows(world.soft)), probs(label(world, tmp_path / "other", teachers=(second,)))
+    both = probs(label(world, tmp_path / "both", *EXACT, teachers=(world.teacher, second)))
+    one = probs(label(world, tmp_path / "one", *EXACT))
+    other = probs(label(world, tmp_path / "other", *EXACT, teachers=(second,)))
     for id, mean in both.items():
         np.testing.assert_allclose(mean, (one[id] + other[id]) / 2, atol=2e-3)
 

@@ -74,7 +74,8 @@ def label(
     said: io.StringIO | None = None,
     **more: Any,
 ) -> Manifest:
-    given: dict[str, Any] = {"teacher": teachers, "text": text or [world.raw], "out": out, "precision": "fp32", **more}
+    given: dict[str, Any] = {"teacher": teachers, "text": text or [world.raw], "out": out, "precision": "fp32"}
+    given |= {"store_precision": "exact", **more}
     return module.label_unlabeled(LabelUnlabeledOptions(**given), Reporter(stream=said or io.StringIO()))
 
 

@@ -68,7 +68,7 @@ def copy(files: dict[str, Path], tmp_path: Path) -> dict[str, Path]:
 def label(
     teachers: Sequence[Path], text: Path, out: Path, reporter: Reporter | None = None, **options: Any
 ) -> Manifest:
-    files: dict[str, Any] = {"teacher": teachers, "text": [text], "out": out}
+    files: dict[str, Any] = {"teacher": teachers, "text": [text], "out": out, "store_precision": "exact"}
     return label_unlabeled(LabelUnlabeledOptions(**files, **options), reporter or quiet())
 
 
@@ -189,7 +189,7 @@ def test_fold_teachers_answer_on_the_training_sentences_that_they_did_not_see(
 ) -> None:
     said = io.StringIO()
     both = [files["train"], files["raw"]]
-    given: dict[str, Any] = {"precision": "fp32", "text": both}
+    given: dict[str, Any] = {"precision": "fp32", "text": both, "store_precision": "exact"}
     options = LabelUnlabeledOptions(teacher=[files["run"]], out=tmp_path / "soft", out_of_fold=True, **given)
     manifest = label_unlabeled(options, Reporter(stream=said))
     trained = {sentence.words for sentence in SENTENCES}
