@@ -112,5 +112,6 @@ class RemotePlace:
             listed = ask(self.url, "listing", lambda: system.ls(path, detail=True))
         except FileNotFoundError:
             return path, {}
+        system.invalidate_cache()  # what hundreds of thousands of shards are known by is not kept
         # without an empty key that ends in a slash, as consoles make one for a folder
         return path, {info["name"]: info for info in listed if info["name"] != f"{path}/"}

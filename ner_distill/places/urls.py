@@ -130,9 +130,10 @@ def file_system(url: str, *, fresh: bool = False) -> tuple[Any, str]:
     try:
         system, path = fsspec.url_to_fs(given(url), **_settings(scheme))
     except ImportError as error:
-        package, install = _CLIENTS.get(scheme, ("", ""))
-        advice = f"is not installed: {install}" if package else without_secrets(str(error))
-        raise RunError(f"{url}: is read by {package or 'a package that'} {advice}".replace("that is", "is")) from None
+        if scheme not in _CLIENTS:
+            raise RunError(f"{url}: cannot be read: {without_secrets(str(error))}") from None
+        package, install = _CLIENTS[scheme]
+        raise RunError(f"{url}: is read by {package}, which is not installed: {install}") from None
     except ValueError as error:
         known = ", ".join(f"{name}://" for name in ("s3", "gs", "az", "hf", "https"))
         raise RunError(

@@ -99,7 +99,8 @@ def test_a_missing_client_is_an_error_that_installs_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not there
     monkeypatch.setattr(importlib.import_module("fsspec.registry"), "_registry", {})  # of those that were
-    with pytest.raises(RunError, match=rf"{url}: is read by {package} .*pip install 'ner-distill\[{extra}\]'"):
+    expected = rf"{url}: is read by {package}, which is not installed: pip install 'ner-distill\[{extra}\]'"
+    with pytest.raises(RunError, match=expected):
         place_of(url).names()
 
 
