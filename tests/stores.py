@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ner_distill.data.sentence import Unit
 from ner_distill.data.store.columns import SoftBlock, SoftRow
@@ -83,3 +86,9 @@ def as_version_1(path: Path) -> Path:
     for listed in (*path.glob("index-*"), *path.glob("log-*")):
         listed.unlink()
     return path
+
+
+def contents(files: Mapping[str, bytes]) -> dict[str, pa.Table]:
+    """The shards among the files of a store, without their footers, which say what the store was made of."""
+    tables = {name: pq.read_table(pa.BufferReader(data)) for name, data in files.items() if name.startswith("part-")}
+    return {name: table.replace_schema_metadata(None) for name, table in tables.items()}

@@ -21,6 +21,7 @@ from ner_distill.places import asking, place_of
 from ner_distill.places.remote import RemotePlace
 from tests import corpora, s3
 from tests.commands import ok, run, settings
+from tests.stores import contents
 from tests.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,10 +45,6 @@ def prefix(request: pytest.FixtureRequest) -> str:
     return str(request.node.name)
 
 
-def shards(files: dict[str, bytes]) -> dict[str, bytes]:
-    return {name: data for name, data in files.items() if name != MANIFEST}
-
-
 def here(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
@@ -57,8 +54,12 @@ def labelling(world: World, text: Path | str, out: Path | str, *more: str) -> tu
 
 
 def manifests(files: dict[str, bytes]) -> list[object]:
-    """What a manifest says beside where the text lies."""
-    return [{**json.loads(data), "inputs": None} for name, data in sorted(files.items()) if name.endswith(".json")]
+    """What a manifest says beside where the text lies, and beside the hashes of files that say so as well."""
+    return [
+        {**json.loads(data), "inputs": None, "parts": None}
+        for name, data in sorted(files.items())
+        if name.endswith(".json")
+    ]
 
 
 # ---- a place
@@ -146,14 +147,15 @@ def there(server: s3.Server, world: World) -> str:
     return out
 
 
-def test_the_store_is_that_of_this_machine_byte_by_byte(
+def test_the_store_says_what_that_of_this_machine_says(
     server: s3.Server, world: World, there: str, tmp_path: Path
 ) -> None:
     ok(*labelling(world, world.raw, tmp_path / "soft"))
     files = s3.keys(server, "made/soft")
-    assert shards(files) == shards(here(tmp_path / "soft"))
+    assert len(contents(files)) == 4
+    assert contents(files) == contents(here(tmp_path / "soft"))
     assert manifests(files) == manifests(here(tmp_path / "soft"))
-    assert len(files) == 5
+    assert len(files) == 6, "manifest, index and shards"
 
 
 def test_no_key_is_in_what_is_stored(server: s3.Server, there: str) -> None:
@@ -179,7 +181,8 @@ def test_show_and_review_say_the_same_as_of_a_directory(
 def test_only_the_columns_that_are_needed_are_fetched(server: s3.Server, there: str) -> None:
     store = SoftLabelStore.open(there)
     server.asked.clear()
-    assert len(store.blocks)
+    for position in range(len(store.manifest.shards)):
+        assert len(store.blocks_of(position))
     gets = [one for one in server.asked if one[0] == "GET"]
     assert all(ranged for _, _, ranged in gets)
     assert len(gets) <= 2 * len(store.manifest.shards)
@@ -261,7 +264,7 @@ def test_a_signed_link_is_read_and_its_signature_is_nowhere(
     signature = link.partition("Signature=")[2].partition("&")[0]
     assert len(signature) > 20
     done = ok(*labelling(world, link, tmp_path / "soft"))
-    assert shards(here(tmp_path / "soft")) == shards(s3.keys(server, "made/soft"))
+    assert contents(here(tmp_path / "soft")) == contents(s3.keys(server, "made/soft"))
     manifest = here(tmp_path / "soft")[MANIFEST].decode()
     assert json.loads(manifest)["inputs"][0]["name"] == link.partition("?")[0]
     failed = run(*labelling(world, link.replace("raw.txt", "none.txt"), tmp_path / "other"))
@@ -313,7 +316,7 @@ def test_killed_and_resumed_on_a_server_that_fails_it_is_the_same_store(
     assert killed == 3
     assert sum(server.failed.values()) >= 10, server.failed
     found = s3.keys(server, f"{prefix}/soft")
-    assert shards(found) == shards(expected)
+    assert contents(found) == contents(expected)
     assert manifests(found) == manifests(expected)
     ids = [row.id for row in SoftLabelStore.open(f"{url}/soft", verify=True).iter_rows()]
     assert sorted(ids) == sorted(f"raw.txt:{number}" for number in range(1, 481))
