@@ -63,7 +63,7 @@ class Bench:
 
     def batches(self, epoch: int, kind: str = "") -> Iterator[Batch]:
         """The batches of an epoch, all or of one kind."""
-        return (self.data.load(part, epoch) for part in self.data.plan(epoch) if part[0] == (kind or part[0]))
+        return (self.data.load(part, epoch) for part in self.data.listed(epoch) if part[0] == (kind or part[0]))
 
     def train(self, steps: int) -> None:
         """So many steps, as the training loop takes them."""
