@@ -30,7 +30,7 @@ import torch
 
 from benchmarks import common
 from ner_distill import cli
-from ner_distill.training import workers
+from ner_distill.executing import local
 from tests.witness.hashing import hashes_below
 
 JOBS = ("training", "labelling", "voting", "comparing")
@@ -165,7 +165,7 @@ def serve_forks() -> None:
     context = get_context("forkserver")
     context.set_forkserver_preload(["ner_distill.pipelines.train_teacher", "ner_distill.pipelines.comparison.compare"])
     forkserver.ensure_running()
-    workers.get_context = lambda method: context
+    local.get_context = lambda method: context
 
 
 def main() -> None:

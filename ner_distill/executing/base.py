@@ -18,6 +18,8 @@ Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 TRIES = 3
 """How often a piece is tried."""
+LOSSES = 5
+"""How often a piece is tried whose workers die: on a cluster that is seldom the fault of the piece."""
 
 Advance = Callable[[int, int], None]
 """Told how far a piece has come since it was last called: sentences and words."""
@@ -41,12 +43,14 @@ class Failure:
     reason: in a sentence or so, for users. log: the traceback of what was not foreseen; "" of what was.
     final:  trying again comes to the same: input or settings are wrong.
     work:   the work could not be opened: no piece can be done.
+    died:   the worker ended before it could say what came of the piece.
     """
 
     reason: str
     log: str = ""
     final: bool = False
     work: bool = False
+    died: bool = False
 
     @classmethod
     def of(cls, error: Exception, log: str, *, work: bool = False) -> Failure:
@@ -70,6 +74,7 @@ class Terms(Generic[Piece]):
     """How pieces are done.
 
     tries:    how often one is tried before it has failed.
+    losses:   how often, where its workers died; one that died before it had opened the work does not count.
     fresh:    each piece has a worker of its own, which ends with it: the peak of memory is that of one piece.
     quiet:    what workers print is not shown.
     ready:    whether a piece may begin; asked again whenever another has ended. One that never may is left out.
@@ -79,6 +84,7 @@ class Terms(Generic[Piece]):
     """
 
     tries: int = TRIES
+    losses: int = LOSSES
     fresh: bool = False
     quiet: bool = False
     ready: Callable[[Piece], bool] = lambda piece: True
@@ -91,7 +97,7 @@ class Executor(ABC):
     """Something that does work.
 
     workers:        how many pieces are done at once.
-    tries_of_tasks: how often a task that goes on where it was stopped is tried: where workers get lost, again.
+    tries_of_tasks: how often a task is tried whose process dies, as it goes on where it was stopped.
     """
 
     workers: int

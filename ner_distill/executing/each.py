@@ -37,7 +37,7 @@ def run_each(
 
     Yields each task when it has ended, with None, or with the reason why it failed.
     """
-    terms = Terms[Task](tries=executor.tries_of_tasks, fresh=True, quiet=quiet, ready=ready, begins=begins)
+    terms = Terms[Task](1, executor.tries_of_tasks, fresh=True, quiet=quiet, ready=ready, begins=begins)
     with closing(executor.run(_Each(do), tasks, terms)) as outcomes:
         for outcome in outcomes:
             yield outcome.piece, None if outcome.failure is None else outcome.failure.reason

@@ -51,6 +51,7 @@ class _Worker:
     pipe: Connection
     life: Connection
     slot: int
+    opened: bool = False
 
 
 class _Processes(Pool):
@@ -93,16 +94,23 @@ class _Processes(Pool):
         answer: Answer | None = None
         with contextlib.suppress(EOFError, OSError):
             said: Progress | Answer = worker.pipe.recv()
+            worker.opened = True
             if isinstance(said, Progress) or not self._once:
                 return said
             answer = replace(said, lost=True)  # it ends now by itself
         died = self._end(number) or ("" if answer is not None else "its process ended before the work was done")
-        return (
-            answer if answer is not None and (answer.failure or not died) else Answer(failure=Failure(died), lost=True)
-        )
+        if answer is not None and (answer.failure is not None or not died):
+            return answer
+        return Answer(failure=Failure(died, died=True), lost=True, opened=worker.opened or self._once)
+
+    def opened(self, worker: int) -> bool:
+        return self._workers[worker].opened or self._once
 
     def end(self, worker: int) -> None:
+        if not self.opened(worker):
+            self._workers[worker].life.close()  # it would do its piece first
         self._workers[worker].pipe.close()
+        self._busy.discard(worker)
         self._end(worker)
 
     def _end(self, number: int) -> str:

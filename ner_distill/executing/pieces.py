@@ -28,13 +28,14 @@ class Progress:
 class Answer:
     """What came of the piece that a worker was given.
 
-    lost:     the worker is no more.
+    lost:     the worker is no more. opened: it had opened the work.
     progress: what was not told before.
     """
 
     result: Any = None
     failure: Failure | None = None
     lost: bool = False
+    opened: bool = True
     progress: Progress | None = None
 
 
@@ -61,11 +62,11 @@ class Pool(ABC):
 
     @abstractmethod
     def end(self, worker: int) -> None:
-        """Let a worker end that has no piece, or `waits_for_a_place`; and wait for that."""
+        """Let a worker end that has no piece, or has not `opened` the work; and wait for that."""
 
-    def waits_for_a_place(self, worker: int) -> bool:
-        """Is there no room for a worker yet, so that it has not begun with its piece?"""
-        return False
+    @abstractmethod
+    def opened(self, worker: int) -> bool:
+        """Has a worker opened the work? Before that it has not begun with its piece."""
 
     @abstractmethod
     def close(self) -> None:
@@ -74,12 +75,18 @@ class Pool(ABC):
 
 @dataclass
 class _Given(Generic[Piece]):
-    """A piece that a worker has. failed: how often it failed. sentences, words: how far it has come this time."""
+    """A piece that a worker has.
+
+    failed, lost:     how often it failed, and how often its worker died. again: it was given before.
+    sentences, words: how far it has come this time.
+    """
 
     piece: Piece
     failed: int = 0
+    lost: int = 0
     sentences: int = 0
     words: int = 0
+    again: bool = False
 
 
 @dataclass
@@ -111,19 +118,19 @@ def run_pieces(
 ) -> Generator[Outcome[Piece, Result], None, None]:
     """Do all pieces by the workers of a pool; see `Executor.run`."""
     queue, busy, idle = _Queue(iter(pieces), terms.ready), dict[int, _Given[Piece]](), list[int]()
-    in_a_row = 0
+    in_a_row = unopened = 0
     with closing(pool):
         while True:
             while len(busy) < pool.size and (given := queue.next()) is not None:
-                if not given.failed:
+                if not given.again:
                     terms.begins(given.piece)
                 worker = idle.pop() if idle else pool.start()
                 busy[worker] = given
                 pool.give(worker, given.piece)
             if not busy:
                 return
-            for worker in [one for one in busy if idle and pool.waits_for_a_place(one)][: len(idle)]:
-                # its place may be the one of a worker that has nothing left to do
+            for worker in [one for one in busy if idle and not pool.opened(one)][: len(idle)]:
+                # nothing else is left to do, and it may wait for the place of the one that does nothing
                 pool.end(worker)
                 other = idle.pop()
                 busy[other] = busy.pop(worker)
@@ -150,14 +157,18 @@ def run_pieces(
                 if said.failure.work:
                     raise TrainingError("\n".join(filter(None, [said.failure.reason, said.failure.log])))
                 terms.advance(-given.sentences, -given.words)
-                given = _Given(given.piece, given.failed + 1)
-                if given.failed < terms.tries and not said.failure.final:
-                    terms.troubled(given.piece, said.failure, given.failed)
+                lost = said.failure.died
+                unopened = 0 if said.opened else unopened + 1
+                given = _Given(given.piece, given.failed + (not lost), given.lost + (lost and said.opened), again=True)
+                left = given.lost < terms.losses if lost else given.failed < terms.tries and not said.failure.final
+                if left and unopened < GIVEN_UP:
+                    terms.troubled(given.piece, said.failure, given.lost if lost else given.failed)
                     queue.again.append(given)
                     continue
                 in_a_row += 1
                 yield Outcome(given.piece, failure=said.failure)
-                if in_a_row >= GIVEN_UP and terms.tries > 1:
+                if (in_a_row >= GIVEN_UP and terms.tries > 1) or unopened >= GIVEN_UP:
                     raise TrainingError(
-                        f"{in_a_row} pieces of work failed one behind the other, at last: {said.failure.reason}"
+                        f"{max(in_a_row, unopened)} pieces of work failed one behind the other, at last: "
+                        f"{said.failure.reason}"
                     )

@@ -87,11 +87,12 @@ def _not_there(address: str, error: Exception) -> ConfigError:
 
 @dataclass
 class _Actor:
-    """begun: is there when the actor is."""
+    """begun: is there when the actor has opened the work. opened: it was seen."""
 
     handle: Any
     begun: Any
     answer: Any = None
+    opened: bool = False
 
 
 class _Actors(Pool):
@@ -128,12 +129,20 @@ class _Actors(Pool):
             actor.answer = None
             return answer
         except self._ray.exceptions.RayError as error:
+            opened = self.opened(number)
             del self._actors[number]
             reason = str(error).strip().partition("\n")[0]
-            return Answer(failure=Failure(f"its worker was lost: {reason:.300}"), lost=True)
+            return Answer(failure=Failure(f"its worker was lost: {reason:.300}", died=True), lost=True, opened=opened)
 
-    def waits_for_a_place(self, worker: int) -> bool:
-        return not self._ray.wait([self._actors[worker].begun], timeout=0)[0]
+    def opened(self, worker: int) -> bool:
+        actor = self._actors[worker]
+        if not actor.opened and self._ray.wait([actor.begun], timeout=0)[0]:
+            try:
+                self._ray.get(actor.begun)
+                actor.opened = True
+            except self._ray.exceptions.RayError:
+                pass  # it died before
+        return actor.opened
 
     def end(self, worker: int) -> None:
         self._ray.kill(self._actors.pop(worker).handle)
@@ -155,7 +164,8 @@ class _Worker:
         self._serving = Serving(setup)
 
     def begin(self) -> None:
-        """Nothing: who is answered knows that there is an actor."""
+        """Open the work; where that fails, `answer` says so."""
+        self._serving.open()
 
     def answer(self, piece: bytes) -> Answer:
         return self._serving.answer(piece)

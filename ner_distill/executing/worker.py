@@ -52,18 +52,26 @@ class Serving:
         self._work = setup.work
         self._do: Callable[[Any, Any], Any] | None = None
 
+    def open(self) -> Failure | None:
+        """Open the work. Returns why that was not possible."""
+        try:
+            self._do = pickle.loads(self._work).open()
+        except Exception as error:  # whatever it is, who waits is to say it
+            return Failure.of(error, traceback.format_exc(), work=True)
+        return None
+
     def answer(self, piece: bytes, tell: Callable[[Progress], None] | None = None) -> Answer:
         """Do a piece, pickled.
 
         tell: is told how far it has come, now and then; what it was not told is in the answer.
         """
         pace = _Pace(tell)
+        if self._do is None:
+            if (failure := self.open()) is not None:
+                return Answer(failure=failure)
+            pace.tell()
         try:
-            if self._do is None:
-                self._do = pickle.loads(self._work).open()
-        except Exception as error:  # whatever it is, who waits is to say it
-            return Answer(failure=Failure.of(error, traceback.format_exc(), work=True))
-        try:
+            assert self._do is not None, "opened above"
             result = self._do(pickle.loads(piece), pace.advance)
         except Exception as error:  # whatever it is, who waits is to say it, and to go on with the others
             return Answer(failure=Failure.of(error, traceback.format_exc()))
@@ -82,6 +90,10 @@ class _Pace:
         self._words += words
         if self._tell is not None and (now := time.monotonic()) >= self._due:
             self._due = now + SECONDS
+            self.tell()
+
+    def tell(self) -> None:
+        if self._tell is not None:
             self._tell(self.left())
 
     def left(self) -> Progress:

@@ -248,8 +248,31 @@ def test_a_piece_that_fails_three_times_is_named_and_the_rest_goes_on(
     assert list(failures) == [2]
     assert failures[2].reason == reason
     assert log in failures[2].log
-    assert (tmp_path / "tried-2").read_text() == "xxx"
+    assert (tmp_path / "tried-2").read_text() == "x" * (5 if how == "die" else 3)
     assert len(outcomes) == 6
+
+
+class DiesAtFirst(Work[int, int]):
+    """Six workers die while they open it."""
+
+    def __init__(self, folder: Path, times: int) -> None:
+        self.folder, self.times = folder, times
+
+    def open(self) -> Callable[[int, Callable[[int, int], None]], int]:
+        if len(list(self.folder.iterdir())) < self.times:
+            (self.folder / str(os.getpid())).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return lambda piece, advance: piece
+
+
+def test_a_worker_that_dies_while_it_opens_the_work_is_no_fault_of_its_piece(tmp_path: Path) -> None:
+    outcomes = list(LocalExecutor(1).run(DiesAtFirst(tmp_path, 6), range(2)))
+    assert [(outcome.piece, outcome.result) for outcome in outcomes] == [(0, 0), (1, 1)]
+
+
+def test_where_every_worker_dies_while_it_opens_the_work_it_stops(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="10 pieces of work failed .* ended by signal 9"):
+        list(LocalExecutor(2).run(DiesAtFirst(tmp_path, 99), range(2)))
 
 
 def test_wrong_input_is_not_tried_again(tmp_path: Path) -> None:

@@ -129,7 +129,8 @@ def _make(
     warned, report, failed = set[str](), ReadReport(), dict[int, Failure]()
 
     def troubled(shard: Shard, failure: Failure, times: int) -> None:
-        reporter.warn(f"shard {shard.index}: {failure.reason}; it is tried again ({times} of {terms.tries} failed)")
+        of = terms.losses if failure.died else terms.tries
+        reporter.warn(f"shard {shard.index}: {failure.reason}; it is tried again ({times} of {of} failed)")
 
     terms = Terms[Shard](advance=seen.advance, troubled=troubled)
     with closing(executor.run(work, shards, terms)) as outcomes:
