@@ -200,18 +200,21 @@ def train_teacher(
     return load(out)
 
 
-def label(teacher: Paths, text: Paths, out: PathLike, **options: Any) -> Path:
+def label(teacher: Paths, text: Paths, out: PathLike, **options: Any) -> Path | str:
     """Store what a teacher (or several, averaged) says of raw text; as `ner-distill label-unlabeled`.
 
+    text, out: may be URLs (s3://BUCKET/x).
     options: the command's other options (resume, overwrite, limit, min_votes, unit ...).
-    Returns: the directory of the store. Raises NerDistillError.
+    Returns: the directory of the store, or its URL. Raises NerDistillError.
     """
     from ner_distill.options.models import LabelUnlabeledOptions
     from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled as run
 
     more = _with_paths(LabelUnlabeledOptions, options)
-    run(LabelUnlabeledOptions(teacher=_paths(teacher), text=_paths(text), out=Path(out), **more))
-    return Path(out)
+    text = [text] if isinstance(text, str | os.PathLike) else text
+    store = _place(out)
+    run(LabelUnlabeledOptions(teacher=_paths(teacher), text=list(map(_place, text)), out=store, **more))
+    return store
 
 
 def train_student(
@@ -226,7 +229,8 @@ def train_student(
 ) -> Model:
     """Train a student from stored soft labels and load it; as `ner-distill train-student`.
 
-    soft: the store that `label` wrote; None: learn from `gold` alone. gold: labelled sentences to learn from as well.
+    soft: the store that `label` wrote, or its URL; None: learn from `gold` alone.
+    gold: labelled sentences to learn from as well.
     The rest as of `train_teacher`. Raises NerDistillError.
     """
     from ner_distill.config import StudentConfig, load_config
@@ -234,7 +238,7 @@ def train_student(
     from ner_distill.pipelines.train_student import train_student as run
     from ner_distill.views.results import write_results
 
-    store = None if soft is None else Path(soft)
+    store = None if soft is None else _place(soft)
     more = _with_paths(StudentOptions, options)
     given = StudentOptions(soft=store, out=Path(out), gold=_paths(gold), dev=_paths(dev), **more)
     trained = run(load_config(StudentConfig, _config(config), _keys(settings)), given)
@@ -270,6 +274,13 @@ def export(run: PathLike, out: PathLike, **options: Any) -> Model:
 
     write(ExportOptions(run=Path(run), out=Path(out), **_with_paths(ExportOptions, options)), page_of=page_of)
     return load(out)
+
+
+def _place(given: PathLike) -> Path | str:
+    """A path, or a URL as it is."""
+    from ner_distill.places.urls import is_url, kept_apart
+
+    return kept_apart(given) if isinstance(given, str) and is_url(given) else Path(given)
 
 
 def _paths(given: Paths) -> tuple[Path, ...]:

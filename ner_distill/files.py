@@ -102,13 +102,14 @@ def require_plain_files(directory: Path, noun: str) -> None:
     """
     with os.scandir(directory) as entries:  # of hundreds of thousands of files, paths would take seconds
         for entry in entries:
-            if entry.is_file():
-                continue
             path = Path(entry.path)
-            if entry.is_dir():
-                if not entry.is_symlink():
-                    require_plain_files(path, noun)
-                continue
+            with suppress(OSError):  # of a link to itself nobody can say what it is
+                if entry.is_file():
+                    continue
+                if entry.is_dir():
+                    if not entry.is_symlink():
+                        require_plain_files(path, noun)
+                    continue
             if not path.exists() and not path.is_symlink():
                 continue  # a temporary file of another process, gone meanwhile
             what = "is no plain file" if path.exists() else "is a link that leads nowhere"

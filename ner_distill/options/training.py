@@ -26,6 +26,8 @@ from ner_distill.options.shared import (
     VotingRules,
 )
 
+_MANIFEST = "manifest.json"  # of a store
+
 
 class TeacherOptions(Training, VotingRules, Jobs, LongestOptions, TrackedOutput):
     """Options of `train-teacher`."""
@@ -56,7 +58,9 @@ class StudentOptions(Dev, ReadOptions, TrackedOutput, LongestOptions):
 
     def files(self) -> dict[str, Files]:
         """Role → files, as a run records what it was begun with; of a store its manifest."""
-        store = [f"{self.soft}/manifest.json"] if self.soft is not None else []
+        store: Files = ()
+        if self.soft is not None:
+            store = [self.soft / _MANIFEST if isinstance(self.soft, Path) else f"{self.soft}/{_MANIFEST}"]
         return {"soft": store, "dev": self.dev, "gold": self.gold}
 
 

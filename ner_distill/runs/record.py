@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 from ner_distill.config import RunConfig, StudentConfig, TeacherConfig
 from ner_distill.data.formats.folders import expanded
-from ner_distill.data.store.manifest import MANIFEST
 from ner_distill.directories import OutputKind, Resume
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import read_json, sha256_of, write_json
@@ -138,6 +137,8 @@ def _print_of_url(url: str) -> dict[str, Any]:
     """Of text the version that its store gives it; of a store of soft labels the hash of its manifest, which has those
     of all else: a copy of it is the same store.
     """
+    from ner_distill.data.store.manifest import MANIFEST  # with pyarrow, which answering needs none of
+
     if last_part(url) == MANIFEST:
         data = read_all(url)
         return {"name": url, "size": len(data), "sha256": sha256(data).hexdigest()}

@@ -152,7 +152,7 @@ def test_columns_of_any_text_are_read_back(world: World, tmp_path: Path, text: s
 def test_unknown_output_format_is_an_error(world: World) -> None:
     done = run("predict", "--model", world.teacher, "--format", "xml", stdin=", .\n")
     assert done.code == 2
-    assert "--format: expected jsonl, conll, label-studio, " in done.err
+    assert "--format: expected jsonl, conll, csv, label-studio, " in done.err
 
 
 def test_chinese_needs_no_blanks(tmp_path: Path) -> None:

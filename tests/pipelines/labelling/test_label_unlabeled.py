@@ -1,6 +1,6 @@
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +10,14 @@ import pytest
 from torch import Tensor
 
 from ner_distill.data.formats.documents import Document
-from ner_distill.data.formats.readers import read_documents, read_raw
+from ner_distill.data.formats.readers import RawSources, read_raw
+from ner_distill.data.formats.report import ReadReport
 from ner_distill.data.sentence import Sentence
 from ner_distill.data.store.columns import SoftRow
+from ner_distill.data.store.entries import ShardEntry
 from ner_distill.data.store.quantised import quantise, restored
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.store.writer import StoreWriter
-from ner_distill.pipelines.labelling import label_unlabeled
 from ner_distill.pipelines.labelling.labeller import Labeller
 from ner_distill.pipelines.labelling.shard_buffer import Answer
 from ner_distill.runs.build import load_run
@@ -221,21 +222,23 @@ def test_input_is_read_no_further_than_the_shard_being_labelled(
 ) -> None:
     taken = 0
 
-    def counted(*args: object, **options: object) -> Iterator[Document]:
+    documents = RawSources.documents
+
+    def counted(self: RawSources, report: ReadReport) -> Iterator[Document]:
         nonlocal taken
-        for document in read_documents(*args, **options):  # type: ignore[arg-type]
+        for document in documents(self, report):
             taken += 1
             yield document
 
     ahead: list[int] = []
-    write: Callable[..., None] = StoreWriter.write_shard
+    add = StoreWriter.add
 
-    def watched(self: StoreWriter, index: int, *args: object) -> None:
-        ahead.append(taken - 20 * (index + 1))
-        write(self, index, *args)
+    def watched(self: StoreWriter, entry: ShardEntry) -> None:
+        ahead.append(taken - 20 * (entry.index + 1))
+        add(self, entry)
 
-    monkeypatch.setattr(label_unlabeled, "read_documents", counted)
-    monkeypatch.setattr(StoreWriter, "write_shard", watched)
+    monkeypatch.setattr(RawSources, "documents", counted)
+    monkeypatch.setattr(StoreWriter, "add", watched)
     label(world, tmp_path / "soft")
     assert ahead == [0, 0, 0, 0]
 

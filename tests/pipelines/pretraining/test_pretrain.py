@@ -284,7 +284,7 @@ def test_pretraining_lowers_the_loss_of_held_out_masked_words(tmp_path: Path) ->
     trained = run(alphabet(tmp_path / "raw.txt"), tmp_path / "out", *TINY[:-1], "optim.epochs=8")
     lines = lines_of(tmp_path / "out")
     assert trained.perplexity < 0.7 * lines[0]["perplexity"]
-    assert trained.accuracy > 0.4  # of eight letters, each as frequent as the others
+    assert trained.accuracy > 0.3  # of eight letters, each as frequent as the others
     assert lines[-1]["loss"].keys() == {"masked"}
 
 
