@@ -74,13 +74,15 @@ def _is_container(user: re.Match[str]) -> bool:
 def kept_apart(url: str) -> str:
     """The URL as it may be shown, stored and used from here on; what is secret in it is kept for who opens it.
 
-    Raises ConfigError where an object store is named with a key in its URL (their clients take none), where two URLs
-    differ in what is not shown, and for URLs of files of this machine.
+    Raises ConfigError where an object store is named with a key in its URL (their clients take none) or without a
+    bucket, where two URLs differ in what is not shown, and for URLs of files of this machine.
     """
     scheme = url_scheme(url)
     if scheme in _OF_THIS_MACHINE:
         raise ConfigError(f"{without_secrets(url)}: names what is on this machine; give the path as it is")
     if scheme in OBJECT_STORES:
+        if not url[len(scheme) :].strip(":/"):
+            raise ConfigError(f"{url}: names no bucket; expected {scheme}://BUCKET/NAME")
         # A lone ? is a pattern there: part-?.txt
         shown = (
             without_secrets(url)

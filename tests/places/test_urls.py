@@ -94,6 +94,12 @@ def test_a_container_of_azure_is_no_user() -> None:
     assert place_of(url).shown == url == urls.without_secrets(url)
 
 
+@pytest.mark.parametrize("url", ["s3://", "gs:///"])
+def test_a_url_without_a_bucket_is_no_directory_of_this_machine(url: str) -> None:
+    with pytest.raises(ConfigError, match=f"{url}: names no bucket; expected {url[:2]}://BUCKET/NAME"):
+        place_of(url)
+
+
 def test_a_store_needs_a_place_where_files_are_whole() -> None:
     with pytest.raises(RunError, match="ftp:// keeps no store"):
         place_of("ftp://host/x")
