@@ -15,6 +15,7 @@ from ner_distill.config.sections import START_FILE, START_SHAPE
 from ner_distill.config.trainings import RunConfig
 from ner_distill.config.variants import default, foreign, keys, one_of, tag, tags, variants, which
 from ner_distill.errors import ConfigError, closest
+from ner_distill.places.urls import is_url, without_secrets
 
 Config = TypeVar("Config", bound=RunConfig)
 
@@ -71,7 +72,8 @@ def _checked(
         config = kind.model_validate(read)
     except pydantic.ValidationError as error:
         problems = _described(kind, error)
-    lines = [*malformed, *(f"{place(key)}: {problem}" for key, problem in (problems | unread).items())]
+    problems |= unread | _urls(read)
+    lines = [*malformed, *(f"{place(key)}: {problem}" for key, problem in problems.items())]
     if config is not None:
         lines += [f"{place('')}: {problem}" for problem in conflicts(config)]
     if config is None or lines:
@@ -180,6 +182,30 @@ def _split_known_keys(kind: type[RunConfig], data: Mapping[str, Any]) -> tuple[d
                     found = value[tag(others[key][0])]
                     problems[f"{name}.{key}"] = f'only for {name}.{which(others[key])}; found "{found}"'
     return read, problems
+
+
+def _urls(data: Mapping[str, Any]) -> dict[str, str]:
+    """Dotted key → what is wrong with a URL there: keys name files of this machine, and runs keep what they say."""
+    pairs = ((f"{name}.{key}", value) for name, section in data.items() for key, value in _items(section))
+    return {
+        key: f"{without_secrets(text)} is a URL; expected what lies on this machine"
+        for key, value in pairs
+        for text in _texts(value)
+        if is_url(text)
+    }
+
+
+def _items(section: Any) -> Iterator[tuple[str, Any]]:
+    yield from section.items() if isinstance(section, Mapping) else ()
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a value, as deep as it goes."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(one)
 
 
 def _hint(kind: type[RunConfig], name: str, section: str = "") -> str:

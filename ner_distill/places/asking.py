@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from ner_distill.errors import NerDistillError, TrainingError
-from ner_distill.places.urls import denied, without_secrets
+from ner_distill.places.urls import HTTP, denied, url_scheme, without_secrets
 
 _T = TypeVar("_T")
 
@@ -46,9 +47,12 @@ def ask(url: str, what: str, call: Callable[[], _T], *, advice: str = "") -> _T:
     for number in range(1, TRIES + 1):
         try:
             return call()
-        except _FINAL:
-            raise
-        except Exception as error:  # the clients of stores have no common type of error
+        except Exception as raised:  # the clients of stores have no common type of error
+            error = _meant(url, raised)
+            if isinstance(error, FileNotFoundError):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), url) from None  # theirs names keys
+            if isinstance(error, _FINAL):
+                raise
             if _is_denial(error):
                 raise denied(url, str(error)) from None
             # without its own traceback: clients put URLs with keys into what they raise
@@ -61,6 +65,14 @@ def ask(url: str, what: str, call: Callable[[], _T], *, advice: str = "") -> _T:
         f"{url}: {what} failed {TRIES} times in {time.monotonic() - began:,.0f} seconds, at last with {reason}. "
         f"{advice or _AGAIN}"
     )
+
+
+def _meant(url: str, error: Exception) -> Exception:
+    """Of servers that refuse, fail or cannot be reached the client of https:// says that there is no such file."""
+    cause = error.__cause__
+    if not (isinstance(error, FileNotFoundError) and isinstance(cause, Exception) and url_scheme(url) in HTTP):
+        return error
+    return error if getattr(cause, "status", None) in (404, 410) else cause
 
 
 def _is_denial(error: Exception) -> bool:

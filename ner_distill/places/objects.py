@@ -166,7 +166,9 @@ class RemoteFile(io.BufferedIOBase):
         ahead = self._ahead if goes_on else 0
         end = min(self.about.size, start + max(wanted, ahead))
         system, path = file_system(self.about.url)
-        data = ask(self.about.url, "reading", lambda: _whole(system.cat_file(path, start=start, end=end), end - start))
+        data = ask(
+            self.about.url, "reading", lambda: self._whole(system.cat_file(path, start=start, end=end), end - start)
+        )
         self._start, self._kept = start, data
         self._ahead = min(2 * self._ahead, _MOST) if goes_on else _LEAST
         if self._steady and start == 0:
@@ -175,16 +177,19 @@ class RemoteFile(io.BufferedIOBase):
             _beginnings[self.about.url] = (time.monotonic(), self.about, data[:_LEAST])
         return data[:wanted]
 
+    def _whole(self, data: bytes, expected: int) -> bytes:
+        """Raises OSError, upon which is asked again, where a connection ended early; DataError where that is no use."""
+        if len(data) == self.about.size > expected:
+            raise DataError(
+                f"{self.about.url}: its server gives whole files alone; copy the file to this machine and give that"
+            )
+        if len(data) != expected:
+            raise OSError(f"{len(data):,} bytes came, expected {expected:,}")
+        return data
+
     def require_same(self) -> None:
         """Raise DataError where the file was written to since it was opened."""
         if about(self.about.url) != self.about:
             raise DataError(
                 f"{self.about.url}: was written to while it was read; label it again, from a copy that stays"
             )
-
-
-def _whole(data: bytes, expected: int) -> bytes:
-    """Raises OSError, upon which is asked again, where a connection ended early."""
-    if len(data) != expected:
-        raise OSError(f"{len(data):,} bytes came, expected {expected:,}")
-    return data

@@ -17,10 +17,12 @@ _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _MANGLED = re.compile(r"(s3a?|gs|gcs|az|abfss?|hf|memory|https?|s?ftp):/[^/]")
 """What a `Path` makes of a URL."""
 _OF_THIS_MACHINE = ("file", "local")
-_USER = re.compile(r"(?<=://)[^/@\s]*@")
+_USER = re.compile(r"(?<=://)(?:[^/\s'\"]*@|[^/@\s:'\"\[]*:(?!\d*(?:[/?#]|$))[^\s'\"]*@)")
+"""The user of a URL, whose password may have slashes in it, as keys of S3 do; a number behind the host is a port."""
 _QUERY = re.compile(r"(?P<address>\w+://[^\s'\"?#]+)[?#][^\s'\")]*")
 _KEY = re.compile(r"\?[\w.-]+=")
 
+HTTP = ("http", "https")
 AZURE = ("az", "abfs", "abfss")
 OBJECT_STORES = ("s3", "s3a", "gs", "gcs", *AZURE, "hf", "memory")
 """Where a file that is written is whole or not there; `memory` is this process alone, for trying."""
@@ -28,7 +30,7 @@ _CLIENTS = {
     **dict.fromkeys(("s3", "s3a"), ("s3fs", "pip install 'ner-distill[s3]'")),
     **dict.fromkeys(("gs", "gcs"), ("gcsfs", "pip install 'ner-distill[gcs]'")),
     **dict.fromkeys(AZURE, ("adlfs", "pip install 'ner-distill[azure]'")),
-    **dict.fromkeys(("http", "https"), ("aiohttp", "pip install aiohttp")),
+    **dict.fromkeys(HTTP, ("aiohttp", "pip install aiohttp")),
 }
 """Scheme → the package that reads it, and how it is installed; huggingface_hub (`hf`) is there anyway."""
 _RETRIES = {"mode": "standard", "max_attempts": 4}
@@ -56,8 +58,10 @@ def was_url(path: Path) -> str:
 
 def without_secrets(text: str) -> str:
     """A URL, or a message with URLs in it, without passwords, and without queries, which may hold keys."""
-    for shown, given in _given.items():
+    for shown, given in list(_given.items()):
         text = text.replace(given, shown)
+        if query := given.partition("?")[2]:
+            text = text.replace(f"?{query}", "")  # servers may say their part of a URL alone
     text = _USER.sub(lambda found: found[0] if _is_container(found) else "", text)
     return _QUERY.sub(lambda found: found["address"], text)
 
@@ -70,13 +74,15 @@ def _is_container(user: re.Match[str]) -> bool:
 def kept_apart(url: str) -> str:
     """The URL as it may be shown, stored and used from here on; what is secret in it is kept for who opens it.
 
-    Raises ConfigError where an object store is named with a key in its URL (their clients take none), where two URLs
-    differ in what is not shown, and for URLs of files of this machine.
+    Raises ConfigError where an object store is named with a key in its URL (their clients take none) or without a
+    bucket, where two URLs differ in what is not shown, and for URLs of files of this machine.
     """
     scheme = url_scheme(url)
     if scheme in _OF_THIS_MACHINE:
         raise ConfigError(f"{without_secrets(url)}: names what is on this machine; give the path as it is")
     if scheme in OBJECT_STORES:
+        if not url[len(scheme) :].strip(":/"):
+            raise ConfigError(f"{url}: names no bucket; expected {scheme}://BUCKET/NAME")
         # A lone ? is a pattern there: part-?.txt
         shown = (
             without_secrets(url)
@@ -127,8 +133,12 @@ def file_system(url: str, *, fresh: bool = False) -> tuple[Any, str]:
     import fsspec
 
     scheme = url_scheme(url)
+    address = scheme + given(url)[len(scheme) :]  # in small letters, as clients know it
     try:
-        system, path = fsspec.url_to_fs(given(url), **_settings(scheme))
+        kind = fsspec.get_filesystem_class(scheme)
+        # not `url_to_fs`: it takes the :: in a name for the end of the first of several URLs
+        system = fsspec.filesystem(scheme, **{**kind._get_kwargs_from_urls(address), **_settings(scheme)})
+        path = kind._strip_protocol(address)
     except ImportError as error:
         if scheme not in _CLIENTS:
             raise RunError(f"{url}: cannot be read: {without_secrets(str(error))}") from None
@@ -145,9 +155,13 @@ def file_system(url: str, *, fresh: bool = False) -> tuple[Any, str]:
 
 
 def _settings(scheme: str) -> dict[str, Any]:
-    """How we want a file system: that of S3 asks again where the network or S3 fails."""
+    """How we want a file system: that of S3 asks again where the network or S3 fails; servers of https:// are not to
+    pack what is asked for in parts.
+    """
     import fsspec.config
 
+    if scheme in HTTP:
+        return {"headers": {**fsspec.config.conf.get(scheme, {}).get("headers", {}), "Accept-Encoding": "identity"}}
     if scheme not in ("s3", "s3a"):
         return {}
     own = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})

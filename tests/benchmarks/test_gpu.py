@@ -26,3 +26,7 @@ def test_operations_are_those_of_the_matrices_of_a_layer() -> None:
     of_piece = 4 * hidden * hidden + 2 * hidden * 4 * hidden  # query, key, value, output; in and out of the inner layer
     attention = [2 * length * length * hidden for length in pieces]  # scores, and their sums of values
     assert gpu.operations(pieces, 2, hidden) == pytest.approx(2 * 2 * (of_piece * sum(pieces) + sum(attention)))
+
+
+def test_tests_that_take_too_long_are_said_to() -> None:
+    assert gpu.gpu_tests(0.01) == {"exit": None, "said": ["not done after 0.01 s"]}

@@ -528,3 +528,15 @@ def test_over_flat_the_adversary_takes_half_the_step() -> None:
 def test_a_student_has_no_adversary_against_its_own_answers() -> None:
     (problem,) = problems("adversarial.kind=vat", kind=StudentConfig)
     assert 'adversarial.kind = "vat" is for teachers' in problem
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "kind"),
+    [("adversarial", "raw_text", {"kind": "vat"}), ("lattice", "lexicon", {"kind": "flat"}), ("encoder", "start", {})],
+)
+def test_a_key_takes_no_url_and_the_message_shows_no_password(section: str, key: str, kind: dict[str, str]) -> None:
+    url = "https://me:hunter2@host/x.txt"
+    data = {section: {**kind, key: url if key == "start" else [url]}}
+    with pytest.raises(ConfigError, match=rf"config.toml: {section}.{key}: https://host/x.txt is a URL") as caught:
+        parse_config(TeacherConfig, data, "config.toml")
+    assert "hunter2" not in str(caught.value)

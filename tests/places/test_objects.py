@@ -126,6 +126,14 @@ def test_patterns_match_keys(memory: Any) -> None:
         words("memory://b/z*")
 
 
+@pytest.mark.parametrize("name", ["a[1].txt", "a*.txt", "a?.txt", "a#b.txt", "a%20b.txt", "a b.txt", "ä:b.txt"])
+def test_a_file_that_is_there_is_no_pattern(name: str, memory: Any) -> None:
+    memory.pipe_file(f"/b/raw/{name}", b"one\n")
+    memory.pipe_file("/b/raw/a1.txt", b"another\n")
+    assert words(f"memory://b/raw/{name}") == ["one"]
+    assert sorted(words("memory://b/raw")) == ["another", "one"]
+
+
 def test_what_is_not_there_is_named(memory: Any) -> None:
     with pytest.raises(DataError, match=r"memory://b/raw.txt: no such file, and nothing below it"):
         words("memory://b/raw.txt")

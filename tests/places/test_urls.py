@@ -45,6 +45,8 @@ def test_a_path_is_a_directory_of_this_machine(tmp_path: Path) -> None:
         (f"https://me:{SECRET}@host/raw.txt", "https://host/raw.txt"),
         (f"https://host/raw.txt?X-Amz-Signature={SECRET}&X-Amz-Expires=9", "https://host/raw.txt"),
         (f"sftp://{SECRET}@host/raw.txt", "sftp://host/raw.txt"),
+        (f"https://me:at@{SECRET}@host/raw.txt", "https://host/raw.txt"),
+        (f"https://me:ab/{SECRET}@host/raw.txt", "https://host/raw.txt"),
     ],
 )
 def test_passwords_and_queries_reach_the_client_and_nobody_else(given: str, shown: str) -> None:
@@ -63,6 +65,7 @@ def test_two_urls_that_differ_in_what_is_not_shown_are_refused() -> None:
     "url",
     [
         f"s3://AKIA:{SECRET}@bucket/x",
+        f"s3://AKIA:ab/{SECRET}@bucket/x",
         f"gs://bucket/x?access_token={SECRET}",
         f"az://box/x?sv=2024&sig={SECRET}",
         f"abfss://box:{SECRET}@account.dfs.core.windows.net/x",
@@ -75,9 +78,26 @@ def test_object_stores_take_no_keys_in_urls_and_the_message_shows_none(url: str)
     assert SECRET not in repr(urls._given)
 
 
+@pytest.mark.parametrize("url", ["https://host:8080/a@b.txt", "https://[::1]:80/a@b", "hf://datasets/me/raw@v1/x.txt"])
+def test_what_stands_behind_the_host_is_no_user(url: str) -> None:
+    assert urls.kept_apart(url) == url
+
+
+@pytest.mark.parametrize("name", ["a::b.txt", "a#b.txt", "a%20b.txt", "a b.txt", "ä?.txt", "a[1]*.txt", "a:b.txt"])
+def test_a_name_is_what_the_store_calls_it(name: str) -> None:
+    assert urls.file_system(f"s3://b/{name}")[1] == f"b/{name}"
+    assert urls.file_system(f"S3://b/{name}")[1] == f"b/{name}"
+
+
 def test_a_container_of_azure_is_no_user() -> None:
     url = "abfss://box@account.dfs.core.windows.net/x"
     assert place_of(url).shown == url == urls.without_secrets(url)
+
+
+@pytest.mark.parametrize("url", ["s3://", "gs:///"])
+def test_a_url_without_a_bucket_is_no_directory_of_this_machine(url: str) -> None:
+    with pytest.raises(ConfigError, match=f"{url}: names no bucket; expected {url[:2]}://BUCKET/NAME"):
+        place_of(url)
 
 
 def test_a_store_needs_a_place_where_files_are_whole() -> None:
@@ -98,7 +118,8 @@ def test_a_missing_client_is_an_error_that_installs_it(
     url: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not there
-    monkeypatch.setattr(importlib.import_module("fsspec.registry"), "_registry", {})  # of those that were
+    known = importlib.import_module("fsspec.registry")._registry
+    monkeypatch.delitem(known, urls.url_scheme(url), raising=False)  # of those that were
     expected = rf"{url}: is read by {package}, which is not installed: pip install 'ner-distill\[{extra}\]'"
     with pytest.raises(RunError, match=expected):
         place_of(url).names()

@@ -113,8 +113,8 @@ def expanded(path: str | Path, format: str = "auto") -> Expanded:
 
 
 def _of_url(url: str, format: str) -> Expanded:
-    """As `expanded`: folders are prefixes of keys, which are told from files by asking for them."""
-    if url_scheme(url) not in OBJECT_STORES or (not url.endswith("/") and not _PATTERN.search(url) and _is_file(url)):
+    """As `expanded`: folders are prefixes of keys, which are told from files, as patterns are, by asking for them."""
+    if url_scheme(url) not in OBJECT_STORES or (not url.endswith("/") and _is_file(url)):
         return Expanded(url, (url,))
     if _PATTERN.search(url):
         if not (matching := files_matching(url)):

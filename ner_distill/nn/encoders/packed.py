@@ -45,7 +45,8 @@ class PackedPieces(NamedTuple):
         runs, first = [], 0
         found, rows = lengths[order].unique_consecutive(return_counts=True)
         for length, count in zip(found.tolist(), rows.tolist(), strict=True):
-            runs.append(_Run(first, count, length))
+            if length:  # 0: no word, and a tokenizer without special pieces
+                runs.append(_Run(first, count, length))
             first += count * length
         return cls(places[mask[order]], tuple(runs))
 

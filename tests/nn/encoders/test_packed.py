@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers.processors import Sequence
 from torch import Tensor, nn
 from transformers import AutoConfig
 
@@ -69,6 +70,20 @@ def test_segments_are_read_without_padding_too(directory: Path, monkeypatch: Any
     without, with_padding = both(encoder, inputs, monkeypatch)
     assert (without - with_padding).abs().max() < 1e-5
     assert (without - encoder({**inputs, "piece_segments": 0 * inputs["pieces"]})).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("pooling", ["first", "mean"])
+def test_a_sentence_without_any_piece_is_passed_over(pooling: Any, directory: Path) -> None:
+    tokenizer = load_tokenizer(directory)
+    tokenizer.backend_tokenizer.post_processor = Sequence([])  # no special pieces
+    featurizer = PieceFeaturizer(tokenizer)
+    alone, beside = (
+        featurizer.collate([featurizer.features(words) for words in rows]) for rows in ([["a"]], [["a"], []])
+    )
+    encoder = encoder_of("bert", pooling=pooling)
+    with torch.inference_mode():
+        assert can_be_packed(encoder.backbone, beside["pieces"])
+        assert torch.allclose(encoder(beside)[:1], encoder(alone), atol=1e-6)
 
 
 def test_packing_keeps_every_piece_once_and_equal_lengths_together() -> None:
