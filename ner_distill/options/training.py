@@ -58,7 +58,7 @@ class StudentOptions(Dev, ReadOptions, TrackedOutput, LongestOptions):
 
     def files(self) -> dict[str, Files]:
         """Role → files, as a run records what it was begun with; of a store its manifest."""
-        store: Files = ()
+        store: list[PathOrUrl] = []
         if self.soft is not None:
             store = [self.soft / _MANIFEST if isinstance(self.soft, Path) else f"{self.soft}/{_MANIFEST}"]
         return {"soft": store, "dev": self.dev, "gold": self.gold}
