@@ -137,8 +137,8 @@ class Entries(Sequence[ShardEntry]):
         return int(self.numbers[name].sum())
 
     def summed(self) -> dict[str, int]:
-        """The shards' counters, added up."""
-        return {name: int(values[values != _ABSENT].sum()) for name, values in self.counters.items()}
+        """The shards' counters, added up; by name, so that they do not tell in which order shards were listed."""
+        return {name: int(own[own != _ABSENT].sum()) for name, own in sorted(self.counters.items())}
 
     def _checked(self) -> Self:
         """Raises ValueError where an index is there twice, out of order, or a number is below 0."""

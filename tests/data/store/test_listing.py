@@ -133,14 +133,15 @@ def test_a_kill_at_any_write_or_removal_loses_no_entry(tmp_path, monkeypatch, ki
 @pytest.mark.usefixtures("small_lists")
 def test_a_finished_store_is_the_same_whatever_the_order_and_the_kills(tmp_path):
     straight, otherwise = tmp_path / "a", tmp_path / "b"
+    counters = [{"seen": index, **({"dropped": 1} if index > 2 else {})} for index in range(7)]
     for path, order in ((straight, (0, 1, 2, 3, 4, 5, 6)), (otherwise, (5, 0, 6, 3))):
         writer = begun(path)
         for index in order:
-            writer.write_shard(index, make_shard(index), {"seen": index})
+            writer.write_shard(index, make_shard(index), counters[index])
         if path == otherwise:
             writer = StoreWriter.resume(path, HEADER)
             for index in (4, 2, 1):
-                writer.write_shard(index, make_shard(index), {"seen": index})
+                writer.write_shard(index, make_shard(index), counters[index])
         writer.finish(7)
     assert names(straight) == names(otherwise)
     assert all((straight / name).read_bytes() == (otherwise / name).read_bytes() for name in names(straight))
