@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ner_distill.data.store import entries as entries_module
 from ner_distill.data.store import listing as listing_module
 from ner_distill.data.store import store as store_module
 from ner_distill.data.store import writer as writer_module
@@ -173,6 +174,39 @@ def test_a_part_of_the_index_that_is_damaged_is_named(tmp_path, harm):
     [part] = path.glob("index-*")
     harm(part)
     with pytest.raises(RunError, match=rf"{part.name}: .*label the text again"):
+        SoftLabelStore.open(path)
+
+
+def test_a_log_of_numbers_that_cannot_be_is_named(tmp_path):
+    begun(tmp_path / "store").add(entry(0))
+    log = tmp_path / "store" / "log-00000.jsonl"
+    log.write_text(log.read_text().replace('"words":9', f'"words":{10**30}'))
+    with pytest.raises(RunError, match=r"log-00000\.jsonl: not a list of shards"):
+        read_manifest(tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"), [({"rows": 2**62}, "not from 0 to"), ({"counters": {"seen": 2**62}}, "not from 0 to")]
+)
+def test_entries_whose_sum_would_overflow_are_refused(change, message):
+    """What a stranger wrote; `model_copy` checks nothing."""
+    with pytest.raises(ValueError, match=message):
+        Entries.of([entry(0).model_copy(update=change)])
+
+
+def test_a_small_file_of_the_index_cannot_list_endless_shards(monkeypatch):
+    data = Entries.of([entry(index) for index in range(4)]).to_parquet().to_pybytes()
+    monkeypatch.setattr(entries_module, "MOST_LISTED", 3)
+    with pytest.raises(ValueError, match="lists 4 shards, expected 3 at most"):
+        Entries.from_parquet(data)
+
+
+def test_a_part_of_the_index_is_named_once(tmp_path):
+    path = write_store(tmp_path / "store")
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest["parts"] *= 2
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(RunError, match="a part of the index is named twice"):
         SoftLabelStore.open(path)
 
 
