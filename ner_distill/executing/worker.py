@@ -20,9 +20,9 @@ SECONDS = 0.25  # between two messages about progress
 
 def cores() -> int:
     """Cores that this process may use: in a container, or in a job of a cluster, often fewer than the machine has."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    if sys.platform != "linux":  # others do not say
+        return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,17 @@ def test_a_finished_store_is_the_same_whatever_the_order_and_the_kills(tmp_path)
     assert all((straight / name).read_bytes() == (otherwise / name).read_bytes() for name in names(straight))
 
 
+def test_a_store_is_not_called_complete_while_another_command_took_its_files_away(tmp_path):
+    path = tmp_path / "store"
+    writer = begun(path)
+    made = writer.files.write(0, make_shard(0), {})
+    (path / made.name).unlink()  # as `resume` does with leftovers: it had looked before the file was whole
+    writer.add(made)
+    with pytest.raises(RunError, match=r"part-00000\.parquet: is missing .*Does another command write to this store"):
+        writer.finish(1)
+    assert finish_resumed(path, 1) == [0]
+
+
 def test_a_log_of_a_store_that_was_overwritten_does_not_count(tmp_path):
     writer = begun(tmp_path / "store")
     writer.add(entry(0))
