@@ -22,7 +22,7 @@ from typing import Any
 
 from ner_distill.executing.base import Executor, Failure, Outcome, Piece, Result, Terms, Work
 from ner_distill.executing.pieces import Answer, Event, Pool, Progress, run_pieces
-from ner_distill.executing.worker import Serving, Setup
+from ner_distill.executing.worker import Serving, Setup, cores
 
 
 class LocalExecutor(Executor):
@@ -58,7 +58,7 @@ class _Processes(Pool):
     def __init__(self, work: Work[Any, Any], size: int, devices: Sequence[str], terms: Terms[Any]) -> None:
         self.size = size
         self._work, self._devices, self._quiet, self._once = work, devices, terms.quiet, terms.fresh
-        self._threads = max(1, (os.cpu_count() or 1) // size) if size > 1 else None
+        self._threads = max(1, cores() // size) if size > 1 else None
         self._workers = dict[int, _Worker]()
         self._busy = set[int]()
         self._started = 0

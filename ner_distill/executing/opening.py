@@ -7,6 +7,7 @@ import os
 from ner_distill.errors import ConfigError
 from ner_distill.executing.base import Executor
 from ner_distill.executing.local import LocalExecutor
+from ner_distill.executing.worker import cores
 from ner_distill.options.shared import ExecutorOptions
 
 AUTO = "auto"
@@ -38,7 +39,7 @@ def executor_of(named: str, workers: str = AUTO, *, jobs: int = 1) -> Executor |
         if own is not None and number is not None and own != number:
             raise ConfigError(f"`executor` {named} and `workers` {workers} say different numbers: leave one out")
         devices = _devices()
-        return LocalExecutor(own or number or len(devices) or os.cpu_count() or 1, devices)
+        return LocalExecutor(own or number or len(devices) or cores(), devices)
     if kind == "ray":
         from ner_distill.executing.ray_cluster import RayExecutor
 

@@ -151,7 +151,7 @@ def run_pieces(
                     else:
                         idle.append(worker)
                 if said.failure is None:
-                    in_a_row = 0
+                    in_a_row = unopened = 0
                     yield Outcome(given.piece, said.result)
                     continue
                 if said.failure.work:

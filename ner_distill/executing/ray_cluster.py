@@ -16,7 +16,7 @@ from typing import Any
 from ner_distill.errors import ConfigError
 from ner_distill.executing.base import TRIES, Executor, Failure, Outcome, Piece, Result, Terms, Work
 from ner_distill.executing.pieces import Answer, Event, Pool, run_pieces
-from ner_distill.executing.worker import Serving, Setup
+from ner_distill.executing.worker import Serving, Setup, cores
 
 _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 """No statistics are sent to anybody; a worker that asked for no GPU is not told that there is none."""
@@ -51,8 +51,8 @@ class RayExecutor(Executor):
         yield from run_pieces(_Actors(self, work, self._ray), pieces, terms)
 
 
-def _connected(address: str, cores: int) -> Any:
-    """Returns `ray`, connected; cores: what a cluster that is made here has at least."""
+def _connected(address: str, needed: int) -> Any:
+    """Returns `ray`, connected; needed: the cores that a cluster that is made here has at least."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     try:
@@ -63,7 +63,7 @@ def _connected(address: str, cores: int) -> Any:
         return ray
     own: dict[str, Any] = {"log_to_driver": False, "logging_level": ERROR}
     if not address:
-        own |= {"num_cpus": max(cores, os.cpu_count() or 1), "include_dashboard": False}
+        own |= {"num_cpus": max(needed, cores()), "include_dashboard": False}
     for left in reversed(range(STARTS)):
         try:
             ray.init(address or "local", **own)

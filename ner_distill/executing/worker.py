@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -15,6 +16,13 @@ from ner_distill.executing.base import Failure, Work
 from ner_distill.executing.pieces import Answer, Progress
 
 SECONDS = 0.25  # between two messages about progress
+
+
+def cores() -> int:
+    """Cores that this process may use: in a container, or in a job of a cluster, often fewer than the machine has."""
+    if sys.platform != "linux":  # others do not say
+        return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def interleaved_stream(first: Iterator[T], expected: float, second: Sequence[T])
     """
     placed = 0
     for number, item in enumerate(first):
-        while placed < len(second) and (placed + 0.5) / len(second) < number / expected:
+        while placed < len(second) and (placed + 0.5) / len(second) < number / max(expected, 1.0):
             yield second[placed]
             placed += 1
         yield item

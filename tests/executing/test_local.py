@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from ner_distill.errors import DataError, TrainingError
+from ner_distill.executing import local
 from ner_distill.executing.base import Outcome, Terms, Work
 from ner_distill.executing.each import run_each
 from ner_distill.executing.local import LocalExecutor
@@ -65,7 +66,7 @@ def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
 
 def test_each_task_has_a_process_and_its_share_of_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    monkeypatch.setattr(local, "cores", lambda: 6)
     tasks = [tmp_path / str(number) for number in range(3)]
     assert sorted(run_each(write_environment, tasks, LocalExecutor(2))) == [(task, None) for task in tasks]
     ids, threads = zip(*(task.read_text().split() for task in tasks), strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import os
+import sys
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from ner_distill.errors import ConfigError
 from ner_distill.executing import opening
 from ner_distill.executing.local import LocalExecutor
 from ner_distill.executing.opening import executor_of
+from ner_distill.executing.worker import cores
 
 
 @pytest.mark.parametrize(
@@ -25,10 +27,17 @@ from ner_distill.executing.opening import executor_of
     ],
 )
 def test_so_many_processes(named: str, workers: str, jobs: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    monkeypatch.setattr(opening, "cores", lambda: 6)
     executor = executor_of(named, workers, jobs=jobs)
     assert isinstance(executor, LocalExecutor)
     assert executor.workers == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say which cores a process may use")
+def test_cores_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 7, 9})
+    assert cores() == 3
 
 
 def test_auto_is_one_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,3 +144,8 @@ def test_a_few_shards_are_read_for_the_first_batch_of_a_stream(
     monkeypatch.setattr(many, "blocks_of", lambda shard: read.add(shard) or real(shard))
     list(islice(plan.taken(1, 0, 1, first=0), 1))
     assert len(read) == SHARDS_TOGETHER < len(many.manifest.shards)
+
+
+def test_gold_is_spread_where_no_batch_of_soft_labels_was_expected() -> None:
+    """As where all shards that were measured are empty."""
+    assert list(interleaved_stream(iter("ab"), 0.0, "12")) == ["a", "1", "2", "b"]

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ner_distill.data.store.arrow import flat, flat_like, list_array, numbers, records, struct_lists, struct_of
 from ner_distill.data.store.columns import PAIR, SPAN, Columns, Lists
-from ner_distill.data.store.drawing import Drawing, drawn_alike
+from ner_distill.data.store.drawing import Drawing, DrawnOtherwise, drawn_alike
 from ner_distill.data.store.quantised import Quantised, quantise, quantise_share, restored, share_of
 
 _PLACE = struct_of(PAIR, similarity=None)
@@ -82,7 +82,7 @@ def to_table(columns: Columns, drawing: Drawing | None) -> pa.Table:
 
 
 def from_table(table: pa.Table, tags: int, drawing: Drawing | None, *, spans: bool) -> Columns:
-    """Raises ValueError where lengths do not fit, something is missing or pairs cannot be drawn again."""
+    """Raises ValueError where lengths do not fit or something is missing, DrawnOtherwise where other pairs come out."""
     offsets, words = flat(table, "words")
     others, other_tags = flat(table, "tags")
     count = flat_like(table, "count", offsets, "words")
@@ -129,6 +129,8 @@ def _pairs(
         values = np.concatenate([again.values[of_drawn], pairs.values])[order]
         pairs = Lists(np.searchsorted(row[order], np.arange(len(drawn) + 1)), values)
     if not np.array_equal(similar_offsets, pairs.offsets):
+        if drawn.any():
+            raise DrawnOtherwise
         raise ValueError("the lengths of 'similarity' are not the pairs of each row")
     pairs.values["similarity"] = share_of(numbers(codes))
     return pairs

@@ -15,6 +15,18 @@ from ner_distill.data.store.columns import PAIR, Lists
 
 MOST = 10_000
 """Draws for a sentence: of a store that says more, pairs are stored, so that none can ask for endless memory."""
+MOST_CELLS = 2**26
+"""Words of a block, padded, and draws for it: no batch that was labelled comes near."""
+
+
+class DrawnOtherwise(ValueError):
+    """The pairs of a shard, drawn again, are not those that were compared: nothing is damaged that could be mended."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"its pairs, drawn again with numpy {np.__version__}, are not those that were compared. Read the store "
+            "with the versions of numpy and of this program that wrote it, or label the text again with `overwrite`"
+        )
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,8 @@ class Drawing:
 
     def generator(self, batch: int) -> np.random.Generator:
         """What draws the pairs of a batch, block by block."""
-        return np.random.default_rng([self.seed, self.shard, batch])
+        # PCG64 by its name: numpy keeps the numbers of each of its generators, and may make another one the default
+        return np.random.Generator(np.random.PCG64([self.seed, self.shard, batch]))
 
     def pairs(
         self,
@@ -51,6 +64,7 @@ class Drawing:
 
         best: (words,) the most probable tag. offsets: (rows + 1,), where the words of each row begin. blocks: (rows,).
         batches: (rows,), the batch of the row's block; -1: there is none.
+        Raises ValueError for a block that takes more than any that was labelled: what is read may come from anybody.
         """
         keys, lengths = (best.astype(np.int64) + 1) // 2, np.diff(offsets)
         firsts = np.flatnonzero(np.diff(blocks, prepend=-1))
@@ -64,6 +78,8 @@ class Drawing:
             if batch != latest:
                 latest, generator = batch, self.generator(batch)
             width = int(lengths[first:end].max())
+            if max(width, self.per_sentence) * (end - first) > MOST_CELLS:
+                raise ValueError(f"a block of {end - first} sentences, the longest of {width} words: too large")
             mask = np.arange(width) < lengths[first:end, None]
             table = np.zeros(mask.shape, np.int64)
             table[mask] = keys[offsets[first] : offsets[end]]

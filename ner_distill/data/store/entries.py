@@ -13,7 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Count = Annotated[int, Field(ge=0)]
+MOST = 2**40
+"""No number of a shard is above this, so that no sum over shards overflows: an entry may come from anybody."""
+MOST_LISTED = 65_536
+"""Entries of a file of the index, at most: a small file could else say billions of them."""
+
+Count = Annotated[int, Field(ge=0, le=MOST)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 NUMBERS = np.dtype(
@@ -137,17 +142,17 @@ class Entries(Sequence[ShardEntry]):
         return int(self.numbers[name].sum())
 
     def summed(self) -> dict[str, int]:
-        """The shards' counters, added up."""
-        return {name: int(values[values != _ABSENT].sum()) for name, values in self.counters.items()}
+        """The shards' counters, added up; by name, so that they do not tell in which order shards were listed."""
+        return {name: int(own[own != _ABSENT].sum()) for name, own in sorted(self.counters.items())}
 
     def _checked(self) -> Self:
-        """Raises ValueError where an index is there twice, out of order, or a number is below 0."""
+        """Raises ValueError where an index is there twice, out of order, or a number cannot be."""
+        counts = self.counters.values()
         if (np.diff(self.numbers["index"]) <= 0).any():
             raise ValueError("shards must be listed once each, in the order of their index")
-        if any((self.numbers[name] < 0).any() for name in _NAMES) or any(
-            (values < _ABSENT).any() for values in self.counters.values()
-        ):
-            raise ValueError("a number of a shard is below 0")
+        for least, values in [*((0, self.numbers[name]) for name in _NAMES), *((_ABSENT, one) for one in counts)]:
+            if ((values < least) | (values > MOST)).any():
+                raise ValueError(f"a number of a shard is not from 0 to {MOST}")
         return self
 
     # ---- as a file
@@ -167,7 +172,10 @@ class Entries(Sequence[ShardEntry]):
     def from_parquet(cls, data: bytes) -> Self:
         """Raises ValueError that says what is wrong."""
         try:
-            table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
+            file = pq.ParquetFile(pa.BufferReader(data))
+            if file.metadata.num_rows > MOST_LISTED:
+                raise ValueError(f"lists {file.metadata.num_rows} shards, expected {MOST_LISTED} at most")
+            table = file.read(use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise ValueError(f"cannot be read as Parquet: {str(error).splitlines()[0]}") from error
         counters = [name for name in table.column_names if name.startswith(_COUNTER)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from ner_distill.data.store.entries import Entries, ShardEntry
+from ner_distill.data.store.entries import MOST_LISTED, Entries, ShardEntry
 from ner_distill.data.store.manifest import (
     Manifest,
     Part,
@@ -28,7 +28,7 @@ LOG_ENTRIES = 64
 """Entries of a log: so many lines are written again for one more."""
 LOGS = 64
 """Logs that become a part of the index."""
-PART_ENTRIES = 65_536
+PART_ENTRIES = MOST_LISTED
 """Entries of a part of the index of a finished store."""
 
 

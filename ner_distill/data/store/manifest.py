@@ -61,7 +61,7 @@ class InputFile(_Frozen):
     """
 
     name: str
-    size: Count
+    size: Annotated[int, Field(ge=0)]
     sha256: Sha256 | None = None
     version: str | None = None
 
@@ -206,6 +206,12 @@ class _File1(_File):
 
 class _File2(_File):
     parts: tuple[Part, ...] = ()
+
+    @model_validator(mode="after")
+    def _parts_are_distinct(self) -> Self:
+        if len({part.name for part in self.parts}) != len(self.parts):
+            raise ValueError("a part of the index is named twice")
+        return self
 
 
 class Manifest(_File):

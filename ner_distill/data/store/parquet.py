@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from ner_distill.data.store import compact, exact
 from ner_distill.data.store.arrow import flat, numbers
 from ner_distill.data.store.columns import Columns
-from ner_distill.data.store.drawing import Drawing, checksum
+from ner_distill.data.store.drawing import Drawing, DrawnOtherwise, checksum
 from ner_distill.data.store.entries import Count
 from ner_distill.data.store.manifest import StoreHeader
 from ner_distill.data.tagset import TagSet
@@ -54,13 +54,16 @@ def to_parquet(columns: Columns, header: StoreHeader, index: int, counters: Mapp
 
 
 def read_columns(data: bytes, header: StoreHeader, index: int) -> Columns:
-    """The shard that the bytes of a file hold, checked. Raises ValueError that says what is wrong with it."""
+    """The shard that the bytes of a file hold, checked.
+
+    Raises ValueError that says what is wrong with it, DrawnOtherwise where its pairs cannot be drawn again here.
+    """
     spans, tags = header.span_floor is not None, len(TagSet(header.labels))
     table = _table(pa.BufferReader(data), header, _schema(header).names)
     if header.store_precision == "compact":
         columns = compact.from_table(table, tags, Drawing.of(header.settings, index), spans=spans)
         if read_facts(data).pairs != checksum(columns.pairs):
-            raise ValueError("its pairs are not those that were compared: drawn again, they came out otherwise")
+            raise DrawnOtherwise
     else:
         columns = exact.from_table(table, tags, spans=spans)
     columns.check()

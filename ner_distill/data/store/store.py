@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ner_distill.data.sentence import Unit
 from ner_distill.data.store.columns import SoftBlock, SoftRow
+from ner_distill.data.store.drawing import DrawnOtherwise
 from ner_distill.data.store.entries import Entries, ShardEntry, shard_name
 from ner_distill.data.store.manifest import Manifest, read_manifest
 from ner_distill.data.store.parquet import read_columns, read_lengths
@@ -182,6 +183,8 @@ class SoftLabelStore:
         """Makes what is wrong with a shard the RunError that says what to do about it."""
         try:
             yield
+        except DrawnOtherwise as error:
+            raise RunError(f"{self.place.shown}/{entry.name}: {error}") from error
         except (OSError, ValueError) as error:
             raise RunError(_damage_message(self.place, [f"{entry.name}: {error}"], self.manifest)) from error
 

@@ -205,7 +205,8 @@ class StoreWriter:
     def finish(self, total_shards: int) -> Manifest:
         """Call the store complete; its summary is the counters of all shards, added up.
 
-        Raises RunError unless it has exactly the shards 0 to total_shards - 1.
+        Raises RunError unless it has exactly the shards 0 to total_shards - 1, and their files are there: another
+        command that writes to the same store may have taken those that were not listed yet for leftovers.
         """
         wrong = sorted(set(range(total_shards)) ^ self._known)
         if wrong:
@@ -216,6 +217,12 @@ class StoreWriter:
             )
         if self._finished is None:
             every = self._listing.all()
+            if gone := damaged(self.place, every, self.place.names(), deep=False):
+                index, problem = next(iter(gone.items()))
+                raise RunError(
+                    f"{self.place.shown}/{shard_name(index)}: {problem} ({len(gone)} such shards). Does another "
+                    "command write to this store? Let one do so at a time, and run it again with `resume`"
+                )
             self._finished = self._listing.rewrite(every, complete=True, summary=every.summed(), advice=self.advice)
         return self._finished
 

@@ -18,6 +18,7 @@ from ner_distill.data.sampling import sample_pairs
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.store.columns import SPAN, SoftBlock
 from ner_distill.data.store.decoding import decode_probs
+from ner_distill.data.store.drawing import Drawing
 from ner_distill.data.store.pseudo_labels import LIKELY
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, memory_for
@@ -116,6 +117,7 @@ class Labeller:
         whole = [index for index, own in enumerate(windows) if len(own) == 1]
         sizes = self._sizes([features[index] for index in whole])
         plan = plan_batches(sizes, budget=self.options.batch_words, seed=None)
+        drawing = Drawing(self.seed, shard, pairs_per_sentence)
         asking = self._collated([[features[whole[place]] for place in batch] for batch in plan])
         for number, (batch, collated) in enumerate(zip(plan, asking, strict=True)):
             indices = [whole[place] for place in batch]
@@ -123,9 +125,8 @@ class Labeller:
                 range(first, min(first + self.block_size, len(batch)))
                 for first in range(0, len(batch), self.block_size)
             ]
-            rng = np.random.default_rng([self.seed, shard, number])
             with memory_for([sentences[index].id for index in indices], KEPT):
-                answer = self._answer(collated, chunks, rng)
+                answer = self._answer(collated, chunks, drawing.generator(number))
             buffer.put(indices, chunks, answer, batch=number)
             advance(len(batch), sum(len(sentences[index].words) for index in indices))
         self._put_long(buffer, sentences, features, windows, shard, advance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,11 @@ from ner_distill.data.formats.units import Cutting
 from ner_distill.data.sentence import Sentence
 from ner_distill.data.store.entries import ShardEntry
 from ner_distill.data.store.writer import ShardFiles
+from ner_distill.errors import ConfigError, DataError
 from ner_distill.executing.base import Advance, Work
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.pipelines.labelling.answering import Answering, learn
-from ner_distill.pipelines.labelling.asked import load_runs
+from ner_distill.pipelines.labelling.asked import LoadedRuns, load_runs
 from ner_distill.pipelines.labelling.labeller import ShardLabeller
 from ner_distill.pipelines.labelling.panel import Weights
 from ner_distill.runs.raw_text import said_where_cut
@@ -89,7 +91,23 @@ class LabelWork(Work[Shard, Made]):
         quiet = Reporter(quiet=True)
         asked = load_runs(self.options, quiet)
         learn(self.options, asked, self.cutting, quiet)
+        self._require_same(asked)
         return _Maker(self, Answering.of(self.options, asked, self.weights, self.seed)).make
+
+    def _require_same(self, asked: LoadedRuns) -> None:
+        """Raise ConfigError where the teachers here are not those that the store says: it would hold two kinds of rows.
+
+        A machine of a cluster may have other files under the same paths, and a run may be trained again meanwhile.
+        """
+        header = self.files.header
+        for known, here in zip(
+            [*header.teachers, *header.evaluators], [*asked.teachers, *asked.evaluators], strict=True
+        ):
+            if here.fingerprint() != known.fingerprint:
+                raise ConfigError(
+                    f"{here.name} on {platform.node()} is not the run that the store was begun with (fingerprint "
+                    f"{known.fingerprint}, found {here.fingerprint()}): copy it there, and leave it as it is"
+                )
 
 
 class _Listening(Reporter):
@@ -112,13 +130,24 @@ class _Maker:
         work, report, listening = self.work, ReadReport(), _Listening()
         sentences: Iterable[Sentence] = shard.sentences
         if shard.start is not None:
-            sentences = work.sources.sentences(shard.start, shard.count, report)
+            sentences = self._read(shard.start, shard.count, report)
         for run, cutting in work.cuttings:
             sentences = said_where_cut(sentences, run, cutting, listening)
         entry = make_shard(
             self.answering.shards, work.files, shard.index, list(sentences), work.options.max_words, advance
         )
         return Made(entry, tuple(listening.warnings), report)
+
+    def _read(self, start: Start, count: int, report: ReadReport) -> list[Sentence]:
+        """Raises DataError where the text is not what it was when the shards were planned: sentences would be lost."""
+        sentences = self.work.sources.sentences(start, count, report)
+        if len(sentences) != count:
+            where = f"{self.work.sources.sources[start.source].path}:{start.line + 1}"
+            raise DataError(
+                f"{where}: expected {count} sentences from here on, as when the text was looked through, found "
+                f"{len(sentences)}; is it being written to, or another file on this machine?"
+            )
+        return sentences
 
 
 def set_environment() -> None:

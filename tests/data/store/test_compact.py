@@ -9,6 +9,7 @@ import pytest
 
 from ner_distill.data.sampling import sample_pairs
 from ner_distill.data.store.columns import SPAN, SoftBlock, SoftRow
+from ner_distill.data.store.drawing import Drawing
 from ner_distill.data.store.manifest import StoreHeader, TeacherId
 from ner_distill.data.store.quantised import quantise, quantise_share, restored, share_of
 from ner_distill.data.store.store import SoftLabelStore
@@ -126,11 +127,27 @@ def test_without_a_seed_in_the_settings_pairs_are_stored(tmp_path):
 
 
 def test_pairs_that_come_out_otherwise_are_refused(tmp_path, monkeypatch):
+    """Their file is whole: nothing that `resume` would make again."""
     path = write(tmp_path / "store", labelled(0))
-    real = np.random.default_rng
-    monkeypatch.setattr("ner_distill.data.store.drawing.np.random.default_rng", lambda seed: real([1, *seed]))
-    with pytest.raises(RunError, match=r"part-00000\.parquet"):
+    real = np.random.PCG64
+    monkeypatch.setattr("ner_distill.data.store.drawing.np.random.PCG64", lambda seed: real([1, *seed]))
+    with pytest.raises(RunError, match=r"part-00000\.parquet: its pairs, drawn again with numpy") as caught:
         SoftLabelStore.open(path).read_shard(0)
+    assert "resume" not in str(caught.value)
+
+
+def test_pairs_come_back_where_numpy_has_another_default_generator(tmp_path, monkeypatch):
+    path = write(tmp_path / "store", labelled(0))
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: np.random.Generator(np.random.PCG64DXSM(seed)))
+    assert SoftLabelStore.open(path).read_shard(0)
+
+
+def test_a_block_that_would_take_endless_memory_is_refused():
+    """A stranger's: one long sentence beside many of no word costs hardly a byte in a file."""
+    offsets = np.array([0, 2**14, *[2**14] * 2**14])
+    rows = len(offsets) - 1
+    with pytest.raises(ValueError, match="a block of 16385 sentences, the longest of 16384 words: too large"):
+        Drawing(0, 0, 1).pairs(np.zeros(2**14, np.int64), offsets, np.zeros(rows, np.int32), np.zeros(rows, np.int32))
 
 
 def test_a_shard_under_another_name_is_refused(tmp_path):

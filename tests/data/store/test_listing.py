@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ner_distill.data.store import entries as entries_module
 from ner_distill.data.store import listing as listing_module
 from ner_distill.data.store import store as store_module
 from ner_distill.data.store import writer as writer_module
@@ -133,17 +134,29 @@ def test_a_kill_at_any_write_or_removal_loses_no_entry(tmp_path, monkeypatch, ki
 @pytest.mark.usefixtures("small_lists")
 def test_a_finished_store_is_the_same_whatever_the_order_and_the_kills(tmp_path):
     straight, otherwise = tmp_path / "a", tmp_path / "b"
+    counters = [{"seen": index, **({"dropped": 1} if index > 2 else {})} for index in range(7)]
     for path, order in ((straight, (0, 1, 2, 3, 4, 5, 6)), (otherwise, (5, 0, 6, 3))):
         writer = begun(path)
         for index in order:
-            writer.write_shard(index, make_shard(index), {"seen": index})
+            writer.write_shard(index, make_shard(index), counters[index])
         if path == otherwise:
             writer = StoreWriter.resume(path, HEADER)
             for index in (4, 2, 1):
-                writer.write_shard(index, make_shard(index), {"seen": index})
+                writer.write_shard(index, make_shard(index), counters[index])
         writer.finish(7)
     assert names(straight) == names(otherwise)
     assert all((straight / name).read_bytes() == (otherwise / name).read_bytes() for name in names(straight))
+
+
+def test_a_store_is_not_called_complete_while_another_command_took_its_files_away(tmp_path):
+    path = tmp_path / "store"
+    writer = begun(path)
+    made = writer.files.write(0, make_shard(0), {})
+    (path / made.name).unlink()  # as `resume` does with leftovers: it had looked before the file was whole
+    writer.add(made)
+    with pytest.raises(RunError, match=r"part-00000\.parquet: is missing .*Does another command write to this store"):
+        writer.finish(1)
+    assert finish_resumed(path, 1) == [0]
 
 
 def test_a_log_of_a_store_that_was_overwritten_does_not_count(tmp_path):
@@ -172,6 +185,39 @@ def test_a_part_of_the_index_that_is_damaged_is_named(tmp_path, harm):
     [part] = path.glob("index-*")
     harm(part)
     with pytest.raises(RunError, match=rf"{part.name}: .*label the text again"):
+        SoftLabelStore.open(path)
+
+
+def test_a_log_of_numbers_that_cannot_be_is_named(tmp_path):
+    begun(tmp_path / "store").add(entry(0))
+    log = tmp_path / "store" / "log-00000.jsonl"
+    log.write_text(log.read_text().replace('"words":9', f'"words":{10**30}'))
+    with pytest.raises(RunError, match=r"log-00000\.jsonl: not a list of shards"):
+        read_manifest(tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"), [({"rows": 2**62}, "not from 0 to"), ({"counters": {"seen": 2**62}}, "not from 0 to")]
+)
+def test_entries_whose_sum_would_overflow_are_refused(change, message):
+    """What a stranger wrote; `model_copy` checks nothing."""
+    with pytest.raises(ValueError, match=message):
+        Entries.of([entry(0).model_copy(update=change)])
+
+
+def test_a_small_file_of_the_index_cannot_list_endless_shards(monkeypatch):
+    data = Entries.of([entry(index) for index in range(4)]).to_parquet().to_pybytes()
+    monkeypatch.setattr(entries_module, "MOST_LISTED", 3)
+    with pytest.raises(ValueError, match="lists 4 shards, expected 3 at most"):
+        Entries.from_parquet(data)
+
+
+def test_a_part_of_the_index_is_named_once(tmp_path):
+    path = write_store(tmp_path / "store")
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest["parts"] *= 2
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(RunError, match="a part of the index is named twice"):
         SoftLabelStore.open(path)
 
 

@@ -456,6 +456,15 @@ def _negative_rows(manifest):
     manifest["shards"][0]["rows"] = -5
 
 
+def _endless_rows(manifest):
+    manifest["shards"][0]["rows"] = 10**30
+
+
+def _sum_that_overflows(manifest):
+    for shard in manifest["shards"]:
+        shard["words"] = 2**62
+
+
 def _doubled_shard(manifest):
     manifest["shards"].append(manifest["shards"][-1])
 
@@ -479,6 +488,8 @@ def _gap_in_complete(manifest):
         _absolute_name,
         _name_of_another_shard,
         _negative_rows,
+        _endless_rows,
+        _sum_that_overflows,
         _doubled_shard,
         _other_tags,
         _doubled_label,

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,48 @@ def test_a_bad_line_is_named_and_the_other_shards_are_made(world: World, tmp_pat
     assert result.code == 1
     assert "raw.txt:31: expected UTF-8" in result.err
     assert [shard.index for shard in read_manifest(tmp_path / "soft").shards] == [0, 2, 3]
+
+
+class WorkOnAShorterText(shards.LabelWork):
+    """The last lines of the text are gone when the worker reads it."""
+
+    def open(self) -> Callable[[shards.Shard, Advance], shards.Made]:
+        text = Path(self.sources.sources[0].path)
+        text.write_bytes(b"".join(text.read_bytes().splitlines(keepends=True)[:70]))
+        return super().open()
+
+
+def test_a_text_that_became_shorter_loses_no_sentence_in_silence(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = tmp_path / "raw.txt"
+    text.write_bytes(world.raw.read_bytes())
+    monkeypatch.setattr(label_unlabeled, "LabelWork", WorkOnAShorterText)
+    with pytest.raises(TrainingError, match=r"raw\.txt:61: expected 20 sentences from here on"):
+        label_unlabeled.label_unlabeled(
+            options_of(world, tmp_path / "soft", text=[text], executor="local:1"), Reporter(quiet=True)
+        )
+
+
+class WorkWithAnotherTeacher(shards.LabelWork):
+    """As on a machine that has another run under the same path."""
+
+    def open(self) -> Callable[[shards.Shard, Advance], shards.Made]:
+        teachers = tuple(one.model_copy(update={"fingerprint": "other"}) for one in self.files.header.teachers)
+        files = replace(self.files, header=self.files.header.model_copy(update={"teachers": teachers}))
+        return replace(self, files=files).begun()
+
+    def begun(self) -> Callable[[shards.Shard, Advance], shards.Made]:
+        return super().open()
+
+
+def test_a_worker_with_another_teacher_labels_nothing(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_unlabeled, "LabelWork", WorkWithAnotherTeacher)
+    with pytest.raises(TrainingError, match="on .* is not the run that the store was begun with"):
+        label_unlabeled.label_unlabeled(options_of(world, tmp_path / "soft", executor="local:1"), Reporter(quiet=True))
+    assert not list((tmp_path / "soft").glob("part-*"))
 
 
 def test_one_that_was_begun_alone_goes_on_with_workers(world: World, tmp_path: Path) -> None:
