@@ -129,7 +129,10 @@ class StoreWriter:
         writer = cls(place, header)
         try:
             place.make()
-            # The new manifest first: killed from here on, the old shards are leftovers of an empty store.
+            # The old shards first: `resume` takes in whole ones that no list names, and what is replaced may differ in
+            # what no header says (the longest sentence that is read).
+            for name in filter(SHARD_NAME.fullmatch, place.names()):
+                place.remove(name)
             writer._listing.rewrite(Entries.of(()), advice=writer.advice)
             writer._remove_leftovers()
         except OSError as error:

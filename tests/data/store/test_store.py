@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pyarrow as pa
@@ -407,6 +408,15 @@ def test_overwrite_begins_anew(tmp_path):
     writer = StoreWriter.create(path, HEADER, overwrite=True)
     assert all(writer.needed(index) for index in range(3))
     assert [file.name for file in path.iterdir()] == ["manifest.json"]
+
+
+def test_what_was_to_be_replaced_is_not_taken_in_after_a_kill(tmp_path, monkeypatch):
+    path = write_store(tmp_path / "store")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(StoreWriter, "_remove_leftovers", Mock(side_effect=KeyboardInterrupt))
+        StoreWriter.create(path, HEADER, overwrite=True)
+    writer = StoreWriter.resume(path, HEADER)
+    assert [index for index in range(3) if writer.needed(index)] == [0, 1, 2]
 
 
 def test_overwrite_leaves_files_that_are_not_the_stores(tmp_path):
