@@ -412,9 +412,10 @@ def test_overwrite_begins_anew(tmp_path):
 
 def test_what_was_to_be_replaced_is_not_taken_in_after_a_kill(tmp_path, monkeypatch):
     path = write_store(tmp_path / "store")
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(StoreWriter, "_remove_leftovers", Mock(side_effect=KeyboardInterrupt))
-        StoreWriter.create(path, HEADER, overwrite=True)
+        with pytest.raises(KeyboardInterrupt):
+            StoreWriter.create(path, HEADER, overwrite=True)
     writer = StoreWriter.resume(path, HEADER)
     assert [index for index in range(3) if writer.needed(index)] == [0, 1, 2]
 
