@@ -58,7 +58,9 @@ def main() -> None:
     raw = given.out / "raw.jsonl"
     write_words([Sentence(one.id, one.words) for one in asked], raw)
     label_unlabeled(
-        LabelUnlabeledOptions(teacher=[f"hf:{directory}"], text=[raw], out=store, overwrite=store.exists()),
+        LabelUnlabeledOptions(
+            teacher=[f"hf:{directory}"], text=[raw], out=store, overwrite=store.exists(), store_precision="exact"
+        ),
         Reporter(quiet=True),
     )
     compare(asked, directory, SoftLabelStore.open(store))
@@ -120,7 +122,8 @@ def compare(sentences: Sequence[Sentence], directory: Path, store: SoftLabelStor
     tokenizer = AutoTokenizer.from_pretrained(directory)
     model = AutoModelForTokenClassification.from_pretrained(directory).eval()
     rows = {row.id: row for row in store.iter_rows()}
-    assert rows.keys() == {one.id for one in sentences}, "the store has other sentences"
+    if rows.keys() != {one.id for one in sentences}:
+        raise SystemExit("the store has other sentences")
     names = [model.config.id2label[number] for number in range(len(model.config.id2label))]
     counts, furthest = Counter[str](), 0.0
     for one in sentences:
@@ -139,7 +142,10 @@ def compare(sentences: Sequence[Sentence], directory: Path, store: SoftLabelStor
             else:
                 counts["read as B, as it continues nothing"] += said == f"I{ours[1:]}" and ours[0] == "B"
     print(f"by hand: {dict(counts)}; probabilities at most {furthest:.1e} apart", flush=True)
-    ours_found = {one.id: {tuple(span) for span, _ in entities_of(rows[one.id], store.tagset)} for one in sentences}
+    ours_found = {
+        one.id: {(span.start, span.end, span.label) for span, _ in entities_of(rows[one.id], store.tagset)}
+        for one in sentences
+    }
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the way in which it tells words: they stand between blanks here
         tagger = pipeline("token-classification", model=model, tokenizer=tokenizer, aggregation_strategy="first")

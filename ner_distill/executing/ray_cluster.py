@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import socket
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from logging import ERROR
@@ -24,6 +25,8 @@ _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_Z
 
 STARTS = 3
 """How often a cluster of one's own is started: on a busy machine its processes are late."""
+
+ANSWER_SECONDS = 5.0  # in which a cluster has to answer
 
 
 class RayExecutor(Executor):
@@ -61,6 +64,7 @@ def _connected(address: str, needed: int) -> Any:
         raise ConfigError("`executor` ray: Ray is not installed; pip install 'ner-distill[ray]' installs it") from None
     if ray.is_initialized():
         return ray
+    require_answer(address)
     own: dict[str, Any] = {"log_to_driver": False, "logging_level": ERROR}
     if not address:
         own |= {"num_cpus": max(needed, cores()), "include_dashboard": False}
@@ -73,6 +77,19 @@ def _connected(address: str, needed: int) -> Any:
             if address or not left:
                 raise _not_there(address, error) from error
     raise AssertionError("it was tried")
+
+
+def require_answer(address: str) -> None:
+    """Raise ConfigError where nothing listens at HOST:PORT: Ray would ask again for eight minutes.
+
+    Other addresses (`auto`, none) are Ray's to find.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
+        except (OSError, OverflowError) as error:
+            raise _not_there(address, error) from None
 
 
 def _not_there(address: str, error: Exception) -> ConfigError:
