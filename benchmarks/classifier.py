@@ -171,16 +171,14 @@ def _in_tags(probs: np.ndarray[Any, Any], names: Sequence[str], tags: Sequence[s
 
 
 def _of_pipeline(words: Sequence[str], found: Sequence[dict[str, Any]]) -> Places:
-    """Entities in characters of the words between blanks, as words."""
-    starts = np.cumsum([0, *(len(word) + 1 for word in words)])
-    return {
-        (
-            int(np.searchsorted(starts, one["start"], side="right") - 1),
-            int(np.searchsorted(starts, one["end"], side="left")),
-            one["entity_group"],
-        )
-        for one in found
-    }
+    """Entities in characters of the words between blanks, as words. Some tokenizers count the blank before a word."""
+    text, starts = " ".join(words), np.cumsum([0, *(len(word) + 1 for word in words)])
+    places: Places = set()
+    for one in found:
+        start = one["end"] - len(text[one["start"] : one["end"]].lstrip())
+        first, last = np.searchsorted(starts, [start, one["end"]], side="right") - [1, 0]
+        places.add((int(first), int(last), one["entity_group"]))
+    return places
 
 
 if __name__ == "__main__":
