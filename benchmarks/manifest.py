@@ -2,8 +2,8 @@
 `python -m benchmarks.manifest STORE [--shards 250000]`.
 
 STORE is a finished store of the exact form (`label-unlabeled --store-precision exact`: pairs of the compact one are
-drawn by the number of their shard). Its shards are linked under as many names, so that the files and the list are real and only
-what is in them repeats. Each step is a process of its own: seconds of the clock, CPU seconds, peak memory.
+drawn by the number of their shard). Its shards are linked under as many names, so that the files and the list are real
+and only what is in them repeats. Each step is a process of its own: seconds of the clock, CPU seconds, peak memory.
 """
 
 from __future__ import annotations
