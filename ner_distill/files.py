@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,8 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
     It gets the mode of new files, whatever its writer gave it. After an error `path` is as it was, and the temporary
     file is gone. Raises OSError.
     """
-    # The process id in the name: two processes that write the same file replace it in turn.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_path(path)
     try:
         yield temporary
         share(temporary)
@@ -50,7 +50,7 @@ def share(*files: Path) -> None:
     if not any(mode == _PRIVATE for mode in modes.values()):
         return
     # A file of our own tells the umask (and what the directory hands down); reading it otherwise means setting it.
-    probe = files[0].with_name(f".mode.{os.getpid()}.tmp")
+    probe = temporary_path(files[0].with_name("mode"))
     try:
         probe.touch()
         usual = stat.S_IMODE(probe.stat().st_mode)
@@ -145,6 +145,11 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, 64 hex digits; the file is read in pieces. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def temporary_path(path: Path) -> Path:
+    """A name beside `path` that no other process has, on whatever machine: a process id is one machine's alone."""
+    return path.with_name(f".{path.name}.{secrets.randbits(63)}.tmp")
 
 
 def temporary_files(directory: Path) -> dict[Path, str]:

@@ -83,6 +83,15 @@ def test_temporary_files_finds_what_a_killed_writer_left(tmp_path, monkeypatch):
     assert list(temporary_files(tmp_path).values()) == ["part-00000.parquet"]
 
 
+def test_no_two_writers_of_a_file_share_a_temporary_name(tmp_path):
+    with replacing(tmp_path / "a") as first, replacing(tmp_path / "a") as second:
+        assert first != second  # two machines may have processes of one number
+        first.write_bytes(b"first")
+        second.write_bytes(b"second")
+        assert set(temporary_files(tmp_path).values()) == {"a"}
+    assert (tmp_path / "a").read_bytes() == b"first"  # replaced last
+
+
 def test_sha256_is_that_of_hashlib(tmp_path):
     data = bytes(range(256)) * 9000
     (tmp_path / "a").write_bytes(data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -140,14 +140,19 @@ def folds_of(entities: Sequence[JudgedEntity]) -> npt.NDArray[np.int64]:
 
 def _held_out_loss(entities: Sequence[tuple[JudgedEntity, int]], maps: Sequence[ScoreMap | None]) -> float:
     """Sum of −log p of what the entities are, each by the map of its fold; infinite where one is missing."""
-    loss = 0.0
+    mapped = []
     for entity, fold in entities:
         one = maps[fold]
         if one is None:
             return math.inf
-        prob = clipped(one(entity.score))
-        loss -= math.log(prob if entity.right else 1 - prob)
-    return loss
+        mapped.append(entity._replace(score=one(entity.score)))
+    return loss_of(mapped)
+
+
+def loss_of(entities: Iterable[JudgedEntity]) -> float:
+    """Sum of −log p of what entities are, right or wrong, by their scores p. 0 without an entity."""
+    probs = ((clipped(entity.score), entity.right) for entity in entities)
+    return -sum(math.log(prob if right else 1 - prob) for prob, right in probs)
 
 
 def fit_temperature(log_probs: Floats, gold: npt.NDArray[np.int64]) -> float:

@@ -81,6 +81,7 @@ class Terms(Generic[Piece]):
     begins:   told of each piece before it is first given to a worker.
     advance:  told how far all workers have come; of a piece that has to be done again it is told the negative.
     troubled: told of each failure after which a piece is tried again, and how often it failed so far.
+    waits:    told why nothing has begun yet, in a sentence for users; the executor waits on.
     """
 
     tries: int = TRIES
@@ -91,6 +92,7 @@ class Terms(Generic[Piece]):
     begins: Callable[[Piece], None] = lambda piece: None
     advance: Advance = lambda sentences, words: None
     troubled: Callable[[Piece, Failure, int], None] = lambda piece, failure, times: None
+    waits: Callable[[str], None] = lambda why: None
 
 
 class Executor(ABC):

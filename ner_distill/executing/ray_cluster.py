@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import socket
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from logging import ERROR
 from typing import Any
@@ -27,6 +27,8 @@ STARTS = 3
 """How often a cluster of one's own is started: on a busy machine its processes are late."""
 
 ANSWER_SECONDS = 5.0  # in which a cluster has to answer
+ROOM_SECONDS = 60.0  # after which it is said that there is no room yet for a worker
+_RESOURCES = (("CPU", "cores"), ("GPU", "GPUs"))
 
 
 class RayExecutor(Executor):
@@ -51,7 +53,7 @@ class RayExecutor(Executor):
         self, work: Work[Piece, Result], pieces: Iterable[Piece], terms: Terms[Piece] | None = None
     ) -> Generator[Outcome[Piece, Result], None, None]:
         terms = terms or Terms()
-        yield from run_pieces(_Actors(self, work, self._ray), pieces, terms)
+        yield from run_pieces(_Actors(self, work, self._ray, terms.waits), pieces, terms)
 
 
 def _connected(address: str, needed: int) -> Any:
@@ -113,8 +115,9 @@ class _Actor:
 
 
 class _Actors(Pool):
-    def __init__(self, executor: RayExecutor, work: Work[Any, Any], ray: Any) -> None:
-        self.size, self._ray = executor.workers, ray
+    def __init__(self, executor: RayExecutor, work: Work[Any, Any], ray: Any, waits: Callable[[str], None]) -> None:
+        self.size, self._ray, self._waits = executor.workers, ray, waits
+        self._needs = f"{executor.threads} core{'s' * (executor.threads > 1)}{' and a GPU' * executor.gpus}"
         environment = {name: os.environ[name] for name in _PASSED if name in os.environ}
         environment["OMP_NUM_THREADS"] = str(executor.threads)
         self._setup = ray.put(Setup.of(work, environment, None))
@@ -123,6 +126,7 @@ class _Actors(Pool):
         )
         self._actors = dict[int, _Actor]()
         self._started = 0
+        self._begun = False  # has any of them had room?
 
     def start(self) -> int:
         self._started += 1
@@ -136,8 +140,22 @@ class _Actors(Pool):
 
     def wait(self) -> Sequence[Event]:
         by_answer = {actor.answer: number for number, actor in self._actors.items() if actor.answer is not None}
-        done, _ = self._ray.wait(list(by_answer), num_returns=1)
+        done, _ = self._ray.wait(list(by_answer), num_returns=1, timeout=None if self._begun else ROOM_SECONDS)
+        if not done:
+            self._say_if_nothing_begins()
+            done, _ = self._ray.wait(list(by_answer), num_returns=1)
+        self._begun = True
         return [(by_answer[one], self._received(by_answer[one])) for one in done]
+
+    def _say_if_nothing_begins(self) -> None:
+        if any(self.opened(number) for number in self._actors):
+            return
+        free, all_of_it = self._ray.available_resources(), self._ray.cluster_resources()
+        there = [f"{free.get(kind, 0):g} of {all_of_it.get(kind, 0):g} {name} free" for kind, name in _RESOURCES]
+        self._waits(
+            f"no worker has begun after {ROOM_SECONDS:g} seconds: each needs {self._needs}, and the cluster has "
+            f"{', '.join(there)} (`ray status` says who has the others). Waiting on; Ctrl-C stops, and `resume` goes on"
+        )
 
     def _received(self, number: int) -> Answer:
         actor = self._actors[number]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import random
 import re
 import shlex
@@ -17,7 +16,7 @@ from ner_distill.data.formats.lines import check_file, lines_of
 from ner_distill.data.lexicon import segmenters
 from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, DataError, RunError, TrainingError
-from ner_distill.files import write_error
+from ner_distill.files import temporary_path, write_error
 from ner_distill.options.training import SegmenterOptions
 
 SEGMENTER = OutputKind(
@@ -47,7 +46,7 @@ def train_segmenter(
     SEGMENTER.check(named, overwrite=options.overwrite)
     sentences = _sentences(options.train)
     # Beside its place, so that it can be renamed into it.
-    workshop = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    workshop = temporary_path(out)
     try:
         model = workshop / "model"
         model.mkdir(parents=True)

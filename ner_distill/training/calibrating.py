@@ -21,6 +21,7 @@ from ner_distill.data.calibration import (
     cross_fitted,
     fit,
     fit_temperature,
+    loss_of,
     reliability,
     tag_loss,
 )
@@ -34,7 +35,8 @@ from ner_distill.training.development import MOST_WORDS, DevelopmentSet, Reading
 class ScoresWorth(NamedTuple):
     """What scores are worth on a development set.
 
-    maps:   that make them probabilities, None where nothing could be fitted.
+    maps:   that make them probabilities; None where nothing could be fitted, and where maps fitted on the other folds
+            of the set make it less likely that just these entities are right than the scores as they are.
     before: reliability of the scores as they are. after: of each entity's score by maps fitted on the other folds of
             the set, not on it; None without maps.
     """
@@ -45,8 +47,13 @@ class ScoresWorth(NamedTuple):
 
     @classmethod
     def of(cls, entities: Sequence[JudgedEntity]) -> ScoresWorth:
-        maps = fit(entities)
-        return cls(maps, reliability(entities), None if maps is None else reliability(cross_fitted(entities)))
+        maps, before = fit(entities), reliability(entities)
+        if maps is None:
+            return cls(None, before, None)
+        mapped = cross_fitted(entities)
+        if loss_of(mapped) >= loss_of(entities):
+            return cls(None, before, None)
+        return cls(maps, before, reliability(mapped))
 
 
 class Calibrated(NamedTuple):
@@ -74,8 +81,8 @@ def calibrate(tagger: Tagger, dev_set: DevelopmentSet, reading: Reading, reporte
     figures |= {"bins": BINS, "ece_before": before}
     if scores is None or worth.after is None:
         reporter.info(
-            f"scores are not calibrated: {len(entities):,} entities found in `dev`; {LEAST} are needed, and scores "
-            "that tell right from wrong"
+            f"scores are not calibrated: {len(entities):,} entities found in `dev`; {LEAST} are needed, scores that "
+            "tell right from wrong, and maps that are better than none on entities they were not fitted on"
         )
     else:
         after = worth.after.error

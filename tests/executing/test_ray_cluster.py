@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ner_distill.errors import ConfigError
+from ner_distill.executing import ray_cluster
 from ner_distill.executing.base import Terms
 from ner_distill.executing.each import run_each
 from ner_distill.executing.opening import executor_of
@@ -40,6 +41,13 @@ def _cluster() -> Iterator[None]:
                 raise
     yield
     ray.shutdown()
+
+
+class Idle:
+    """Somebody else's actor."""
+
+    def ready(self) -> bool:
+        return True
 
 
 @pytest.mark.parametrize("how", ["die", "fail"])
@@ -80,6 +88,25 @@ def test_where_there_is_room_for_fewer_workers_these_do_all(tmp_path: Path) -> N
     assert executor is not None
     outcomes = {o.piece: o.result and o.result[1] for o in executor.run(Squares(tmp_path), range(7))}
     assert outcomes == {n: n * n for n in range(7)}
+
+
+def test_that_there_is_no_room_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_cluster, "ROOM_SECONDS", 1.0)
+    executor = executor_of("ray", "2")
+    assert executor is not None
+    other = ray.remote(Idle).options(num_cpus=3).remote()  # all that there is
+    ray.get(other.ready.remote())
+    said: list[str] = []
+
+    def waits(why: str) -> None:
+        said.append(why)
+        ray.kill(other)
+
+    done = executor.run(Squares(tmp_path), range(3), Terms(waits=waits))
+    outcomes = {o.piece: o.result and o.result[1] for o in done}
+    assert outcomes == {n: n * n for n in range(3)}
+    assert len(said) == 1
+    assert "each needs 1 core, and the cluster has 0 of 3 cores free, 0 of 0 GPUs free" in said[0]
 
 
 def test_tasks_have_an_actor_each(tmp_path: Path) -> None:

@@ -3,10 +3,11 @@ import pytest
 import torch
 
 from ner_distill.console import Reporter
+from ner_distill.data.calibration import JudgedEntity, fit, reliability
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.runs.build import AnyBuilt, load_run
 from ner_distill.runtime.inference import find_entities, tag_log_probs
-from ner_distill.training.calibrating import calibrate
+from ner_distill.training.calibrating import ScoresWorth, calibrate
 from ner_distill.training.development import DevelopmentSet, Reading
 from tests import corpora
 from tests.world import World
@@ -61,6 +62,32 @@ def test_too_few_entities_are_said(teacher: AnyBuilt, capsys: pytest.CaptureFixt
     assert done.fitted.scores is None
     assert "ece" not in done.figures
     assert "scores are not calibrated" in capsys.readouterr().err
+
+
+def judged(scores: dict[float, float], sentences: range) -> list[JudgedEntity]:
+    """An entity of each score in each sentence, of which the given share is right, evenly spread."""
+    return [
+        JudgedEntity(number, "PER", score, int((number + 1) * share) > int(number * share))
+        for number in sentences
+        for score, share in scores.items()
+    ]
+
+
+def test_maps_that_are_worse_than_none_on_other_sentences_are_not_kept() -> None:
+    # right as often as their scores say; but each fifth of the text errs in a way of its own
+    more, less = {0.3: 0.5, 0.5: 0.7, 0.7: 0.9}, {0.3: 0.1, 0.5: 0.3, 0.7: 0.5}
+    parts = [more, more, less, less, {0.3: 0.3, 0.5: 0.5, 0.7: 0.7}]
+    entities = [one for number, part in enumerate(parts) for one in judged(part, range(20 * number, 20 * number + 20))]
+    assert fit(entities) is not None
+    worth = ScoresWorth.of(entities)
+    assert worth == (None, reliability(entities), None)
+
+
+def test_scores_that_are_too_sure_get_maps() -> None:
+    worth = ScoresWorth.of(judged({0.3: 0.45, 0.99: 0.6}, range(100)))
+    assert worth.maps is not None
+    assert worth.after is not None
+    assert worth.after.error < worth.before.error
 
 
 def test_masked_entities_have_no_say(teacher: AnyBuilt) -> None:

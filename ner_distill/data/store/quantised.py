@@ -21,6 +21,7 @@ LEVELS = 255
 """Levels of similarities and of the scores of spans, 0 and 1 among them: they are stored to 1 / 510."""
 
 _CODED = 0.5 * 2.0 ** (-np.arange(256) * (OCTAVES / 255))
+_AT_ONCE = 2**20  # probabilities: with hundreds of types a shard in float64 would be gigabytes
 _ROUNDING = 1e-9  # a probability that is exactly one of those coded stays it
 
 
@@ -46,18 +47,21 @@ def quantise(probs: npt.NDArray[np.float16]) -> Quantised:
     Of the probabilities p of a word, p' come back (`restored`): other tags than the best with 0 where p < FLOOR, else
     p / STEP ≤ p' ≤ p; the best with 1 − Σ p', so that p ≤ p' ≤ p + (1 − 1 / STEP)(1 − p) + FLOOR · (tags − 1).
     """
+    rows = max(1, _AT_ONCE // max(probs.shape[1], 1))
+    parts = [_quantised(probs[start : start + rows]) for start in range(0, max(len(probs), 1), rows)]
+    return Quantised(*(np.concatenate(list(each)) for each in zip(*parts, strict=True)))
+
+
+def _quantised(probs: npt.NDArray[np.float16]) -> tuple[npt.NDArray[Any], ...]:
+    """The fields of `Quantised`, of some words."""
     wide = probs.astype(np.float64)
     wide /= wide.sum(axis=1, keepdims=True)
     best = wide.argmax(axis=1)
     wide[np.arange(len(wide)), best] = 0
     word, tag = np.nonzero(wide >= FLOOR)
     codes = np.ceil(-np.log2(2 * wide[word, tag]) * (255 / OCTAVES) - _ROUNDING)
-    return Quantised(
-        best.astype(np.uint16),
-        np.bincount(word, minlength=len(wide)).astype(np.uint16),
-        tag.astype(np.uint16),
-        codes.clip(0, 255).astype(np.uint8),
-    )
+    count = np.bincount(word, minlength=len(wide))
+    return best.astype(np.uint16), count.astype(np.uint16), tag.astype(np.uint16), codes.clip(0, 255).astype(np.uint8)
 
 
 def restored(stored: Quantised, tags: int) -> npt.NDArray[np.float16]:

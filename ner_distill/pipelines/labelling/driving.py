@@ -11,6 +11,7 @@ from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
+from ner_distill import __version__
 from ner_distill.console import Progress, Reporter
 from ner_distill.data.formats.documents import Cut
 from ner_distill.data.formats.ranges import Ranges, find_ranges
@@ -132,7 +133,7 @@ def _make(
         of = terms.losses if failure.died else terms.tries
         reporter.warn(f"shard {shard.index}: {failure.reason}; it is tried again ({times} of {of} failed)")
 
-    terms = Terms[Shard](advance=seen.advance, troubled=troubled)
+    terms = Terms[Shard](advance=seen.advance, troubled=troubled, waits=reporter.warn)
     with closing(executor.run(work, shards, terms)) as outcomes:
         for outcome in outcomes:
             if outcome.failure is not None:
@@ -174,6 +175,7 @@ class Plan:
     def __init__(self, sources: RawSources, options: LabelUnlabeledOptions, header: StoreHeader) -> None:
         self._sources, self._options = sources, options
         made_of = [
+            __version__,  # another one may cut text otherwise
             [one.sha256 for one in header.inputs],
             [one.format for one in sources.sources],
             sources.unit,

@@ -49,6 +49,17 @@ def test_every_probability_comes_back_within_the_documented_bound(sharpness, tag
     assert (found[best] >= exact[best] * (1 - 2 * ULP)).all()
 
 
+@pytest.mark.parametrize("words", [0, 1, 7, 40])
+def test_in_parts_it_is_the_same(words, monkeypatch):
+    probs = softmax(words, 1.0, 4) if words else np.zeros((0, TAGS), np.float16)
+    whole = quantise(probs)
+    monkeypatch.setattr("ner_distill.data.store.quantised._AT_ONCE", 3 * TAGS + 1)  # three words each
+    parts = quantise(probs)
+    for field in ("best", "count", "tags", "codes"):
+        np.testing.assert_array_equal(getattr(parts, field), getattr(whole, field))
+        assert getattr(parts, field).dtype == getattr(whole, field).dtype
+
+
 @pytest.mark.parametrize("sharpness", SHARPNESS)
 def test_the_probabilities_of_a_word_sum_to_one(sharpness):
     assert np.abs(there_and_back(softmax(2_000, sharpness, 2)).astype(np.float64).sum(1) - 1).max() < 0.003

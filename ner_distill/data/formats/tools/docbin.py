@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _MAGIC = (b"x\x9c", b"x\xda")  # zlib's, as it packs by default and best; no UTF-8 text begins so
 _ORTH, _ENT_IOB, _ENT_TYPE = 65, 77, 78  # spaCy's numbers of a token's attributes
 _MISSING, _INSIDE, _BEGIN = 0, 1, 3  # of ENT_IOB; 2 is outside
+_MOST_INFLATED = 100
+"""How many times its size a file may unpack to. News come to 5 (words and entities) or 12 (all that spaCy's default
+keeps), one document again and again to 400, which `_ALWAYS` allows where it is small; zlib goes up to 1032."""
+_ALWAYS = 2**26
 _GROUPED = {40: (struct.Struct(">QQQllll"), 2), 32: (struct.Struct(">QQllll"), 1)}
 """By its bytes: what a span of a group holds, and which of it is the label; first and last word lie behind that."""
 _USUAL_GROUP = "sc"
@@ -138,7 +142,7 @@ def _read(path: str) -> list[_Document]:
     with opened(path) as file:
         content = file.read()
     try:
-        message = srsly.msgpack_loads(zlib.decompress(content))
+        message = srsly.msgpack_loads(_inflated(content))
         store = StringStore(message["strings"])
         strings = {store[string]: string for string in message["strings"]}
         return list(_documents(message, strings, _reader()))
@@ -147,6 +151,18 @@ def _read(path: str) -> list[_Document]:
     except Exception as error:  # whatever a damaged file leads to
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise DataError(f"{path}: cannot be read as a DocBin (`.spacy`): {reason:.80}") from error
+
+
+def _inflated(content: bytes) -> bytes:
+    """What zlib packed. Raises DataError where it would be more than any text of words and labels is."""
+    most = max(len(content) * _MOST_INFLATED, _ALWAYS)
+    unpacking = zlib.decompressobj()
+    inflated = unpacking.decompress(content, most)
+    if unpacking.unconsumed_tail:
+        raise DataError(f"its {len(content):,} bytes unpack to more than {most:,}: expected documents, found padding")
+    if not unpacking.eof:
+        raise DataError("cannot be read as a DocBin (`.spacy`): it ends in the middle")
+    return inflated
 
 
 def _reader() -> Callable[[bytes], Any]:

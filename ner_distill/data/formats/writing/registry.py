@@ -16,7 +16,7 @@ from ner_distill.data.formats.writing.plain import Columns, Inline, JsonLines
 from ner_distill.data.formats.writing.tables import Csv, Uie
 from ner_distill.data.formats.writing.tools import Argilla, Doccano, Gliner, LabelStudio, Prodigy
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.files import refuse_existing, replacing, write_error
+from ner_distill.files import refuse_existing, replacing, temporary_path, write_error
 
 _EVERY: tuple[type[AnyWriter], ...] = (
     JsonLines, Columns, Csv, LabelStudio, Doccano, Prodigy, Argilla, DocBinFile, Brat, Gliner, Uie, Inline,
@@ -69,7 +69,7 @@ def _folder(path: Path) -> Iterator[Path]:
         raise RunError(f"{path}: is a file; expected the name of a folder, or one that is not there")
     if path.is_dir() and (other := [one for one in sorted(path.iterdir()) if not _is_ours(one)]):
         raise RunError(f"{path}: holds {other[0].name}, which is none of brat's files; choose another name")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_path(path)
     try:
         temporary.mkdir()
         yield temporary
@@ -83,7 +83,7 @@ def _take_place(temporary: Path, path: Path) -> None:
     if not path.exists():
         temporary.rename(path)
         return
-    before = path.with_name(f".{path.name}.{os.getpid()}.before.tmp")
+    before = temporary_path(path)
     path.rename(before)
     try:
         temporary.rename(path)

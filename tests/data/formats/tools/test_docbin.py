@@ -15,6 +15,7 @@ from spacy.tokens import Span as SpacySpan
 
 from ner_distill.data.formats.readers import Corpus, read_corpus, read_raw
 from ner_distill.data.formats.registry import detect_format
+from ner_distill.data.formats.tools import docbin
 from ner_distill.data.sentence import Span
 from ner_distill.errors import DataError
 
@@ -134,6 +135,19 @@ def test_types_without_places_are_an_error(documents: list[Doc], write: Write) -
 def test_what_is_no_docbin_is_an_error(content: bytes, write: Write) -> None:
     with pytest.raises(DataError, match=r"a\.spacy: cannot be read as a DocBin"):
         read_corpus([write("a.spacy", content)])
+
+
+def test_what_unpacks_to_far_more_than_documents_do_is_an_error(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write("a.spacy", zlib.compress(bytes(2_000_000)))
+    monkeypatch.setattr(docbin, "_ALWAYS", 1_000_000)
+    with pytest.raises(DataError, match=r"a\.spacy: its 1,\d\d\d bytes unpack to more than 1,000,000: "):
+        read_corpus([path])
+
+
+def test_a_file_that_was_cut_off_is_an_error(documents: list[Doc], write: Write) -> None:
+    path = write("a.spacy", DocBin(docs=documents).to_bytes()[:-20])
+    with pytest.raises(DataError, match=r"a\.spacy: cannot be read as a DocBin .* it ends in the middle"):
+        read_corpus([path])
 
 
 def test_without_spacy_the_error_says_how_to_install_it(
