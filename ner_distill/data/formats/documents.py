@@ -91,7 +91,7 @@ def document_of(row: Row, id: str, unit: Unit, report: ReadReport, splitter: Spl
     row = replace(row, text=without_surrogates(row.text, row, report))
     parts: list[Part] = []
     words = 0
-    for piece, start in _pieces(row, splitter):
+    for piece, start in pieces_of(row, splitter):
         sentence = sentence_of(piece, f"{id}#{len(parts) + 1}", unit, "iob2", report)
         if sentence.words:
             parts.append(Part(sentence, start, words))
@@ -101,8 +101,8 @@ def document_of(row: Row, id: str, unit: Unit, report: ReadReport, splitter: Spl
     return Document(_whole(row, parts), tuple(parts))
 
 
-def _pieces(row: Row, splitter: Splitter) -> Iterator[tuple[Row, int]]:
-    """The rows of the sentences, and where each begins."""
+def pieces_of(row: Row, splitter: Splitter) -> Iterator[tuple[Row, int]]:
+    """The rows of the sentences of a text, and where each begins."""
     text = row.text or ""
     places = splitter.places(text, row.lang)
     if row.offsets is None:

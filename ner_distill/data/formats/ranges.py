@@ -10,16 +10,16 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from ner_distill.data.formats.documents import document_of
+from ner_distill.data.formats.documents import document_of, pieces_of
 from ner_distill.data.formats.lines import Position
 from ner_distill.data.formats.packed import opened
 from ner_distill.data.formats.readers import RawSources, Start
 from ner_distill.data.formats.report import ReadReport
-from ner_distill.data.formats.rows import Row
+from ner_distill.data.formats.rows import Row, without_surrogates
 from ner_distill.errors import NerDistillError
 from ner_distill.files import atomic_write_text
 
@@ -142,12 +142,20 @@ def _records(sources: RawSources, number: int, report: ReadReport) -> Iterator[t
 def _count(sources: RawSources, row: Row) -> int:
     """How many sentences of a row are read."""
     splitter = sources.cut.splitter
-    if row.text is None or splitter is None:
-        if row.text is None:
-            return int(bool(row.words))
+    if row.text is None:
+        return int(bool(row.words))
+    if splitter is None:
         if row.offsets is not None:
             return int(bool(row.offsets))
-        if _WORD_OF_TEXT.search(row.text) is not None:
-            return 1
-    document = document_of(row, "", sources.unit, ReadReport(), splitter)
+        return 1 if _WORD_OF_TEXT.search(row.text) is not None else _count_by_words(sources, row)
+    text = without_surrogates(row.text, row, ReadReport())
+    pieces = [piece for piece, _ in pieces_of(replace(row, text=text), splitter)]
+    if all(piece.offsets or _WORD_OF_TEXT.search(piece.text or "") is not None for piece in pieces):
+        return len(pieces) or _count_by_words(sources, row)
+    return _count_by_words(sources, row)
+
+
+def _count_by_words(sources: RawSources, row: Row) -> int:
+    """As `_count`, where no character is surely of a word: text is cut into words, which takes as long again."""
+    document = document_of(row, "", sources.unit, ReadReport(), sources.cut.splitter)
     return len(document.parts) if document.whole.words else 0
