@@ -5,11 +5,10 @@ import gzip
 import io
 import lzma
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -22,19 +21,10 @@ from ner_distill.errors import DataError, RunError, TrainingError
 from ner_distill.places import asking, objects, place_of
 from ner_distill.places.objects import RemoteFile
 
+pytestmark = pytest.mark.usefixtures("memory")
+
 LINES = [f"Ana {number} lives in Berlin ." for number in range(1, 5001)]
 TEXT = "".join(f"{line}\n" for line in LINES).encode()
-
-
-@pytest.fixture(autouse=True)
-def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An empty store, and no waits between tries."""
-    system = fsspec.filesystem("memory")
-    system.store.clear()
-    system.pseudo_dirs[:] = [""]
-    monkeypatch.setattr(asking, "FIRST_WAIT", 0.0)
-    yield system
-    system.store.clear()
 
 
 def zstd(data: bytes) -> bytes:

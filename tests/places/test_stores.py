@@ -1,34 +1,22 @@
 """Stores in an object store, in fsspec's memory: as those of this machine."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pytest
 
 from ner_distill.data.store.manifest import StoreHeader
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.store.writer import StoreWriter
 from ner_distill.errors import RunError, TrainingError
-from ner_distill.places import asking
 from tests.commands import ok, run
 from tests.stores import ANN, BANK, RAIN, contents, write_store
 from tests.world import World
 
+pytestmark = pytest.mark.usefixtures("memory")
+
 SHARDS = [[BANK, RAIN], [ANN], [RAIN, BANK, ANN]]
 URL = "memory://bucket/soft"
-
-
-@pytest.fixture(autouse=True)
-def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An empty store, and no waits between tries."""
-    system = fsspec.filesystem("memory")
-    system.store.clear()
-    system.pseudo_dirs[:] = [""]
-    monkeypatch.setattr(asking, "FIRST_WAIT", 0.0)
-    yield system
-    system.store.clear()
 
 
 def there(memory: Any) -> dict[str, bytes]:
