@@ -257,3 +257,43 @@ def test_training_changes_the_encoder_that_it_began_with(few: Path, tmp_path: Pa
     changed = [name for name, tensor in encoder.backbone.state_dict().items() if not torch.equal(tensor, before[name])]
     assert any("layer.0" in name for name in changed)
     assert any("word_embeddings" in name for name in changed)
+
+
+# ---- Chinese, whose characters have no blanks between them
+
+
+@pytest.fixture(scope="module")
+def chinese(tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    """A teacher on an encoder with SentencePiece, and a student of one of its layers and of the pieces of its text."""
+    root = tmp_path_factory.mktemp("chinese")
+    corpora.write_all(root, chinese=True)
+    texts = ["".join(sentence.words) for sentence in corpora.sentences(100, seed=4, chinese=True)]
+    xlmr = checkpoints.xlm_roberta(root / "xlmr", texts)
+    dev = ("--dev", root / "dev.conll")
+    ok("train-teacher", "--train", root / "train.conll", *dev, "--out", root / "teacher", *FAST,
+       *settings(f"encoder.name={xlmr}"))  # fmt: skip
+    ok("label-unlabeled", "--teacher", root / "teacher", "--text", root / "raw.txt", "--out", root / "soft")
+    ok("train-student", "--soft", root / "soft", *dev, "--out", root / "student", *FAST,
+       *settings(f"init.teacher={root / 'teacher'}", "init.layers=1", "init.vocabulary=cut"))  # fmt: skip
+    return Chain(root)
+
+
+def test_a_character_is_one_piece(chinese: Chain) -> None:
+    for name in ("teacher", "student"):
+        featurizer = load_run(chinese.at(name)).base
+        features = featurizer.features(list("李娜在北京"))
+        assert featurizer.size(features) == 5 + 2
+
+
+def test_transformers_gives_our_tag_for_every_character(chinese: Chain) -> None:
+    built = load_run(chinese.at("student"))
+    with quiet():
+        model = AutoModelForTokenClassification.from_pretrained(chinese.at("student"))
+        tokenizer = AutoTokenizer.from_pretrained(chinese.at("student"))
+    sentences = [sentence.words for sentence in corpora.sentences(10, seed=12, chinese=True)]
+    for words, ours in zip(sentences, our_tags(built, sentences), strict=True):
+        encoded = tokenizer(list(words), is_split_into_words=True, return_tensors="pt")
+        with torch.no_grad():
+            best = model(**encoded).logits[0].argmax(-1).tolist()
+        theirs = [best[encoded.word_ids().index(word)] for word in range(len(words))]
+        assert built.info.tagset.decode(theirs) == built.info.tagset.decode(ours)

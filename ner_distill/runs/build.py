@@ -110,7 +110,7 @@ def new_teacher(
     if isinstance(shape, sections.ScratchEncoderConfig):
         base, encoders = new_scratch_encoders(shape, known, info.unit, sentences, number, reporter)
     else:
-        base, encoders = new_pretrained_encoders(shape, known, number)
+        base, encoders = new_pretrained_encoders(shape, known, info.unit, number)
     _require_different(base, asked, questions or {})
     return _built_teacher(config, info, encoders, base, known, questions)
 
@@ -178,12 +178,13 @@ def _beginning(config: StudentConfig, info: RunInfo) -> tuple[str, PreTrainedMod
             )
         classifier = from_layers_of(encoder.backbone, config.init.layers, info.tagset.tags)
         return config.init.teacher, classifier, pieces.tokenizer
+    from ner_distill.data.features.vocabularies import for_unit
     from ner_distill.nn.encoders.huggingface import check_vocabulary, load_tokenizer
     from ner_distill.student.hf import backbone_of, build_token_classifier
 
     name = config.encoder.name
     classifier = build_token_classifier(name, info.tagset.tags)
-    tokenizer = load_tokenizer(name)
+    tokenizer = for_unit(load_tokenizer(name), info.unit)
     check_vocabulary(backbone_of(classifier), tokenizer, name)
     return name, classifier, tokenizer
 

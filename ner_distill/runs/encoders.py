@@ -68,11 +68,12 @@ def count_words(
     )
 
 
-def count_pieces(config: sections.PretrainedEncoderConfig, backbone: PreTrainedModel) -> PieceFeaturizer:
+def count_pieces(config: sections.PretrainedEncoderConfig, unit: Unit, backbone: PreTrainedModel) -> PieceFeaturizer:
     """The featurizer of a pretrained encoder. Raises ConfigError where the tokenizer does not fit it."""
+    from ner_distill.data.features.vocabularies import for_unit
     from ner_distill.nn.encoders.huggingface import check_vocabulary, load_tokenizer, position_limit
 
-    tokenizer = load_tokenizer(config.name)
+    tokenizer = for_unit(load_tokenizer(config.name), unit)
     check_vocabulary(backbone, tokenizer, config.name)
     return PieceFeaturizer(tokenizer, max_pieces=config.max_pieces, positions=position_limit(backbone.config))
 
@@ -178,13 +179,13 @@ def new_scratch_encoders(
 
 
 def new_pretrained_encoders(
-    config: sections.PretrainedEncoderConfig, known: Knowledge, number: int
+    config: sections.PretrainedEncoderConfig, known: Knowledge, unit: Unit, number: int
 ) -> tuple[PieceFeaturizer, list[Encoder]]:
     from ner_distill.nn.encoders.huggingface import load_backbone
     from ner_distill.nn.encoders.trial import try_encoder
 
     backbones = [load_backbone(config.name) for _ in range(number)]
-    featurizer = count_pieces(config, backbones[0])
+    featurizer = count_pieces(config, unit, backbones[0])
     encoders = [pretrained_with(config, backbone, known) for backbone in backbones]
     base = encoders[0].innermost()
     assert isinstance(base, PretrainedEncoder)

@@ -48,6 +48,8 @@ class PieceFeatures:
 class PieceFeaturizer(Featurizer[PieceFeatures]):
     """Words → pieces of a pretrained encoder, as `tokenizer(words, is_split_into_words=True)` gives them.
 
+    tokenizer: reads each word as one behind a blank, or as a part of a text without blanks (`for_unit`).
+
     A window holds at most `limit` pieces, special pieces included: the least of `max_pieces`, the tokenizer's own limit
     and `positions` (what the encoder has positions for). Neighbouring windows share about half of their pieces, and
     each word is taken from the window in which it stands farthest from an edge that is not the sentence's own.
@@ -265,12 +267,19 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
             raise RunError(f"{path}: expected max_pieces ({error}); the run is damaged") from None
 
 
+def reads_inside(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Does a SentencePiece tokenizer read a word without the mark of a blank before it, as `for_unit` may make it?"""
+    pre_tokenizer = tokenizer.backend_tokenizer.pre_tokenizer
+    state = b"" if pre_tokenizer is None else pre_tokenizer.__getstate__()
+    return b'"prepend_scheme":"never"' in state
+
+
 def _check_takes_words(tokenizer: PreTrainedTokenizerFast) -> None:
     if not tokenizer.is_fast:
         name = type(tokenizer).__name__
         raise ConfigError(f"{name} is not a fast tokenizer: choose a checkpoint that has a tokenizer.json")
     by_word = tokenizer(["a"], is_split_into_words=True, add_special_tokens=False)["input_ids"]
-    if by_word != tokenizer(" a", add_special_tokens=False)["input_ids"]:
+    if by_word != tokenizer(" a", add_special_tokens=False)["input_ids"] and not reads_inside(tokenizer):
         raise ConfigError(
             f"{type(tokenizer).__name__} reads a single word as the inside of a longer one: "
             "a byte-level tokenizer has to be loaded with add_prefix_space=True"

@@ -1,4 +1,7 @@
-"""Smaller vocabularies of pieces: those pieces of a tokenizer that a text needs, or new ones learned from the text."""
+"""Tokenizers made to measure: for words without blanks between them, and with fewer pieces.
+
+Of fewer pieces: those of a tokenizer that a text needs, or new ones learned from the text.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from ner_distill.data.features.pieces import reads_inside
+from ner_distill.data.sentence import Unit
 from ner_distill.errors import ConfigError
 
 HELD_OUT = 10
@@ -66,6 +71,30 @@ class SmallerVocabulary:
     @property
     def pieces(self) -> int:
         return int(self.rows.max()) + 1
+
+
+def for_unit(tokenizer: PreTrainedTokenizerFast, unit: Unit) -> PreTrainedTokenizerFast:
+    """The tokenizer as it has to read words of this unit one by one; itself where it does so already.
+
+    SentencePiece marks the blank before a word, and puts the mark before every text. Between the characters of a
+    Chinese text there is none: with it nearly each would be two pieces, the mark and the character, which the encoder
+    saw together at the start of a text alone, and the mark's vector would stand for the character. So the mark is put
+    before the words of other units alone. Tokenizers that put none (WordPiece) and those of bytes stay as they are.
+    """
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    marks = [node for node in _pre_tokenizers(state["pre_tokenizer"]) if node["type"] == "Metaspace"]
+    inside = unit == "character"
+    wrong = [node for node in marks if (node["prepend_scheme"] == "never") != inside]
+    for node in wrong:
+        node["prepend_scheme"] = "never" if inside else "always"
+    return _like(tokenizer, Tokenizer.from_str(json.dumps(state))) if wrong else tokenizer
+
+
+def _pre_tokenizers(node: Any) -> list[dict[str, Any]]:
+    """A pre-tokenizer (JSON), or those that it is made of."""
+    if not isinstance(node, dict):
+        return []
+    return [part for one in node.get("pretokenizers", ()) for part in _pre_tokenizers(one)] or [node]
 
 
 def cut_vocabulary(tokenizer: PreTrainedTokenizerFast, text: Forms, *, padding: int | None = None) -> SmallerVocabulary:
@@ -335,12 +364,14 @@ def _learned(
     texts: Counter[str] = Counter()
     for word, number in forms.items():
         texts[normalizer.normalize_str(word) if normalizer is not None else word] += number
-    pieces = [(piece, score) for piece, score in _unigrams(texts, size - len(special)) if piece not in special]
+    inside = reads_inside(tokenizer)
+    learned = _unigrams(texts, size - len(special), marked=not inside)
+    pieces = [(piece, score) for piece, score in learned if piece not in special]
     unknown = special.index(tokenizer.unk_token)
     backend = Tokenizer(models.Unigram([(piece, 0.0) for piece in special] + pieces, unknown))
     if normalizer is not None:
         backend.normalizer = normalizer
-    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never" if inside else "always")
     backend.decoder = decoders.Metaspace()
     backend.add_special_tokens(special)
     numbers = {number: new for new, number in enumerate(old)}
@@ -349,8 +380,11 @@ def _learned(
     return _like(tokenizer, Tokenizer.from_str(json.dumps(made)))
 
 
-def _unigrams(texts: Counter[str], size: int) -> list[tuple[str, float]]:
-    """At most `size` pieces of these words, and their log-probabilities. One thread: its sums depend on the number."""
+def _unigrams(texts: Counter[str], size: int, *, marked: bool) -> list[tuple[str, float]]:
+    """At most `size` pieces of these words, and their log-probabilities. One thread: its sums depend on the number.
+
+    marked: the blank before a word is a part of it.
+    """
     from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 
     written = io.BytesIO()
@@ -362,6 +396,7 @@ def _unigrams(texts: Counter[str], size: int) -> list[tuple[str, float]]:
             vocab_size=size + 1,
             hard_vocab_limit=False,
             character_coverage=1.0,
+            add_dummy_prefix=marked,
             normalization_rule_name="identity",
             num_threads=1,
             bos_id=-1,

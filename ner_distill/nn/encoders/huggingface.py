@@ -195,10 +195,13 @@ def load_weights_of(names: Collection[str], name: str | Path, config: Pretrained
 
 
 def load_tokenizer(name: str | Path) -> PreTrainedTokenizerFast:
-    """The fast tokenizer of a checkpoint, byte-level ones with a prefix space. Raises ConfigError."""
+    """The fast tokenizer of a checkpoint, byte-level ones with a prefix space. Raises ConfigError.
+
+    One of SentencePiece that marks no blank before a word stays so: a training by characters has made it.
+    """
     with _explained(name):
         tokenizer = AutoTokenizer.from_pretrained(_located(name), trust_remote_code=False)
-        if tokenizer.is_fast and not _takes_words(tokenizer):
+        if tokenizer.is_fast and _is_byte_level(tokenizer) and not _takes_words(tokenizer):
             tokenizer = AutoTokenizer.from_pretrained(_located(name), trust_remote_code=False, add_prefix_space=True)
             pre_tokenizer = tokenizer.backend_tokenizer.pre_tokenizer
             if isinstance(pre_tokenizer, ByteLevel):  # the generic class keeps what tokenizer.json says
@@ -240,6 +243,11 @@ def _stripped(backbone: PreTrainedModel) -> PreTrainedModel:
         setattr(backbone, "pooler", nn.Identity())  # noqa: B010 (declared as a module that is always there)
     backbone.eval()
     return backbone
+
+
+def _is_byte_level(tokenizer: Any) -> bool:
+    pre_tokenizer = tokenizer.backend_tokenizer.pre_tokenizer
+    return pre_tokenizer is not None and b'"ByteLevel"' in pre_tokenizer.__getstate__()
 
 
 def _takes_words(tokenizer: Any) -> bool:

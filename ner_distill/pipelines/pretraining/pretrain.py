@@ -115,7 +115,7 @@ def pretrain(config: PretrainConfig, options: PretrainOptions, reporter: Reporte
         figures = read_json(options.out / "metrics.json", "the training did not finish")
         return Pretrained(figures["accuracy"], figures["perplexity"], session.main)
     lexicon = _lexicon(config, unit)
-    pieces = _piece_model(encoder, config.seed) if isinstance(encoder, PretrainedEncoderConfig) else None
+    pieces = _piece_model(encoder, unit, config.seed) if isinstance(encoder, PretrainedEncoderConfig) else None
     if isinstance(encoder, ScratchEncoderConfig) and encoder.start:
         count_words(encoder, unit, ())  # of another unit, or not there: before anything is made
     session.begin(record)
@@ -182,13 +182,13 @@ def _text(options: PretrainOptions, unit: Unit, longest: int, session: Session) 
     return Text(directory)
 
 
-def _piece_model(config: PretrainedEncoderConfig, seed: int) -> _Model:
+def _piece_model(config: PretrainedEncoderConfig, unit: Unit, seed: int) -> _Model:
     """A checkpoint with its own layer for guessing pieces, or a new one where it has none."""
     from ner_distill.nn.encoders.huggingface import load_masked_lm, save_backbone
 
     torch.manual_seed(seed)
     model, whole = load_masked_lm(config.name)
-    featurizer = count_pieces(config, cast(Any, model.base_model))
+    featurizer = count_pieces(config, unit, cast(Any, model.base_model))
     module = MaskedPieces(model)
     save = partial(save_backbone, model, featurizer.tokenizer)
     return _Model(module, PieceMasker(featurizer), [module if whole else model.base_model], save)

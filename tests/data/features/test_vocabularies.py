@@ -15,8 +15,10 @@ from ner_distill.data.features.vocabularies import (
     SmallerVocabulary,
     counts_of_pieces,
     cut_vocabulary,
+    for_unit,
     learn_vocabulary,
 )
+from ner_distill.data.sentence import Unit
 from ner_distill.errors import ConfigError
 from ner_distill.nn.encoders.huggingface import load_tokenizer
 from tests import checkpoints
@@ -193,3 +195,60 @@ def test_too_few_pieces_for_the_special_ones_are_refused() -> None:
     tokenizer.unk_token = "<unk>"
     with pytest.raises(ConfigError, match="expected more than the 4 special pieces"):
         learn_vocabulary(tokenizer, Forms.of([["a"]]), 4, padding=3)
+
+
+# ---- words without blanks between them
+
+CHINESE = "北京大学在中国的首都。"
+
+
+@pytest.fixture(scope="module")
+def sentencepiece(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerFast:
+    return load_tokenizer(BUILDERS["Unigram"](tmp_path_factory.mktemp("checkpoint") / "it"))
+
+
+def test_characters_of_a_text_get_no_blank_before_them(sentencepiece: PreTrainedTokenizerFast) -> None:
+    characters = for_unit(sentencepiece, "character")
+    own = characters.convert_ids_to_tokens(pieces(characters, list(CHINESE)))
+    assert own == ["<s>", *CHINESE, "</s>"]
+    # as the tokenizer reads the text itself, but for the mark at its beginning
+    assert sentencepiece.tokenize(CHINESE) == ["▁", *CHINESE]
+    with_blanks = sentencepiece.convert_ids_to_tokens(pieces(sentencepiece, list(CHINESE)))
+    assert with_blanks.count("▁") == len(CHINESE)
+
+
+@pytest.mark.parametrize("unit", ["word", "blank"])
+def test_for_other_units_it_stays_or_becomes_what_it_was(sentencepiece: PreTrainedTokenizerFast, unit: Unit) -> None:
+    assert for_unit(sentencepiece, unit) is sentencepiece
+    back = for_unit(for_unit(sentencepiece, "character"), unit)
+    assert pieces(back, WORDS) == pieces(sentencepiece, WORDS)
+
+
+@pytest.mark.parametrize("kind", ["WordPiece", "byte-level BPE"])
+def test_tokenizers_without_such_marks_stay_as_they_are(kind: str, tmp_path: Path) -> None:
+    other = load_tokenizer(BUILDERS[kind](tmp_path / "it"))
+    assert for_unit(other, "character") is other
+
+
+def test_characters_are_read_the_same_when_the_tokenizer_is_loaded_again(
+    sentencepiece: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    characters = for_unit(sentencepiece, "character")
+    characters.save_pretrained(tmp_path)
+    again = load_tokenizer(tmp_path)
+    assert for_unit(again, "character") is again
+    assert pieces(again, list(CHINESE)) == pieces(characters, list(CHINESE))
+    assert again.special_tokens_map == sentencepiece.special_tokens_map
+
+
+def test_smaller_vocabularies_read_characters_as_the_whole_one(sentencepiece: PreTrainedTokenizerFast) -> None:
+    characters = for_unit(sentencepiece, "character")
+    text = Forms.of([list(CHINESE)])
+    cut, learned = cut_vocabulary(characters, text), learn_vocabulary(characters, text, 30)
+    assert old_pieces(cut, list(CHINESE)) == pieces(characters, list(CHINESE))
+    new = learned.tokenizer.convert_ids_to_tokens(pieces(learned.tokenizer, list(CHINESE)))
+    assert new == ["<s>", *CHINESE, "</s>"]
+    for character in CHINESE:  # each begins with the vector that it had
+        row = learned.tokenizer.convert_tokens_to_ids(character)
+        sources = learned.sources[learned.rows == row].tolist()
+        assert sentencepiece.convert_ids_to_tokens(sources) == [character]
