@@ -246,6 +246,13 @@ def _pretrained(tmp: Path, **more: object) -> AnyBuilt:
     return new_student(config, _info(), [line.split() for line in LINES])
 
 
+def _pretrained_by_character(tmp: Path) -> AnyBuilt:
+    texts = ["".join(words) for words in _chinese()]
+    encoder = {"name": str(checkpoints.xlm_roberta(tmp / "xlmr", texts)), "max_pieces": 40}
+    config = parse_config(StudentConfig, {"encoder": encoder, "head": {"kind": "token"}}, "test")
+    return new_student(config, _info(unit="character"), _chinese())
+
+
 def _pretrained_teacher(tmp: Path) -> AnyBuilt:
     encoder = {"name": str(checkpoints.bert(tmp / "bert")), "max_pieces": 40, "pooling": "mean", "layer_mix": True}
     config = parse_config(TeacherConfig, {"encoder": encoder, "head": {"kind": "crf"}}, "test")
@@ -264,6 +271,10 @@ KINDS: dict[str, tuple[Callable[[Path], AnyBuilt], Sequence[str]]] = {
     ),
     "BERT token": (_pretrained, [*LINES, LONG, "\u200b zero width", "x" * 500]),
     "BERT, cut vocabulary": (lambda tmp: _pretrained(tmp, init={"vocabulary": "cut"}), LINES),
+    "XLM-R, Chinese": (
+        _pretrained_by_character,
+        ["王明住在北京。", "李小红在ABC 银行工作2007。", "王明住在南京市东方银行工作" * 20],
+    ),
     "BERT teacher, mean of pieces, CRF": (_pretrained_teacher, [*LINES, LONG]),
 }
 
