@@ -32,12 +32,13 @@ def run_each(
     quiet: bool = False,
     ready: Callable[[Task], bool] = lambda task: True,
     begins: Callable[[Task], None] = lambda task: None,
+    waits: Callable[[str], None] = lambda why: None,
 ) -> Generator[tuple[Task, str | None], None, None]:
     """Call `do(task)` for every task, each in a process that ends with it; see `Terms` for the rest.
 
     Yields each task when it has ended, with None, or with the reason why it failed.
     """
-    terms = Terms[Task](1, executor.tries_of_tasks, fresh=True, quiet=quiet, ready=ready, begins=begins)
+    terms = Terms[Task](1, executor.tries_of_tasks, fresh=True, quiet=quiet, ready=ready, begins=begins, waits=waits)
     with closing(executor.run(_Each(do), tasks, terms)) as outcomes:
         for outcome in outcomes:
             yield outcome.piece, None if outcome.failure is None else outcome.failure.reason

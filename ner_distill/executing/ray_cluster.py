@@ -126,7 +126,7 @@ class _Actors(Pool):
         )
         self._actors = dict[int, _Actor]()
         self._started = 0
-        self._begun = False  # has any of them had room?
+        self._told = False  # said why nothing begins
 
     def start(self) -> int:
         self._started += 1
@@ -140,11 +140,11 @@ class _Actors(Pool):
 
     def wait(self) -> Sequence[Event]:
         by_answer = {actor.answer: number for number, actor in self._actors.items() if actor.answer is not None}
-        done, _ = self._ray.wait(list(by_answer), num_returns=1, timeout=None if self._begun else ROOM_SECONDS)
+        done, _ = self._ray.wait(list(by_answer), num_returns=1, timeout=None if self._told else ROOM_SECONDS)
         if not done:
             self._say_if_nothing_begins()
             done, _ = self._ray.wait(list(by_answer), num_returns=1)
-        self._begun = True
+        self._told = True
         return [(by_answer[one], self._received(by_answer[one])) for one in done]
 
     def _say_if_nothing_begins(self) -> None:
@@ -153,8 +153,9 @@ class _Actors(Pool):
         free, all_of_it = self._ray.available_resources(), self._ray.cluster_resources()
         there = [f"{free.get(kind, 0):g} of {all_of_it.get(kind, 0):g} {name} free" for kind, name in _RESOURCES]
         self._waits(
-            f"no worker has begun after {ROOM_SECONDS:g} seconds: each needs {self._needs}, and the cluster has "
-            f"{', '.join(there)} (`ray status` says who has the others). Waiting on; Ctrl-C stops, and `resume` goes on"
+            f"no worker is ready after {ROOM_SECONDS:g} seconds: models are being loaded, or there is no room. Each "
+            f"needs {self._needs}, and the cluster has {', '.join(there)} (`ray status` says who has the others). "
+            "Waiting on; Ctrl-C stops"
         )
 
     def _received(self, number: int) -> Answer:

@@ -46,12 +46,13 @@ class ScoresWorth(NamedTuple):
     after: Reliability | None
 
     @classmethod
-    def of(cls, entities: Sequence[JudgedEntity]) -> ScoresWorth:
+    def of(cls, entities: Sequence[JudgedEntity], *, keeps: bool | None = None) -> ScoresWorth:
+        """keeps: of a run that is there, whether it has maps; None decides it."""
         maps, before = fit(entities), reliability(entities)
-        if maps is None:
+        if maps is None or keeps is False:
             return cls(None, before, None)
         mapped = cross_fitted(entities)
-        if loss_of(mapped) >= loss_of(entities):
+        if keeps is None and loss_of(mapped) >= loss_of(entities):
             return cls(None, before, None)
         return cls(maps, before, reliability(mapped))
 
@@ -80,10 +81,9 @@ def calibrate(tagger: Tagger, dev_set: DevelopmentSet, reading: Reading, reporte
     before, scores = worth.before.error, worth.maps
     figures |= {"bins": BINS, "ece_before": before}
     if scores is None or worth.after is None:
-        reporter.info(
-            f"scores are not calibrated: {len(entities):,} entities found in `dev`; {LEAST} are needed, scores that "
-            "tell right from wrong, and maps that are better than none on entities they were not fitted on"
-        )
+        few = f"{len(entities):,} entities found in `dev`, {LEAST} are needed"
+        none = f"no map helped the {len(entities):,} entities found in `dev`, fitted on others of them"
+        reporter.info(f"scores are not calibrated: {few if len(entities) < LEAST else none}")
     else:
         after = worth.after.error
         figures |= {"ece": after, "folds": FOLDS, "types_of_their_own": sorted(scores.of_types)}

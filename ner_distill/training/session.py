@@ -159,9 +159,8 @@ class Session:
         dev_set = DevelopmentSet(development, built.featurizer, built.info.tagset, max_words=max_words, pairs=pairs)
         reading = dev_set.read_by(built.model, scores=True)
         calibration = read_calibration(self.out, built.info.labels)
-        worth = ScoresWorth.of(dev_set.judged(reading.found))
-        if calibration.scores is None:  # also of a run of an earlier version, which has no maps
-            worth = ScoresWorth(None, worth.before, None)
+        # a run of an earlier version may have no maps, or keep those that would not be kept now
+        worth = ScoresWorth.of(dev_set.judged(reading.found), keeps=calibration.scores is not None)
         answers = dev_set.answers([calibration.applied(own) for own in reading.found])
         return Trained(built, dev_set.scores_of(reading.found), self.main, reading.similarity, answers, worth)
 

@@ -106,7 +106,7 @@ def test_that_there_is_no_room_is_said_once(tmp_path: Path, monkeypatch: pytest.
     outcomes = {o.piece: o.result and o.result[1] for o in done}
     assert outcomes == {n: n * n for n in range(3)}
     assert len(said) == 1
-    assert "each needs 1 core, and the cluster has 0 of 3 cores free, 0 of 0 GPUs free" in said[0]
+    assert "Each needs 1 core, and the cluster has 0 of 3 cores free, 0 of 0 GPUs free" in said[0]
 
 
 def test_tasks_have_an_actor_each(tmp_path: Path) -> None:

@@ -81,6 +81,9 @@ def test_maps_that_are_worse_than_none_on_other_sentences_are_not_kept() -> None
     assert fit(entities) is not None
     worth = ScoresWorth.of(entities)
     assert worth == (None, reliability(entities), None)
+    kept = ScoresWorth.of(entities, keeps=True)  # by a run of an earlier version
+    assert kept.maps == fit(entities)
+    assert kept.after is not None
 
 
 def test_scores_that_are_too_sure_get_maps() -> None:

@@ -268,10 +268,24 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
 
 
 def reads_inside(tokenizer: PreTrainedTokenizerFast) -> bool:
-    """Does a SentencePiece tokenizer read a word without the mark of a blank before it, as `for_unit` may make it?"""
+    """Whether a SentencePiece tokenizer puts no mark of a blank before a word (`prepend_scheme` "never")."""
+    return "never" in mark_schemes(tokenizer)
+
+
+def mark_schemes(tokenizer: PreTrainedTokenizerFast) -> list[str]:
+    """When each part of the pre-tokenizer that marks blanks (Metaspace) puts a mark before a text that has none.
+
+    "always", "first" or "never"; none of a tokenizer that does not mark blanks so.
+    """
     pre_tokenizer = tokenizer.backend_tokenizer.pre_tokenizer
-    state = b"" if pre_tokenizer is None else pre_tokenizer.__getstate__()
-    return b'"prepend_scheme":"never"' in state
+    waiting: list[dict[str, Any]] = [] if pre_tokenizer is None else [json.loads(pre_tokenizer.__getstate__())]
+    schemes = []
+    while waiting:
+        part = waiting.pop()
+        waiting += part.get("pretokenizers", ())
+        if part["type"] == "Metaspace":
+            schemes.append(str(part["prepend_scheme"]))
+    return schemes
 
 
 def _check_takes_words(tokenizer: PreTrainedTokenizerFast) -> None:

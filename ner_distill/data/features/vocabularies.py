@@ -19,7 +19,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from ner_distill.data.features.pieces import reads_inside
+from ner_distill.data.features.pieces import mark_schemes, reads_inside
 from ner_distill.data.sentence import Unit
 from ner_distill.errors import ConfigError
 
@@ -76,25 +76,23 @@ class SmallerVocabulary:
 def for_unit(tokenizer: PreTrainedTokenizerFast, unit: Unit) -> PreTrainedTokenizerFast:
     """The tokenizer as it has to read words of this unit one by one; itself where it does so already.
 
-    SentencePiece marks the blank before a word, and puts the mark before every text. Between the characters of a
-    Chinese text there is none: with it nearly each would be two pieces, the mark and the character, which the encoder
-    saw together at the start of a text alone, and the mark's vector would stand for the character. So the mark is put
-    before the words of other units alone. Tokenizers that put none (WordPiece) and those of bytes stay as they are.
+    SentencePiece marks the blank before a word, and puts the mark before every text. Between the characters of a text
+    without blanks (Chinese, Japanese, Thai) there is none: with it nearly each would be two pieces, the mark and the
+    character, and the mark's vector would stand for the character. So the mark is put before words of other units
+    alone. Changed is the part that marks blanks (Metaspace, as XLM-R, T5, ALBERT and CamemBERT have it); tokenizers
+    without one (WordPiece, bytes, a mark that a normalizer puts) stay as they are.
     """
-    state = json.loads(tokenizer.backend_tokenizer.to_str())
-    marks = [node for node in _pre_tokenizers(state["pre_tokenizer"]) if node["type"] == "Metaspace"]
     inside = unit == "character"
-    wrong = [node for node in marks if (node["prepend_scheme"] == "never") != inside]
-    for node in wrong:
-        node["prepend_scheme"] = "never" if inside else "always"
-    return _like(tokenizer, Tokenizer.from_str(json.dumps(state))) if wrong else tokenizer
-
-
-def _pre_tokenizers(node: Any) -> list[dict[str, Any]]:
-    """A pre-tokenizer (JSON), or those that it is made of."""
-    if not isinstance(node, dict):
-        return []
-    return [part for one in node.get("pretokenizers", ()) for part in _pre_tokenizers(one)] or [node]
+    if all((scheme == "never") == inside for scheme in mark_schemes(tokenizer)):
+        return tokenizer
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    waiting = [state["pre_tokenizer"]]
+    while waiting:
+        part = waiting.pop()
+        waiting += part.get("pretokenizers", ())
+        if part["type"] == "Metaspace":
+            part["prepend_scheme"] = "never" if inside else "always"
+    return _like(tokenizer, Tokenizer.from_str(json.dumps(state)))
 
 
 def cut_vocabulary(tokenizer: PreTrainedTokenizerFast, text: Forms, *, padding: int | None = None) -> SmallerVocabulary:

@@ -26,7 +26,7 @@ from ner_distill.files import atomic_write_text
 FORMAT = "ner-distill/plan/1"
 # What no white space is, which is enough of a word: ASCII; U+00C0 to U+07FF; U+4000 to U+DFFF.
 _WORD = re.compile(rb"[!-~]|[\xc3-\xdf][\x80-\xbf]|[\xe4-\xed]")
-_WORD_OF_TEXT = re.compile(r"[!-~]")
+_WORD_OF_TEXT = re.compile("[!-~\u00c0-\u07ff\u4000-\ud7ff]")
 
 
 @dataclass(frozen=True)
@@ -149,10 +149,12 @@ def _count(sources: RawSources, row: Row) -> int:
             return int(bool(row.offsets))
         return 1 if _WORD_OF_TEXT.search(row.text) is not None else _count_by_words(sources, row)
     text = without_surrogates(row.text, row, ReadReport())
-    pieces = [piece for piece, _ in pieces_of(replace(row, text=text), splitter)]
-    if all(piece.offsets or _WORD_OF_TEXT.search(piece.text or "") is not None for piece in pieces):
-        return len(pieces) or _count_by_words(sources, row)
-    return _count_by_words(sources, row)
+    sentences = 0
+    for piece, _ in pieces_of(replace(row, text=text), splitter):
+        if not piece.offsets and _WORD_OF_TEXT.search(piece.text or "") is None:
+            return _count_by_words(sources, row)
+        sentences += 1
+    return sentences or _count_by_words(sources, row)
 
 
 def _count_by_words(sources: RawSources, row: Row) -> int:

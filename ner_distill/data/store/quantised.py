@@ -49,7 +49,7 @@ def quantise(probs: npt.NDArray[np.float16]) -> Quantised:
     """
     rows = max(1, _AT_ONCE // max(probs.shape[1], 1))
     parts = [_quantised(probs[start : start + rows]) for start in range(0, max(len(probs), 1), rows)]
-    return Quantised(*(np.concatenate(list(each)) for each in zip(*parts, strict=True)))
+    return Quantised(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
 def _quantised(probs: npt.NDArray[np.float16]) -> tuple[npt.NDArray[Any], ...]:

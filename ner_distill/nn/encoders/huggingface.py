@@ -201,7 +201,7 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerFast:
     """
     with _explained(name):
         tokenizer = AutoTokenizer.from_pretrained(_located(name), trust_remote_code=False)
-        if tokenizer.is_fast and _is_byte_level(tokenizer) and not _takes_words(tokenizer):
+        if tokenizer.is_fast and _reads_bytes(tokenizer) and not _takes_words(tokenizer):
             tokenizer = AutoTokenizer.from_pretrained(_located(name), trust_remote_code=False, add_prefix_space=True)
             pre_tokenizer = tokenizer.backend_tokenizer.pre_tokenizer
             if isinstance(pre_tokenizer, ByteLevel):  # the generic class keeps what tokenizer.json says
@@ -245,7 +245,7 @@ def _stripped(backbone: PreTrainedModel) -> PreTrainedModel:
     return backbone
 
 
-def _is_byte_level(tokenizer: Any) -> bool:
+def _reads_bytes(tokenizer: Any) -> bool:
     pre_tokenizer = tokenizer.backend_tokenizer.pre_tokenizer
     return pre_tokenizer is not None and b'"ByteLevel"' in pre_tokenizer.__getstate__()
 

@@ -76,7 +76,7 @@ def compare(
         make_directory(out / name)
         write_config(out / name, config)
     at_once = 1 if executor is None else executor.workers
-    done = do_jobs(jobs, runner_by(executor, runner), write, reporter, at_once=at_once)
+    done = do_jobs(jobs, runner_by(executor, runner, reporter.warn), write, reporter, at_once=at_once)
     return Comparison(tuple(configs), seeds, tuple(done))
 
 

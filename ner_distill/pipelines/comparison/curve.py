@@ -149,7 +149,7 @@ def learning_curve(
     return curve(
         do_jobs(
             jobs,
-            runner_by(executor, runner),
+            runner_by(executor, runner, reporter.warn),
             write,
             reporter,
             at_once=at_once,

@@ -219,12 +219,14 @@ def run_in_processes(
     return runner_by(executor_of("", jobs=at_once) or LocalExecutor(1))(jobs, begins, at_once, quiet)
 
 
-def runner_by(executor: Executor | None, otherwise: Runner = run_in_processes) -> Runner:
-    """A `Runner`: jobs are done by the workers of an executor; where there is none, otherwise."""
+def runner_by(
+    executor: Executor | None, otherwise: Runner = run_in_processes, waits: Callable[[str], None] = lambda why: None
+) -> Runner:
+    """A `Runner`: jobs are done by the workers of an executor; where there is none, otherwise. waits: as of `Terms`."""
     if executor is None:
         return otherwise
     return lambda jobs, begins, at_once, quiet: run_each(
-        do_job, jobs, executor, quiet=quiet, ready=lambda job: job.ready, begins=begins
+        do_job, jobs, executor, quiet=quiet, ready=lambda job: job.ready, begins=begins, waits=waits
     )
 
 

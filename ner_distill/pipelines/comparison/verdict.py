@@ -95,7 +95,7 @@ def verdict(
         write_words(_development(options, info.cutting), out / DEV)
     done = do_jobs(
         jobs,
-        runner_by(executor, runner),
+        runner_by(executor, runner, reporter.warn),
         found.write,
         reporter,
         at_once=at_once,

@@ -101,7 +101,9 @@ def run_folds(folds: Sequence[FoldTask], executor: Executor | None, reporter: Re
     before = len(folds) - len(left)
     if before:
         reporter.info(f"{before} of {len(folds)} folds are finished already")
-    with closing(_done_here(left) if executor is None else run_each(do_fold, left, executor)) as ended:
+    with closing(
+        _done_here(left) if executor is None else run_each(do_fold, left, executor, waits=reporter.warn)
+    ) as ended:
         for done, (fold, reason) in enumerate(ended, start=before + 1):
             if reason:
                 raise TrainingError(f"{fold.run}: {reason}. Finished folds are kept: go on with `resume`")

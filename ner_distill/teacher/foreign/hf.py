@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from ner_distill.data.batching import plan_batches
-from ner_distill.data.features.pieces import NO_PIECES, PieceFeatures, PieceFeaturizer
+from ner_distill.data.features.pieces import NO_PIECES, PieceFeatures, PieceFeaturizer, reads_inside
 from ner_distill.data.sentence import Sentence
 from ner_distill.files import sha256_of
 from ner_distill.nn.encoders.backbone import LIKE_BERT, layers_of
@@ -74,6 +74,7 @@ class HuggingFaceTeacher(ForeignTeacher):
         model = load_classifier(place)
         check_vocabulary(model, tokenizer, place)
         settings = repr(sorted((key, value) for key, value in given.items() if is_unnamed(key)))
+        settings += "read without blanks" * reads_inside(tokenizer)
         files = [sha256_of(file) for file in checkpoint_files(place)]
         return cls(name, model, tokenizer, scheme, sha256("".join([*files, settings]).encode()).hexdigest())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -252,3 +253,13 @@ def test_smaller_vocabularies_read_characters_as_the_whole_one(sentencepiece: Pr
         row = learned.tokenizer.convert_tokens_to_ids(character)
         sources = learned.sources[learned.rows == row].tolist()
         assert sentencepiece.convert_ids_to_tokens(sources) == [character]
+
+
+@pytest.mark.parametrize("scheme", ["always", "first"])
+def test_a_mark_that_stands_alone_or_first_is_left_out_too(scheme: Literal["always", "first"]) -> None:
+    backend = Tokenizer(models.Unigram([("<unk>", 0.0), ("▁", -1.0), ("中", -2.0), ("▁中", -2.5)], 0))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>")
+    assert tokenizer.convert_ids_to_tokens(pieces(tokenizer, ["中", "中"])) == ["▁中", "▁中"]
+    characters = for_unit(tokenizer, "character")
+    assert characters.convert_ids_to_tokens(pieces(characters, ["中", "中"])) == ["中", "中"]

@@ -159,7 +159,10 @@ def _inflated(content: bytes) -> bytes:
     unpacking = zlib.decompressobj()
     inflated = unpacking.decompress(content, most)
     if unpacking.unconsumed_tail:
-        raise DataError(f"its {len(content):,} bytes unpack to more than {most:,}: expected documents, found padding")
+        raise DataError(
+            f"its {len(content):,} bytes unpack to more than {most:,}; expected documents of various words, which "
+            "pack to a tenth or so. If the file is yours, write it in several parts"
+        )
     if not unpacking.eof:
         raise DataError("cannot be read as a DocBin (`.spacy`): it ends in the middle")
     return inflated

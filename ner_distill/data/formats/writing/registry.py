@@ -83,7 +83,7 @@ def _take_place(temporary: Path, path: Path) -> None:
     if not path.exists():
         temporary.rename(path)
         return
-    before = temporary_path(path)
+    before = temporary_path(path).with_suffix(".before")  # what a user made: never taken for what a kill left over
     path.rename(before)
     try:
         temporary.rename(path)

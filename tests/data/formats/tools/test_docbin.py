@@ -140,7 +140,7 @@ def test_what_is_no_docbin_is_an_error(content: bytes, write: Write) -> None:
 def test_what_unpacks_to_far_more_than_documents_do_is_an_error(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write("a.spacy", zlib.compress(bytes(2_000_000)))
     monkeypatch.setattr(docbin, "_ALWAYS", 1_000_000)
-    with pytest.raises(DataError, match=r"a\.spacy: its 1,\d\d\d bytes unpack to more than 1,000,000: "):
+    with pytest.raises(DataError, match=r"a\.spacy: its 1,\d\d\d bytes unpack to more than 1,000,000; "):
         read_corpus([path])
 
 
