@@ -1,4 +1,4 @@
-"""Labels in 8 bits against those in float32, and their speed: `python -m benchmarks.int8 --teacher RUN --text FILE`.
+"""Labels in bf16 and in 8 bits against those in float32: `python -m benchmarks.precisions --teacher RUN --text FILE`.
 
 The same lines by the same teacher in turn, whole labellings into a store, the teacher loaded before the clock starts.
 Agreement is of words whose most probable tag is the same, of those alone that are O in neither, and of entities.
@@ -19,8 +19,11 @@ from ner_distill.data.store.decoding import decode_probs
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.tagset import TagSet
 
+Tags = dict[str, list[int]]
+Entities = dict[str, set[Span]]
 
-def answers(store: Path) -> tuple[dict[str, list[int]], dict[str, set[Span]]]:
+
+def answers(store: Path) -> tuple[Tags, Entities]:
     """The most probable tag of each word, and the entities, of each sentence."""
     opened = SoftLabelStore.open(store)
     rows, tagset = list(opened.iter_rows()), TagSet(opened.manifest.labels)
@@ -34,6 +37,7 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--lines", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--precisions", nargs="+", default=["bf16", "int8"], help="beside fp32")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     lines = common.lines_of(given.text, given.lines)
@@ -46,22 +50,32 @@ def main() -> None:
             precision: partial(
                 labelled_seconds, given.teacher, text, {"precision": precision}, given.clock, place / precision
             )
-            for precision in ("fp32", "int8")
+            for precision in ("fp32", *given.precisions)
         }
         times = common.alternately(ways, given.rounds)
-        (exact, entities), (small, found) = (answers(place / precision) for precision in ways)
-    pairs = [pair for sentence, tags in exact.items() for pair in zip(tags, small[sentence], strict=True)]
+        found = {precision: answers(place / precision) for precision in ways}
+    for precision in given.precisions:
+        common.report(
+            precision=precision,
+            **agreement(*found["fp32"], *found[precision]),
+            faster=common.median([slow / fast for slow, fast in zip(times["fp32"], times[precision], strict=True)]),
+        )
+    common.report(
+        words_per_second={precision: words / common.median(taken) for precision, taken in times.items()},
+    )
+
+
+def agreement(exact: Tags, entities: Entities, other: Tags, found: Entities) -> dict[str, float]:
+    """How far the answers of two precisions to the same sentences are the same."""
+    pairs = [pair for sentence, tags in exact.items() for pair in zip(tags, other[sentence], strict=True)]
     inside = [pair for pair in pairs if any(pair)]
     shared = sum(len(own & found[sentence]) for sentence, own in entities.items())
     both = sum(map(len, entities.values())) + sum(map(len, found.values()))
-    common.report(
-        words=words,
-        same_tags=sum(a == b for a, b in pairs) / len(pairs),
-        same_tags_inside=sum(a == b for a, b in inside) / max(len(inside), 1),
-        f1_of_entities=2 * shared / max(both, 1),
-        words_per_second={precision: words / common.median(taken) for precision, taken in times.items()},
-        faster=common.median([slow / fast for slow, fast in zip(times["fp32"], times["int8"], strict=True)]),
-    )
+    return {
+        "same_tags": sum(a == b for a, b in pairs) / len(pairs),
+        "same_tags_inside": sum(a == b for a, b in inside) / max(len(inside), 1),
+        "f1_of_entities": 2 * shared / max(both, 1),
+    }
 
 
 if __name__ == "__main__":

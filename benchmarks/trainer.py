@@ -27,7 +27,6 @@ from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.formats.tagging import spans_from_tags, tags_from_spans
 from ner_distill.data.metrics import score
 
-RATE = 5e-5
 BATCH = 32  # sentences
 
 
@@ -41,6 +40,7 @@ def main() -> None:
     parser.add_argument("--dev-sentences", type=int, default=500)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rate", type=float, default=5e-5, help="learning rate of encoder and head, of both")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     # this process is theirs: what it does, and where it writes
@@ -81,12 +81,12 @@ def _ways(given: argparse.Namespace, files: Mapping[str, Path], place: Path, num
     """The command of each way; its last word is the directory that it writes."""
     theirs = [
         sys.executable, "-m", "benchmarks.trainer", "--encoder", given.encoder, "--test", str(given.test),
-        "--epochs", str(given.epochs), "--precision", given.precision, "--seed", str(number),
+        "--epochs", str(given.epochs), "--precision", given.precision, "--rate", str(given.rate), "--seed", str(number),
     ]  # fmt: skip
     ours = [sys.executable, "-m", "ner_distill.cli", "train-teacher"]
     settings = {
-        "encoder.name": given.encoder, "head.kind": "token", "optim.epochs": given.epochs, "optim.lr": RATE,
-        "optim.head_lr": RATE, "optim.precision": given.precision, "seed": number,
+        "encoder.name": given.encoder, "head.kind": "token", "optim.epochs": given.epochs, "optim.lr": given.rate,
+        "optim.head_lr": given.rate, "optim.precision": given.precision, "seed": number,
     }  # fmt: skip
     for name, file in files.items():
         theirs += [f"--{name}", str(file)]
@@ -180,7 +180,7 @@ def _theirs(given: argparse.Namespace, out: Path) -> None:
     )
     arguments = TrainingArguments(
         str(out), num_train_epochs=given.epochs, per_device_train_batch_size=BATCH, per_device_eval_batch_size=BATCH,
-        learning_rate=RATE, weight_decay=0.01, warmup_steps=0.1, eval_strategy="epoch", save_strategy="epoch",
+        learning_rate=given.rate, weight_decay=0.01, warmup_steps=0.1, eval_strategy="epoch", save_strategy="epoch",
         save_total_limit=1, load_best_model_at_end=True, metric_for_best_model="f1", report_to="none",
         bf16=given.precision == "bf16", use_cpu=not torch.cuda.is_available(), seed=given.seed,
     )  # fmt: skip

@@ -3,7 +3,7 @@
 A teacher learns English and answers on raw text of each other language, students learn from that; no label of the
 other language is used before the last line, which is test F1. Checkpoints are chosen on the English development set.
 
-    python -m benchmarks.zero_shot --encoder bert-base-multilingual-cased --set optim.precision=bf16
+    python -m benchmarks.zero_shot --encoder bert-base-multilingual-cased
 
 is what published work reports, on a GPU. --data holds en/train.txt, en/dev.txt, and LANGUAGE/train.txt and
 LANGUAGE/test.txt of each --languages, in column format (of a train.txt without English the words alone are read).

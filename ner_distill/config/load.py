@@ -232,5 +232,6 @@ def _described(kind: type[RunConfig], error: pydantic.ValidationError) -> dict[s
         messages.setdefault(key, []).append(message)
         found[key] = value
     for key in messages.keys() & kind.automatic():
-        messages[key].append("input should be 'auto'")
+        if "'auto'" not in messages[key][0]:
+            messages[key].append("input should be 'auto'")
     return {key: f"{' or '.join(dict.fromkeys(choices))}, found {found[key]!r}" for key, choices in messages.items()}

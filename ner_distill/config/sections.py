@@ -485,7 +485,9 @@ class OptimConfig(Section):
         "(auto: 0.3 with an ema that is auto, else 0)",
     )
     patience: Natural = key(0, "stop after so many epochs without a better score; 0 = never")
-    precision: Literal["fp32", "bf16"] = key("fp32", "bf16 needs a device that has it")
+    precision: Literal["auto", "fp32", "bf16"] = key(
+        "fp32", "bf16 needs a device that has it (auto: scratch fp32, pretrained bf16 where the device has it)"
+    )
     checkpoint_minutes: Weight = key(2.0, "minutes between checkpoints inside an epoch; 0 = only at its end")
 
 

@@ -11,17 +11,23 @@ from ner_distill.config import sections
 from ner_distill.config.variants import chosen
 
 _CRF, _TOKEN = {"kind": "crf"}, {"kind": "token"}
-_SCRATCH = {"epochs": 12, "lr": 2e-3, "batch_words": 512}
+_EXACT = {"precision": "fp32"}  # the layers are too narrow to gain by less
+_BY_DEVICE = {"precision": "auto"}
+_SCRATCH = {"epochs": 12, "lr": 2e-3, "batch_words": 512} | _EXACT
 _PLAIN, _FGM = {"kind": "none", "epsilon": 1.0}, {"kind": "fgm", "epsilon": 1.0}
 _AVERAGED = {"ema": 0.98, "average_lr": 0.3}
 _LAST = {"ema": 0.0, "average_lr": 0.0}
-_PRETRAINED = {"epochs": 5, "lr": 3e-5, "head_lr": 1e-3, "batch_words": 1024}
+_PRETRAINED = {"epochs": 5, "lr": 3e-5, "head_lr": 1e-3, "batch_words": 1024} | _BY_DEVICE
 Auto = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """situation → section → key → what "auto" is there. Where `head_lr` is missing, it follows `lr`."""
 
 
 class RunConfig(sections.Section):
-    """A configuration of any training. Nothing in it is "auto": that is replaced before the values are checked."""
+    """A configuration of any training.
+
+    What "auto" is hangs on the encoder for most keys, and is replaced before the values are checked. What hangs on the
+    device (`optim.precision` of a pretrained encoder) or is a way of its own (`distill.alpha`) stays.
+    """
 
     seed: sections.Seed = sections.key(13, "of everything that is drawn at random")
     encoder: sections.AnyEncoderConfig = sections.ScratchEncoderConfig()
@@ -123,7 +129,7 @@ class TeacherConfig(RunConfig):
         "scratch, pu": {
             "head": _TOKEN,
             "adversarial": _PLAIN,
-            "optim": {"epochs": 6, "lr": 2e-3, "batch_words": 2048, **_LAST},
+            "optim": {"epochs": 6, "lr": 2e-3, "batch_words": 2048} | _EXACT | _LAST,
         },
         "pretrained, pu": {"head": _TOKEN, "adversarial": _PLAIN, "optim": _PRETRAINED | _LAST},
     }
@@ -177,9 +183,9 @@ class PretrainConfig(RunConfig):
 
     table: ClassVar[str] = "pretrain"
     auto: ClassVar[Auto] = {
-        "scratch": {"optim": {"epochs": 3, "lr": 3e-3, "batch_words": 1024}},
-        "pretrained": {"optim": {"epochs": 1, "lr": 5e-5, "head_lr": 1e-3, "batch_words": 1024}},
+        "scratch": {"optim": {"epochs": 3, "lr": 3e-3, "batch_words": 1024} | _EXACT},
+        "pretrained": {"optim": {"epochs": 1, "lr": 5e-5, "head_lr": 1e-3, "batch_words": 1024} | _BY_DEVICE},
         # epochs of 1 say nothing: `minutes` does
-        "scratch, timed": {"optim": {"epochs": 1, "lr": 3e-3, "batch_words": 1024}},
-        "pretrained, timed": {"optim": {"epochs": 1, "lr": 5e-5, "head_lr": 1e-3, "batch_words": 1024}},
+        "scratch, timed": {"optim": {"epochs": 1, "lr": 3e-3, "batch_words": 1024} | _EXACT},
+        "pretrained, timed": {"optim": {"epochs": 1, "lr": 5e-5, "head_lr": 1e-3, "batch_words": 1024} | _BY_DEVICE},
     }

@@ -93,7 +93,7 @@ def train_student(
     session.reporter.info(
         f"{f'{store.rows:,} sentences, {store.words:,} words ({store.kept:,} kept)' if store else 'no'} soft labels, "
         f"{len(data.gold):,} gold sentences; "
-        f"{sum(p.numel() for p in student.tagger.parameters()):,} parameters; {session.device}"
+        f"{sum(p.numel() for p in student.tagger.parameters()):,} parameters; {session.place}"
     )
     judge, dev_set = _judges(config, options, built, data, loss, held, session.reporter)
     encoder, balance = student.tagger.encoder, _balance(config.distill, store)

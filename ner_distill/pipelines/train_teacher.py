@@ -127,7 +127,7 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
     reporter.info(
         f"training on {len(data.sentences):,} sentences, {sum(len(s.words) for s in data.sentences):,} words "
         f"(`unit` {data.info.unit}), {len(data.info.labels)} types; "
-        f"{sum(p.numel() for p in built.model.parameters()):,} parameters; {session.device}"
+        f"{sum(p.numel() for p in built.model.parameters()):,} parameters; {session.place}"
     )
     dev_set = development_set(
         data.development, built, data.dev, config.optim.epochs, reporter, max_words=data.max_words

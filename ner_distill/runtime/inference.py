@@ -239,8 +239,14 @@ def device_named(name: str) -> torch.device:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Does the GPU compute in bfloat16 itself? (Emulation is slower than float32.)"""
-    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    """Does the device multiply in bfloat16 itself? (Emulation is slower than float32.)"""
+    if device.type == "cuda":
+        supported: bool = torch.cuda.is_bf16_supported(including_emulation=False)
+        return supported
+    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # torch 2.6 has none
+        return False
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def budget_of(device: torch.device) -> int:

@@ -149,7 +149,8 @@ class TrainingTask:
     """What a loop trains, on what, and how.
 
     groups:    AdamW parameter groups, each with `params`, `lr` and maybe `weight_decay`.
-    evaluate:  called with a model after each epoch; its "score" decides which weights are the best. None: the last.
+    evaluate:  called with a model after each epoch, in the precision of the training; its "score" decides which weights
+               are the best. None: the last.
     frozen:    parts of the model that nothing changes in the first `freeze_epochs` epochs, weight decay neither.
     weighting: None leaves the objective's weights as they are.
     own_best:  parts that share nothing with the rest of the model; None where all are kept from one epoch.
@@ -406,7 +407,7 @@ class Fit:
         if settings.swa and progress.epoch > settings.swa_start * settings.epochs:
             self._update_average()
         candidate = self.average.module if self.average is not None and progress.averaged else self.model
-        with torch.inference_mode():
+        with torch.inference_mode(), self.accelerator.autocast():
             candidate.eval()
             scores = self.evaluate(candidate) if self.evaluate is not None else {}
         scores = self._keep_best(candidate, scores)

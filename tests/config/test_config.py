@@ -185,7 +185,7 @@ def test_a_resolved_configuration_written_as_toml_is_read_back_unchanged(kind: K
         ("[optim]\ncrf_lr = 0", "optim.crf_lr: input should be greater than 0, found 0"),
         ("[optim]\ncrf_lr = inf", "optim.crf_lr: input should be a finite number, found inf"),
         ("[head]\ndropout = 1.5", "head.dropout: input should be less than 1, found 1.5"),
-        ("[optim]\nprecision = 'fp8'", "optim.precision: input should be 'fp32' or 'bf16', found 'fp8'"),
+        ("[optim]\nprecision = 'fp8'", "optim.precision: input should be 'auto', 'fp32' or 'bf16', found 'fp8'"),
         ("[optim]\nlr = 'fast'", "optim.lr: input should be a valid number or input should be 'auto', found 'fast'"),
     ],
 )

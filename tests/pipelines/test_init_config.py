@@ -22,7 +22,7 @@ KINDS = pytest.mark.parametrize(
 )
 Kind = type[RunConfig]
 EXPERIMENTAL = {"head": {"label_smoothing"}, "adversarial": {"alpha", "steps", "raw_text"}, "regularize": {"r_drop"}}
-AUTO = {"optim.epochs", "optim.lr", "optim.head_lr", "optim.batch_words", "head.kind"}
+AUTO = {"optim.epochs", "optim.lr", "optim.head_lr", "optim.batch_words", "optim.precision", "head.kind"}
 FOR_TEACHERS = {"adversarial.kind", "adversarial.epsilon", "optim.ema", "optim.average_lr"}
 OF_THE_LOSS = {f"distill.{key}" for key in ("alpha", "beta", "gamma", "similarity_weight", "judge")}
 

@@ -179,3 +179,19 @@ def test_few_sentences_of_many_words_are_held_at_once(monkeypatch: pytest.Monkey
 
     next(predict_sentences(Echo(), Numbers(), TAGS, stream()))  # type: ignore[arg-type]
     assert read == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("able", "expected"),
+    [({"avx512_bf16": True}, True), ({"amx_bf16": True, "avx512_bf16": False}, True), ({"avx512_f": True}, False)],
+)
+def test_a_processor_has_bf16_where_it_multiplies_in_it(
+    able: dict[str, bool], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
+    assert inference.has_bf16(torch.device("cpu")) is expected
+
+
+def test_a_torch_that_does_not_tell_of_bf16_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert not inference.has_bf16(torch.device("cpu"))

@@ -83,7 +83,8 @@ class Labeller:
         self.device, self.tagset = best_device(), TagSet(labels)
         precision = options.precision
         if precision == "auto":
-            precision = "bf16" if has_bf16(self.device) else "fp32"
+            # not on a CPU that has it: the workers of a store may have different ones, and its bytes are to be the same
+            precision = "bf16" if self.device.type == "cuda" and has_bf16(self.device) else "fp32"
         if precision == "int8" and self.device.type != "cpu":
             raise ConfigError(f"`precision` int8 is for a CPU, and this is {self.device.type}: use bf16 or fp32")
         self.options = replace(options, batch_words=options.batch_words or budget_of(self.device), precision=precision)
