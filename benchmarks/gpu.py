@@ -21,6 +21,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 from unittest.mock import patch
 
 import torch
@@ -120,7 +121,8 @@ def peak(bench: Bench, size: int) -> float:
 def labelling(bench: Bench, run: Path, lines: Sequence[str], shape: tuple[int, int]) -> Measured:
     """A shard, from words to blocks."""
     voice = RunVoice(load_teacher(run), run)
-    options = LabelUnlabeledOptions(teacher=[run], text=[run], out=run)
+    precision: Literal["bf16", "fp32"] = "bf16" if bench.dtype is torch.bfloat16 else "fp32"
+    options = LabelUnlabeledOptions(teacher=[run], text=[run], out=run, precision=precision)
     sentences = [Sentence(str(number), segment(line, "word")[0]) for number, line in enumerate(lines)]
     with patch.object(labeller, "best_device", lambda: bench.device):
         asked = labeller.Labeller(Panel.of([voice]), options)

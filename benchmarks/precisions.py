@@ -1,7 +1,8 @@
 """Labels in bf16 and in 8 bits against those in float32: `python -m benchmarks.precisions --teacher RUN --text FILE`.
 
 The same lines by the same teacher in turn, whole labellings into a store, the teacher loaded before the clock starts.
-Agreement is of words whose most probable tag is the same, of those alone that are O in neither, and of entities.
+Agreement is of words whose most probable tag is the same, of those alone that are in an entity for either, and of
+entities.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ner_distill.data.sentence import Span
 from ner_distill.data.store.decoding import decode_probs
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.tagset import TagSet
+from ner_distill.runtime.inference import best_device, has_bf16
 
 Tags = dict[str, list[int]]
 Entities = dict[str, set[Span]]
@@ -37,7 +39,9 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--lines", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--precisions", nargs="+", default=["bf16", "int8"], help="beside fp32")
+    device = best_device()
+    able = [*(["bf16"] if has_bf16(device) else []), *(["int8"] if device.type == "cpu" else [])]
+    parser.add_argument("--precisions", nargs="+", default=able, help="beside fp32; default: what the device has")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     lines = common.lines_of(given.text, given.lines)

@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--dev-sentences", type=int, default=500)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rate", type=float, default=5e-5, help="learning rate of encoder and head, of both")
+    parser.add_argument("--rate", type=float, default=5e-5, help="of encoder and head, in both programs")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     # this process is theirs: what it does, and where it writes

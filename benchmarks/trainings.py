@@ -101,6 +101,8 @@ def train_student(
 def _require_same(run: Path, config: TeacherConfig | StudentConfig) -> None:
     """Stop where a finished run was trained with other settings."""
     then, now = read_config(run, type(config)).model_dump(), config.model_dump()
+    if now["optim"]["precision"] == "auto":
+        now["optim"]["precision"] = then["optim"]["precision"]  # the device said it
     for each in (then, now):
         each["head"].pop("max_span", None)  # the data may say it
     differ = [name for name in now if then.get(name) != now[name]]

@@ -48,6 +48,14 @@ def _settings_in_backticks() -> Iterator[None]:
         console.Reporter.spell = str
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _same_precision_everywhere() -> Iterator[None]:
+    """Trainings of this process compute in float32 unless told otherwise, also where the processor has bf16."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ner_distill.training.precision.has_bf16", lambda device: False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real data: `$NER_DISTILL_DATA`, or `shared/data` beside the project.

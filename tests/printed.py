@@ -1,4 +1,4 @@
-"""The commands of a page, run as printed: with few sentences, and one epoch where that will do."""
+"""The commands of a page, run as printed, but with few sentences and, where that will do, one epoch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ case "$1" in
     train-teacher|train-student|vote-labels) set -- "$@" --set optim.epochs=1 ;;
     grow-dictionary) [[ "$*" != *--rounds* ]] || set -- "$@" --set optim.epochs=1 ;;
     compare) set -- "$@" --set optim.epochs=1 --seeds 1 ;;
-    verdict) set -- "$@" --seeds 1 ;; # with more epochs, as it needs what a model finds; so does self-train
+    verdict) set -- "$@" --seeds 1 ;; # keeps its epochs: it needs what a model finds, as self-train does
     self-train) set -- "$@" --min-votes 2 --min-confidence 0 --set optim.epochs=30 ;;
     export) set -- "$@" --most-lost 100 ;; # of a model that has learned nothing yet
 esac
@@ -42,7 +42,7 @@ def blocks_of(page: Path) -> list[str]:
 
 
 def run_printed(commands: str, place: Path) -> Path:
-    """Run a script in an empty directory inside `place`, which is returned; stops the test at the first failure."""
+    """Run a script in a new directory inside `place`, and return that directory; the first failure fails the test."""
     programs, work = place / "bin", place / "work"
     programs.mkdir()
     work.mkdir()

@@ -486,7 +486,7 @@ class OptimConfig(Section):
     )
     patience: Natural = key(0, "stop after so many epochs without a better score; 0 = never")
     precision: Literal["auto", "fp32", "bf16"] = key(
-        "fp32", "bf16 needs a device that has it (auto: scratch fp32, pretrained bf16 where the device has it)"
+        "fp32", "bf16 needs a device that has it (auto: fp32, but bf16 for a pretrained model where the device has it)"
     )
     checkpoint_minutes: Weight = key(2.0, "minutes between checkpoints inside an epoch; 0 = only at its end")
 

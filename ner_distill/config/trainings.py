@@ -11,7 +11,7 @@ from ner_distill.config import sections
 from ner_distill.config.variants import chosen
 
 _CRF, _TOKEN = {"kind": "crf"}, {"kind": "token"}
-_EXACT = {"precision": "fp32"}  # the layers are too narrow to gain by less
+_EXACT = {"precision": "fp32"}
 _BY_DEVICE = {"precision": "auto"}
 _SCRATCH = {"epochs": 12, "lr": 2e-3, "batch_words": 512} | _EXACT
 _PLAIN, _FGM = {"kind": "none", "epsilon": 1.0}, {"kind": "fgm", "epsilon": 1.0}
@@ -25,8 +25,9 @@ Auto = Mapping[str, Mapping[str, Mapping[str, Any]]]
 class RunConfig(sections.Section):
     """A configuration of any training.
 
-    What "auto" is hangs on the encoder for most keys, and is replaced before the values are checked. What hangs on the
-    device (`optim.precision` of a pretrained encoder) or is a way of its own (`distill.alpha`) stays.
+    What "auto" is hangs on the encoder for most keys, and is replaced before the values are checked. It stays where it
+    is a way of its own (`distill.alpha`), and where the device decides (`optim.precision` of a pretrained encoder),
+    until the training replaces it.
     """
 
     seed: sections.Seed = sections.key(13, "of everything that is drawn at random")
@@ -184,8 +185,8 @@ class PretrainConfig(RunConfig):
     table: ClassVar[str] = "pretrain"
     auto: ClassVar[Auto] = {
         "scratch": {"optim": {"epochs": 3, "lr": 3e-3, "batch_words": 1024} | _EXACT},
-        "pretrained": {"optim": {"epochs": 1, "lr": 5e-5, "head_lr": 1e-3, "batch_words": 1024} | _BY_DEVICE},
+        "pretrained": {"optim": {"epochs": 1, "lr": 5e-5, "head_lr": 1e-3, "batch_words": 1024} | _EXACT},
         # epochs of 1 say nothing: `minutes` does
         "scratch, timed": {"optim": {"epochs": 1, "lr": 3e-3, "batch_words": 1024} | _EXACT},
-        "pretrained, timed": {"optim": {"epochs": 1, "lr": 5e-5, "head_lr": 1e-3, "batch_words": 1024} | _BY_DEVICE},
+        "pretrained, timed": {"optim": {"epochs": 1, "lr": 5e-5, "head_lr": 1e-3, "batch_words": 1024} | _EXACT},
     }

@@ -30,6 +30,7 @@ from ner_distill.training.development import DevelopmentSet, development_set
 from ner_distill.training.fit import Adversary, TrainingData, TrainingTask
 from ner_distill.training.labelled import TOO_LONG, LabelledData, warn_too_long
 from ner_distill.training.optim import freeze_lowest, parameter_groups
+from ner_distill.training.precision import with_precision
 from ner_distill.training.reading import read_development, read_training, warn_of_shared
 from ner_distill.training.session import Session, Trained
 from ner_distill.training.soft_data import SoftData
@@ -76,6 +77,8 @@ def train_student(
     resume: in place of what `options` says of it.
     """
     _check(config, options)
+    resume = options.resume if resume is None else resume
+    config = with_precision(config, STUDENT_RUN, options, resume)
     session = Session(STUDENT_RUN, options, config, reporter, resume=resume)
     data = read_student_data(config, options, session.reporter, session.begun_unit(options.unit))
     begun = session.out if session.resumes else None
@@ -93,7 +96,8 @@ def train_student(
     session.reporter.info(
         f"{f'{store.rows:,} sentences, {store.words:,} words ({store.kept:,} kept)' if store else 'no'} soft labels, "
         f"{len(data.gold):,} gold sentences; "
-        f"{sum(p.numel() for p in student.tagger.parameters()):,} parameters; {session.place}"
+        f"{sum(p.numel() for p in student.tagger.parameters()):,} parameters; "
+        f"{session.device}, {config.optim.precision}"
     )
     judge, dev_set = _judges(config, options, built, data, loss, held, session.reporter)
     encoder, balance = student.tagger.encoder, _balance(config.distill, store)

@@ -28,6 +28,7 @@ from ner_distill.training.development import DevelopmentSet, development_set, re
 from ner_distill.training.fit import OwnBest, TrainingData, TrainingTask
 from ner_distill.training.labelled import TOO_LONG, LabelledData, warn_too_long, words_of_batch
 from ner_distill.training.optim import freeze_lowest, parameter_groups
+from ner_distill.training.precision import with_precision
 from ner_distill.training.pu import pu_rates, share_of_negatives
 from ner_distill.training.raw_data import WithRawText, read_sample
 from ner_distill.training.reading import read_development, read_training, warn_of_shared
@@ -71,6 +72,8 @@ def train_teacher(
     Raises NerDistillError for wrong input, and TrainingError where training could not go on; then a checkpoint
     is kept and `resume` continues.
     """
+    resume = options.resume if resume is None else resume
+    config = with_precision(config, TEACHER_RUN, options, resume)
     session = Session(TEACHER_RUN, options, config, reporter, resume=resume)
     unit = session.begun_unit(options.unit if unit == "auto" else unit)
     data = read_teacher_data(config, options, session.reporter, unit=unit, labels=labels)
@@ -127,7 +130,7 @@ def train_on(config: TeacherConfig, data: TeacherData, session: Session) -> Trai
     reporter.info(
         f"training on {len(data.sentences):,} sentences, {sum(len(s.words) for s in data.sentences):,} words "
         f"(`unit` {data.info.unit}), {len(data.info.labels)} types; "
-        f"{sum(p.numel() for p in built.model.parameters()):,} parameters; {session.place}"
+        f"{sum(p.numel() for p in built.model.parameters()):,} parameters; {session.device}, {config.optim.precision}"
     )
     dev_set = development_set(
         data.development, built, data.dev, config.optim.epochs, reporter, max_words=data.max_words

@@ -21,8 +21,8 @@ COMMIT = "commit"
 LIBRARIES = ("torch", "accelerate", "transformers", "tokenizers", "numpy")
 
 
-def environment(device: torch.device, precision: str) -> dict[str, Any]:
-    """Versions, threads of this process, what the processor can do, and where and how precisely it computes."""
+def environment(device: torch.device) -> dict[str, Any]:
+    """Versions, threads of this process, what the processor can do, and where it computes."""
     return {
         "ner_distill": __version__,
         COMMIT: commit_of_program(),
@@ -31,7 +31,6 @@ def environment(device: torch.device, precision: str) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "precision": precision,
     }
 
 

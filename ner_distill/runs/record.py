@@ -147,9 +147,14 @@ def _print_of_url(url: str) -> dict[str, Any]:
 
 
 def require_same_config(directory: Path, config: RunConfig, noun: str = "run") -> None:
-    """Raise ConfigError listing each key whose value is not what `config.toml` says."""
-    before = read_config(directory, type(config))
-    require_same_values(flattened(before.model_dump()), flattened(config.model_dump()), noun)
+    """Raise ConfigError listing each key whose value is not what `config.toml` says.
+
+    An `optim.precision` of "auto" is what the run began with, whatever the device is now.
+    """
+    before, now = (flattened(one.model_dump()) for one in (read_config(directory, type(config)), config))
+    if now["optim.precision"] == "auto":
+        del now["optim.precision"]
+    require_same_values(before, now, noun)
 
 
 def require_same_values(before: Mapping[str, Any], values: Mapping[str, Any], noun: str) -> None:

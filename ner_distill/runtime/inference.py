@@ -243,7 +243,7 @@ def has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         supported: bool = torch.cuda.is_bf16_supported(including_emulation=False)
         return supported
-    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # torch 2.6 has none
+    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # older versions of torch do not tell
         return False
     able = torch.cpu.get_capabilities()
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))

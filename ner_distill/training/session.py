@@ -72,19 +72,17 @@ class Session:
         *,
         resume: Resume | None = None,
     ) -> None:
-        """resume: in place of what `output` says of it. place: the device and the precision, as they are shown.
+        """resume: in place of what `output` says of it.
 
         Raises ConfigError for a device that cannot do what is asked, and as `require_trackers` does; NerDistillError as
         `OutputKind.check` does.
         """
         require_trackers(output.track)
-        precision, able = config.optim.precision, has_bf16(best_device())
-        if precision == "bf16" and torch.cuda.is_available() and not able:
+        optim = config.optim
+        if optim.precision == "bf16" and torch.cuda.is_available() and not has_bf16(best_device()):
             raise ConfigError('optim.precision: "bf16" is not supported by this GPU; use "fp32"')
-        if precision == "auto":
-            precision = "bf16" if able else "fp32"
         self.kind, self.out, self.config = kind, output.out, config
-        self.accelerator = make_accelerator(precision)
+        self.accelerator = make_accelerator(optim.precision)
         self.main: bool = self.accelerator.is_main_process
         self.device: torch.device = self.accelerator.device
         self.reporter = reporter or Reporter(quiet=not self.main)
@@ -94,8 +92,7 @@ class Session:
         if self.main:
             kind.check(self.out, resume=self._resume, overwrite=self._overwrite)
         self.resumes = kind.resumes(self.out, self._resume)
-        self.environment = environment(self.device, precision)
-        self.place = f"{self.device}, {precision}"
+        self.environment = environment(self.device)
 
     def finished(self, record: Record) -> bool:
         """Returns whether a training is resumed that has come to its end. Raises as `Record.require_same` does."""

@@ -207,6 +207,18 @@ def test_two_precisions_may_follow_each_other_in_one_process():
     assert make_accelerator("fp32").mixed_precision == "no"
 
 
+@pytest.mark.parametrize(("precision", "expected"), [("bf16", True), ("fp32", False)])
+def test_epochs_are_scored_in_the_precision_of_the_training(precision, expected, tmp_path):
+    seen = []
+
+    def evaluate(model):
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return {"score": 0.5}
+
+    new_fit(tmp_path, epochs=2, evaluate=evaluate, precision=precision).run()
+    assert seen == [expected, expected]
+
+
 # ---- resume
 
 

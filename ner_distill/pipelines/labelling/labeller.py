@@ -83,7 +83,7 @@ class Labeller:
         self.device, self.tagset = best_device(), TagSet(labels)
         precision = options.precision
         if precision == "auto":
-            # not on a CPU that has it: the workers of a store may have different ones, and its bytes are to be the same
+            # not on a CPU: a worker of this store, or who resumes it, may have one without it
             precision = "bf16" if self.device.type == "cuda" and has_bf16(self.device) else "fp32"
         if precision == "int8" and self.device.type != "cpu":
             raise ConfigError(f"`precision` int8 is for a CPU, and this is {self.device.type}: use bf16 or fp32")

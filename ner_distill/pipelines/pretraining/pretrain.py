@@ -123,7 +123,7 @@ def pretrain(config: PretrainConfig, options: PretrainOptions, reporter: Reporte
     model = pieces or _word_model(config, unit, text, session)
     session.reporter.info(
         f"{len(text):,} sentences, {text.words:,} words, {len(text.held_out):,} sentences held out; "
-        f"{sum(p.numel() for p in model.module.parameters()):,} parameters; {session.place}"
+        f"{sum(p.numel() for p in model.module.parameters()):,} parameters; {session.device}, {config.optim.precision}"
     )
     return _train(config, model, text, lexicon, session)
 

@@ -23,6 +23,7 @@ from ner_distill.pipelines.voting.vote_labels import VotingPlan, rules_of
 from ner_distill.runs.heads import check_entities
 from ner_distill.runs.info import TEACHER_RUN, VOTING
 from ner_distill.runs.record import fingerprints
+from ner_distill.training.precision import with_precision
 from ner_distill.training.session import Session, Trained
 from ner_distill.training.tracking import require_trackers
 
@@ -63,6 +64,7 @@ def train_voted(
     inputs = {**data.inputs, "train": fingerprints([voting / "cleaned.jsonl"])}
     left_out = check_entities(config.head, sentences, "`train`", Reporter(quiet=True))  # which were said above
     cleaned = replace(data, sentences=sentences, inputs=inputs, left_out=left_out)
+    config = with_precision(config, TEACHER_RUN, options, "auto")
     session = Session(TEACHER_RUN, replace(options, overwrite=False), config, reporter, resume="auto")
     return train_on(config, cleaned, session)
 

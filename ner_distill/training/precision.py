@@ -1,0 +1,28 @@
+"""In which precision a training computes, where its configuration leaves that to the device."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from ner_distill.config import StudentConfig, TeacherConfig
+from ner_distill.directories import OutputKind, Resume
+from ner_distill.options import TrackedOutput
+from ner_distill.runs.info import read_config
+from ner_distill.runtime.inference import best_device, has_bf16
+
+Trained = TypeVar("Trained", TeacherConfig, StudentConfig)
+
+
+def with_precision(config: Trained, kind: OutputKind, output: TrackedOutput, resume: Resume) -> Trained:
+    """The configuration with a precision in place of an `optim.precision` that is "auto".
+
+    A run that goes on keeps the precision that it began with, also on another device; a new one takes bf16 where the
+    device has it. Raises RunError where the configuration of a run that goes on cannot be read.
+    """
+    if config.optim.precision != "auto":
+        return config
+    goes_on = kind.resumes(output.out, resume) and (output.out / "config.toml").is_file()
+    precision = read_config(output.out, type(config)).optim.precision if goes_on else "auto"
+    if precision == "auto":
+        precision = "bf16" if has_bf16(best_device()) else "fp32"
+    return config.model_copy(update={"optim": config.optim.model_copy(update={"precision": precision})})
