@@ -84,7 +84,7 @@ def draw(models: list[Model], out: Path, title: str) -> None:
     axes.xaxis.set_major_locator(FixedLocator([0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000]))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlim(models[0].megabytes / 1.6, models[-1].megabytes * 3)
+    axes.set_xlim(models[0].megabytes / 1.6, models[-1].megabytes * 4)
     axes.margins(y=0.12)
     axes.set_xlabel("megabytes")
     axes.set_ylabel("test F1")
