@@ -78,9 +78,12 @@ class EntityFinder(Pipe):
         self._model: Model | None = None
         self._own: tempfile.TemporaryDirectory[str] | None = None  # holds what `from_bytes` wrote
 
-    @property
-    def model(self) -> Model:
-        """Raises RunError or ConfigError where it cannot be loaded."""
+    def loaded(self) -> Model:
+        """The model, loaded when it is first asked for. Raises RunError or ConfigError where it cannot be.
+
+        Not a property, and not `model`: spaCy looks whether a component has an attribute `model` when it is added to a
+        pipeline, and would load it then, or fail where the directory comes later.
+        """
         if self._model is None:
             try:
                 self._model = face.load(self.paths, threads=self.threads)
@@ -92,7 +95,7 @@ class EntityFinder(Pipe):
     def labels(self) -> tuple[str, ...]:
         """None where there is no model yet: spaCy asks while it reads a saved pipeline, before `from_disk`."""
         try:
-            return self.model.labels
+            return self.loaded().labels
         except (RunError, ConfigError):
             return ()
 
@@ -119,7 +122,7 @@ class EntityFinder(Pipe):
 
     def _annotate(self, docs: list[Doc]) -> None:
         parts = [_parts(doc) for doc in docs]
-        results = iter(self.model.stream((text for own in parts for _, text in own), min_score=self.min_score))
+        results = iter(self.loaded().stream((text for own in parts for _, text in own), min_score=self.min_score))
         for doc, own in zip(docs, parts, strict=True):
             answers = zip(own, islice(results, len(own)), strict=True)
             self._set(doc, [(start, entity) for (start, _), found in answers for entity in found])
@@ -187,7 +190,7 @@ class EntityFinder(Pipe):
 
     def _sources(self) -> list[Path]:
         """The model's directories, which are known to hold a model of plain files. Raises RunError or ConfigError."""
-        assert self.model is not None
+        self.loaded()
         for path in self.paths:
             require_plain_files(path, "model")
         return self.paths

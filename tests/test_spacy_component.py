@@ -19,6 +19,7 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
+from spacy.ty import ListenedToComponent
 
 from ner_distill import face, spacy_component
 from ner_distill.errors import ConfigError, RunError
@@ -109,7 +110,7 @@ def test_entities_that_are_not_sure_enough_are_left_out(directory: Path, least: 
 def test_many_documents_are_answered_as_single_ones(directory: Path) -> None:
     nlp = pipeline(directory)
     texts = ["Ana is in ROME.", "", "nobody", "Bob\nEva", " "]
-    model = nlp.get_pipe("ner_distill").model._answering  # type: ignore[attr-defined]
+    model = nlp.get_pipe("ner_distill").loaded()._answering  # type: ignore[attr-defined]
     together = [doc.to_bytes() for doc in nlp.pipe(texts, batch_size=2)]
     assert [len(call) for call in model.calls] == [1, 2, 1]  # an empty document has no sentence
     assert together == [nlp(text).to_bytes() for text in texts]
@@ -119,7 +120,7 @@ def test_sentences_that_are_known_are_asked_about_one_by_one(directory: Path) ->
     nlp = pipeline(directory)
     nlp.add_pipe("sentencizer", first=True)
     doc = nlp("we met Ana. and Bob!")
-    assert nlp.get_pipe("ner_distill").model._answering.calls == [["we met Ana .", "and Bob !"]]  # type: ignore[attr-defined]
+    assert nlp.get_pipe("ner_distill").loaded()._answering.calls == [["we met Ana .", "and Bob !"]]  # type: ignore[attr-defined]
     assert [(span.start_char, span.text) for span in doc.ents] == [(7, "Ana"), (16, "Bob")]
 
 
@@ -169,6 +170,11 @@ def test_what_was_saved_there_before_is_replaced(directory: Path, tmp_path: Path
     pipeline(directory).to_disk(saved)
     files = {str(file.relative_to(saved / "ner_distill")) for file in (saved / "ner_distill").rglob("*")}
     assert files == {"model-0", "model-0/deep", "model-0/deep/weights"}
+
+
+def test_a_model_is_not_loaded_where_spacy_looks_for_listeners(directory: Path) -> None:
+    finder = pipeline(directory / "comes_later").get_pipe("ner_distill")
+    assert not any(hasattr(finder, name) for name in ListenedToComponent.__annotations__)
 
 
 def test_bytes_hold_the_model(directory: Path) -> None:
