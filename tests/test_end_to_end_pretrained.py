@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.store.store import SoftLabelStore
+from ner_distill.errors import RunError
 from ner_distill.nn.encoders.backbone import layers_of
 from ner_distill.nn.encoders.huggingface import load_backbone, quiet
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
+from ner_distill.nn.heads import CrfHead
 from ner_distill.runs.build import Built, load_run
 from ner_distill.runtime.inference import predict_sentences
 from tests import checkpoints, corpora
@@ -77,6 +80,8 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
        *settings(f"encoder.name={xlmr}", "init.vocabulary=cut", "optim.epochs=10"))  # fmt: skip
     ok("train-student", "--soft", root / "soft", *dev, "--out", root / "copied", *FAST,
        *settings(f"init.teacher={root / 'teacher'}", "init.layers=[0, 2]", "optim.epochs=3"))  # fmt: skip
+    ok("train-student", "--soft", root / "soft", *dev, "--out", root / "crf", *FAST,
+       *settings(f"init.teacher={root / 'teacher'}", "init.layers=2", "head.kind=crf", "optim.epochs=3"))  # fmt: skip
     return Chain(root)
 
 
@@ -172,6 +177,61 @@ def test_pipeline_of_transformers_finds_our_entities(chain: Chain, name: str) ->
     assert [(text[start:end].strip(), label) for start, end, label in theirs] == [
         (text[start:end], label) for start, end, label in ours
     ]
+
+
+def test_a_crf_student_is_the_classifier_of_transformers_and_transitions_beside_it(chain: Chain) -> None:
+    built = load_run(chain.at("crf"))
+    head = built.tagger.head
+    assert isinstance(head, CrfHead)
+    assert any(bool(parameter.abs().max() > 1e-3) for parameter in head.transition_parameters())  # they have learned
+    with quiet():
+        model = AutoModelForTokenClassification.from_pretrained(chain.at("crf"))
+    words = corpora.sentences(1, seed=12)[0].words
+    inputs = built.featurizer.collate([built.featurizer.features(words)])
+    with torch.no_grad():
+        theirs = model(input_ids=inputs["pieces"], attention_mask=inputs["piece_mask"].long()).logits[0]
+        ours = head.logits(built.tagger.vectors(inputs))[0]
+    torch.testing.assert_close(ours, theirs[inputs["word_piece"][0]], atol=1e-4, rtol=1e-4)
+
+
+def test_a_crf_student_reads_by_its_transitions(chain: Chain) -> None:
+    built, sentences = load_run(chain.at("crf")), words_of(chain)
+    assert f1(chain.at("crf")) > 0.8
+    head = built.tagger.head
+    assert isinstance(head, CrfHead)
+    with torch.no_grad():
+        head.transitions[:, 1:] -= 1e4  # nothing follows anything but O
+        head.start[1:] -= 1e4
+    assert not any(map(any, our_tags(built, sentences)))
+
+
+def test_a_crf_student_answers_alike_everywhere(chain: Chain, tmp_path: Path) -> None:
+    text = "Ann Miller works for Acme in New York .\n"
+    ok("export", chain.at("crf"), "--out", tmp_path / "exported")
+    ours, exported = (
+        json.loads(ok("predict", "--model", model, "--format", "jsonl", stdin=text).out)["entities"]
+        for model in (chain.at("crf"), tmp_path / "exported")
+    )
+    assert ours
+    assert [{**one, "score": pytest.approx(one["score"], abs=1e-3)} for one in ours] == exported
+    card = (chain.at("crf") / "README.md").read_text("utf-8")
+    assert "`transitions.safetensors`" in card
+    assert "`transitions.safetensors`" not in (chain.at("copied") / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("damage", "expected"), [("gone", "not found"), ("other", "does not fit the tags")])
+def test_a_crf_student_without_its_transitions_is_refused(
+    chain: Chain, tmp_path: Path, damage: str, expected: str
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(chain.at("crf"), run)
+    (run / "transitions.safetensors").unlink()
+    if damage == "other":
+        save_file({"start": torch.zeros(3), "end": torch.zeros(3), "transitions": torch.zeros(3, 3)},
+                  run / "transitions.safetensors")  # fmt: skip
+    with pytest.raises(RunError, match=expected) as caught:
+        load_run(run)
+    assert f"{run / 'transitions.safetensors'}: " in str(caught.value)
 
 
 def test_a_student_with_the_pieces_of_its_text_alone_learns_as_well(chain: Chain) -> None:

@@ -184,8 +184,8 @@ def _student_conflicts(config: StudentConfig) -> Iterator[str]:
     if not config.pretrained:
         for key in _changed(init, "vocabulary", "embedding_rank"):
             yield f"init.{key} is of a Hugging Face student (encoder.name, or init.teacher and init.layers)"
-    if config.pretrained and head.kind != "token":
-        yield f'{saved}, which has no head "{head.kind}": head.kind must be "token"'
+    if config.pretrained and head.kind not in ("token", "crf"):
+        yield f'{saved}, which has no head "{head.kind}": head.kind must be "token", or "crf" for reading it here'
     if isinstance(encoder, sections.PretrainedEncoderConfig):
         if init.teacher:
             yield f'init.teacher copies an encoder; leave encoder.name out, found "{encoder.name}"'

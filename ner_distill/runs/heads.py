@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+from torch import Tensor
+
 from ner_distill.config import StudentConfig, TeacherConfig, sections
 from ner_distill.console import Reporter
 from ner_distill.data.features.questions import default_questions, read_questions
@@ -13,10 +16,13 @@ from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError, did_you_mean
 from ner_distill.files import read_json
-from ner_distill.nn.heads import HEADS, AnyHead, PuHead, SpanHead, Tags
+from ner_distill.nn.heads import HEADS, AnyHead, CrfHead, LinearTagHead, PuHead, SpanHead, Tags, TokenHead
 from ner_distill.runs.info import read_config, read_info
+from ner_distill.runs.weights import load_weights, save_weights
 
 QUESTIONS = "questions.json"
+TRANSITIONS = "transitions.safetensors"
+"""Of a student in the Hugging Face format with a CRF: what transformers has no place for."""
 LEAST_BOUND = 16
 Trained = TypeVar("Trained", TeacherConfig, StudentConfig)
 
@@ -46,6 +52,14 @@ def new_head(config: sections.HeadConfig, dim: int, tagset: TagSet, loss: sectio
         weights = (config.start_weight, config.end_weight, config.match_weight)
         options = {"hidden": config.match_hidden, "dropout": config.dropout, "weights": weights}
     return HEADS[config.kind].of_tags(dim, tags, **options)
+
+
+def hugging_face_head(config: sections.HeadConfig, dim: int, tagset: TagSet) -> LinearTagHead:
+    """The head of a student in the Hugging Face format, whose linear layer is that of transformers' classifier."""
+    if config.kind == "crf":
+        return CrfHead(dim, tagset.allowed_start(), tagset.allowed_transitions())
+    # greedy, because that is how a pipeline of transformers reads the tags: both must say the same
+    return TokenHead(dim, tagset.allowed_start(), tagset.allowed_transitions(), greedy=True)
 
 
 def with_span_bound(config: Trained, longest: Callable[[], int], begun: Path | None, reporter: Reporter) -> Trained:
@@ -136,6 +150,37 @@ def auxiliary_heads(config: sections.HeadConfig, dim: int, tagset: TagSet) -> di
         raise ConfigError(f"head.main_type: no type {config.main_type!r}; {hint}")
     weights = {"boundary": config.boundary_weight, "main_type": config.main_type_weight}
     return {name: new_head(config, dim, TagSet((name,))) for name, weight in weights.items() if weight > 0}
+
+
+# ---- the transitions of a student in the Hugging Face format
+
+
+def save_transitions(head: LinearTagHead, directory: Path) -> None:
+    """Write the scores of a CRF's transitions beside the classifier; of other heads nothing."""
+    if isinstance(head, CrfHead):
+        save_weights(directory / TRANSITIONS, _transitions(head))
+
+
+def load_transitions(head: LinearTagHead, directory: Path) -> None:
+    """Put into a CRF what `save_transitions` wrote. Raises RunError where it is missing or of other tags."""
+    if not isinstance(head, CrfHead):
+        return
+    path, scores = directory / TRANSITIONS, _transitions(head)
+    if not path.is_file():
+        raise RunError(
+            f'{path}: not found; a student with head.kind = "crf" keeps the scores of its transitions there: copy the '
+            "whole directory of the run again"
+        )
+    found = load_weights(path)
+    if {name: one.shape for name, one in found.items()} != {name: one.shape for name, one in scores.items()}:
+        raise RunError(f"{path}: does not fit the tags of labels.json; copy the whole directory of the run again")
+    with torch.no_grad():
+        for name, one in scores.items():
+            one.copy_(found[name])
+
+
+def _transitions(head: CrfHead) -> dict[str, Tensor]:
+    return {"start": head.start, "end": head.end, "transitions": head.transitions}
 
 
 # ---- the questions of an MRC head

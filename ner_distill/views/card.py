@@ -11,6 +11,7 @@ from ner_distill.data.formats.report import counted
 from ner_distill.data.sentence import words_called
 from ner_distill.runs.card import signed
 from ner_distill.runs.facts import KnownFile, RunFacts, number, table
+from ner_distill.runs.heads import TRANSITIONS
 from ner_distill.runs.raw_text import MUCH
 
 MOST_FILES = 30
@@ -120,6 +121,11 @@ def _use(facts: RunFacts) -> Iterator[str]:
         yield (
             "Or without ner-distill:\n\n```python\nfrom transformers import pipeline\n\n"
             'tagger = pipeline("token-classification", "RUN", aggregation_strategy="first")\nprint(tagger("…"))\n```'
+        )
+    if _for_transformers(facts) and (facts.path / TRANSITIONS).is_file():
+        yield (
+            "It was trained with a CRF. transformers reads each word's best tag by itself, without the scores of what "
+            f"follows what (`{TRANSITIONS}`), and finds fewer entities right than the lines above it."
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ner_distill.nn.heads.base import Head, Projection, TagHead, weighted_sum
+from ner_distill.nn.heads.base import Head, LinearTagHead, weighted_sum
 from ner_distill.nn.heads.chain import Chains, Packing, best_path, working_dtype
 
 
@@ -43,7 +43,7 @@ class ChainHead(Head):
         return [self.start, self.end, self.transitions]
 
 
-class CrfHead(ChainHead, TagHead):
+class CrfHead(ChainHead, LinearTagHead):
     """Scores of tags, of tag pairs, and of first and last tags; a path's score is their sum.
 
     dim: of the word vectors. allowed_start, allowed_transitions [previous][next]: everything else has probability 0, in
@@ -53,12 +53,12 @@ class CrfHead(ChainHead, TagHead):
 
     def __init__(self, dim: int, allowed_start: Sequence[bool], allowed_transitions: Sequence[Sequence[bool]]) -> None:
         super().__init__()
-        self.project = Projection(dim, len(allowed_start))
+        self.learn_scores(dim, len(allowed_start))
         self.learn_transitions(allowed_start, allowed_transitions)
 
     def loss(self, vectors: Tensor, mask: Tensor, tags: Tensor, weight: Tensor | None = None) -> Tensor:
         """Sum over sentences of log Z − score of the gold path."""
-        logits: Tensor = self.project(vectors)
+        logits = self.logits(vectors)
         if not mask.shape[1]:
             return logits.sum()
         with torch.autocast(vectors.device.type, enabled=False):
@@ -66,7 +66,7 @@ class CrfHead(ChainHead, TagHead):
 
     def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Forward–backward: −inf for a tag that no allowed path gives to the word."""
-        logits: Tensor = self.project(vectors)
+        logits = self.logits(vectors)
         if not mask.shape[1]:
             return logits
         with torch.autocast(vectors.device.type, enabled=False):
@@ -80,7 +80,7 @@ class CrfHead(ChainHead, TagHead):
     @torch.no_grad()
     def decode(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Viterbi: the best allowed path."""
-        logits: Tensor = self.project(vectors)
+        logits = self.logits(vectors)
         return best_path(logits, *self.transition_scores(logits.dtype), mask)
 
     def _chains(self, logits: Tensor, mask: Tensor) -> Chains:

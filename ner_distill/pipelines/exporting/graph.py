@@ -43,12 +43,11 @@ class ScoreGraph(nn.Module):
     def forward(self, *values: Tensor) -> Tensor:
         inputs = dict(zip(self.names, values, strict=True))
         vectors, head = self.tagger.vectors(inputs), self.tagger.head
-        if isinstance(head, TokenHead):
-            return head.logits(vectors).log_softmax(-1)
         if isinstance(head, PointerHead):
             return head.scores(vectors, inputs["mask"])
-        scores: Tensor = head.project(vectors)  # type: ignore[operator]
-        return scores
+        assert isinstance(head, TokenHead | CrfHead)
+        scores = head.logits(vectors)
+        return scores.log_softmax(-1) if isinstance(head, TokenHead) else scores
 
 
 def can_be_a_graph(head: AnyHead) -> bool:
