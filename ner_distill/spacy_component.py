@@ -93,7 +93,10 @@ class EntityFinder(Pipe):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """None where there is no model yet: spaCy asks while it reads a saved pipeline, before `from_disk`."""
+        """None where there is no model yet: spaCy asks while it reads a saved pipeline, before `from_disk`.
+
+        The model is loaded for it. Besides, spaCy asks in `nlp.meta`, `nlp.initialize` and `nlp.remove_pipe`.
+        """
         try:
             return self.loaded().labels
         except (RunError, ConfigError):

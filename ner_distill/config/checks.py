@@ -185,7 +185,7 @@ def _student_conflicts(config: StudentConfig) -> Iterator[str]:
         for key in _changed(init, "vocabulary", "embedding_rank"):
             yield f"init.{key} is of a Hugging Face student (encoder.name, or init.teacher and init.layers)"
     if config.pretrained and head.kind not in ("token", "crf"):
-        yield f'{saved}, which has no head "{head.kind}": head.kind must be "token", or "crf" for reading it here'
+        yield f'{saved}, as a classifier of words: head.kind must be "token" or "crf", found "{head.kind}"'
     if isinstance(encoder, sections.PretrainedEncoderConfig):
         if init.teacher:
             yield f'init.teacher copies an encoder; leave encoder.name out, found "{encoder.name}"'

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
 
 from ner_distill.config import StudentConfig, TeacherConfig, sections
 from ner_distill.console import Reporter
@@ -17,13 +16,13 @@ from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError, did_you_mean
 from ner_distill.files import read_json
 from ner_distill.nn.heads import HEADS, AnyHead, CrfHead, LinearTagHead, PuHead, SpanHead, Tags, TokenHead
+from ner_distill.nn.heads.crf import TRANSITIONS
 from ner_distill.runs.info import read_config, read_info
 from ner_distill.runs.weights import load_weights, save_weights
 
 QUESTIONS = "questions.json"
-TRANSITIONS = "transitions.safetensors"
-"""Of a student in the Hugging Face format with a CRF: what transformers has no place for."""
 LEAST_BOUND = 16
+_AGAIN = "copy the run again, or train it again"
 Trained = TypeVar("Trained", TeacherConfig, StudentConfig)
 
 
@@ -158,29 +157,34 @@ def auxiliary_heads(config: sections.HeadConfig, dim: int, tagset: TagSet) -> di
 def save_transitions(head: LinearTagHead, directory: Path) -> None:
     """Write the scores of a CRF's transitions beside the classifier; of other heads nothing."""
     if isinstance(head, CrfHead):
-        save_weights(directory / TRANSITIONS, _transitions(head))
+        save_weights(directory / TRANSITIONS, dict(head.named_transitions()))
 
 
 def load_transitions(head: LinearTagHead, directory: Path) -> None:
-    """Put into a CRF what `save_transitions` wrote. Raises RunError where it is missing or of other tags."""
+    """Put into a CRF what `save_transitions` wrote. Raises RunError where it is missing or damaged."""
     if not isinstance(head, CrfHead):
         return
-    path, scores = directory / TRANSITIONS, _transitions(head)
+    path, wanted = directory / TRANSITIONS, head.named_transitions()
     if not path.is_file():
         raise RunError(
             f'{path}: not found; a student with head.kind = "crf" keeps the scores of its transitions there: copy the '
             "whole directory of the run again"
         )
     found = load_weights(path)
-    if {name: one.shape for name, one in found.items()} != {name: one.shape for name, one in scores.items()}:
-        raise RunError(f"{path}: does not fit the tags of labels.json; copy the whole directory of the run again")
+    sizes, expected = ({name: tuple(one.shape) for name, one in each.items()} for each in (found, wanted))
+    if sizes != expected:
+        raise RunError(f"{path}: expected {_listed(expected)}, found {_listed(sizes)}; {_AGAIN}")
+    if wrong := [name for name, one in found.items() if not one.is_floating_point() or not one.isfinite().all()]:
+        raise RunError(f"{path}: {wrong[0]} has values that are no finite numbers; {_AGAIN}")
     with torch.no_grad():
-        for name, one in scores.items():
+        for name, one in wanted.items():
             one.copy_(found[name])
 
 
-def _transitions(head: CrfHead) -> dict[str, Tensor]:
-    return {"start": head.start, "end": head.end, "transitions": head.transitions}
+def _listed(sizes: Mapping[str, tuple[int, ...]]) -> str:
+    """`'end' (9), 'start' (9), 'transitions' (9 × 9)`, of a file that may hold anything."""
+    named = [f"{name!r} ({' × '.join(map(str, size))})" for name, size in sorted(sizes.items())[:5]]
+    return ", ".join(named) or "nothing"
 
 
 # ---- the questions of an MRC head

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ner_distill.data.formats.report import counted
 from ner_distill.data.sentence import words_called
+from ner_distill.nn.heads.crf import TRANSITIONS
 from ner_distill.runs.card import signed
 from ner_distill.runs.facts import KnownFile, RunFacts, number, table
-from ner_distill.runs.heads import TRANSITIONS
 from ner_distill.runs.raw_text import MUCH
 
 MOST_FILES = 30
@@ -124,8 +124,9 @@ def _use(facts: RunFacts) -> Iterator[str]:
         )
     if _for_transformers(facts) and (facts.path / TRANSITIONS).is_file():
         yield (
-            "It was trained with a CRF. transformers reads each word's best tag by itself, without the scores of what "
-            f"follows what (`{TRANSITIONS}`), and finds fewer entities right than the lines above it."
+            "The figures of this card are those of the most probable path of tags, which ner-distill takes, and so does "
+            "a directory that `ner-distill export` wrote. The pipeline of transformers takes each word's best tag by "
+            f"itself, without the scores of what follows what (`{TRANSITIONS}`), and may find other entities."
         )
 
 

@@ -347,7 +347,10 @@ def test_what_a_teachers_head_cannot_do_is_refused_all_in_one_message(settings: 
     [
         (["head.kind=mrc"], 'head.kind = "mrc" costs a chain or a pass for each type'),
         (["head.kind=crf-per-type"], 'head.kind = "crf-per-type" costs a chain or a pass for each type'),
-        (["encoder.name=bert", "head.kind=global-pointer"], 'which has no head "global-pointer"'),
+        (
+            ["encoder.name=bert", "head.kind=global-pointer"],
+            'must be "token" or "crf", found "global-pointer"',
+        ),
         (["head.boundary_weight=0.5"], "head.boundary_weight is for teachers"),
         (["head.main_type=PER", "head.main_type_weight=0.1"], "head.main_type is for teachers"),
     ],

@@ -285,7 +285,7 @@ def _load(
     lenient: a weight of another shape is left at random, instead of an error.
     """
     where = _located(name)
-    if isinstance(where, Path) and not any(where.glob("*.safetensors")):
+    if isinstance(where, Path) and not any(where.glob("model*.safetensors")):
         pickles = [name for name in PICKLES if (where / name).exists()]
         if pickles:
             raise ConfigError(

@@ -131,7 +131,7 @@ class TagHead(Head):
 
 
 class LinearTagHead(TagHead):
-    """A tag head whose scores of a word's tags are a linear function of its vector.
+    """A tag head whose scores of a word's tags are a projection of its vector, or of what `before` makes of it.
 
     `before` may be set to layers between the vectors and the projection: (…, dim) → (…, dim). A classifier of
     transformers has some in a few architectures.

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from ner_distill.nn.heads.base import Head, LinearTagHead, weighted_sum
 from ner_distill.nn.heads.chain import Chains, Packing, best_path, working_dtype
 
+TRANSITIONS = "transitions.safetensors"
+"""The file of a student in the Hugging Face format that has what transformers has no place for."""
+
 
 class ChainHead(Head):
     """A head with learned scores of which tag comes first and last, and which follows which."""
@@ -40,7 +43,11 @@ class ChainHead(Head):
         return start, end, self.transitions.to(dtype).masked_fill(self.forbidden_transitions, -torch.inf)
 
     def transition_parameters(self) -> list[nn.Parameter]:
-        return [self.start, self.end, self.transitions]
+        return list(self.named_transitions().values())
+
+    def named_transitions(self) -> dict[str, nn.Parameter]:
+        """`start` and `end` (tags,), `transitions` (tags, tags) [previous][next]: what is learned, forbidden or not."""
+        return {"start": self.start, "end": self.end, "transitions": self.transitions}
 
 
 class CrfHead(ChainHead, LinearTagHead):

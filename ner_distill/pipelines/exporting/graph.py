@@ -124,7 +124,7 @@ def _silence() -> Iterator[None]:
 def head_settings(head: AnyHead) -> dict[str, Any]:
     """What decoding the scores of a head has to know, as `ner_distill.tagger` reads it."""
     if isinstance(head, CrfHead):
-        learned = {name: getattr(head, name).tolist() for name in ("start", "end", "transitions")}
+        learned = {name: scores.tolist() for name, scores in head.named_transitions().items()}
         return {"head": "crf", **learned}
     if isinstance(head, TokenHead):
         return {"head": "token", "greedy": head.greedy}
