@@ -124,7 +124,7 @@ def _use(facts: RunFacts) -> Iterator[str]:
         )
     if _for_transformers(facts) and (facts.path / TRANSITIONS).is_file():
         yield (
-            "The figures of this card are those of the most probable path of tags, which ner-distill takes, and so does "
+            "The figures of this card are those of the most probable path of tags, which ner-distill takes and so does "
             "a directory that `ner-distill export` wrote. The pipeline of transformers takes each word's best tag by "
             f"itself, without the scores of what follows what (`{TRANSITIONS}`), and may find other entities."
         )
