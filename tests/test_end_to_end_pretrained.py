@@ -19,7 +19,7 @@ from ner_distill.errors import RunError
 from ner_distill.nn.encoders.backbone import layers_of
 from ner_distill.nn.encoders.huggingface import load_backbone, quiet
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
-from ner_distill.nn.heads import CrfHead
+from ner_distill.nn.heads import CrfHead, TokenHead
 from ner_distill.runs.build import Built, load_run
 from ner_distill.runtime.inference import predict_sentences
 from ner_distill.teacher.foreign.hf import HuggingFaceTeacher
@@ -77,11 +77,12 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     shutil.rmtree(bert)
     ok("label-unlabeled", "--teacher", root / "teacher", "--text", root / "raw.txt", "--out", root / "soft")
     ok("train-student", "--soft", root / "soft", *dev, "--out", root / "student", *FAST,
-       *settings(f"encoder.name={xlmr}", "distill.divergence=kl", "optim.epochs=10"))  # fmt: skip
+       *settings(f"encoder.name={xlmr}", "distill.divergence=kl", "optim.epochs=10", "head.greedy=true"))  # fmt: skip
     ok("train-student", "--soft", root / "soft", *dev, "--out", root / "cut", *FAST,
-       *settings(f"encoder.name={xlmr}", "init.vocabulary=cut", "optim.epochs=10"))  # fmt: skip
+       *settings(f"encoder.name={xlmr}", "init.vocabulary=cut", "optim.epochs=10", "head.greedy=true"))  # fmt: skip
     ok("train-student", "--soft", root / "soft", *dev, "--out", root / "copied", *FAST,
-       *settings(f"init.teacher={root / 'teacher'}", "init.layers=[0, 2]", "optim.epochs=3"))  # fmt: skip
+       *settings(f"init.teacher={root / 'teacher'}", "init.layers=[0, 2]", "optim.epochs=3",
+                 "head.greedy=true"))  # fmt: skip
     ok("train-student", "--soft", root / "soft", *dev, "--out", root / "crf", *FAST,
        *settings(f"init.teacher={root / 'teacher'}", "init.layers=2", "head.kind=crf", "optim.epochs=3",
                  "optim.ema=0.9"))  # fmt: skip
@@ -227,9 +228,24 @@ def test_an_exported_crf_student_takes_the_path_that_its_transitions_say(chain: 
     assert [{**one, "score": pytest.approx(one["score"], abs=1e-3)} for one in changed] == exported
 
 
-def test_the_card_of_a_crf_student_says_what_transformers_leaves_out(chain: Chain) -> None:
-    cards = [(chain.at(name) / "README.md").read_text("utf-8") for name in ("crf", "copied")]
-    assert ["`transitions.safetensors`" in card for card in cards] == [True, False]
+def test_cards_say_where_transformers_reads_otherwise(chain: Chain, tmp_path: Path) -> None:
+    usual = tmp_path / "usual"
+    ok("train-student", "--soft", chain.at("soft"), "--out", usual, *QUICK,
+       *settings(f"init.teacher={chain.at('teacher')}", "init.layers=1"))  # fmt: skip
+    cards = [(run / "README.md").read_text("utf-8") for run in (chain.at("crf"), usual, chain.at("copied"))]
+    assert ["each word's best tag by itself" in card for card in cards] == [True, True, False]
+    assert ["`transitions.safetensors`" in card for card in cards] == [True, False, False]
+
+
+def test_unless_it_is_greedy_a_student_reads_the_best_tags_that_may_follow_each_other(chain: Chain) -> None:
+    built, sentences = load_run(chain.at("copied")), words_of(chain)
+    head, tags = built.tagger.head, built.info.tagset
+    assert isinstance(head, TokenHead)
+    assert head.greedy
+    with torch.no_grad():
+        head.project.bias[tags.tags.index("I-PER")] += 5  # which is then the best tag of words that nothing precedes
+    greedy, head.greedy = our_tags(built, sentences), False
+    assert our_tags(built, sentences) != greedy
 
 
 def test_a_crf_student_as_a_foreign_teacher_is_said_to_lose_its_transitions(chain: Chain) -> None:

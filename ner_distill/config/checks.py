@@ -92,6 +92,8 @@ def _teacher_conflicts(config: TeacherConfig) -> Iterator[str]:
         if not any((head.dropout, encoder.dropout, encoder.embedding_dropout, encoder.unknown)):
             for key in _changed(config.regularize, "r_drop", "simcse"):
                 yield f"regularize.{key} compares two dropout passes; without any dropout they are the same"
+    if isinstance(head, sections.TagsHeadConfig) and head.greedy:
+        yield "head.greedy reads as transformers does, which loads students alone; leave it out"
     if adversarial.kind == "freelb" and adversarial.steps < 2:
         yield "adversarial.steps: freelb with one step is plain training; it needs 2 or more"
     if isinstance(head, sections.MrcConfig) and config.regularize.mixup:
@@ -170,6 +172,8 @@ def _student_conflicts(config: StudentConfig) -> Iterator[str]:
     saved = "a student on a pretrained encoder is saved for transformers"
     if head.kind in ("crf-per-type", "mrc"):
         yield f'head.kind = "{head.kind}" costs a chain or a pass for each type; a student has tags or a pointer'
+    if isinstance(head, sections.TagsHeadConfig) and head.greedy and not (config.pretrained and head.kind == "token"):
+        yield "head.greedy reads as transformers does, of a student that it loads (encoder.name or init.teacher)"
     for key in _changed(head, "label_smoothing", "dropout_samples", "task_weighting", "boundary_weight", "main_type"):
         yield f"head.{key} is for teachers; a student learns from their probabilities"
     if distill.divergence == "mse" and distill.temperature != 1.0:

@@ -266,6 +266,11 @@ class TagsHeadConfig(HeadConfig):
     """Tags of words: each by itself, as one chain, or as a chain for each type."""
 
     kind: Literal["token", "crf", "crf-per-type"] = "crf"
+    greedy: bool = key(
+        False,
+        "read each word's best tag, as a pipeline of transformers does, in place of the most probable path that BIO "
+        "allows (token of a Hugging Face student)",
+    )
 
 
 class PointerConfig(HeadConfig):

@@ -57,8 +57,8 @@ def hugging_face_head(config: sections.HeadConfig, dim: int, tagset: TagSet) -> 
     """The head of a student in the Hugging Face format, whose linear layer is that of transformers' classifier."""
     if config.kind == "crf":
         return CrfHead(dim, tagset.allowed_start(), tagset.allowed_transitions())
-    # greedy, because that is how a pipeline of transformers reads the tags: both must say the same
-    return TokenHead(dim, tagset.allowed_start(), tagset.allowed_transitions(), greedy=True)
+    greedy = isinstance(config, sections.TagsHeadConfig) and config.greedy
+    return TokenHead(dim, tagset.allowed_start(), tagset.allowed_transitions(), greedy=greedy)
 
 
 def with_span_bound(config: Trained, longest: Callable[[], int], begun: Path | None, reporter: Reporter) -> Trained:

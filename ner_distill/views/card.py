@@ -122,11 +122,12 @@ def _use(facts: RunFacts) -> Iterator[str]:
             "Or without ner-distill:\n\n```python\nfrom transformers import pipeline\n\n"
             'tagger = pipeline("token-classification", "RUN", aggregation_strategy="first")\nprint(tagger("…"))\n```'
         )
-    if _for_transformers(facts) and (facts.path / TRANSITIONS).is_file():
+    if _for_transformers(facts) and table(facts.config.get("head")).get("greedy") is not True:
+        without = f", without the scores of `{TRANSITIONS}`," if (facts.path / TRANSITIONS).is_file() else ""
         yield (
-            "The figures of this card are those of the most probable path of tags, which ner-distill takes and so does "
-            "a directory that `ner-distill export` wrote. The pipeline of transformers takes each word's best tag by "
-            f"itself, without the scores of what follows what (`{TRANSITIONS}`), and may find other entities."
+            "The figures of this card are those of the most probable tags that may follow each other, which "
+            "ner-distill finds and so does a directory that `ner-distill export` wrote. The pipeline of transformers "
+            f"takes each word's best tag by itself{without} and finds some entities otherwise."
         )
 
 

@@ -50,7 +50,7 @@ def student(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """A student whose every weight is random, so that the tags of neighbouring words differ."""
     root = tmp_path_factory.mktemp("student")
     checkpoint = BUILDERS[request.param](root / "checkpoint")
-    config = StudentConfig.model_validate({"encoder": {"name": str(checkpoint)}})
+    config = StudentConfig.model_validate({"encoder": {"name": str(checkpoint)}, "head": {"greedy": True}})
     built = new_student(config, RunInfo("student", "word", ("LOC", "ORG", "PER")), [])
     assert built.classifier is not None
     with torch.no_grad():
