@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +18,9 @@ from ner_distill.errors import RunError
 from ner_distill.nn.encoders.backbone import layers_of
 from ner_distill.nn.encoders.huggingface import load_backbone, quiet
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
-from ner_distill.nn.heads import CrfHead, TokenHead
+from ner_distill.nn.heads import TokenHead
 from ner_distill.runs.build import Built, load_run
 from ner_distill.runtime.inference import predict_sentences
-from ner_distill.teacher.foreign.hf import HuggingFaceTeacher
 from tests import checkpoints, corpora
 from tests.commands import ok, settings
 
@@ -83,9 +81,6 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     ok("train-student", "--soft", root / "soft", *dev, "--out", root / "copied", *FAST,
        *settings(f"init.teacher={root / 'teacher'}", "init.layers=[0, 2]", "optim.epochs=3",
                  "head.greedy=true"))  # fmt: skip
-    ok("train-student", "--soft", root / "soft", *dev, "--out", root / "crf", *FAST,
-       *settings(f"init.teacher={root / 'teacher'}", "init.layers=2", "head.kind=crf", "optim.epochs=3",
-                 "optim.ema=0.9"))  # fmt: skip
     return Chain(root)
 
 
@@ -183,58 +178,15 @@ def test_pipeline_of_transformers_finds_our_entities(chain: Chain, name: str) ->
     ]
 
 
-def test_a_crf_student_is_the_classifier_of_transformers_and_transitions_beside_it(chain: Chain) -> None:
-    built = load_run(chain.at("crf"))
-    head = built.tagger.head
-    assert isinstance(head, CrfHead)
-    with quiet():
-        model = AutoModelForTokenClassification.from_pretrained(chain.at("crf"))
-    words = corpora.sentences(1, seed=12)[0].words
-    inputs = built.featurizer.collate([built.featurizer.features(words)])
-    with torch.no_grad():
-        theirs = model(input_ids=inputs["pieces"], attention_mask=inputs["piece_mask"].long()).logits[0]
-        ours = head.logits(built.tagger.vectors(inputs))[0]
-    torch.testing.assert_close(ours, theirs[inputs["word_piece"][0]], atol=1e-4, rtol=1e-4)
-
-
-def test_what_is_saved_of_a_crf_student_is_what_was_scored(chain: Chain, tmp_path: Path) -> None:
-    head = load_run(chain.at("crf")).tagger.head
-    assert isinstance(head, CrfHead)
-    for scores in head.named_transitions().values():
-        assert scores.abs().max() > 1e-3  # they have learned
-    ok("evaluate", "--model", chain.at("crf"), "--data", chain.at("dev.conll"), "--json", tmp_path / "scores.json")
-    assert json.loads((tmp_path / "scores.json").read_text())["micro"]["f1"] == pytest.approx(
-        f1(chain.at("crf")), abs=1e-6
-    )
-    assert f1(chain.at("crf")) > 0.8
-
-
-def test_an_exported_crf_student_takes_the_path_that_its_transitions_say(chain: Chain, tmp_path: Path) -> None:
-    run, text = tmp_path / "run", "Ann Miller works for Acme in New York .\n"
-    shutil.copytree(chain.at("crf"), run)
-    ours = json.loads(ok("predict", "--model", run, "--format", "jsonl", stdin=text).out)["entities"]
-    begins = [tag.startswith("B-") for tag in load_run(run).info.tagset.tags]
-    scores = load_file(run / "transitions.safetensors")
-    scores["transitions"][begins] -= torch.tensor([1e4 * (tag != 0) for tag in range(len(begins))])  # one word each
-    save_file(scores, run / "transitions.safetensors")
-    ok("export", run, "--out", tmp_path / "exported")
-    changed, exported = (
-        json.loads(ok("predict", "--model", model, "--format", "jsonl", stdin=text).out)["entities"]
-        for model in (run, tmp_path / "exported")
-    )
-    assert [one["text"] for one in ours] != [one["text"] for one in changed]
-    assert changed
-    assert not any(" " in one["text"] for one in changed)
-    assert [{**one, "score": pytest.approx(one["score"], abs=1e-3)} for one in changed] == exported
-
-
 def test_cards_say_where_transformers_reads_otherwise(chain: Chain, tmp_path: Path) -> None:
     usual = tmp_path / "usual"
     ok("train-student", "--soft", chain.at("soft"), "--out", usual, *QUICK,
        *settings(f"init.teacher={chain.at('teacher')}", "init.layers=1"))  # fmt: skip
-    cards = [(run / "README.md").read_text("utf-8") for run in (chain.at("crf"), usual, chain.at("copied"))]
-    assert ["each word's best tag by itself" in card for card in cards] == [True, True, False]
-    assert ["`transitions.safetensors`" in card for card in cards] == [True, False, False]
+    head = load_run(usual).tagger.head
+    assert isinstance(head, TokenHead)
+    assert not head.greedy
+    cards = [(run / "README.md").read_text("utf-8") for run in (usual, chain.at("copied"))]
+    assert ["each word's best tag by itself" in card for card in cards] == [True, False]
 
 
 def test_unless_it_is_greedy_a_student_reads_the_best_tags_that_may_follow_each_other(chain: Chain) -> None:
@@ -248,42 +200,29 @@ def test_unless_it_is_greedy_a_student_reads_the_best_tags_that_may_follow_each_
     assert our_tags(built, sentences) != greedy
 
 
-def test_a_crf_student_as_a_foreign_teacher_is_said_to_lose_its_transitions(chain: Chain) -> None:
-    remarks = [HuggingFaceTeacher.load(str(chain.at(name)), {}).remarks for name in ("crf", "copied")]
-    assert ["transitions.safetensors" in " ".join(one) for one in remarks] == [True, False]
+@pytest.mark.parametrize("greedy", ["true", "false"])
+def test_an_exported_student_is_read_as_the_run_is(chain: Chain, tmp_path: Path, greedy: str) -> None:
+    run, text = tmp_path / "run", "Ann Miller works for Acme in New York .\n"
+    shutil.copytree(chain.at("copied"), run)
+    config = (run / "config.toml").read_text("utf-8")
+    (run / "config.toml").write_text(config.replace("greedy = true", f"greedy = {greedy}"), "utf-8")
+    weights, tags = load_file(run / "model.safetensors"), load_run(run).info.tagset.tags
+    weights["classifier.bias"][tags.index("I-PER")] += 5
+    save_file(weights, run / "model.safetensors", {"format": "pt"})
+    ok("export", run, "--out", tmp_path / "exported")
+    ours, exported = (
+        json.loads(ok("predict", "--model", model, "--format", "jsonl", stdin=text).out)["entities"]
+        for model in (run, tmp_path / "exported")
+    )
+    assert ours
+    assert [{**one, "score": pytest.approx(one["score"], abs=1e-3)} for one in ours] == exported
 
 
-def _transitions(**changes: torch.Tensor) -> Callable[[Path], None]:
-    return lambda file: save_file({**load_file(file), **changes}, file)
-
-
-@pytest.mark.parametrize(
-    ("damage", "expected"),
-    [
-        (Path.unlink, "not found"),
-        (lambda file: file.write_bytes(b"{}"), "not a whole safetensors file"),
-        (_transitions(start=torch.zeros(3)), r"expected 'end' \(\d+\), .*found .*'start' \(3\)"),
-        (_transitions(more=torch.zeros(3)), r"found .*'more' \(3\)"),
-        (_transitions(end=torch.full((7,), torch.nan)), "end has values that are no finite numbers"),
-        (_transitions(end=torch.zeros(7, dtype=torch.complex64)), "end has values that are no finite numbers"),
-    ],
-    ids=["missing", "garbage", "another size", "one more", "NaN", "complex"],
-)
-def test_a_crf_student_whose_transitions_are_damaged_is_refused(
-    chain: Chain, tmp_path: Path, damage: Callable[[Path], None], expected: str
-) -> None:
+def test_a_student_with_weights_as_a_pickle_alone_is_refused_whatever_lies_beside(chain: Chain, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    shutil.copytree(chain.at("crf"), run)
-    damage(run / "transitions.safetensors")
-    with pytest.raises(RunError, match=expected) as caught:
-        load_run(run)
-    assert f"{run / 'transitions.safetensors'}: " in str(caught.value)
-
-
-def test_a_crf_student_with_weights_as_a_pickle_alone_is_refused(chain: Chain, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(chain.at("crf"), run)
+    shutil.copytree(chain.at("copied"), run)
     (run / "model.safetensors").rename(run / "pytorch_model.bin")
+    save_file({"start": torch.zeros(3)}, run / "other.safetensors")
     with pytest.raises(RunError, match="can run code"):
         load_run(run)
 

@@ -172,7 +172,7 @@ def _student_conflicts(config: StudentConfig) -> Iterator[str]:
     saved = "a student on a pretrained encoder is saved for transformers"
     if head.kind in ("crf-per-type", "mrc"):
         yield f'head.kind = "{head.kind}" costs a chain or a pass for each type; a student has tags or a pointer'
-    if isinstance(head, sections.TagsHeadConfig) and head.greedy and not (config.pretrained and head.kind == "token"):
+    if isinstance(head, sections.TagsHeadConfig) and head.greedy and not config.pretrained:
         yield "head.greedy reads as transformers does, of a student that it loads (encoder.name or init.teacher)"
     for key in _changed(head, "label_smoothing", "dropout_samples", "task_weighting", "boundary_weight", "main_type"):
         yield f"head.{key} is for teachers; a student learns from their probabilities"
@@ -188,8 +188,8 @@ def _student_conflicts(config: StudentConfig) -> Iterator[str]:
     if not config.pretrained:
         for key in _changed(init, "vocabulary", "embedding_rank"):
             yield f"init.{key} is of a Hugging Face student (encoder.name, or init.teacher and init.layers)"
-    if config.pretrained and head.kind not in ("token", "crf"):
-        yield f'{saved}, as a classifier of words: head.kind must be "token" or "crf", found "{head.kind}"'
+    if config.pretrained and head.kind != "token":
+        yield f'{saved}, which has no head "{head.kind}": head.kind must be "token"'
     if isinstance(encoder, sections.PretrainedEncoderConfig):
         if init.teacher:
             yield f'init.teacher copies an encoder; leave encoder.name out, found "{encoder.name}"'

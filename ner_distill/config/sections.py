@@ -269,7 +269,7 @@ class TagsHeadConfig(HeadConfig):
     greedy: bool = key(
         False,
         "read each word's best tag, as a pipeline of transformers does, in place of the most probable path that BIO "
-        "allows (token of a Hugging Face student)",
+        "allows (a Hugging Face student)",
     )
 
 

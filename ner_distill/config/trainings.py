@@ -159,7 +159,7 @@ class StudentConfig(RunConfig):
     table: ClassVar[str] = "student"
     auto: ClassVar[Auto] = {
         "scratch": {"head": _CRF, "optim": _SCRATCH},
-        # saved for transformers, which reads each word's best tag and no transitions
+        # saved for transformers, which has no CRF; read by the best path it does as well as one
         "pretrained": {"head": _TOKEN, "optim": _PRETRAINED},
     }
 

@@ -24,7 +24,7 @@ from ner_distill.files import require_plain_files, write_json
 from ner_distill.nn.encoders.base import Encoder
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 from ner_distill.nn.encoders.questions import QuestionEncoder
-from ner_distill.nn.heads import LinearTagHead
+from ner_distill.nn.heads.token import TokenHead
 from ner_distill.nn.similarity import PairSimilarity
 from ner_distill.nn.tagger import Tagger
 from ner_distill.runs.encoders import (
@@ -37,16 +37,7 @@ from ner_distill.runs.encoders import (
     start_encoder,
     trial_inputs,
 )
-from ner_distill.runs.heads import (
-    QUESTIONS,
-    auxiliary_heads,
-    hugging_face_head,
-    load_questions,
-    load_transitions,
-    new_head,
-    questions_of,
-    save_transitions,
-)
+from ner_distill.runs.heads import QUESTIONS, auxiliary_heads, load_questions, new_head, questions_of
 from ner_distill.runs.info import RunInfo, read_config, read_info
 from ner_distill.runs.knowledge import Knowledge, load_knowledge, read_knowledge
 from ner_distill.runs.weights import load_weights, save_weights
@@ -261,7 +252,9 @@ def _hf_student(
 
     backbone = backbone_of(classifier)
     encoder = PretrainedEncoder(backbone)
-    head = hugging_face_head(config.head, encoder.dim, info.tagset)
+    tagset = info.tagset
+    greedy = isinstance(config.head, sections.TagsHeadConfig) and config.head.greedy
+    head = TokenHead(encoder.dim, tagset.allowed_start(), tagset.allowed_transitions(), greedy=greedy)
     shared = classifier_of(classifier)
     head.project.weight, head.project.bias = shared.weight, shared.bias
     before = layers_before_classifier(classifier)
@@ -280,7 +273,7 @@ def _tried(name: str, built: Built[Student]) -> Built[Student]:
 
     encoder, head, pieces, classifier = built.tagger.encoder, built.tagger.head, built.base, built.classifier
     assert isinstance(encoder, PretrainedEncoder)
-    assert isinstance(head, LinearTagHead)
+    assert isinstance(head, TokenHead)
     assert isinstance(pieces, PieceFeaturizer)
     assert classifier is not None
     inputs = trial_inputs(pieces)
@@ -300,8 +293,6 @@ def save_run(built: AnyBuilt, directory: Path) -> None:
         pieces = built.base
         assert isinstance(pieces, PieceFeaturizer)
         save_token_classifier(built.classifier, pieces.tokenizer, directory)
-        assert isinstance(built.tagger.head, LinearTagHead)
-        save_transitions(built.tagger.head, directory)
         return
     if built.knowledge is not None:
         built.knowledge.save(directory)
@@ -385,8 +376,6 @@ def _load_student(directory: Path, info: RunInfo) -> Built[Student]:
                 f"are not those of labels.json {info.tagset.tags}"
             )
         built = _hf_student(config, info, classifier, load_tokenizer(directory))
-        assert isinstance(built.tagger.head, LinearTagHead)
-        load_transitions(built.tagger.head, directory)
         built.model.eval()
         return built
     featurizer = WordFeaturizer.load(directory, info.unit, max_words=config.encoder.max_pieces)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
-
-import torch
 
 from ner_distill.config import StudentConfig, TeacherConfig, sections
 from ner_distill.console import Reporter
@@ -15,14 +13,11 @@ from ner_distill.data.sentence import Sentence, Span, Unit, without_overlap
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError, RunError, did_you_mean
 from ner_distill.files import read_json
-from ner_distill.nn.heads import HEADS, AnyHead, CrfHead, LinearTagHead, PuHead, SpanHead, Tags, TokenHead
-from ner_distill.nn.heads.crf import TRANSITIONS
+from ner_distill.nn.heads import HEADS, AnyHead, PuHead, SpanHead, Tags
 from ner_distill.runs.info import read_config, read_info
-from ner_distill.runs.weights import load_weights, save_weights
 
 QUESTIONS = "questions.json"
 LEAST_BOUND = 16
-_AGAIN = "copy the run again, or train it again"
 Trained = TypeVar("Trained", TeacherConfig, StudentConfig)
 
 
@@ -51,14 +46,6 @@ def new_head(config: sections.HeadConfig, dim: int, tagset: TagSet, loss: sectio
         weights = (config.start_weight, config.end_weight, config.match_weight)
         options = {"hidden": config.match_hidden, "dropout": config.dropout, "weights": weights}
     return HEADS[config.kind].of_tags(dim, tags, **options)
-
-
-def hugging_face_head(config: sections.HeadConfig, dim: int, tagset: TagSet) -> LinearTagHead:
-    """The head of a student in the Hugging Face format, whose linear layer is that of transformers' classifier."""
-    if config.kind == "crf":
-        return CrfHead(dim, tagset.allowed_start(), tagset.allowed_transitions())
-    greedy = isinstance(config, sections.TagsHeadConfig) and config.greedy
-    return TokenHead(dim, tagset.allowed_start(), tagset.allowed_transitions(), greedy=greedy)
 
 
 def with_span_bound(config: Trained, longest: Callable[[], int], begun: Path | None, reporter: Reporter) -> Trained:
@@ -149,42 +136,6 @@ def auxiliary_heads(config: sections.HeadConfig, dim: int, tagset: TagSet) -> di
         raise ConfigError(f"head.main_type: no type {config.main_type!r}; {hint}")
     weights = {"boundary": config.boundary_weight, "main_type": config.main_type_weight}
     return {name: new_head(config, dim, TagSet((name,))) for name, weight in weights.items() if weight > 0}
-
-
-# ---- the transitions of a student in the Hugging Face format
-
-
-def save_transitions(head: LinearTagHead, directory: Path) -> None:
-    """Write the scores of a CRF's transitions beside the classifier; of other heads nothing."""
-    if isinstance(head, CrfHead):
-        save_weights(directory / TRANSITIONS, dict(head.named_transitions()))
-
-
-def load_transitions(head: LinearTagHead, directory: Path) -> None:
-    """Put into a CRF what `save_transitions` wrote. Raises RunError where it is missing or damaged."""
-    if not isinstance(head, CrfHead):
-        return
-    path, wanted = directory / TRANSITIONS, head.named_transitions()
-    if not path.is_file():
-        raise RunError(
-            f'{path}: not found; a student with head.kind = "crf" keeps the scores of its transitions there: copy the '
-            "whole directory of the run again"
-        )
-    found = load_weights(path)
-    sizes, expected = ({name: tuple(one.shape) for name, one in each.items()} for each in (found, wanted))
-    if sizes != expected:
-        raise RunError(f"{path}: expected {_listed(expected)}, found {_listed(sizes)}; {_AGAIN}")
-    if wrong := [name for name, one in found.items() if not one.is_floating_point() or not one.isfinite().all()]:
-        raise RunError(f"{path}: {wrong[0]} has values that are no finite numbers; {_AGAIN}")
-    with torch.no_grad():
-        for name, one in wanted.items():
-            one.copy_(found[name])
-
-
-def _listed(sizes: Mapping[str, tuple[int, ...]]) -> str:
-    """`'end' (9), 'start' (9), 'transitions' (9 × 9)`, of a file that may hold anything."""
-    named = [f"{name!r} ({' × '.join(map(str, size))})" for name, size in sorted(sizes.items())[:5]]
-    return ", ".join(named) or "nothing"
 
 
 # ---- the questions of an MRC head

@@ -4,8 +4,7 @@ config.toml        the whole resolved configuration
 labels.json        what the run is: teacher or student, labels in order, unit, format version
 inputs.json        the files it was trained on, with sizes and hashes
 environment.json   versions, threads and processor that it was begun on
-model.safetensors  weights; tokenizer or vocabulary files beside it (a pretrained teacher's under encoder/); of a
-                   student in the Hugging Face format with a CRF, transitions.safetensors as well
+model.safetensors  weights; tokenizer or vocabulary files beside it (a pretrained teacher's under encoder/)
 calibration.json   maps that make its scores probabilities;  thresholds.json  least scores that `evaluate` chose
 metrics.json       final figures;  metrics.jsonl, tensorboard/  the figures of every epoch
 report.html        the figures as a page;  README.md  the model card, see `card.py`

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ner_distill.data.formats.report import counted
 from ner_distill.data.sentence import words_called
-from ner_distill.nn.heads.crf import TRANSITIONS
 from ner_distill.runs.card import signed
 from ner_distill.runs.facts import KnownFile, RunFacts, number, table
 from ner_distill.runs.raw_text import MUCH
@@ -123,11 +122,10 @@ def _use(facts: RunFacts) -> Iterator[str]:
             'tagger = pipeline("token-classification", "RUN", aggregation_strategy="first")\nprint(tagger("…"))\n```'
         )
     if _for_transformers(facts) and table(facts.config.get("head")).get("greedy") is not True:
-        without = f", without the scores of `{TRANSITIONS}`," if (facts.path / TRANSITIONS).is_file() else ""
         yield (
             "The figures of this card are those of the most probable tags that may follow each other, which "
             "ner-distill finds and so does a directory that `ner-distill export` wrote. The pipeline of transformers "
-            f"takes each word's best tag by itself{without} and finds some entities otherwise."
+            "takes each word's best tag by itself and finds some entities otherwise."
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ner_distill.nn.heads.base import AnyHead, Gold, Head, LinearTagHead, SpanHead, TagHead, Tags
+from ner_distill.nn.heads.base import AnyHead, Gold, Head, SpanHead, TagHead, Tags
 from ner_distill.nn.heads.crf import CrfHead
 from ner_distill.nn.heads.crf_per_type import CrfPerTypeHead
 from ner_distill.nn.heads.mrc import MrcHead
@@ -30,7 +30,6 @@ __all__ = [
     "GlobalPointerHead",
     "Gold",
     "Head",
-    "LinearTagHead",
     "MrcHead",
     "PointerHead",
     "PuHead",

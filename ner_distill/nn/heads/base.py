@@ -130,27 +130,6 @@ class TagHead(Head):
         """(batch, words) long: the best tags that BIO allows, 0 where not counted. No gradient."""
 
 
-class LinearTagHead(TagHead):
-    """A tag head whose scores of a word's tags are a projection of its vector, or of what `before` makes of it.
-
-    `before` may be set to layers between the vectors and the projection: (…, dim) → (…, dim). A classifier of
-    transformers has some in a few architectures.
-    """
-
-    before: nn.Module
-    project: Projection
-
-    def learn_scores(self, dim: int, tags: int) -> None:
-        """Add the projection (dim,) → (tags,), with nothing before it."""
-        self.before = nn.Identity()
-        self.project = Projection(dim, tags)
-
-    def logits(self, vectors: Tensor) -> Tensor:
-        """Scores of tags, (…, tags) float32 or better."""
-        scores: Tensor = self.project(self.before(vectors))
-        return scores
-
-
 class SpanHead(Head):
     """Word vectors → entities, nested ones included.
 

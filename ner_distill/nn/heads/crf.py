@@ -7,11 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ner_distill.nn.heads.base import Head, LinearTagHead, weighted_sum
+from ner_distill.nn.heads.base import Head, Projection, TagHead, weighted_sum
 from ner_distill.nn.heads.chain import Chains, Packing, best_path, working_dtype
-
-TRANSITIONS = "transitions.safetensors"
-"""The file of a student in the Hugging Face format that has what transformers has no place for."""
 
 
 class ChainHead(Head):
@@ -43,14 +40,10 @@ class ChainHead(Head):
         return start, end, self.transitions.to(dtype).masked_fill(self.forbidden_transitions, -torch.inf)
 
     def transition_parameters(self) -> list[nn.Parameter]:
-        return list(self.named_transitions().values())
-
-    def named_transitions(self) -> dict[str, nn.Parameter]:
-        """`start` and `end` (tags,), `transitions` (tags, tags) [previous][next]: what is learned, forbidden or not."""
-        return {"start": self.start, "end": self.end, "transitions": self.transitions}
+        return [self.start, self.end, self.transitions]
 
 
-class CrfHead(ChainHead, LinearTagHead):
+class CrfHead(ChainHead, TagHead):
     """Scores of tags, of tag pairs, and of first and last tags; a path's score is their sum.
 
     dim: of the word vectors. allowed_start, allowed_transitions [previous][next]: everything else has probability 0, in
@@ -60,12 +53,12 @@ class CrfHead(ChainHead, LinearTagHead):
 
     def __init__(self, dim: int, allowed_start: Sequence[bool], allowed_transitions: Sequence[Sequence[bool]]) -> None:
         super().__init__()
-        self.learn_scores(dim, len(allowed_start))
+        self.project = Projection(dim, len(allowed_start))
         self.learn_transitions(allowed_start, allowed_transitions)
 
     def loss(self, vectors: Tensor, mask: Tensor, tags: Tensor, weight: Tensor | None = None) -> Tensor:
         """Sum over sentences of log Z − score of the gold path."""
-        logits = self.logits(vectors)
+        logits: Tensor = self.project(vectors)
         if not mask.shape[1]:
             return logits.sum()
         with torch.autocast(vectors.device.type, enabled=False):
@@ -73,7 +66,7 @@ class CrfHead(ChainHead, LinearTagHead):
 
     def log_probs(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Forward–backward: −inf for a tag that no allowed path gives to the word."""
-        logits = self.logits(vectors)
+        logits: Tensor = self.project(vectors)
         if not mask.shape[1]:
             return logits
         with torch.autocast(vectors.device.type, enabled=False):
@@ -87,7 +80,7 @@ class CrfHead(ChainHead, LinearTagHead):
     @torch.no_grad()
     def decode(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Viterbi: the best allowed path."""
-        logits = self.logits(vectors)
+        logits: Tensor = self.project(vectors)
         return best_path(logits, *self.transition_scores(logits.dtype), mask)
 
     def _chains(self, logits: Tensor, mask: Tensor) -> Chains:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from ner_distill.nn.heads.base import LinearTagHead, weighted_sum
+from ner_distill.nn.heads.base import Projection, TagHead, weighted_sum
 from ner_distill.nn.heads.chain import best_path
 
 
-class TokenHead(LinearTagHead):
+class TokenHead(TagHead):
     """Every word's tag is independent of the others'; only decoding knows what may follow what.
 
     dim: of the word vectors. allowed_start, allowed_transitions [previous][next]: what decoding may give.
     greedy: decoding gives each word's best tag, allowed or not, instead of the most probable path that is allowed.
+
+    `before` may be set to layers between the vectors and the projection: (…, dim) → (…, dim).
     """
 
     forbidden_start: Tensor
@@ -32,9 +34,15 @@ class TokenHead(LinearTagHead):
     ) -> None:
         super().__init__()
         self.greedy = greedy
-        self.learn_scores(dim, len(allowed_start))
+        self.before: nn.Module = nn.Identity()
+        self.project = Projection(dim, len(allowed_start))
         self.register_buffer("forbidden_start", ~torch.tensor(allowed_start), persistent=False)
         self.register_buffer("forbidden_transitions", ~torch.tensor(allowed_transitions), persistent=False)
+
+    def logits(self, vectors: Tensor) -> Tensor:
+        """Scores of tags, (…, tags) float32 or better."""
+        scores: Tensor = self.project(self.before(vectors))
+        return scores
 
     def count(self, mask: Tensor) -> float:
         """Words: each has a likelihood of its own."""

@@ -27,7 +27,6 @@ from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.executing.each import require_one_process
 from ner_distill.files import read_json, write_json
-from ner_distill.nn.heads.crf import TRANSITIONS
 from ner_distill.options import ReadOptions
 from ner_distill.options.labels import GrowOptions, LabelDictionaryOptions
 from ner_distill.options.training import TeacherOptions
@@ -87,9 +86,7 @@ def grow_rounds(config: TeacherConfig, options: GrowOptions, reporter: Reporter 
     inputs = {"text": fingerprints(options.text), "dev": fingerprints(options.dev), **inputs_of(config)}
     inputs |= {f"dictionary {label}": fingerprints(files) for label, files in lists.items()}
     inputs |= {"negative": fingerprints(options.negative)} if options.negative else {}
-    if model:
-        beside = [model / TRANSITIONS] if (model / TRANSITIONS).is_file() else []
-        inputs["model"] = fingerprints([model / "labels.json", model / "model.safetensors", *beside])
+    inputs |= {"model": fingerprints([model / "labels.json", model / "model.safetensors"])} if model else {}
     if options.resume:
         resumable([*options.text, *options.dev])
     # only now: whatever was wrong with the input, nothing has been made or replaced

@@ -43,11 +43,12 @@ class ScoreGraph(nn.Module):
     def forward(self, *values: Tensor) -> Tensor:
         inputs = dict(zip(self.names, values, strict=True))
         vectors, head = self.tagger.vectors(inputs), self.tagger.head
+        if isinstance(head, TokenHead):
+            return head.logits(vectors).log_softmax(-1)
         if isinstance(head, PointerHead):
             return head.scores(vectors, inputs["mask"])
-        assert isinstance(head, TokenHead | CrfHead)
-        scores = head.logits(vectors)
-        return scores.log_softmax(-1) if isinstance(head, TokenHead) else scores
+        scores: Tensor = head.project(vectors)  # type: ignore[operator]
+        return scores
 
 
 def can_be_a_graph(head: AnyHead) -> bool:
@@ -124,7 +125,7 @@ def _silence() -> Iterator[None]:
 def head_settings(head: AnyHead) -> dict[str, Any]:
     """What decoding the scores of a head has to know, as `ner_distill.tagger` reads it."""
     if isinstance(head, CrfHead):
-        learned = {name: scores.tolist() for name, scores in head.named_transitions().items()}
+        learned = {name: getattr(head, name).tolist() for name in ("start", "end", "transitions")}
         return {"head": "crf", **learned}
     if isinstance(head, TokenHead):
         return {"head": "token", "greedy": head.greedy}

@@ -25,7 +25,6 @@ from ner_distill.nn.encoders.huggingface import (
     position_limit,
 )
 from ner_distill.nn.encoders.packed import can_be_packed, packed_states
-from ner_distill.nn.heads.crf import TRANSITIONS
 from ner_distill.nn.int8 import no_int8, quantize_layers
 from ner_distill.teacher.foreign.base import ForeignTeacher, Said
 from ner_distill.teacher.foreign.schemes import TagScheme, is_unnamed
@@ -76,12 +75,8 @@ class HuggingFaceTeacher(ForeignTeacher):
         check_vocabulary(model, tokenizer, place)
         settings = repr(sorted((key, value) for key, value in given.items() if is_unnamed(key)))
         settings += "read without blanks" * reads_inside(tokenizer)
-        files = checkpoint_files(place)
-        hashes = "".join([*map(sha256_of, files), settings])
-        teacher = cls(name, model, tokenizer, scheme, sha256(hashes.encode()).hexdigest())
-        if any(file.name == TRANSITIONS for file in files):
-            teacher.remarks += (f"{name}: has a CRF, and is asked word by word, without {TRANSITIONS}",)
-        return teacher
+        files = [sha256_of(file) for file in checkpoint_files(place)]
+        return cls(name, model, tokenizer, scheme, sha256("".join([*files, settings]).encode()).hexdigest())
 
     def fingerprint(self) -> str:
         return self._fingerprint
