@@ -23,6 +23,7 @@ from ner_distill.runs.build import Built, load_run
 from ner_distill.runtime.inference import predict_sentences
 from tests import checkpoints, corpora
 from tests.commands import ok, settings
+from tests.commands import run as command
 
 POSITIONS = 32
 FAST = settings("optim.lr=3e-3", "optim.head_lr=1e-2", "optim.batch_words=128", "optim.epochs=6")
@@ -231,6 +232,47 @@ def test_a_student_with_the_pieces_of_its_text_alone_learns_as_well(chain: Chain
     whole, cut = (len(AutoTokenizer.from_pretrained(chain.at(name))) for name in ("student", "cut"))
     assert cut < whole
     assert abs(f1(chain.at("cut")) - f1(chain.at("student"))) < 0.05
+
+
+def test_further_text_keeps_the_pieces_of_its_words_and_is_not_learned_from(chain: Chain, tmp_path: Path) -> None:
+    few = tmp_path / "few.conll"
+    corpora.write_conll(few, [Sentence("1", ("Ana", "lives", "in", "Lima"), (Span(3, 4, "LOC"),))] * 3)
+    gold = ("train-student", "--gold", few, *QUICK, *settings(f"encoder.name={chain.at('xlmr')}"))
+    cut = settings("init.vocabulary=cut")
+    ok(*gold, *cut, "--out", tmp_path / "own")
+    said = ok(*gold, *cut, *settings(f"init.vocabulary_text={chain.at('raw.txt')}"), "--out", tmp_path / "more").err
+    assert "more pieces than before" in said
+    assert "3 gold sentences" in said
+    whole, own, more = (
+        AutoTokenizer.from_pretrained(path) for path in (chain.at("xlmr"), tmp_path / "own", tmp_path / "more")
+    )
+    assert len(own) < len(more) < len(whole)
+    lines = chain.at("raw.txt").read_text("utf-8").splitlines()
+    assert [more.tokenize(line) for line in lines] == [whole.tokenize(line) for line in lines]
+    assert [own.tokenize(line) for line in lines] != [whole.tokenize(line) for line in lines]
+
+
+def test_a_training_goes_on_with_the_same_further_text_alone(chain: Chain, tmp_path: Path) -> None:
+    text, run = tmp_path / "more.txt", tmp_path / "run"
+    text.write_text("Berta works in Bern\n")
+    began = ("train-student", "--gold", chain.at("train.conll"), "--out", run, *QUICK,
+             *settings(f"encoder.name={chain.at('xlmr')}", "init.vocabulary=cut",
+                       f"init.vocabulary_text={text}"))  # fmt: skip
+    ok(*began)
+    ok(*began, "--resume")
+    text.write_text("Carla works in Rome\n")
+    refused = command(*began, "--resume")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "files of init.vocabulary_text are not those" in refused.err
+
+
+def test_missing_text_for_a_vocabulary_is_named_before_anything_is_written(chain: Chain, tmp_path: Path) -> None:
+    refused = command("train-student", "--gold", chain.at("train.conll"), "--out", tmp_path / "run", *QUICK,
+                      *settings(f"encoder.name={chain.at('xlmr')}", "init.vocabulary=cut",
+                                f"init.vocabulary_text={tmp_path / 'no.txt'}"))  # fmt: skip
+    assert refused.code == 2
+    assert "no.txt" in refused.err.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
 
 
 def test_loaded_student_tells_pipelines_its_limit(chain: Chain) -> None:

@@ -186,8 +186,13 @@ def _student_conflicts(config: StudentConfig) -> Iterator[str]:
     if bool(init.teacher) != bool(init.layers):
         yield "init.teacher and init.layers go together: whose layers, and which or how many"
     if not config.pretrained:
-        for key in _changed(init, "vocabulary", "embedding_rank"):
+        for key in _changed(init, "vocabulary", "vocabulary_text", "embedding_rank"):
             yield f"init.{key} is of a Hugging Face student (encoder.name, or init.teacher and init.layers)"
+    elif init.vocabulary_text and init.vocabulary == "whole" and not init.embedding_rank:
+        yield (
+            'init.vocabulary_text is for choosing pieces; with init.vocabulary = "whole" all of them stay: give '
+            'init.vocabulary = "cut" (or a number of pieces, or init.embedding_rank) as well'
+        )
     if config.pretrained and head.kind != "token":
         yield f'{saved}, which has no head "{head.kind}": head.kind must be "token"'
     if isinstance(encoder, sections.PretrainedEncoderConfig):

@@ -537,6 +537,9 @@ class InitConfig(Section):
         'pieces of a Hugging Face student: all, "cut" (those that its text needs, and single characters), or a number '
         "of pieces that SentencePiece learns from its text",
     )
+    vocabulary_text: Files = key(
+        (), "more raw text that the pieces are chosen by; the student learns nothing else from it"
+    )
     embedding_rank: Natural = key(
         0, "numbers of a piece's vector, which a linear layer makes as wide as the encoder (BERT, RoBERTa); 0: its own"
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ner_distill.config import DistillConfig, StudentConfig
 from ner_distill.console import Reporter
+from ner_distill.data.formats.readers import read_raw
 from ner_distill.data.sentence import Sentence, labels_of, longest_entity
 from ner_distill.data.store.columns import SoftRow
 from ner_distill.data.store.manifest import MANIFEST, similarity_of
@@ -44,22 +45,28 @@ FORMULA = ("divergence", "temperature", "alpha", "beta", "gamma", "beta_floor")
 
 @dataclass(frozen=True)
 class StudentData:
-    """What a student learns from, read and checked. info: what the run will be."""
+    """What a student learns from, read and checked.
+
+    info: what the run will be. vocabulary_text: files of more text for its vocabulary.
+    """
 
     info: RunInfo
     store: SoftLabelStore | None
     gold: Sequence[Sentence]
     development: Sequence[Sentence]
     inputs: Inputs
+    vocabulary_text: Sequence[str] = ()
 
     def longest_entity(self) -> int:
         """Words of the longest entity of the gold sentences, and of those that the teachers find in the text."""
         return max(longest_entity(self.gold), max(map(longest_of_row, self._rows()), default=0))
 
     def words(self) -> Iterator[Sequence[str]]:
-        """Those that a vocabulary is made of: of the gold sentences and of the store."""
+        """Those that a vocabulary is made of: of the store, the gold sentences, and more text."""
         yield from (row.words for row in self._rows())
         yield from (sentence.words for sentence in self.gold)
+        if self.vocabulary_text:
+            yield from (sentence.words for sentence in read_raw(self.vocabulary_text, unit=self.info.unit))
 
     def _rows(self) -> Iterator[SoftRow]:
         """The store's; of a large store those of shards that are evenly spread over it."""
@@ -244,7 +251,7 @@ def read_student_data(
             f"`gold`: has labels that the store does not: {', '.join(unknown)}; the store has {', '.join(info.labels)}"
         )
     inputs = {**{role: fingerprints(paths) for role, paths in options.files().items()}, **inputs_of(config)}
-    return StudentData(info, store, gold, development, inputs)
+    return StudentData(info, store, gold, development, inputs, config.init.vocabulary_text)
 
 
 def _batches(

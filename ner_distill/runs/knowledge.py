@@ -109,6 +109,8 @@ def inputs_of(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str,
             files["head.questions"] = [config.head.questions]
         if isinstance(config.adversarial, sections.VatConfig):
             files["adversarial.raw_text"] = config.adversarial.raw_text
+    else:
+        files["init.vocabulary_text"] = config.init.vocabulary_text
     return {key: fingerprints(paths) for key, paths in files.items() if paths}
 
 

@@ -360,6 +360,16 @@ def test_heads_and_tasks_that_are_for_teachers_are_refused_for_students(settings
     assert message in line
 
 
+def test_text_for_a_vocabulary_is_refused_where_no_piece_is_chosen() -> None:
+    [scratch] = problems("init.vocabulary_text=raw.txt", kind=StudentConfig)
+    assert "init.vocabulary_text is of a Hugging Face student" in scratch
+    [whole] = problems("encoder.name=bert", "init.vocabulary_text=raw.txt", kind=StudentConfig)
+    assert 'init.vocabulary = "whole"' in whole
+    for smaller in ("init.vocabulary=cut", "init.vocabulary=8000", "init.embedding_rank=64"):
+        found = load_config(StudentConfig, None, ["encoder.name=bert", "init.vocabulary_text=raw.txt", smaller])
+        assert found.init.vocabulary_text == ("raw.txt",)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
