@@ -119,6 +119,15 @@ def test_what_it_comes_to_is_said(checkpoint: Path, capsys: pytest.CaptureFixtur
     assert " parameters instead of " in said
 
 
+def test_more_text_is_asked_for_where_new_words_fall_apart(
+    checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = load_config(StudentConfig, None, [f"encoder.name={checkpoint}", "init.vocabulary=cut"])
+    for held_out in (0, 1):  # a tenth sentence as the nine before it, and one of other words
+        new_student(config, INFO, [*[SENTENCES[0]] * 9, SENTENCES[held_out]], Reporter())
+        assert ("init.vocabulary_text" in capsys.readouterr().err) == bool(held_out)
+
+
 def test_a_rank_as_wide_as_the_encoder_is_refused(checkpoint: Path) -> None:
     with pytest.raises(ConfigError, match="embedding_rank = 32: expected less than the width of the encoder, 32"):
         student(checkpoint, "init.embedding_rank=32")
