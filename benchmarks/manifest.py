@@ -93,7 +93,7 @@ def trained(path: Path) -> str:
     data = read_student_data(config, StudentOptions(soft=path, out=path.parent / "student"), reporter)
     assert data.store is not None
     held = held_out(data.store, config.seed)
-    built = new_student(config, data.info, islice(data.words(), 2_000), reporter)
+    built = new_student(config, data.info, islice(data.words(reporter), 2_000), reporter)
     soft = SoftData(data.store, built.featurizer, budget=config.optim.batch_words, seed=1, without=held)
     plan = soft.plan(0)
     assert not isinstance(plan, list)

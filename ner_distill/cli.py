@@ -86,6 +86,7 @@ def main() -> None:
     """Entry point: errors meant for the user are printed without a traceback."""
     from ner_distill.console import Reporter
     from ner_distill.errors import NerDistillError, harmless, is_out_of_memory
+    from ner_distill.files import DISK_FULL
     from ner_distill.options import spelled
 
     Reporter.spell = staticmethod(spelled)
@@ -103,6 +104,12 @@ def main() -> None:
         if not is_out_of_memory(error):
             raise
         sys.stderr.write("error: out of memory; close other programs or give smaller files\n")
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        sys.stderr.write("error: the results cannot be written to standard output: the disk is full\n")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left over is not tried again at the end
         sys.exit(1)
     except SystemExit as end:
         # typer catches Ctrl-C itself and ends with 130, in silence

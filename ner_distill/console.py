@@ -18,6 +18,8 @@ from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TextIO
 
+from ner_distill.errors import harmless
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -145,7 +147,7 @@ class Reporter:
     def _say(self, message: str, style: str | None = None, *, shown: bool = True) -> None:
         if self.quiet:
             return
-        message = Reporter.spell(message)
+        message = harmless(Reporter.spell(message))  # types and names of files come from anywhere
         if shown and self.on_terminal:
             # A message is text: what looks like markup or an emoji's name in it is neither.
             shown_as = _wrapped(message, self._console.width)

@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from ner_distill.errors import NerDistillError, RunError, TrainingError
 
 _PRIVATE = 0o600
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.\d+\.tmp")
-_FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+_DEVICES = (("/", "dev"), ("/", "proc"))
+DISK_FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 
 
 @contextmanager
@@ -81,8 +82,13 @@ def atomic_write_text(path: Path, text: str, *, advice: str = "") -> None:
 
 
 def write_json(path: Path, data: Any, *, advice: str = "") -> None:
-    """`atomic_write_bytes` of a JSON value, indented by one space."""
-    atomic_write_text(path, json.dumps(data, ensure_ascii=False, indent=1) + "\n", advice=advice)
+    """`atomic_write_bytes` of `json_text`."""
+    atomic_write_bytes(path, json_text(data), advice=advice)
+
+
+def json_text(data: Any) -> bytes:
+    """A JSON value as UTF-8, indented by one space; half surrogates (names of files may have them) as `\\uD800`."""
+    return (json.dumps(data, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "backslashreplace")
 
 
 def read_json(path: Path, missing: str) -> Any:
@@ -129,16 +135,45 @@ def require_no_way_out(directory: Path, noun: str) -> None:
 
 def write_error(path: Path | str, error: OSError, *, advice: str = "") -> NerDistillError:
     """The error to raise where writing `path` failed with `error`."""
-    if error.errno in _FULL:
-        where = f"{path}: cannot be written, {_FULL[error.errno]}"
+    if error.errno in DISK_FULL:
+        where = f"{path}: cannot be written, {DISK_FULL[error.errno]}"
         return TrainingError(f"{where}. {advice or 'Free some space and start again.'}")
     return RunError(f"{path}: cannot be written: {error.strerror or error}")
 
 
-def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Raise RunError where a file exists already, unless `overwrite` says to replace it."""
-    if path.exists() and not overwrite:
+def refuse_existing(path: Path, *, overwrite: bool, read: Sequence[Path | str] = ()) -> None:
+    """Raise RunError where a file exists already, unless `overwrite` says to replace it.
+
+    read: the files that are read for it, which are never replaced.
+    """
+    if not path.exists():
+        return
+    if not overwrite:
         raise RunError(f"{path}: exists already; choose another name, or pass `overwrite` to replace it")
+    if not path.is_file() and not path.is_dir():  # some formats are folders
+        raise RunError(f"{path}: is no plain file, which alone `overwrite` replaces; expected the name of a file")
+    if any(Path(file).exists() and path.samefile(file) for file in read):
+        raise RunError(f"{path}: is read for what is to be written; choose another name")
+
+
+def write_output(path: Path, text: str) -> None:
+    """Write a file of a name that the user gave: as `atomic_write_text`, and through a link.
+
+    A pipe, a terminal or /dev/null is not replaced but written to. Not for names inside a directory from somebody
+    else, whose links could lead anywhere.
+    """
+    try:
+        plain = stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        plain = True  # not there yet
+    if plain and path.absolute().parts[:2] not in _DEVICES:
+        atomic_write_text(path.resolve(), text)
+        return
+    try:
+        with path.open("ab") as file:  # /dev/stdout may be a file that other lines are in already
+            file.write(text.encode("utf-8"))
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def sha256_of(path: Path) -> str:

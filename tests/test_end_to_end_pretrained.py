@@ -266,13 +266,45 @@ def test_a_training_goes_on_with_the_same_further_text_alone(chain: Chain, tmp_p
     assert "files of init.vocabulary_text are not those" in refused.err
 
 
-def test_missing_text_for_a_vocabulary_is_named_before_anything_is_written(chain: Chain, tmp_path: Path) -> None:
-    refused = command("train-student", "--gold", chain.at("train.conll"), "--out", tmp_path / "run", *QUICK,
-                      *settings(f"encoder.name={chain.at('xlmr')}", "init.vocabulary=cut",
-                                f"init.vocabulary_text={tmp_path / 'no.txt'}"))  # fmt: skip
+def test_missing_or_empty_text_for_a_vocabulary_is_named_before_anything_is_written(
+    chain: Chain, tmp_path: Path
+) -> None:
+    (tmp_path / "blank.txt").write_text("\n \n")
+    for name, said in (("no.txt", "no such file"), ("blank.txt", "no sentence in it")):
+        refused = command("train-student", "--gold", chain.at("train.conll"), "--out", tmp_path / "run", *QUICK,
+                          *settings(f"encoder.name={chain.at('xlmr')}", "init.vocabulary=cut",
+                                    f"init.vocabulary_text={tmp_path / name}"))  # fmt: skip
+        assert refused.code == 2
+        assert f"{name}: {said}" in refused.err.splitlines()[-1]
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_student_does_not_go_on_with_the_pieces_of_another_teacher(chain: Chain, tmp_path: Path) -> None:
+    """Its weights come from the checkpoint, its pieces from the teacher: together they would mean nothing."""
+    shutil.copytree(chain.at("teacher"), tmp_path / "teacher")
+    began = ("train-student", "--gold", chain.at("train.conll"), "--out", tmp_path / "run", *QUICK,
+             *settings(f"init.teacher={tmp_path / 'teacher'}", "init.layers=1"))  # fmt: skip
+    ok(*began)
+    (tmp_path / "run" / "metrics.json").unlink()  # as if it were under way
+    ok(*began, "--resume")
+    tokenizer = tmp_path / "teacher" / "encoder" / "tokenizer.json"
+    tokenizer.write_text(tokenizer.read_text("utf-8").replace("the", "eth"), "utf-8")
+    refused = command(*began, "--resume")
     assert refused.code == 2
-    assert "no.txt" in refused.err.splitlines()[-1]
-    assert not (tmp_path / "run").exists()
+    assert "files of init.teacher are not those" in refused.err.splitlines()[-1]
+    shutil.rmtree(tmp_path / "teacher")  # of a finished run nothing else is needed
+    ok(*began, "--resume")
+
+
+def test_a_run_of_an_earlier_version_recorded_no_checkpoint(chain: Chain, tmp_path: Path) -> None:
+    began = ("train-student", "--gold", chain.at("train.conll"), "--out", tmp_path / "run", *QUICK,
+             *settings(f"encoder.name={chain.at('xlmr')}"))  # fmt: skip
+    ok(*began)
+    inputs = tmp_path / "run" / "inputs.json"
+    recorded = json.loads(inputs.read_text("utf-8"))
+    assert {Path(file["name"]).name for file in recorded.pop("encoder.name")} >= {"model.safetensors", "config.json"}
+    inputs.write_text(json.dumps(recorded), "utf-8")
+    ok(*began, "--resume")
 
 
 def test_loaded_student_tells_pipelines_its_limit(chain: Chain) -> None:

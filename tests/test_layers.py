@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ner_distill"
 
 # "": the version in ner_distill/__init__.py. "tagger" goes along with exported models: it imports nothing of ours.
-BASE = {"", "errors", "files", "hub", "directories", "places", "console", "options", "tagger"}
+BASE = {"", "errors", "files", "holding", "hub", "directories", "places", "console", "options", "tagger"}
 DATA = BASE | {"config", "data"}
 MODELS = DATA | {"nn", "runtime", "teacher", "student", "runs"}
 MAY_IMPORT = {
@@ -27,9 +27,10 @@ MAY_IMPORT = {
     "face": MODELS | {"executing", "training", "pipelines", "views"},
     "errors": {""},
     "files": BASE,
+    "holding": {"errors"},
     "hub": {""},
     "directories": BASE,
-    "places": {"errors", "files", "places"},
+    "places": {"errors", "files", "holding", "places"},
     "console": BASE,
     "options": {"", "errors", "options", "places"},
     "config": BASE | {"config"},

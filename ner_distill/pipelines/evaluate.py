@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from ner_distill.data.sentence import ScoredSpan, Sentence, Span, unit_named
 from ner_distill.data.tagset import TagSet
 from ner_distill.data.thresholds import Threshold
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.files import write_json
+from ner_distill.files import json_text, write_output
 from ner_distill.options import ReadOptions
 from ner_distill.options.models import EvaluateOptions
 from ner_distill.pipelines.floors import read_floors
@@ -32,6 +33,9 @@ from ner_distill.runs.calibration import read_calibration, read_thresholds
 from ner_distill.runs.raw_text import cutting_for
 from ner_distill.runtime.inference import best_device
 from ner_distill.training.development import Answers, DevelopmentSet
+
+_TITLE, _HEAD = b"<title>Report ", 5_000
+"""What a page of `evaluate` has among its first bytes."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def evaluation(options: EvaluateOptions, reporter: Reporter | None = None) -> Ev
 
     Raises NerDistillError for wrong input.
     """
-    reporter, json = reporter or Reporter(), options.json
+    reporter = reporter or Reporter()
     _require_writable(options)
     if not is_single_run(options.models):
         return _of_others(options, reporter)
@@ -97,8 +101,8 @@ def evaluation(options: EvaluateOptions, reporter: Reporter | None = None) -> Ev
         choose_thresholds(judged, wanted, gold),
         dict(built.featurizer.counts),
     )
-    if json is not None:
-        write_json(json, done.to_json())
+    if options.json is not None:
+        write_output(options.json, json_text(done.to_json()).decode())
     if done.thresholds:
         keep_thresholds(run, done.thresholds, options.data, reporter)
     return done
@@ -141,7 +145,7 @@ def _of_others(options: EvaluateOptions, reporter: Reporter) -> Evaluation:
     passing = [floors.passing(own) for own in found]
     done = Evaluation(gold.scores_of(passing), reliability(gold.judged(found)), gold.answers(passing))
     if options.json is not None:
-        write_json(options.json, done.to_json())
+        write_output(options.json, json_text(done.to_json()).decode())
     return done
 
 
@@ -152,8 +156,21 @@ def _require_writable(options: EvaluateOptions) -> None:
             raise ConfigError(f"`{name}` {path}: no such directory as {path.absolute().parent}; make it first")
         if path is not None and path.is_dir():
             raise ConfigError(f"`{name}` {path}: is a directory; expected the name of a file to write")
+        if path is not None and path.is_file() and not _is_ours(path, name):
+            raise ConfigError(f"`{name}` {path}: exists, and is nothing that evaluate wrote; choose another name")
     if options.html is not None and options.json is not None and options.html.resolve() == options.json.resolve():
         raise ConfigError(f"`html` and `json` are both {options.html}: give them different names")
+
+
+def _is_ours(path: Path, name: str) -> bool:
+    """Whether a file is what `evaluate` writes by this option, which it replaces; an empty one counts as well."""
+    try:
+        data = path.read_bytes()
+        if name == "html":
+            return not data or _TITLE in data[:_HEAD]
+        return not data or {"micro", "by_type", "boundary"} <= set(json.loads(data))
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def _warn(gold: DevelopmentSet, labels: Sequence[str], options: EvaluateOptions, reporter: Reporter) -> None:

@@ -42,8 +42,13 @@ def quickstart(options: QuickstartOptions) -> list[Row]:
     Raises RunError where the directory holds something and `overwrite` is not given.
     """
     reporter, directory, seed = Reporter(), options.directory, options.seed
-    WORKSPACE.make(directory, overwrite=options.overwrite)
-    (directory / MARK).touch()
+    with WORKSPACE.begin(directory, overwrite=options.overwrite):
+        (directory / MARK).touch()
+        return _rows(directory, seed, reporter)
+
+
+def _rows(directory: Path, seed: int, reporter: Reporter) -> list[Row]:
+    """Write the sample, train on it, and score what came of it."""
     sample = directory / "sample"
     write_sample(sample, seed=seed)
     english, spanish = sample / "en", sample / "es"

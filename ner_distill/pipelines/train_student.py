@@ -22,7 +22,7 @@ from ner_distill.runs.adversary import new_adversary
 from ner_distill.runs.build import Built, new_student
 from ner_distill.runs.heads import with_span_bound
 from ner_distill.runs.info import STUDENT_RUN, RunInfo
-from ner_distill.runs.knowledge import inputs_of
+from ner_distill.runs.knowledge import inputs_of, require_inputs
 from ner_distill.runs.record import Inputs, RunRecord, fingerprints
 from ner_distill.student.loss import DistillationLoss
 from ner_distill.student.model import Student, StudentObjective
@@ -61,12 +61,18 @@ class StudentData:
         """Words of the longest entity of the gold sentences, and of those that the teachers find in the text."""
         return max(longest_entity(self.gold), max(map(longest_of_row, self._rows()), default=0))
 
-    def words(self) -> Iterator[Sequence[str]]:
-        """Those that a vocabulary is made of: of the store, the gold sentences, and more text."""
+    def words(self, reporter: Reporter) -> Iterator[Sequence[str]]:
+        """Those that a vocabulary is made of: of the store, the gold sentences, and more text, which is told of."""
         yield from (row.words for row in self._rows())
         yield from (sentence.words for sentence in self.gold)
         if self.vocabulary_text:
-            yield from (sentence.words for sentence in read_raw(self.vocabulary_text, unit=self.info.unit))
+            number = 0
+            for sentence in read_raw(self.vocabulary_text, unit=self.info.unit, say=reporter.info):
+                number += 1
+                yield sentence.words
+            if not number:
+                raise DataError(f"init.vocabulary_text: {', '.join(self.vocabulary_text)}: no sentence in it")
+            reporter.info(f"init.vocabulary_text: {number:,} sentences")
 
     def _rows(self) -> Iterator[SoftRow]:
         """The store's; of a large store those of shards that are evenly spread over it."""
@@ -94,7 +100,9 @@ def train_student(
     if session.finished(record):
         return session.trained(data.development, max_words=options.max_words)
     loss = _loss(config.distill, store)  # what is wrong with the store is said before anything is made
-    built = new_student(config, data.info, data.words(), session.reporter, learned_scale=loss.statement != "source")
+    built = new_student(
+        config, data.info, data.words(session.reporter), session.reporter, learned_scale=loss.statement != "source"
+    )
     freeze_lowest([built.tagger.encoder], config.optim.freeze_layers)
     held = _held_out(config, options, store, session.reporter)
     batches, left_out = _batches(config, built, data, held, options.max_words, session.reporter)
@@ -228,6 +236,7 @@ def read_student_data(
 
     unit: how texts are cut; "auto": as the store's were, or without one as suits the gold sentences.
     """
+    require_inputs(config)
     soft, reading = options.soft, options.reading()
     store = SoftLabelStore.open(soft, verify=True) if soft is not None else None
     info = RunInfo("student", store.unit, store.labels) if store is not None else None

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from io import BufferedIOBase
 from typing import Protocol
 
+from ner_distill.holding import Held
+
 
 class Place(Protocol):
     """A folder of files. Implementations can be pickled, and hold no open files or connections when they are.
@@ -49,6 +51,10 @@ class Place(Protocol):
 
     def make(self) -> None:
         """Make the folder, where folders have to be made. Raises OSError."""
+        ...
+
+    def hold(self, noun: str) -> Held:
+        """Keep other processes from writing here, where that can be done; see `directories.hold`."""
         ...
 
     def check(self, noun: str, expected: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ner_distill.errors import RunError
 from ner_distill.files import atomic_write_bytes, require_plain_files, temporary_files, temporary_for
+from ner_distill.holding import Held, hold
 
 
 class LocalPlace:
@@ -53,6 +54,9 @@ class LocalPlace:
 
     def make(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
+
+    def hold(self, noun: str) -> Held:
+        return hold(self.path, noun)
 
     def check(self, noun: str, expected: str) -> None:
         if not self.path.is_dir():

@@ -39,7 +39,7 @@ from ner_distill.runs.encoders import (
 )
 from ner_distill.runs.heads import QUESTIONS, auxiliary_heads, load_questions, new_head, questions_of
 from ner_distill.runs.info import RunInfo, read_config, read_info
-from ner_distill.runs.knowledge import Knowledge, load_knowledge, read_knowledge
+from ner_distill.runs.knowledge import ENCODER, Knowledge, load_knowledge, read_knowledge
 from ner_distill.runs.weights import load_weights, save_weights
 from ner_distill.student.model import Student
 from ner_distill.teacher.model import Teacher
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 
 WEIGHTS = "model.safetensors"
 CHECKPOINTS = "checkpoints"
-ENCODER = "encoder"
 Model = TypeVar("Model", bound=Teacher | Student, covariant=True)
 
 
@@ -110,7 +109,8 @@ def new_teacher(
     if isinstance(shape, sections.ScratchEncoderConfig):
         base, encoders = new_scratch_encoders(shape, known, info.unit, sentences, number, reporter)
     else:
-        base, encoders = new_pretrained_encoders(shape, known, info.unit, number)
+        bf16 = config.optim.precision == "bf16"
+        base, encoders = new_pretrained_encoders(shape, known, info.unit, number, bf16=bf16)
     _require_different(base, asked, questions or {})
     return _built_teacher(config, info, encoders, base, known, questions)
 
@@ -277,7 +277,7 @@ def _tried(name: str, built: Built[Student]) -> Built[Student]:
     assert isinstance(pieces, PieceFeaturizer)
     assert classifier is not None
     inputs = trial_inputs(pieces)
-    try_encoder(name, encoder, inputs)
+    try_encoder(name, encoder, inputs, bf16=built.config.optim.precision == "bf16")
     try_classifier(name, classifier, encoder, head.logits, inputs)
     return built
 

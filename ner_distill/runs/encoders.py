@@ -82,13 +82,7 @@ def trial_inputs(pieces: PieceFeaturizer) -> TrialInputs:
     """What a new pretrained encoder is tried with before it is trained."""
     from ner_distill.nn.encoders.trial import TrialInputs
 
-    long, short = pieces.sample(6), pieces.sample(3)
-    return TrialInputs(
-        full=pieces.collate([pieces.sample()]),
-        pair=pieces.collate([long, short]),
-        second=pieces.collate([short]),
-        other_end=pieces.collate([pieces.sample(6, other_end=True), short]),
-    )
+    return TrialInputs(**pieces.trial_batches())
 
 
 def scratch(
@@ -179,8 +173,9 @@ def new_scratch_encoders(
 
 
 def new_pretrained_encoders(
-    config: sections.PretrainedEncoderConfig, known: Knowledge, unit: Unit, number: int
+    config: sections.PretrainedEncoderConfig, known: Knowledge, unit: Unit, number: int, *, bf16: bool
 ) -> tuple[PieceFeaturizer, list[Encoder]]:
+    """As many encoders of one checkpoint, tried as they will be trained. Raises ConfigError."""
     from ner_distill.nn.encoders.huggingface import load_backbone
     from ner_distill.nn.encoders.trial import try_encoder
 
@@ -189,7 +184,7 @@ def new_pretrained_encoders(
     encoders = [pretrained_with(config, backbone, known) for backbone in backbones]
     base = encoders[0].innermost()
     assert isinstance(base, PretrainedEncoder)
-    try_encoder(config.name, base, trial_inputs(featurizer))
+    try_encoder(config.name, base, trial_inputs(featurizer), bf16=bf16)
     return featurizer, encoders
 
 

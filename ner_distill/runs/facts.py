@@ -19,10 +19,11 @@ from ner_distill.data.features.words import FILE as VOCABULARY
 from ner_distill.data.store.manifest import MANIFEST, Manifest, read_manifest
 from ner_distill.errors import RunError
 from ner_distill.files import sha256_of
-from ner_distill.runs.build import ENCODER, WEIGHTS
+from ner_distill.runs.build import WEIGHTS
 from ner_distill.runs.heads import QUESTIONS
 from ner_distill.runs.info import RunInfo, read_info
 from ner_distill.runs.knowledge import DIRECTORY as KNOWLEDGE
+from ner_distill.runs.knowledge import ENCODER
 from ner_distill.runs.record import INPUTS
 
 MOST_EPOCHS = 10_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from ner_distill.runs.info import read_config, read_info
 from ner_distill.runs.record import fingerprints
 
 DIRECTORY = "knowledge"
+ENCODER = "encoder"
 NO_WORDS = "has no lexicon and no segmenter; expected a teacher trained with [lattice]"
 LONGEST = 100  # characters of a lexicon entry where words are words
 Vectors = npt.NDArray[np.float32]
@@ -103,6 +105,8 @@ def inputs_of(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str,
     if isinstance(config.encoder, sections.ScratchEncoderConfig) and config.encoder.start:
         start = Path(config.encoder.start).expanduser()
         files["encoder.start"] = [start / name for name in (START_FILE, VOCABULARY, "model.safetensors")]
+    elif isinstance(config.encoder, sections.PretrainedEncoderConfig):
+        files["encoder.name"] = _model_files(Path(config.encoder.name).expanduser())
     if isinstance(config, TeacherConfig):
         files["knowledge"] = _files_of(config.lattice, config.features)
         if isinstance(config.head, sections.MrcConfig) and config.head.questions:
@@ -111,7 +115,32 @@ def inputs_of(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str,
             files["adversarial.raw_text"] = config.adversarial.raw_text
     else:
         files["init.vocabulary_text"] = config.init.vocabulary_text
+        if config.init.teacher:
+            run = Path(config.init.teacher).expanduser()
+            files["init.teacher"] = [*_model_files(run), *_model_files(run / ENCODER)]
     return {key: fingerprints(paths) for key, paths in files.items() if paths}
+
+
+def require_inputs(config: TeacherConfig | StudentConfig) -> None:
+    """Raise DataError where a file that a configuration names, and a training reads beside its data, is missing."""
+    for key, files in inputs_of(config).items():
+        for file in files:
+            if file["size"] is None:
+                where = "[lattice] or [features]" if key == "knowledge" else key
+                raise DataError(
+                    f"{where}: {file['name']}: no such file; check the name and the directory ({Path.cwd()})"
+                )
+
+
+def _model_files(directory: Path) -> list[Path]:
+    """Weights, settings and tokenizer of a checkpoint on this machine: with others a training would not go on."""
+    return sorted(file for file in directory.glob("*") if file.is_file() and _OF_MODEL.fullmatch(file.name))
+
+
+_OF_MODEL = re.compile(
+    r".*\.(safetensors|model)|(config|tokenizer|tokenizer_config|special_tokens_map|vocab|added_tokens)\.json"
+    r"|vocab\.txt|merges\.txt"
+)
 
 
 def read_knowledge(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from ner_distill.data.formats.folders import expanded
 from ner_distill.directories import OutputKind, Resume
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import read_json, sha256_of, write_json
+from ner_distill.holding import Held, hold
 from ner_distill.options.shared import NEWER, ReadOptions
 from ner_distill.places.objects import about, read_all
 from ner_distill.places.urls import is_url, last_part
@@ -21,10 +23,15 @@ from ner_distill.runs.info import RunInfo, read_config, read_info, write_config,
 Inputs = Mapping[str, Sequence[Mapping[str, Any]]]
 """Role of files → name, size and hash of each: see `fingerprints`."""
 INPUTS = "inputs.json"
+OF_CHECKPOINTS = ("encoder.name", "init.teacher")
+"""Roles of files that a run begins with and has its own copy of in the end."""
 
 
 class Record(Protocol):
-    """What a directory is begun with."""
+    """What a directory is begun with. inputs: the files that are read for it."""
+
+    @property
+    def inputs(self) -> Inputs: ...
 
     def write(self, directory: Path) -> None:
         """Write it into a directory that was just made."""
@@ -35,17 +42,35 @@ class Record(Protocol):
 
 def open_directory(
     kind: OutputKind, directory: Path, record: Record, *, resume: Resume = False, overwrite: bool = False
-) -> None:
+) -> Held:
     """Make a directory and write what it is begun with, or compare with that where it is resumed.
 
-    Raises NerDistillError as `OutputKind.check` does, and where what is resumed began otherwise.
+    Returns what keeps other processes away from it: see `hold`. Raises NerDistillError as `OutputKind.check` does,
+    where another process writes there, where what is resumed began otherwise, and where a file that is read would be
+    removed.
     """
     if kind.resumes(directory, resume):
         kind.check(directory, resume=resume, overwrite=overwrite)
+        held = hold(directory, kind.noun)
         record.require_same(directory)
-        return
-    kind.make(directory, resume=resume, overwrite=overwrite)
+        return held
+    if overwrite:
+        require_outside(directory, record.inputs)
+    held = kind.begin(directory, resume=resume, overwrite=overwrite)
     record.write(directory)
+    return held
+
+
+def require_outside(directory: Path, inputs: Inputs) -> None:
+    """Raise ConfigError where one of the files that are read lies in a directory that is to be replaced."""
+    home = directory.resolve()
+    for role, files in inputs.items():
+        for file in files:
+            if not is_url(file["name"]) and Path(file["name"]).resolve().is_relative_to(home):
+                raise ConfigError(
+                    f"{file['name']}: is read (`{role}`), and `overwrite` would remove it with {directory}; move it "
+                    "out of there, or choose another directory"
+                )
 
 
 @dataclass(frozen=True)
@@ -128,9 +153,20 @@ def fingerprints(paths: Sequence[Path | str]) -> list[dict[str, Any]]:
         path = Path(source)
         files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
         for file in files:
-            size, digest = (file.stat().st_size, sha256_of(file)) if file.is_file() else (None, None)
+            size, digest = (file.stat().st_size, _hashed(file)) if file.is_file() else (None, None)
             prints.append({"name": str(file), "size": size, "sha256": digest})
     return prints
+
+
+def _hashed(file: Path) -> str:
+    about = file.stat()
+    return _hash_of(file, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=1_000)
+def _hash_of(file: Path, size: int, changed: int) -> str:
+    """Of a file of this size and time: the same checkpoint is asked for by every training of a comparison."""
+    return sha256_of(file)
 
 
 def _print_of_url(url: str) -> dict[str, Any]:
@@ -194,7 +230,9 @@ def require_same_files(path: Path, before: Any, inputs: Inputs) -> None:
         )
     except (KeyError, TypeError, AttributeError):
         raise RunError(f"{path}: expected sizes and hashes of the input files; {path.parent} is damaged") from None
-    if changed := [role for role in {**old, **new} if old.get(role) != new.get(role)]:
+    # runs of earlier versions say nothing of these, and a checkpoint that is gone cannot be compared
+    roles = [role for role in {**old, **new} if role not in OF_CHECKPOINTS or (old.get(role) and new.get(role))]
+    if changed := [role for role in roles if old.get(role) != new.get(role)]:
         named = ", ".join(map(_named, changed))
         raise RunError(f"`resume`: the files of {named} are not those that {path.parent} began with; see {path}")
 

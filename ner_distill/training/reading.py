@@ -11,7 +11,7 @@ from ner_distill.data.formats.reading import flattened, read_labelled
 from ner_distill.data.formats.report import counted
 from ner_distill.data.formats.units import Cutting
 from ner_distill.data.sentence import Sentence, Unit, labels_of
-from ner_distill.errors import DataError, printable
+from ner_distill.errors import DataError
 from ner_distill.options import Files, ReadOptions
 from ner_distill.runs.heads import check_entities, finds_spans
 
@@ -56,8 +56,6 @@ def read_training(
     labels = tuple(sorted({*labels_of(sentences), *labels}))
     if not labels:
         raise DataError(f"{name}: no entity in any sentence; there is nothing to learn")
-    if odd := [label for label in labels if not printable(label)]:
-        raise DataError(f"{name}: expected entity types without control characters, found {odd[0]!r}; rename it")
     if not finds_spans(head):
         sentences = flattened(sentences, name, reading, reporter)
     return TrainingText(sentences, cutting, labels, check_entities(head, sentences, name, reporter))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ner_distill.files import atomic_write_text
+from ner_distill.files import atomic_write_text, write_output
 from ner_distill.options.models import EvaluateOptions
 from ner_distill.pipelines.evaluate import Evaluation
 from ner_distill.runs.card import CARD
@@ -38,4 +38,4 @@ def write_evaluation(done: Evaluation, options: EvaluateOptions) -> None:
     from ner_distill.views.report import Report, page_of
 
     if options.html is not None:
-        atomic_write_text(options.html, page_of(Report.of_evaluation(done, options.models, options.data)))
+        write_output(options.html, page_of(Report.of_evaluation(done, options.models, options.data)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from ner_distill.config import StudentConfig, load_config
 from ner_distill.console import Reporter
+from ner_distill.data.features.vocabularies import Forms
 from ner_distill.errors import ConfigError
 from ner_distill.runs.build import Built, load_run, new_student, save_run
 from ner_distill.runs.info import RunInfo
@@ -123,9 +125,12 @@ def test_more_text_is_asked_for_where_new_words_fall_apart(
     checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = load_config(StudentConfig, None, [f"encoder.name={checkpoint}", "init.vocabulary=cut"])
-    for held_out in (0, 1):  # a tenth sentence as the nine before it, and one of other words
-        new_student(config, INFO, [*[SENTENCES[0]] * 9, SENTENCES[held_out]], Reporter())
-        assert ("init.vocabulary_text" in capsys.readouterr().err) == bool(held_out)
+    varied = ([*SENTENCES[1], str(number)] for number in count())
+    held_out = next(words for words in varied if Forms.of([words]).held_out)
+    for known in (True, False):  # its words are in other sentences as well, or in none
+        rest = [*SENTENCES[1], *"0123456789"] if known else SENTENCES[0]
+        new_student(config, INFO, [rest, held_out], Reporter())
+        assert ("init.vocabulary_text" in capsys.readouterr().err) == (not known)
 
 
 def test_a_rank_as_wide_as_the_encoder_is_refused(checkpoint: Path) -> None:

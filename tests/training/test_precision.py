@@ -9,8 +9,9 @@ import pytest
 
 from ner_distill.config import PretrainConfig, StudentConfig, TeacherConfig, load_config
 from ner_distill.config.trainings import RunConfig
+from ner_distill.nn.encoders import backbone
 from ner_distill.training import precision, session
-from tests import checkpoints, corpora
+from tests import architectures, checkpoints, corpora
 from tests.commands import ok, run, settings
 
 
@@ -56,6 +57,20 @@ def test_a_pretrained_encoder_learns_in_bf16_where_the_device_has_it(able: bool,
     assert place.used == ["bf16" if able else "no"]
     assert place.kept() == expected
     assert f", {expected}\n" in said
+
+
+@pytest.mark.parametrize("name", backbone.FLOAT32_ALONE)
+def test_an_architecture_that_cannot_compute_in_bf16_learns_in_float32(name: str, place: Place) -> None:
+    config = architectures.tiny(name)
+    assert config is not None
+    encoder = f"encoder.name={architectures.checkpoint(place.root / name, name, config)}"
+    place.on(able=True)
+    refused = run(*place.command(encoder, "optim.precision=bf16"))
+    assert (refused.code, refused.err.count("Traceback")) == (2, 0)
+    assert f"{name} cannot be trained in bf16" in refused.err
+    assert 'give optim.precision = "fp32"' in refused.err
+    ok(*place.command(encoder))
+    assert place.kept() == "fp32"
 
 
 def test_a_precision_that_is_given_is_taken(place: Place) -> None:

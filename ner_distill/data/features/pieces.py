@@ -158,6 +158,16 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
             "room": self._room,
         }
 
+    def trial_batches(self) -> dict[str, dict[str, Tensor]]:
+        """Batches that show whether an encoder can be used: see `TrialInputs` for each."""
+        long, short = self.sample(6), self.sample(3)
+        return {
+            "full": self.collate([self.sample()]),
+            "pair": self.collate([long, short]),
+            "second": self.collate([short]),
+            "other_end": self.collate([self.sample(6, other_end=True), short]),
+        }
+
     def sample(self, words: int | None = None, *, other_end: bool = False) -> PieceFeatures:
         """A made-up sentence of one piece a word, to try an encoder with; as long as a window may be without `words`.
 

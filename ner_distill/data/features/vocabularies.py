@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ from ner_distill.data.sentence import Unit
 from ner_distill.errors import ConfigError
 
 HELD_OUT = 10
-"""Each so many sentences one is left out, to see what the vocabulary of the others makes of its words."""
+"""Of so many sentences about one is left out, to see what the vocabulary of the others makes of its words."""
 RARE_SCRIPT = 1_000
 """Of a script that fewer than one in so many letters belong to, only those letters stay that the text has."""
 _ALWAYS = frozenset(["Sc", "Sm", "Sk"])  # signs such as $ and +; digits and marks stay as well
@@ -40,9 +41,10 @@ class Forms:
 
     @classmethod
     def of(cls, sentences: Iterable[Sequence[str]]) -> Forms:
-        """Count the words of sentences."""
+        """Count the words of sentences. The same sentence is always on the same side, however often it is there."""
         text = cls(Counter(), Counter())
-        for number, words in enumerate(sentences, start=1):
+        for words in sentences:
+            number = crc32("\0".join(words).encode("utf-8", "replace"))
             (text.rest if number % HELD_OUT else text.held_out).update(words)
         return text
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from shlex import quote
+from typing import TextIO
 
 from ner_distill.data.formats.packed import as_it_is, opened, packing_of, shell_line, without_packing
 from ner_distill.data.formats.report import ReadReport
@@ -118,6 +119,13 @@ def _through(path: Path | str, command: str, suffix: str) -> str:
     return f"pipe it through {command}" if str(path) == STDIN else shell_line(path, command, suffix)
 
 
+def standard_input() -> TextIO:
+    """Raises DataError where there is none: `<&-` in a shell, some services."""
+    if sys.stdin is None:
+        raise DataError("stdin: is closed; give sentences, files, or standard input that can be read")
+    return sys.stdin
+
+
 def lines_of(
     path: Path | str,
     *,
@@ -139,7 +147,7 @@ def lines_of(
     Raises DataError that names line, byte and offset where the file is not UTF-8.
     """
     position = position or Position()
-    with nullcontext(sys.stdin.buffer) if str(path) == STDIN else opened(path) as file:
+    with nullcontext(standard_input().buffer) if str(path) == STDIN else opened(path) as file:
         if position.offset:
             file.seek(position.offset)
         for number, raw in enumerate(file, start=position.line + 1):
@@ -240,7 +248,7 @@ class Beginning:
                 if len(first) < _FEW_LINES:
                     raise
             return first
-        if peek := getattr(sys.stdin.buffer, "peek", None):
+        if peek := getattr(standard_input().buffer, "peek", None):
             text = peek(_SAMPLE).decode("utf-8", "replace").removeprefix("\ufeff")
             lines = [line.removesuffix("\r") for line in text.split("\n")]
             return lines[:-1] or lines  # after the last LF: nothing, or a line that goes on

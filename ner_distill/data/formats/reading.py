@@ -13,8 +13,8 @@ from ner_distill.data.formats.lines import STDIN
 from ner_distill.data.formats.readers import Corpus, read_corpus, read_documents
 from ner_distill.data.formats.segment import unit_of_texts
 from ner_distill.data.formats.units import Cutting, Given, differs, find_cutting, spread
-from ner_distill.data.sentence import Sentence, Unit, unit_named, without_overlap
-from ner_distill.errors import DataError
+from ner_distill.data.sentence import Sentence, Unit, labels_of, unit_named, without_overlap
+from ner_distill.errors import DataError, printable
 from ner_distill.options import FileOptions, ReadOptions
 
 PEEKED = 2000  # sentences
@@ -42,6 +42,8 @@ def read_labelled(
     if known is not None and unit == options.unit == "auto":
         unit = known.unit
     corpus = read_repaired(paths, options, reporter, unit=unit)
+    if odd := [label for label in labels_of(corpus.sentences) if not printable(label)]:
+        raise DataError(f"{name}: expected entity types without control characters, found {odd[0]!r}; rename it")
     sentences = usable(corpus.sentences, name, options, reporter)
     if known is None and corpus.cutting.notable:
         reporter.warn(f"{name}: {corpus.cutting.warning()}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -71,7 +72,8 @@ class InputFile(_Frozen):
         if isinstance(path, str) and is_url(path):
             known = about(path)
             return cls(name=path, size=known.size, version=known.version)
-        return cls(name=str(path), size=Path(path).stat().st_size, sha256=sha256_of(Path(path)))
+        name = os.fsencode(path).decode("utf-8", "replace")  # which bytes of a name need not be
+        return cls(name=name, size=Path(path).stat().st_size, sha256=sha256_of(Path(path)))
 
     @property
     def identity(self) -> str:
@@ -128,14 +130,19 @@ class StoreHeader(_Frozen):
         """One line for each thing that is not the same in both: `name: this one's, other's`. [] where all is."""
         mine, its = _comparable(self), _comparable(other)
         return [
-            f"{name}: the store has {mine.get(name, 'nothing')}, this run has {its.get(name, 'nothing')}"
+            f"{name}: the store has {mine.get(name, _unsaid(name))}, this run has {its.get(name, _unsaid(name))}"
             for name in dict.fromkeys([*mine, *its])
-            if mine.get(name, "nothing") != its.get(name, "nothing")
+            if mine.get(name, _unsaid(name)) != its.get(name, _unsaid(name))
         ]
 
     def fingerprint(self) -> str:
         """The same for two headers where `differences` finds none: what their shards are made of is the same."""
         return hashlib.sha256(json.dumps(_comparable(self), sort_keys=True).encode()).hexdigest()
+
+
+def _unsaid(name: str) -> str:
+    """What a header means that is silent about something."""
+    return "exact" if name == "store_precision" else "nothing"
 
 
 def similarity_of(settings: Mapping[str, object]) -> dict[str, object]:

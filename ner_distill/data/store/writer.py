@@ -31,6 +31,7 @@ from ner_distill.data.store.store import HASHED, damaged
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import RunError, TrainingError
 from ner_distill.files import write_error
+from ner_distill.holding import Held
 from ner_distill.places import Location, Place, place_of
 
 
@@ -89,6 +90,7 @@ def _entry(index: int, data: memoryview, columns: Columns, counters: Mapping[str
     )
 
 
+NOUN = "soft-label store"
 _AGAIN = "Finished shards are kept: free some space or mend the cause, then run again with `resume`"
 
 
@@ -99,8 +101,11 @@ class StoreWriter:
     remade: what was found damaged on resuming, one line per shard; these are `needed` again.
     """
 
-    def __init__(self, place: Place, header: StoreHeader, manifest: Manifest | None = None) -> None:
-        """manifest: what is there already; None: nothing."""
+    def __init__(
+        self, place: Place, header: StoreHeader, manifest: Manifest | None = None, *, held: Held | None = None
+    ) -> None:
+        """manifest: what is there already; None: nothing. held: what keeps other processes away meanwhile."""
+        self._held = held
         self.place = place
         self.header = header
         self.files = ShardFiles(place, header)
@@ -118,17 +123,15 @@ class StoreWriter:
         from a place that has a store's manifest. Raises RunError where something is in the way.
         """
         place = place_of(location)
-        if place.occupied(is_own):
-            if not is_store(place):
-                raise RunError(f"{place.shown}: in the way, and not a soft-label store: choose another `out`")
-            if not overwrite:
-                raise RunError(
-                    f"{place.shown}: a soft-label store is here already: `resume` goes on with it, `overwrite` "
-                    "replaces it, or choose another `out`"
-                )
-        writer = cls(place, header)
+        _require_free(place, overwrite=overwrite)
         try:
             place.make()
+        except OSError as error:
+            raise write_error(place.shown, error) from error
+        held = place.hold(NOUN)
+        _require_free(place, overwrite=overwrite)  # another process may have been faster
+        writer = cls(place, header, held=held)
+        try:
             # The old shards first: `resume` takes in whole ones that no list names, and what is replaced may differ in
             # what no header says (the longest sentence that is read).
             for name in filter(SHARD_NAME.fullmatch, place.names()):
@@ -151,6 +154,7 @@ class StoreWriter:
         place = place_of(location)
         if not place.occupied(is_own):
             return cls.create(place, header)
+        held = place.hold(NOUN)
         manifest = read_manifest(place)
         if differences := manifest.differences(header):
             listed = "\n".join(f"  - {line}" for line in differences)
@@ -160,7 +164,7 @@ class StoreWriter:
             )
         sizes = place.names()
         problems = damaged(place, manifest.shards, sizes, deep=verify or manifest.total("size") <= HASHED)
-        writer = cls(place, header, manifest)
+        writer = cls(place, header, manifest, held=held)
         writer.remade = tuple(f"{shard_name(index)}: {problem}" for index, problem in problems.items())
         try:
             if problems or not manifest.complete:
@@ -227,6 +231,8 @@ class StoreWriter:
                     "command write to this store? Let one do so at a time, and run it again with `resume`"
                 )
             self._finished = self._listing.rewrite(every, complete=True, summary=every.summed(), advice=self.advice)
+        if self._held is not None:
+            self._held.release()
         return self._finished
 
     def _remove_leftovers(self) -> None:
@@ -236,6 +242,19 @@ class StoreWriter:
             if is_own(name) and name not in named and index_of(name) not in self._known:
                 self.place.remove(name)
         self.place.remove_unfinished(is_own)
+
+
+def _require_free(place: Place, *, overwrite: bool) -> None:
+    """Raise RunError where something is in the way of a new store."""
+    if not place.occupied(is_own):
+        return
+    if not is_store(place):
+        raise RunError(f"{place.shown}: in the way, and not a soft-label store: choose another `out`")
+    if not overwrite:
+        raise RunError(
+            f"{place.shown}: a soft-label store is here already: `resume` goes on with it, `overwrite` "
+            "replaces it, or choose another `out`"
+        )
 
 
 def is_own(name: str) -> bool:

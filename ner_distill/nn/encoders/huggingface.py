@@ -82,10 +82,17 @@ def load_backbone(name: str | Path) -> PreTrainedModel:
     require_encoder(name, config)
     backbone, missing = _load(encoder_kind(config), name, config)
     _require_none([key for key in missing if "pooler" not in key], name)
-    if config.model_type == "mobilebert":  # reads the vectors beside each piece: zero at padding, as beyond an end
-        with torch.no_grad():
-            embedding_of(backbone).weight[config.pad_token_id] = 0.0
+    _hide_padding(backbone)
     return _stripped(backbone)
+
+
+def _hide_padding(model: PreTrainedModel) -> None:
+    """MobileBERT reads the vectors beside each piece: zero at padding, as beyond an end."""
+    if model.config.model_type == "mobilebert" and model.config.trigram_input:
+        backbone = model.base_model
+        assert isinstance(backbone, PreTrainedModel)
+        with torch.no_grad():
+            embedding_of(backbone).weight[model.config.pad_token_id] = 0.0
 
 
 def load_masked_lm(name: str | Path) -> tuple[PreTrainedModel, bool]:
@@ -139,6 +146,7 @@ def load_classifier(name: str | Path) -> PreTrainedModel:
     """The token classifier of a checkpoint: fp32, evaluation mode. Raises ConfigError where weights do not fit it."""
     model, missing = _load(AutoModelForTokenClassification, name, load_backbone_config(name))
     _require_none(missing, name)
+    _hide_padding(model)
     model.eval()
     return model
 

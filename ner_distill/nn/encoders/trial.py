@@ -12,6 +12,7 @@ from torch import Tensor
 from ner_distill.errors import ConfigError
 from ner_distill.nn.encoders.architectures import LIKE_A_DECODER, guarded
 from ner_distill.nn.encoders.backbone import ADVICE
+from ner_distill.nn.encoders.huggingface import logits_of
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 
 if TYPE_CHECKING:
@@ -34,10 +35,11 @@ class TrialInputs:
     other_end: dict[str, Tensor]
 
 
-def try_encoder(name: str, encoder: PretrainedEncoder, inputs: TrialInputs) -> None:
+def try_encoder(name: str, encoder: PretrainedEncoder, inputs: TrialInputs, *, bf16: bool = False) -> None:
     """Raises ConfigError where the encoder fails, is none, or depends on what else is in a batch.
 
-    name: of the checkpoint. The encoder stays in evaluation mode, without gradients; no random number is drawn.
+    name: of the checkpoint. bf16: it will be trained so.
+    The encoder stays in evaluation mode, without gradients; no random number is drawn.
     """
     config = encoder.backbone.config
     with guarded(name, config):
@@ -45,6 +47,8 @@ def try_encoder(name: str, encoder: PretrainedEncoder, inputs: TrialInputs) -> N
             shape = encoder(inputs.full).shape
             pair, second, other = (encoder(each) for each in (inputs.pair, inputs.second, inputs.other_end))
         _try_training(encoder, inputs.pair)
+    if bf16:
+        _try_bf16(name, encoder, inputs.pair)
     if shape[-1] != encoder.dim or not pair.isfinite().all():
         raise ConfigError(f"{name}: {config.model_type} gives no vector of {encoder.dim} numbers a piece; {ADVICE}")
     if not _close(pair[1, : second.shape[1]], second[0]):
@@ -76,6 +80,20 @@ def try_classifier(
             )
 
 
+def try_teacher(name: str, model: PreTrainedModel, inputs: TrialInputs) -> None:
+    """Raises ConfigError where a token classifier fails, or says something else of a sentence beside a longer one."""
+    with guarded(name, model.config), torch.no_grad():
+        pair, second = (
+            logits_of(model, batch["pieces"], batch["piece_mask"]).flatten(0, 1)[batch["word_piece"]]
+            for batch in (inputs.pair, inputs.second)
+        )
+    if not _close(pair[1, : second.shape[1]], second[0]):
+        raise ConfigError(
+            f"{name}: {model.config.model_type} answers otherwise on a sentence beside a longer one, whatever its mask "
+            f"says; {ADVICE}"
+        )
+
+
 def _try_training(encoder: PretrainedEncoder, inputs: dict[str, Tensor]) -> None:
     """A step forward and back in training mode, of which nothing is kept."""
     with torch.random.fork_rng(devices=[]):
@@ -83,6 +101,19 @@ def _try_training(encoder: PretrainedEncoder, inputs: dict[str, Tensor]) -> None
         encoder(inputs).sum().backward()
     encoder.eval()
     encoder.zero_grad(set_to_none=True)
+
+
+def _try_bf16(name: str, encoder: PretrainedEncoder, inputs: dict[str, Tensor]) -> None:
+    """Raises ConfigError where an encoder that can be trained in float32 cannot be in bf16."""
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            _try_training(encoder, inputs)
+    except (RuntimeError, TypeError) as error:
+        reason = str(error).partition("\n")[0][:200]
+        raise ConfigError(
+            f"{name}: {encoder.backbone.config.model_type} cannot be trained in bf16 ({reason}); give "
+            'optim.precision = "fp32"'
+        ) from error
 
 
 def _close(found: Tensor, expected: Tensor) -> bool:

@@ -93,9 +93,9 @@ def grow_rounds(config: TeacherConfig, options: GrowOptions, reporter: Reporter 
     settled = {"min_count": options.min_count, "format": options.format}
     settled |= {name: getattr(options, name) for name in ("unit", "word_column") if options.changed(name)}
     record = RoundsRecord(GROWING, config, settled, inputs)
-    open_directory(GROWING, options.out, record, resume=options.resume, overwrite=options.overwrite)
-    growing = _Growing(config, options, unit, development, reporter)
-    return do_rounds(options.out, options.rounds or 1, growing.do, _nothing_new, _summary, reporter)
+    with open_directory(GROWING, options.out, record, resume=options.resume, overwrite=options.overwrite):
+        growing = _Growing(config, options, unit, development, reporter)
+        return do_rounds(options.out, options.rounds or 1, growing.do, _nothing_new, _summary, reporter)
 
 
 @dataclass(frozen=True)

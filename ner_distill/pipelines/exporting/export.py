@@ -31,7 +31,7 @@ from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 from ner_distill.options.exporting import ExportOptions
 from ner_distill.options.shared import ReadOptions
 from ner_distill.pipelines.evaluate import read_gold
-from ner_distill.pipelines.exporting.graph import UNUSED, can_be_a_graph, head_settings, quantized, write_graph
+from ner_distill.pipelines.exporting.graph import UNUSED, NoGraph, can_be_a_graph, head_settings, quantized, write_graph
 from ner_distill.pipelines.exporting.page import write_page
 from ner_distill.runs.build import AnyBuilt, load_run
 from ner_distill.runs.calibration import read_calibration, read_thresholds
@@ -113,7 +113,13 @@ def export(
     with _beside(out) as folder:
         if page_of is not None and options.html:  # first: it says at once what it cannot do
             write_page(options.run, folder / PAGE, page_of, weights="int8" if options.int8 else "float16")
-        write_graph(built.tagger, _example(built), folder / EXACT)
+        try:
+            write_graph(built.tagger, _example(built), folder / EXACT)
+        except NoGraph as error:
+            raise RunError(
+                f"{options.run}: cannot be exported: torch cannot write it as an ONNX graph ({error}). Use the run "
+                f"itself (predict, ner_distill.load){_kind_of(built)}"
+            ) from error
         write_settings(built, options.run, folder)
         exact = runtime.load(folder)
         farthest = _require_same_scores(built, exact, sentences)
@@ -162,6 +168,15 @@ def _require_exportable(built: AnyBuilt, run: Path) -> None:
             f"{run}: cannot be exported: {problem}. A student that learns from it can: label-unlabeled with this run "
             "as its teacher, train-student, and export the student"
         )
+
+
+def _kind_of(built: AnyBuilt) -> str:
+    """What to do about a pretrained encoder that has no graph."""
+    encoder = built.tagger.encoder.innermost()
+    if not isinstance(encoder, PretrainedEncoder):
+        return ""
+    kind = encoder.backbone.config.model_type
+    return f", or train a student on an encoder of another kind than {kind}, or from scratch"
 
 
 def _lexicon_of(built: AnyBuilt) -> SoftLexicon | None:

@@ -7,6 +7,7 @@ Written by `torch.export`, whose graphs have any number of sentences, words and 
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -56,6 +57,13 @@ def can_be_a_graph(head: AnyHead) -> bool:
     return isinstance(head, TokenHead | CrfHead | PointerHead)
 
 
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class NoGraph(RunError):
+    """A model that torch cannot write as an ONNX graph; the message is torch's reason."""
+
+
 def write_graph(tagger: Tagger, inputs: dict[str, Tensor], path: Path) -> None:
     """Write a tagger as an ONNX file.
 
@@ -84,8 +92,8 @@ def write_graph(tagger: Tagger, inputs: dict[str, Tensor], path: Path) -> None:
         with replacing(path) as temporary:
             program.save(str(temporary))
     except (torch.onnx.errors.OnnxExporterError, RuntimeError, NotImplementedError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise RunError(f"{path}: this model cannot be written as an ONNX graph ({reason:.300})") from error
+        reason = str(error.__cause__ or error).strip().partition("\n")[0]
+        raise NoGraph(_COLOURS.sub("", reason)[:300]) from error
 
 
 def quantized(source: Path, path: Path) -> None:

@@ -30,12 +30,12 @@ from ner_distill.data.store.manifest import (
     is_store,
     read_manifest,
 )
-from ner_distill.data.store.writer import StoreWriter
-from ner_distill.errors import DataError
+from ner_distill.data.store.writer import StoreWriter, is_own
+from ner_distill.errors import ConfigError, DataError
 from ner_distill.executing.opening import executor_for
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.pipelines.labelling.answering import Answering, learn
-from ner_distill.pipelines.labelling.asked import LoadedRuns, load_runs
+from ner_distill.pipelines.labelling.asked import LoadedRuns, asked_runs, load_runs
 from ner_distill.pipelines.labelling.driving import Plan, have_shards_written, write_shards
 from ner_distill.pipelines.labelling.held_out import HeldOut
 from ner_distill.pipelines.labelling.known import FEWER, UNANSWERED
@@ -51,6 +51,7 @@ from ner_distill.pipelines.labelling.weighing import (
     weights_by_labelled,
     weights_by_text,
 )
+from ner_distill.places.urls import is_url, last_part
 from ner_distill.runs.raw_text import cutting_for, said_where_cut
 from ner_distill.training.labelled import TOO_LONG
 
@@ -160,11 +161,25 @@ def _no_sentence(options: LabelUnlabeledOptions) -> DataError:
 def _open_store(options: LabelUnlabeledOptions, header: StoreHeader, reporter: Reporter) -> StoreWriter:
     """Begin the store, or go on with it; says which shards are made again."""
     if not options.resume:
+        if options.overwrite:
+            _require_kept(options)
         return StoreWriter.create(options.out, header, overwrite=options.overwrite)
     writer = StoreWriter.resume(options.out, header, verify=options.verify)
     for line in writer.remade:
         reporter.warn(line)
     return writer
+
+
+def _require_kept(options: LabelUnlabeledOptions) -> None:
+    """Raise ConfigError where a file that is read is one of the store that is to be replaced."""
+    answers = [asked.run for asked in asked_runs("teacher", options.teacher) if asked.kind == "answers"]
+    out = str(options.out) if is_url(options.out) else Path(options.out).resolve()
+    for file in input_files([*options.text, *options.labelled, *answers]):
+        folder: str | Path = file.rpartition("/")[0] if isinstance(file, str) else file.resolve().parent
+        if folder == out and is_own(last_part(str(file))):
+            raise ConfigError(
+                f"{file}: is read, and `overwrite` would remove it with the store {options.out}; write to another `out`"
+            )
 
 
 def _weights(

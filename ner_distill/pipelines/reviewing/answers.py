@@ -83,7 +83,7 @@ def apply_answers(options: ApplyReviewOptions, reporter: Reporter | None = None)
     """
     assert options.store is not None
     reporter = reporter or Reporter()
-    refuse_existing(options.out, overwrite=options.overwrite)
+    refuse_existing(options.out, overwrite=options.overwrite, read=options.decisions)
     if wrong := options.changed(*OF_FILES):
         raise ConfigError(f"{named(wrong)} says how labelled files are read; with `store` leave it out")
     store = SoftLabelStore.open(options.store, cached_shards=1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ner_distill.console import Reporter
+from ner_distill.data.formats.readers import input_files
 from ner_distill.data.formats.reading import read_repaired
 from ner_distill.data.formats.report import counted
 from ner_distill.data.formats.writers import write_jsonl
@@ -57,7 +58,7 @@ def apply_review(options: ApplyReviewOptions, reporter: Reporter | None = None) 
     words; RunError where `out` exists (and not `overwrite`) or cannot be written.
     """
     out, reporter = options.out, reporter or Reporter()
-    refuse_existing(out, overwrite=options.overwrite)
+    refuse_existing(out, overwrite=options.overwrite, read=[*options.decisions, *input_files(options.data)])
     decided = _read_decisions(options.decisions)
     sentences = read_repaired(options.data, options, reporter).sentences
     counts: Counter[str] = Counter(skipped=_refuse_changed(decided, sentences, options.skip_changed, reporter))

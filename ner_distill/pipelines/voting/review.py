@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ner_distill.console import Reporter
+from ner_distill.data.formats.readers import input_files
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.sentence import Sentence, separator, unit_of
 from ner_distill.errors import ConfigError, DataError, RunError
@@ -29,7 +30,8 @@ def review(options: ReviewOptions, reporter: Reporter | None = None) -> dict[str
     if options.order is not None:
         raise ConfigError("`order` is of the sentences of a store; votes come with the most suspicious first")
     path = _votes_file(options.votes)
-    refuse_existing(options.out, overwrite=options.overwrite)
+    beside = [file for file in path.parent.iterdir() if file.is_file() and file.suffix != ".html"]
+    refuse_existing(options.out, overwrite=options.overwrite, read=[path, *beside, *input_files(options.data)])
     sentences = [line for _, line in read_lines(path, SentenceVotes, "votes, as vote-labels writes them")]
     if options.data:
         reporter = reporter or Reporter()

@@ -13,16 +13,18 @@ from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.lines import STDIN
 from ner_distill.data.noise.votes import Rules
+from ner_distill.directories import make_directory
 from ner_distill.errors import ConfigError
 from ner_distill.executing.each import require_one_process
 from ner_distill.files import read_json
+from ner_distill.holding import hold
 from ner_distill.options.labels import VoteOptions
 from ner_distill.options.training import TeacherOptions
-from ner_distill.pipelines.train_teacher import read_teacher_data, train_on
+from ner_distill.pipelines.train_teacher import TeacherData, read_teacher_data, train_on
 from ner_distill.pipelines.voting.vote_labels import VotingPlan, rules_of
 from ner_distill.runs.heads import check_entities
 from ner_distill.runs.info import TEACHER_RUN, VOTING
-from ner_distill.runs.record import fingerprints
+from ner_distill.runs.record import fingerprints, require_outside
 from ner_distill.training.precision import with_precision
 from ner_distill.training.session import Session, Trained
 from ner_distill.training.tracking import require_trackers
@@ -42,7 +44,7 @@ def train_voted(
     Raises NerDistillError for wrong input, all of it before anything is made or replaced; TrainingError where a
     training could not go on.
     """
-    reporter, out, voting = reporter or Reporter(), options.out, options.out / VOTING
+    reporter, out = reporter or Reporter(), options.out
     if STDIN in map(str, [*options.train, *options.dev]):
         raise ConfigError("`folds`: standard input is read once, and these files are read for the folds and again: -")
     require_one_process(
@@ -52,15 +54,26 @@ def train_voted(
     require_trackers(options.track)
     begun = RUN.state(out) != "absent"
     if options.resume and begun:
-        _require_same_rules(options, voting)
+        _require_same_rules(options, out / VOTING)
     if not options.resume or begun:
         RUN.check(out, resume=options.resume, overwrite=options.overwrite)
     data = read_teacher_data(config, options, reporter, unit=options.unit if unit == "auto" else unit)
     plan = VotingPlan(config, _vote_options(options), data.sentences, data.info.unit)
-    plan.open()
     if options.overwrite:
-        RUN.make(out, overwrite=True)
-    sentences = plan.run(reporter).sentences
+        require_outside(out, data.inputs)
+    make_directory(out)
+    with hold(out, RUN.noun):
+        plan.open()
+        if options.overwrite:
+            RUN.make(out, overwrite=True)
+        return _trained(config, options, data, plan, reporter)
+
+
+def _trained(
+    config: TeacherConfig, options: TeacherOptions, data: TeacherData, plan: VotingPlan, reporter: Reporter
+) -> Trained:
+    """The teacher of what the votes make of the training data."""
+    sentences, voting = plan.run(reporter).sentences, options.out / VOTING
     inputs = {**data.inputs, "train": fingerprints([voting / "cleaned.jsonl"])}
     left_out = check_entities(config.head, sentences, "`train`", Reporter(quiet=True))  # which were said above
     cleaned = replace(data, sentences=sentences, inputs=inputs, left_out=left_out)

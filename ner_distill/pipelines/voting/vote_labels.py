@@ -14,6 +14,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -35,9 +36,9 @@ from ner_distill.data.noise.votes import (
 )
 from ner_distill.data.sentence import Sentence, Unit, disjoint, labels_of, separator
 from ner_distill.directories import OutputKind
-from ner_distill.errors import ConfigError, DataError
+from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.executing.opening import executor_for
-from ner_distill.files import atomic_write_text, write_json
+from ner_distill.files import atomic_write_text, read_json, sha256_of, write_json
 from ner_distill.options.by_type import by_type
 from ner_distill.options.labels import VoteOptions
 from ner_distill.pipelines.voting.folds import FoldTask, run_folds
@@ -50,10 +51,13 @@ VOTES = OutputKind(
     "voting",
     ("voting.json",),
     contents=r"config\.toml|log\.txt|summary\.json|folds|cleaned\.jsonl|votes\.jsonl",
+    removable=lambda entry: not _was_edited(entry),
 )
 DEVELOPMENT = 0.1
 """Share of a fold's training part that chooses its best epoch."""
 EXAMPLES = 20
+CLEANED, VOTED, SUMMARY = "cleaned.jsonl", "votes.jsonl", "summary.json"
+RESULTS = (CLEANED, VOTED)
 DOUBTFUL = 0.5
 """Where models find a smaller share of the given entities, they may well be worse than the labels."""
 
@@ -134,9 +138,15 @@ class VotingPlan:
             resumable(options.train)
 
     def open(self) -> None:
-        """Make the directory and write what the voting is begun with, or compare with that."""
+        """Make the directory and write what the voting is begun with, or compare with that; hold it from then on."""
+        options = self.options
+        if options.resume and (edited := [name for name in RESULTS if _was_edited(options.out / name)]):
+            raise RunError(
+                f"{options.out / edited[0]}: was edited since it was written, and the voting would write it anew; move "
+                "it away, or go on with it as it is (train-teacher)"
+            )
         record = RoundsRecord(VOTES, self.config, self.settings, self.inputs)
-        open_directory(VOTES, self.options.out, record, resume=self.options.resume, overwrite=self.options.overwrite)
+        self._held = open_directory(VOTES, options.out, record, resume=options.resume, overwrite=options.overwrite)
 
     def run(self, reporter: Reporter) -> Voting:
         """Train what is not trained yet, count the votes, and write what they come to."""
@@ -269,9 +279,20 @@ class VotingPlan:
                 line["word_scores"] = [round(fmean(column), 4) for column in zip(*scores, strict=True)]
             lines.append(json.dumps(line, ensure_ascii=False))
         out = self.options.out
-        write_jsonl(voting.sentences, out / "cleaned.jsonl", overwrite=True)
-        atomic_write_text(out / "votes.jsonl", "\n".join(lines) + "\n")
-        write_json(out / "summary.json", voting.summary)
+        write_jsonl(voting.sentences, out / CLEANED, overwrite=True)
+        atomic_write_text(out / VOTED, "\n".join(lines) + "\n")
+        write_json(out / SUMMARY, {**voting.summary, "sha256": {name: sha256_of(out / name) for name in RESULTS}})
+
+
+def _was_edited(path: Path) -> bool:
+    """Whether somebody changed a file of results since it was written, as far as the summary beside it tells."""
+    if path.name not in RESULTS or not path.is_file() or not (path.parent / SUMMARY).is_file():
+        return False
+    try:
+        written = read_json(path.parent / SUMMARY, "").get("sha256", {})[path.name]
+        return bool(written != sha256_of(path))
+    except (RunError, OSError, AttributeError, TypeError, KeyError):
+        return False  # of an earlier version, or damaged: which is told of elsewhere
 
 
 def rules_of(options: VoteOptions) -> Rules:

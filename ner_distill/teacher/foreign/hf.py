@@ -25,6 +25,7 @@ from ner_distill.nn.encoders.huggingface import (
     position_limit,
 )
 from ner_distill.nn.encoders.packed import can_be_packed, packed_states
+from ner_distill.nn.encoders.trial import TrialInputs, try_teacher
 from ner_distill.nn.int8 import no_int8, quantize_layers
 from ner_distill.teacher.foreign.base import ForeignTeacher, Said
 from ner_distill.teacher.foreign.schemes import TagScheme, is_unnamed
@@ -73,6 +74,8 @@ class HuggingFaceTeacher(ForeignTeacher):
         tokenizer = load_tokenizer(place)
         model = load_classifier(place)
         check_vocabulary(model, tokenizer, place)
+        pieces = PieceFeaturizer(tokenizer, positions=position_limit(model.config))
+        try_teacher(name, model, TrialInputs(**pieces.trial_batches()))
         settings = repr(sorted((key, value) for key, value in given.items() if is_unnamed(key)))
         settings += "read without blanks" * reads_inside(tokenizer)
         files = [sha256_of(file) for file in checkpoint_files(place)]

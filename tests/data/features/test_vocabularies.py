@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -89,11 +90,20 @@ def test_words_held_out_are_counted_that_are_cut_into_more_pieces() -> None:
     backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]")
-    seen = [["a", "b"]] * 9
-    smaller = cut_vocabulary(tokenizer, Forms.of([*seen, ["ab", "ab", "a", "b"]]))
-    assert smaller.split_more == 0.5  # the tenth sentence is held out, and "ab" is in no other
+    text = Forms(Counter({"a": 9, "b": 9}), Counter({"ab": 2, "a": 1, "b": 1}))
+    smaller = cut_vocabulary(tokenizer, text)
+    assert smaller.split_more == 0.5  # "ab" is in the sentences held out alone
     assert "ab" in smaller.tokenizer.get_vocab()
-    assert cut_vocabulary(tokenizer, Forms.of(seen)).split_more is None
+    assert cut_vocabulary(tokenizer, Forms(text.rest, Counter())).split_more is None
+
+
+def test_a_tenth_of_the_sentences_is_held_out_and_all_copies_of_one_with_it() -> None:
+    sentences = [[f"w{number}", "of", "it"] for number in range(2000)]
+    once, twice = Forms.of(sentences), Forms.of([*sentences, *reversed(sentences)])
+    assert 150 < once.held_out["of"] < 250
+    assert not once.held_out.keys() & once.rest.keys() - {"of", "it"}
+    assert twice.held_out == once.held_out + once.held_out
+    assert twice.rest == once.rest + once.rest
 
 
 def test_a_tokenizer_of_whole_words_is_refused() -> None:

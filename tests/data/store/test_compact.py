@@ -184,5 +184,5 @@ def test_spans_come_back_with_scores_of_eight_bits(tmp_path):
 
 def test_another_form_cannot_be_resumed(tmp_path):
     path = write(tmp_path / "store", labelled(0))
-    with pytest.raises(RunError, match="store_precision: the store has compact, this run has nothing"):
+    with pytest.raises(RunError, match="store_precision: the store has compact, this run has exact"):
         StoreWriter.resume(path, HEADER.model_copy(update={"store_precision": "exact"}))

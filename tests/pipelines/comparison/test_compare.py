@@ -170,10 +170,20 @@ def test_a_variant_is_the_first_file_with_keys_changed(data: Path, tmp_path: Pat
 
 
 def test_a_comma_within_a_list_parts_no_keys(data: Path, tmp_path: Path) -> None:
-    variant = 'words:lattice.kind=softword,lattice.lexicon=["a.txt", "b.txt"],optim.epochs=3'
+    words = [str(tmp_path / name) for name in ("a.txt", "b.txt")]
+    for file in words:
+        Path(file).write_text("Ana\n")
+    variant = f'words:lattice.kind=softword,lattice.lexicon=["{words[0]}", "{words[1]}"],optim.epochs=3'
     run(data, tmp_path / "out", variant=[variant])
     config = load_config(TeacherConfig, tmp_path / "out" / "words" / "config.toml")
-    assert (config.lattice.lexicon, config.optim.epochs) == (("a.txt", "b.txt"), 3)
+    assert (config.lattice.lexicon, config.optim.epochs) == (tuple(words), 3)
+
+
+def test_a_missing_file_of_any_variant_is_told_of_before_one_is_trained(data: Path, tmp_path: Path) -> None:
+    variant = 'words:lattice.kind=softword,lattice.lexicon="missing.txt"'
+    with pytest.raises(DataError, match=r"\[lattice\] or \[features\]: missing.txt: no such file"):
+        run(data, tmp_path / "out", "plain", variant=[variant])
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_file_changed_after_the_start_changes_no_run(data: Path, tmp_path: Path) -> None:

@@ -145,6 +145,19 @@ def test_a_graph_that_cannot_be_read_leaves_nothing_behind(world: World, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_model_that_torch_cannot_write_is_named_with_torchs_reason(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("step 2/3") from ValueError("\x1b[96maten::odd\x1b[0m has no translation\nand more")
+
+    monkeypatch.setattr(torch.onnx, "export", fails)
+    done = run("export", world.student, "--out", tmp_path / "exported")
+    assert (done.code, list(tmp_path.iterdir())) == (2, [])
+    assert f"{world.student}: cannot be exported: torch cannot write it as an ONNX graph (aten::odd has no" in done.err
+    assert "\x1b" not in done.err
+
+
 def test_int8_that_loses_too_much_is_refused_with_the_figures(
     world: World, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,13 +4,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForTokenClassification, AutoTokenizer, BertConfig, BertForMaskedLM, pipeline
+from transformers import (
+    AutoConfig,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    BertConfig,
+    BertForMaskedLM,
+    pipeline,
+)
 
 from benchmarks.checkpoints import save, sizes
 from ner_distill.data.sentence import Sentence
 from ner_distill.errors import ConfigError
 from ner_distill.nn.encoders.huggingface import quiet
 from ner_distill.teacher.foreign.hf import MENDED, NO_PIECES, WINDOWS, HuggingFaceTeacher
+from tests import architectures
 from tests.foreign import BIO, classifier, generated
 
 
@@ -73,6 +81,43 @@ def test_answers_do_not_depend_on_the_batch(teacher: HuggingFaceTeacher) -> None
     sentences = generated(20, seed=2)
     for sentence, together in zip(sentences, teacher.answers(sentences), strict=True):
         np.testing.assert_allclose(teacher.answers([sentence])[0].probs, together.probs, atol=1e-5)
+
+
+def test_a_model_that_reads_across_the_padding_answers_alike_in_every_batch(tmp_path: Path) -> None:
+    """MobileBERT reads the vectors beside each piece, at the end of a sentence those of the padding."""
+    config = AutoConfig.for_model(
+        "mobilebert", vocab_size=len(architectures.WORDS), pad_token_id=0,
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        embedding_size=16, intra_bottleneck_size=16, true_hidden_size=16, id2label={0: "O", 1: "B-PER", 2: "I-PER"},
+    )  # fmt: skip
+    with quiet():
+        model = AutoModelForTokenClassification.from_config(config)
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                torch.nn.init.normal_(parameter, std=0.5)
+        model.save_pretrained(tmp_path)
+    architectures.tokenizer().save_pretrained(tmp_path)
+    teacher = HuggingFaceTeacher.load(str(tmp_path), {})
+    short, long = Sentence("1", ("Ann",)), Sentence("2", ("Ann", "sings", "in", "Oslo", "."))
+    [alone], [beside, _] = teacher.answers([short]), teacher.answers([short, long])
+    np.testing.assert_allclose(alone.probs, beside.probs, atol=1e-5)
+
+
+def test_a_model_whose_answer_hangs_on_the_padding_is_refused(tmp_path: Path) -> None:
+    config = AutoConfig.for_model(
+        "nystromformer", vocab_size=len(architectures.WORDS), pad_token_id=0,
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=32, num_landmarks=2, segment_means_seq_len=4, id2label={0: "O", 1: "B-PER", 2: "I-PER"},
+    )  # fmt: skip
+    with quiet():
+        model = AutoModelForTokenClassification.from_config(config)
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                torch.nn.init.normal_(parameter, std=0.5)
+        model.save_pretrained(tmp_path)
+    architectures.tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(ConfigError, match="nystromformer"):
+        HuggingFaceTeacher.load(str(tmp_path), {})
 
 
 def test_words_without_pieces_are_o_and_change_nothing_else(teacher: HuggingFaceTeacher) -> None:
