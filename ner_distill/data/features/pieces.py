@@ -303,10 +303,11 @@ def _check_takes_words(tokenizer: PreTrainedTokenizerFast) -> None:
         name = type(tokenizer).__name__
         raise ConfigError(f"{name} is not a fast tokenizer: choose a checkpoint that has a tokenizer.json")
     by_word = tokenizer(["a"], is_split_into_words=True, add_special_tokens=False)["input_ids"]
-    if by_word != tokenizer(" a", add_special_tokens=False)["input_ids"] and not reads_inside(tokenizer):
+    text = tokenizer("a a", add_special_tokens=False)["input_ids"]
+    if by_word + by_word != text and not reads_inside(tokenizer):
         raise ConfigError(
-            f"{type(tokenizer).__name__} reads a single word as the inside of a longer one: "
-            "a byte-level tokenizer has to be loaded with add_prefix_space=True"
+            f"{type(tokenizer).__name__} reads a single word as the inside of a longer one, and nothing in its "
+            "tokenizer.json changes that; choose a checkpoint with another tokenizer"
         )
 
 

@@ -13,6 +13,7 @@ import torch
 import transformers
 from huggingface_hub.utils import logging as hub_logging
 from safetensors import SafetensorError
+from tokenizers.normalizers import Prepend, Sequence
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor, nn
 from transformers import (
@@ -203,7 +204,7 @@ def load_weights_of(names: Collection[str], name: str | Path, config: Pretrained
 
 
 def load_tokenizer(name: str | Path) -> PreTrainedTokenizerFast:
-    """The fast tokenizer of a checkpoint, byte-level ones with a prefix space. Raises ConfigError.
+    """The fast tokenizer of a checkpoint, which reads a word by itself as it does behind a blank. Raises ConfigError.
 
     One of SentencePiece that marks no blank before a word stays so: a training by characters has made it.
     """
@@ -214,6 +215,8 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerFast:
             pre_tokenizer = tokenizer.backend_tokenizer.pre_tokenizer
             if isinstance(pre_tokenizer, ByteLevel):  # the generic class keeps what tokenizer.json says
                 pre_tokenizer.add_prefix_space = True
+        if tokenizer.is_fast and not _takes_words(tokenizer):
+            _put_blank_before(tokenizer)
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise ConfigError(f"{name}: has no fast tokenizer ({type(tokenizer).__name__}); expected a tokenizer.json")
     # Without any vocabulary file transformers makes a tokenizer of nothing but its special pieces.
@@ -259,9 +262,22 @@ def _reads_bytes(tokenizer: Any) -> bool:
 
 
 def _takes_words(tokenizer: Any) -> bool:
-    """Is a word by itself read like a word after a space?"""
+    """Is a word by itself read like a word after a space? Or has it a setting for that (Metaspace)?"""
+    if '"Metaspace"' in tokenizer.backend_tokenizer.to_str():
+        return True
     by_word = tokenizer(["a"], is_split_into_words=True, add_special_tokens=False)["input_ids"]
-    return bool(by_word == tokenizer(" a", add_special_tokens=False)["input_ids"])
+    return bool(by_word + by_word == tokenizer("a a", add_special_tokens=False)["input_ids"])
+
+
+def _put_blank_before(tokenizer: Any) -> None:
+    """Let the tokenizer read a blank before whatever it is given, word or text.
+
+    For byte-level tokenizers that first cut texts by a pattern (Llama 3, EuroBERT), whose part for bytes would put it
+    before each part of a word, and for those that replace blanks by a mark (Gemma, mmBERT).
+    """
+    backend = tokenizer.backend_tokenizer
+    own = [] if backend.normalizer is None else [backend.normalizer]
+    backend.normalizer = Sequence([Prepend(" "), *own])
 
 
 def _located(name: str | Path) -> str | Path:
