@@ -108,7 +108,8 @@ def main() -> None:
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
-        sys.stderr.write("error: the results cannot be written to standard output: the disk is full\n")
+        place = error.filename or "standard output, or a temporary file"
+        sys.stderr.write(f"error: {harmless(str(place))}: cannot be written, {DISK_FULL[error.errno]}\n")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left over is not tried again at the end
         sys.exit(1)
     except SystemExit as end:

@@ -15,7 +15,7 @@ from typing import Literal
 
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import require_no_way_out, temporary_files, write_error
-from ner_distill.holding import Held, hold
+from ner_distill.holding import hold
 
 State = Literal["absent", "begun", "finished"]
 Resume = bool | Literal["auto"]
@@ -106,13 +106,12 @@ class OutputKind:
         except OSError as error:
             raise write_error(directory, error) from error
 
-    def begin(self, directory: Path, *, resume: Resume = False, overwrite: bool = False) -> Held:
+    def begin(self, directory: Path, *, resume: Resume = False, overwrite: bool = False) -> None:
         """As `make`, and keep other processes away from the directory: see `hold`."""
         self.check(directory, resume=resume, overwrite=overwrite)
         make_directory(directory)
-        held = hold(directory, self.noun)
+        hold(directory, self.noun)
         self.make(directory, resume=resume, overwrite=overwrite)  # looks again: another process may have been faster
-        return held
 
     def _entries(self, directory: Path) -> list[Path]:
         """Everything in the directory that counts; what interrupted writers left does not."""

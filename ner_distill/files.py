@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import stat
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ from ner_distill.errors import NerDistillError, RunError, TrainingError
 
 _PRIVATE = 0o600
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.\d+\.tmp")
-_DEVICES = (("/", "dev"), ("/", "proc"))
+_STREAM = re.compile(r"/dev/(?P<name>stdout|stderr)|(/dev|/proc/self)/fd/(?P<number>\d+)")
 DISK_FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 
 
@@ -162,18 +163,31 @@ def write_output(path: Path, text: str) -> None:
     A pipe, a terminal or /dev/null is not replaced but written to. Not for names inside a directory from somebody
     else, whose links could lead anywhere.
     """
-    try:
-        plain = stat.S_ISREG(path.stat().st_mode)
-    except OSError:
-        plain = True  # not there yet
-    if plain and path.absolute().parts[:2] not in _DEVICES:
-        atomic_write_text(path.resolve(), text)
+    data, stream = text.encode("utf-8"), _STREAM.fullmatch(str(path))
+    if stream is None and not is_special(path):
+        atomic_write_bytes(path.resolve(), data)
         return
     try:
-        with path.open("ab") as file:  # /dev/stdout may be a file that other lines are in already
-            file.write(text.encode("utf-8"))
+        if stream is None:
+            with path.open("ab") as file:
+                file.write(data)
+            return
+        number = {"stdout": 1, "stderr": 2}.get(stream["name"]) or int(stream["number"])
+        sys.stdout.flush()
+        with os.fdopen(os.dup(number), "wb") as file:  # a file of its own would be written over by what is printed
+            file.write(data)
     except OSError as error:
         raise write_error(path, error) from error
+
+
+def is_special(path: Path) -> bool:
+    """Is this a stream of the process, a pipe or a device, which is written to and not replaced?"""
+    if _STREAM.fullmatch(str(path)):
+        return True
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False  # not there yet
 
 
 def sha256_of(path: Path) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import weakref
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from ner_distill.errors import RunError
 
@@ -30,22 +31,38 @@ _holders: dict[_Key, _Holder] = {}
 """The directories that this process holds."""
 
 
+_scope: ContextVar[list[Held] | None] = ContextVar("scope", default=None)
+"""What is held within the innermost `until_done`."""
+
+
+@contextmanager
+def until_done() -> Iterator[None]:
+    """Hold what is held within the block, or the decorated function, to its end; and no longer, whatever it raises.
+
+    The traceback of an error keeps objects alive, in a notebook for as long as that is open.
+    """
+    held: list[Held] = []
+    token = _scope.set(held)
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+        for one in held:
+            one.release()
+
+
 class Held:
-    """A directory that no other process writes to: until `release`, the end of a `with`, or this object is gone."""
+    """A directory that no other process writes to: to the end of `until_done`, or of this object outside of one."""
 
     def __init__(self, key: _Key | None) -> None:
         """key: None where the directory cannot be held."""
         self._finalizer = weakref.finalize(self, _let_go, key)
+        if (scope := _scope.get()) is not None:
+            scope.append(self)
 
     def release(self) -> None:
         """Let others have it; does nothing the second time."""
         self._finalizer()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
 
 
 def hold(directory: Path, noun: str) -> Held:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ner_distill.errors import RunError
-from ner_distill.holding import hold
+from ner_distill.holding import hold, until_done
 from tests import corpora
 from tests.commands import ok, run, settings, snapshot
 from tests.world import World
@@ -54,13 +54,36 @@ def test_what_another_process_holds_is_refused_until_that_is_killed(tmp_path: Pa
         hold(tmp_path, "run").release()
 
 
+def test_nothing_is_held_behind_the_block_whatever_happens_in_it(tmp_path: Path) -> None:
+    @until_done()
+    def work() -> None:
+        hold(tmp_path, "run")
+        assert not is_free(tmp_path)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as kept:  # whose traceback keeps all that was there
+        work()
+    assert is_free(tmp_path)
+    assert kept.traceback
+
+
+def test_what_is_held_within_ends_first(tmp_path: Path) -> None:
+    (inner := tmp_path / "inner").mkdir()
+    with until_done():
+        hold(tmp_path, "run")
+        with until_done():
+            hold(inner, "run")
+            hold(tmp_path, "run")
+        assert (is_free(inner), is_free(tmp_path)) == (True, False)
+    assert is_free(tmp_path)
+
+
 def test_a_process_may_hold_a_directory_twice_and_lets_go_after_both(tmp_path: Path) -> None:
     first, second = hold(tmp_path, "run"), hold(tmp_path / ".", "run")
     first.release()
     first.release()
     assert not is_free(tmp_path)
-    with second:
-        pass
+    second.release()
     assert is_free(tmp_path)
 
 
@@ -70,7 +93,8 @@ def test_what_nobody_refers_to_is_not_held(tmp_path: Path) -> None:
 
 
 def test_a_forked_child_takes_nothing_from_its_parent(tmp_path: Path) -> None:
-    with hold(tmp_path, "run"):
+    with until_done():
+        hold(tmp_path, "run")
         child = os.fork()
         if not child:
             os._exit(0 if is_free(tmp_path) else 7)  # its parent holds it still
@@ -84,8 +108,7 @@ def test_a_file_system_without_locks_holds_nothing(tmp_path: Path, monkeypatch: 
         raise OSError(9, "Bad file descriptor")
 
     monkeypatch.setattr("fcntl.flock", refused)
-    with hold(tmp_path, "run"):
-        pass
+    hold(tmp_path, "run").release()
     hold(tmp_path / "missing", "run").release()
 
 
@@ -114,3 +137,16 @@ def test_a_store_in_use_is_neither_replaced_nor_gone_on_with(world: World, tmp_p
             assert "another process is writing the soft-label store here" in refused.err
     assert snapshot(tmp_path / "soft") == before
     ok(*label, "--shard-size", "20", "--resume")
+
+
+def test_a_comparison_in_use_is_not_gone_on_with(world: World, tmp_path: Path) -> None:
+    compare = ("compare", "preset:small", "--train", world.train, "--dev", world.dev, "--seeds", "1",
+               "--out", tmp_path / "out", *SHORT)  # fmt: skip
+    ok(*compare)
+    before = snapshot(tmp_path / "out")
+    with another_process(tmp_path / "out"):
+        refused = run(*compare, "--resume")
+        assert refused.code == 2
+        assert "another process is writing the comparison here" in refused.err
+    assert snapshot(tmp_path / "out") == before
+    ok(*compare, "--resume")

@@ -69,6 +69,21 @@ def test_cleaned_labels_that_a_person_edited_stay(world: World, voted: Path, tmp
     assert "cleaned.jsonl: was edited since it was written" in refused(*vote, "--resume")
     assert "cleaned.jsonl: was edited" in refused(*vote, "--overwrite")
     assert cleaned.read_text("utf-8") == edited
+    (tmp_path / "voting" / "summary.json").unlink()  # a kill while the results were written: nobody edited them
+    ok(*vote, "--resume")
+
+
+def test_a_run_is_not_replaced_with_the_labels_in_it_that_a_person_edited(
+    world: World, voted: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(voted / "run", tmp_path / "run")
+    cleaned = tmp_path / "run" / "voting" / "cleaned.jsonl"
+    cleaned.write_text(cleaned.read_text("utf-8") + "\n", "utf-8")
+    before = snapshot(tmp_path / "run")
+    for folds in ((), ("--folds", "2")):
+        train = ("train-teacher", "--train", world.train, "--out", tmp_path / "run", *folds, *SHORT)
+        assert "was edited" in refused(*train, "--overwrite")
+    assert snapshot(tmp_path / "run") == before
 
 
 # ---- a file that is named
@@ -79,9 +94,12 @@ def test_scores_replace_scores_and_nothing_else(world: World, tmp_path: Path) ->
     shutil.copyfile(world.dev, gold)
     shutil.copytree(world.student, tmp_path / "run")
     evaluate = ("evaluate", "--model", tmp_path / "run", "--data", gold)
+    own = [tmp_path / "run" / name for name in ("config.toml", "metrics.json", "report.html")]
+    deep = tmp_path / "deep.json"
+    deep.write_text("[" * 100_000)
     before = snapshot(tmp_path)
-    own = [tmp_path / "run" / name for name in ("config.toml", "metrics.json")]
-    for option, path in (("--json", gold), ("--html", gold), ("--json", own[0]), ("--json", own[1])):
+    for option, path in (("--json", gold), ("--html", gold), ("--json", own[0]), ("--json", own[1]),
+                         ("--html", own[2]), ("--json", deep)):  # fmt: skip
         assert "exists, and is nothing that evaluate wrote; choose another name" in refused(*evaluate, option, path)
     assert snapshot(tmp_path) == before
     for _ in range(2):
@@ -102,12 +120,24 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
     assert pipe.is_fifo()
 
 
+def test_a_stream_of_the_process_is_written_to_where_it_stands(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from ner_distill.files import write_output; print('first'); "
+        "write_output(Path('/dev/stdout'), 'scores\\n'); print('last')"
+    )
+    with (tmp_path / "out.txt").open("w") as out:
+        subprocess.run([sys.executable, "-c", script], stdout=out, check=True)
+    assert (tmp_path / "out.txt").read_text() == "first\nscores\nlast\n"
+
+
 def test_decisions_and_votes_are_not_replaced_by_what_is_made_of_them(voted: Path, tmp_path: Path) -> None:
     shutil.copytree(voted / "voting", tmp_path / "voting")
     votes, cleaned = (tmp_path / "voting" / name for name in ("votes.jsonl", "cleaned.jsonl"))
     for out in (votes, cleaned):
         review = ("review", tmp_path / "voting", "--out", out, "--overwrite", "--min-suspicion", "0")
         assert "is read for what is to be written; choose another name" in refused(*review)
+    for _ in range(2):  # a page of whatever name may be replaced
+        ok("review", tmp_path / "voting", "--out", votes.with_name("page.htm"), "--overwrite", "--min-suspicion", "0")
     decisions = tmp_path / "decisions.jsonl"
     decisions.write_text("{}\n")
     for out in (decisions, cleaned):
@@ -161,7 +191,7 @@ def predicted(world: World, behind: str) -> subprocess.CompletedProcess[str]:
 def test_a_full_disk_behind_standard_output_is_one_line(world: World) -> None:
     done = predicted(world, "Ana > /dev/full")
     assert (done.returncode, done.stderr.count("Traceback")) == (1, 0), done.stderr
-    assert "cannot be written to standard output: the disk is full" in done.stderr
+    assert "error: standard output, or a temporary file: cannot be written, the disk is full" in done.stderr
 
 
 def test_standard_input_that_is_closed_is_told_of(world: World) -> None:

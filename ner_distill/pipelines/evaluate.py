@@ -21,7 +21,7 @@ from ner_distill.data.sentence import ScoredSpan, Sentence, Span, unit_named
 from ner_distill.data.tagset import TagSet
 from ner_distill.data.thresholds import Threshold
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.files import json_text, write_output
+from ner_distill.files import is_special, json_text, write_output
 from ner_distill.options import ReadOptions
 from ner_distill.options.models import EvaluateOptions
 from ner_distill.pipelines.floors import read_floors
@@ -34,7 +34,7 @@ from ner_distill.runs.raw_text import cutting_for
 from ner_distill.runtime.inference import best_device
 from ner_distill.training.development import Answers, DevelopmentSet
 
-_TITLE, _HEAD = b"<title>Report ", 5_000
+_TITLE, _HEAD = b"<title>Scores ", 5_000
 """What a page of `evaluate` has among its first bytes."""
 
 
@@ -156,7 +156,7 @@ def _require_writable(options: EvaluateOptions) -> None:
             raise ConfigError(f"`{name}` {path}: no such directory as {path.absolute().parent}; make it first")
         if path is not None and path.is_dir():
             raise ConfigError(f"`{name}` {path}: is a directory; expected the name of a file to write")
-        if path is not None and path.is_file() and not _is_ours(path, name):
+        if path is not None and path.is_file() and not is_special(path) and not _is_ours(path, name):
             raise ConfigError(f"`{name}` {path}: exists, and is nothing that evaluate wrote; choose another name")
     if options.html is not None and options.json is not None and options.html.resolve() == options.json.resolve():
         raise ConfigError(f"`html` and `json` are both {options.html}: give them different names")
@@ -169,7 +169,7 @@ def _is_ours(path: Path, name: str) -> bool:
         if name == "html":
             return not data or _TITLE in data[:_HEAD]
         return not data or {"micro", "by_type", "boundary"} <= set(json.loads(data))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return False
 
 

@@ -9,6 +9,7 @@ from ner_distill.config import StudentConfig, TeacherConfig, load_config
 from ner_distill.console import Reporter
 from ner_distill.data.sample.corpus import write_sample
 from ner_distill.directories import OutputKind
+from ner_distill.holding import until_done
 from ner_distill.options import ReadOptions
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.options.start import QuickstartOptions
@@ -36,19 +37,15 @@ class Row:
     sentences_per_second: float
 
 
+@until_done()
 def quickstart(options: QuickstartOptions) -> list[Row]:
     """English labels and raw Spanish → a small Spanish model, compared with its teacher and with no teacher.
 
     Raises RunError where the directory holds something and `overwrite` is not given.
     """
     reporter, directory, seed = Reporter(), options.directory, options.seed
-    with WORKSPACE.begin(directory, overwrite=options.overwrite):
-        (directory / MARK).touch()
-        return _rows(directory, seed, reporter)
-
-
-def _rows(directory: Path, seed: int, reporter: Reporter) -> list[Row]:
-    """Write the sample, train on it, and score what came of it."""
+    WORKSPACE.begin(directory, overwrite=options.overwrite)
+    (directory / MARK).touch()
     sample = directory / "sample"
     write_sample(sample, seed=seed)
     english, spanish = sample / "en", sample / "es"

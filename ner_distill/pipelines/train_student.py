@@ -15,6 +15,7 @@ from ner_distill.data.store.pseudo_labels import longest_of_row
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.directories import Resume
 from ner_distill.errors import ConfigError, DataError, RunError
+from ner_distill.holding import until_done
 from ner_distill.nn.balance import AT_FIRST, TaskBalance
 from ner_distill.nn.encoders.base import Encoder
 from ner_distill.options.training import StudentOptions
@@ -22,7 +23,7 @@ from ner_distill.runs.adversary import new_adversary
 from ner_distill.runs.build import Built, new_student
 from ner_distill.runs.heads import with_span_bound
 from ner_distill.runs.info import STUDENT_RUN, RunInfo
-from ner_distill.runs.knowledge import inputs_of, require_inputs
+from ner_distill.runs.knowledge import required_inputs
 from ner_distill.runs.record import Inputs, RunRecord, fingerprints
 from ner_distill.student.loss import DistillationLoss
 from ner_distill.student.model import Student, StudentObjective
@@ -81,6 +82,7 @@ class StudentData:
                 yield from (row for block in self.store.read_shard(shard) for row in block.rows)
 
 
+@until_done()
 def train_student(
     config: StudentConfig, options: StudentOptions, reporter: Reporter | None = None, *, resume: Resume | None = None
 ) -> Trained:
@@ -236,7 +238,7 @@ def read_student_data(
 
     unit: how texts are cut; "auto": as the store's were, or without one as suits the gold sentences.
     """
-    require_inputs(config)
+    named = required_inputs(config)
     soft, reading = options.soft, options.reading()
     store = SoftLabelStore.open(soft, verify=True) if soft is not None else None
     info = RunInfo("student", store.unit, store.labels) if store is not None else None
@@ -259,7 +261,7 @@ def read_student_data(
         raise DataError(
             f"`gold`: has labels that the store does not: {', '.join(unknown)}; the store has {', '.join(info.labels)}"
         )
-    inputs = {**{role: fingerprints(paths) for role, paths in options.files().items()}, **inputs_of(config)}
+    inputs = {**{role: fingerprints(paths) for role, paths in options.files().items()}, **named}
     return StudentData(info, store, gold, development, inputs, config.init.vocabulary_text)
 
 

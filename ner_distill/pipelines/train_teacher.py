@@ -10,6 +10,7 @@ from ner_distill.config import PuConfig, TeacherConfig, VatConfig
 from ner_distill.console import Reporter
 from ner_distill.data.sentence import Sentence, Unit, longest_entity
 from ner_distill.directories import Resume
+from ner_distill.holding import until_done
 from ner_distill.nn.balance import AT_FIRST, TaskBalance
 from ner_distill.nn.encoders.base import Encoder
 from ner_distill.nn.heads import PuHead
@@ -56,6 +57,7 @@ class TeacherData:
     max_words: int = 0
 
 
+@until_done()
 def train_teacher(
     config: TeacherConfig,
     options: TeacherOptions,

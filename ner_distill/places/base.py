@@ -54,7 +54,7 @@ class Place(Protocol):
         ...
 
     def hold(self, noun: str) -> Held:
-        """Keep other processes from writing here, where that can be done; see `directories.hold`."""
+        """Keep other processes from writing here, where that can be done; see `holding.hold`."""
         ...
 
     def check(self, noun: str, expected: str) -> None:

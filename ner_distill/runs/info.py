@@ -31,6 +31,7 @@ from ner_distill.directories import OutputKind
 from ner_distill.errors import RunError, printable
 from ner_distill.files import atomic_write_text, read_json, write_json
 from ner_distill.runs.card import CARD, may_be_removed
+from ner_distill.runs.edited import edited_in
 
 FORMAT = 1
 VOTING = "voting"
@@ -89,7 +90,7 @@ TEACHER_RUN, STUDENT_RUN = (
         ("config.toml", "labels.json"),
         "metrics.json",
         recognised=is_run,
-        removable=may_be_removed,
+        removable=lambda entry: may_be_removed(entry) and not (entry.name == VOTING and edited_in(entry)),
     )
     for kind in ("teacher", "student")
 )

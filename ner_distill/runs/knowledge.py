@@ -106,7 +106,7 @@ def inputs_of(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str,
         start = Path(config.encoder.start).expanduser()
         files["encoder.start"] = [start / name for name in (START_FILE, VOCABULARY, "model.safetensors")]
     elif isinstance(config.encoder, sections.PretrainedEncoderConfig):
-        files["encoder.name"] = _model_files(Path(config.encoder.name).expanduser())
+        files["encoder.name"] = model_files(Path(config.encoder.name).expanduser())
     if isinstance(config, TeacherConfig):
         files["knowledge"] = _files_of(config.lattice, config.features)
         if isinstance(config.head, sections.MrcConfig) and config.head.questions:
@@ -117,22 +117,30 @@ def inputs_of(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str,
         files["init.vocabulary_text"] = config.init.vocabulary_text
         if config.init.teacher:
             run = Path(config.init.teacher).expanduser()
-            files["init.teacher"] = [*_model_files(run), *_model_files(run / ENCODER)]
+            files["init.teacher"] = [*model_files(run), *model_files(run / ENCODER)]
     return {key: fingerprints(paths) for key, paths in files.items() if paths}
 
 
-def require_inputs(config: TeacherConfig | StudentConfig) -> None:
-    """Raise DataError where a file that a configuration names, and a training reads beside its data, is missing."""
-    for key, files in inputs_of(config).items():
+def required_inputs(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str, Any]]]:
+    """As `inputs_of`. Raises NerDistillError where a file, a run or a checkpoint that is named is missing."""
+    if isinstance(config, StudentConfig) and config.init.teacher:
+        read_info(Path(config.init.teacher))
+    if isinstance(config.encoder, sections.PretrainedEncoderConfig):
+        from ner_distill.nn.encoders.huggingface import located
+
+        located(config.encoder.name)
+    inputs = inputs_of(config)
+    for key, files in inputs.items():
         for file in files:
             if file["size"] is None:
                 where = "[lattice] or [features]" if key == "knowledge" else key
                 raise DataError(
                     f"{where}: {file['name']}: no such file; check the name and the directory ({Path.cwd()})"
                 )
+    return inputs
 
 
-def _model_files(directory: Path) -> list[Path]:
+def model_files(directory: Path) -> list[Path]:
     """Weights, settings and tokenizer of a checkpoint on this machine: with others a training would not go on."""
     return sorted(file for file in directory.glob("*") if file.is_file() and _OF_MODEL.fullmatch(file.name))
 

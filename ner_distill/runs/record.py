@@ -14,7 +14,7 @@ from ner_distill.data.formats.folders import expanded
 from ner_distill.directories import OutputKind, Resume
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import read_json, sha256_of, write_json
-from ner_distill.holding import Held, hold
+from ner_distill.holding import hold
 from ner_distill.options.shared import NEWER, ReadOptions
 from ner_distill.places.objects import about, read_all
 from ner_distill.places.urls import is_url, last_part
@@ -42,23 +42,22 @@ class Record(Protocol):
 
 def open_directory(
     kind: OutputKind, directory: Path, record: Record, *, resume: Resume = False, overwrite: bool = False
-) -> Held:
-    """Make a directory and write what it is begun with, or compare with that where it is resumed.
+) -> None:
+    """Make a directory and write what it is begun with, or compare with that where it is resumed; and hold it.
 
-    Returns what keeps other processes away from it: see `hold`. Raises NerDistillError as `OutputKind.check` does,
+    Raises NerDistillError as `OutputKind.check` does,
     where another process writes there, where what is resumed began otherwise, and where a file that is read would be
     removed.
     """
     if kind.resumes(directory, resume):
         kind.check(directory, resume=resume, overwrite=overwrite)
-        held = hold(directory, kind.noun)
+        hold(directory, kind.noun)
         record.require_same(directory)
-        return held
+        return
     if overwrite:
         require_outside(directory, record.inputs)
-    held = kind.begin(directory, resume=resume, overwrite=overwrite)
+    kind.begin(directory, resume=resume, overwrite=overwrite)
     record.write(directory)
-    return held
 
 
 def require_outside(directory: Path, inputs: Inputs) -> None:
@@ -165,7 +164,7 @@ def _hashed(file: Path) -> str:
 
 @lru_cache(maxsize=1_000)
 def _hash_of(file: Path, size: int, changed: int) -> str:
-    """Of a file of this size and time: the same checkpoint is asked for by every training of a comparison."""
+    """SHA-256 of a file, computed once for each size and time of change: trainings of a comparison share theirs."""
     return sha256_of(file)
 
 

@@ -17,7 +17,7 @@ from ner_distill.data.sentence import Sentence
 from ner_distill.directories import OutputKind, Resume
 from ner_distill.errors import ConfigError
 from ner_distill.files import remove_temporary_files, write_json
-from ner_distill.holding import Held, hold
+from ner_distill.holding import hold
 from ner_distill.options import TrackedOutput
 from ner_distill.runs.build import AnyBuilt, load_run, save_run
 from ner_distill.runs.calibration import read_calibration, write_calibration
@@ -93,7 +93,8 @@ class Session:
         if self.main:
             kind.check(self.out, resume=self._resume, overwrite=self._overwrite)
         self.resumes = kind.resumes(self.out, self._resume)
-        self._held: Held | None = hold(self.out, kind.noun) if self.main and self.resumes else None
+        if self.main and self.resumes:
+            hold(self.out, kind.noun)
         self.environment = environment(self.device)
 
     def finished(self, record: Record) -> bool:
@@ -104,7 +105,6 @@ class Session:
         if self.kind.state(self.out) != "finished":
             return False
         self._clear()  # it may have been killed before it did
-        self._release()
         self.reporter.info(f"{self.out}: this training is finished; nothing to do")
         return True
 
@@ -115,7 +115,7 @@ class Session:
     def begin(self, record: Record) -> None:
         """Make the directory of a new training, and log into it. Nothing is made or replaced before."""
         if self.main and not self.resumes:
-            self._held = open_directory(self.kind, self.out, record, resume=self._resume, overwrite=self._overwrite)
+            open_directory(self.kind, self.out, record, resume=self._resume, overwrite=self._overwrite)
             write_environment(self.out, self.environment)
         self.accelerator.wait_for_everyone()
         self.reporter.log_to(self.out / "log.txt")
@@ -140,7 +140,6 @@ class Session:
             save(self.out)
             write_json(self.out / "metrics.json", {**metrics, "environment": self.environment})
         self._clear()
-        self._release()
         self.accelerator.wait_for_everyone()
 
     def _clear(self) -> None:
@@ -148,10 +147,6 @@ class Session:
         if self.main:
             shutil.rmtree(self.out / "checkpoints", ignore_errors=True)
             remove_temporary_files(self.out)
-
-    def _release(self) -> None:
-        if self._held is not None:
-            self._held.release()
 
     # ---- of a teacher or a student
 

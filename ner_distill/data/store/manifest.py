@@ -141,7 +141,7 @@ class StoreHeader(_Frozen):
 
 
 def _unsaid(name: str) -> str:
-    """What a header means that is silent about something."""
+    """The value that a thing has in headers that do not name it."""
     return "exact" if name == "store_precision" else "nothing"
 
 

@@ -31,7 +31,6 @@ from ner_distill.data.store.store import HASHED, damaged
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import RunError, TrainingError
 from ner_distill.files import write_error
-from ner_distill.holding import Held
 from ner_distill.places import Location, Place, place_of
 
 
@@ -101,11 +100,8 @@ class StoreWriter:
     remade: what was found damaged on resuming, one line per shard; these are `needed` again.
     """
 
-    def __init__(
-        self, place: Place, header: StoreHeader, manifest: Manifest | None = None, *, held: Held | None = None
-    ) -> None:
-        """manifest: what is there already; None: nothing. held: what keeps other processes away meanwhile."""
-        self._held = held
+    def __init__(self, place: Place, header: StoreHeader, manifest: Manifest | None = None) -> None:
+        """manifest: what is there already; None: nothing."""
         self.place = place
         self.header = header
         self.files = ShardFiles(place, header)
@@ -128,9 +124,9 @@ class StoreWriter:
             place.make()
         except OSError as error:
             raise write_error(place.shown, error) from error
-        held = place.hold(NOUN)
+        place.hold(NOUN)
         _require_free(place, overwrite=overwrite)  # another process may have been faster
-        writer = cls(place, header, held=held)
+        writer = cls(place, header)
         try:
             # The old shards first: `resume` takes in whole ones that no list names, and what is replaced may differ in
             # what no header says (the longest sentence that is read).
@@ -154,7 +150,7 @@ class StoreWriter:
         place = place_of(location)
         if not place.occupied(is_own):
             return cls.create(place, header)
-        held = place.hold(NOUN)
+        place.hold(NOUN)
         manifest = read_manifest(place)
         if differences := manifest.differences(header):
             listed = "\n".join(f"  - {line}" for line in differences)
@@ -164,7 +160,7 @@ class StoreWriter:
             )
         sizes = place.names()
         problems = damaged(place, manifest.shards, sizes, deep=verify or manifest.total("size") <= HASHED)
-        writer = cls(place, header, manifest, held=held)
+        writer = cls(place, header, manifest)
         writer.remade = tuple(f"{shard_name(index)}: {problem}" for index, problem in problems.items())
         try:
             if problems or not manifest.complete:
@@ -231,8 +227,6 @@ class StoreWriter:
                     "command write to this store? Let one do so at a time, and run it again with `resume`"
                 )
             self._finished = self._listing.rewrite(every, complete=True, summary=every.summed(), advice=self.advice)
-        if self._held is not None:
-            self._held.release()
         return self._finished
 
     def _remove_leftovers(self) -> None:

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 ADVICE = "choose another encoder (docs/pretrained.md lists those that work)"
 # Whose layers compute what those of BERT do.
-FLOAT32_ALONE = ("deberta", "xmod")
-"""Architectures whose code in transformers (5.23) fails in bf16: DeBERTa's first version and X-MOD."""
 LIKE_BERT = ("bert", "camembert", "roberta", "xlm-roberta")
 # What stands at padding pieces reaches those beside it, whatever the mask says (XLNet: which takes no bool mask): rows
 # of one length are read together, without padding.
 UNPADDED = frozenset(["convbert", "fnet", "funnel", "xlnet"])
+FLOAT32_ALONE = ("deberta", "xmod")
+"""Architectures whose code in transformers (5.23) fails in bf16: DeBERTa's first version and X-MOD."""
 
 
 def embedding_of(backbone: PreTrainedModel) -> nn.Embedding:

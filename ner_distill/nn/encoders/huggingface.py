@@ -61,7 +61,7 @@ PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "
 
 def load_backbone_config(name: str | Path) -> PretrainedConfig:
     """The configuration of a directory or of an id on the Hugging Face hub. Raises ConfigError."""
-    where = _located(name)
+    where = located(name)
     if isinstance(where, Path) and not (where / "config.json").is_file():
         raise ConfigError(f"{name}: no config.json in this directory; expected a Hugging Face checkpoint")
     with _explained(name):
@@ -188,7 +188,7 @@ def checkpoint_files(name: str | Path, settings: str = "config.json") -> list[Pa
 
     settings: a file that it must have. Raises ConfigError where the hub has it not.
     """
-    where = _located(name)
+    where = located(name)
     if isinstance(where, str):
         with _explained(name):
             found = cached_file(where, settings)
@@ -209,9 +209,9 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerFast:
     One of SentencePiece that marks no blank before a word stays so: a training by characters has made it.
     """
     with _explained(name):
-        tokenizer = AutoTokenizer.from_pretrained(_located(name), trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(located(name), trust_remote_code=False)
         if tokenizer.is_fast and _reads_bytes(tokenizer) and not _takes_words(tokenizer):
-            tokenizer = AutoTokenizer.from_pretrained(_located(name), trust_remote_code=False, add_prefix_space=True)
+            tokenizer = AutoTokenizer.from_pretrained(located(name), trust_remote_code=False, add_prefix_space=True)
             pre_tokenizer = tokenizer.backend_tokenizer.pre_tokenizer
             if isinstance(pre_tokenizer, ByteLevel):  # the generic class keeps what tokenizer.json says
                 pre_tokenizer.add_prefix_space = True
@@ -280,7 +280,7 @@ def _put_blank_before(tokenizer: Any) -> None:
     backend.normalizer = Sequence([Prepend(" "), *own])
 
 
-def _located(name: str | Path) -> str | Path:
+def located(name: str | Path) -> str | Path:
     """A directory as Path, an id of the hub as str. Raises ConfigError for a path that leads nowhere."""
     path = Path(name).expanduser()
     if path.is_dir():
@@ -308,7 +308,7 @@ def _load(
 
     lenient: a weight of another shape is left at random, instead of an error.
     """
-    where = _located(name)
+    where = located(name)
     if isinstance(where, Path) and not any(where.glob("model*.safetensors")):
         pickles = [name for name in PICKLES if (where / name).exists()]
         if pickles:
@@ -359,7 +359,7 @@ def quiet() -> Iterator[None]:
 @contextmanager
 def _explained(name: str | Path) -> Iterator[None]:
     """Turns what transformers raises over a checkpoint into a ConfigError; the hub is asked for an id alone."""
-    on_hub = isinstance(_located(name), str)
+    on_hub = isinstance(located(name), str)
     try:
         with quiet(), cache_where_unreachable() if on_hub else nullcontext(True) as online:
             yield

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ner_distill.errors import ConfigError
+from ner_distill.errors import ConfigError, is_out_of_memory
 from ner_distill.nn.encoders.architectures import LIKE_A_DECODER, guarded
-from ner_distill.nn.encoders.backbone import ADVICE
+from ner_distill.nn.encoders.backbone import ADVICE, FLOAT32_ALONE
 from ner_distill.nn.encoders.huggingface import logits_of
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 
@@ -104,15 +104,24 @@ def _try_training(encoder: PretrainedEncoder, inputs: dict[str, Tensor]) -> None
 
 
 def _try_bf16(name: str, encoder: PretrainedEncoder, inputs: dict[str, Tensor]) -> None:
-    """Raises ConfigError where an encoder that can be trained in float32 cannot be in bf16."""
+    """Raises ConfigError where an encoder that can be trained in float32 cannot be in bf16.
+
+    It is tried on a processor alone: on a GPU the encoder is not there yet, and what a processor lacks is no matter.
+    """
+    kind = encoder.backbone.config.model_type
+    if kind in FLOAT32_ALONE:
+        raise ConfigError(f'{name}: {kind} cannot be trained in bf16; give optim.precision = "fp32"')
+    if torch.cuda.is_available():
+        return
     try:
         with torch.autocast("cpu", torch.bfloat16):
             _try_training(encoder, inputs)
     except (RuntimeError, TypeError) as error:
+        if is_out_of_memory(error):
+            raise
         reason = str(error).partition("\n")[0][:200]
         raise ConfigError(
-            f"{name}: {encoder.backbone.config.model_type} cannot be trained in bf16 ({reason}); give "
-            'optim.precision = "fp32"'
+            f'{name}: {kind} cannot be trained in bf16 ({reason}); give optim.precision = "fp32"'
         ) from error
 
 

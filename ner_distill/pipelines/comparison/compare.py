@@ -17,6 +17,7 @@ from ner_distill.errors import ConfigError
 from ner_distill.executing.each import require_one_process
 from ner_distill.executing.opening import executor_for
 from ner_distill.files import write_json
+from ner_distill.holding import until_done
 from ner_distill.options.training import CompareOptions, StudentOptions, TeacherOptions
 from ner_distill.pipelines.comparison.figures import FILE, FORMAT, Comparison, Run
 from ner_distill.pipelines.comparison.job import (
@@ -35,6 +36,7 @@ COMPARISON = OutputKind("compare", "comparison", (FILE,), can_overwrite=False)
 FIRST_SEED = 13
 
 
+@until_done()
 def compare(
     configs: Mapping[str, TeacherConfig] | Mapping[str, StudentConfig],
     options: CompareOptions,
@@ -70,7 +72,6 @@ def compare(
     def write(done: Sequence[Run]) -> None:
         write_json(out / FILE, record | Comparison(tuple(configs), seeds, tuple(done)).to_json())
 
-    make_directory(out)
     write([job.outcome() for job in jobs if job.finished])  # first: by this file resuming knows the directory
     for name, config in configs.items():
         make_directory(out / name)

@@ -25,6 +25,7 @@ from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.executing.each import require_one_process
 from ner_distill.executing.opening import executor_for
 from ner_distill.files import read_json, write_json
+from ner_distill.holding import until_done
 from ner_distill.options import ReadOptions
 from ner_distill.options.training import CurveOptions, TeacherOptions
 from ner_distill.pipelines.comparison.compare import FIRST_SEED
@@ -99,6 +100,7 @@ class LearningCurve:
         return self.comparison.to_json() | own
 
 
+@until_done()
 def learning_curve(
     config: TeacherConfig,
     options: CurveOptions,
@@ -130,7 +132,6 @@ def learning_curve(
     jobs = [_job(part, config, seed, options, data.info.unit) for seed in seeds for part in PARTS]
     hashes = {role: fingerprints(paths) for role, paths in files.items()}
     inputs = begun_with(CURVE, out, hashes, options.reading(), resume=options.resume)
-    make_directory(out)
     record = {"format": FORMAT, "inputs": inputs, "reading": options.reading().recorded()}
 
     def curve(done: Sequence[Run]) -> LearningCurve:

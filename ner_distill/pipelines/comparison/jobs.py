@@ -12,16 +12,17 @@ from typing import Any
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.reading import read_labelled
-from ner_distill.directories import OutputKind
+from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, NerDistillError, RunError
 from ner_distill.files import read_json, remove_temporary_files
+from ner_distill.holding import hold
 from ner_distill.options import Files, ReadOptions
 from ner_distill.pipelines.comparison.configurations import problems_of
 from ner_distill.pipelines.comparison.figures import Run
 from ner_distill.pipelines.comparison.job import Job, Runner, TrainingJob
 from ner_distill.runs.heads import finds_spans
 from ner_distill.runs.info import RunInfo, read_info
-from ner_distill.runs.knowledge import inputs_of, require_inputs
+from ner_distill.runs.knowledge import inputs_of, required_inputs
 from ner_distill.runs.record import (
     Inputs,
     fingerprints,
@@ -47,7 +48,7 @@ def read_data(jobs: Sequence[TrainingJob], test: Files, reading: ReadOptions) ->
     """
     quiet = Reporter(quiet=True)
     for one in jobs:
-        require_inputs(one.config)
+        required_inputs(one.config)
     # a head that finds no nested entities, if there is one: then `flatten` has to say what becomes of them
     job = min(jobs, key=lambda job: finds_spans(job.config.head))
     info = job.read(quiet)
@@ -57,13 +58,18 @@ def read_data(jobs: Sequence[TrainingJob], test: Files, reading: ReadOptions) ->
 
 
 def begun_with(kind: OutputKind, out: Path, inputs: Inputs, reading: ReadOptions, *, resume: bool) -> Inputs:
-    """Check the directory of a comparison. Returns the hashes of all files that it is about, earlier test files too.
+    """Make the directory of a comparison, or check it, and hold it.
+
+    Returns the hashes of all files that it is about, earlier test files too.
 
     Raises NerDistillError where there is something that is not gone on with, or something else was compared.
     """
     kind.check(out, resume=resume)
     if not resume:
+        make_directory(out)
+        hold(out, kind.noun)
         return inputs
+    hold(out, kind.noun)
     path = out / kind.record[0]
     before = read_json(path, f"the {kind.noun} is damaged")
     try:

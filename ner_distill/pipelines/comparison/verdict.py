@@ -26,11 +26,12 @@ from ner_distill.data.sentence import Sentence, Unit
 from ner_distill.data.store.manifest import MANIFEST
 from ner_distill.data.store.pseudo_labels import labelled_row
 from ner_distill.data.store.store import SoftLabelStore
-from ner_distill.directories import OutputKind, make_directory
+from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.executing.each import require_one_process
 from ner_distill.executing.opening import executor_for
 from ner_distill.files import write_json
+from ner_distill.holding import until_done
 from ner_distill.options import Files
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.options.training import StudentOptions, TeacherOptions, VerdictOptions
@@ -49,13 +50,14 @@ from ner_distill.pipelines.comparison.job import (
 from ner_distill.pipelines.comparison.jobs import begun_with, check_begun, do_jobs, read_data, require_files
 from ner_distill.pipelines.comparison.speed import SpeedJob, costs_of
 from ner_distill.runs.info import RunInfo
-from ner_distill.runs.knowledge import require_inputs
+from ner_distill.runs.knowledge import required_inputs
 from ner_distill.runs.record import fingerprints
 
 VERDICT = OutputKind("verdict", "verdict", (FILE,), can_overwrite=False)
 HARD, DEV, SPEED = "hard.jsonl", "dev.jsonl", "speed.json"
 
 
+@until_done()
 def verdict(
     teacher: TeacherConfig,
     students: Mapping[str, StudentConfig],
@@ -90,7 +92,6 @@ def verdict(
     check_begun(trainings)
     found = _Findings(plan, {"format": FORMAT, "inputs": inputs, "reading": options.reading().recorded()})
 
-    make_directory(out)
     found.write([job.outcome() for job in trainings if job.finished])  # first: by it resuming knows the directory
     if not (out / DEV).is_file():
         write_words(_development(options, info.cutting), out / DEV)
@@ -160,7 +161,7 @@ def _read(plan: _Plan) -> RunInfo:
     options = plan.options
     first = [job for job in plan.jobs(FIRST_SEED) if isinstance(job, TrainingJob)]
     for job in first:  # of those too whose data are not there yet
-        require_inputs(job.config)
+        required_inputs(job.config)
     read_data([job for job in first if isinstance(job, StudentJob) and job.needs is None], (), options.reading())
     info = read_data([job for job in first if isinstance(job, TeacherJob)], options.test, options.reading())
     if next(read_raw(list(options.text), unit=info.unit), None) is None:

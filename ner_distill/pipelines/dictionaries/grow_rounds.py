@@ -27,6 +27,7 @@ from ner_distill.directories import OutputKind, make_directory
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.executing.each import require_one_process
 from ner_distill.files import read_json, write_json
+from ner_distill.holding import until_done
 from ner_distill.options import ReadOptions
 from ner_distill.options.labels import GrowOptions, LabelDictionaryOptions
 from ner_distill.options.training import TeacherOptions
@@ -68,6 +69,7 @@ class GrowthRound:
         return {**asdict(self), "teacher": str(self.teacher), "dictionaries": str(self.dictionaries)}
 
 
+@until_done()
 def grow_rounds(config: TeacherConfig, options: GrowOptions, reporter: Reporter | None = None) -> Rounds[GrowthRound]:
     """Label the text with the dictionaries, train a teacher on that, grow the dictionaries, until nothing is new.
 
@@ -93,9 +95,9 @@ def grow_rounds(config: TeacherConfig, options: GrowOptions, reporter: Reporter 
     settled = {"min_count": options.min_count, "format": options.format}
     settled |= {name: getattr(options, name) for name in ("unit", "word_column") if options.changed(name)}
     record = RoundsRecord(GROWING, config, settled, inputs)
-    with open_directory(GROWING, options.out, record, resume=options.resume, overwrite=options.overwrite):
-        growing = _Growing(config, options, unit, development, reporter)
-        return do_rounds(options.out, options.rounds or 1, growing.do, _nothing_new, _summary, reporter)
+    open_directory(GROWING, options.out, record, resume=options.resume, overwrite=options.overwrite)
+    growing = _Growing(config, options, unit, development, reporter)
+    return do_rounds(options.out, options.rounds or 1, growing.do, _nothing_new, _summary, reporter)
 
 
 @dataclass(frozen=True)

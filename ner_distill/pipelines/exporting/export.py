@@ -118,7 +118,7 @@ def export(
         except NoGraph as error:
             raise RunError(
                 f"{options.run}: cannot be exported: torch cannot write it as an ONNX graph ({error}). Use the run "
-                f"itself (predict, ner_distill.load){_kind_of(built)}"
+                f"itself (predict, ner_distill.load){_instead(built)}"
             ) from error
         write_settings(built, options.run, folder)
         exact = runtime.load(folder)
@@ -170,7 +170,7 @@ def _require_exportable(built: AnyBuilt, run: Path) -> None:
         )
 
 
-def _kind_of(built: AnyBuilt) -> str:
+def _instead(built: AnyBuilt) -> str:
     """What to do about a pretrained encoder that has no graph."""
     encoder = built.tagger.encoder.innermost()
     if not isinstance(encoder, PretrainedEncoder):

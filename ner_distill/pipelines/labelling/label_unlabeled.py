@@ -33,6 +33,7 @@ from ner_distill.data.store.manifest import (
 from ner_distill.data.store.writer import StoreWriter, is_own
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.executing.opening import executor_for
+from ner_distill.holding import until_done
 from ner_distill.options.models import LabelUnlabeledOptions
 from ner_distill.pipelines.labelling.answering import Answering, learn
 from ner_distill.pipelines.labelling.asked import LoadedRuns, asked_runs, load_runs
@@ -56,6 +57,7 @@ from ner_distill.runs.raw_text import cutting_for, said_where_cut
 from ner_distill.training.labelled import TOO_LONG
 
 
+@until_done()
 def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = None, *, seed: int = SEED) -> Manifest:
     """Label raw text and write a store.
 

@@ -84,7 +84,10 @@ class Labeller:
         precision = options.precision
         if precision == "auto":
             # not on a CPU: a worker of this store, or who resumes it, may have one without it
-            precision = "bf16" if self.device.type == "cuda" and has_bf16(self.device) else "fp32"
+            able = has_bf16(self.device) and not any(one.voice.float32_alone for one in panel.members)
+            precision = "bf16" if self.device.type == "cuda" and able else "fp32"
+        if precision == "bf16" and (unable := [one.voice.name for one in panel.members if one.voice.float32_alone]):
+            raise ConfigError(f"`precision` bf16: {unable[0]} cannot compute in it; use fp32")
         if precision == "int8" and self.device.type != "cpu":
             raise ConfigError(f"`precision` int8 is for a CPU, and this is {self.device.type}: use bf16 or fp32")
         self.options = replace(options, batch_words=options.batch_words or budget_of(self.device), precision=precision)

@@ -21,7 +21,8 @@ from ner_distill.data.store.decoding import decode_probs
 from ner_distill.data.store.pseudo_labels import LIKELY
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError
-from ner_distill.nn.encoders.backbone import LIKE_BERT, layers_of
+from ner_distill.nn.encoders.backbone import FLOAT32_ALONE, LIKE_BERT, layers_of
+from ner_distill.nn.encoders.base import Encoder
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 from ner_distill.nn.heads import SpanHead
 from ner_distill.nn.int8 import no_int8, quantize_layers
@@ -91,6 +92,11 @@ class Voice(ABC):
     finds_spans: bool = False
     lists_spans: bool = False
     knows_some: bool = False
+
+    @property
+    def float32_alone(self) -> bool:
+        """Can it not compute in bf16?"""
+        return False
 
     @property
     def unit(self) -> Unit | None:
@@ -191,10 +197,18 @@ class RunVoice(Voice):
         self._device = device
         self._model.to(device).eval()
 
-    def quantize(self) -> None:
+    @property
+    def _encoders(self) -> list[Encoder]:
         encoder = self.built.tagger.encoder.innermost()
-        encoders = [encoder] if self._model.evaluator is None else [encoder, self._model.evaluator.innermost()]
-        for one in encoders:
+        return [encoder] if self._model.evaluator is None else [encoder, self._model.evaluator.innermost()]
+
+    @property
+    def float32_alone(self) -> bool:
+        kinds = [one.backbone.config.model_type for one in self._encoders if isinstance(one, PretrainedEncoder)]
+        return any(kind in FLOAT32_ALONE for kind in kinds)
+
+    def quantize(self) -> None:
+        for one in self._encoders:
             if not (isinstance(one, PretrainedEncoder) and one.backbone.config.model_type in LIKE_BERT):
                 raise no_int8(self.name)
             quantize_layers(layers_of(one.backbone))
@@ -307,6 +321,10 @@ class ForeignVoice(Voice):
 
     def knows(self, sentence: Sentence) -> bool:
         return self.teacher.teacher.knows(sentence)
+
+    @property
+    def float32_alone(self) -> bool:
+        return self.teacher.teacher.float32_alone
 
     def prepare(self, device: torch.device, budget: int) -> None:
         self._device = device

@@ -23,6 +23,7 @@ from ner_distill.data.sentence import Unit, separator
 from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import atomic_write_text, read_json, write_json
+from ner_distill.holding import until_done
 from ner_distill.nn.masked_lm import MaskedPieces, MaskedWords
 from ner_distill.options.training import PretrainOptions
 from ner_distill.pipelines.pretraining.data import (
@@ -38,7 +39,7 @@ from ner_distill.pipelines.pretraining.data import (
 from ner_distill.pipelines.pretraining.text import Text
 from ner_distill.runs.encoders import count_pieces, count_words, save_start, scratch, start_encoder
 from ner_distill.runs.info import write_config
-from ner_distill.runs.knowledge import LONGEST
+from ner_distill.runs.knowledge import LONGEST, model_files
 from ner_distill.runs.record import INPUTS, Inputs, fingerprints, require_same_config, require_same_inputs
 from ner_distill.training.fit import TrainingTask
 from ner_distill.training.optim import parameter_groups
@@ -95,6 +96,7 @@ class PretrainRecord:
         require_same_inputs(directory, self.inputs)
 
 
+@until_done()
 def pretrain(config: PretrainConfig, options: PretrainOptions, reporter: Reporter | None = None) -> Pretrained:
     """Train an encoder on text and write its directory. Raises as `train_teacher` does.
 
@@ -110,6 +112,8 @@ def pretrain(config: PretrainConfig, options: PretrainOptions, reporter: Reporte
         raise ConfigError(f"`out` {options.out}: is what the training begins at; choose another directory")
     unit = unit_of_raw(options.text, options.format, options.unit, options.word_column)
     inputs = {"text": fingerprints(options.text), "mask.lexicon": fingerprints(config.mask.lexicon)}
+    if start:
+        inputs |= {"encoder.name": fingerprints(model_files(Path(start).expanduser()))}
     record = PretrainRecord(config, unit, inputs)
     if session.finished(record):
         figures = read_json(options.out / "metrics.json", "the training did not finish")

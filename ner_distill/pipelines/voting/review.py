@@ -15,6 +15,7 @@ from ner_distill.files import refuse_existing, sha256_of
 from ner_distill.options.labels import ReviewOptions
 from ner_distill.options.shared import PathOrUrl
 from ner_distill.pipelines.voting.review_files import SentenceVotes, hash_of, read_lines
+from ner_distill.runs.edited import CLEANED, SUMMARY
 
 VOTES = "votes.jsonl"
 
@@ -30,8 +31,8 @@ def review(options: ReviewOptions, reporter: Reporter | None = None) -> dict[str
     if options.order is not None:
         raise ConfigError("`order` is of the sentences of a store; votes come with the most suspicious first")
     path = _votes_file(options.votes)
-    beside = [file for file in path.parent.iterdir() if file.is_file() and file.suffix != ".html"]
-    refuse_existing(options.out, overwrite=options.overwrite, read=[path, *beside, *input_files(options.data)])
+    own = [path.with_name(name) for name in (CLEANED, SUMMARY, "voting.json", "config.toml", "log.txt")]
+    refuse_existing(options.out, overwrite=options.overwrite, read=[path, *own, *input_files(options.data)])
     sentences = [line for _, line in read_lines(path, SentenceVotes, "votes, as vote-labels writes them")]
     if options.data:
         reporter = reporter or Reporter()

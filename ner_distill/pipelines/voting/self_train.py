@@ -32,7 +32,7 @@ from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.executing.each import require_one_process
 from ner_distill.files import read_json, write_json
-from ner_distill.holding import Held
+from ner_distill.holding import until_done
 from ner_distill.options import Files
 from ner_distill.options.by_type import ByType, GivenByType, by_type
 from ner_distill.options.labels import SelfTrainOptions
@@ -72,6 +72,7 @@ class SelfTrainingRound:
     entities: dict[str, int]
 
 
+@until_done()
 def self_train(
     config: TeacherConfig, options: SelfTrainOptions, reporter: Reporter | None = None
 ) -> Rounds[SelfTrainingRound]:
@@ -104,11 +105,11 @@ def self_train(
     if options.resume:
         resumable([*options.train, *options.dev])
     # only now: whatever was wrong with the input, nothing has been made or replaced
-    with _open(config, options, inputs):
-        write_words(labelled, out / "labelled.jsonl")
-        write_words(development, out / "dev.jsonl")
-        training = _SelfTraining(config, options, cutting.unit, labelled, development, reporter)
-        return do_rounds(out, options.rounds + 1, training.do, _rises_no_more, _summary, reporter)
+    _open(config, options, inputs)
+    write_words(labelled, out / "labelled.jsonl")
+    write_words(development, out / "dev.jsonl")
+    training = _SelfTraining(config, options, cutting.unit, labelled, development, reporter)
+    return do_rounds(out, options.rounds + 1, training.do, _rises_no_more, _summary, reporter)
 
 
 @dataclass(frozen=True)
@@ -244,24 +245,20 @@ def _require_readable(text: Files, unit: Unit, limit: int) -> None:
         raise DataError(f"`text` {', '.join(map(str, text))}: no sentence in it")
 
 
-def _open(config: TeacherConfig, options: SelfTrainOptions, inputs: Mapping[str, Any]) -> Held:
-    """Make the directory, or go on with it, and hold it.
-
-    Until a round is trained on the text, that may be labelled otherwise.
-    """
+def _open(config: TeacherConfig, options: SelfTrainOptions, inputs: Mapping[str, Any]) -> None:
+    """Make the directory, or go on with it; until a round is trained on the text, that may be labelled otherwise."""
     out = options.out
     values = {**vars(options), "min_votes": _min_votes(options).plain}
     state = {name: values[name] for name in ("folds", *OF_TEXT, "action")} | options.reading().recorded()
     free = OF_TEXT if options.resume and not (out / "round-1.jsonl").exists() else ()
     settled = {name: value for name, value in state.items() if name not in free}
     record = RoundsRecord(SELF_TRAINING, config, settled, inputs)
-    held = open_directory(SELF_TRAINING, out, record, resume=options.resume, overwrite=options.overwrite)
+    open_directory(SELF_TRAINING, out, record, resume=options.resume, overwrite=options.overwrite)
     path = out / SELF_TRAINING.record[0]
     before = read_json(path, "the self-training is damaged")
     if free and before["options"] != state:
         shutil.rmtree(out / "round-1.soft", ignore_errors=True)
         write_json(path, {**before, "options": state})
-    return held
 
 
 def _rises_no_more(done: Sequence[SelfTrainingRound]) -> bool:

@@ -13,14 +13,13 @@ from ner_distill.config import TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.formats.lines import STDIN
 from ner_distill.data.noise.votes import Rules
-from ner_distill.directories import make_directory
 from ner_distill.errors import ConfigError
 from ner_distill.executing.each import require_one_process
 from ner_distill.files import read_json
-from ner_distill.holding import hold
+from ner_distill.holding import hold, until_done
 from ner_distill.options.labels import VoteOptions
 from ner_distill.options.training import TeacherOptions
-from ner_distill.pipelines.train_teacher import TeacherData, read_teacher_data, train_on
+from ner_distill.pipelines.train_teacher import read_teacher_data, train_on
 from ner_distill.pipelines.voting.vote_labels import VotingPlan, rules_of
 from ner_distill.runs.heads import check_entities
 from ner_distill.runs.info import TEACHER_RUN, VOTING
@@ -32,6 +31,7 @@ from ner_distill.training.tracking import require_trackers
 RUN = replace(TEACHER_RUN, beside=(VOTING,))
 
 
+@until_done()
 def train_voted(
     config: TeacherConfig, options: TeacherOptions, reporter: Reporter | None = None, *, unit: str = "auto"
 ) -> Trained:
@@ -61,20 +61,12 @@ def train_voted(
     plan = VotingPlan(config, _vote_options(options), data.sentences, data.info.unit)
     if options.overwrite:
         require_outside(out, data.inputs)
-    make_directory(out)
-    with hold(out, RUN.noun):
-        plan.open()
-        if options.overwrite:
-            RUN.make(out, overwrite=True)
-        return _trained(config, options, data, plan, reporter)
-
-
-def _trained(
-    config: TeacherConfig, options: TeacherOptions, data: TeacherData, plan: VotingPlan, reporter: Reporter
-) -> Trained:
-    """The teacher of what the votes make of the training data."""
-    sentences, voting = plan.run(reporter).sentences, options.out / VOTING
-    inputs = {**data.inputs, "train": fingerprints([voting / "cleaned.jsonl"])}
+    hold(out, RUN.noun)  # where it is there already
+    plan.open()
+    if options.overwrite:
+        RUN.make(out, overwrite=True)
+    sentences = plan.run(reporter).sentences
+    inputs = {**data.inputs, "train": fingerprints([out / VOTING / "cleaned.jsonl"])}
     left_out = check_entities(config.head, sentences, "`train`", Reporter(quiet=True))  # which were said above
     cleaned = replace(data, sentences=sentences, inputs=inputs, left_out=left_out)
     config = with_precision(config, TEACHER_RUN, options, "auto")

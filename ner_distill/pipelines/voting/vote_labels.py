@@ -14,7 +14,6 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -38,10 +37,12 @@ from ner_distill.data.sentence import Sentence, Unit, disjoint, labels_of, separ
 from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.executing.opening import executor_for
-from ner_distill.files import atomic_write_text, read_json, sha256_of, write_json
+from ner_distill.files import atomic_write_text, sha256_of, write_json
+from ner_distill.holding import until_done
 from ner_distill.options.by_type import by_type
 from ner_distill.options.labels import VoteOptions
 from ner_distill.pipelines.voting.folds import FoldTask, run_folds
+from ner_distill.runs.edited import CLEANED, RESULTS, SUMMARY, VOTED, edited_in, was_edited
 from ner_distill.runs.heads import finds_spans
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
@@ -51,13 +52,11 @@ VOTES = OutputKind(
     "voting",
     ("voting.json",),
     contents=r"config\.toml|log\.txt|summary\.json|folds|cleaned\.jsonl|votes\.jsonl",
-    removable=lambda entry: not _was_edited(entry),
+    removable=lambda entry: not was_edited(entry),
 )
 DEVELOPMENT = 0.1
 """Share of a fold's training part that chooses its best epoch."""
 EXAMPLES = 20
-CLEANED, VOTED, SUMMARY = "cleaned.jsonl", "votes.jsonl", "summary.json"
-RESULTS = (CLEANED, VOTED)
 DOUBTFUL = 0.5
 """Where models find a smaller share of the given entities, they may well be worse than the labels."""
 
@@ -71,6 +70,7 @@ class Voting:
     summary: dict[str, Any]
 
 
+@until_done()
 def vote_labels(config: TeacherConfig, options: VoteOptions, reporter: Reporter | None = None) -> Voting:
     """Train a fresh teacher for every fold of every repeat, and let each vote on the sentences it was not trained on.
 
@@ -139,14 +139,13 @@ class VotingPlan:
 
     def open(self) -> None:
         """Make the directory and write what the voting is begun with, or compare with that; hold it from then on."""
-        options = self.options
-        if options.resume and (edited := [name for name in RESULTS if _was_edited(options.out / name)]):
+        options, record = self.options, RoundsRecord(VOTES, self.config, self.settings, self.inputs)
+        open_directory(VOTES, options.out, record, resume=options.resume, overwrite=options.overwrite)
+        if edited := edited_in(options.out):
             raise RunError(
-                f"{options.out / edited[0]}: was edited since it was written, and the voting would write it anew; move "
-                "it away, or go on with it as it is (train-teacher)"
+                f"{edited[0]}: was edited since it was written, and the voting would write it anew; move it away, or "
+                "go on with it as it is (train-teacher)"
             )
-        record = RoundsRecord(VOTES, self.config, self.settings, self.inputs)
-        self._held = open_directory(VOTES, options.out, record, resume=options.resume, overwrite=options.overwrite)
 
     def run(self, reporter: Reporter) -> Voting:
         """Train what is not trained yet, count the votes, and write what they come to."""
@@ -279,20 +278,10 @@ class VotingPlan:
                 line["word_scores"] = [round(fmean(column), 4) for column in zip(*scores, strict=True)]
             lines.append(json.dumps(line, ensure_ascii=False))
         out = self.options.out
+        (out / SUMMARY).unlink(missing_ok=True)  # what is written without one was not edited, whenever a kill comes
         write_jsonl(voting.sentences, out / CLEANED, overwrite=True)
         atomic_write_text(out / VOTED, "\n".join(lines) + "\n")
         write_json(out / SUMMARY, {**voting.summary, "sha256": {name: sha256_of(out / name) for name in RESULTS}})
-
-
-def _was_edited(path: Path) -> bool:
-    """Whether somebody changed a file of results since it was written, as far as the summary beside it tells."""
-    if path.name not in RESULTS or not path.is_file() or not (path.parent / SUMMARY).is_file():
-        return False
-    try:
-        written = read_json(path.parent / SUMMARY, "").get("sha256", {})[path.name]
-        return bool(written != sha256_of(path))
-    except (RunError, OSError, AttributeError, TypeError, KeyError):
-        return False  # of an earlier version, or damaged: which is told of elsewhere
 
 
 def rules_of(options: VoteOptions) -> Rules:

@@ -51,6 +51,8 @@ class ForeignTeacher(ABC):
     """Do its answers have spans?"""
     knows_some = False
     """Has it answers to some sentences alone?"""
+    float32_alone = False
+    """Can it not compute in bf16?"""
     by_id_alone = False
     """Is the id of a sentence all that it knows it by?"""
 

@@ -14,7 +14,7 @@ from ner_distill.data.batching import plan_batches
 from ner_distill.data.features.pieces import NO_PIECES, PieceFeatures, PieceFeaturizer, reads_inside
 from ner_distill.data.sentence import Sentence
 from ner_distill.files import sha256_of
-from ner_distill.nn.encoders.backbone import LIKE_BERT, layers_of
+from ner_distill.nn.encoders.backbone import FLOAT32_ALONE, LIKE_BERT, layers_of
 from ner_distill.nn.encoders.huggingface import (
     check_vocabulary,
     checkpoint_files,
@@ -56,6 +56,7 @@ class HuggingFaceTeacher(ForeignTeacher):
         unread = f"{name}: tags that name no entity type are read as O: {', '.join(scheme.unread)}"
         super().__init__(name, scheme.types, remarks=[unread] if scheme.unread else [])
         self.scheme = scheme
+        self.float32_alone = model.config.model_type in FLOAT32_ALONE
         self._model, self._fingerprint = model, fingerprint
         self._featurizer = PieceFeaturizer(tokenizer, positions=position_limit(model.config))
         self._device, self._budget = next(model.parameters()).device, _BUDGET

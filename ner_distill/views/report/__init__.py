@@ -25,7 +25,8 @@ def page_of(report: Report) -> str:
         read(_FILES, "page.html"),
         style=read(_FILES, "style.css") + _hues(report.labels),
         script=read(_FILES, "errors.js"),
-        title=f"Report {report.name}",
+        # "Scores": by which `evaluate` knows a page of its own, which it may replace, from the report of a training
+        title=f"{'Report' if report.chosen_on else 'Scores'} {report.name}",
         about=report.about,
         figures=join(
             sections.headline(report),

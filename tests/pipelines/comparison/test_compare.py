@@ -68,7 +68,8 @@ def real(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Co
     """A configuration that trains and one that cannot, each in a process."""
     out = tmp_path_factory.mktemp("real") / "out"
     settings = [*corpora.SMALL, "optim.epochs=2"]
-    broken = "broken:encoder.name=/no/such/encoder,encoder.hidden=160,encoder.heads=8,encoder.word_dim=64,"
+    (none := tmp_path_factory.mktemp("no-checkpoint") / "here").mkdir()
+    broken = f"broken:encoder.name={none},encoder.hidden=160,encoder.heads=8,encoder.word_dim=64,"
     broken += "encoder.char_filters=50,encoder.unknown=0.15,encoder.dropout=0.2,encoder.embedding_dropout=0.4"
     options: dict[str, Any] = {"test": [data / "test.conll"], "set": settings, "variant": [broken]}
     return out, run(data, out, "plain", seeds=1, runner=run_in_processes, **options)
@@ -113,7 +114,7 @@ def test_epochs_and_parameters_are_those_of_the_run(real: tuple[Path, Comparison
 def test_the_message_of_a_failed_process_is_kept(real: tuple[Path, Comparison]) -> None:
     (failed,) = real[1].failed
     assert failed.name == "broken"
-    assert "/no/such/encoder" in str(failed.error)
+    assert "no-checkpoint" in str(failed.error)
     assert "Traceback" not in str(failed.error)
 
 
@@ -183,6 +184,8 @@ def test_a_missing_file_of_any_variant_is_told_of_before_one_is_trained(data: Pa
     variant = 'words:lattice.kind=softword,lattice.lexicon="missing.txt"'
     with pytest.raises(DataError, match=r"\[lattice\] or \[features\]: missing.txt: no such file"):
         run(data, tmp_path / "out", "plain", variant=[variant])
+    with pytest.raises(ConfigError, match="no such directory"):
+        run(data, tmp_path / "out", "plain", variant=["bert:encoder.name=./no/such/encoder"])
     assert not (tmp_path / "out").exists()
 
 
