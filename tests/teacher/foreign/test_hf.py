@@ -83,41 +83,36 @@ def test_answers_do_not_depend_on_the_batch(teacher: HuggingFaceTeacher) -> None
         np.testing.assert_allclose(teacher.answers([sentence])[0].probs, together.probs, atol=1e-5)
 
 
-def test_a_model_that_reads_across_the_padding_answers_alike_in_every_batch(tmp_path: Path) -> None:
-    """MobileBERT reads the vectors beside each piece, at the end of a sentence those of the padding."""
+def random_classifier(path: Path, name: str, **sizes: int) -> str:
+    """Where a token classifier of this architecture lies, with weights so large that its answers differ."""
+    tags = dict(enumerate(("O", "B-PER", "I-PER")))
     config = AutoConfig.for_model(
-        "mobilebert", vocab_size=len(architectures.WORDS), pad_token_id=0,
-        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
-        embedding_size=16, intra_bottleneck_size=16, true_hidden_size=16, id2label={0: "O", 1: "B-PER", 2: "I-PER"},
+        name, vocab_size=len(architectures.WORDS), pad_token_id=0, hidden_size=32, num_hidden_layers=1,
+        num_attention_heads=2, intermediate_size=32, id2label=tags, **sizes,
     )  # fmt: skip
     with quiet():
         model = AutoModelForTokenClassification.from_config(config)
         for parameter in model.parameters():
             if parameter.dim() > 1:
                 torch.nn.init.normal_(parameter, std=0.5)
-        model.save_pretrained(tmp_path)
-    architectures.tokenizer().save_pretrained(tmp_path)
-    teacher = HuggingFaceTeacher.load(str(tmp_path), {})
+        model.save_pretrained(path)
+    architectures.tokenizer().save_pretrained(path)
+    return str(path)
+
+
+def test_a_model_that_reads_across_the_padding_answers_alike_in_every_batch(tmp_path: Path) -> None:
+    """MobileBERT reads the vectors beside each piece, at the end of a sentence those of the padding."""
+    sizes = {"embedding_size": 16, "intra_bottleneck_size": 16, "true_hidden_size": 16}
+    teacher = HuggingFaceTeacher.load(random_classifier(tmp_path, "mobilebert", **sizes), {})
     short, long = Sentence("1", ("Ann",)), Sentence("2", ("Ann", "sings", "in", "Oslo", "."))
     [alone], [beside, _] = teacher.answers([short]), teacher.answers([short, long])
     np.testing.assert_allclose(alone.probs, beside.probs, atol=1e-5)
 
 
 def test_a_model_whose_answer_hangs_on_the_padding_is_refused(tmp_path: Path) -> None:
-    config = AutoConfig.for_model(
-        "nystromformer", vocab_size=len(architectures.WORDS), pad_token_id=0,
-        hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=32, num_landmarks=2, segment_means_seq_len=4, id2label={0: "O", 1: "B-PER", 2: "I-PER"},
-    )  # fmt: skip
-    with quiet():
-        model = AutoModelForTokenClassification.from_config(config)
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                torch.nn.init.normal_(parameter, std=0.5)
-        model.save_pretrained(tmp_path)
-    architectures.tokenizer().save_pretrained(tmp_path)
-    with pytest.raises(ConfigError, match="nystromformer"):
-        HuggingFaceTeacher.load(str(tmp_path), {})
+    place = random_classifier(tmp_path, "nystromformer")
+    with pytest.raises(ConfigError, match="nystromformer answers otherwise on a sentence beside a longer one"):
+        HuggingFaceTeacher.load(place, {})
 
 
 def test_words_without_pieces_are_o_and_change_nothing_else(teacher: HuggingFaceTeacher) -> None:
