@@ -23,7 +23,7 @@ from ner_distill.runs.adversary import new_adversary
 from ner_distill.runs.build import Built, new_student
 from ner_distill.runs.heads import with_span_bound
 from ner_distill.runs.info import STUDENT_RUN, RunInfo
-from ner_distill.runs.knowledge import required_inputs
+from ner_distill.runs.knowledge import inputs_there
 from ner_distill.runs.record import Inputs, RunRecord, fingerprints
 from ner_distill.student.loss import DistillationLoss
 from ner_distill.student.model import Student, StudentObjective
@@ -238,7 +238,7 @@ def read_student_data(
 
     unit: how texts are cut; "auto": as the store's were, or without one as suits the gold sentences.
     """
-    named = required_inputs(config)
+    named = inputs_there(config)
     soft, reading = options.soft, options.reading()
     store = SoftLabelStore.open(soft, verify=True) if soft is not None else None
     info = RunInfo("student", store.unit, store.labels) if store is not None else None

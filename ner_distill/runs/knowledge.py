@@ -121,14 +121,19 @@ def inputs_of(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str,
     return {key: fingerprints(paths) for key, paths in files.items() if paths}
 
 
-def required_inputs(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str, Any]]]:
-    """As `inputs_of`. Raises NerDistillError where a file, a run or a checkpoint that is named is missing."""
+def require_named(config: TeacherConfig | StudentConfig) -> None:
+    """Raise NerDistillError where a file, a run or a checkpoint is missing that a training of this begins with."""
     if isinstance(config, StudentConfig) and config.init.teacher:
         read_info(Path(config.init.teacher))
     if isinstance(config.encoder, sections.PretrainedEncoderConfig):
         from ner_distill.nn.encoders.huggingface import located
 
         located(config.encoder.name)
+    inputs_there(config)
+
+
+def inputs_there(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str, Any]]]:
+    """As `inputs_of`. Raises DataError where a file is missing; a finished run does without its checkpoint."""
     inputs = inputs_of(config)
     for key, files in inputs.items():
         for file in files:

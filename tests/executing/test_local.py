@@ -200,8 +200,9 @@ def test_workers_are_opened_once_and_do_many_pieces(tmp_path: Path) -> None:
         piece: piece * piece for piece in range(8)
     }
     processes = {outcome.result[0] for outcome in outcomes.values() if outcome.result}
-    assert len(processes) <= 2
-    assert len(list(tmp_path.glob("opened-*"))) == len(processes)
+    opened = {int(path.name.removeprefix("opened-")) for path in tmp_path.glob("opened-*")}
+    assert processes <= opened  # on a busy machine one may be open and get no piece
+    assert len(opened) <= 2
     assert tuple(map(sum, zip(*told, strict=True))) == (8, 80)
 
 

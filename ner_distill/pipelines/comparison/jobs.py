@@ -22,7 +22,7 @@ from ner_distill.pipelines.comparison.figures import Run
 from ner_distill.pipelines.comparison.job import Job, Runner, TrainingJob
 from ner_distill.runs.heads import finds_spans
 from ner_distill.runs.info import RunInfo, read_info
-from ner_distill.runs.knowledge import inputs_of, required_inputs
+from ner_distill.runs.knowledge import inputs_of, require_named
 from ner_distill.runs.record import (
     Inputs,
     fingerprints,
@@ -48,7 +48,8 @@ def read_data(jobs: Sequence[TrainingJob], test: Files, reading: ReadOptions) ->
     """
     quiet = Reporter(quiet=True)
     for one in jobs:
-        required_inputs(one.config)
+        if not one.finished:
+            require_named(one.config)
     # a head that finds no nested entities, if there is one: then `flatten` has to say what becomes of them
     job = min(jobs, key=lambda job: finds_spans(job.config.head))
     info = job.read(quiet)

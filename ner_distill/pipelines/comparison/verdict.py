@@ -50,7 +50,7 @@ from ner_distill.pipelines.comparison.job import (
 from ner_distill.pipelines.comparison.jobs import begun_with, check_begun, do_jobs, read_data, require_files
 from ner_distill.pipelines.comparison.speed import SpeedJob, costs_of
 from ner_distill.runs.info import RunInfo
-from ner_distill.runs.knowledge import required_inputs
+from ner_distill.runs.knowledge import require_named
 from ner_distill.runs.record import fingerprints
 
 VERDICT = OutputKind("verdict", "verdict", (FILE,), can_overwrite=False)
@@ -161,7 +161,8 @@ def _read(plan: _Plan) -> RunInfo:
     options = plan.options
     first = [job for job in plan.jobs(FIRST_SEED) if isinstance(job, TrainingJob)]
     for job in first:  # of those too whose data are not there yet
-        required_inputs(job.config)
+        if not job.finished:
+            require_named(job.config)
     read_data([job for job in first if isinstance(job, StudentJob) and job.needs is None], (), options.reading())
     info = read_data([job for job in first if isinstance(job, TeacherJob)], options.test, options.reading())
     if next(read_raw(list(options.text), unit=info.unit), None) is None:

@@ -185,7 +185,7 @@ def test_a_missing_file_of_any_variant_is_told_of_before_one_is_trained(data: Pa
     with pytest.raises(DataError, match=r"\[lattice\] or \[features\]: missing.txt: no such file"):
         run(data, tmp_path / "out", "plain", variant=[variant])
     with pytest.raises(ConfigError, match="no such directory"):
-        run(data, tmp_path / "out", "plain", variant=["bert:encoder.name=./no/such/encoder"])
+        run(data, tmp_path / "out", variant=["bert:encoder.name=./no/such/encoder"])
     assert not (tmp_path / "out").exists()
 
 
