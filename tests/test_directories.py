@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -43,8 +44,11 @@ def test_a_run_is_not_overwritten_unasked(tmp_path):
     assert tree(tmp_path) == before
 
 
-def test_overwrite_removes_a_run_and_all_in_it(tmp_path):
-    make_run(tmp_path / "run")
+def test_overwrite_removes_a_run_and_all_that_was_made_in_it(tmp_path):
+    run = make_run(tmp_path / "run")
+    for name in ("metrics.jsonl", "log.txt", "tokenizer_config.json", "chat_template.jinja", "vocab.txt"):
+        (run / name).touch()
+    (run / "encoder").mkdir()
     (tmp_path / "beside").touch()
     TEACHER_RUN.make(tmp_path / "run", overwrite=True)
     assert list((tmp_path / "run").iterdir()) == []
@@ -69,6 +73,17 @@ def test_overwrite_does_not_remove_what_is_no_run(tmp_path, files):
     with pytest.raises(RunError, match="did not make; `overwrite` does not remove"):
         TEACHER_RUN.make(tmp_path, overwrite=True)
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["notes.md", "scores.json", "test.jsonl", "model.safetensors.bak", "int8/model.onnx"])
+def test_overwrite_does_not_remove_what_a_person_put_into_a_run(tmp_path, name):
+    run = make_run(tmp_path / "run")
+    (run / name).parent.mkdir(exist_ok=True)
+    (run / name).write_text("mine")
+    before = tree(run)
+    with pytest.raises(RunError, match=f"holds {Path(name).parts[0]} that train-teacher did not make"):
+        TEACHER_RUN.make(run, overwrite=True)
+    assert tree(run) == before
 
 
 def test_overwrite_does_not_remove_a_card_that_was_edited(tmp_path):

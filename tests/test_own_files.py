@@ -13,6 +13,7 @@ import pytest
 
 from ner_distill.console import Reporter
 from ner_distill.files import write_output
+from ner_distill.runs.info import TEACHER_RUN
 from tests import corpora
 from tests.commands import ok, run, settings, snapshot
 from tests.world import World
@@ -87,6 +88,17 @@ def test_a_run_is_not_replaced_with_the_labels_in_it_that_a_person_edited(
 
 
 # ---- a file that is named
+
+
+def test_a_run_is_not_replaced_with_what_a_person_put_beside_it(world: World, voted: Path, tmp_path: Path) -> None:
+    shutil.copytree(voted / "run", tmp_path / "run")
+    train = ("train-teacher", "--train", world.train, "--out", tmp_path / "run", "--overwrite", *SHORT)
+    ok("evaluate", "--model", tmp_path / "run", "--data", world.dev, "--json", tmp_path / "run" / "scores.json")
+    assert "holds scores.json that train-teacher did not make; --overwrite does not remove that" in refused(*train)
+    (tmp_path / "run" / "scores.json").unlink()
+    ok(*train)
+    for finished in (world.teacher, world.student):
+        TEACHER_RUN.check(finished, overwrite=True)
 
 
 def test_scores_replace_scores_and_nothing_else(world: World, tmp_path: Path) -> None:

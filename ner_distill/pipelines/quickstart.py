@@ -23,7 +23,9 @@ from ner_distill.runs.build import load_run
 from ner_distill.runtime.inference import parameters_of
 
 MARK = ".ner-distill-workspace"
-WORKSPACE = OutputKind("quickstart", "workspace", (MARK,), can_resume=False)
+WORKSPACE = OutputKind(
+    "quickstart", "workspace", (MARK,), contents="sample|teacher|soft|student|student-without", can_resume=False
+)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ voting/            of a teacher that was trained with folds: their voting, with 
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -39,6 +40,18 @@ REPORT = "report.html"
 BESIDE_THE_MODEL = ("inputs.json", "environment.json", "metrics.json", "metrics.jsonl", "tensorboard", "checkpoints",
                     "log.txt", "text_profile.json", REPORT, CARD, VOTING)  # fmt: skip
 """What a run directory holds that a model does not need to answer."""
+CHECKPOINT_FILES = (
+    r"(generation_)?config\.json|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"
+    r"|tokenizer.*\.json|.*vocab.*\.(json|txt)|.*\.(model|spm|jinja)|(special_tokens_map|added_tokens|normalizer)\.json"
+    r"|(byte_maps|emoji|word_shape|word_pronunciation)\.json|(merges|dict)\.txt|bpe\.codes|additional_chat_templates"
+)
+"""Pattern of the names that transformers gives the files of a model and of its tokenizer."""
+RUN_FILES = "|".join(map(re.escape, (
+    *BESIDE_THE_MODEL, "config.toml", "labels.json", "calibration.json", "thresholds.json", "questions.json",
+    "pieces.json", "lattice.json", "knowledge", "encoder", "encoder.toml", ".aim",
+))) + f"|{CHECKPOINT_FILES}"  # fmt: skip
+"""Pattern of all names in a run directory, or in one of `pretrain`, that the program makes. A file of another name is
+a person's: `overwrite` does not remove it."""
 Kind = Literal["teacher", "student"]
 BEFORE: Mapping[str, Mapping[str, Any]] = {
     "additive-pointer": {"output_bias": False},
@@ -89,6 +102,7 @@ TEACHER_RUN, STUDENT_RUN = (
         "run",
         ("config.toml", "labels.json"),
         "metrics.json",
+        contents=RUN_FILES,
         recognised=is_run,
         removable=lambda entry: may_be_removed(entry) and not (entry.name == VOTING and edited_in(entry)),
     )

@@ -71,11 +71,11 @@ def test_another_seed_gives_other_weights(short: Path, tmp_path: Path) -> None:
 
 def test_overwrite_replaces_a_run(short: Path, tmp_path: Path) -> None:
     train(short, tmp_path / "run", *settings("seed=14"))
-    (tmp_path / "run" / "left-over").write_text("")
+    (tmp_path / "run" / "knowledge").mkdir()  # of another kind of teacher
     train(short, tmp_path / "run", "--overwrite")
     train(short, tmp_path / "fresh")
     assert weights(tmp_path / "run") == weights(tmp_path / "fresh")
-    assert not (tmp_path / "run" / "left-over").exists()
+    assert not (tmp_path / "run" / "knowledge").exists()
 
 
 def test_an_empty_directory_is_as_good_as_none(short: Path, tmp_path: Path) -> None:
