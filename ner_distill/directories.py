@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +30,7 @@ class OutputKind:
     record:     the files that say what a directory was begun with; all of them are there once it is.
     last:       the file that is written last; "" where a directory is never finished for good.
     contents:   the pattern of the other names that the command makes, and may remove again; None: all names.
+    inside:     of directories among them in which people put files too: the pattern of the names in them.
     beside:     names in the directory that are left as they are and do not count.
     can_resume, can_overwrite: whether the command has these settings.
     recognised: looks into the record: is this really of this kind?
@@ -41,6 +42,7 @@ class OutputKind:
     record: tuple[str, ...]
     last: str = ""
     contents: str | None = None
+    inside: Mapping[str, str] = field(default_factory=dict)
     beside: tuple[str, ...] = ()
     can_resume: bool = True
     can_overwrite: bool = True
@@ -71,23 +73,26 @@ class OutputKind:
         names = sorted(path.name for path in self._entries(directory))
         if resume or not names:
             return
+        whole = self.state(directory) != "absent" and self.recognised(directory)
         if not overwrite:
             ways = ["go on with it (`resume`)"] * self.can_resume + ["replace it (`overwrite`)"] * self.can_overwrite
+            told = f"{', '.join(ways)}{' or ' * bool(ways)}" if whole else ""
+            raise RunError(f"{directory}: exists and is not empty; {told}choose another directory")
+        if not whole:
             raise RunError(
-                f"{directory}: exists and is not empty; {', '.join(ways)}{' or ' * bool(ways)}choose another directory"
+                f"{directory}: holds {', '.join(names[:5])}, which is no whole {self.noun} of {self.command}; "
+                "`overwrite` does not remove that; choose another directory"
             )
-        if self.state(directory) != "absent" and self.recognised(directory):
-            made = re.compile(".*" if self.contents is None else self.contents, re.DOTALL)
-            own = [name for name in names if name in (*self.record, self.last) or made.fullmatch(name)]
-            if edited := [name for name in own if not self.removable(directory / name)]:
-                raise RunError(
-                    f"{directory / edited[0]}: was edited, and `overwrite` does not remove what a person wrote; "
-                    "move it away or remove it, or choose another directory"
-                )
-            names = [name for name in names if name not in own]
-        if names:
+        made = re.compile(".*" if self.contents is None else self.contents, re.DOTALL)
+        own = [name for name in names if name in (*self.record, self.last) or made.fullmatch(name)]
+        if edited := [name for name in own if not self.removable(directory / name)]:
             raise RunError(
-                f"{directory}: holds {', '.join(names[:5])} that {self.command} did not make; `overwrite` does not "
+                f"{directory / edited[0]}: was edited, and `overwrite` does not remove what a person wrote; "
+                "move it away or remove it, or choose another directory"
+            )
+        if others := [*sorted({*names} - {*own}), *self._others_inside(directory)]:
+            raise RunError(
+                f"{directory}: holds {', '.join(others[:5])} that {self.command} did not make; `overwrite` does not "
                 "remove that"
             )
 
@@ -98,7 +103,8 @@ class OutputKind:
         """
         self.check(directory, resume=resume, overwrite=overwrite)
         try:
-            for entry in self._entries(directory) if overwrite else ():
+            entries = self._entries(directory) if overwrite else []
+            for entry in sorted(entries, key=lambda entry: entry.name in self.record):  # a kill leaves the record
                 shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
             directory.mkdir(parents=True, exist_ok=True)
             for left in temporary_files(directory):
@@ -112,6 +118,16 @@ class OutputKind:
         make_directory(directory)
         hold(directory, self.noun)
         self.make(directory, resume=resume, overwrite=overwrite)  # looks again: another process may have been faster
+
+    def _others_inside(self, directory: Path) -> list[str]:
+        """What lies in a directory of `inside` and is not the command's."""
+        return [
+            f"{name}/{entry.name}"
+            for name, pattern in self.inside.items()
+            if name not in self.beside and (directory / name).is_dir()
+            for entry in sorted((directory / name).iterdir())
+            if not re.fullmatch(pattern, entry.name, re.DOTALL) and entry not in temporary_files(directory / name)
+        ]
 
     def _entries(self, directory: Path) -> list[Path]:
         """Everything in the directory that counts; what interrupted writers left does not."""

@@ -278,7 +278,9 @@ def test_overwrite_removes_no_run_in_place_of_a_store(world: World, tmp_path: Pa
 
 def test_overwrite_removes_no_store_in_place_of_a_run(world: World, tmp_path: Path) -> None:
     shutil.copytree(world.soft, tmp_path / "out")
-    assert "that train-teacher did not make" in refused(tmp_path, *training(world, tmp_path / "out"), "--overwrite")
+    assert "which is no whole run of train-teacher" in refused(
+        tmp_path, *training(world, tmp_path / "out"), "--overwrite"
+    )
 
 
 def test_first_run_after_a_mistake_needs_no_flag(world: World, tmp_path: Path) -> None:
@@ -631,10 +633,8 @@ def test_nothing_to_learn_from(world: World, tmp_path: Path) -> None:
 
 
 def test_layers_of_a_scratch_teacher_cannot_be_copied(world: World, tmp_path: Path) -> None:
-    message = refused(
-        tmp_path, *learning(world, tmp_path / "out"), *settings(f"init.teacher={world.teacher}", "init.layers=[0]",
-        "encoder.hidden=96", "encoder.heads=6")
-    )  # fmt: skip
+    student = ("train-student", "--soft", world.soft, "--out", tmp_path / "out")
+    message = refused(tmp_path, *student, *settings(f"init.teacher={world.teacher}", "init.layers=[0]"))
     assert "has a scratch encoder" in message
 
 

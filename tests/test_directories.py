@@ -9,7 +9,7 @@ from ner_distill.config import TeacherConfig, load_config
 from ner_distill.directories import OutputKind
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.runs.card import signed
-from ner_distill.runs.info import TEACHER_RUN, RunInfo, write_config, write_info
+from ner_distill.runs.info import STUDENT_RUN, TEACHER_RUN, RunInfo, write_config, write_info
 
 KIND = OutputKind("brew", "potion", ("recipe.json",), "label.txt", contents=r"herb-\d+")
 
@@ -70,20 +70,64 @@ def test_overwrite_does_not_remove_what_is_no_run(tmp_path, files):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     before = tree(tmp_path)
-    with pytest.raises(RunError, match="did not make; `overwrite` does not remove"):
+    with pytest.raises(RunError, match="is no whole run of train-teacher; `overwrite` does not remove"):
         TEACHER_RUN.make(tmp_path, overwrite=True)
     assert tree(tmp_path) == before
 
 
-@pytest.mark.parametrize("name", ["notes.md", "scores.json", "test.jsonl", "model.safetensors.bak", "int8/model.onnx"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "notes.md",
+        "scores.json",
+        "test.jsonl",
+        "model.safetensors.bak",
+        "medical-vocabulary.txt",
+        "tokenizer-old.json",
+        "zh.model",
+        "int8/model.onnx",
+        "voting/decisions.jsonl",
+        "encoder/notes.md",
+        "knowledge/words.tsv",
+    ],
+)
 def test_overwrite_does_not_remove_what_a_person_put_into_a_run(tmp_path, name):
     run = make_run(tmp_path / "run")
     (run / name).parent.mkdir(exist_ok=True)
     (run / name).write_text("mine")
     before = tree(run)
-    with pytest.raises(RunError, match=f"holds {Path(name).parts[0]} that train-teacher did not make"):
+    with pytest.raises(RunError, match=f"holds {name.removesuffix('/model.onnx')} that train-teacher did not make"):
         TEACHER_RUN.make(run, overwrite=True)
     assert tree(run) == before
+
+
+def test_a_teacher_is_not_replaced_by_a_student(tmp_path):
+    before = tree(make_run(tmp_path / "run"))
+    with pytest.raises(RunError, match="which is no whole run of train-student; `overwrite` does not remove that"):
+        STUDENT_RUN.make(tmp_path / "run", overwrite=True)
+    with pytest.raises(RunError, match="exists and is not empty; choose another directory"):
+        STUDENT_RUN.make(tmp_path / "run")
+    assert tree(tmp_path / "run") == before
+
+
+def test_a_kill_while_a_run_is_removed_leaves_what_says_that_it_is_one(tmp_path, monkeypatch):
+    run = make_run(tmp_path / "run")
+    (run / "metrics.json").touch()
+    removed, unlink = [], Path.unlink
+
+    def killed(path, missing_ok=False):
+        if len(removed) == 2:
+            raise OSError("killed")
+        removed.append(path.name)
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", killed)
+        with pytest.raises(RunError):
+            TEACHER_RUN.make(run, overwrite=True)
+    assert sorted(removed) == ["metrics.json", "model.safetensors"]
+    TEACHER_RUN.make(run, overwrite=True)
+    assert tree(run) == {}
 
 
 def test_overwrite_does_not_remove_a_card_that_was_edited(tmp_path):
@@ -190,6 +234,6 @@ def test_what_lies_beside_does_not_count_and_stays(tmp_path):
     ],
 )
 def test_only_what_the_command_can_do_is_offered(tmp_path, options, ways):
-    (tmp_path / "thesis.txt").touch()
+    (tmp_path / "recipe.json").touch()
     with pytest.raises(RunError, match=ways):
         dataclasses.replace(KIND, **options).check(tmp_path)

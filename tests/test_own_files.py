@@ -13,7 +13,7 @@ import pytest
 
 from ner_distill.console import Reporter
 from ner_distill.files import write_output
-from ner_distill.runs.info import TEACHER_RUN
+from ner_distill.runs.info import STUDENT_RUN, TEACHER_RUN
 from tests import corpora
 from tests.commands import ok, run, settings, snapshot
 from tests.world import World
@@ -97,8 +97,8 @@ def test_a_run_is_not_replaced_with_what_a_person_put_beside_it(world: World, vo
     assert "holds scores.json that train-teacher did not make; --overwrite does not remove that" in refused(*train)
     (tmp_path / "run" / "scores.json").unlink()
     ok(*train)
-    for finished in (world.teacher, world.student):
-        TEACHER_RUN.check(finished, overwrite=True)
+    TEACHER_RUN.check(world.teacher, overwrite=True)
+    STUDENT_RUN.check(world.student, overwrite=True)
 
 
 def test_scores_replace_scores_and_nothing_else(world: World, tmp_path: Path) -> None:

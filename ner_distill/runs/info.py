@@ -19,8 +19,9 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import tomli_w
 
@@ -40,18 +41,21 @@ REPORT = "report.html"
 BESIDE_THE_MODEL = ("inputs.json", "environment.json", "metrics.json", "metrics.jsonl", "tensorboard", "checkpoints",
                     "log.txt", "text_profile.json", REPORT, CARD, VOTING)  # fmt: skip
 """What a run directory holds that a model does not need to answer."""
-CHECKPOINT_FILES = (
-    r"(generation_)?config\.json|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"
-    r"|tokenizer.*\.json|.*vocab.*\.(json|txt)|.*\.(model|spm|jinja)|(special_tokens_map|added_tokens|normalizer)\.json"
-    r"|(byte_maps|emoji|word_shape|word_pronunciation)\.json|(merges|dict)\.txt|bpe\.codes|additional_chat_templates"
+OF_TRAINING = r"(inputs|environment|metrics)\.json|metrics\.jsonl|tensorboard|\.aim|checkpoints|log\.txt"
+OF_ENCODER = (
+    r"(generation_)?config\.json|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json|pieces\.json"
+    r"|encoder\.toml|vocabulary\.json|tokenizer(_config)?\.json|(entity_|target_)?vocab(-src|-tgt)?\.(json|txt)"
+    r"|(special_tokens_map|added_tokens|normalizer|byte_maps|emoji|word_shape|word_pronunciation)\.json"
+    r"|(merges|dict)\.txt|bpe\.codes|(sentencepiece\.bpe|sentencepiece|spiece|spm|spm_char|tokenizer)\.model"
+    r"|(source|target)\.spm|chat_template\.jinja|additional_chat_templates"
 )
-"""Pattern of the names that transformers gives the files of a model and of its tokenizer."""
-RUN_FILES = "|".join(map(re.escape, (
-    *BESIDE_THE_MODEL, "config.toml", "labels.json", "calibration.json", "thresholds.json", "questions.json",
-    "pieces.json", "lattice.json", "knowledge", "encoder", "encoder.toml", ".aim",
-))) + f"|{CHECKPOINT_FILES}"  # fmt: skip
-"""Pattern of all names in a run directory, or in one of `pretrain`, that the program makes. A file of another name is
-a person's: `overwrite` does not remove it."""
+"""Patterns of names that the program and transformers give files. One of another name in a run is a person's, which
+`overwrite` does not remove."""
+OF_VOTING = r"(voting|summary)\.json|config\.toml|log\.txt|folds|(cleaned|votes)\.jsonl"
+_OF_RUN = (
+    rf"{OF_TRAINING}|{OF_ENCODER}|(text_profile|calibration|thresholds|questions|lattice)\.json|knowledge|encoder|{VOTING}"
+    rf"|{re.escape(REPORT)}|{re.escape(CARD)}"
+)
 Kind = Literal["teacher", "student"]
 BEFORE: Mapping[str, Mapping[str, Any]] = {
     "additive-pointer": {"output_bias": False},
@@ -87,13 +91,13 @@ class RunInfo:
         return TagSet(self.labels)
 
 
-def is_run(directory: Path) -> bool:
-    """Returns whether a run is here: other programs write a `labels.json` as well."""
+def is_run(directory: Path, kind: Kind | None = None) -> bool:
+    """Returns whether a run (of this kind) is here: other programs write a `labels.json` as well."""
     try:
-        read_info(directory)
+        found = read_info(directory).kind
     except RunError:
         return False
-    return True
+    return kind in (None, found)
 
 
 TEACHER_RUN, STUDENT_RUN = (
@@ -102,11 +106,12 @@ TEACHER_RUN, STUDENT_RUN = (
         "run",
         ("config.toml", "labels.json"),
         "metrics.json",
-        contents=RUN_FILES,
-        recognised=is_run,
+        contents=_OF_RUN,
+        inside={VOTING: OF_VOTING, "encoder": OF_ENCODER, "knowledge": r"[\w-]+\.(json|txt)|gazetteers|segmenter"},
+        recognised=partial(is_run, kind=kind),
         removable=lambda entry: may_be_removed(entry) and not (entry.name == VOTING and edited_in(entry)),
     )
-    for kind in ("teacher", "student")
+    for kind in get_args(Kind)
 )
 
 

@@ -44,6 +44,7 @@ from ner_distill.options.labels import VoteOptions
 from ner_distill.pipelines.voting.folds import FoldTask, run_folds
 from ner_distill.runs.edited import CLEANED, RESULTS, SUMMARY, VOTED, edited_in, was_edited
 from ner_distill.runs.heads import finds_spans
+from ner_distill.runs.info import OF_VOTING
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
 
@@ -51,7 +52,7 @@ VOTES = OutputKind(
     "vote-labels",
     "voting",
     ("voting.json",),
-    contents=r"config\.toml|log\.txt|summary\.json|folds|cleaned\.jsonl|votes\.jsonl",
+    contents=OF_VOTING,
     removable=lambda entry: not was_edited(entry),
 )
 DEVELOPMENT = 0.1

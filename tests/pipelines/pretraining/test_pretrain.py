@@ -594,7 +594,7 @@ def test_vectors_of_two_origins_are_refused(english: Path) -> None:
     ("options", "error", "message"),
     [
         ({}, RunError, "is not empty"),
-        ({"overwrite": True}, RunError, "did not make"),
+        ({"overwrite": True}, RunError, "is no whole pretraining of pretrain"),
         ({"resume": True}, RunError, "no pretraining to go on with"),
         ({"resume": True, "overwrite": True}, ConfigError, "give one of them"),
     ],
@@ -615,6 +615,9 @@ def test_overwrite_replaces_a_pretraining(tmp_path: Path) -> None:
     for seed in (1, 2):
         run(raw, tmp_path / "out", *TINY, f"seed={seed}", overwrite=seed == 2)
     assert load_config(PretrainConfig, tmp_path / "out" / "config.toml").seed == 2
+    (tmp_path / "out" / "README.md").write_text("# my model card")
+    with pytest.raises(RunError, match=r"holds README\.md that pretrain did not make"):
+        run(raw, tmp_path / "out", *TINY, overwrite=True)
 
 
 def test_an_encoder_is_not_written_over_its_own_beginning(english: Path) -> None:
