@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -457,8 +458,10 @@ AnyLossConfig = Annotated[
 class OptimConfig(Section):
     """The training loop."""
 
-    epochs: Count = key(12, "passes over the training data (auto: scratch 12, with loss.kind pu 6, pretrained 5)")
-    lr: Rate = key(2e-3, "learning rate of the encoder (auto: scratch 2e-3, pretrained 3e-5)")
+    epochs: Count = key(
+        12, "passes over the training data (auto: scratch 12, with loss.kind pu 6, pretrained 5; of pretrain 3 and 1)"
+    )
+    lr: Rate = key(2e-3, "learning rate of the encoder (auto: scratch 2e-3, pretrained 3e-5; pretrain: 3e-3, 5e-5)")
     head_lr: Rate = key(2e-3, "learning rate of new layers (auto: scratch lr, pretrained 1e-3)")
     crf_lr: Rate = key(1e-2, "learning rate of the CRF's transitions")
     warmup: Fraction = key(0.1, "share of the training in which the rate rises")
@@ -466,7 +469,7 @@ class OptimConfig(Section):
     batch_words: Count = key(
         512,
         "words (pretrained: pieces) of a batch, padding included "
-        "(auto: scratch 512, with loss.kind pu 2048, pretrained 1024)",
+        "(auto: scratch 512, with loss.kind pu 2048, pretrained 1024; pretrain: 1024)",
     )
     accumulate: Count = key(1, "batches that make one step")
     layer_decay: Annotated[float, Field(gt=0.0, le=1.0), Measured(0.1, setting="0.8", cost=1.1)] = key(
@@ -491,7 +494,9 @@ class OptimConfig(Section):
     )
     patience: Natural = key(0, "stop after so many epochs without a better score; 0 = never")
     precision: Literal["auto", "fp32", "bf16"] = key(
-        "fp32", "bf16 needs a device that has it (auto: fp32, but bf16 for a pretrained model where the device has it)"
+        "fp32",
+        "bf16 needs a device that has it (auto: fp32, but bf16 for a pretrained model where the device has it; "
+        "pretrain: fp32)",
     )
     checkpoint_minutes: Weight = key(2.0, "minutes between checkpoints inside an epoch; 0 = only at its end")
 
@@ -543,6 +548,11 @@ class InitConfig(Section):
     embedding_rank: Natural = key(
         0, "numbers of a piece's vector, which a linear layer makes as wide as the encoder (BERT, RoBERTa); 0: its own"
     )
+
+    @property
+    def run(self) -> Path:
+        """The directory of the teacher; of none the working directory."""
+        return Path(self.teacher).expanduser()
 
 
 class MaskConfig(Section):

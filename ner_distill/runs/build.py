@@ -160,7 +160,13 @@ def _pretrained_student(
         from ner_distill.student.smaller import make_smaller
 
         classifier, tokenizer = make_smaller(
-            classifier, tokenizer, sentences, reporter, vocabulary=init.vocabulary, rank=init.embedding_rank
+            classifier,
+            tokenizer,
+            sentences,
+            reporter,
+            unit=info.unit,
+            vocabulary=init.vocabulary,
+            rank=init.embedding_rank,
         )
     return _tried(name, _hf_student(config, info, classifier, tokenizer))
 
@@ -170,7 +176,7 @@ def _beginning(config: StudentConfig, info: RunInfo) -> tuple[str, PreTrainedMod
     if config.init.teacher:
         from ner_distill.student.hf import from_layers_of
 
-        teacher = load_run(Path(config.init.teacher))
+        teacher = load_run(config.init.run)
         encoder, pieces = teacher.tagger.encoder.innermost(), teacher.base
         if not isinstance(encoder, PretrainedEncoder) or not isinstance(pieces, PieceFeaturizer):
             raise ConfigError(

@@ -22,6 +22,7 @@ from ner_distill.data.features.train_lists import ListRules, TrainLists
 from ner_distill.data.features.vocab import Vocab
 from ner_distill.data.features.words import FILE as VOCABULARY
 from ner_distill.data.formats.readers import read_raw
+from ner_distill.data.formats.tables import is_hub_name
 from ner_distill.data.lexicon.lexicon import Lexicon, Match, Matcher
 from ner_distill.data.lexicon.segmenters import Segmenter
 from ner_distill.data.lexicon.vectors import WordVectors, read_vectors
@@ -116,7 +117,7 @@ def inputs_of(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str,
     else:
         files["init.vocabulary_text"] = config.init.vocabulary_text
         if config.init.teacher:
-            run = Path(config.init.teacher).expanduser()
+            run = config.init.run
             files["init.teacher"] = [*model_files(run), *model_files(run / ENCODER)]
     return {key: fingerprints(paths) for key, paths in files.items() if paths}
 
@@ -124,7 +125,7 @@ def inputs_of(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str,
 def require_named(config: TeacherConfig | StudentConfig) -> None:
     """Raise NerDistillError where a file, a run or a checkpoint is missing that a training of this begins with."""
     if isinstance(config, StudentConfig) and config.init.teacher:
-        read_info(Path(config.init.teacher))
+        read_info(config.init.run)
     if isinstance(config.encoder, sections.PretrainedEncoderConfig):
         from ner_distill.nn.encoders.huggingface import located
 
@@ -137,7 +138,7 @@ def inputs_there(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[s
     inputs = inputs_of(config)
     for key, files in inputs.items():
         for file in files:
-            if file["size"] is None:
+            if file["size"] is None and not is_hub_name(file["name"]):
                 where = "[lattice] or [features]" if key == "knowledge" else key
                 raise DataError(
                     f"{where}: {file['name']}: no such file; check the name and the directory ({Path.cwd()})"

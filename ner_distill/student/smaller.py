@@ -17,6 +17,7 @@ from ner_distill.data.features.vocabularies import (
     cut_vocabulary,
     learn_vocabulary,
 )
+from ner_distill.data.sentence import Unit
 from ner_distill.errors import ConfigError
 from ner_distill.nn.encoders.architectures import factored_bert, guarded
 from ner_distill.nn.encoders.backbone import LIKE_BERT, embedding_of
@@ -38,12 +39,13 @@ def make_smaller(
     sentences: Iterable[Sequence[str]],
     reporter: Reporter,
     *,
+    unit: Unit,
     vocabulary: Literal["whole", "cut"] | int,
     rank: int,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """The token classifier with a smaller table, and the tokenizer that belongs to it; says what it comes to.
 
-    sentences: the text that the pieces are chosen by.
+    sentences: the text that the pieces are chosen by. unit: what its words are.
     vocabulary: all pieces, those that the text needs, or how many are learned from it. rank: see `with_rank`; 0: none.
     Raises ConfigError.
     """
@@ -53,7 +55,7 @@ def make_smaller(
         if vocabulary == "cut":
             smaller = cut_vocabulary(tokenizer, text, padding=padding)
         else:
-            smaller = learn_vocabulary(tokenizer, text, vocabulary, padding=padding)
+            smaller = learn_vocabulary(tokenizer, text, vocabulary, unit=unit, padding=padding)
         model, tokenizer = with_vocabulary(model, tokenizer, smaller), smaller.tokenizer
         held_out = ""
         if smaller.split_more is not None:

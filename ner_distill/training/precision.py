@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TypeVar
 
 from ner_distill.config import StudentConfig, TeacherConfig
@@ -36,8 +35,8 @@ def _needs_float32(config: TeacherConfig | StudentConfig) -> bool:
     """Whether the training is on a pretrained encoder whose code cannot compute in bf16."""
     if isinstance(config.encoder, PretrainedEncoderConfig):
         place = config.encoder.name
-    elif isinstance(config, StudentConfig) and (Path(config.init.teacher) / ENCODER / "config.json").is_file():
-        place = str(Path(config.init.teacher) / ENCODER)
+    elif isinstance(config, StudentConfig) and (config.init.run / ENCODER / "config.json").is_file():
+        place = str(config.init.run / ENCODER)
     else:
         return False
     from ner_distill.nn.encoders.huggingface import load_backbone_config

@@ -278,8 +278,24 @@ class PieceFeaturizer(Featurizer[PieceFeatures]):
 
 
 def reads_inside(tokenizer: PreTrainedTokenizerFast) -> bool:
-    """Whether a SentencePiece tokenizer puts no mark of a blank before a word (`prepend_scheme` "never")."""
-    return "never" in mark_schemes(tokenizer)
+    """Whether a tokenizer reads a word by itself without a blank before it, as `for_unit` makes one for characters.
+
+    SentencePiece says so (`prepend_scheme` "never"); of bytes, and of marks that a normalizer puts, a normalizer that
+    takes blanks away at the left, and nothing else, stands first.
+    """
+    return "never" in mark_schemes(tokenizer) or first_normalizer(tokenizer) == NO_BLANK
+
+
+NO_BLANK: dict[str, Any] = {"type": "Strip", "strip_left": True, "strip_right": False}
+
+
+def first_normalizer(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any] | None:
+    """What the tokenizer does first with a text (JSON); None where that is nothing."""
+    normalizer = tokenizer.backend_tokenizer.normalizer
+    found = None if normalizer is None else json.loads(normalizer.__getstate__())
+    while found is not None and found["type"] == "Sequence":
+        found = next(iter(found["normalizers"]), None)
+    return found
 
 
 def mark_schemes(tokenizer: PreTrainedTokenizerFast) -> list[str]:

@@ -17,10 +17,10 @@ from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from ner_distill.data.features.pieces import mark_schemes, reads_inside
+from ner_distill.data.features.pieces import NO_BLANK, mark_schemes, reads_inside
 from ner_distill.data.sentence import Unit
 from ner_distill.errors import ConfigError
 
@@ -78,23 +78,55 @@ class SmallerVocabulary:
 def for_unit(tokenizer: PreTrainedTokenizerFast, unit: Unit) -> PreTrainedTokenizerFast:
     """The tokenizer as it has to read words of this unit one by one; itself where it does so already.
 
-    SentencePiece marks the blank before a word, and puts the mark before every text. Between the characters of a text
-    without blanks (Chinese, Japanese, Thai) there is none: with it nearly each would be two pieces, the mark and the
-    character, and the mark's vector would stand for the character. So the mark is put before words of other units
-    alone. Changed is the part that marks blanks (Metaspace, as XLM-R, T5, ALBERT and CamemBERT have it); tokenizers
-    without one (WordPiece, bytes, a mark that a normalizer puts) stay as they are.
+    SentencePiece marks the blank before a word, and puts the mark before every text; byte-level tokenizers read a blank
+    there. Between the characters of a text without blanks (Chinese, Japanese, Thai) there is none: with it nearly each
+    would be two pieces, the mark and the character, and the mark's vector would stand for the character. So it is put
+    before words of other units alone. Changed is the part that marks blanks (Metaspace, as XLM-R, T5, ALBERT and
+    CamemBERT have it), or that puts one before a text (those of RoBERTa's, Llama 3's and Gemma's kinds); WordPiece puts
+    none and stays as it is.
     """
     inside = unit == "character"
-    if all((scheme == "never") == inside for scheme in mark_schemes(tokenizer)):
+    if schemes := mark_schemes(tokenizer):
+        if all((scheme == "never") == inside for scheme in schemes):
+            return tokenizer
+    elif reads_inside(tokenizer) == inside:
         return tokenizer
     state = json.loads(tokenizer.backend_tokenizer.to_str())
-    waiting = [state["pre_tokenizer"]]
-    while waiting:
-        part = waiting.pop()
-        waiting += part.get("pretokenizers", ())
+    if not schemes and not _set_blank(state, before=not inside):
+        return tokenizer
+    for part in _parts(state["pre_tokenizer"]):
         if part["type"] == "Metaspace":
             part["prepend_scheme"] = "never" if inside else "always"
     return _like(tokenizer, Tokenizer.from_str(json.dumps(state)))
+
+
+def _set_blank(state: dict[str, Any], *, before: bool) -> bool:
+    """Put a blank before each text, or none. Returns False, and changes nothing, where the tokenizer has no part in it.
+
+    state: of a tokenizer (JSON) that does not mark blanks by Metaspace.
+    """
+    own = state["normalizer"]
+    steps = own["normalizers"] if own and own["type"] == "Sequence" else [own] if own else []
+    if before:
+        steps = [{"type": "Prepend", "prepend": " "}, *steps[1:]]
+    else:
+        reading = [part for part in _parts(state["pre_tokenizer"]) if part.get("add_prefix_space")]
+        put = bool(steps) and steps[0]["type"] == "Prepend"
+        if not reading and not put:
+            return False
+        for part in reading:
+            part["add_prefix_space"] = False
+        steps = [NO_BLANK, *steps[put:]]
+    state["normalizer"] = {"type": "Sequence", "normalizers": steps}
+    return True
+
+
+def _parts(pre_tokenizer: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+    """A pre-tokenizer (JSON) and all that it consists of."""
+    if pre_tokenizer is not None:
+        yield pre_tokenizer
+        for part in pre_tokenizer.get("pretokenizers", ()):
+            yield from _parts(part)
 
 
 def cut_vocabulary(tokenizer: PreTrainedTokenizerFast, text: Forms, *, padding: int | None = None) -> SmallerVocabulary:
@@ -119,7 +151,12 @@ def cut_vocabulary(tokenizer: PreTrainedTokenizerFast, text: Forms, *, padding: 
 
 
 def learn_vocabulary(
-    tokenizer: PreTrainedTokenizerFast, text: Forms, size: int, *, padding: int | None = None
+    tokenizer: PreTrainedTokenizerFast,
+    text: Forms,
+    size: int,
+    *,
+    unit: Unit = "word",
+    padding: int | None = None,
 ) -> SmallerVocabulary:
     """Learn `size` pieces (fewer of a short text) from words, as SentencePiece does (Unigram; Kudo 2018).
 
@@ -127,13 +164,16 @@ def learn_vocabulary(
     mean of those of the old pieces at the same place in the words of the text. Learns twice: for `split_more` without
     the words held out. A word with a tab inside is not learned from.
 
+    unit: what a word of the text is; before a character there is no blank.
     padding: the encoder's padding piece, if not the tokenizer's.
     Raises ConfigError where the tokenizer has no unknown piece, or `size` is too small for the text.
     """
-    learned = _learned(tokenizer, text.all(), size, padding)
+    inside = unit == "character" or reads_inside(tokenizer)
+    learned = _learned(tokenizer, text.all(), size, padding, inside=inside)
     split_more = None
     if text.held_out:
-        split_more = _split_more(tokenizer, _learned(tokenizer, text.rest, size, padding), text.held_out)
+        of_rest = _learned(tokenizer, text.rest, size, padding, inside=inside)
+        split_more = _split_more(tokenizer, of_rest, text.held_out)
     rows, sources, shares = _means(tokenizer, learned, text.all())
     return SmallerVocabulary(learned, rows, sources, shares, len(tokenizer), split_more)
 
@@ -351,8 +391,9 @@ def _like(tokenizer: PreTrainedTokenizerFast, backend: Tokenizer) -> PreTrainedT
 
 
 def _learned(
-    tokenizer: PreTrainedTokenizerFast, forms: Counter[str], size: int, padding: int | None
+    tokenizer: PreTrainedTokenizerFast, forms: Counter[str], size: int, padding: int | None, *, inside: bool
 ) -> PreTrainedTokenizerFast:
+    """inside: there is no blank before a word."""
     if tokenizer.unk_token is None:
         raise ConfigError('init.vocabulary: the tokenizer has no unknown piece, which new pieces need; take "cut"')
     state = json.loads(tokenizer.backend_tokenizer.to_str())
@@ -363,14 +404,13 @@ def _learned(
     normalizer = tokenizer.backend_tokenizer.normalizer
     texts: Counter[str] = Counter()
     for word, number in forms.items():
-        texts[normalizer.normalize_str(word) if normalizer is not None else word] += number
-    inside = reads_inside(tokenizer)
+        texts[normalizer.normalize_str(word).strip() if normalizer is not None else word] += number
     learned = _unigrams(texts, size - len(special), marked=not inside)
     pieces = [(piece, score) for piece, score in learned if piece not in special]
     unknown = special.index(tokenizer.unk_token)
     backend = Tokenizer(models.Unigram([(piece, 0.0) for piece in special] + pieces, unknown))
-    if normalizer is not None:
-        backend.normalizer = normalizer
+    if normalizer is not None:  # BERT's puts blanks around each Chinese character
+        backend.normalizer = normalizers.Sequence([normalizer, normalizers.Strip()])
     backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never" if inside else "always")
     backend.decoder = decoders.Metaspace()
     backend.add_special_tokens(special)

@@ -206,7 +206,7 @@ def load_weights_of(names: Collection[str], name: str | Path, config: Pretrained
 def load_tokenizer(name: str | Path) -> PreTrainedTokenizerFast:
     """The fast tokenizer of a checkpoint, which reads a word by itself as it does behind a blank. Raises ConfigError.
 
-    One of SentencePiece that marks no blank before a word stays so: a training by characters has made it.
+    One that reads no blank at the beginning of a text stays so: a training by characters has made it.
     """
     with _explained(name):
         tokenizer = AutoTokenizer.from_pretrained(located(name), trust_remote_code=False)
@@ -262,11 +262,12 @@ def _reads_bytes(tokenizer: Any) -> bool:
 
 
 def _takes_words(tokenizer: Any) -> bool:
-    """Is a word by itself read like a word after a space? Or has it a setting for that (Metaspace)?"""
+    """Is a word by itself read like a word after a space? Or can it be: has it a setting (Metaspace), or no blanks?"""
     if '"Metaspace"' in tokenizer.backend_tokenizer.to_str():
         return True
     by_word = tokenizer(["a"], is_split_into_words=True, add_special_tokens=False)["input_ids"]
-    return bool(by_word + by_word == tokenizer("a a", add_special_tokens=False)["input_ids"])
+    alone, behind, text = (tokenizer(it, add_special_tokens=False)["input_ids"] for it in ("a", " a", "a a"))
+    return bool(by_word + by_word == text or alone == behind)
 
 
 def _put_blank_before(tokenizer: Any) -> None:

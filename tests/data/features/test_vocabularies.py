@@ -12,6 +12,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
+from ner_distill.data.features.pieces import PieceFeaturizer
 from ner_distill.data.features.vocabularies import (
     Forms,
     SmallerVocabulary,
@@ -235,10 +236,20 @@ def test_for_other_units_it_stays_or_becomes_what_it_was(sentencepiece: PreTrain
     assert pieces(back, WORDS) == pieces(sentencepiece, WORDS)
 
 
-@pytest.mark.parametrize("kind", ["WordPiece", "byte-level BPE"])
-def test_tokenizers_without_such_marks_stay_as_they_are(kind: str, tmp_path: Path) -> None:
-    other = load_tokenizer(BUILDERS[kind](tmp_path / "it"))
+def test_a_tokenizer_that_puts_no_mark_before_a_word_stays_as_it_is(tmp_path: Path) -> None:
+    other = load_tokenizer(BUILDERS["WordPiece"](tmp_path / "it"))
     assert for_unit(other, "character") is other
+
+
+@pytest.mark.parametrize("kind", ["WordPiece", "byte-level BPE", "Unigram"])
+def test_learned_pieces_read_each_character_as_one(kind: str, tmp_path: Path) -> None:
+    tokenizer = for_unit(load_tokenizer(BUILDERS[kind](tmp_path / "it")), "character")
+    learned = learn_vocabulary(tokenizer, Forms.of([list(CHINESE)] * 3), 40, unit="character").tokenizer
+    learned.save_pretrained(tmp_path / "learned")
+    for read in (learned, load_tokenizer(tmp_path / "learned")):
+        own = read(list(CHINESE), is_split_into_words=True, add_special_tokens=False)["input_ids"]
+        assert read.convert_ids_to_tokens(own) == list(CHINESE)
+        PieceFeaturizer(read)
 
 
 def test_characters_are_read_the_same_when_the_tokenizer_is_loaded_again(

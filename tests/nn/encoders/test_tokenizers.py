@@ -10,7 +10,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerFast
 
 from ner_distill.data.features.pieces import PieceFeaturizer
-from ner_distill.data.features.vocabularies import Forms, cut_vocabulary
+from ner_distill.data.features.vocabularies import Forms, cut_vocabulary, for_unit
 from ner_distill.nn.encoders.huggingface import load_tokenizer
 
 TEXTS = ["Ana lives in Madrid , don't she ?", "The Bank of Spain isn't in Lima ."]
@@ -72,3 +72,32 @@ def test_their_vocabularies_can_be_cut(make: Callable[[Path], PreTrainedTokenize
     cut = cut_vocabulary(loaded, Forms.of([TEXTS[0].split()])).tokenizer
     assert len(cut) < len(loaded)
     assert of_words(cut, TEXTS[0]) == of_words(loaded, TEXTS[0])
+
+
+def roberta(path: Path) -> PreTrainedTokenizerFast:
+    """Bytes, with a setting for the blank before a text."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    return saved(made, trainers.BpeTrainer(vocab_size=400, special_tokens=SPECIAL, initial_alphabet=alphabet), path)
+
+
+@pytest.mark.parametrize("make", [like_llama, like_gemma, roberta])
+def test_no_blank_is_read_between_the_characters_of_a_text(
+    make: Callable[[Path], PreTrainedTokenizerFast], tmp_path: Path
+) -> None:
+    published = make(tmp_path / "published")
+    loaded = load_tokenizer(tmp_path / "published")
+    characters = for_unit(loaded, "character")
+    PieceFeaturizer(characters).save(tmp_path)
+    again = load_tokenizer(tmp_path)  # which puts no blank back
+    assert for_unit(again, "character") is again
+    letters = ["M", "a", "d", "é", "é"]
+    expected = [piece for letter in letters for piece in published.tokenize(letter)]
+    for read in (characters, again):
+        assert of_words(read, " ".join(letters)) == expected
+    assert of_words(loaded, " ".join(letters)) != expected
+    words = TEXTS[0]
+    assert of_words(for_unit(again, "word"), words) == of_words(loaded, words)
+    cut = cut_vocabulary(again, Forms.of([letters])).tokenizer
+    assert of_words(cut, " ".join(letters)) == expected
