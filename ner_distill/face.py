@@ -290,13 +290,17 @@ def _paths(given: Paths) -> tuple[Path, ...]:
 def _with_paths(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The options as `kind` has them: of a path that is given as text a Path, of one file where several may be a tuple.
 
-    What `kind` does not have stays as it is: its constructor says so.
+    An option may have the name that the command line gives it (`input_format`). What `kind` does not have stays as it
+    is: its constructor says so.
     """
     from typing import get_args, get_type_hints
 
+    from ner_distill.options.declare import called_of
+
     hints = get_type_hints(kind)
-    found = dict(given)
-    for name, value in given.items():
+    names = {called: name for name, called in called_of(kind).items() if called not in hints}
+    found = {names.get(name, name): value for name, value in given.items()}
+    for name, value in [*found.items()]:
         hint = hints.get(name)
         if not isinstance(value, str | os.PathLike) or hint is None:
             continue

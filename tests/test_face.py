@@ -63,3 +63,19 @@ def test_documents_are_cut_into_sentences_and_answered_as_they_were_given() -> N
     assert model.predict(texts[0], split_sentences=True) == results[0]
     with pytest.raises(ConfigError, match="is for `split_sentences`"):
         model.predict("a", lang="es")
+
+
+def test_options_have_the_names_of_the_command_line_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[EvaluateOptions] = []
+
+    def evaluation(options: EvaluateOptions) -> SimpleNamespace:
+        seen.append(options)
+        return SimpleNamespace(scores=None)
+
+    monkeypatch.setattr("ner_distill.pipelines.evaluate.evaluation", evaluation)
+    monkeypatch.setattr("ner_distill.views.results.write_evaluation", lambda done, options: None)
+    for name in ("input_format", "format"):
+        face.evaluate("runs/x", "test.txt", **{name: "jsonl"})
+    assert [options.format for options in seen] == ["jsonl", "jsonl"]
+    with pytest.raises(TypeError, match="input_frmat"):
+        face.evaluate("runs/x", "test.txt", input_frmat="jsonl")

@@ -200,10 +200,15 @@ def _student_conflicts(config: StudentConfig) -> Iterator[str]:
             yield f'init.teacher copies an encoder; leave encoder.name out, found "{encoder.name}"'
         if _changed(encoder, "pooling", "layer_mix"):
             yield f'{saved}: pooling must be "first", layer_mix false'
+        if encoder.dropout != StudentConfig.model_fields["encoder"].get_default().dropout:
+            yield "encoder.dropout is for the scratch encoder; a pretrained encoder has its own"
         yield from _freeze_conflicts(config.optim, pretrained=True)
     else:
-        if init.teacher and encoder.start:
-            yield f'init.teacher copies an encoder; leave encoder.start out, found "{encoder.start}"'
+        if init.teacher:
+            own = StudentConfig.model_fields["encoder"].get_default()
+            for key in type(encoder).model_fields:
+                if key not in ("name", "max_pieces") and getattr(encoder, key) != getattr(own, key):
+                    yield f"init.teacher copies an encoder as it is; leave encoder.{key} out"
         yield from _freeze_conflicts(config.optim, pretrained=bool(init.teacher or encoder.start))
 
 

@@ -105,6 +105,11 @@ def fields_of(options: type[Options]) -> list[dataclasses.Field[Any]]:
     return [fields[name] for name in names]
 
 
+def called_of(options: type[Options]) -> dict[str, str]:
+    """What the command line calls each option of a class, where that is not its name."""
+    return {field.name: called for field in dataclasses.fields(options) if (called := option_of(field).called)}
+
+
 def types_of(options: type[Options]) -> dict[str, Any]:
     """The type of each option of a class. Kept, as annotations are text and a command asks often."""
     if options not in _TYPES:

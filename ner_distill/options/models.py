@@ -232,3 +232,6 @@ class CheckDataOptions(FileOptions):
     files: Files = required(
         "Labelled files; several are compared as splits, the first as training data.", "FILE...", positional=True
     )
+    strict: bool = option(
+        False, "Exit with status 1 where there is anything to repair, and where files share sentences."
+    )

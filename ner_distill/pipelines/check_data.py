@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, combinations, filterfalse, islice
 from pathlib import Path
 
+from ner_distill.data.formats.folders import expanded
 from ner_distill.data.formats.lines import STDIN
 from ner_distill.data.formats.readers import Corpus, read_corpus
 from ner_distill.data.formats.report import ReadReport
@@ -115,10 +116,14 @@ class DataReport:
 
 
 def check_data(options: CheckDataOptions) -> DataReport:
-    """Read the files, each by itself, and look at them. Errors are those of `read_corpus`."""
-    names = _names(options.files)
+    """Read the files, each by itself (also those of a folder or pattern), and look at them.
+
+    Errors are those of `read_corpus`.
+    """
+    paths = [source for path in options.files for source in expanded(path, options.format).sources]
+    names = _names(paths)
     corpora: list[Corpus] = []
-    for path, name in zip(options.files, names, strict=True):
+    for path, name in zip(paths, names, strict=True):
         corpus = read_corpus(
             [path],
             format=options.format,
@@ -126,13 +131,12 @@ def check_data(options: CheckDataOptions) -> DataReport:
             word_column=options.word_column,
             tag_column=options.tag_column,
             unit=corpora[0].unit if corpora else options.unit,  # as a training cuts its files alike
-            strict=options.strict,
         )
         corpora.append(_placed(corpus, path, name))
     labels = labels_of(corpora[0].sentences)
     files = [
         _file_check(str(path), name, corpus, labels, None if corpus is corpora[0] else corpora[0].cutting)
-        for path, name, corpus in zip(options.files, names, corpora, strict=True)
+        for path, name, corpus in zip(paths, names, corpora, strict=True)
     ]
     sentences = [sentence for corpus in corpora for sentence in corpus.sentences if sentence.spans is not None]
     counts = surface_counts(sentences)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress, islice
+from pathlib import Path
 from queue import Queue
 from threading import Event, Thread
 
@@ -114,6 +115,8 @@ def _prediction(
 def _read(options: PredictOptions, unit: Unit, reporter: Reporter) -> Iterator[Document]:
     cut = Cut.of(options)
     if options.texts:
+        for text in filter(_names_a_file, options.texts):
+            reporter.warn(f"{text}: is a file, but its name is looked at; to read the file give it as `text`")
         return read_texts(options.texts, unit, cut.splitter)
     return read_documents(
         list(options.files),
@@ -124,6 +127,13 @@ def _read(options: PredictOptions, unit: Unit, reporter: Reporter) -> Iterator[D
         say=reporter.info,
         every_line=True,
     )
+
+
+def _names_a_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long for a name, or a NUL in it
+        return False
 
 
 Find = Callable[[Iterable[Sentence]], Iterator[tuple[Sentence, Sequence[ScoredSpan]]]]

@@ -33,7 +33,8 @@ def render(
     if options.lattice:
         yield from _with_lattices(predictions, writer, losses, width)
     else:
-        yield from (part.removesuffix("\n") for part in writer.parts(_records(predictions, writer), losses))
+        parts = writer.parts(_records(predictions, writer), losses)
+        yield from (part.removesuffix("\n") for part in parts if part)  # UIE: several texts are written together
     for warning in losses.warnings():
         (reporter or Reporter()).warn(warning)
 

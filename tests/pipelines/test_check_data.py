@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 
 from ner_distill.data.noise.suspicious import Conflict, Twin
-from ner_distill.errors import DataError
 from ner_distill.options.models import CheckDataOptions
 from ner_distill.pipelines.check_data import DataReport, FileCheck, Shared, check_data, quantiles
 from ner_distill.views.check_data import render
+from tests.commands import run
 
 # Sentences are separated by `/`; `Rome:LOC` is an entity of one word.
 TRAIN = "Rome:LOC wins / Rome:LOC wins / Rome:ORG plays Paris:LOC / in Rome and Rome / (:MISC Paris:LOC / none here"
@@ -241,10 +241,22 @@ def test_long_entities_of_chinese_text_are_counted_in_characters(tmp_path: Path)
     assert check([tmp_path / "a.txt"]).suspect_counts == {"is longer than 8 characters": 1}
 
 
-def test_strict_check_raises_what_is_otherwise_repaired(tmp_path: Path) -> None:
-    (tmp_path / "a.conll").write_text("x B-A\ny O\nz B-A\nw I-B\n", "utf-8")
-    with pytest.raises(DataError, match=r"a\.conll:4"):
-        check([tmp_path / "a.conll"], strict=True)
+def test_strict_check_tells_everything_and_exits_with_one(tmp_path: Path) -> None:
+    (tmp_path / "a.conll").write_text("x B-A\ny O\nz B-A\nw I-B\n\nv I-C\n", "utf-8")
+    assert run("check-data", tmp_path / "a.conll").code == 0
+    done = run("check-data", tmp_path / "a.conll", "--strict")
+    assert done.code == 1
+    assert "a.conll:4" in done.out
+    assert "a.conll:6" in done.out
+
+
+def test_the_files_of_a_folder_and_of_a_pattern_are_each_looked_at(tmp_path: Path) -> None:
+    for name in ("a.conll", "b.conll"):
+        (tmp_path / name).write_text(conll("Rome:LOC wins"), "utf-8")
+    for given in (tmp_path, tmp_path / "*.conll"):
+        report = check([given])
+        assert [file.name for file in report.files] == ["a.conll", "b.conll"]
+        assert len(report.shared) == 1
 
 
 @pytest.mark.parametrize(

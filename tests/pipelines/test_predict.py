@@ -307,3 +307,14 @@ def test_options_that_cannot_be_done_are_refused(
 
 def test_the_cpu_may_be_asked_for(world: World) -> None:
     assert ok("predict", "--model", world.teacher, "--device", "cpu", "In Oslo .").out == "In [LOC Oslo] .\n"
+
+
+def test_the_name_of_a_file_in_place_of_a_text_is_told_of(world: World) -> None:
+    done = ok("predict", "--model", world.teacher, world.raw, "In Oslo .")
+    assert done.out.count("\n") == 2
+    assert f"{world.raw}: is a file, but its name is looked at; to read the file give it as --text" in done.err
+
+
+def test_objects_of_uie_have_no_blank_lines_between_them(world: World) -> None:
+    done = ok("predict", "--model", world.teacher, "--format", "uie", stdin="zz\nIn Oslo .\nzzz\n")
+    assert all(map(json.loads, done.out.splitlines()))

@@ -58,7 +58,7 @@ class PretrainedEncoder(Encoder):
         self.pooling = pooling
         self.dim = int(backbone.config.hidden_size)
         self.segments = has_segments(backbone)
-        self.mix = LayerMix(self.dim, layers=min(4, len(layers_of(backbone)))) if layer_mix else None
+        self.mix = LayerMix(self.dim, layers=min(4, _depth(backbone))) if layer_mix else None
 
     def embedding_layer(self) -> nn.Module:
         return embedding_of(self.backbone)
@@ -121,3 +121,8 @@ class PretrainedEncoder(Encoder):
         """As of any encoder; without the mix of layers, and a norm that reads the last one, which stand above all."""
         above = {*map(id, on_top(self.backbone)), *(() if self.mix is None else map(id, self.mix.parameters()))}
         return [parameter for parameter in super().lowest(layers) if id(parameter) not in above]
+
+
+def _depth(backbone: PreTrainedModel) -> int:
+    """How many layers' vectors there are; ALBERT has one layer, which it repeats."""
+    return int(backbone.config.num_hidden_layers) if is_shared(backbone) else len(layers_of(backbone))

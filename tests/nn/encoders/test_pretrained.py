@@ -10,7 +10,7 @@ import pytest
 import torch
 import transformers
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import AlbertConfig, AlbertModel, PreTrainedModel
 
 from ner_distill.data.features.pieces import PieceFeaturizer
 from ner_distill.errors import ConfigError
@@ -409,3 +409,10 @@ def test_a_checkpoint_whose_files_hold_anything_is_refused_by_name(
     load = _hf.load_backbone_config if name == "config.json" else _hf.load_tokenizer
     with pytest.raises(ConfigError, match="bert: could not be loaded"):
         load(tmp_path / "bert")
+
+
+def test_layers_of_an_encoder_that_repeats_one_are_mixed(directory: Path) -> None:
+    config = AlbertConfig(vocab_size=40, embedding_size=8, hidden_size=8, num_hidden_layers=6, num_attention_heads=2)
+    encoder = PretrainedEncoder(AlbertModel(config, add_pooling_layer=False), layer_mix=True)
+    assert encoder.mix is not None
+    assert len(encoder.mix.bias) == 4
