@@ -27,6 +27,11 @@ _SENTENCES = (
     *("sentence_#", "sentence_id", "sentence_idx", "sentence_no", "sentence_nr", "sentence_number", "sentence_index"),
     *("sentenceid", "sent_id", "sent_idx", "sent_#", "sent_no", "sentid", "sent", "sentence"),
 )
+_DOCUMENTS = (
+    *("document_#", "document_id", "document_idx", "document_no", "document_nr", "document_number", "document_index"),
+    *("document_name", "documentid", "doc_#", "doc_id", "doc_idx", "doc_no", "doc_nr", "doc_name", "docid", "docno"),
+    *("document", "doc", "file_id", "file_name", "fileid", "filename", "file", "article_id", "articleid", "text_id"),
+)
 _TEXTS = ("text", "sentence", "content", "document", "body")
 _IDS = ("id", "doc_id", "text_id", "sentence_id", "sent_id")
 _LABELS = frozenset({"entities", "word_labels", *ENTITY_KEYS, *TAG_KEYS, *FOREIGN_KEYS})
@@ -41,6 +46,7 @@ class Layout:
     word:     the column of the words, in a table with a word a row; None: it has a text a row.
     tags:     the columns of the tags of words, several are levels.
     sentence: the column that numbers the sentences; None: blank lines part them.
+    document: the column that says which document a word is of: sentences end there too, and may be numbered in each.
     text:     the column of texts, or of lists of words. labels: (key, column) of what their labels may be.
     """
 
@@ -51,6 +57,7 @@ class Layout:
     word: int | None = None
     tags: tuple[int, ...] = ()
     sentence: int | None = None
+    document: int | None = None
     text: int | None = None
     id: int | None = None
     labels: tuple[tuple[str, int], ...] = ()
@@ -64,7 +71,8 @@ class Layout:
         return bool(self.tags or self.labels)
 
     def __str__(self) -> str:
-        named = [("word", self.word), *(("tag", tag) for tag in self.tags), ("sentence", self.sentence)]
+        named = [("word", self.word), *(("tag", tag) for tag in self.tags)]
+        named += [("document", self.document), ("sentence", self.sentence)]
         named += [("id", self.id), ("text", self.text), *(("labels", column) for _, column in self.labels)]
         return ", ".join(f"{what} {self.header[column]!r}" for what, column in named if column is not None)
 
@@ -178,7 +186,9 @@ def _by_names(table: Layout, rows: Sequence[Sequence[str]]) -> Layout | None:
     if word is not None:
         sentence = _first(_SENTENCES, keys)
         tags = () if tag is None or tag == word else (tag,)
-        return replace(table, word=word, tags=tags, sentence=sentence) if tags or sentence is not None else None
+        if not tags and sentence is None:
+            return None
+        return replace(table, word=word, tags=tags, sentence=sentence, document=_first(_DOCUMENTS, keys))
     if text is None:
         return None
     labels = tuple((key, column) for column, key in enumerate(keys) if key in _LABELS and column != text)
@@ -198,9 +208,11 @@ def _asked(lines: Sequence[str], word_column: int | None, tag_columns: Sequence[
     word, *tags = (column + table.width if column < 0 else column for column in (word, *asked))
     known = [column for column in tags if 0 <= column < table.width]
     headless = any(_TAG.fullmatch(table.header[column].strip()) for column in known)
+    table = replace(table, word=word, tags=tuple(tags))
     if headless:
-        table = replace(table, header=tuple(map(str, range(table.width))), first=1)
-    return replace(table, word=word, tags=tuple(tags), sentence=None if headless else _first(_SENTENCES, keys))
+        return replace(table, header=tuple(map(str, range(table.width))), first=1)
+    others = ["" if column in (word, *tags) else key for column, key in enumerate(keys)]
+    return replace(table, sentence=_first(_SENTENCES, keys), document=_first(_DOCUMENTS, others))
 
 
 def _column(rows: Sequence[Sequence[str]], column: int) -> list[str]:

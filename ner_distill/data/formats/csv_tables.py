@@ -135,19 +135,30 @@ def _rows(path: str, layout: Layout, options: RowOptions) -> Iterator[tuple[int,
 def _sentences(path: str, layout: Layout, options: RowOptions) -> Iterator[Row]:
     rows: list[list[str]] = []
     lines: list[int] = []
-    id = ""
+    document = sentence = ""
     for number, cells in _rows(path, layout, options):
-        named = cells[layout.sentence].strip() if cells and layout.sentence is not None else ""
-        if rows and (not cells or (named and named != id)):
-            yield _sentence(path, id, rows, lines, layout, options)
+        now = _named(cells, layout.document), _named(cells, layout.sentence)
+        other_document = now[0] not in ("", document)
+        if rows and (not cells or other_document or now[1] not in ("", sentence)):
+            yield _sentence(path, _id(document, sentence), rows, lines, layout, options)
             rows, lines = [], []
         if not cells:
             continue
-        id = named or (id if rows else "")
+        document, sentence = now[0] or document, now[1] or (sentence if rows else "")
         rows.append(cells)
         lines.append(number)
     if rows:
-        yield _sentence(path, id, rows, lines, layout, options)
+        yield _sentence(path, _id(document, sentence), rows, lines, layout, options)
+
+
+def _named(cells: list[str], column: int | None) -> str:
+    """What stands in a column; "" where there is none, and in a blank row."""
+    return cells[column].strip() if cells and column is not None else ""
+
+
+def _id(document: str, sentence: str) -> str:
+    """The id of a sentence by its own number and the document that it is in; "" where it has no number."""
+    return f"{document}#{sentence}" if document and sentence else sentence
 
 
 def _sentence(path: str, id: str, rows: list[list[str]], lines: list[int], layout: Layout, options: RowOptions) -> Row:
@@ -184,7 +195,7 @@ def _texts(path: str, layout: Layout, options: RowOptions) -> Iterator[Row]:
                 record = {"id": record["id"], "words": cells[place].split(), "tags": tags}
                 break
             record[key] = _literal(cells[column]) if cells[column].strip() else None
-        yield row_of_foreign(record, path, number, bare_words=options.bare_words)
+        yield row_of_foreign(record, path, number, options)
 
 
 def _keyed(path: str, layout: Layout, options: RowOptions) -> Iterator[Row]:

@@ -19,18 +19,22 @@ from ner_distill.errors import DataError
 _NAMES = (".json", ".jsonl", ".ndjson")
 _SAMPLE = 1 << 14  # characters
 _BEGINS = re.compile(r'(\[\s*)?\{\s*["}\']|\[\s*(\[\s*)?"|\[\s*$')
+_TEXTS = ("text", "words", "tokens")
 _KEYS = re.compile(r'"(words|tokens|text|entities)"\s*:')
 
 
 def is_jsonl(beginning: Beginning) -> bool:
-    """Is it so by name, or does it begin with an object, alone or in an array, that is whole or has a key of ours?"""
+    """Is it so by name, or does it begin with an object, alone or in an array, that is whole or has a key of ours?
+
+    One that is too long to be looked at as a whole is taken for one.
+    """
     lines = beginning.lines
     if not lines or beginning.suffix in _NAMES:
         return bool(lines)
     start = "\n".join(lines)[:_SAMPLE].lstrip()
     if _BEGINS.match(start) is None:
         return False
-    return _KEYS.search(start) is not None or bool(first_records(beginning))
+    return beginning.is_cut or _KEYS.search(start) is not None or bool(first_records(beginning))
 
 
 def is_cluener(beginning: Beginning) -> bool:
@@ -71,15 +75,24 @@ def jsonl_rows(path: str, options: RowOptions) -> Iterator[Row]:
         if not options.bare_words and is_rejected(record):
             rejected[record["answer"]] += 1
             continue
-        yield row_of_foreign(record, path, number, bare_words=options.bare_words)
+        yield row_of_foreign(record, path, number, options)
     for answer, count in rejected.items():
         options.report.remark(path, f'{counted(count, "record")} left out: "answer" is "{answer}"')
 
 
-def row_of_foreign(record: Mapping[str, Any], path: str, line: int, *, bare_words: bool) -> Row:
-    """The row of a record of ours or of an annotation tool. Raises DataError that names what is wrong."""
-    if all(record.get(key) is None for key in ("text", "words", "tokens")):
-        return row_of_record(record, path, line, bare_words=bare_words)  # which says so
+def row_of_foreign(record: Mapping[str, Any], path: str, line: int, options: RowOptions) -> Row:
+    """The row of a record of ours or of an annotation tool.
+
+    Where no labels are asked for, a text or words that are null are an empty text, and counted. Raises DataError that
+    names what is wrong.
+    """
+    bare_words = options.bare_words
+    if all(record.get(key) is None for key in _TEXTS):
+        null = next((key for key in _TEXTS if key in record), None)
+        if bare_words and null is not None:
+            options.report.note("null_texts", path, line, f"'{null}' is null")
+            record = {**record, "text": ""}
+        return row_of_record(record, path, line, bare_words=bare_words)  # which says what is missing
     try:
         own = own_record(record, bare_words=bare_words)
     except ValueError as error:
@@ -93,7 +106,7 @@ def cluener_rows(path: str, options: RowOptions) -> Iterator[Row]:
     CLUENER is a data set of flat entities; what stands inside a longer one is left over from the annotation.
     """
     for number, record in json_records(path, options.report):
-        row = row_of_record({key: record.get(key) for key in ("id", "text")}, path, number)
+        row = row_of_foreign({key: record.get(key) for key in ("id", "text")}, path, number, options)
         if options.bare_words or record.get("label") is None:
             yield row
         else:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
 import stat
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
 from shlex import quote
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from ner_distill.data.formats.packed import as_it_is, opened, packing_of, shell_line, without_packing
 from ner_distill.data.formats.report import ReadReport
@@ -22,6 +23,7 @@ from ner_distill.places.urls import is_url
 STDIN = "-"
 _BOM = b"\xef\xbb\xbf"
 _SAMPLE = 1 << 16
+_LONGEST = 1 << 20  # bytes of standard input that are looked at for the end of its first line
 _FEW_LINES, _FIRST_LINES = 200, 5000
 _START = 512  # bytes of a file by which it is told what it is; a tar archive has its name behind 257
 _OTHER = {
@@ -147,9 +149,7 @@ def lines_of(
     Raises DataError that names line, byte and offset where the file is not UTF-8.
     """
     position = position or Position()
-    with nullcontext(standard_input().buffer) if str(path) == STDIN else opened(path) as file:
-        if position.offset:
-            file.seek(position.offset)
+    with _open_lines(path, position.offset) as file:
         for number, raw in enumerate(file, start=position.line + 1):
             if number == 1 and str(path) == STDIN and (packing := packing_of(raw)) is not None:
                 raise DataError(f"stdin: is packed by {packing.name}; pipe it through {packing.command}")
@@ -172,9 +172,57 @@ def lines_of(
                     raise DataError.at(path, number, f"line ends are CR; convert: {_through(path, _TR, '.lf')}")
                 if line.endswith("\r"):
                     line = line.rstrip("\r")
-                    if report is not None:
+                    if report is not None and not ends:
                         report.note("carriage_returns", path, number, f"{line[-20:]!r} is followed by several CR")
             yield number, whole if ends else line
+
+
+@contextmanager
+def _open_lines(path: Path | str, offset: int) -> Iterator[Iterable[bytes]]:
+    """The lines of a file from an offset on, or of standard input, with their ends."""
+    if str(path) == STDIN:
+        yield _look_ahead()
+        return
+    with opened(path) as file:
+        if offset:
+            file.seek(offset)
+        yield file
+
+
+class _LookAhead:
+    """The lines of a stream, each given as soon as it is there, whether its beginning was looked at before or not."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._ahead = stream, io.BytesIO()
+
+    def beginning(self) -> bytes:
+        """What is there of what was not given yet; waits for a whole line, a mebibyte, or the end.
+
+        b"" of what is no stream of a file or a pipe, but something that a program put in its place.
+        """
+        if not isinstance(self._stream, io.BufferedReader):
+            return b""
+        seen = self._ahead.read()
+        while b"\n" not in seen and len(seen) < _LONGEST and (more := self._stream.read1(_SAMPLE)):
+            seen += more
+        self._ahead = io.BytesIO(seen)
+        return seen
+
+    def __iter__(self) -> Iterator[bytes]:
+        while line := self._ahead.readline():
+            yield line if line.endswith(b"\n") else line + self._stream.readline()
+        yield from self._stream
+
+
+@lru_cache(1)
+def _looking_ahead(stream: BinaryIO) -> _LookAhead:
+    """The same one for the same stream: it has what was looked at."""
+    return _LookAhead(stream)
+
+
+def _look_ahead() -> _LookAhead:
+    """Of standard input. Raises DataError where there is none."""
+    return _looking_ahead(standard_input().buffer)
 
 
 def _check_nuls(path: Path | str, number: int, raw: bytes, report: ReadReport | None) -> None:
@@ -237,7 +285,7 @@ class Beginning:
         """The first 5,000 lines, blank ones too, or those before one that is not UTF-8: its reader will tell of that.
 
         Of standard input the lines that are there already; it waits for the first of them, and still gives them all
-        afterwards. None where standard input is something that cannot look ahead.
+        afterwards. One that is longer than a mebibyte is cut there: see `is_cut`. None where it cannot look ahead.
         """
         if not self.is_stdin:
             first: list[str] = []
@@ -248,11 +296,15 @@ class Beginning:
                 if len(first) < _FEW_LINES:
                     raise
             return first
-        if peek := getattr(standard_input().buffer, "peek", None):
-            text = peek(_SAMPLE).decode("utf-8", "replace").removeprefix("\ufeff")
-            lines = [line.removesuffix("\r") for line in text.split("\n")]
-            return lines[:-1] or lines  # after the last LF: nothing, or a line that goes on
-        return []
+        text = _look_ahead().beginning().decode("utf-8", "replace").removeprefix("\ufeff")
+        lines = [line.removesuffix("\r") for line in text.split("\n")]
+        return lines[:-1] or lines  # after the last LF: nothing, or a line that goes on
+
+    @cached_property
+    def is_cut(self) -> bool:
+        """Does the first line go on behind what is looked at, as it may on standard input?"""
+        seen = _look_ahead().beginning() if self.is_stdin else b""
+        return len(seen) >= _LONGEST and b"\n" not in seen
 
     @cached_property
     def lines(self) -> list[str]:

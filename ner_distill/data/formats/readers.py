@@ -350,6 +350,7 @@ def _sources(
 
     say:      is told what folders and patterns stand for.
     labelled: refuse folders that hold raw text among labelled files, or what is to be tested on.
+    Raises DataError where a folder that is one source holds files of another format, unless the format was asked for.
     """
     _check_choice("`input_format`", format, [*FORMATS])
     if not paths:
@@ -364,8 +365,11 @@ def _sources(
         sources.append(_Source(path, name, detected))
     formats = {source.path: source.format for source in sources}
     for group in groups:
+        of_group = [formats[source] for source in group.sources]
+        if format == "auto":
+            group.require_all_read(of_group)
         if labelled:
-            group.require_alike([formats[source] for source in group.sources])
+            group.require_alike(of_group)
         if say is not None and (remark := group.remark()):
             say(remark)
     return sources

@@ -317,9 +317,9 @@ def _fields_of(record: Mapping[str, Any], *, bare_words: bool) -> dict[str, Any]
     """What a record says of its row. Raises ValueError, as all checks of values below do."""
     present = {key: value for key, value in record.items() if value is not None}
     id, lang = present.get("id"), present.get("lang")
-    if id is not None and not isinstance(id, str | int):
+    if id is not None and plain_id(id) is None and not bare_words:
         raise ValueError(f"'id' must be text or an integer, found {_short(id)}")
-    named: dict[str, Any] = {"id": None if id is None else str(id), "lang": None if lang is None else str(lang)}
+    named: dict[str, Any] = {"id": plain_id(id), "lang": None if lang is None else str(lang)}
     words = present.get("words", present.get("tokens"))
     if words is not None and not _labelled_in_text(present):
         words = _strings("words", words)
@@ -330,8 +330,14 @@ def _fields_of(record: Mapping[str, Any], *, bare_words: bool) -> dict[str, Any]
         return named | {"words": words, **labels, **_weights(present, len(words)), "inside_words": inside}
     text = present.get("text")
     if not isinstance(text, str):
-        found = f"the keys {', '.join(sorted(map(str, record)))}" if text is None else f"'text' {_short(text)}"
-        raise ValueError(f"expected 'words' (a list) or 'text' (a string), found {found}")
+        null = next((key for key in ("text", "words", "tokens") if key in record), None)
+        if text is not None:
+            found = f", found 'text' {_short(text)}"
+        elif null is not None:
+            found = f"; '{null}' is null"
+        else:
+            found = f", found the keys {', '.join(sorted(map(str, record)))}"
+        raise ValueError(f"expected 'words' (a list) or 'text' (a string){found}")
     offsets = _offsets(present["offsets"], text) if "offsets" in present else None
     named |= {"text": text, "offsets": offsets}
     if bare_words:
@@ -340,6 +346,11 @@ def _fields_of(record: Mapping[str, Any], *, bare_words: bool) -> dict[str, Any]
     inside = () if offsets is None else _inside_words(present, len(offsets))
     entities = tuple(_entities(present["entities"], ("start", "end"))) if "entities" in present else None
     return named | {**weights, "inside_words": inside, "entities": entities}
+
+
+def plain_id(id: Any) -> str | None:
+    """An id as text; None of what is no text and no integer."""
+    return str(id) if isinstance(id, str | int) and not isinstance(id, bool) else None
 
 
 def _labelled_in_text(present: Mapping[str, Any]) -> bool:

@@ -242,7 +242,7 @@ def _row(record: Mapping[str, Any], names: Mapping[str, list[str]], path: str, n
         for key in _TYPES:
             if of_types := names.get(f"{column}.{key}"):
                 values[column] = _with_names(values.get(column), key, of_types)
-    return row_of_foreign(values, path, number, bare_words=options.bare_words)
+    return row_of_foreign(values, path, number, options)
 
 
 def _tag_names(features: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ner_distill.data.formats.lines import lines_of
-from ner_distill.data.formats.rows import Row, RowOptions
+from ner_distill.data.formats.rows import Row, RowOptions, plain_id
 from ner_distill.errors import DataError
 
 _SHOWN_KEYS = 20
@@ -60,9 +60,8 @@ def keyed_row(record: Mapping[str, Any], path: str, line: int, options: RowOptio
         value = ""
     if not isinstance(value, str):
         raise DataError.at(path, line, f"'{key}' (`text_key`) must be a text, found {value!r:.60}")
-    id, lang = record.get("id"), record.get("lang")
-    plain_id = str(id) if isinstance(id, str | int) and not isinstance(id, bool) else None
-    return Row(path, line, id=plain_id, text=value, lang=lang if isinstance(lang, str) else None)
+    lang = record.get("lang")
+    return Row(path, line, id=plain_id(record.get("id")), text=value, lang=lang if isinstance(lang, str) else None)
 
 
 def keyed_columns(names: Sequence[str], path: str, key: str) -> list[str]:

@@ -181,3 +181,34 @@ def test_errors_name_the_place_and_what_was_found(text: str, message: str, write
 def test_columns_that_are_not_there_are_named(word: int, tags: list[int], message: str, write: Write) -> None:
     with pytest.raises(DataError, match=message):
         read_corpus([write("a.csv", "a,b\nAnn,B-PER\n")], word_column=word, tag_column=tags)
+
+
+# ---- documents
+
+
+@pytest.mark.parametrize("header", ["doc_id,sent_id,word,tag", "File,Sentence,Token,Tag", "Article ID,sent,form,ner"])
+def test_numbers_of_sentences_that_begin_again_in_each_document(header: str, write: Write) -> None:
+    corpus = read_corpus([write("a.csv", f"{header}\n1,0,Ana,B-PER\n1,0,ran,O\n2,0,Oslo,B-LOC\n2,0,won,O\n")])
+    assert [(one.id, one.words) for one in corpus.sentences] == [("1#0", ("Ana", "ran")), ("2#0", ("Oslo", "won"))]
+    document, sentence, *_ = header.split(",")
+    assert f"document {document!r}, sentence {sentence!r}" in corpus.report.files[0].columns
+
+
+def test_document_and_sentence_that_stand_in_their_first_rows_alone(write: Write) -> None:
+    rows = "a,1,Ann,B-X\n,,ran,O\n,2,Bo,B-X\nb,,Cy,B-X\n,,sat,O\n,,,\n,7,Do,B-X\n"
+    corpus = read_corpus([write("a.csv", f"doc,sent_id,word,tag\n{rows}")])
+    assert [(one.id, one.words) for one in corpus.sentences] == [
+        ("a#1", ("Ann", "ran")), ("a#2", ("Bo",)), ("a.csv:5", ("Cy", "sat")), ("b#7", ("Do",)),
+    ]  # fmt: skip
+
+
+def test_a_document_ends_its_last_sentence_where_no_column_numbers_them(write: Write) -> None:
+    corpus = read_corpus([write("a.csv", "file_name,word,tag\na,Ann,B-X\na,ran,O\n,,\na,Bo,B-X\nb,Cy,B-X\n")])
+    assert [(one.id, one.words) for one in corpus.sentences] == [
+        ("a.csv:2", ("Ann", "ran")), ("a.csv:5", ("Bo",)), ("a.csv:6", ("Cy",)),
+    ]  # fmt: skip
+
+
+def test_a_column_that_is_asked_for_is_no_document(write: Write) -> None:
+    path = write("a.csv", "document,sent_id,tag\nAnn,1,B-X\nran,1,O\n")
+    assert read_corpus([path], word_column=0).sentences[0].words == ("Ann", "ran")

@@ -113,3 +113,103 @@ def test_names_that_occur_in_several_folders_are_whole_paths(write: Write, tmp_p
     write("x/2/a.conll", "Bo B-PER\n")
     ids = [one.id for one in read_corpus([tmp_path / "x"]).sentences]
     assert ids == [f"{tmp_path}/x/1/a.conll:1", f"{tmp_path}/x/2/a.conll:1"]
+
+
+# ---- folders that are one source
+
+
+@pytest.fixture
+def mixed(write: Write, tmp_path: Path) -> Path:
+    """Two files of columns, and a folder of brat beside them."""
+    write("mix/a.conll", "Ann B-PER\n")
+    write("mix/b.conll", "Bo B-PER\n")
+    write("mix/brat/c.txt", "Cy left")
+    write("mix/brat/c.ann", "T1\tPER 0 2\tCy\n")
+    return tmp_path / "mix"
+
+
+def test_a_folder_of_brat_beside_other_files_is_one_of_the_sources(mixed: Path) -> None:
+    corpus = read_corpus([mixed])
+    assert [(one.id, one.words[0]) for one in corpus.sentences] == [
+        ("a.conll:1", "Ann"), ("b.conll:1", "Bo"), ("c", "Cy"),
+    ]  # fmt: skip
+    assert corpus.report.remarks == [f"{mixed}: reads 3 files: a.conll, b.conll, brat"]
+    assert len(list(read_raw([mixed], unit="word"))) == 3
+    assert [file.name for file in input_files([mixed])] == ["a.conll", "b.conll", "c.txt", "c.ann"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("read", [read_corpus, lambda paths: read_raw(paths, unit="word")])
+@pytest.mark.parametrize("pattern", [False, True])
+def test_files_beside_annotations_of_brat_are_not_left_out_silently(
+    read: Callable[[list[Path]], object], pattern: bool, mixed: Path, write: Write
+) -> None:
+    write("mix/brat/more/d.conll", "Do B-PER\n")
+    write("mix/brat/e.jsonl", "{}\n")
+    with pytest.raises(DataError) as error:
+        read([mixed / "b*" if pattern else mixed / "brat"])
+    names = "e.jsonl, d.conll" if pattern else "e.jsonl, more/d.conll"
+    assert str(error.value) == (
+        f"{mixed}/brat: is read as brat, without {names}; put files of another format into a folder beside it, or say "
+        "`input_format` brat to leave them out"
+    )
+
+
+def test_files_beside_the_folders_of_ccf_are_not_left_out_silently(ccf2020: Path, write: Write) -> None:
+    write("ccf/a.conll", "Ann B-PER\n")
+    with pytest.raises(DataError, match=r"ccf: is read as ccf2020, without a\.conll; put files"):
+        read_corpus([ccf2020])
+
+
+def test_files_beside_a_data_set_on_disk_are_not_left_out_silently(write: Write, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    datasets.Dataset.from_dict({"text": ["Ann lives"]}).save_to_disk(tmp_path / "saved")
+    write("saved/cache-0123456789abcdef.arrow", "what `datasets` keeps")
+    assert [one.text for one in read_raw([tmp_path / "saved"], unit="word")] == ["Ann lives"]
+    write("saved/more.jsonl", "{}\n")
+    with pytest.raises(DataError, match=r"saved: is read as datasets, without more\.jsonl"):
+        list(read_raw([tmp_path / "saved"], unit="word"))
+
+
+def test_the_format_that_is_asked_for_leaves_the_others_out_and_says_so(mixed: Path, write: Write) -> None:
+    write("mix/brat/d.conll", "Do B-PER\n")
+    for given, others in [(mixed / "brat", "d.conll"), (mixed, "a.conll, b.conll, brat/d.conll")]:
+        corpus = read_corpus([given], format="brat")
+        assert [one.id for one in corpus.sentences] == ["c"]
+        assert corpus.report.remarks[0].endswith(f"left out, as of another format: {others}")
+
+
+def test_what_is_beside_sentences_may_be_in_a_folder_of_brat_and_is_said(mixed: Path, write: Write) -> None:
+    for name in ("README.txt", "LICENSE", "annotation.conf", ".stats_cache", "._c.ann", "none"):
+        write(f"mix/brat/{name}", "" if name == "none" else "about")
+    write("mix/brat/notice.txt", "Do left")
+    write("mix/brat/notice.ann", "T1\tPER 0 2\tDo\n")
+    folder = mixed / "brat"
+    corpus = read_corpus([folder])
+    assert [one.id for one in corpus.sentences] == ["c", "notice"]
+    left_out = "LICENSE, README.txt, annotation.conf, none"
+    assert corpus.report.remarks == [f"{folder}: left out, as no sentences: {left_out}"]
+
+
+@pytest.mark.parametrize(("trained", "tested"), [("train/a", "test/b"), ("train-1", "test-1")])
+def test_documents_to_train_and_to_test_on_are_not_read_as_one(
+    trained: str, tested: str, write: Write, tmp_path: Path
+) -> None:
+    for name in (trained, tested):
+        write(f"corp/{name}.txt", "Ann left")
+        write(f"corp/{name}.ann", "T1\tPER 0 3\tAnn\n")
+    first, second = ("train", "test") if "/" in trained else ("train-1.txt, train-1.ann", "test-1.txt, test-1.ann")
+    with pytest.raises(DataError, match=f"corp: holds {first} and {second}; whoever reads both"):
+        read_corpus([tmp_path / "corp"])
+    assert len(list(read_raw([tmp_path / "corp"], unit="word"))) == 2
+    assert len(read_corpus([tmp_path / "corp" / "train*"]).sentences) == 1
+
+
+def test_documents_of_ccf_to_train_and_to_test_on_are_not_read_as_one(ccf2020: Path, write: Write) -> None:
+    write("ccf/data/train.txt", "周思平")
+    write("ccf/data/dev.txt", "周思平")
+    with pytest.raises(DataError, match=r"ccf: holds data/train\.txt and data/dev\.txt; whoever reads both"):
+        read_corpus([ccf2020])
+
+
+def test_a_pattern_that_matches_both_files_of_a_pair_means_it_once(mixed: Path) -> None:
+    assert [one.id for one in read_corpus([mixed / "brat" / "*"]).sentences] == ["c"]

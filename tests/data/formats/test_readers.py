@@ -7,12 +7,14 @@ import json
 import os
 import sys
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
+from ner_distill.data.formats.lines import lines_of
 from ner_distill.data.formats.readers import count_sentences, input_files, read_corpus, read_raw, resumable
 from ner_distill.data.formats.registry import detect_format
 from ner_distill.data.formats.segment import segment
@@ -327,7 +329,7 @@ def test_format_of_standard_input_is_told_from_its_start(
 ) -> None:
     give_stdin(monkeypatch, content)
     assert detect_format("-") == format
-    assert sys.stdin.buffer.read() == content.encode()
+    assert "".join(line for _, line in lines_of("-", ends=True)) == content.removeprefix("\ufeff")
 
 
 @pytest.mark.parametrize("content", [content for content, _ in STDIN])
@@ -344,3 +346,51 @@ def test_format_of_standard_input_is_told_while_it_stays_open(monkeypatch: pytes
         monkeypatch.setattr(sys, "stdin", stdin)
         writer.write(b'{"text": "one"}\n')
         assert next(read_raw(["-"], unit="word")).text == "one"
+
+
+# ---- the beginning of standard input
+
+
+LONG = {"id": "d1", "html": "<p>" * 4000, "text": "Ann lives in Oslo."}
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.FileIO]:
+    """The end to write to of what is then standard input."""
+    out, into = os.pipe()
+    with open(into, "wb", buffering=0) as writer, open(out, encoding="utf-8") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield writer
+
+
+@pytest.mark.parametrize("record", [LONG, [LONG], {**LONG, "html": "<p>" * 400_000}])
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_long_first_line_of_standard_input_is_read_as_what_it_is(record: Any, end: str, pipe: io.FileIO) -> None:
+    def write_slowly() -> None:
+        data = (json.dumps(record) + end).encode()
+        for start in range(0, len(data), 8192):
+            pipe.write(data[start : start + 8192])
+        pipe.close()
+
+    thread = Thread(target=write_slowly)
+    thread.start()
+    assert [(one.id, one.text) for one in read_raw(["-"], unit="word")] == [("d1", "Ann lives in Oslo.")]
+    thread.join()
+
+
+def test_a_line_of_standard_input_is_there_before_the_next_one_ends(pipe: io.FileIO) -> None:
+    pipe.write(b'{"text": "one"}\n{"text": "t')
+    stream = read_raw(["-"], unit="word")
+    assert next(stream).text == "one"
+    pipe.write(b'wo"}\n{"text": ')
+    assert next(stream).text == "two"
+    pipe.write(b'"three"}')
+    pipe.close()
+    assert [one.text for one in stream] == ["three"]
+
+
+@pytest.mark.parametrize("size", [1 << 10, 1 << 21])
+def test_a_long_line_of_text_stays_text(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in ("Ann lives. " * (size // 11), "[Ann] lives. " * (size // 13)):
+        give_stdin(monkeypatch, text)
+        assert [one.text for one in read_raw(["-"], unit="blank")] == [text]

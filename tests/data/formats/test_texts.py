@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ner_distill.data.formats.documents import Cut
-from ner_distill.data.formats.readers import read_documents
+from ner_distill.data.formats.readers import read_corpus, read_documents
 from ner_distill.data.sentence import Sentence
 from ner_distill.errors import DataError
 
@@ -140,3 +140,60 @@ def test_a_table_without_the_column_names_those_that_it_has(write: Write) -> Non
 def test_a_text_that_begins_with_the_name_of_a_column_is_no_table(write: Write) -> None:
     with pytest.raises(DataError, match="is read as text"):
         read(write("a.txt", "body\nAnn left.\n"), Cut(text_key="body"))
+
+
+# ---- what is null, where no labels are asked for
+
+
+NULLS = [{"id": 1.0, "text": "Ann left."}, {"id": None, "text": None}, {"id": float("inf"), "text": "Bo slept."}]
+
+
+@pytest.mark.parametrize("text_key", [None, "text"])
+def test_a_null_text_of_a_table_is_empty_and_an_id_that_is_no_integer_is_none(
+    text_key: str | None, tmp_path: Path
+) -> None:
+    pq.write_table(pa.Table.from_pylist(NULLS), tmp_path / "a.parquet")
+    said: list[str] = []
+    found = read(tmp_path / "a.parquet", Cut(text_key=text_key), every_line=True, say=said.append)
+    assert [(one.id, one.text) for one in found] == [
+        ("a.parquet:1", "Ann left."), ("a.parquet:2", ""), ("a.parquet:3", "Bo slept."),
+    ]  # fmt: skip
+    assert said == [
+        "records whose text is null, read as texts without a word: 1\n"
+        f"  {tmp_path / 'a.parquet'}:2: 'text' is null"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("first", "record", "null"),
+    [
+        ('{"text": "Ann"}', '{"text": null}', "text"),
+        ('{"text": "Ann"}', '{"text": null, "entities": [], "words": null}', "text"),
+        ('{"text": "Ann"}', '{"words": null, "tags": []}', "words"),
+        ('{"text": "Ann", "label": {}}', '{"text": null, "label": {}}', "text"),  # of CLUENER
+        ('{"text": "Ann", "answer": "accept"}', '{"text": null, "answer": "accept"}', "text"),  # of Prodigy
+        ('{"text": "Ann", "relations": []}', '{"text": null, "annotations": []}', "text"),  # of doccano
+    ],
+)
+def test_a_null_text_is_empty_and_counted_where_no_labels_are_asked_for(
+    first: str, record: str, null: str, write: Write
+) -> None:
+    said: list[str] = []
+    path = write("a.jsonl", f'{first}\n{record}\n{{"text": "Bo"}}\n')
+    found = [one.text for one in read(path, Cut(), every_line=True, say=said.append)]
+    assert found[-2:] == ["", "Bo"]
+    assert said[-1].endswith(f"a.jsonl:2: '{null}' is null")
+
+
+def test_a_null_text_is_an_error_where_labels_are_asked_for(write: Write) -> None:
+    path = write("a.jsonl", '{"text": "Ann", "entities": []}\n{"text": null, "entities": []}\n')
+    with pytest.raises(DataError, match=r"a\.jsonl:2: expected 'words' .*or 'text' \(a string\); 'text' is null"):
+        read_corpus([path])
+
+
+@pytest.mark.parametrize("id", ["1.0", "true", '["a"]'])
+def test_an_id_of_another_kind_is_an_error_where_labels_are_asked_for(id: str, write: Write) -> None:
+    path = write("a.jsonl", f'{{"id": {id}, "text": "Ann", "entities": []}}\n')
+    with pytest.raises(DataError, match=r"a\.jsonl:1: 'id' must be text or an integer, found "):
+        read_corpus([path])
+    assert [one.id for one in read(path, Cut())] == ["a.jsonl:1"]

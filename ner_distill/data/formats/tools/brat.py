@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from ner_distill.data.formats.lines import Beginning, read_text
+from ner_distill.data.formats.listing import files_in, holds_none, is_beside
 from ner_distill.data.formats.rows import Entity, Row, RowOptions
 from ner_distill.data.formats.tools.annotators import LeftOut
 from ner_distill.errors import DataError
@@ -30,23 +31,37 @@ def is_brat(beginning: Beginning) -> bool:
 
 
 def is_brat_path(path: Path | str) -> bool:
-    """A file of annotations, a text that has one beside it, or a folder with such files somewhere in it?"""
+    """A file of annotations, a text that has one beside it, or a folder with such files?
+
+    Where they are all in folders of it, it is so if nothing else in it may hold sentences.
+    """
     path = Path(path)
-    if path.is_dir():
-        return any(path.rglob(f"*{ANNOTATIONS}"))
-    return path.suffix in (ANNOTATIONS, TEXT) and path.with_suffix(ANNOTATIONS).is_file()
+    if not path.is_dir():
+        return path.suffix in (ANNOTATIONS, TEXT) and path.with_suffix(ANNOTATIONS).is_file()
+    files = list(files_in(path))
+    found = [file for file in files if file.suffix == ANNOTATIONS]
+    if any(file.parent == path for file in found):
+        return True
+    return bool(found) and all(file.suffix in (ANNOTATIONS, TEXT) or holds_none(file) for file in files)
 
 
 def brat_pairs(path: Path | str) -> list[tuple[Path, Path]]:
     """The text and the annotations of each document, sorted by name; the second may be missing in a folder.
 
+    Texts without annotations that by their names tell of a data set (README.txt) are none.
     Raises DataError for annotations without a text.
     """
     path = Path(path)
     if not path.is_dir():
         texts, found = [path.with_suffix(TEXT)], [path.with_suffix(ANNOTATIONS)]
     else:
-        texts, found = sorted(path.rglob(f"*{TEXT}")), sorted(path.rglob(f"*{ANNOTATIONS}"))
+        files = sorted(files_in(path))
+        found = [file for file in files if file.suffix == ANNOTATIONS]
+        texts = [
+            file
+            for file in files
+            if file.suffix == TEXT and (not is_beside(file.name) or file.with_suffix(ANNOTATIONS).is_file())
+        ]
     for labels in found:
         if not labels.with_suffix(TEXT).is_file():
             raise DataError(f"{labels}: has no text; expected {labels.with_suffix(TEXT)} beside it")

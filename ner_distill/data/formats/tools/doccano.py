@@ -59,9 +59,9 @@ def doccano_rows(path: str, options: RowOptions) -> Iterator[Row]:
         if _has_data(record) and "text" not in record:
             record = {**record, "text": record["data"]}
         if not isinstance(items := record.get("annotations"), list):
-            yield row_of_foreign(record, path, number, bare_words=options.bare_words)
+            yield row_of_foreign(record, path, number, options)
             continue
-        row = row_of_foreign({"id": record.get("id"), "text": record.get("text")}, path, number, bare_words=True)
+        row = row_of_foreign({"id": record.get("id"), "text": record.get("text")}, path, number, options)
         if not options.bare_words:
             numbers |= {one["label"] for one in items if isinstance(one, Mapping) and type(one.get("label")) is int}
             row = replace(row, entities=_by_users(items, row, options))

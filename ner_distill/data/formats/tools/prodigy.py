@@ -33,7 +33,7 @@ def prodigy_rows(path: str, options: RowOptions) -> Iterator[Row]:
     for number, record in json_records(path, options.report):
         if not options.bare_words and not _counts(record, left_out):
             continue
-        row = row_of_foreign(record, path, number, bare_words=options.bare_words)
+        row = row_of_foreign(record, path, number, options)
         text = str(record.get("_input_hash", f"line {number}"))
         if not options.bare_words:
             texts.setdefault(text, []).append(row)

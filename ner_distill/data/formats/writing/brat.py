@@ -20,6 +20,8 @@ from ner_distill.data.formats.writing.base import (
 from ner_distill.data.sentence import Sentence
 
 ANNOTATIONS, TEXT = ".ann", ".txt"
+UNLABELLED = ".ner-distill-unlabelled"
+"""A hidden file with the names of the texts that have no annotations, by which a later run knows them as written."""
 _LONGEST_NAME = 60  # characters of up to 4 bytes; most file systems take 255 bytes
 _NOT_IN_NAMES = re.compile(r"[^\w.-]|^\.")
 _LINE = re.compile(r"[^\r\n]+")
@@ -39,13 +41,36 @@ class Brat(FileWriter):
 
     def save(self, records: Iterable[Labelled], path: Path, losses: Losses) -> None:
         taken: set[str] = set()
+        unlabelled: list[str] = []
         for sentence, entities in self.kept(records, losses):
             text, offsets = placed_for_tools(sentence, self.about.unit, losses)
             name = _name_of(sentence, taken, losses)
             _write(path / f"{name}{TEXT}", text)
-            if entities is not None:
+            if entities is None:
+                unlabelled.append(f"{name}{TEXT}\n")
+            else:
                 lines = _annotations(sentence, entities, text, offsets, losses)
                 _write(path / f"{name}{ANNOTATIONS}", "".join(lines))
+        if unlabelled:
+            _write(path / UNLABELLED, "".join(unlabelled))
+
+
+def not_written(folder: Path) -> str:
+    """What in a folder `Brat` did not write there, and why it is none of its files; "" where there is nothing.
+
+    A text belongs to its annotations, or is one of those that were listed as having none.
+    """
+    paths, listed = sorted(folder.iterdir()), folder / UNLABELLED
+    names = {path.name for path in paths}
+    alone = {UNLABELLED, *(listed.read_text("utf-8", "replace").split("\n") if listed.is_file() else ())}
+    for path in paths:
+        other = path.with_suffix(TEXT if path.suffix == ANNOTATIONS else ANNOTATIONS).name
+        known = path.suffix in (ANNOTATIONS, TEXT) or path.name == UNLABELLED
+        if not known or not path.is_file() or path.is_symlink():
+            return f"{path.name}, which is none of brat's files"
+        if other not in names and path.name not in alone:
+            return f"{path.name} without {other}, which ner-distill did not write"
+    return ""
 
 
 def _write(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ner_distill.data.formats.writers import write_parts
 from ner_distill.data.formats.writing.base import AnyWriter, Labelled, Losses, TextWriter
-from ner_distill.data.formats.writing.brat import ANNOTATIONS, TEXT, Brat
+from ner_distill.data.formats.writing.brat import Brat, not_written
 from ner_distill.data.formats.writing.docbin import DocBinFile
 from ner_distill.data.formats.writing.plain import Columns, Inline, JsonLines
 from ner_distill.data.formats.writing.tables import Csv, Uie
@@ -62,13 +62,13 @@ def write(
 def _folder(path: Path) -> Iterator[Path]:
     """An empty folder beside `path`, which takes its place at the end of the block; after an error it is gone.
 
-    Raises RunError where what would be replaced holds other files than a text with its annotations.
+    Raises RunError where what would be replaced holds something that was not written so.
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_dir():
         raise RunError(f"{path}: is a file; expected the name of a folder, or one that is not there")
-    if path.is_dir() and (other := [one for one in sorted(path.iterdir()) if not _is_ours(one)]):
-        raise RunError(f"{path}: holds {other[0].name}, which is none of brat's files; choose another name")
+    if path.is_dir() and (other := not_written(path)):
+        raise RunError(f"{path}: holds {other}; choose another name")
     temporary = temporary_path(path)
     try:
         temporary.mkdir()
@@ -91,7 +91,3 @@ def _take_place(temporary: Path, path: Path) -> None:
         before.rename(path)
         raise
     shutil.rmtree(before)
-
-
-def _is_ours(path: Path) -> bool:
-    return path.suffix in (ANNOTATIONS, TEXT) and path.is_file() and not path.is_symlink()

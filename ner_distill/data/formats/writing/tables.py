@@ -46,8 +46,8 @@ class Csv(TextWriter):
 
 def _row(cells: Sequence[str]) -> str:
     file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerow(cells)
-    return file.getvalue()
+    csv.writer(file, lineterminator="\r\n").writerow(cells)  # by which it puts cells with a lone CR in quotes, too
+    return file.getvalue().removesuffix("\r\n") + "\n"
 
 
 class Uie(TextWriter):

@@ -9,6 +9,7 @@ from typing import get_args
 
 import pytest
 
+from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.formats.writing.base import LOSSES, Labelled, Losses
 from ner_distill.data.formats.writing.registry import format_of_name, write
 from ner_distill.data.sentence import Sentence, Span
@@ -71,6 +72,24 @@ def test_a_folder_with_other_files_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"holds thesis\.tex, which is none of brat's files"):
         write(ALL_WRITERS["brat"](), [OSLO], tmp_path / "out", Losses(), overwrite=True)
     assert (tmp_path / "out" / "thesis.tex").read_text() == "years of work"
+
+
+@pytest.mark.parametrize(("name", "other"), [("diary.txt", "diary.ann"), ("mine.ann", "mine.txt")])
+def test_a_folder_with_half_a_pair_is_never_replaced(name: str, other: str, tmp_path: Path) -> None:
+    write(ALL_WRITERS["brat"](), [OSLO], tmp_path / "out", Losses())
+    (tmp_path / "out" / name).write_text("Dear diary")
+    with pytest.raises(RunError, match=rf"holds {name} without {other}, which ner-distill did not write"):
+        write(ALL_WRITERS["brat"](), [OSLO], tmp_path / "out", Losses(), overwrite=True)
+    assert (tmp_path / "out" / name).read_text() == "Dear diary"
+
+
+def test_texts_without_annotations_are_replaced_where_they_were_written_so(tmp_path: Path) -> None:
+    unlabelled = [Labelled.of(Sentence(id, ("Oslo",), None)) for id in ("b", "c")]
+    write(ALL_WRITERS["brat"](), [OSLO, *unlabelled], tmp_path / "out", Losses())
+    assert [one.id for one in read_corpus([tmp_path / "out"]).sentences] == ["a", "b", "c"]
+    write(ALL_WRITERS["brat"](), unlabelled, tmp_path / "out", Losses(), overwrite=True)
+    write(ALL_WRITERS["brat"](), [OSLO], tmp_path / "out", Losses(), overwrite=True)
+    assert [one.name for one in sorted((tmp_path / "out").iterdir())] == ["a.ann", "a.txt"]
 
 
 def test_the_folder_that_one_is_in_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

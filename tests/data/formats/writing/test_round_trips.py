@@ -140,3 +140,12 @@ def test_unlabelled_sentences_are_left_out_and_counted_where_a_format_cannot_hol
     write(ALL_WRITERS[name](), records, tmp_path / "out", losses)
     assert losses.counts["unlabelled"] == 2
     assert "Bergen" not in (tmp_path / "out").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in READ_BACK if "text" in ALL_WRITERS[name].holds])
+@pytest.mark.parametrize("text", ["Ana ran\r", "\rAna ran", "Ana\rran", "Ana\r\r\nran", "Ana\n\rran"])
+def test_a_carriage_return_comes_back(name: str, text: str, tmp_path: Path) -> None:
+    sentences = [of_text("t", text, Span(0, 1, "PER")), PLAIN]
+    corpus, _ = back(name, sentences, tmp_path)
+    assert sorted(one.text or "" for one in corpus.sentences) == sorted(one.text or "" for one in sentences)
+    assert corpus.report.clean
