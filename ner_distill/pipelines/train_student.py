@@ -91,7 +91,7 @@ def train_student(
     Without `soft` it learns from the gold sentences alone, for comparison.
     resume: in place of what `options` says of it.
     """
-    _check(config, options)
+    check_student(config, options)
     resume = options.resume if resume is None else resume
     config = with_precision(config, STUDENT_RUN, options, resume)
     session = Session(STUDENT_RUN, options, config, reporter, resume=resume)
@@ -152,7 +152,7 @@ def _held_out(
     return held
 
 
-def _check(config: StudentConfig, options: StudentOptions) -> None:
+def check_student(config: StudentConfig, options: StudentOptions) -> None:
     """Raise ConfigError where there is nothing to learn from, or nothing that could choose an epoch as asked."""
     if options.soft is None and config.distill.gold_weight == 0:
         raise ConfigError("distill.gold_weight is 0, and there are no soft labels: nothing to learn from")
@@ -241,6 +241,11 @@ def read_student_data(
     named = inputs_there(config)
     soft, reading = options.soft, options.reading()
     store = SoftLabelStore.open(soft, verify=True) if soft is not None else None
+    if store is not None and not store.kept:
+        raise DataError(
+            f"`soft` {soft}: no word is kept, so there is nothing to learn from; label the text with lower `min_votes` "
+            "or `min_confidence`"
+        )
     info = RunInfo("student", store.unit, store.labels) if store is not None else None
     if info is not None and unit not in ("auto", info.unit):
         reporter.warn(f"`unit` {unit}: texts are cut so, though those of {soft} are cut by {info.unit}")

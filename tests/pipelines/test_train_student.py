@@ -19,6 +19,7 @@ from ner_distill.training.labelled import LabelledData
 from ner_distill.training.soft_data import SoftData, soft_batch
 from tests import corpora
 from tests.commands import Done, ok, run, settings
+from tests.stores import make_row, write_store
 from tests.world import World
 
 QUICK = settings(*corpora.SMALL, "optim.epochs=1")
@@ -320,3 +321,11 @@ def test_rows_longer_than_max_words_are_in_no_batch_and_counted(tmp_path: Path) 
     assert data.too_long == 2
     kept = sum(int(batch.keep.sum()) for part in data.listed(0) if (batch := data.load(part, 0)).keep is not None)
     assert kept == 6
+
+
+def test_a_store_of_which_nothing_is_kept_is_refused(tmp_path: Path) -> None:
+    nothing = make_row("a", ("Ann", "B-PER", 0.9), ("left", "O", 1.0), dropped=(0, 1))
+    store = write_store(tmp_path / "store", [[nothing]])
+    done = run("train-student", "--soft", store, "--out", tmp_path / "student")
+    assert "no word is kept, so there is nothing to learn from" in done.err
+    assert not (tmp_path / "student").exists()

@@ -192,8 +192,9 @@ class StudentJob(TrainingJob):
     options: StudentOptions
 
     def read(self, reporter: Reporter) -> RunInfo:
-        from ner_distill.pipelines.train_student import read_student_data
+        from ner_distill.pipelines.train_student import check_student, read_student_data
 
+        check_student(self.config, self.options)
         return read_student_data(self.config, self.options, reporter).info
 
     def settled(self) -> StudentConfig:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ner_distill.console import Reporter
 from ner_distill.data.formats.units import Cutting
@@ -35,7 +35,7 @@ class Answering:
         """Raises ConfigError for options that make no sense with these teachers."""
         panel = Panel.of(asked.teachers, weights, asked.evaluators, asked.evaluator_weights)
         if options.calibrated:
-            panel = _calibrated(panel)
+            panel = panel.calibrated()
         labeller = Labeller(panel, options, seed=seed)
         folds = [_held_out(one.voice) for one in panel.members] if options.out_of_fold else []
         shards: ShardLabeller = OutOfFoldLabeller(labeller, panel, folds) if folds else labeller
@@ -51,16 +51,6 @@ def learn(options: LabelUnlabeledOptions, asked: LoadedRuns, cutting: Cutting, r
         sentences = labelled_sentences(options, cutting, reporter)
         for one in learners:
             one.teacher.teacher.learn(sentences, one.teacher.meaning)
-
-
-def _calibrated(panel: Panel) -> Panel:
-    """The panel, in which each teacher that tags has its temperature. Raises ConfigError where one has none."""
-    return Panel(
-        tuple(
-            replace(one, temperature=one.voice.temperature()) if one.weights is not None else one
-            for one in panel.members
-        )
-    )
 
 
 def _held_out(voice: Voice) -> HeldOut:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ner_distill.data.sentence import Sentence
 from ner_distill.data.store.columns import SoftBlock
 from ner_distill.pipelines.labelling.labeller import Labeller
-from ner_distill.pipelines.labelling.panel import Panel
+from ner_distill.pipelines.labelling.panel import Member, Panel, Weights
 
 UNANSWERED = "sentences that no teacher has an answer to"
 FEWER = "sentences answered by some of the teachers"
@@ -17,8 +18,8 @@ FEWER = "sentences answered by some of the teachers"
 class KnownLabeller:
     """A labeller that asks about each sentence the teachers that have an answer to it.
 
-    Their weights are as before, relative to each other. A sentence that nobody tags is left out, and counted. Votes are
-    asked for as of all: an entity of a sentence that too few can answer has too few votes.
+    Their weights are as before, relative to each other, for each type. A sentence that nobody tags is left out, and
+    counted. Votes are asked for as of all: an entity of a sentence that too few can answer has too few votes.
     """
 
     def __init__(self, labeller: Labeller, panel: Panel) -> None:
@@ -56,10 +57,27 @@ class KnownLabeller:
         if able not in self._labellers:
             first = self._first
             self._labellers[able] = Labeller(
-                Panel(tuple(self._panel.members[number] for number in able)),
+                Panel(_among([self._panel.members[number] for number in able])),
                 first.options,
                 block_size=first.block_size,
                 seed=first.seed,
                 voters=len(self._panel.tagging),
             )
         return self._labellers[able]
+
+
+def _among(members: Sequence[Member]) -> tuple[Member, ...]:
+    """The members with weights that sum to 1 for each type, as the pool of their probabilities supposes.
+
+    Where none of them weighs anything for a type, they weigh there as they do for the others.
+    """
+    own = [one.weights for one in members if one.weights is not None]
+    labels = dict.fromkeys(label for weights in own for label in weights.of_types)
+    if not labels:
+        return tuple(members)
+    general = [weights.general for weights in own]
+    general = general if any(general) else [1.0] * len(own)
+    of_types = {label: [weights.of(label) for weights in own] for label in labels}
+    weights = Weights.of(general, {label: of if any(of) else general for label, of in of_types.items()})
+    numbers = iter(range(len(own)))
+    return tuple(one if one.weights is None else replace(one, weights=weights.one(next(numbers))) for one in members)

@@ -270,7 +270,7 @@ class Labeller:
         """Set `keep` to False on the words of every entity that fewer than `min_votes` teachers predict, or the `best`
         reading alone, or the votes alone: what is kept says the same by votes and by probabilities.
 
-        Of a nested one too, but not those that it shares with an entity of enough votes: that would be lost as well.
+        But not on those that it shares with an entity of enough votes, nested or not: that would be lost as well.
         A type that one vote is enough for loses nothing.
         """
         for row, predicted in enumerate(zip(*votes, strict=True)):
@@ -284,7 +284,7 @@ class Labeller:
             for span in voted:
                 sure[span.start : span.end] = True
             for span in every - voted:
-                keep[row, span.start : span.end] &= sure[span.start : span.end] & self.finds_spans
+                keep[row, span.start : span.end] &= sure[span.start : span.end]
 
 
 @dataclass(frozen=True)

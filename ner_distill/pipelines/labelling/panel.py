@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ner_distill.errors import ConfigError
 from ner_distill.options.by_type import ByType
@@ -119,6 +119,15 @@ class Panel:
     @property
     def comparing(self) -> list[Member]:
         return [member for member in self.members if member.similarity is not None]
+
+    def calibrated(self) -> Panel:
+        """The panel, in which each teacher that tags has its temperature. Raises ConfigError where one has none."""
+        return Panel(
+            tuple(
+                replace(one, temperature=one.voice.temperature()) if one.weights is not None else one
+                for one in self.members
+            )
+        )
 
     def statement(self, *, compares: bool) -> tuple[str, str]:
         """What two words must share to be alike, and the scale of how alike they are; ("type", "learned") of nobody.

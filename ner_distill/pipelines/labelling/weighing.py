@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ner_distill.console import Reporter
+from ner_distill.data.formats.documents import Cut
 from ner_distill.data.formats.folders import expanded
-from ner_distill.data.formats.readers import input_files, read_raw, resumable
+from ner_distill.data.formats.readers import input_files, read_documents, resumable
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.formats.units import Cutting
 from ner_distill.data.mixture import Floats, mixture_weights, mixture_weights_of_classes
@@ -172,7 +173,10 @@ def _answers(teacher: Voice, sentences: Sequence[Sentence], options: LabelUnlabe
     """(words of all sentences, tags): what one teacher says of them."""
     alone = replace(options, pairs_per_sentence=0, min_votes=(), min_confidence=0.0, span_floor=0.5)
     numbered = [replace(sentence, id=str(number)) for number, sentence in enumerate(sentences)]
-    blocks = Labeller(Panel.of([teacher]), alone).blocks(numbered, 0, lambda rows, words: None)
+    panel = Panel.of([teacher])
+    blocks = Labeller(panel.calibrated() if options.calibrated else panel, alone).blocks(
+        numbered, 0, lambda rows, words: None
+    )
     said = {int(row.id): row.probs for block in blocks for row in block.rows}
     return np.concatenate([said[number] for number in range(len(sentences))]).astype(np.float64)
 
@@ -226,7 +230,10 @@ def _sample(
         return first, chain(first, stream)
     sources = [source for path in options.text for source in expanded(path, options.format).sources]
     each = -(-most // len(sources))
-    files = [
-        read_raw([path], format=options.format, unit=cutting.unit, word_column=options.word_column) for path in sources
-    ]
-    return [sentence for file in files for sentence in islice(file, each)], stream
+    cut, first = Cut.of(options), []
+    for path in sources:
+        documents = read_documents(
+            [path], cut, format=options.format, unit=cutting.unit, word_column=options.word_column
+        )
+        first += islice((part.sentence for document in documents for part in document.parts), each)
+    return first, stream

@@ -42,6 +42,7 @@ class FoldTask:
     unit:           how raw text is cut into words, as the words alone do not tell how a text was cut.
     labels:         the types of all the data, which every teacher is to know.
     words:          whether to keep how probable it is of each word that it is part of an entity.
+    max_words, track: of its training, see `TeacherOptions`.
     """
 
     out: Path
@@ -51,6 +52,8 @@ class FoldTask:
     unit: Unit
     labels: Sequence[str]
     words: bool = False
+    max_words: int = 0
+    track: Sequence[str] = ("tensorboard",)
 
     @property
     def run(self) -> Path:
@@ -121,7 +124,14 @@ def _done_here(folds: Sequence[FoldTask]) -> Generator[tuple[FoldTask, None], No
 
 def do_fold(fold: FoldTask) -> None:
     """Train the teacher of a fold, or go on with it, and write its predictions. Raises NerDistillError."""
-    options = TeacherOptions(train=[fold.data("train")], dev=[fold.data("dev")], out=fold.run, format="jsonl")
+    options = TeacherOptions(
+        train=[fold.data("train")],
+        dev=[fold.data("dev")],
+        out=fold.run,
+        format="jsonl",
+        max_words=fold.max_words,
+        track=fold.track,
+    )
     train_teacher(fold.config, options, Reporter(quiet=True), unit=fold.unit, labels=fold.labels, resume="auto")
     sentences = read_corpus([fold.data("held-out")], format="jsonl").sentences
     answers = dict(zip((one.id for one in sentences), answers_of(load_run(fold.run), sentences), strict=True))

@@ -58,7 +58,14 @@ def train_voted(
     if not options.resume or begun:
         RUN.check(out, resume=options.resume, overwrite=options.overwrite)
     data = read_teacher_data(config, options, reporter, unit=options.unit if unit == "auto" else unit)
-    plan = VotingPlan(config, _vote_options(options), data.sentences, data.info.unit)
+    plan = VotingPlan(
+        config,
+        _vote_options(options),
+        data.sentences,
+        data.info.unit,
+        max_words=options.max_words,
+        track=options.track,
+    )
     if options.overwrite:
         require_outside(out, data.inputs)
     hold(out, RUN.noun)  # where it is there already

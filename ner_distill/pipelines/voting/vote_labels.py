@@ -112,9 +112,22 @@ def _check(options: VoteOptions) -> None:
 class VotingPlan:
     """A voting on sentences that were read: who is trained on what, and how the votes are counted."""
 
-    def __init__(self, config: TeacherConfig, options: VoteOptions, sentences: Sequence[Sentence], unit: Unit) -> None:
-        """Raises NerDistillError for everything that is wrong, before anything is made or replaced."""
+    def __init__(
+        self,
+        config: TeacherConfig,
+        options: VoteOptions,
+        sentences: Sequence[Sentence],
+        unit: Unit,
+        *,
+        max_words: int = 0,
+        track: Sequence[str] = ("tensorboard",),
+    ) -> None:
+        """max_words, track: of the trainings, see `TeacherOptions`.
+
+        Raises NerDistillError for everything that is wrong, before anything is made or replaced.
+        """
         self.config, self.options, self.sentences, self.unit = config, options, sentences, unit
+        self.max_words, self.track = max_words, track
         bags = options.bags
         self.labels = labels_of(sentences)
         if not self.labels:
@@ -181,7 +194,17 @@ class VotingPlan:
             for number, fold in enumerate(split):
                 seed = self.config.seed + repeat * len(split) + number
                 config = self.config.model_copy(update={"seed": seed})
-                task = FoldTask(self.options.out, repeat + 1, number + 1, config, self.unit, self.labels, words=bags)
+                task = FoldTask(
+                    self.options.out,
+                    repeat + 1,
+                    number + 1,
+                    config,
+                    self.unit,
+                    self.labels,
+                    words=bags,
+                    max_words=self.max_words,
+                    track=self.track,
+                )
                 inside, held_out = (
                     [self.sentences[index] for index in indices] for indices in (fold.train, fold.held_out)
                 )
@@ -242,7 +265,10 @@ class VotingPlan:
         types: dict[str, dict[str, Any]] = {}
         every = [(entity, one) for one, voted in zip(self.sentences, entities, strict=True) for entity in voted]
         for entity, _ in every:
-            of_type = types.setdefault(entity.span.label, {"given": Counter(), "missed": Counter(), "confirmed": 0})
+            of_type = types.setdefault(
+                entity.span.label, {"given": Counter(), "missed": Counter(), "confirmed": 0, "outvoted": Counter()}
+            )
+            of_type["outvoted"]["given" if entity.given else "missed"] += self.rules.outvoted(entity)
             of_type["given" if entity.given else "missed"][entity.decision] += 1
             of_type["confirmed"] += entity.given and entity.of > 0 and entity.votes == entity.of
         given = [entity for entity, _ in every if entity.given]

@@ -253,6 +253,11 @@ def test_a_student_that_may_not_learn_from_gold_is_refused(data: Path, tmp_path:
     assert "`students` default: distill.gold_weight is 0" in message
 
 
+def test_a_student_that_only_a_teacher_can_judge_is_refused(data: Path, tmp_path: Path) -> None:
+    message = refused(ConfigError, data, tmp_path / "out", student_set=['distill.judge="teacher"'])
+    assert "there is no teacher without `soft`" in message
+
+
 def test_settings_of_students_are_called_so_where_they_are_wrong(data: Path, tmp_path: Path) -> None:
     message = refused(ConfigError, data, tmp_path / "out", student_set=["optim.epoch=3"])
     assert message.startswith("`student_set` optim.epoch=3: unknown key")

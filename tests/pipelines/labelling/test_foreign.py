@@ -1,6 +1,7 @@
 """Somebody else's models as teachers, from the command line to the store."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +9,19 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from ner_distill.data.formats.answers import Answer, Said
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.data.store.columns import SoftRow
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.options.models import LabelOptions
-from ner_distill.pipelines.labelling.known import FEWER, UNANSWERED
+from ner_distill.pipelines.labelling.known import FEWER, UNANSWERED, KnownLabeller
 from ner_distill.pipelines.labelling.labeller import Labeller
-from ner_distill.pipelines.labelling.panel import Panel
+from ner_distill.pipelines.labelling.panel import Panel, Weights
 from ner_distill.pipelines.labelling.voices import ForeignVoice, RunVoice
 from ner_distill.runs.build import load_teacher
 from ner_distill.teacher.foreign.answers import AnswersTeacher
-from ner_distill.teacher.foreign.base import DROPPED, MappedTeacher, TypeMap
+from ner_distill.teacher.foreign.base import DROPPED, ForeignTeacher, MappedTeacher, TypeMap
+from ner_distill.teacher.foreign.base import Said as SaidOfWords
 from ner_distill.teacher.foreign.gliner import GlinerTeacher
 from ner_distill.teacher.foreign.hf import HuggingFaceTeacher
 from tests import corpora
@@ -299,3 +302,51 @@ def test_a_foreign_teacher_is_asked_once_about_a_sentence_that_others_read_in_wi
     assert answering.mask.tolist() == [[True, True, True], [True, True, False]]
     assert answering.tag_probs().argmax(-1).tolist() == [[0, 1, 2], [2, 0, 0]]
     assert answering.entities()[0] == {Span(1, 3, "X")}
+
+
+def answering(*entities: tuple[int, int, str]) -> ForeignVoice:
+    """Who finds these entities in the sentence "s" of seven words, and nothing in others."""
+    said = tuple(Said(start, end, label, None) for start, end, label in entities)
+    teacher = AnswersTeacher("answers:x", [Answer("s", "abcdefg", said)])
+    return ForeignVoice(MappedTeacher(teacher, TypeMap({}), ("ORG", "PER")))
+
+
+@pytest.mark.parametrize(
+    ("third", "dropped"), [((2, 5, "PER"), {2}), ((3, 5, "ORG"), set()), ((3, 4, "PER"), set()), ((0, 1, "ORG"), {0})]
+)
+def test_a_reading_without_enough_votes_takes_nothing_from_one_that_has_them(
+    third: tuple[int, int, str], dropped: set[int]
+) -> None:
+    panel = Panel.of([answering((3, 5, "PER")), answering((3, 5, "PER")), answering(third)])
+    labeller = Labeller(panel, LabelOptions(min_votes=2))
+    (block,) = labeller.blocks([Sentence("s", tuple("abcdefg"))], 0, lambda rows, words: None)
+    (row,) = block.rows
+    assert {word for word, kept in enumerate(row.keep.tolist()) if not kept} == dropped
+
+
+def test_who_alone_has_an_answer_is_not_weighed_by_type() -> None:
+    everywhere = Always("run", (0.3, 0.0, 0.0, 0.7, 0.0))
+    here = Always("answers", (0.3, 0.0, 0.0, 0.7, 0.0), knows="a")
+    voices = [ForeignVoice(MappedTeacher(one, TypeMap({}), ("ORG", "PER"))) for one in (everywhere, here)]
+    panel = Panel.of(voices, Weights.of([0.9, 0.1], {"PER": [0.3, 0.7], "ORG": [0.0, 1.0]}))
+    labeller = KnownLabeller(Labeller(panel, LabelOptions()), panel)
+    blocks = labeller.blocks([Sentence("a", ("x",)), Sentence("b", ("x",))], 0, lambda rows, words: None)
+    for row in (row for block in blocks for row in block.rows):
+        np.testing.assert_allclose(row.probs[0], [0.3, 0, 0, 0.7, 0], atol=1e-3)
+
+
+class Always(ForeignTeacher):
+    """Who says the same of every word, and knows all sentences or the one of an id."""
+
+    def __init__(self, name: str, probs: tuple[float, ...], knows: str = "") -> None:
+        super().__init__(name, ["ORG", "PER"])
+        self.probs, self.known, self.knows_some = np.array([probs], np.float32), knows, bool(knows)
+
+    def answers(self, sentences: Sequence[Sentence]) -> list[SaidOfWords]:
+        return [SaidOfWords(self.probs.repeat(len(one.words), 0)) for one in sentences]
+
+    def fingerprint(self) -> str:
+        return self.name
+
+    def knows(self, sentence: Sentence) -> bool:
+        return self.known in ("", sentence.id)

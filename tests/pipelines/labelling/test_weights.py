@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import tomllib
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ner_distill.console import Reporter
+from ner_distill.data.formats.units import Cutting
+from ner_distill.data.sentence import Sentence
 from ner_distill.data.store.columns import SoftRow
 from ner_distill.data.store.manifest import Manifest
 from ner_distill.data.store.store import SoftLabelStore
@@ -27,10 +30,11 @@ from ner_distill.pipelines.labelling import label_unlabeled as module
 from ner_distill.pipelines.labelling.asked import Asked, asked_runs
 from ner_distill.pipelines.labelling.labeller import Labeller
 from ner_distill.pipelines.labelling.panel import Panel, Weights
-from ner_distill.pipelines.labelling.voices import RunVoice
-from ner_distill.pipelines.labelling.weighing import nearness
+from ner_distill.pipelines.labelling.voices import ForeignVoice, RunVoice
+from ner_distill.pipelines.labelling.weighing import nearness, weights_by_labelled
 from ner_distill.runs.build import load_teacher
 from ner_distill.runs.text_profile import FILE, write_profile
+from ner_distill.teacher.foreign.base import ForeignTeacher, MappedTeacher, Said, TypeMap
 from tests import corpora
 from tests.commands import ok, run, snapshot
 from tests.world import World
@@ -287,6 +291,56 @@ def test_who_was_trained_on_text_like_the_raw_text_weighs_more(world: World, wor
     (chinese / FILE).unlink()
     with pytest.raises(RunError, match="text_profile.json: not found; the run does not say"):
         label(world, tmp_path / "other", chinese, world.teacher, teacher_weights="auto")
+
+
+def test_text_under_a_key_of_its_own_is_weighed_as_it_is_labelled(world: World, worse: Path, tmp_path: Path) -> None:
+    lines = [json.dumps({"body": text, "title": "x"}) for text in world.raw.read_text("utf-8").splitlines()]
+    (tmp_path / "raw.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+    command = ("label-unlabeled", "--teacher", worse, "--teacher", world.teacher, "--teacher-weights", "auto")
+    ok(*command, "--text", world.raw, "--out", tmp_path / "plain")
+    ok(*command, "--text", tmp_path / "raw.jsonl", "--text-key", "body", "--out", tmp_path / "keyed")
+    plain, keyed = (SoftLabelStore.open(tmp_path / name).manifest.settings for name in ("plain", "keyed"))
+    assert keyed.get("teacher_weights") == plain.get("teacher_weights")
+
+
+def test_weights_of_calibrated_answers_are_of_what_is_pooled(tmp_path: Path) -> None:
+    """The weights make the pooled probabilities of the gold tags greatest, the calibrated ones: found by trying all."""
+    rng = np.random.default_rng(0)
+    gold = rng.random(200) < 0.2
+    lines = [f"w{number} {'B-PER' if entity else 'O'}\n" for number, entity in enumerate(gold)]
+    (tmp_path / "l.conll").write_text("\n".join(lines), "utf-8")
+    right = {"sure": (rng.random(200) < 0.9, 0.9999, 4.0), "fair": (rng.random(200) < 0.86, 0.88, 1.0)}
+
+    class Answers(ForeignTeacher):
+        def answers(self, sentences: Sequence[Sentence]) -> list[Said]:
+            return [Said(np.stack([self.probs(int(word[1:])) for word in one.words])) for one in sentences]
+
+        def probs(self, number: int) -> npt.NDArray[np.float32]:
+            is_right, sure, _ = right[self.name]
+            of_entity = sure if is_right[number] == gold[number] else 1 - sure
+            return np.array([1 - of_entity, of_entity, 0], np.float32)
+
+        def fingerprint(self) -> str:
+            return self.name
+
+    class Voice(ForeignVoice):
+        def temperature(self) -> float:
+            return right[self.name][2]
+
+    voices = [Voice(MappedTeacher(Answers(name, ["PER"]), TypeMap({}), ["PER"])) for name in right]
+    options = LabelUnlabeledOptions(
+        teacher=["sure", "fair"], text=["x"], out=tmp_path, labelled=[tmp_path / "l.conll"], teacher_weights="auto",
+        calibrated=True,
+    )  # fmt: skip
+    found = weights_by_labelled(options, voices, Cutting("word"), Reporter(quiet=True))
+    of_gold = []
+    for is_right, sure, temperature in right.values():
+        softened = sure ** (1 / temperature)
+        softened /= softened + (1 - sure) ** (1 / temperature)
+        of_gold.append(np.where(is_right, softened, 1 - softened))
+    shares = np.linspace(0, 1, 1001)
+    likelihoods = [np.log(share * of_gold[0] + (1 - share) * of_gold[1]).sum() for share in shares]
+    assert found.general[0] == pytest.approx(shares[int(np.argmax(likelihoods))], abs=2e-3)
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,24 @@ def test_keep_trains_on_the_labels_as_they_are(files: dict[str, Path], tmp_path:
     assert len(fold_teachers(other["run"])) == 2
 
 
+def test_folds_are_trained_as_their_teacher_is(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[TeacherOptions] = []
+    original = module.train_teacher
+
+    def train(config: TeacherConfig, options: TeacherOptions, *given: Any, **more: Any) -> Any:
+        seen.append(options)
+        return original(config, options, *given, **more)
+
+    monkeypatch.setattr(module, "train_teacher", train)
+    other = {**files, "run": tmp_path / "run"}
+    again(other, folds=2, max_words=40, track=["none"], settings=[*SHORT, "optim.epochs=1"])
+    assert [(options.max_words, list(options.track)) for options in seen] == [(40, ["none"])] * len(seen)
+    assert len(seen) >= 2
+    assert not list((tmp_path / "run").rglob("tensorboard"))
+
+
 # ---- votes on raw text
 
 
