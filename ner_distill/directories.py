@@ -17,6 +17,8 @@ from ner_distill.errors import ConfigError, RunError
 from ner_distill.files import require_no_way_out, temporary_files, write_error
 from ner_distill.holding import hold
 
+OF_DESKTOPS = (".DS_Store", "Thumbs.db", ".ipynb_checkpoints")
+"""Names that desktops and notebooks make wherever somebody looks: they do not count."""
 State = Literal["absent", "begun", "finished"]
 Resume = bool | Literal["auto"]
 """Go on with what is there. "auto": if it was begun, else begin; for directories inside one that a command made."""
@@ -124,17 +126,19 @@ class OutputKind:
         return [
             f"{name}/{entry.name}"
             for name, pattern in self.inside.items()
-            if name not in self.beside and (directory / name).is_dir()
+            if name.split("/")[0] not in self.beside and (directory / name).is_dir()
             for entry in sorted((directory / name).iterdir())
-            if not re.fullmatch(pattern, entry.name, re.DOTALL) and entry not in temporary_files(directory / name)
+            if not re.fullmatch(pattern, entry.name, re.DOTALL)
+            and entry.name not in OF_DESKTOPS
+            and entry not in temporary_files(directory / name)
         ]
 
     def _entries(self, directory: Path) -> list[Path]:
         """Everything in the directory that counts; what interrupted writers left does not."""
         if not directory.is_dir():
             return []
-        left = temporary_files(directory)
-        return [entry for entry in directory.iterdir() if entry.name not in self.beside and entry not in left]
+        left, beside = temporary_files(directory), (*self.beside, *OF_DESKTOPS)
+        return [entry for entry in directory.iterdir() if entry.name not in beside and entry not in left]
 
 
 def make_directory(directory: Path) -> None:

@@ -299,6 +299,8 @@ def _with_paths(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
 
     hints = get_type_hints(kind)
     names = {called: name for name, called in called_of(kind).items() if called not in hints}
+    if twice := [called for called, name in names.items() if called in given and name in given]:
+        raise TypeError(f"{twice[0]} and {names[twice[0]]} are the same option: give one of them")
     found = {names.get(name, name): value for name, value in given.items()}
     for name, value in [*found.items()]:
         hint = hints.get(name)

@@ -46,7 +46,15 @@ def test_a_run_is_not_overwritten_unasked(tmp_path):
 
 def test_overwrite_removes_a_run_and_all_that_was_made_in_it(tmp_path):
     run = make_run(tmp_path / "run")
-    for name in ("metrics.jsonl", "log.txt", "tokenizer_config.json", "chat_template.jinja", "vocab.txt"):
+    for name in (
+        ".DS_Store",
+        "measured.json",
+        "metrics.jsonl",
+        "log.txt",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+        "vocab.txt",
+    ):
         (run / name).touch()
     (run / "encoder").mkdir()
     (tmp_path / "beside").touch()
@@ -88,12 +96,13 @@ def test_overwrite_does_not_remove_what_is_no_run(tmp_path, files):
         "int8/model.onnx",
         "voting/decisions.jsonl",
         "encoder/notes.md",
-        "knowledge/words.tsv",
+        "knowledge/notes.txt",
+        "voting/folds/notes.md",
     ],
 )
 def test_overwrite_does_not_remove_what_a_person_put_into_a_run(tmp_path, name):
     run = make_run(tmp_path / "run")
-    (run / name).parent.mkdir(exist_ok=True)
+    (run / name).parent.mkdir(parents=True, exist_ok=True)
     (run / name).write_text("mine")
     before = tree(run)
     with pytest.raises(RunError, match=f"holds {name.removesuffix('/model.onnx')} that train-teacher did not make"):

@@ -79,3 +79,5 @@ def test_options_have_the_names_of_the_command_line_too(monkeypatch: pytest.Monk
     assert [options.format for options in seen] == ["jsonl", "jsonl"]
     with pytest.raises(TypeError, match="input_frmat"):
         face.evaluate("runs/x", "test.txt", input_frmat="jsonl")
+    with pytest.raises(TypeError, match="input_format and format are the same option"):
+        face.evaluate("runs/x", "test.txt", input_format="jsonl", format="conll")

@@ -10,6 +10,7 @@ import typer
 
 from ner_distill.commands.common import console_for_results, loading, next_steps
 from ner_distill.commands.declare import command, group
+from ner_distill.console import Reporter
 from ner_distill.errors import ConfigError
 from ner_distill.options import Settings
 from ner_distill.options.models import CheckDataOptions, ConvertOptions, ShowOptions
@@ -39,6 +40,8 @@ def check_data(options: CheckDataOptions) -> None:
     from ner_distill.views.check_data import render
 
     report = run(options)
+    for remark in report.remarks:
+        Reporter().info(remark)
     console_for_results().print(render(report))
     if options.strict and report.problems:
         raise typer.Exit(1)

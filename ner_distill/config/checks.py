@@ -37,6 +37,20 @@ def conflicts(config: RunConfig) -> Iterator[str]:
             yield from _averaging_conflicts(config.optim)
 
 
+def unread(config: RunConfig) -> Iterator[str]:
+    """Keys that a person set and nobody reads. Runs of earlier versions have some: these are no reason not to load."""
+    if not isinstance(config, StudentConfig) or not config.pretrained:
+        return
+    encoder, own = config.encoder, StudentConfig.model_fields["encoder"].get_default()
+    if isinstance(encoder, sections.PretrainedEncoderConfig):
+        if encoder.dropout != own.dropout:
+            yield "encoder.dropout is for the scratch encoder; a pretrained encoder has its own"
+        return
+    for key in type(encoder).model_fields:
+        if key not in ("name", "start", "max_pieces") and getattr(encoder, key) != getattr(own, key):
+            yield f"init.teacher copies an encoder as it is; leave encoder.{key} out"
+
+
 def _changed(section: sections.Section, *keys: str) -> list[str]:
     """Returns those of the keys whose value is not the default."""
     fields = type(section).model_fields
@@ -200,15 +214,10 @@ def _student_conflicts(config: StudentConfig) -> Iterator[str]:
             yield f'init.teacher copies an encoder; leave encoder.name out, found "{encoder.name}"'
         if _changed(encoder, "pooling", "layer_mix"):
             yield f'{saved}: pooling must be "first", layer_mix false'
-        if encoder.dropout != StudentConfig.model_fields["encoder"].get_default().dropout:
-            yield "encoder.dropout is for the scratch encoder; a pretrained encoder has its own"
         yield from _freeze_conflicts(config.optim, pretrained=True)
     else:
-        if init.teacher:
-            own = StudentConfig.model_fields["encoder"].get_default()
-            for key in type(encoder).model_fields:
-                if key not in ("name", "max_pieces") and getattr(encoder, key) != getattr(own, key):
-                    yield f"init.teacher copies an encoder as it is; leave encoder.{key} out"
+        if init.teacher and encoder.start:
+            yield f'init.teacher copies an encoder; leave encoder.start out, found "{encoder.start}"'
         yield from _freeze_conflicts(config.optim, pretrained=bool(init.teacher or encoder.start))
 
 

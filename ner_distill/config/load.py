@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pydantic
 
-from ner_distill.config.checks import conflicts
+from ner_distill.config.checks import conflicts, unread
 from ner_distill.config.presets import preset_data, preset_named
 from ner_distill.config.sections import START_FILE, START_SHAPE
 from ner_distill.config.trainings import RunConfig
@@ -39,7 +39,11 @@ def load_config(kind: type[Config], file: Path | None, settings: Sequence[str] =
             malformed.append(f"`set` {setting}: {problem}")
     malformed += _begin_at_start(data)
     where = str(file) if file else "settings"
-    return _checked(kind, data, lambda key: places.get(key, f"{where}: {key}" if key else where), malformed)
+    config = _checked(kind, data, lambda key: places.get(key, f"{where}: {key}" if key else where), malformed)
+    is_preset = file is not None and preset_named(file) is not None  # which is for every kind of encoder
+    if problems := [] if is_preset else [f"{where}: {problem}" for problem in unread(config)]:
+        raise ConfigError.of(problems)
+    return config
 
 
 def _read_file(kind: type[RunConfig], file: Path) -> dict[str, Any]:

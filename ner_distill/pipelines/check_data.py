@@ -100,6 +100,7 @@ class DataReport:
     conflicts: surfaces with several labels, those with the most labels against their commonest one first.
     missed:    surfaces that are entities here and words outside entities there, likewise.
     suspects:  some entities with odd borders or of unusual length of each reason; `suspect_counts` counts all.
+    remarks:   what is read of folders and patterns, and what is left out.
     """
 
     files: tuple[FileCheck, ...]
@@ -108,6 +109,7 @@ class DataReport:
     missed: tuple[Conflict, ...]
     suspects: tuple[Suspect, ...]
     suspect_counts: dict[str, int]
+    remarks: tuple[str, ...] = ()
 
     @property
     def problems(self) -> bool:
@@ -120,7 +122,9 @@ def check_data(options: CheckDataOptions) -> DataReport:
 
     Errors are those of `read_corpus`.
     """
-    paths = [source for path in options.files for source in expanded(path, options.format).sources]
+    given = [expanded(path, options.format) for path in options.files]
+    paths = [source for one in given for source in one.sources]
+    of_first = len(given[0].sources)  # these are one data set, in which each need not have all types
     names = _names(paths)
     corpora: list[Corpus] = []
     for path, name in zip(paths, names, strict=True):
@@ -133,11 +137,12 @@ def check_data(options: CheckDataOptions) -> DataReport:
             unit=corpora[0].unit if corpora else options.unit,  # as a training cuts its files alike
         )
         corpora.append(_placed(corpus, path, name))
-    labels = labels_of(corpora[0].sentences)
+    labels = labels_of([sentence for corpus in corpora[:of_first] for sentence in corpus.sentences])
     files = [
         _file_check(str(path), name, corpus, labels, None if corpus is corpora[0] else corpora[0].cutting)
         for path, name, corpus in zip(paths, names, corpora, strict=True)
     ]
+    files[:of_first] = [replace(file, absent_labels=()) for file in files[:of_first]]
     sentences = [sentence for corpus in corpora for sentence in corpus.sentences if sentence.spans is not None]
     counts = surface_counts(sentences)
     characters = all(file.unit == "character" for file in files)
@@ -151,6 +156,7 @@ def check_data(options: CheckDataOptions) -> DataReport:
         missed(sentences, counts),
         tuple(suspect for same in by_reason.values() for suspect in same[:EXAMPLES]),
         {reason: len(same) for reason, same in by_reason.items()},
+        tuple(filter(None, (one.remark() for one in given))),
     )
 
 

@@ -243,8 +243,8 @@ def read_student_data(
     store = SoftLabelStore.open(soft, verify=True) if soft is not None else None
     if store is not None and not store.kept:
         raise DataError(
-            f"`soft` {soft}: no word is kept, so there is nothing to learn from; label the text with lower `min_votes` "
-            "or `min_confidence`"
+            f"`soft` {soft}: no word is kept, so there is nothing to learn from; "
+            + ("label the text with lower `min_votes` or `min_confidence`" if store.rows else "it has no sentence")
         )
     info = RunInfo("student", store.unit, store.labels) if store is not None else None
     if info is not None and unit not in ("auto", info.unit):

@@ -53,7 +53,7 @@ OF_ENCODER = (
 `overwrite` does not remove."""
 OF_VOTING = r"(voting|summary)\.json|config\.toml|log\.txt|folds|(cleaned|votes)\.jsonl"
 _OF_RUN = (
-    rf"{OF_TRAINING}|{OF_ENCODER}|(text_profile|calibration|thresholds|questions|lattice)\.json|knowledge|encoder|{VOTING}"
+    rf"{OF_TRAINING}|{OF_ENCODER}|(text_profile|calibration|thresholds|questions|lattice|measured)\.json|knowledge|encoder|{VOTING}"
     rf"|{re.escape(REPORT)}|{re.escape(CARD)}"
 )
 Kind = Literal["teacher", "student"]
@@ -107,7 +107,13 @@ TEACHER_RUN, STUDENT_RUN = (
         ("config.toml", "labels.json"),
         "metrics.json",
         contents=_OF_RUN,
-        inside={VOTING: OF_VOTING, "encoder": OF_ENCODER, "knowledge": r"[\w-]+\.(json|txt)|gazetteers|segmenter"},
+        inside={
+            VOTING: OF_VOTING,
+            f"{VOTING}/folds": r"r\d+-f\d+(\.data)?",
+            "encoder": OF_ENCODER,
+            "knowledge": r"lexicon\.txt|(lattice|soft_lexicon|pinyin|glyph|gazetteers|train_lists)\.json"
+            r"|gazetteers|segmenter",
+        },
         recognised=partial(is_run, kind=kind),
         removable=lambda entry: may_be_removed(entry) and not (entry.name == VOTING and edited_in(entry)),
     )

@@ -555,3 +555,10 @@ def test_a_key_takes_no_url_and_the_message_shows_no_password(section: str, key:
     with pytest.raises(ConfigError, match=rf"config.toml: {section}.{key}: https://host/x.txt is a URL") as caught:
         parse_config(TeacherConfig, data, "config.toml")
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_run_with_keys_that_nobody_reads_is_loaded_all_the_same() -> None:
+    config = load_config(StudentConfig, None, ["init.teacher=runs/t", "init.layers=2"]).model_dump()
+    config["encoder"]["word_dim"] = 9
+    assert parse_config(StudentConfig, config, "config.toml").encoder.word_dim == 9
+    load_config(StudentConfig, Path("preset:small"), ["init.teacher=runs/t", "init.layers=2"])

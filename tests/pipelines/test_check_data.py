@@ -257,6 +257,10 @@ def test_the_files_of_a_folder_and_of_a_pattern_are_each_looked_at(tmp_path: Pat
         report = check([given])
         assert [file.name for file in report.files] == ["a.conll", "b.conll"]
         assert len(report.shared) == 1
+    (tmp_path / "b.conll").write_text(conll("Rome:ORG wins here"), "utf-8")
+    assert not check([tmp_path]).problems  # one data set: a file need not have all types
+    assert check([tmp_path / "a.conll", tmp_path / "b.conll"]).problems
+    assert "reads 2 files: a.conll, b.conll" in run("check-data", tmp_path).err
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,7 @@ def learn_vocabulary(
     Raises ConfigError where the tokenizer has no unknown piece, or `size` is too small for the text.
     """
     inside = unit == "character" or reads_inside(tokenizer)
+    tokenizer = for_unit(tokenizer, "character") if inside else tokenizer
     learned = _learned(tokenizer, text.all(), size, padding, inside=inside)
     split_more = None
     if text.held_out:

@@ -21,6 +21,9 @@ _OTHERS = re.compile(
 _CACHE = re.compile(r"cache-.*\.arrow|.*\.lock")
 """What `datasets` keeps for itself in a folder of `save_to_disk`."""
 
+UNLABELLED = ".ner-distill-unlabelled"
+"""A hidden file in a folder of brat with the names of the texts that were written without annotations."""
+
 
 def is_beside(name: str) -> bool:
     """Does a file of this name hold no sentences?"""

@@ -300,7 +300,7 @@ def _say_counted(manifest: Manifest, asked: LoadedRuns, options: LabelUnlabeledO
     for name, number in counters.items():
         if name in of_foreign:
             reporter.info(f"{name}: {number:,}")
-    if not manifest.total("kept"):
+    if manifest.total("rows") and not manifest.total("kept"):
         reporter.warn("no word is kept: a student learns nothing from it; lower `min_votes` or `min_confidence`")
     if left_out := counters.get(TOO_LONG, 0):
         reporter.warn(f"{left_out:,} sentences of more than `max_words` words are not in the store")

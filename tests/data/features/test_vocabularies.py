@@ -243,7 +243,7 @@ def test_a_tokenizer_that_puts_no_mark_before_a_word_stays_as_it_is(tmp_path: Pa
 
 @pytest.mark.parametrize("kind", ["WordPiece", "byte-level BPE", "Unigram"])
 def test_learned_pieces_read_each_character_as_one(kind: str, tmp_path: Path) -> None:
-    tokenizer = for_unit(load_tokenizer(BUILDERS[kind](tmp_path / "it")), "character")
+    tokenizer = load_tokenizer(BUILDERS[kind](tmp_path / "it"))  # which reads blanks, as one of an older run may
     learned = learn_vocabulary(tokenizer, Forms.of([list(CHINESE)] * 3), 40, unit="character").tokenizer
     learned.save_pretrained(tmp_path / "learned")
     for read in (learned, load_tokenizer(tmp_path / "learned")):

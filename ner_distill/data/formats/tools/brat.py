@@ -8,12 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 
 from ner_distill.data.formats.lines import Beginning, read_text
-from ner_distill.data.formats.listing import files_in, holds_none, is_beside
+from ner_distill.data.formats.listing import UNLABELLED, files_in, holds_none
 from ner_distill.data.formats.rows import Entity, Row, RowOptions
 from ner_distill.data.formats.tools.annotators import LeftOut
 from ner_distill.errors import DataError
 
 ANNOTATIONS, TEXT = ".ann", ".txt"
+_ABOUT = re.compile(r"(readme|licen[cs]e)\.txt", re.IGNORECASE)
 _ENTITY = re.compile(r"(T\S+)\t(\S+) (\d{1,18} \d{1,18}(?:;\d{1,18} \d{1,18})*)(?:\t(.*))?")
 _KINDS = {  # first character of a line → what it is, one and several
     "R": ("relation", "relations"),
@@ -48,7 +49,7 @@ def is_brat_path(path: Path | str) -> bool:
 def brat_pairs(path: Path | str) -> list[tuple[Path, Path]]:
     """The text and the annotations of each document, sorted by name; the second may be missing in a folder.
 
-    Texts without annotations that by their names tell of a data set (README.txt) are none.
+    Texts without annotations that tell of a data set (README.txt, LICENSE.txt) are none, unless we wrote them.
     Raises DataError for annotations without a text.
     """
     path = Path(path)
@@ -60,12 +61,19 @@ def brat_pairs(path: Path | str) -> list[tuple[Path, Path]]:
         texts = [
             file
             for file in files
-            if file.suffix == TEXT and (not is_beside(file.name) or file.with_suffix(ANNOTATIONS).is_file())
+            if file.suffix == TEXT and (not _tells_of_data(file) or file.with_suffix(ANNOTATIONS).is_file())
         ]
     for labels in found:
         if not labels.with_suffix(TEXT).is_file():
             raise DataError(f"{labels}: has no text; expected {labels.with_suffix(TEXT)} beside it")
     return [(text, text.with_suffix(ANNOTATIONS)) for text in texts]
+
+
+def _tells_of_data(text: Path) -> bool:
+    if not _ABOUT.fullmatch(text.name):
+        return False
+    listed = text.with_name(UNLABELLED)
+    return not (listed.is_file() and text.name in listed.read_text("utf-8", "replace").split("\n"))
 
 
 def brat_files(path: Path | str) -> list[Path]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ner_distill.data.formats.listing import UNLABELLED
 from ner_distill.data.formats.writing.base import (
     MADE_ID,
     FileWriter,
@@ -20,8 +21,6 @@ from ner_distill.data.formats.writing.base import (
 from ner_distill.data.sentence import Sentence
 
 ANNOTATIONS, TEXT = ".ann", ".txt"
-UNLABELLED = ".ner-distill-unlabelled"
-"""A hidden file with the names of the texts that have no annotations, by which a later run knows them as written."""
 _LONGEST_NAME = 60  # characters of up to 4 bytes; most file systems take 255 bytes
 _NOT_IN_NAMES = re.compile(r"[^\w.-]|^\.")
 _LINE = re.compile(r"[^\r\n]+")
@@ -69,7 +68,7 @@ def not_written(folder: Path) -> str:
         if not known or not path.is_file() or path.is_symlink():
             return f"{path.name}, which is none of brat's files"
         if other not in names and path.name not in alone:
-            return f"{path.name} without {other}, which ner-distill did not write"
+            return f"{path.name} without {other}, which no run lists as its own (earlier versions listed none)"
     return ""
 
 

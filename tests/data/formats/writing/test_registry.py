@@ -78,7 +78,7 @@ def test_a_folder_with_other_files_is_never_replaced(tmp_path: Path) -> None:
 def test_a_folder_with_half_a_pair_is_never_replaced(name: str, other: str, tmp_path: Path) -> None:
     write(ALL_WRITERS["brat"](), [OSLO], tmp_path / "out", Losses())
     (tmp_path / "out" / name).write_text("Dear diary")
-    with pytest.raises(RunError, match=rf"holds {name} without {other}, which ner-distill did not write"):
+    with pytest.raises(RunError, match=rf"holds {name} without {other}, which no run lists as its own"):
         write(ALL_WRITERS["brat"](), [OSLO], tmp_path / "out", Losses(), overwrite=True)
     assert (tmp_path / "out" / name).read_text() == "Dear diary"
 
