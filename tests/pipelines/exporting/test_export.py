@@ -134,7 +134,7 @@ def test_what_is_there_is_not_replaced_unless_it_is_an_export(world: World, tmp_
     for more in ([], ["--overwrite"]):
         done = run("export", world.student, "--out", tmp_path, *more)
         assert done.code == 2
-    assert "holds mine.txt that export did not make" in done.err
+    assert "holds mine.txt, which is no whole exported model of export" in done.err
     assert snapshot(tmp_path) == before
 
 
