@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -139,6 +140,22 @@ class OutputKind:
             return []
         left, beside = temporary_files(directory), (*self.beside, *OF_DESKTOPS)
         return [entry for entry in directory.iterdir() if entry.name not in beside and entry not in left]
+
+
+def remove_made(directory: Path, pattern: str) -> None:
+    """Remove the entries of a directory whose whole names match the pattern, and the directory if that empties it.
+
+    What cannot be removed stays. Symbolic links are removed, not what they lead to.
+    """
+    if not directory.is_dir():
+        return
+    left = temporary_files(directory)
+    for entry in [*directory.iterdir()]:
+        if entry in left or re.fullmatch(pattern, entry.name, re.DOTALL):
+            with suppress(OSError):
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    with suppress(OSError):
+        directory.rmdir()
 
 
 def make_directory(directory: Path) -> None:

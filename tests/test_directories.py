@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ner_distill.config import TeacherConfig, load_config
-from ner_distill.directories import OutputKind
+from ner_distill.directories import OutputKind, remove_made
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.runs.card import signed
 from ner_distill.runs.info import STUDENT_RUN, TEACHER_RUN, RunInfo, write_config, write_info
@@ -91,6 +91,9 @@ def test_overwrite_does_not_remove_what_is_no_run(tmp_path, files):
         "encoder/notes.md",
         "knowledge/notes.txt",
         "voting/folds/notes.md",
+        "knowledge/segmenter/names.txt",
+        "checkpoints/best-of-march.safetensors",
+        "tensorboard/notes.md",
     ],
 )
 def test_overwrite_does_not_remove_what_a_person_put_into_a_run(tmp_path, name):
@@ -239,3 +242,19 @@ def test_only_what_the_command_can_do_is_offered(tmp_path, options, ways):
     (tmp_path / "recipe.json").touch()
     with pytest.raises(RunError, match=ways):
         dataclasses.replace(KIND, **options).check(tmp_path)
+
+
+def test_of_a_directory_only_what_matches_is_removed(tmp_path):
+    outside, made = tmp_path / "outside", tmp_path / "made"
+    for name in ("step-1/a", "step-2", ".step-3.77.tmp", "my-step-1", "steps"):
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).touch()
+    outside.mkdir()
+    (outside / "kept").touch()
+    (made / "step-4").symlink_to(outside)
+    remove_made(made, r"step-\d")
+    assert sorted(path.name for path in made.iterdir()) == ["my-step-1", "steps"]
+    assert (outside / "kept").exists()
+    remove_made(made, "my-step-1|steps")
+    assert not made.exists()
+    remove_made(made, "any")  # there is none: nothing to do

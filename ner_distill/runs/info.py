@@ -42,6 +42,10 @@ BESIDE_THE_MODEL = ("inputs.json", "environment.json", "metrics.json", "metrics.
                     "log.txt", "text_profile.json", REPORT, CARD, VOTING)  # fmt: skip
 """What a run directory holds that a model does not need to answer."""
 OF_TRAINING = r"(inputs|environment|metrics)\.json|metrics\.jsonl|tensorboard|\.aim|checkpoints|log\.txt"
+INSIDE_TRAINING = {
+    "checkpoints": r"step-\d+-epoch-\d+(\.tmp)?|best(-parts)?\.safetensors|(trackers|rounds)\.json|text(\.tmp)?",
+    "tensorboard": r"events\.out\.tfevents\..+",
+}
 OF_ENCODER = (
     r"(generation_)?config\.json|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json|pieces\.json"
     r"|encoder\.toml|vocabulary\.json|tokenizer(_config)?\.json|(entity_|target_)?vocab(-src|-tgt)?\.(json|txt)"
@@ -108,11 +112,13 @@ TEACHER_RUN, STUDENT_RUN = (
         "metrics.json",
         contents=_OF_RUN,
         inside={
+            **INSIDE_TRAINING,
             VOTING: OF_VOTING,
             f"{VOTING}/folds": r"r\d+-f\d+(\.data)?",
             "encoder": OF_ENCODER,
             "knowledge": r"lexicon\.txt|(lattice|soft_lexicon|pinyin|glyph|gazetteers|train_lists)\.json"
             r"|gazetteers|segmenter",
+            "knowledge/segmenter": r"features\.msgpack|weights\.npz|segmenter\.json",
         },
         recognised=partial(is_run, kind=kind),
         removable=lambda entry: may_be_removed(entry) and not (entry.name == VOTING and edited_in(entry)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from ner_distill.config import PretrainConfig, StudentConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.metrics import Scores
 from ner_distill.data.sentence import Sentence
-from ner_distill.directories import OutputKind, Resume
+from ner_distill.directories import OutputKind, Resume, remove_made
 from ner_distill.errors import ConfigError
 from ner_distill.files import remove_temporary_files, write_json
 from ner_distill.holding import hold
@@ -23,7 +22,7 @@ from ner_distill.runs.build import AnyBuilt, load_run, save_run
 from ner_distill.runs.calibration import read_calibration, write_calibration
 from ner_distill.runs.environment import environment, warn_of_another, write_environment
 from ner_distill.runs.facts import BEST_ON_DEV
-from ner_distill.runs.info import read_info
+from ner_distill.runs.info import INSIDE_TRAINING, read_info
 from ner_distill.runs.record import Record, flattened, open_directory
 from ner_distill.runtime.inference import best_device, has_bf16
 from ner_distill.training.calibrating import Calibrated, ScoresWorth, calibrate
@@ -145,7 +144,7 @@ class Session:
     def _clear(self) -> None:
         """Remove what a finished training needs no more: its checkpoints, and files that killed writers left."""
         if self.main:
-            shutil.rmtree(self.out / "checkpoints", ignore_errors=True)
+            remove_made(self.out / "checkpoints", INSIDE_TRAINING["checkpoints"])
             remove_temporary_files(self.out)
 
     # ---- of a teacher or a student

@@ -38,7 +38,7 @@ from ner_distill.pipelines.pretraining.data import (
 )
 from ner_distill.pipelines.pretraining.text import Text
 from ner_distill.runs.encoders import count_pieces, count_words, save_start, scratch, start_encoder
-from ner_distill.runs.info import OF_ENCODER, OF_TRAINING, write_config
+from ner_distill.runs.info import INSIDE_TRAINING, OF_ENCODER, OF_TRAINING, write_config
 from ner_distill.runs.knowledge import LONGEST, model_files
 from ner_distill.runs.record import INPUTS, Inputs, fingerprints, require_same_config, require_same_inputs
 from ner_distill.training.fit import TrainingTask
@@ -47,7 +47,12 @@ from ner_distill.training.session import Session
 
 MARK = "pretrain.json"
 PRETRAINING = OutputKind(
-    "pretrain", "pretraining", ("config.toml", MARK), "metrics.json", contents=f"{OF_TRAINING}|{OF_ENCODER}"
+    "pretrain",
+    "pretraining",
+    ("config.toml", MARK),
+    "metrics.json",
+    contents=f"{OF_TRAINING}|{OF_ENCODER}",
+    inside=INSIDE_TRAINING,
 )
 
 
