@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from ner_distill.config import sections
 from ner_distill.config.trainings import PretrainConfig, RunConfig, StudentConfig, TeacherConfig
 
+USUAL_EPSILONS = (1.0, 0.5)
+"""What `adversarial.epsilon` is where nobody sets it: without a lattice, and over FLAT."""
+
 
 def conflicts(config: RunConfig) -> Iterator[str]:
     """Every contradiction in a configuration."""
@@ -39,7 +42,56 @@ def conflicts(config: RunConfig) -> Iterator[str]:
 
 def unread(config: RunConfig) -> Iterator[str]:
     """Keys that a person set and nobody reads. Runs of earlier versions have some: these are no reason not to load."""
-    if not isinstance(config, StudentConfig) or not config.pretrained:
+    yield from _unread_averaging(config.optim)
+    match config:
+        case TeacherConfig():
+            yield from _unread_by_teachers(config)
+            yield from _unread_adversarial(config.adversarial)
+            yield from _unread_crf_lr(config)
+        case StudentConfig():
+            yield from _unread_by_students(config)
+            yield from _unread_adversarial(config.adversarial)
+            yield from _unread_crf_lr(config)
+
+
+def _unread_averaging(optim: sections.OptimConfig) -> Iterator[str]:
+    if _changed(optim, "swa_start") and not (optim.swa or optim.average_lr):
+        yield "optim.swa_start has no use without optim.swa, or optim.average_lr with optim.ema"
+    if optim.swa and optim.swa_start == 1:
+        yield "optim.swa averages after optim.swa_start of the training; with 1 never: give less"
+
+
+def _unread_adversarial(adversarial: sections.AnyAdversarialConfig) -> Iterator[str]:
+    if adversarial.kind == "none":
+        keys = _changed(adversarial, "on")
+        if adversarial.epsilon not in USUAL_EPSILONS:
+            keys.append("epsilon")
+        for key in keys:
+            yield f'adversarial.{key} has no use with adversarial.kind = "none"; give a kind, such as "fgm"'
+
+
+def _unread_crf_lr(config: TeacherConfig | StudentConfig) -> Iterator[str]:
+    if config.head.kind not in ("crf", "crf-per-type") and _changed(config.optim, "crf_lr"):
+        yield f'optim.crf_lr is of the transitions of a CRF; head.kind = "{config.head.kind}" has none'
+
+
+def _unread_by_teachers(config: TeacherConfig) -> Iterator[str]:
+    head, lattice, regularize, similarity = config.head, config.lattice, config.regularize, config.similarity
+    if similarity.weight not in ("auto", 0) and _changed(similarity, "share"):
+        yield 'similarity.share is for similarity.weight = "auto"; a number says the weight itself'
+    if _changed(regularize, "mixup_beta") and not regularize.mixup:
+        yield "regularize.mixup_beta has no use without regularize.mixup"
+    if isinstance(head, sections.PointerConfig) and _changed(head, "reading_entropy") and not head.reading_weight:
+        yield "head.reading_entropy has no use without head.reading_weight"
+    if isinstance(lattice, sections.FlatConfig) and not lattice.shared_positions and lattice.positions == "fixed":
+        yield 'lattice.shared_positions is of learned tables: give lattice.positions = "learned" as well'
+
+
+def _unread_by_students(config: StudentConfig) -> Iterator[str]:
+    distill = config.distill
+    if distill.similarity_weight not in ("auto", 0) and _changed(distill, "similarity_share"):
+        yield 'distill.similarity_share is for distill.similarity_weight = "auto"; a number says the weight itself'
+    if not config.pretrained:
         return
     encoder, own = config.encoder, StudentConfig.model_fields["encoder"].get_default()
     if isinstance(encoder, sections.PretrainedEncoderConfig):

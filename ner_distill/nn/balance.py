@@ -43,16 +43,21 @@ class TaskBalance:
         self._given = {**given, self.second: min(max(weight, LEAST), MOST)}
         return dict(self._given)
 
-    def watched(self, term: str, vectors: Tensor) -> Tensor:
-        """The same word vectors for a term to be made of: what flows back through them is noted."""
+    def watched(self, term: str, vectors: Tensor, copies: int = 1) -> Tensor:
+        """The same word vectors for a term to be made of: what flows back through them is noted.
+
+        copies: so many times the sentences stand in them one after another, under another dropout each; what flows
+        back through all copies of a sentence is added up, as it is in the encoder.
+        """
         if not vectors.requires_grad:
             return vectors
         branch = vectors.view_as(vectors)
-        branch.register_hook(lambda gradient: self._note(term, gradient))
+        branch.register_hook(lambda gradient: self._note(term, gradient, copies))
         return branch
 
-    def _note(self, term: str, gradient: Tensor) -> None:
-        self._squares[term].append(gradient.detach().float().square().sum())
+    def _note(self, term: str, gradient: Tensor, copies: int) -> None:
+        whole = gradient.detach().float().unflatten(0, (copies, -1)).sum(0)
+        self._squares[term].append(whole.square().sum())
 
     def measured(self) -> dict[str, float]:
         """The squared norms of the weighted gradients since this was asked last, of this process."""

@@ -124,7 +124,7 @@ def train_student(
         batches,
         parameter_groups(student, [encoder], config.optim),
         _figures(judge, dev_set),
-        frozen=[encoder.innermost()],
+        frozen=encoder.innermost().started(),
         adversary=_adversary(config, encoder),
         weighting=balance,
     )

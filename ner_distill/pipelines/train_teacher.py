@@ -163,7 +163,7 @@ def _task(
         batches,
         parameter_groups(teacher, encoders, config.optim),
         dev_set.figures if dev_set else None,
-        frozen=[encoder.innermost() for encoder in encoders],
+        frozen=[parameter for encoder in encoders for parameter in encoder.innermost().started()],
         adversary=new_adversary(config.adversarial, embeddings),
         own_best=OwnBest("similarity_f1", ("evaluator.", "similarity.")) if teacher.evaluator is not None else None,
         weighting=LogSum(TASKS) if config.head.task_weighting == "log-sum" else balance,

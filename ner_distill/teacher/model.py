@@ -182,8 +182,8 @@ class TeacherObjective:
             sums["vat"] = self._vat(batch)
         return sums
 
-    def _watched(self, term: str, vectors: Tensor) -> Tensor:
-        return vectors if self.balance is None else self.balance.watched(term, vectors)
+    def _watched(self, term: str, vectors: Tensor, copies: int = 1) -> Tensor:
+        return vectors if self.balance is None else self.balance.watched(term, vectors, copies)
 
     def _likelihoods(self, vectors: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The terms of the head. vectors: (passes · samples · batch, words, dim)."""
@@ -192,7 +192,7 @@ class TeacherObjective:
         mask, kept = (words.repeat(draws, 1) for words in (batch.mask, batch.kept))
         labels = Gold(batch.tags, spans_of(batch), batch.weight, batch.negative)
         gold, half = labels.repeat(draws), mask.chunk(2)[0]
-        sums = {"entities": head.gold_loss(self._watched("entities", vectors), kept, gold) / draws}
+        sums = {"entities": head.gold_loss(self._watched("entities", vectors, draws), kept, gold) / draws}
         asked = self.weights.keys() & {"smoothing", "r_drop"}
         if "r_drop" in asked:
             first, second = vectors.chunk(2)

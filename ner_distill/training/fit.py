@@ -151,7 +151,7 @@ class TrainingTask:
     groups:    AdamW parameter groups, each with `params`, `lr` and maybe `weight_decay`.
     evaluate:  called with a model after each epoch, in the precision of the training; its "score" decides which weights
                are the best. None: the last.
-    frozen:    parts of the model that nothing changes in the first `freeze_epochs` epochs, weight decay neither.
+    frozen:    parameters that nothing changes in the first `freeze_epochs` epochs, weight decay neither.
     weighting: None leaves the objective's weights as they are.
     own_best:  parts that share nothing with the rest of the model; None where all are kept from one epoch.
     """
@@ -161,7 +161,7 @@ class TrainingTask:
     data: TrainingData
     groups: Sequence[dict[str, Any]]
     evaluate: Callable[[Any], dict[str, float]] | None
-    frozen: Sequence[nn.Module] = ()
+    frozen: Sequence[nn.Parameter] = ()
     adversary: Adversary | None = None
     weighting: Weighting | None = None
     own_best: OwnBest | None = None
@@ -191,7 +191,7 @@ class Fit:
         self.directory, self.checkpoints = directory, directory / "checkpoints"
         self.adversary = task.adversary or PlainPass()
         self.reduction = GradientSum(self.accelerator, self.parameters)
-        self.frozen = [parameter for part in task.frozen for parameter in part.parameters() if parameter.requires_grad]
+        self.frozen = [parameter for parameter in task.frozen if parameter.requires_grad]
         self.weighting, self.own_best = task.weighting, task.own_best
         self.optimizer = torch.optim.AdamW(task.groups, fused=True)
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]

@@ -17,18 +17,21 @@ from ner_distill.nn.heads import Head
 def parameter_groups(model: nn.Module, encoders: Sequence[nn.Module], optim: OptimConfig) -> list[dict[str, Any]]:
     """AdamW groups: encoders at `lr`, a CRF's transitions at `crf_lr`, all else at `head_lr`.
 
-    Layers on top of a pretrained encoder (of a lattice, for features) are new and learn at `head_lr`.
+    Layers on top of a pretrained encoder (of a lattice, for features, the mix of its layers) are new and learn at
+    `head_lr`.
     With `layer_decay` the encoder's top layer has `lr`, each one below this times the rate of the one above, the
     embeddings the lowest (Howard and Ruder 2018).
     Weight decay only where a matrix is: not on biases, norms and single numbers.
     """
-    inside = {}
+    inside: dict[int, float] = {}
     for encoder in encoders:
         base = encoder.innermost() if isinstance(encoder, Encoder) else encoder
-        inside.update(dict.fromkeys(map(id, base.parameters()), optim.lr))
+        started = base.started() if isinstance(base, Encoder) else base.parameters()
+        inside.update(dict.fromkeys(map(id, started), optim.lr))
         layers = base.layer_groups() if isinstance(base, Encoder) and optim.layer_decay != 1 else []
         for depth, layer in enumerate(reversed(layers)):
-            inside.update(dict.fromkeys(map(id, layer), optim.lr * optim.layer_decay**depth))
+            rate = optim.lr * optim.layer_decay**depth
+            inside.update({id(parameter): rate for parameter in layer if id(parameter) in inside})
     heads = (module for module in model.modules() if isinstance(module, Head))
     transitions = {id(parameter) for head in heads for parameter in head.transition_parameters()}
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -476,6 +477,52 @@ def test_a_pretraining_lasts_minutes_or_epochs() -> None:
     assert "both say how long" in problems("minutes=1", "optim.epochs=2", kind=PretrainConfig)[0]
     timed = load_config(PretrainConfig, None, ["minutes=1"])
     assert parse_config(PretrainConfig, tomllib.loads(tomli_w.dumps(timed.model_dump())), "x") == timed
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "said"),
+    [
+        (
+            TeacherConfig,
+            ["encoder.name=bert", "adversarial.epsilon=0.3"],
+            "epsilon has no use with adversarial.kind =",
+        ),
+        (
+            TeacherConfig,
+            ["adversarial.kind=none", "adversarial.on=weights"],
+            "on has no use with adversarial.kind =",
+        ),
+        (TeacherConfig, ["similarity.share=0.5"], 'similarity.share is for similarity.weight = "auto"'),
+        (TeacherConfig, ["regularize.mixup_beta=1.0"], "mixup_beta has no use without regularize.mixup"),
+        (TeacherConfig, ["head.kind=global-pointer", "head.reading_entropy=0.1"], "without head.reading_weight"),
+        (TeacherConfig, ["head.kind=token", "optim.crf_lr=0.1"], 'head.kind = "token" has none'),
+        (TeacherConfig, ["optim.swa=true", "optim.swa_start=1.0"], "with 1 never: give less"),
+        (StudentConfig, ["optim.swa_start=0.5"], "swa_start has no use without optim.swa"),
+        (StudentConfig, ["distill.similarity_weight=0.5", "distill.similarity_share=0.5"], "a number says the weight"),
+        (PretrainConfig, ["optim.swa_start=0.5"], "swa_start has no use without optim.swa"),
+        (
+            TeacherConfig,
+            ["lattice.kind=flat", 'lattice.lexicon=["x"]', "lattice.shared_positions=false"],
+            'give lattice.positions = "learned" as well',
+        ),
+    ],
+)
+def test_a_key_that_nothing_reads_is_refused_where_it_is_set_but_not_in_a_run(
+    kind: Kind, settings: list[str], said: str
+) -> None:
+    [line] = problems(*settings, kind=kind)
+    assert said in line
+    data: dict[str, dict[str, object]] = {}
+    for section, key, value in (re.split("[.=]", setting, maxsplit=2) for setting in settings):
+        plain = value if value[0] in "[0123456789" or value in ("true", "false") else f'"{value}"'
+        data.setdefault(section, {})[key] = tomllib.loads(f"x = {plain}")["x"]
+    parse_config(kind, data, "x")
+
+
+def test_a_section_that_is_switched_off_may_say_the_rest() -> None:
+    teacher("similarity.weight=0", "similarity.share=0.5")
+    teacher("adversarial.kind=none", "adversarial.epsilon=1.0")
+    student("distill.similarity_weight=0", "distill.similarity_share=0.5")
 
 
 # ---- files that cannot be read

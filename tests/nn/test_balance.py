@@ -66,6 +66,14 @@ def test_watching_changes_no_gradient():
     assert balance.measured()["soft"] == pytest.approx(expected.square().sum().item(), rel=1e-6)
 
 
+@pytest.mark.parametrize("copies", [1, 2, 6])
+def test_copies_of_the_sentences_count_as_what_they_add_up_to(copies):
+    vectors = torch.randn(2, 3, 4, requires_grad=True)
+    balance = TaskBalance(0.5, "soft")
+    (balance.watched("soft", vectors.repeat(copies, 1, 1), copies) ** 2).sum().div(copies).backward()
+    assert balance.measured()["soft"] == pytest.approx(vectors.grad.square().sum().item(), rel=1e-5)
+
+
 def test_vectors_of_a_frozen_encoder_are_not_watched():
     vectors = torch.zeros(1, 1, 4)
     assert TaskBalance(0.5, "soft").watched("soft", vectors) is vectors

@@ -622,7 +622,7 @@ def test_freezing_leaves_frozen_what_was_frozen_and_the_rest_free(tmp_path):
         Data(),
         [{"params": [parameter for parameter in teacher.parameters() if parameter.requires_grad], "lr": 0.1}],
         score_of,
-        frozen=[teacher.tagger.encoder],
+        frozen=list(teacher.tagger.encoder.parameters()),
     )
     fit = Fit(task, OptimConfig(epochs=2, freeze_epochs=1), tmp_path, seed=13, reporter=Reporter(quiet=True))
     fit.run()

@@ -3,11 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from transformers import BertConfig
 
 from ner_distill.config import OptimConfig
 from ner_distill.data.tagset import TagSet
 from ner_distill.errors import ConfigError
+from ner_distill.nn.encoders.huggingface import build_backbone
 from ner_distill.nn.encoders.lattice import KnowledgeEncoder
+from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 from ner_distill.nn.encoders.scratch import ScratchEncoder, WordEmbedding
 from ner_distill.nn.heads import HEADS
 from ner_distill.nn.similarity import PairSimilarity
@@ -108,6 +111,18 @@ def test_a_frozen_parameter_is_in_no_group():
 def test_the_base_of_an_encoder_is_the_pretrained_one_or_itself():
     encoder = new_encoder()
     assert KnowledgeEncoder(encoder).innermost() is encoder.innermost() is encoder
+
+
+@pytest.mark.parametrize("decay", [1.0, 0.5])
+def test_the_mix_of_a_pretrained_encoders_layers_is_new(decay):
+    backbone = build_backbone(BertConfig(20, 8, 2, 2, 16, max_position_embeddings=16))
+    encoder = PretrainedEncoder(backbone, layer_mix=True)
+    rates = rates_of(new_teacher(encoder), [encoder], layer_decay=decay)
+    assert {rate for name, rate in rates.items() if ".mix." in name} == {5e-3}
+    assert {rate for name, rate in rates.items() if "layer.1." in name} == {1e-3}
+    assert {name for name, parameter in encoder.named_parameters() if parameter not in {*encoder.started()}} == {
+        "mix.weight", "mix.bias"
+    }  # fmt: skip
 
 
 # ---- layers that stay as they are

@@ -36,6 +36,10 @@ class Encoder(nn.Module, ABC):
         """The parameters of its embeddings and of so many layers, lowest first; at most as many as it has."""
         return [parameter for group in self.layer_groups()[: layers + 1] for parameter in group]
 
+    def started(self) -> list[nn.Parameter]:
+        """Those of its parameters that a checkpoint gives where it begins at one; the others are new layers."""
+        return list(self.parameters())
+
     def innermost(self) -> Encoder:
         """The encoder inside all wrappers: this one, unless it wraps another."""
         return self

@@ -104,11 +104,13 @@ class PretrainedEncoder(Encoder):
 
     def layer_groups(self) -> list[list[nn.Parameter]]:
         groups = [list(layer.parameters()) for layer in layers_of(self.backbone)]
+        groups[-1] += [*on_top(self.backbone), *(self.mix.parameters() if self.mix is not None else ())]
         inside = {id(parameter) for group in groups for parameter in group}
         bottom = [parameter for parameter in self.backbone.parameters() if id(parameter) not in inside]
-        if self.mix is not None:
-            groups[-1].extend(self.mix.parameters())
         return [bottom, *groups]
+
+    def started(self) -> list[nn.Parameter]:
+        return list(self.backbone.parameters())
 
     def indivisible(self) -> str:
         kind = f"the layers of {self.backbone.config.model_type}"

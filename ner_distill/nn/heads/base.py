@@ -53,7 +53,8 @@ class Head(nn.Module, ABC):
     In all methods vectors (batch, words, dim) float, mask (batch, words) bool, True = counted, any pattern. What stands
     in the vector (and the label) of a word that is not counted makes no difference to what is said of counted ones.
     Losses are a SUM over sentences, each times its weight, a scalar; where nothing is counted they are 0 and still
-    back-propagate. Inside autocast everything is computed in float32 or better.
+    back-propagate. Inside autocast all that follows the first linear map is computed in float32 or better; that map
+    itself may be of lower precision, where its class says so.
     """
 
     smooths = False

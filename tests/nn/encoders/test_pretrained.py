@@ -183,6 +183,8 @@ def test_lowest_are_the_embeddings_and_so_many_layers_and_no_mix_of_layers(backb
 )
 def test_a_norm_of_the_last_layer_is_in_no_lower_part(config: transformers.PretrainedConfig, left: set[str]) -> None:
     encoder = PretrainedEncoder(_hf.build_backbone(config))
+    names = {parameter: name for name, parameter in encoder.named_parameters()}
+    assert {f"backbone.{name}" for name in left} <= {names[parameter] for parameter in encoder.layer_groups()[-1]}
     low = set(encoder.lowest(3))
     assert {name for name, parameter in encoder.backbone.named_parameters() if parameter not in low} == left
 
