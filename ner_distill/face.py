@@ -318,9 +318,26 @@ def _config(given: PathLike | None) -> Path | None:
 
 
 def _keys(settings: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """As the command line writes them: `key=value`, the value in TOML."""
+    """As the command line writes them: `key=value`, the value in TOML; a section may be a mapping of its keys."""
+    found: list[str] = []
+    for key, value in (settings or {}).items():
+        if isinstance(value, Mapping) and "." not in key:
+            found += _keys({f"{key}.{name}": one for name, one in value.items()})
+        else:
+            found.append(f"{key}={_as_toml(value, key)}")
+    return tuple(found)
+
+
+def _as_toml(value: Any, key: str) -> str:
+    """A value in one expression of TOML. Raises TypeError naming the key for what TOML has no values of."""
     import tomli_w
 
-    return tuple(
-        f"{key}={tomli_w.dumps({'v': value}).removeprefix('v = ').strip()}" for key, value in (settings or {}).items()
-    )
+    if isinstance(value, Mapping):
+        pairs = (f"{_as_toml(str(name), key)} = {_as_toml(one, key)}" for name, one in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_as_toml(one, key) for one in value) + "]"
+    try:
+        return tomli_w.dumps({"v": os.fspath(value) if isinstance(value, os.PathLike) else value})[4:].strip()
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"settings[{key!r}]: {error}") from None

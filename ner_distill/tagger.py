@@ -718,6 +718,8 @@ class Answering:
             if isinstance(words, str | bytes):
                 raise TypeError(f"expected lists of words, found {type(words).__name__}; predict takes texts")
             given.append(list(words))
+            if wrong := [word for word in given[-1] if not isinstance(word, str)]:
+                raise TypeError(f"expected lists of words, found a list with {wrong[0]!r:.80}")
         between = "" if self.unit == "character" else " "
         return [
             [
@@ -980,18 +982,18 @@ def _lines(file: int) -> Iterator[list[bytes]]:
         yield [tail]
 
 
-def _texts(lines: Iterable[bytes], first: int) -> list[str]:
-    """Lines as text; a byte order mark at the beginning goes. Raises ValueError naming the line that is no UTF-8."""
-    texts = []
+def _texts(lines: Iterable[bytes], first: int) -> tuple[list[str], str]:
+    """Lines as text, up to one that is no UTF-8, and what is wrong with it; a byte order mark at the beginning goes."""
+    texts: list[str] = []
     for number, line in enumerate(lines, first):
         try:
             texts.append(line.decode("utf-8-sig" if number == 1 else "utf-8"))
         except UnicodeDecodeError as error:
-            raise ValueError(
+            return texts, (
                 f"line {number}: expected UTF-8, found the byte 0x{line[error.start]:02X} at offset {error.start}; "
                 "convert the text first: iconv -f LATIN1 -t UTF-8"
-            ) from None
-    return texts
+            )
+    return texts, ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -1017,6 +1019,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if silent := [label for label, score in tagger.thresholds(least).items() if score > 1]:
             names = ", ".join(silent)
             sys.stderr.write(f"warning: no score reached the precision that was wanted of {names}: none is shown\n")
+        if sys.stdout is None or (sys.stdin is None and not given.file):  # closed: Python has None there
+            raise ValueError("standard input or output is closed; name a file, and let the answers go somewhere")
         file = os.open(given.file, os.O_RDONLY | getattr(os, "O_BINARY", 0)) if given.file else sys.stdin.fileno()
     except FileNotFoundError:
         sys.stderr.write(f"error: {given.file}: no such file\n")
@@ -1029,17 +1033,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         done = 0
         for lines in _lines(file):
-            group = _texts(lines, done + 1)
+            group, problem = _texts(lines, done + 1)
             done += len(group)
             for text, entities in zip(group, tagger.stream(group, min_score=least), strict=True):
                 found = [{**one._asdict(), "score": round(one.score, 4)} for one in entities]
                 sys.stdout.write(json.dumps({"text": text, "entities": found}, ensure_ascii=False) + "\n")
             sys.stdout.flush()
+            if problem:
+                raise ValueError(problem)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: no traceback at the end
     except (ExportError, ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
-        return 2
+        return 1 if isinstance(error, OSError) else 2  # such as a full disk: the input is right
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ner_distill import face
+from ner_distill.config import TeacherConfig, load_config
 from ner_distill.errors import ConfigError
 from ner_distill.options.exporting import ExportOptions
 from ner_distill.options.models import EvaluateOptions
@@ -81,3 +82,18 @@ def test_options_have_the_names_of_the_command_line_too(monkeypatch: pytest.Monk
         face.evaluate("runs/x", "test.txt", input_frmat="jsonl")
     with pytest.raises(TypeError, match="input_format and format are the same option"):
         face.evaluate("runs/x", "test.txt", input_format="jsonl", format="conll")
+
+
+def test_settings_may_hold_mappings_paths_and_whole_sections() -> None:
+    settings = {
+        "features.gazetteers": {"PER": [Path("a.txt")], "A/B": ["b\\c.txt"]},
+        "optim": {"epochs": 2, "lr": 1e-3},
+        "encoder.name": Path("scratch"),
+        "lattice": {"kind": "softword", "lexicon": ("w.txt",)},
+    }
+    config = load_config(TeacherConfig, None, face._keys(settings))
+    assert config.features.gazetteers == {"PER": ("a.txt",), "A/B": ("b\\c.txt",)}
+    assert (config.optim.epochs, config.optim.lr) == (2, 1e-3)
+    assert config.lattice.lexicon == ("w.txt",)
+    with pytest.raises(TypeError, match=r"settings\['seed'\]: "):
+        face._keys({"seed": object()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import typer
@@ -75,13 +76,12 @@ def grow_dictionary(options: GrowOptions, settings: Settings) -> None:
         + (f", {growth.negative:,} surely of no entity" if options.negative else "")
     )
     if any(growth.added.values()):
-        next_steps(_labelling(options))
+        next_steps(_labelling(options, growth.files))
 
 
-def _labelling(options: GrowOptions) -> list[str | Path]:
+def _labelling(options: GrowOptions, files: Mapping[str, str]) -> list[str | Path]:
     """The command that labels the same text with the dictionaries that were written."""
-    types = dict.fromkeys(one.partition("=")[0] for one in options.dictionary)
-    written = [part for label in types for part in ("--dictionary", f"{label}={options.out / label}.txt")]
+    written = [part for label, name in files.items() for part in ("--dictionary", f"{label}={options.out / name}")]
     negative = [part for path in options.negative for part in ("--negative", path)]
     text = [part for path in options.text for part in ("--text", path)]
     return ["label-dictionary", *written, *negative, *text, "--out", "labelled.jsonl"]

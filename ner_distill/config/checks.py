@@ -42,13 +42,16 @@ def conflicts(config: RunConfig) -> Iterator[str]:
 
 def unread(config: RunConfig) -> Iterator[str]:
     """Keys that a person set and nobody reads. Runs of earlier versions have some: these are no reason not to load."""
-    yield from _unread_averaging(config.optim)
     match config:
+        case PretrainConfig():
+            yield from _unread_averaging(config.optim)
         case TeacherConfig():
+            yield from _unread_averaging(config.optim)
             yield from _unread_by_teachers(config)
             yield from _unread_adversarial(config.adversarial)
             yield from _unread_crf_lr(config)
         case StudentConfig():
+            yield from _unread_averaging(config.optim)
             yield from _unread_by_students(config)
             yield from _unread_adversarial(config.adversarial)
             yield from _unread_crf_lr(config)

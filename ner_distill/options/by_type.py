@@ -33,12 +33,20 @@ class ByType(Generic[N]):
         return [text for text, _ in self._texts()] if self.of_types else self.general
 
     def problems(
-        self, setting: str, labels: Sequence[str] | None, right: Callable[[N], bool], expected: str
+        self,
+        setting: str,
+        labels: Sequence[str] | None,
+        right: Callable[[N], bool],
+        expected: str,
+        whose: str = "the data has",
     ) -> list[str]:
-        """What is wrong: numbers that are not `right`, and types that are none of the labels (None: not known yet)."""
+        """What is wrong: numbers that are not `right`, and types that are none of the labels (None: not known yet).
+
+        whose: how a message begins to name the labels.
+        """
         found = [f"`{setting}` {text}: {expected}" for text, value in self._texts() if not right(value)]
         return found + [
-            f"`{setting}` {label}={value}: no such type; the data has {', '.join(labels)}"
+            f"`{setting}` {label}={value}: no such type; {whose} {', '.join(labels)}"
             for label, value in self.of_types.items()
             if labels is not None and label not in labels
         ]

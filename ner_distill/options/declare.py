@@ -76,7 +76,10 @@ class Options:
             about = option_of(field)
             # Of two spellings the one that is the name of the field: messages know no command.
             name = field.name if about.also == field.name else about.called or field.name
-            _SPELLINGS[field.name] = about.metavar if about.positional else spelling(name)
+            if not about.positional:
+                _SPELLINGS[field.name] = spelling(name)
+            elif not _SPELLINGS.get(field.name, "").startswith("--"):  # an option of another command goes first
+                _SPELLINGS[field.name] = about.metavar
 
     def __post_init__(self) -> None:
         types = types_of(type(self))

@@ -18,7 +18,9 @@ class Limits(Options):
     max_waiting: int = option(
         256, "Requests that are read, wait or are answered at once; more are told to come later.", "N", least=1
     )
-    timeout: float = option(30.0, "Seconds in which a request has its answer, or is given up.", "S", least=0.01)
+    timeout: float = option(
+        30.0, "Seconds in which a request has its answer, or is given up.", "S", least=0.01, most=86_400.0
+    )
     batch_wait: float = option(
         0.0,
         "Milliseconds that the first request waits for others to be answered together with; those that come while a "

@@ -186,10 +186,13 @@ def _warn(gold: DevelopmentSet, labels: Sequence[str], options: EvaluateOptions,
 
 
 def read_gold(
-    data: Sequence[str | Path], reading: ReadOptions, reporter: Reporter, *, known: Cutting
+    data: Sequence[str | Path], reading: ReadOptions, reporter: Reporter, *, known: Cutting, name: str = "`data`"
 ) -> list[Sentence]:
-    """Labelled sentences to score on, texts cut as the model's words are, or as asked; entities that overlap count."""
-    return read_labelled(data, "`data`", reading, reporter, known=known, keep_nested=True)[0]
+    """Labelled sentences to score on, texts cut as the model's words are, or as asked; entities that overlap count.
+
+    name: of the option that they are given by, for messages.
+    """
+    return read_labelled(data, name, reading, reporter, known=known, keep_nested=True)[0]
 
 
 def score_model(built: AnyBuilt, sentences: Sequence[Sentence]) -> Scores:

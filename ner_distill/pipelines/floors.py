@@ -39,15 +39,21 @@ def read_floors(model: Path | Answering, given: GivenByType, labels: Sequence[st
     stored = not isinstance(texts, int | float) and STORED in texts
     numbers = by_type("min_score", _without_stored(texts), 0.0)
     within = "expected a score from 0 to 1, or `stored`"
-    if problems := numbers.problems("min_score", labels, lambda score: 0 <= score <= 1, within):
+    if problems := numbers.problems("min_score", labels, lambda score: 0 <= score <= 1, within, "the model has"):
         raise ConfigError.of(problems)
     if not stored:
         return Floors(numbers.general, numbers.of_types)
     if isinstance(model, Answering):
         try:
-            return Floors(numbers.general, {**model.thresholds(STORED), **numbers.of_types})
+            chosen = model.thresholds(STORED)
         except ValueError as error:
-            raise ConfigError(str(error)) from None
+            raise ConfigError(f"`min_score` {STORED}: {str(error).removeprefix('min_score: ')}") from None
+        for label in sorted(label for label in chosen.keys() - numbers.of_types if chosen[label] > 1):
+            reporter.warn(
+                f"`min_score` {STORED}: no score of {label} reached the precision that was wanted: nothing of it "
+                f"passes; `min_score` {label}=P lets some pass"
+            )
+        return Floors(numbers.general, {**chosen, **numbers.of_types})
     thresholds = read_thresholds(model)
     if not thresholds:
         raise ConfigError(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ner_distill.console import Reporter
+from ner_distill.data.formats.readers import input_files
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.sentence import Sentence, Unit, labels_of
@@ -13,6 +15,7 @@ from ner_distill.data.store.pseudo_labels import labelled_row
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.data.varying import VAIN, can_be_varied, forms_of, vary
 from ner_distill.errors import ConfigError, DataError
+from ner_distill.files import refuse_existing
 from ner_distill.options.labels import VaryOptions
 from ner_distill.options.shared import PathOrUrl
 
@@ -38,6 +41,7 @@ def vary_entities(options: VaryOptions, reporter: Reporter | None = None) -> Var
     Raises NerDistillError for wrong input, and DataError where no sentence can be varied; then nothing is written.
     """
     reporter = reporter or Reporter()
+    refuse_existing(options.out, overwrite=options.overwrite, read=[*input_files(options.train), *_local(options.soft)])
     # nested entities are kept, so that sentences that have some are left out instead of refused
     sentences, cutting = read_labelled(options.train, "`train`", options.reading(), reporter, keep_nested=True)
     usable = [sentence for sentence in sentences if can_be_varied(sentence)]
@@ -66,6 +70,10 @@ def vary_entities(options: VaryOptions, reporter: Reporter | None = None) -> Var
             "gave none that is new" + ("" if options.soft else "; `soft` would give more entities")
         )
     return varied
+
+
+def _local(soft: PathOrUrl | None) -> list[Path]:
+    return [soft] if isinstance(soft, Path) else []
 
 
 def _found(soft: PathOrUrl | None, unit: Unit) -> Iterator[Sentence]:

@@ -34,6 +34,7 @@ from ner_distill.errors import RunError, printable
 from ner_distill.files import atomic_write_text, read_json, write_json
 from ner_distill.runs.card import CARD, may_be_removed
 from ner_distill.runs.edited import edited_in
+from ner_distill.tagger import SETTINGS
 
 FORMAT = 1
 VOTING = "voting"
@@ -138,6 +139,11 @@ def read_info(directory: Path) -> RunInfo:
     """Read `labels.json`. Raises RunError where this is no run or one of a newer format."""
     path = directory / "labels.json"
     data = read_json(path, "this is not a run of ner-distill")
+    if isinstance(data, list) and (directory / SETTINGS).is_file():
+        raise RunError(
+            f"{directory}: is a model that `export` wrote; expected the run that it was made of (predict, evaluate, "
+            "serve and ner_distill.load take both)"
+        )
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = data.get("format") if isinstance(data, dict) else data
         raise RunError(f"{path}: expected a run of format {FORMAT}, found {found!r}")

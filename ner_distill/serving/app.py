@@ -225,13 +225,13 @@ def _as_json(entity: Entity) -> dict[str, Any]:
 def _say_errors_as_json(app: FastAPI) -> None:
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> JSONResponse:
-        return JSONResponse({"error": error.message}, error.status, error.headers)
+        return JSONResponse({"error": harmless(error.message)}, error.status, error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def wrong(request: Request, error: RequestValidationError) -> JSONResponse:
         problems = error.errors()
         status = 400 if any(one["type"] == "json_invalid" for one in problems) else 422
-        return JSONResponse({"error": "; ".join(dict.fromkeys(map(_said, problems)))}, status)
+        return JSONResponse({"error": harmless("; ".join(dict.fromkeys(map(_said, problems))))}, status)
 
     @app.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> JSONResponse:

@@ -176,6 +176,42 @@ def test_progress_is_kept_exported_and_imported(page: Page, tmp_path: Path) -> N
     page.until(lambda: "1 sentence that this page does not have" in page.text("#notices"))
 
 
+def test_a_page_of_fewer_sentences_of_the_same_store_takes_no_answer_away(page: Page) -> None:
+    folder = page.file.parent
+    found = review_sentences(ReviewOptions(votes=folder / "soft", out=folder / "few.html", limit=1))
+    (folder / "few.html").write_text(sentences_page(found), "utf-8")
+    page.keys("a", "a", "a")
+    before = answers(page)
+    assert len(before) == 3
+    few = Page(page.driver, folder / "few.html")
+    few.open(fresh=False)
+    assert few.text("#tally") == "✓ 1✎ 0"
+    few.keys("k", "r", "a")  # it goes on, and what it says of its own sentence counts
+    page.open(fresh=False)
+    after = answers(page)
+    assert after.keys() == before.keys()
+    assert [id for id in after if after[id] != before[id]] == ["first"]
+
+
+def test_places_that_overlap_are_not_all_marked_alike(driver: webdriver.Chrome, tmp_path: Path) -> None:
+    words = ("哈", "哈", "来", "了")
+    rows = [
+        make_row("first", *((word, "O", 0.5) for word in words)),
+        make_row("second", *((word, "O", 0.9) for word in "说哈哈哈哈好")),
+    ]
+    store = write_store(tmp_path / "soft", [rows])
+    found = review_sentences(ReviewOptions(votes=store, out=tmp_path / "page.html"))
+    (tmp_path / "page.html").write_text(sentences_page(found), "utf-8")
+    page = Page(driver, tmp_path / "page.html")
+    page.size(1280, 800)
+    page.open()
+    ActionChains(driver, duration=50).drag_and_drop(page.word(0), page.word(1)).perform()
+    page.keys("1")
+    assert "the other 2 " in page.text("#same")
+    page.keys("g", "a", "a")
+    assert [entity[:2] for entity in answers(page)["second"]] == [(1, 3), (3, 5)]
+
+
 def test_filters_leave_sentences_by_type_and_answer(page: Page) -> None:
     page.keys("a")
     page.choose("#state", "open")

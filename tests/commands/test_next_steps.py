@@ -35,7 +35,14 @@ COMPARISON = Comparison(
     ),
 )
 VERDICT = SimpleNamespace(comparison=COMPARISON)
-GROWTH = SimpleNamespace(added={"PER": {"Ann": 3}}, rare=0, several=0, elsewhere=0, negative=0)
+GROWTH = SimpleNamespace(
+    added={"PER": {"Ann": 3}},
+    rare=0,
+    several=0,
+    elsewhere=0,
+    negative=0,
+    files={"PER": "PER.txt", "A/B": "A%2FB.txt"},
+)
 
 SAID: dict[str, tuple[list[str], dict[str, Any], list[str]]] = {
     "vote-labels": (
@@ -73,7 +80,7 @@ SAID: dict[str, tuple[list[str], dict[str, Any], list[str]]] = {
     "grow-dictionary": (
         ["--model", "m", "--text", "x", "--dictionary", "PER=p", "--dictionary", "PER=q", "--out", "new"],
         {"pipelines.dictionaries.grow_dictionary.grow_dictionary": GROWTH},
-        ["label-dictionary --dictionary PER=new/PER.txt --text x --out labelled.jsonl"],
+        ["label-dictionary --dictionary PER=new/PER.txt --dictionary A/B=new/A%2FB.txt --text x --out labelled.jsonl"],
     ),
     "compare a.toml": (  # the best mean, of its seeds the better one
         ["--train", "t", "--dev", "d", "--out", "all"],

@@ -63,7 +63,7 @@ def test_type_without_a_threshold_that_reaches_its_precision_does_not_pass(model
         (["--min-score", "stored"], "has no thresholds; choose them on labelled sentences"),
         (["--min-score", "1.5"], "--min-score 1.5: expected a score from 0 to 1, or `stored`"),
         (["--min-score", "nan"], "--min-score nan: expected a score from 0 to 1"),
-        (["--min-score", "DATE=0.5"], "DATE=0.5: no such type; the data has"),
+        (["--min-score", "DATE=0.5"], "DATE=0.5: no such type; the model has"),
         (["--min-score", "high"], "--min-score high: expected a number"),
     ],
 )

@@ -77,6 +77,16 @@ def test_a_file_that_is_there_is_left_alone(train: Path, tmp_path: Path) -> None
     assert out.read_text() == "mine"
 
 
+def test_what_is_read_is_not_replaced(world: World, train: Path, tmp_path: Path) -> None:
+    before = train.read_bytes()
+    with pytest.raises(RunError, match="is read for what is to be written"):
+        varied(train, train, overwrite=True)
+    assert train.read_bytes() == before
+    manifest = world.soft / "manifest.json"
+    with pytest.raises(RunError, match="is read for what is to be written"):
+        varied(train, manifest, soft=world.soft, overwrite=True)
+
+
 def test_sentences_without_entities_are_refused(tmp_path: Path) -> None:
     corpora.write_conll(tmp_path / "bare.conll", [Sentence("1", ("Nobody", "sings"), ())])
     with pytest.raises(DataError, match=r"bare\.conll: none of 1 sentences can be varied; expected some with entities"):

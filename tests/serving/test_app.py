@@ -101,6 +101,9 @@ def test_no_texts_have_no_answers(client: TestClient) -> None:
         ('{"text": "a", "min_score": NaN}', 422, "min_score: expected a number from 0 to 1"),
         ('{"text": "a", "min_score": true}', 422, "min_score: expected a number from 0 to 1"),
         ('{"text": "a", "min_score": {"PRE": 0.5}}', 422, "PRE: no such label; there are LOC, PER"),
+        ('{"text": "a", "min_score": {"\\ud800": 0.5}}', 422, "no such label"),
+        ('{"text": "a", "lang": "\\ud800"}', 422, "is for split_sentences"),
+        ('{"text": "a", "lang": "\\ud800", "split_sentences": true}', 422, "expected the code of a language"),
         ('{"text": "a", "min_score": "stored"}', 422, "min_score"),
     ],
 )

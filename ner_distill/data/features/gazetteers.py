@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ner_distill.data.features.base import Source
 from ner_distill.data.features.soft_lexicon import Marks, pad_marks
-from ner_distill.data.lexicon.lexicon import Lexicon, longest_from_left, read_names
+from ner_distill.data.lexicon.lexicon import Lexicon, longest_from_left, read_names, without_blanks
 from ner_distill.errors import RunError
 from ner_distill.files import atomic_write_text, read_json
 
@@ -39,6 +39,8 @@ class Gazetteers(Source[Marks]):
         Otherwise see `read_names`.
         """
         lexicons, counts = read_names(lists, separator, "gazetteer")
+        if not separator:
+            lexicons = {label: Lexicon(without_blanks(lexicon.forms)) for label, lexicon in lexicons.items()}
         return cls(lexicons), counts
 
     def features(self, words: Sequence[str]) -> Marks:

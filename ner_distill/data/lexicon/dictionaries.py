@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ner_distill.data.formats.segment import segment
-from ner_distill.data.lexicon.lexicon import LONGEST_NAME, Lexicon, Match, longest_from_left, read_names
+from ner_distill.data.lexicon.lexicon import LONGEST_NAME, Lexicon, Match, longest_from_left, read_names, without_blanks
 from ner_distill.data.sentence import Span, Unit, count_unspaced, separator
 from ner_distill.errors import ConfigError, DataError
 
@@ -40,7 +40,8 @@ class Dictionaries:
 
     entries:   type → its forms as the files have them, each once. Types in the order that they were given in.
     unit:      what the words of the sentences are. A form is found both as it is written and as `segment` would cut it:
-               `St. John's` stands in CoNLL files as `St. John 's`, in other text as `St . John 's`.
+               `St. John's` stands in CoNLL files as `St. John 's`, in other text as `St . John 's`. Where words are
+               characters, with its blanks and without: `New York`, `NewYork`.
     conflicts: what a form that stands under two types says: "drop": nothing, and no shorter form is found inside it;
                "mask": its words count in no loss, either (`Sentence.keep`); "first": the type that was given first.
     fold_case: match without regard to case.
@@ -78,7 +79,7 @@ class Dictionaries:
             )
 
     def _lexicon(self, entries: Sequence[str]) -> Lexicon:
-        forms = dict.fromkeys(entries, 0)
+        forms = without_blanks(entries) if self.unit == "character" else dict.fromkeys(entries, 0)
         if self.unit != "character":
             forms |= dict.fromkeys((" ".join(segment(entry, self.unit)[0]) for entry in entries), 0)
         return Lexicon(forms, separator=separator(self.unit), fold_case=self.fold_case)

@@ -98,8 +98,9 @@ class Lexicon:
 
         min_length, max_length: of a form that is kept, in characters, `separator` included.
         frequencies: False for names, which may end in a number and never have a frequency after them.
-        Of duplicates the highest frequency stays. Where `separator` is empty, white space inside a form is taken out,
-        as sentences have none there; elsewhere it becomes one separator. Forms of mixed scripts are kept.
+        Of duplicates the highest frequency stays. White space inside a form becomes one separator; where that is
+        empty it is taken out of words, and becomes a blank in names, which text has with and without it. Forms of
+        mixed scripts are kept.
         Raises DataError (file:line) where a file cannot be read or a line has anything but a frequency after its tab,
         and where nothing is left.
         """
@@ -113,7 +114,7 @@ class Lexicon:
                 if not _CHINESE.fullmatch(line):  # most lines of most lists: nothing to repair
                     if frequencies:
                         form, frequency = _parsed(line, spaced, path, number)
-                    form = _repaired(form.strip(), separator, counts)
+                    form = _repaired(form.strip(), separator if frequencies else separator or " ", counts)
                 if min_length <= len(form) <= max_length and form:
                     kept += 1
                     if frequency >= forms.get(form, 0):
@@ -220,6 +221,11 @@ def read_names(
             raise DataError(f"{error} (the {what} of the type {label})") from None
         counts[label] = {"entries": len(lexicons[label]), **cleaned}
     return lexicons, counts
+
+
+def without_blanks(forms: Iterable[str]) -> dict[str, int]:
+    """Names as text without blanks between words has them, too: `New York` and `NewYork`. Frequencies are 0."""
+    return {form: 0 for one in forms for form in (one, "".join(one.split()))}
 
 
 def longest_from_left(matches: Iterable[Match]) -> list[Match]:

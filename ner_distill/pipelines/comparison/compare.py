@@ -49,7 +49,7 @@ def compare(
     configs: name → configuration; the first is what all are compared with. The seeds are 13, 14, ...
 
     With `resume` finished runs are reused, stopped ones continued, failed ones tried again. There may be more
-    configurations and seeds than before, and test files if there were none.
+    configurations and seeds than before, and test files if there were none, but not less.
     Returns: the comparison, also written to `out`. A run that failed has a message there, and the others went on.
     Raises NerDistillError for wrong input, before anything is trained.
     """
@@ -64,7 +64,9 @@ def compare(
     require_files(files)
     read_data(jobs[: len(configs)], options.test, options.reading())
     hashes = {role: fingerprints(paths) for role, paths in files.items()}
-    inputs = begun_with(COMPARISON, out, hashes, options.reading(), resume=options.resume)
+    inputs = begun_with(
+        COMPARISON, out, hashes, options.reading(), resume=options.resume, names=tuple(configs), seeds=seeds
+    )
     check_begun(jobs)
 
     record = {"format": FORMAT, "inputs": inputs, "reading": options.reading().recorded()}

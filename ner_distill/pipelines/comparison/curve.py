@@ -131,7 +131,7 @@ def learning_curve(
     seeds = tuple(range(FIRST_SEED, FIRST_SEED + options.seeds))
     jobs = [_job(part, config, seed, options, data.info.unit) for seed in seeds for part in PARTS]
     hashes = {role: fingerprints(paths) for role, paths in files.items()}
-    inputs = begun_with(CURVE, out, hashes, options.reading(), resume=options.resume)
+    inputs = begun_with(CURVE, out, hashes, options.reading(), resume=options.resume, names=tuple(PARTS), seeds=seeds)
     record = {"format": FORMAT, "inputs": inputs, "reading": options.reading().recorded()}
 
     def curve(done: Sequence[Run]) -> LearningCurve:

@@ -58,12 +58,23 @@ def read_data(jobs: Sequence[TrainingJob], test: Files, reading: ReadOptions) ->
     return info
 
 
-def begun_with(kind: OutputKind, out: Path, inputs: Inputs, reading: ReadOptions, *, resume: bool) -> Inputs:
+def begun_with(
+    kind: OutputKind,
+    out: Path,
+    inputs: Inputs,
+    reading: ReadOptions,
+    *,
+    resume: bool,
+    names: Sequence[str],
+    seeds: Sequence[int],
+) -> Inputs:
     """Make the directory of a comparison, or check it, and hold it.
 
-    Returns the hashes of all files that it is about, earlier test files too.
+    names, seeds: what is compared, and over which seeds.
+    Returns the hashes of all files that it is about.
 
-    Raises NerDistillError where there is something that is not gone on with, or something else was compared.
+    Raises NerDistillError where there is something that is not gone on with, something else was compared, or more: the
+    figures of it would be forgotten.
     """
     kind.check(out, resume=resume)
     if not resume:
@@ -77,9 +88,16 @@ def begun_with(kind: OutputKind, out: Path, inputs: Inputs, reading: ReadOptions
         known, read_as = dict(before["inputs"]), dict(before["reading"])
     except (KeyError, TypeError, ValueError):
         raise RunError(f"{path}: expected the data files and how they are read; the {kind.noun} is damaged") from None
+    less = [f"configuration {name}" for name in before.get("configurations", ()) if name not in names]
+    less += [f"seed {seed}" for seed in before.get("seeds", ()) if seed not in seeds]
+    if less := less + ["the files of `test`"] * ("test" in known and "test" not in inputs):
+        raise ConfigError(
+            f"`resume`: {path} is about {', '.join(less)} as well, whose figures would be forgotten: give "
+            "these again, or another `out`"
+        )
     same = [role for role in {**known, **inputs} if role != "test" or (role in known and role in inputs)]
     old, new = ({role: files[role] for role in same if role in files} for files in (known, inputs))
-    require_same_files(path, old, new)  # there may be test files now, or none
+    require_same_files(path, old, new)  # there may be test files now
     require_same_values(read_as, reading.recorded(), kind.noun)
     remove_temporary_files(out)
     return {**known, **inputs}

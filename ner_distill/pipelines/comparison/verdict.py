@@ -88,7 +88,9 @@ def verdict(
     jobs = replace(plan, unit=info.unit).all_jobs()
     trainings = [job for job in jobs if isinstance(job, TrainingJob)]
     hashes = {role: fingerprints(paths) for role, paths in files.items()}
-    inputs = begun_with(VERDICT, out, hashes, options.reading(), resume=options.resume)
+    inputs = begun_with(
+        VERDICT, out, hashes, options.reading(), resume=options.resume, names=plan.names, seeds=plan.seeds
+    )
     check_begun(trainings)
     found = _Findings(plan, {"format": FORMAT, "inputs": inputs, "reading": options.reading().recorded()})
 
@@ -117,9 +119,10 @@ class _Findings:
     def write(self, done: Sequence[Run]) -> Verdict:
         """Write and return the verdict, so far as these runs are done."""
         options, students = self.plan.options, tuple(self.plan.students)
-        names = (TEACHER, *(f"{student}-{way}" for student in students for way in WAYS))
         costs = costs_of(options.out / SPEED)
-        found = Verdict(Comparison(names, self.plan.seeds, tuple(done)), students, tuple(map(str, options.test)), costs)
+        found = Verdict(
+            Comparison(self.plan.names, self.plan.seeds, tuple(done)), students, tuple(map(str, options.test)), costs
+        )
         write_json(options.out / FILE, {**self.record, **found.to_json()})
         return found
 
@@ -187,6 +190,10 @@ class _Plan:
     students: Mapping[str, StudentConfig]
     options: VerdictOptions
     unit: Literal["auto"] | Unit = "auto"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (TEACHER, *(f"{student}-{way}" for student in self.students for way in WAYS))
 
     @property
     def seeds(self) -> tuple[int, ...]:

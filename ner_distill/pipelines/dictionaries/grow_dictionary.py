@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -34,6 +34,7 @@ class Growth:
     several:   forms found often enough, but with several types. rare: forms found too rarely.
     elsewhere: forms that stand under another type. known: that stand under the type already.
     negative:  forms that are surely of no entity.
+    files:     type → the name of its dictionary in `out`, once that is written.
     """
 
     added: dict[str, dict[str, int]]
@@ -42,6 +43,7 @@ class Growth:
     elsewhere: int
     known: int
     negative: int = 0
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def grow_dictionary(options: GrowOptions, reporter: Reporter | None = None) -> Growth:
@@ -79,8 +81,7 @@ def grow_dictionary(options: GrowOptions, reporter: Reporter | None = None) -> G
     if not found:
         raise DataError(f"`text` {', '.join(map(str, text))}: the model finds no entity in it")
     growth = grown(found, dictionaries, min_count=options.min_count, labels=labels)
-    _write(growth, dictionaries, options)
-    return growth
+    return replace(growth, files=_write(growth, dictionaries, options))
 
 
 def say_quality(model: Path, reporter: Reporter) -> None:
@@ -130,11 +131,17 @@ def grown(
             numbers["elsewhere"] += 1
         else:
             added[label][form] = types[label]
-    of = (numbers[name] for name in ("several", "rare", "elsewhere", "known", "negative"))
-    return Growth(added, *of)
+    return Growth(
+        added,
+        several=numbers["several"],
+        rare=numbers["rare"],
+        elsewhere=numbers["elsewhere"],
+        known=numbers["known"],
+        negative=numbers["negative"],
+    )
 
 
-def _write(growth: Growth, dictionaries: Dictionaries, options: GrowOptions) -> None:
+def _write(growth: Growth, dictionaries: Dictionaries, options: GrowOptions) -> dict[str, str]:
     make_directory(options.out)
     names = {}
     for label, added in growth.added.items():
@@ -157,3 +164,4 @@ def _write(growth: Growth, dictionaries: Dictionaries, options: GrowOptions) -> 
         "added": growth.added,
     }
     write_json(options.out / "summary.json", summary)
+    return names

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ner_distill.console import Reporter
-from ner_distill.data.formats.readers import count_sentences, read_raw
+from ner_distill.data.formats.readers import count_sentences, input_files, read_raw
 from ner_distill.data.formats.reading import unit_of_raw
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.lexicon.dictionaries import Dictionaries, common_words, parse_dictionaries
 from ner_distill.data.noise.folds import entities_alone
 from ner_distill.data.sentence import Sentence, Unit, separator
 from ner_distill.errors import ConfigError, DataError
+from ner_distill.files import refuse_existing
 from ner_distill.options.labels import LabelDictionaryOptions
 
 
@@ -60,6 +61,9 @@ def label_dictionary(options: LabelDictionaryOptions, reporter: Reporter | None 
     if options.unlabelled == "mask" and not options.negative:
         raise ConfigError("`unlabelled` mask leaves no word outside of entities to learn from: give `negative` FILE")
     files = parse_dictionaries(options.dictionary)
+    lists = [path for paths in files.values() for path in paths]
+    read = [*lists, *options.negative, *input_files(text)]
+    refuse_existing(options.out, overwrite=options.overwrite, read=read)
     unit = unit_of_raw(text, format, options.unit, options.word_column)
     dictionaries = _read_dictionaries(files, unit, options, reporter)
     matched = Matched(forms={label: Counter() for label in files}, negative=0 if options.negative else None)
@@ -72,11 +76,11 @@ def label_dictionary(options: LabelDictionaryOptions, reporter: Reporter | None 
                 yield entities_alone(labels) if options.unlabelled == "mask" else labels
                 progress.advance()
             if not matched.entities:
-                raise DataError(_nothing(text, dictionaries))
+                raise DataError(_nothing(text, dictionaries, matched.dropped))
 
         write_jsonl(labelled(), options.out, overwrite=options.overwrite)
     for label in [label for label, forms in matched.forms.items() if not forms]:
-        reporter.warn(f"`dictionary` {label}: none of its entries stands in the text")
+        reporter.warn(f"`dictionary` {label}: {_WHY_NONE}")
     if matched.negative == 0:
         reporter.warn("`negative`: none of its words stands in the text")
     if matched.dropped:
@@ -118,7 +122,19 @@ def _labelled(sentence: Sentence, dictionaries: Dictionaries, matched: Matched) 
     return replace(sentence, spans=found.spans, keep=found.keep, negative=found.negative)
 
 
-def _nothing(text: Sequence[str | Path], dictionaries: Dictionaries) -> str:
+_WHY_NONE = (
+    "none of its entries has labelled anything: they do not stand in the text, or stand under another type as well "
+    "(`conflicts`), or in longer names of other types"
+)
+
+
+def _nothing(text: Sequence[str | Path], dictionaries: Dictionaries, dropped: int) -> str:
+    if dropped:
+        return (
+            f"`text` {', '.join(map(str, text))}: nothing to label: all {dropped:,} places where entries of the "
+            "dictionaries stand are of forms under two types; take these out of one of the two, or let the first type "
+            "have them: `conflicts` first"
+        )
     entries = [entry for forms in dictionaries.entries.values() for entry in forms]
     advice = [] if dictionaries.fold_case else ["`fold_case`"]
     advice.append("`unit` word" if dictionaries.unit == "character" else "`unit` character")

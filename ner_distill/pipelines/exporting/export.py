@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,9 +25,9 @@ from ner_distill.data.features.words import WordFeaturizer
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.lexicon.lexicon import Lexicon
 from ner_distill.data.sentence import Sentence, Span
-from ner_distill.directories import OutputKind, make_directory
+from ner_distill.directories import OF_DESKTOPS, OutputKind, make_directory
 from ner_distill.errors import ConfigError, NerDistillError, RunError
-from ner_distill.files import read_json, sha256_of, share, write_error, write_json
+from ner_distill.files import read_json, sha256_of, share, temporary_files, write_error, write_json
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 from ner_distill.options.exporting import ExportOptions
 from ner_distill.options.shared import ReadOptions
@@ -35,6 +36,7 @@ from ner_distill.pipelines.exporting.graph import UNUSED, NoGraph, can_be_a_grap
 from ner_distill.pipelines.exporting.page import write_page
 from ner_distill.runs.build import AnyBuilt, load_run
 from ner_distill.runs.calibration import read_calibration, read_thresholds
+from ner_distill.runs.card import may_be_removed, signed
 from ner_distill.runs.record import INPUTS
 from ner_distill.runtime.inference import find_entities
 from ner_distill.training.development import DevelopmentSet
@@ -56,7 +58,15 @@ def _is_ours(directory: Path) -> bool:
     except RunError:
         return False
     ours = isinstance(settings, dict) and str(settings.get("program", "")).startswith("ner-distill ")
-    return ours and not any(path.is_dir() for path in directory.iterdir() if path.name != "__pycache__")
+    others = {*directory.iterdir()} - {directory / "__pycache__", *temporary_files(directory)}
+    return ours and not any(path.is_dir() for path in others)
+
+
+def _may_be_removed(entry: Path) -> bool:
+    """Is this no README that a person edited? Earlier versions did not sign theirs."""
+    if may_be_removed(entry):
+        return True
+    return entry.is_file() and _OLD_ABOUT.fullmatch(entry.read_text("utf-8", "replace")) is not None
 
 
 EXPORT = OutputKind(
@@ -67,6 +77,7 @@ EXPORT = OutputKind(
     r"|README\.md|__pycache__",
     can_resume=False,
     recognised=lambda directory: _is_ours(directory),
+    removable=lambda entry: _may_be_removed(entry),
 )
 
 
@@ -106,11 +117,13 @@ def export(
     EXPORT.check(options.out, overwrite=options.overwrite)
     built = load_run(options.run)
     _require_exportable(built, options.run)
-    gold = read_gold(options.check, options.reading(), reporter, known=built.info.cutting) if options.check else []
+    gold: list[Sentence] = []
+    if options.check:
+        gold = read_gold(options.check, options.reading(), reporter, known=built.info.cutting, name="`check`")
     sentences, real = _sentences(options.run, built, gold)
     out = options.out.resolve()  # where a link leads: the model is moved there as a whole
     make_directory(out.parent)
-    with _beside(out) as folder:
+    with _workshop(out) as folder:
         if page_of is not None and options.html:  # first: it says at once what it cannot do
             write_page(options.run, folder / PAGE, page_of, weights="int8" if options.int8 else "float16")
         try:
@@ -225,7 +238,7 @@ def write_settings(built: AnyBuilt, run: Path, folder: Path, *, graph: str = EXA
     write_json(folder / "labels.json", list(built.info.labels))
     shutil.copyfile(runtime.__file__, folder / "tagger.py")
     needs = "numpy, onnxruntime and tokenizers" if features["kind"] == "pieces" else "numpy and onnxruntime"
-    (folder / ABOUT).write_text(_ABOUT.format(labels=", ".join(built.info.labels), needs=needs), "utf-8")
+    (folder / ABOUT).write_text(signed(_ABOUT.format(labels=", ".join(built.info.labels), needs=needs)), "utf-8")
 
 
 _ABOUT = """# A named-entity model
@@ -245,6 +258,7 @@ for each line (a sentence) writes a line of JSON. In Python:
 `start` and `end` count characters (code points), `end` is exclusive; `score` is how probable it is that the entity is
 right. `model.stream(lines)` answers any number of lines, `min_score=` leaves out what is less sure.
 """
+_OLD_ABOUT = re.compile(re.escape(_ABOUT).replace(r"\{labels\}", ".+").replace(r"\{needs\}", ".+"))
 
 
 def _write_lexicon(lexicon: Lexicon, source: SoftLexicon, path: Path) -> None:
@@ -254,10 +268,16 @@ def _write_lexicon(lexicon: Lexicon, source: SoftLexicon, path: Path) -> None:
 
 
 @contextmanager
-def _beside(out: Path) -> Iterator[Path]:
-    """A directory beside `out`, gone at the end."""
+def _workshop(out: Path) -> Iterator[Path]:
+    """A directory to write into, gone at the end: beside `out`, or inside it where that has to stay."""
+    stays = _stays(out)
+    where, name = (out, "export") if stays else (out.absolute().parent, out.name)
+    if stays:
+        for left in out.glob(".export.*.tmp"):  # of a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
+    folder = where / f".{name}.{os.getpid()}.tmp"
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=out.absolute().parent))
+        folder.mkdir(mode=0o700)
     except OSError as error:
         raise write_error(out, error) from error
     try:
@@ -268,12 +288,27 @@ def _beside(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _stays(out: Path) -> bool:
+    """Must this directory stay the one that it is, and only be filled?
+
+    So must one that a file system is mounted on, and the working directory, of which a shell or a server would be left
+    with what is gone. An empty one may as well.
+    """
+    if not out.is_dir():
+        return False
+    here = Path.cwd()
+    return out.is_mount() or out == here or out in here.parents or not any(out.iterdir())
+
+
 def _put_in_place(folder: Path, options: ExportOptions) -> None:
     """Put a whole directory where another may be: a kill leaves the old one, the new one, or for an instant none."""
     EXPORT.check(options.out, overwrite=options.overwrite)
     out, old = options.out.resolve(), folder.parent / "old"  # a link stays a link
     try:
         share(*(path for path in folder.iterdir() if path.is_file()))
+        if folder.parent.parent == out:
+            _fill(out, folder, old)
+            return
         if out.is_dir():
             out.rename(old)  # goes with the temporary directory
         try:
@@ -284,6 +319,24 @@ def _put_in_place(folder: Path, options: ExportOptions) -> None:
             raise
     except OSError as error:
         raise write_error(options.out, error) from error
+
+
+def _fill(out: Path, folder: Path, old: Path) -> None:
+    """Put the files of a directory in place of those of `out`, which go to `old`; its settings go first, come last."""
+    old.mkdir()
+    moved: list[Path] = []
+    try:
+        for file in sorted(out.iterdir(), key=lambda file: file.name != runtime.SETTINGS):
+            if file != folder.parent and file.name not in OF_DESKTOPS:
+                file.rename(old / file.name)
+        for file in sorted(folder.iterdir(), key=lambda file: file.name == runtime.SETTINGS):
+            moved.append(file.rename(out / file.name))
+    except OSError:
+        for file in moved:
+            file.unlink(missing_ok=True)
+        for file in old.iterdir():
+            file.rename(out / file.name)
+        raise
 
 
 # ---- how it compares

@@ -12,7 +12,7 @@ from pydantic import Field
 from ner_distill.console import Reporter
 from ner_distill.data.formats.report import counted
 from ner_distill.data.formats.writers import write_jsonl
-from ner_distill.data.sentence import Sentence, Span
+from ner_distill.data.sentence import Sentence, Span, disjoint
 from ner_distill.data.store.store import SoftLabelStore
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import refuse_existing
@@ -83,16 +83,17 @@ def apply_answers(options: ApplyReviewOptions, reporter: Reporter | None = None)
     """
     assert options.store is not None
     reporter = reporter or Reporter()
-    refuse_existing(options.out, overwrite=options.overwrite, read=options.decisions)
+    store = [options.store] if isinstance(options.store, Path) else []
+    refuse_existing(options.out, overwrite=options.overwrite, read=[*options.decisions, *store])
     if wrong := options.changed(*OF_FILES):
         raise ConfigError(f"{named(wrong)} says how labelled files are read; with `store` leave it out")
-    store = SoftLabelStore.open(options.store, cached_shards=1)
+    soft = SoftLabelStore.open(options.store, cached_shards=1)
     answers = _read_answers(options.decisions)
     sentences, corrected = [], 0
     missing = dict(answers)
     other_words: set[str] = set()
     ids = {id for id, _ in answers}
-    for row in store.iter_rows():
+    for row in soft.iter_rows():
         if row.id not in ids:
             continue
         key = (row.id, hash_of(row.words))
@@ -101,17 +102,20 @@ def apply_answers(options: ApplyReviewOptions, reporter: Reporter | None = None)
         elif key in missing:  # the same sentence under the same id may be in a store twice
             spans = missing.pop(key)
             _check_inside(row.id, spans, len(row.words))
-            corrected += spans != tuple(sorted(span for span, _ in entities_of(row, store.tagset)))
+            corrected += spans != tuple(sorted(span for span, _ in entities_of(row, soft.tagset)))
             sentences.append(Sentence(row.id, row.words, spans, lang=row.lang))
     _refuse_missing(options, missing, other_words, len(answers), reporter)
     write_jsonl(sentences, options.out, overwrite=options.overwrite)
+    if overlapping := [one.id for one in sentences if len(disjoint(one.spans or ())) < len(one.spans or ())]:
+        which = f"{counted(len(overlapping), 'sentence')} ({some(overlapping)})"
+        reporter.warn(f"entities overlap in {which}: a BIO tag has no both")
     return Labelled(
         sentences=len(sentences),
         corrected=corrected,
         empty=sum(not sentence.spans for sentence in sentences),
         entities=sum(len(sentence.spans or ()) for sentence in sentences),
         words=sum(len(sentence.words) for sentence in sentences),
-        undecided=store.rows - len(sentences),
+        undecided=soft.rows - len(sentences),
         skipped=len(missing),
     )
 

@@ -36,7 +36,8 @@ def review_sentences(options: ReviewOptions) -> dict[str, Any]:
     Raises RunError where the store is damaged or unfinished, and where `out` exists (and not `overwrite`); ConfigError
     where there is no sentence, and for options that are about votes.
     """
-    refuse_existing(options.out, overwrite=options.overwrite)
+    read = [options.votes] if isinstance(options.votes, Path) else []
+    refuse_existing(options.out, overwrite=options.overwrite, read=read)
     if wrong := options.changed(*OF_VOTES):
         raise ConfigError(f"{options.votes} is a store of soft labels; {named(wrong)} is for votes: leave it out")
     store = SoftLabelStore.open(options.votes, cached_shards=1)

@@ -226,6 +226,19 @@ def test_resume_takes_more_seeds_and_configurations(data: Path, tmp_path: Path) 
     assert second.made == [("wide", 13), ("plain", 14), ("wide", 14)]
 
 
+def test_resume_with_less_than_before_forgets_nothing(data: Path, tmp_path: Path) -> None:
+    out, test = tmp_path / "out", {"test": [data / "test.conll"]}
+    run(data, out, "plain", "wide", seeds=2, **test)
+    before = (out / "comparison.json").read_bytes()
+    for names, options, missing in (
+        (("plain",), {"seeds": 2, **test}, "is about configuration wide as well"),
+        (("plain", "wide"), {"seeds": 1, **test}, "is about seed 14 as well"),
+        (("plain", "wide"), {"seeds": 2}, "is about the files of `test` as well"),
+    ):
+        assert missing in refused(ConfigError, data, out, *names, resume=True, **options)
+    assert (out / "comparison.json").read_bytes() == before
+
+
 def test_resume_takes_the_span_bound_that_its_runs_took(data: Path, tmp_path: Path) -> None:
     class Bounded(Pretend):
         def train(self, job: TrainingJob) -> None:

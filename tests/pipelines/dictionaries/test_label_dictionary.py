@@ -101,7 +101,35 @@ def test_a_type_without_any_match_is_a_warning(files: Path) -> None:
     (files / "other.txt").write_text("Oslo is far .\n", "utf-8")
     said = io.StringIO()
     label(files, text="other.txt", said=said)
-    assert "`dictionary` PER: none of its entries stands in the text" in said.getvalue()
+    assert "`dictionary` PER: none of its entries has labelled anything" in said.getvalue()
+
+
+def test_names_under_two_types_are_said_to_be_that_where_nothing_is_labelled(files: Path) -> None:
+    for name in ("a", "b"):
+        (files / f"{name}.txt").write_text("Oslo\n", "utf-8")
+    (files / "other.txt").write_text("Oslo is far from Oslo .\n", "utf-8")
+    lists = [f"LOC={files / 'a.txt'}", f"ORG={files / 'b.txt'}"]
+    with pytest.raises(DataError, match="all 2 places .* are of forms under two types.*`conflicts` first"):
+        label_dictionary(lists, [files / "other.txt"], files / "out.jsonl")
+
+
+@pytest.mark.parametrize("read", ["people.txt", "text.txt", "negative.txt"])
+def test_what_is_read_is_not_replaced(files: Path, read: str) -> None:
+    (files / "people.txt").write_text("Ann Miller\n", "utf-8")
+    (files / "negative.txt").write_text("far\n", "utf-8")
+    (files / "text.txt").write_text("Ann Miller is far .\n", "utf-8")
+    before = (files / read).read_text("utf-8")
+    lists, negative = [f"PER={files / 'people.txt'}"], [files / "negative.txt"]
+    with pytest.raises(RunError, match="is read for what is to be written"):
+        label_dictionary(lists, [files / "text.txt"], files / read, negative=negative, overwrite=True)
+    assert (files / read).read_text("utf-8") == before
+
+
+def test_names_with_blanks_are_found_in_text_of_characters_with_and_without_them(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("New  York\n玛丽 居里\n", "utf-8")
+    (tmp_path / "text.txt").write_text("他去New York玩。\n我爱NewYork。\n玛丽 居里是科学家。\n", "utf-8")
+    matched = label_dictionary([f"X={tmp_path / 'names.txt'}"], [tmp_path / "text.txt"], tmp_path / "out.jsonl")
+    assert matched.forms == {"X": {"New York": 1, "NewYork": 1, "玛丽 居里": 1}}
 
 
 def test_a_file_is_not_overwritten_unasked(files: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -92,6 +93,24 @@ def test_as_a_program_it_refuses_what_is_no_utf_8(exported: Path) -> None:
     done = subprocess.run([sys.executable, exported / "tagger.py"], input=text, capture_output=True)
     assert done.returncode == 2
     assert "line 2: expected UTF-8, found the byte 0xF3 at offset 5" in done.stderr.decode()
+    (answered,) = map(json.loads, done.stdout.decode().splitlines())  # the lines before have their answers
+    assert answered["text"] == "In Oslo ."
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_as_a_program_it_says_that_input_or_output_is_closed(closed: str, exported: Path) -> None:
+    command = f"exec {sys.executable} {exported / 'tagger.py'} {closed}"
+    done = subprocess.run(["sh", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "standard input or output is closed" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_as_a_program_it_ends_with_1_where_its_output_cannot_be_written(exported: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, exported / "tagger.py"], input=b"Oslo", stdout=full, stderr=-1)
+    assert done.returncode == 1
+    assert b"No space left" in done.stderr
 
 
 def test_the_settings_say_what_the_run_knows(exported: Path, world: World) -> None:
@@ -202,6 +221,91 @@ def test_an_export_replaces_an_export_as_a_whole(
     export(options)
     assert link.is_symlink()
     assert ner_distill.load(link).predict(LINES[0])
+
+
+@pytest.fixture
+def quick_graph(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The graph of the world's student is there already."""
+    monkeypatch.setattr(pipeline, "write_graph", lambda tagger, inputs, path: _copy(exported / "model.onnx", path))
+
+
+@pytest.mark.usefixtures("quick_graph")
+def test_a_readme_that_was_edited_is_not_replaced(world: World, tmp_path: Path) -> None:
+    options = ExportOptions(run=world.student, out=tmp_path / "out", overwrite=True)
+    export(options)
+    readme = tmp_path / "out" / "README.md"
+    *unsigned, signature = readme.read_text("utf-8").splitlines(keepends=True)
+    assert signature.startswith("<!-- written by ner-distill")
+    readme.write_text("".join(unsigned), "utf-8")  # as earlier versions wrote it
+    export(options)
+    with readme.open("a", encoding="utf-8") as file:
+        file.write("Ours, of March.\n")
+    before = snapshot(tmp_path)
+    with pytest.raises(RunError, match=r"README\.md: was edited"):
+        export(options)
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.usefixtures("quick_graph")
+def test_the_working_directory_and_an_empty_one_stay_the_directories_that_they_are(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    (out / ".export.7.tmp" / "model").mkdir(parents=True)  # of a process that was killed
+    monkeypatch.chdir(out)
+    number = out.stat().st_ino
+    for overwrite in (False, True):
+        export(ExportOptions(run=world.student, out=Path(), overwrite=overwrite))
+        assert ner_distill.load(".").predict(LINES[0])
+        assert out.stat().st_ino == number
+    before = snapshot(out)
+    assert not [name for name in map(str, before) if "tmp" in name or "old" in name]
+    renamed, rename = [], Path.rename
+
+    def full_disk(path: Path, target: Path) -> Path:
+        renamed.append(path.name)
+        if len(renamed) == 9:  # half of the old files are away, or some of the new ones there
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(Path, "rename", full_disk)
+        with pytest.raises(Exception, match="disk is full"):
+            export(ExportOptions(run=world.student, out=Path(), overwrite=True))
+    assert renamed[0] == "runtime.json"
+    assert snapshot(out) == before
+
+
+def test_an_exported_model_is_no_run(exported: Path, tmp_path: Path) -> None:
+    done = run("export", exported, "--out", tmp_path / "out")
+    assert done.code == 2
+    assert "is a model that" in done.err
+    assert "expected the run that it was made of" in done.err
+
+
+def test_what_cannot_be_checked_on_is_named_by_its_option(world: World, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("No labels here.\n")
+    done = run("export", world.student, "--out", tmp_path / "out", "--check", tmp_path / "text.txt")
+    assert done.code == 2
+    assert "--check: no labelled sentence in it" in done.err
+
+
+def test_words_that_are_no_text_are_refused(exported: Path) -> None:
+    with pytest.raises(TypeError, match="found a list with 1"):
+        ner_distill.load(exported).predict_words([["Oslo", 1]])
+
+
+def test_types_without_a_threshold_are_told_of(exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported, tmp_path / "out")
+    path = tmp_path / "out" / "runtime.json"
+    settings = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**settings, "thresholds": {"LOC": None, "PER": 0.1, "ORG": None}}), "utf-8")
+    done = run(
+        "predict", "--model", tmp_path / "out", "--min-score", "stored", "--min-score", "ORG=0.5", stdin=LINES[0]
+    )
+    assert done.code == 0
+    assert done.err.count("nothing of it passes") == 1
+    assert "no score of LOC reached the precision that was wanted" in done.err
 
 
 def _full_disk(self: Path, target: Path) -> None:

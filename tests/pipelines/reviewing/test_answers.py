@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ner_distill.console import Reporter
 from ner_distill.data.formats.readers import read_corpus
 from ner_distill.data.sentence import Span
 from ner_distill.data.store.columns import SPAN
@@ -126,6 +128,27 @@ def test_only_answered_sentences_are_written_empty_ones_as_well(store: Path) -> 
         ("bank", BANK.words, (Span(1, 4, "ORG"),), None),
         ("rain", RAIN.words, (), None),
     ]
+
+
+def test_nothing_of_a_store_is_replaced_by_a_page_or_by_its_answers(store: Path) -> None:
+    before = {path.name: path.read_bytes() for path in store.iterdir()}
+    for name in before:
+        options = {"out": store / name, "overwrite": True}
+        with pytest.raises(RunError, match="is read for what is to be written"):
+            review_sentences(ReviewOptions(votes=store, **options))
+        with pytest.raises(RunError, match="is read for what is to be written"):
+            apply_answers(ApplyReviewOptions(decisions=[written(store, EMPTY)], store=store, **options))
+    assert {path.name: path.read_bytes() for path in store.iterdir()} == before
+
+
+def test_answers_whose_entities_overlap_are_warned_of(store: Path) -> None:
+    said = io.StringIO()
+    overlapping = answer("ann", ANN.words, (0, 2, "PER"), (1, 2, "ORG"))
+    given = [written(store, overlapping)]
+    apply_answers(
+        ApplyReviewOptions(decisions=given, store=store, out=store.with_name("out.jsonl")), Reporter(stream=said)
+    )
+    assert "entities overlap in 1 sentence (ann)" in said.getvalue()
 
 
 def test_corrected_sentences_are_counted(store: Path) -> None:

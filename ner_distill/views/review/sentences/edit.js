@@ -119,7 +119,13 @@ function sameElsewhere() {
     return item !== current && !isDone(item);
   });
   const labelled = (type) => open.filter((place) => spansOf(itemOfSentence.get(place.sentence)).some((one) => sameSpan(one, { ...place, label: type })));
-  const bare = () => open.filter((place) => !spansOf(itemOfSentence.get(place.sentence)).some((one) => overlap(one, place)));
+  const taken = new Map(); // sentence -> places before, from left to right, that are to be entities
+  const bare = () => open.filter((place) => {
+    const own = page.nested ? [] : taken.get(place.sentence) ?? taken.set(place.sentence, []).get(place.sentence);
+    const free = ![...own, ...spansOf(itemOfSentence.get(place.sentence))].some((one) => overlap(one, place));
+    if (free) own.push(place);
+    return free;
+  });
   if (was !== label && was !== null) {
     const places = labelled(was);
     if (places.length || label === null) return { places, label, was };
