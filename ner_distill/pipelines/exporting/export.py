@@ -296,7 +296,10 @@ def _stays(out: Path) -> bool:
     """
     if not out.is_dir():
         return False
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # it is gone
+        here = Path()
     return out.is_mount() or out == here or out in here.parents or not any(out.iterdir())
 
 
