@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from ner_distill.errors import ConfigError, RunError
-from ner_distill.files import require_no_way_out, temporary_files, write_error
+from ner_distill.files import remove_temporary_files, require_no_way_out, temporary_files, write_error
 from ner_distill.holding import hold
 
 OF_DESKTOPS = (".DS_Store", "Thumbs.db", ".ipynb_checkpoints")
@@ -110,8 +110,7 @@ class OutputKind:
             for entry in sorted(entries, key=lambda entry: entry.name in self.record):  # a kill leaves the record
                 shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
             directory.mkdir(parents=True, exist_ok=True)
-            for left in temporary_files(directory):
-                left.unlink(missing_ok=True)
+            remove_temporary_files(directory)
         except OSError as error:
             raise write_error(directory, error) from error
 

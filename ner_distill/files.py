@@ -145,7 +145,7 @@ def write_error(path: Path | str, error: OSError, *, advice: str = "") -> NerDis
 def refuse_existing(path: Path, *, overwrite: bool, read: Sequence[Path | str] = ()) -> None:
     """Raise RunError where a file exists already, unless `overwrite` says to replace it.
 
-    read: the files that are read for it, and directories, of which nothing is ever replaced.
+    read: the files that are read for it, which are never replaced.
     """
     if not path.exists():
         return
@@ -153,12 +153,8 @@ def refuse_existing(path: Path, *, overwrite: bool, read: Sequence[Path | str] =
         raise RunError(f"{path}: exists already; choose another name, or pass `overwrite` to replace it")
     if not path.is_file() and not path.is_dir():  # some formats are folders
         raise RunError(f"{path}: is no plain file, which alone `overwrite` replaces; expected the name of a file")
-    if any(path.samefile(one) or one in path.resolve().parents for one in _there(read)):
+    if any(Path(file).exists() and path.samefile(file) for file in read):
         raise RunError(f"{path}: is read for what is to be written; choose another name")
-
-
-def _there(read: Sequence[Path | str]) -> Iterator[Path]:
-    return (Path(one).resolve() for one in read if Path(one).exists())
 
 
 def write_output(path: Path, text: str) -> None:
@@ -218,9 +214,10 @@ def temporary_for(name: str) -> str | None:
 
 
 def remove_temporary_files(directory: Path) -> None:
-    """Remove what interrupted writers left in a directory."""
+    """Remove the files that interrupted writers left in a directory. Not folders: one may be written just now."""
     for left in temporary_files(directory):
-        left.unlink(missing_ok=True)
+        if left.is_symlink() or not left.is_dir():
+            left.unlink(missing_ok=True)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -1021,6 +1021,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"warning: no score reached the precision that was wanted of {names}: none is shown\n")
         if sys.stdout is None or (sys.stdin is None and not given.file):  # closed: Python has None there
             raise ValueError("standard input or output is closed; name a file, and let the answers go somewhere")
+        if given.file and Path(given.file).is_dir():
+            raise ValueError(f"{given.file}: is a directory; expected a file of text")
         file = os.open(given.file, os.O_RDONLY | getattr(os, "O_BINARY", 0)) if given.file else sys.stdin.fileno()
     except FileNotFoundError:
         sys.stderr.write(f"error: {given.file}: no such file\n")

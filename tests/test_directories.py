@@ -92,6 +92,7 @@ def test_overwrite_does_not_remove_what_is_no_run(tmp_path, files):
         "knowledge/notes.txt",
         "voting/folds/notes.md",
         "knowledge/segmenter/names.txt",
+        "knowledge/gazetteers/names.txt",
         "checkpoints/best-of-march.safetensors",
         "tensorboard/notes.md",
     ],

@@ -10,9 +10,6 @@ from collections.abc import Iterator
 from ner_distill.config import sections
 from ner_distill.config.trainings import PretrainConfig, RunConfig, StudentConfig, TeacherConfig
 
-USUAL_EPSILONS = (1.0, 0.5)
-"""What `adversarial.epsilon` is where nobody sets it: without a lattice, and over FLAT."""
-
 
 def conflicts(config: RunConfig) -> Iterator[str]:
     """Every contradiction in a configuration."""
@@ -40,70 +37,79 @@ def conflicts(config: RunConfig) -> Iterator[str]:
             yield from _averaging_conflicts(config.optim)
 
 
-def unread(config: RunConfig) -> Iterator[str]:
-    """Keys that a person set and nobody reads. Runs of earlier versions have some: these are no reason not to load."""
+Unread = Iterator[tuple[str, str]]
+
+
+def unread(config: RunConfig) -> Unread:
+    """Keys that were set and that nobody reads, dotted, and what to do. Runs of earlier versions have some of them."""
     match config:
         case PretrainConfig():
             yield from _unread_averaging(config.optim)
         case TeacherConfig():
             yield from _unread_averaging(config.optim)
             yield from _unread_by_teachers(config)
-            yield from _unread_adversarial(config.adversarial)
-            yield from _unread_crf_lr(config)
+            yield from _unread_by_taggers(config)
         case StudentConfig():
             yield from _unread_averaging(config.optim)
             yield from _unread_by_students(config)
-            yield from _unread_adversarial(config.adversarial)
-            yield from _unread_crf_lr(config)
+            yield from _unread_by_taggers(config)
 
 
-def _unread_averaging(optim: sections.OptimConfig) -> Iterator[str]:
+def _unread_averaging(optim: sections.OptimConfig) -> Unread:
     if _changed(optim, "swa_start") and not (optim.swa or optim.average_lr):
-        yield "optim.swa_start has no use without optim.swa, or optim.average_lr with optim.ema"
+        yield "optim.swa_start", "has no use without optim.swa, or optim.average_lr with optim.ema"
     if optim.swa and optim.swa_start == 1:
-        yield "optim.swa averages after optim.swa_start of the training; with 1 never: give less"
+        yield "optim.swa_start", "1 is the end: optim.swa would never average; give less"
 
 
-def _unread_adversarial(adversarial: sections.AnyAdversarialConfig) -> Iterator[str]:
+def _unread_by_taggers(config: TeacherConfig | StudentConfig) -> Unread:
+    adversarial = config.adversarial
     if adversarial.kind == "none":
         keys = _changed(adversarial, "on")
-        if adversarial.epsilon not in USUAL_EPSILONS:
+        if adversarial.epsilon not in _epsilons():
             keys.append("epsilon")
         for key in keys:
-            yield f'adversarial.{key} has no use with adversarial.kind = "none"; give a kind, such as "fgm"'
-
-
-def _unread_crf_lr(config: TeacherConfig | StudentConfig) -> Iterator[str]:
+            yield f"adversarial.{key}", 'has no use with adversarial.kind = "none"; give a kind, such as "fgm"'
     if config.head.kind not in ("crf", "crf-per-type") and _changed(config.optim, "crf_lr"):
-        yield f'optim.crf_lr is of the transitions of a CRF; head.kind = "{config.head.kind}" has none'
+        yield "optim.crf_lr", f'is of the transitions of a CRF; head.kind = "{config.head.kind}" has none'
 
 
-def _unread_by_teachers(config: TeacherConfig) -> Iterator[str]:
+def _epsilons() -> set[float]:
+    """What `adversarial.epsilon` is where nobody sets it."""
+    usual = {float(sections.NoAdversaryConfig().epsilon)}
+    return usual | {
+        float(values["adversarial"]["epsilon"])
+        for values in TeacherConfig.auto.values()
+        if "epsilon" in values.get("adversarial", {})
+    }
+
+
+def _unread_by_teachers(config: TeacherConfig) -> Unread:
     head, lattice, regularize, similarity = config.head, config.lattice, config.regularize, config.similarity
     if similarity.weight not in ("auto", 0) and _changed(similarity, "share"):
-        yield 'similarity.share is for similarity.weight = "auto"; a number says the weight itself'
+        yield "similarity.share", 'is for similarity.weight = "auto"; a number says the weight itself'
     if _changed(regularize, "mixup_beta") and not regularize.mixup:
-        yield "regularize.mixup_beta has no use without regularize.mixup"
+        yield "regularize.mixup_beta", "has no use without regularize.mixup"
     if isinstance(head, sections.PointerConfig) and _changed(head, "reading_entropy") and not head.reading_weight:
-        yield "head.reading_entropy has no use without head.reading_weight"
+        yield "head.reading_entropy", "has no use without head.reading_weight"
     if isinstance(lattice, sections.FlatConfig) and not lattice.shared_positions and lattice.positions == "fixed":
-        yield 'lattice.shared_positions is of learned tables: give lattice.positions = "learned" as well'
+        yield "lattice.shared_positions", 'is of learned tables: give lattice.positions = "learned" as well'
 
 
-def _unread_by_students(config: StudentConfig) -> Iterator[str]:
+def _unread_by_students(config: StudentConfig) -> Unread:
     distill = config.distill
     if distill.similarity_weight not in ("auto", 0) and _changed(distill, "similarity_share"):
-        yield 'distill.similarity_share is for distill.similarity_weight = "auto"; a number says the weight itself'
+        yield "distill.similarity_share", 'is for distill.similarity_weight = "auto"; a number says the weight itself'
     if not config.pretrained:
         return
     encoder, own = config.encoder, StudentConfig.model_fields["encoder"].get_default()
     if isinstance(encoder, sections.PretrainedEncoderConfig):
         if encoder.dropout != own.dropout:
-            yield "encoder.dropout is for the scratch encoder; a pretrained encoder has its own"
+            yield "encoder.dropout", "is for the scratch encoder; a pretrained encoder has its own"
         return
     for key in type(encoder).model_fields:
         if key not in ("name", "start", "max_pieces") and getattr(encoder, key) != getattr(own, key):
-            yield f"init.teacher copies an encoder as it is; leave encoder.{key} out"
+            yield f"encoder.{key}", "init.teacher copies an encoder as it is; leave it out"
 
 
 def _changed(section: sections.Section, *keys: str) -> list[str]:

@@ -20,10 +20,11 @@ from ner_distill.places.urls import is_url, without_secrets
 Config = TypeVar("Config", bound=RunConfig)
 
 
-def load_config(kind: type[Config], file: Path | None, settings: Sequence[str] = ()) -> Config:
+def load_config(kind: type[Config], file: Path | None, settings: Sequence[str] = (), *, alone: bool = True) -> Config:
     """The defaults, changed by the TOML file, changed by `section.key=value` settings, later ones over earlier.
 
-    file: `preset:NAME` is a preset of the package.
+    file: `preset:NAME` is a preset of the package. alone: False where others are made of the same file and settings, so
+    that a key may be for these.
     Raises ConfigError with every problem found, each with the key and what to do.
     """
     data = _read_file(kind, file) if file is not None else {}
@@ -40,10 +41,32 @@ def load_config(kind: type[Config], file: Path | None, settings: Sequence[str] =
     malformed += _begin_at_start(data)
     where = str(file) if file else "settings"
     config = _checked(kind, data, lambda key: places.get(key, f"{where}: {key}" if key else where), malformed)
-    is_preset = file is not None and preset_named(file) is not None  # which is for every kind of encoder
-    if problems := [] if is_preset else [f"{where}: {problem}" for problem in unread(config)]:
-        raise ConfigError.of(problems)
+    if alone and (idle := {key: problem for key, problem in unread(config) if key in _idle(kind, file, settings)}):
+        raise ConfigError.of([f"{places.get(key, f'{where}: {key}')}: {problem}" for key, problem in idle.items()])
     return config
+
+
+def _idle(kind: type[Config], file: Path | None, settings: Sequence[str]) -> set[str]:
+    """The keys that the file alone sets and does not read, or the settings alone.
+
+    A setting that switches off what a file sets up, as ablations do, leaves keys of the file idle: that is no mistake.
+    Nor is it one in a preset, which is for every kind of encoder.
+    """
+    found: set[str] = set()
+    if file is not None and preset_named(file) is None:
+        found |= _idle_in(kind, _read_file(kind, file))
+    data: dict[str, Any] = {}
+    for setting in settings:
+        _apply(data, setting)
+    return found | _idle_in(kind, data)
+
+
+def _idle_in(kind: type[RunConfig], data: dict[str, Any]) -> set[str]:
+    try:
+        list(_begin_at_start(data))
+        return {key for key, _ in unread(_checked(kind, data, str))}
+    except ConfigError:  # it cannot stand alone
+        return set()
 
 
 def _read_file(kind: type[RunConfig], file: Path) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def read_floors(model: Path | Answering, given: GivenByType, labels: Sequence[st
         try:
             chosen = model.thresholds(STORED)
         except ValueError as error:
-            raise ConfigError(f"`min_score` {STORED}: {str(error).removeprefix('min_score: ')}") from None
+            raise ConfigError(f"`min_score` {STORED}: {str(error).removeprefix(f'min_score: {STORED}: ')}") from None
         for label in sorted(label for label in chosen.keys() - numbers.of_types if chosen[label] > 1):
             reporter.warn(
                 f"`min_score` {STORED}: no score of {label} reached the precision that was wanted: nothing of it "

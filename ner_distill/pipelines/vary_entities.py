@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ner_distill.console import Reporter
-from ner_distill.data.formats.readers import input_files
+from ner_distill.data.formats.readers import refuse_reading
 from ner_distill.data.formats.reading import read_labelled
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.sentence import Sentence, Unit, labels_of
 from ner_distill.data.store.pseudo_labels import labelled_row
 from ner_distill.data.store.store import SoftLabelStore
+from ner_distill.data.store.writer import files_of_store
 from ner_distill.data.varying import VAIN, can_be_varied, forms_of, vary
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import refuse_existing
@@ -41,7 +41,9 @@ def vary_entities(options: VaryOptions, reporter: Reporter | None = None) -> Var
     Raises NerDistillError for wrong input, and DataError where no sentence can be varied; then nothing is written.
     """
     reporter = reporter or Reporter()
-    refuse_existing(options.out, overwrite=options.overwrite, read=[*input_files(options.train), *_local(options.soft)])
+    refuse_existing(options.out, overwrite=options.overwrite, read=files_of_store(options.soft))
+    if options.out.exists():
+        refuse_reading(options.out, options.train, options.format)
     # nested entities are kept, so that sentences that have some are left out instead of refused
     sentences, cutting = read_labelled(options.train, "`train`", options.reading(), reporter, keep_nested=True)
     usable = [sentence for sentence in sentences if can_be_varied(sentence)]
@@ -70,10 +72,6 @@ def vary_entities(options: VaryOptions, reporter: Reporter | None = None) -> Var
             "gave none that is new" + ("" if options.soft else "; `soft` would give more entities")
         )
     return varied
-
-
-def _local(soft: PathOrUrl | None) -> list[Path]:
-    return [soft] if isinstance(soft, Path) else []
 
 
 def _found(soft: PathOrUrl | None, unit: Unit) -> Iterator[Sentence]:

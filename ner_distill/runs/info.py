@@ -119,6 +119,7 @@ TEACHER_RUN, STUDENT_RUN = (
             "encoder": OF_ENCODER,
             "knowledge": r"lexicon\.txt|(lattice|soft_lexicon|pinyin|glyph|gazetteers|train_lists)\.json"
             r"|gazetteers|segmenter",
+            "knowledge/gazetteers": r"\d+",
             "knowledge/segmenter": r"features\.msgpack|weights\.npz|segmenter\.json",
         },
         recognised=partial(is_run, kind=kind),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ner_distill.config import RunConfig, StudentConfig, TeacherConfig
+from ner_distill.config.checks import unread
 from ner_distill.data.formats.folders import expanded
 from ner_distill.directories import OutputKind, Resume
 from ner_distill.errors import ConfigError, RunError
@@ -184,11 +185,15 @@ def _print_of_url(url: str) -> dict[str, Any]:
 def require_same_config(directory: Path, config: RunConfig, noun: str = "run") -> None:
     """Raise ConfigError listing each key whose value is not what `config.toml` says.
 
-    An `optim.precision` of "auto" is what the run began with, whatever the device is now.
+    An `optim.precision` of "auto" is what the run began with, whatever the device is now. Keys that nothing reads are
+    as good as any other: earlier versions took them.
     """
-    before, now = (flattened(one.model_dump()) for one in (read_config(directory, type(config)), config))
+    begun = read_config(directory, type(config))
+    before, now = (flattened(one.model_dump()) for one in (begun, config))
     if now["optim.precision"] == "auto":
         del now["optim.precision"]
+    for key, _ in unread(begun):
+        now.pop(key, None)
     require_same_values(before, now, noun)
 
 

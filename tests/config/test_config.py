@@ -485,21 +485,21 @@ def test_a_pretraining_lasts_minutes_or_epochs() -> None:
         (
             TeacherConfig,
             ["encoder.name=bert", "adversarial.epsilon=0.3"],
-            "epsilon has no use with adversarial.kind =",
+            "epsilon=0.3: has no use with adversarial.kind =",
         ),
         (
             TeacherConfig,
             ["adversarial.kind=none", "adversarial.on=weights"],
-            "on has no use with adversarial.kind =",
+            "on=weights: has no use with adversarial.kind =",
         ),
-        (TeacherConfig, ["similarity.share=0.5"], 'similarity.share is for similarity.weight = "auto"'),
-        (TeacherConfig, ["regularize.mixup_beta=1.0"], "mixup_beta has no use without regularize.mixup"),
+        (TeacherConfig, ["similarity.share=0.5"], 'is for similarity.weight = "auto"'),
+        (TeacherConfig, ["regularize.mixup_beta=1.0"], "mixup_beta=1.0: has no use without regularize.mixup"),
         (TeacherConfig, ["head.kind=global-pointer", "head.reading_entropy=0.1"], "without head.reading_weight"),
         (TeacherConfig, ["head.kind=token", "optim.crf_lr=0.1"], 'head.kind = "token" has none'),
-        (TeacherConfig, ["optim.swa=true", "optim.swa_start=1.0"], "with 1 never: give less"),
-        (StudentConfig, ["optim.swa_start=0.5"], "swa_start has no use without optim.swa"),
+        (TeacherConfig, ["optim.swa=true", "optim.swa_start=1.0"], "would never average; give less"),
+        (StudentConfig, ["optim.swa_start=0.5"], "swa_start=0.5: has no use without optim.swa"),
         (StudentConfig, ["distill.similarity_weight=0.5", "distill.similarity_share=0.5"], "a number says the weight"),
-        (PretrainConfig, ["optim.swa_start=0.5"], "swa_start has no use without optim.swa"),
+        (PretrainConfig, ["optim.swa_start=0.5"], "swa_start=0.5: has no use without optim.swa"),
         (
             TeacherConfig,
             ["lattice.kind=flat", 'lattice.lexicon=["x"]', "lattice.shared_positions=false"],
@@ -517,6 +517,14 @@ def test_a_key_that_nothing_reads_is_refused_where_it_is_set_but_not_in_a_run(
         plain = value if value[0] in "[0123456789" or value in ("true", "false") else f'"{value}"'
         data.setdefault(section, {})[key] = tomllib.loads(f"x = {plain}")["x"]
     parse_config(kind, data, "x")
+
+
+def test_what_a_setting_makes_idle_in_a_file_is_no_mistake(write: Write) -> None:
+    path = write("[adversarial]\nkind = 'fgm'\nepsilon = 0.3\n[optim]\ncrf_lr = 0.1\n")
+    assert teacher("adversarial.kind=none", "head.kind=token", file=path).adversarial.kind == "none"
+    assert load_config(TeacherConfig, None, ["head.kind=token", "optim.crf_lr=0.1"], alone=False).head.kind == "token"
+    path = write("[adversarial]\nkind = 'none'\nepsilon = 0.3\n")
+    assert 'adversarial.epsilon: has no use with adversarial.kind = "none"' in problems("seed=4", file=path)[0]
 
 
 def test_a_section_that_is_switched_off_may_say_the_rest() -> None:

@@ -289,15 +289,19 @@ def _of_documents(source: _Source, cut: Cut, format: str) -> _Source:
     )
 
 
-def input_files(paths: Sequence[str | Path]) -> list[Path | str]:
+def input_files(paths: Sequence[str | Path], format: str = "auto") -> list[Path | str]:
     """The files behind the paths: all of a folder, a pattern and a pair, as text where they are URLs; none for standard
     input and `hf:`.
     """
     files: list[Path | str] = []
-    for path in [source for given in paths for source in expanded(given).sources]:
+    for path in [source for given in paths for source in expanded(given, format).sources]:
         if path == STDIN or is_hub_name(path):
             continue
-        if (several := format_of_several(path)) is not None and (listed := FORMATS[several].files) is not None:
+        if (
+            format == "auto"
+            and (several := format_of_several(path)) is not None
+            and (listed := FORMATS[several].files) is not None
+        ):
             files += listed(path)
         else:
             check_file(path)
@@ -305,10 +309,10 @@ def input_files(paths: Sequence[str | Path]) -> list[Path | str]:
     return files
 
 
-def refuse_reading(out: Path | str, paths: Sequence[str | Path]) -> None:
+def refuse_reading(out: Path | str, paths: Sequence[str | Path], format: str = "auto") -> None:
     """Raises ConfigError where what is to be written under a name would replace a file that is read, or hold one."""
     place = Path(out).resolve()
-    for file in [path.resolve() for path in input_files(paths) if isinstance(path, Path)]:
+    for file in [path.resolve() for path in input_files(paths, format) if isinstance(path, Path)]:
         if place == file or place in file.parents:
             where = "is read and written" if place == file else f"is to be written, and {file.name} in it is read"
             raise ConfigError(f"{out}: {where}; expected another name than that of what is read")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -249,6 +250,13 @@ def _require_free(place: Place, *, overwrite: bool) -> None:
             f"{place.shown}: a soft-label store is here already: `resume` goes on with it, `overwrite` "
             "replaces it, or choose another `out`"
         )
+
+
+def files_of_store(store: Path | str | None) -> list[Path]:
+    """The files of a store that lies on this machine; none of a URL, and none where there is no store."""
+    if not isinstance(store, Path) or not store.is_dir():
+        return []
+    return [path for path in store.iterdir() if is_own(path.name)]
 
 
 def is_own(name: str) -> bool:

@@ -78,7 +78,7 @@ def _read(
             problems.append(f"{where}: {name!r} cannot name a directory; expected letters, digits and . _ + = -")
         seen[name] = where
         try:
-            configs[name] = load_config(kind, source.file, [*settings, *source.changes])
+            configs[name] = load_config(kind, source.file, [*settings, *source.changes], alone=len(sources) == 1)
         except ConfigError as error:
             own = tuple(f"`set` {change}" for change in source.changes)
             problems += [

@@ -73,8 +73,8 @@ def begun_with(
     names, seeds: what is compared, and over which seeds.
     Returns the hashes of all files that it is about.
 
-    Raises NerDistillError where there is something that is not gone on with, something else was compared, or more: the
-    figures of it would be forgotten.
+    Raises NerDistillError where there is something that is not gone on with, where something else was compared, and
+    where configurations, seeds or test files are left out of which there are figures: these would be forgotten.
     """
     kind.check(out, resume=resume)
     if not resume:
@@ -88,8 +88,9 @@ def begun_with(
         known, read_as = dict(before["inputs"]), dict(before["reading"])
     except (KeyError, TypeError, ValueError):
         raise RunError(f"{path}: expected the data files and how they are read; the {kind.noun} is damaged") from None
-    less = [f"configuration {name}" for name in before.get("configurations", ()) if name not in names]
-    less += [f"seed {seed}" for seed in before.get("seeds", ()) if seed not in seeds]
+    measured = [run for run in before.get("runs", ()) if run.get("figures")]
+    less = [f"configuration {name}" for name in dict.fromkeys(run["name"] for run in measured) if name not in names]
+    less += [f"seed {seed}" for seed in dict.fromkeys(run["seed"] for run in measured) if seed not in seeds]
     if less := less + ["the files of `test`"] * ("test" in known and "test" not in inputs):
         raise ConfigError(
             f"`resume`: {path} is about {', '.join(less)} as well, whose figures would be forgotten: give "

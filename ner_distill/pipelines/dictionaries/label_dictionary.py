@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ner_distill.console import Reporter
-from ner_distill.data.formats.readers import count_sentences, input_files, read_raw
+from ner_distill.data.formats.readers import count_sentences, read_raw, refuse_reading
 from ner_distill.data.formats.reading import unit_of_raw
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.lexicon.dictionaries import Dictionaries, common_words, parse_dictionaries
@@ -62,8 +62,10 @@ def label_dictionary(options: LabelDictionaryOptions, reporter: Reporter | None 
         raise ConfigError("`unlabelled` mask leaves no word outside of entities to learn from: give `negative` FILE")
     files = parse_dictionaries(options.dictionary)
     lists = [path for paths in files.values() for path in paths]
-    read = [*lists, *options.negative, *input_files(text)]
-    refuse_existing(options.out, overwrite=options.overwrite, read=read)
+    refuse_existing(options.out, overwrite=options.overwrite)
+    if options.out.exists():
+        refuse_reading(options.out, [*lists, *options.negative])
+        refuse_reading(options.out, text, format)
     unit = unit_of_raw(text, format, options.unit, options.word_column)
     dictionaries = _read_dictionaries(files, unit, options, reporter)
     matched = Matched(forms={label: Counter() for label in files}, negative=0 if options.negative else None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +26,16 @@ from ner_distill.data.lexicon.lexicon import Lexicon
 from ner_distill.data.sentence import Sentence, Span
 from ner_distill.directories import OF_DESKTOPS, OutputKind, make_directory
 from ner_distill.errors import ConfigError, NerDistillError, RunError
-from ner_distill.files import read_json, sha256_of, share, temporary_files, write_error, write_json
+from ner_distill.files import (
+    read_json,
+    sha256_of,
+    share,
+    temporary_files,
+    temporary_path,
+    write_error,
+    write_json,
+)
+from ner_distill.holding import hold, until_done
 from ner_distill.nn.encoders.pretrained import PretrainedEncoder
 from ner_distill.options.exporting import ExportOptions
 from ner_distill.options.shared import ReadOptions
@@ -58,7 +66,8 @@ def _is_ours(directory: Path) -> bool:
     except RunError:
         return False
     ours = isinstance(settings, dict) and str(settings.get("program", "")).startswith("ner-distill ")
-    others = {*directory.iterdir()} - {directory / "__pycache__", *temporary_files(directory)}
+    known = (directory / name for name in ("__pycache__", *EXPORT.beside))
+    others = {*directory.iterdir()} - {*known, *temporary_files(directory)}
     return ours and not any(path.is_dir() for path in others)
 
 
@@ -75,6 +84,7 @@ EXPORT = OutputKind(
     (runtime.SETTINGS,),
     contents=r"model(\.int8)?\.onnx|labels\.json|vocabulary\.json|lexicon\.json|tokenizer\.json|tagger\.py|page\.html"
     r"|README\.md|__pycache__",
+    beside=("lost+found",),  # of a file system that is mounted there
     can_resume=False,
     recognised=lambda directory: _is_ours(directory),
     removable=lambda entry: _may_be_removed(entry),
@@ -100,6 +110,7 @@ class Exported:
     page: Path | None
 
 
+@until_done()
 def export(
     options: ExportOptions,
     reporter: Reporter | None = None,
@@ -114,6 +125,7 @@ def export(
     page_of: makes the page that `html` asks for of its content, `views.page.page_of`.
     """
     reporter = reporter or Reporter()
+    _require_whole(options.out)
     EXPORT.check(options.out, overwrite=options.overwrite)
     built = load_run(options.run)
     _require_exportable(built, options.run)
@@ -269,13 +281,16 @@ def _write_lexicon(lexicon: Lexicon, source: SoftLexicon, path: Path) -> None:
 
 @contextmanager
 def _workshop(out: Path) -> Iterator[Path]:
-    """A directory to write into, gone at the end: beside `out`, or inside it where that has to stay."""
+    """A directory to write into, gone at the end: beside `out`, or inside it where that has to stay.
+
+    Raises RunError where another process exports into it.
+    """
     stays = _stays(out)
-    where, name = (out, "export") if stays else (out.absolute().parent, out.name)
     if stays:
-        for left in out.glob(".export.*.tmp"):  # of a process that was killed
+        hold(out, EXPORT.noun)
+        for left in _left(out):  # of exports that were killed
             shutil.rmtree(left, ignore_errors=True)
-    folder = where / f".{name}.{os.getpid()}.tmp"
+    folder = temporary_path((out if stays else out.absolute().parent) / (_WITHIN if stays else out.name))
     try:
         folder.mkdir(mode=0o700)
     except OSError as error:
@@ -286,6 +301,25 @@ def _workshop(out: Path) -> Iterator[Path]:
         yield inside
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+_WITHIN = "export"
+"""What directories are called after in which a model is written inside `out`."""
+
+
+def _left(out: Path) -> list[Path]:
+    """The workshops in a directory."""
+    return [path for path, name in temporary_files(out).items() if name == _WITHIN] if out.is_dir() else []
+
+
+def _require_whole(out: Path) -> None:
+    """Raise RunError where an export was killed while it replaced a model: what is left of that is the only copy."""
+    for left in _left(out):
+        if any((left / _OLD).glob("*")):
+            raise RunError(
+                f"{left / _OLD}: an export was killed while it replaced the model of these files; move them back or "
+                f"elsewhere, remove {left}, and export again"
+            )
 
 
 def _stays(out: Path) -> bool:
@@ -300,13 +334,22 @@ def _stays(out: Path) -> bool:
         here = Path.cwd()
     except FileNotFoundError:  # it is gone
         here = Path()
-    return out.is_mount() or out == here or out in here.parents or not any(out.iterdir())
+    empty = not {*out.iterdir()} - {*temporary_files(out)}
+    return empty or out.is_mount() or out == here or out in here.parents
+
+
+_OLD = "old"
+"""What the directory of the files that are replaced is called, in a workshop."""
 
 
 def _put_in_place(folder: Path, options: ExportOptions) -> None:
-    """Put a whole directory where another may be: a kill leaves the old one, the new one, or for an instant none."""
+    """Put a whole directory where another may be.
+
+    A kill leaves the old one, the new one, or for an instant none; of one that stays the files that were replaced may
+    then lie in the workshop, which the next export names.
+    """
     EXPORT.check(options.out, overwrite=options.overwrite)
-    out, old = options.out.resolve(), folder.parent / "old"  # a link stays a link
+    out, old = options.out.resolve(), folder.parent / _OLD  # a link stays a link
     try:
         share(*(path for path in folder.iterdir() if path.is_file()))
         if folder.parent.parent == out:
@@ -330,7 +373,7 @@ def _fill(out: Path, folder: Path, old: Path) -> None:
     moved: list[Path] = []
     try:
         for file in sorted(out.iterdir(), key=lambda file: file.name != runtime.SETTINGS):
-            if file != folder.parent and file.name not in OF_DESKTOPS:
+            if file != folder.parent and file.name not in (*OF_DESKTOPS, *EXPORT.beside):
                 file.rename(old / file.name)
         for file in sorted(folder.iterdir(), key=lambda file: file.name == runtime.SETTINGS):
             moved.append(file.rename(out / file.name))

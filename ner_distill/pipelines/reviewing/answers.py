@@ -14,6 +14,7 @@ from ner_distill.data.formats.report import counted
 from ner_distill.data.formats.writers import write_jsonl
 from ner_distill.data.sentence import Sentence, Span, disjoint
 from ner_distill.data.store.store import SoftLabelStore
+from ner_distill.data.store.writer import files_of_store
 from ner_distill.errors import ConfigError, DataError
 from ner_distill.files import refuse_existing
 from ner_distill.options.labels import ApplyReviewOptions
@@ -83,17 +84,17 @@ def apply_answers(options: ApplyReviewOptions, reporter: Reporter | None = None)
     """
     assert options.store is not None
     reporter = reporter or Reporter()
-    store = [options.store] if isinstance(options.store, Path) else []
-    refuse_existing(options.out, overwrite=options.overwrite, read=[*options.decisions, *store])
+    read = [*options.decisions, *files_of_store(options.store)]
+    refuse_existing(options.out, overwrite=options.overwrite, read=read)
     if wrong := options.changed(*OF_FILES):
         raise ConfigError(f"{named(wrong)} says how labelled files are read; with `store` leave it out")
-    soft = SoftLabelStore.open(options.store, cached_shards=1)
+    store = SoftLabelStore.open(options.store, cached_shards=1)
     answers = _read_answers(options.decisions)
     sentences, corrected = [], 0
     missing = dict(answers)
     other_words: set[str] = set()
     ids = {id for id, _ in answers}
-    for row in soft.iter_rows():
+    for row in store.iter_rows():
         if row.id not in ids:
             continue
         key = (row.id, hash_of(row.words))
@@ -102,11 +103,12 @@ def apply_answers(options: ApplyReviewOptions, reporter: Reporter | None = None)
         elif key in missing:  # the same sentence under the same id may be in a store twice
             spans = missing.pop(key)
             _check_inside(row.id, spans, len(row.words))
-            corrected += spans != tuple(sorted(span for span, _ in entities_of(row, soft.tagset)))
+            corrected += spans != tuple(sorted(span for span, _ in entities_of(row, store.tagset)))
             sentences.append(Sentence(row.id, row.words, spans, lang=row.lang))
     _refuse_missing(options, missing, other_words, len(answers), reporter)
     write_jsonl(sentences, options.out, overwrite=options.overwrite)
-    if overlapping := [one.id for one in sentences if len(disjoint(one.spans or ())) < len(one.spans or ())]:
+    overlapping = [one.id for one in sentences if len(disjoint(one.spans or ())) < len(one.spans or ())]
+    if overlapping and not store.has_spans:
         which = f"{counted(len(overlapping), 'sentence')} ({some(overlapping)})"
         reporter.warn(f"entities overlap in {which}: a BIO tag has no both")
     return Labelled(
@@ -115,7 +117,7 @@ def apply_answers(options: ApplyReviewOptions, reporter: Reporter | None = None)
         empty=sum(not sentence.spans for sentence in sentences),
         entities=sum(len(sentence.spans or ()) for sentence in sentences),
         words=sum(len(sentence.words) for sentence in sentences),
-        undecided=soft.rows - len(sentences),
+        undecided=store.rows - len(sentences),
         skipped=len(missing),
     )
 

@@ -11,6 +11,7 @@ from ner_distill.data.sentence import separator
 from ner_distill.data.store.columns import SoftRow
 from ner_distill.data.store.manifest import MANIFEST, is_store
 from ner_distill.data.store.store import SoftLabelStore
+from ner_distill.data.store.writer import files_of_store
 from ner_distill.errors import ConfigError
 from ner_distill.files import refuse_existing
 from ner_distill.options.labels import ReviewOptions
@@ -36,8 +37,7 @@ def review_sentences(options: ReviewOptions) -> dict[str, Any]:
     Raises RunError where the store is damaged or unfinished, and where `out` exists (and not `overwrite`); ConfigError
     where there is no sentence, and for options that are about votes.
     """
-    read = [options.votes] if isinstance(options.votes, Path) else []
-    refuse_existing(options.out, overwrite=options.overwrite, read=read)
+    refuse_existing(options.out, overwrite=options.overwrite, read=files_of_store(options.votes))
     if wrong := options.changed(*OF_VOTES):
         raise ConfigError(f"{options.votes} is a store of soft labels; {named(wrong)} is for votes: leave it out")
     store = SoftLabelStore.open(options.votes, cached_shards=1)

@@ -15,7 +15,6 @@ const isSpan = (span, words) =>
   0 <= span.start_word && span.start_word < span.end_word && span.end_word <= words;
 
 const decisions = new Map(); // key -> what was decided
-const elsewhere = new Map(); // the same of pages that show other parts of the same votes or store
 const past = []; // lists of [key, decision before]
 const STORED = `ner-distill review ${page.key}`;
 let kept = true; // does the browser keep the decisions?
@@ -42,9 +41,11 @@ function put(changes) {
   keep();
 }
 
+// Pages that show other parts of the same votes or store keep theirs at the same place: what they have there stays.
 function keep() {
   try {
-    localStorage.setItem(STORED, JSON.stringify([...elsewhere, ...decisions]));
+    const others = JSON.parse(localStorage.getItem(STORED) ?? "[]").filter(([key]) => !itemOf.has(key));
+    localStorage.setItem(STORED, JSON.stringify([...others, ...decisions]));
     kept = true;
   } catch {
     kept = false;
@@ -52,13 +53,11 @@ function keep() {
 }
 
 // What an earlier visit (or another tab) left. Returns false where the browser keeps nothing for this page.
-// What is stored stays as it is: another page may have decided about more than this one shows.
 function recall() {
   try {
     const stored = localStorage.getItem(STORED) ?? "[]";
     decisions.clear();
-    elsewhere.clear();
-    for (const [key, value] of JSON.parse(stored)) (itemOf.has(key) ? decisions : elsewhere).set(key, value);
+    for (const [key, value] of JSON.parse(stored)) if (itemOf.has(key)) decisions.set(key, value);
     localStorage.setItem(STORED, stored);
   } catch {
     kept = false;

@@ -72,6 +72,9 @@ function wire(clicks) {
     // another tab went on: show what was done there, and do not write over it
     if (event.key === STORED && recall()) refilter();
   });
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted && recall()) refilter(); // back again: other pages may have gone on meanwhile
+  });
   window.addEventListener("beforeunload", (event) => {
     if (!kept && !exported) event.preventDefault();
   });

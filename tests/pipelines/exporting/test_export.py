@@ -252,6 +252,7 @@ def test_the_working_directory_and_an_empty_one_stay_the_directories_that_they_a
 ) -> None:
     out = tmp_path / "out"
     (out / ".export.7.tmp" / "model").mkdir(parents=True)  # of a process that was killed
+    (out / "lost+found").mkdir()
     monkeypatch.chdir(out)
     number = out.stat().st_ino
     for overwrite in (False, True):
@@ -273,6 +274,13 @@ def test_the_working_directory_and_an_empty_one_stay_the_directories_that_they_a
         with pytest.raises(Exception, match="disk is full"):
             export(ExportOptions(run=world.student, out=Path(), overwrite=True))
     assert renamed[0] == "runtime.json"
+    assert snapshot(out) == before
+    (out / ".export.8.tmp" / "old").mkdir(parents=True)
+    (out / "runtime.json").rename(out / ".export.8.tmp" / "old" / "runtime.json")  # killed while files were moved
+    before = snapshot(out)
+    for overwrite in (False, True):
+        with pytest.raises(RunError, match="was killed while it replaced the model"):
+            export(ExportOptions(run=world.student, out=Path(), overwrite=overwrite))
     assert snapshot(out) == before
 
 
