@@ -354,8 +354,8 @@ def test_what_a_teachers_head_cannot_do_is_refused_all_in_one_message(settings: 
         (["encoder.name=bert", "head.kind=global-pointer"], 'which has no head "global-pointer"'),
         (["head.boundary_weight=0.5"], "head.boundary_weight is for teachers"),
         (["head.main_type=PER", "head.main_type_weight=0.1"], "head.main_type is for teachers"),
-        (["encoder.name=bert", "encoder.dropout=0.4"], "encoder.dropout is for the scratch encoder"),
-        (["init.teacher=runs/t", "init.layers=2", "encoder.word_dim=9"], "as it is; leave encoder.word_dim out"),
+        (["encoder.name=bert", "encoder.dropout=0.4"], "is for the scratch encoder; a pretrained encoder has its own"),
+        (["init.teacher=runs/t", "init.layers=2", "encoder.word_dim=9"], "copies an encoder as it is; leave it out"),
     ],
 )
 def test_heads_and_tasks_that_are_for_teachers_are_refused_for_students(settings: list[str], message: str) -> None:

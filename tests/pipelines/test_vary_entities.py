@@ -79,7 +79,7 @@ def test_a_file_that_is_there_is_left_alone(train: Path, tmp_path: Path) -> None
 
 def test_what_is_read_is_not_replaced(world: World, train: Path, tmp_path: Path) -> None:
     before = train.read_bytes()
-    with pytest.raises(RunError, match="is read for what is to be written"):
+    with pytest.raises(ConfigError, match="is read and written"):
         varied(train, train, overwrite=True)
     assert train.read_bytes() == before
     manifest = world.soft / "manifest.json"

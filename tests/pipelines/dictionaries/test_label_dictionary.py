@@ -120,7 +120,7 @@ def test_what_is_read_is_not_replaced(files: Path, read: str) -> None:
     (files / "text.txt").write_text("Ann Miller is far .\n", "utf-8")
     before = (files / read).read_text("utf-8")
     lists, negative = [f"PER={files / 'people.txt'}"], [files / "negative.txt"]
-    with pytest.raises(RunError, match="is read for what is to be written"):
+    with pytest.raises(ConfigError, match="is read and written"):
         label_dictionary(lists, [files / "text.txt"], files / read, negative=negative, overwrite=True)
     assert (files / read).read_text("utf-8") == before
 
