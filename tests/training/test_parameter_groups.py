@@ -115,7 +115,8 @@ def test_the_base_of_an_encoder_is_the_pretrained_one_or_itself():
 
 @pytest.mark.parametrize("decay", [1.0, 0.5])
 def test_the_mix_of_a_pretrained_encoders_layers_is_new(decay):
-    backbone = build_backbone(BertConfig(20, 8, 2, 2, 16, max_position_embeddings=16))
+    shape = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
+    backbone = build_backbone(BertConfig(vocab_size=20, max_position_embeddings=16, **shape))
     encoder = PretrainedEncoder(backbone, layer_mix=True)
     rates = rates_of(new_teacher(encoder), [encoder], layer_decay=decay)
     assert {rate for name, rate in rates.items() if ".mix." in name} == {5e-3}
