@@ -10,6 +10,7 @@ from ner_distill.directories import OutputKind, remove_made
 from ner_distill.errors import ConfigError, RunError
 from ner_distill.runs.card import signed
 from ner_distill.runs.info import STUDENT_RUN, TEACHER_RUN, RunInfo, write_config, write_info
+from ner_distill.runs.record import require_same_config
 
 KIND = OutputKind("brew", "potion", ("recipe.json",), "label.txt", contents=r"herb-\d+")
 
@@ -259,3 +260,16 @@ def test_of_a_directory_only_what_matches_is_removed(tmp_path):
     remove_made(made, "my-step-1|steps")
     assert not made.exists()
     remove_made(made, "any")  # there is none: nothing to do
+
+
+def test_a_run_goes_on_without_a_key_that_nothing_read(tmp_path):
+    def begun_with(*settings):
+        write_config(tmp_path, load_config(TeacherConfig, None, settings, alone=False))
+
+    begun_with("adversarial.kind=none", "adversarial.epsilon=0.3")
+    require_same_config(tmp_path, load_config(TeacherConfig, None, ["adversarial.kind=none"]))
+    with pytest.raises(ConfigError, match=r"adversarial\.kind was 'none', now 'fgm'"):
+        require_same_config(tmp_path, load_config(TeacherConfig, None))
+    begun_with("optim.swa=true", "optim.swa_start=1.0")  # which was read: another would average
+    with pytest.raises(ConfigError, match=r"optim\.swa_start was 1\.0, now 0\.5"):
+        require_same_config(tmp_path, load_config(TeacherConfig, None, ["optim.swa=true", "optim.swa_start=0.5"]))

@@ -59,7 +59,7 @@ def _unread_averaging(optim: sections.OptimConfig) -> Unread:
     if _changed(optim, "swa_start") and not (optim.swa or optim.average_lr):
         yield "optim.swa_start", "has no use without optim.swa, or optim.average_lr with optim.ema"
     if optim.swa and optim.swa_start == 1:
-        yield "optim.swa_start", "1 is the end: optim.swa would never average; give less"
+        yield "optim.swa", "averages after optim.swa_start of the training, with 1 never: give less there"
 
 
 def _unread_by_taggers(config: TeacherConfig | StudentConfig) -> Unread:

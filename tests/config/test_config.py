@@ -496,7 +496,7 @@ def test_a_pretraining_lasts_minutes_or_epochs() -> None:
         (TeacherConfig, ["regularize.mixup_beta=1.0"], "mixup_beta=1.0: has no use without regularize.mixup"),
         (TeacherConfig, ["head.kind=global-pointer", "head.reading_entropy=0.1"], "without head.reading_weight"),
         (TeacherConfig, ["head.kind=token", "optim.crf_lr=0.1"], 'head.kind = "token" has none'),
-        (TeacherConfig, ["optim.swa=true", "optim.swa_start=1.0"], "would never average; give less"),
+        (TeacherConfig, ["optim.swa=true", "optim.swa_start=1.0"], "with 1 never: give less there"),
         (StudentConfig, ["optim.swa_start=0.5"], "swa_start=0.5: has no use without optim.swa"),
         (StudentConfig, ["distill.similarity_weight=0.5", "distill.similarity_share=0.5"], "a number says the weight"),
         (PretrainConfig, ["optim.swa_start=0.5"], "swa_start=0.5: has no use without optim.swa"),
