@@ -143,7 +143,7 @@ AnyEncoderConfig = Annotated[
     Annotated[ScratchEncoderConfig, Tag("scratch")] | Annotated[PretrainedEncoderConfig, Tag("pretrained")],
     Field(
         discriminator=Discriminator(_encoder_tag),
-        description='"scratch", a Hugging Face model id, or a directory',
+        description='"scratch", a Hugging Face model id (ID or ID@REVISION), or a directory',
     ),
 ]
 

@@ -66,7 +66,8 @@ def require_outside(directory: Path, inputs: Inputs) -> None:
     home = directory.resolve()
     for role, files in inputs.items():
         for file in files:
-            if not is_url(file["name"]) and Path(file["name"]).resolve().is_relative_to(home):
+            on_disk = not is_url(file["name"]) and not file.get("version")
+            if on_disk and Path(file["name"]).resolve().is_relative_to(home):
                 raise ConfigError(
                     f"{file['name']}: is read (`{role}`), and `overwrite` would remove it with {directory}; move it "
                     "out of there, or choose another directory"
@@ -185,8 +186,9 @@ def _print_of_url(url: str) -> dict[str, Any]:
 def require_same_config(directory: Path, config: RunConfig, noun: str = "run") -> None:
     """Raise ConfigError listing each key whose value is not what `config.toml` says.
 
-    An `optim.precision` of "auto" is what the run began with, whatever the device is now. Keys that nothing reads are
-    as good as any other: earlier versions took them.
+    An `optim.precision` of "auto" is what the run began with, whatever the device is now, and a checkpoint of the hub
+    may be named with the commit that it was then. Keys that nothing reads are as good as any other: earlier versions
+    took them.
     """
     begun = read_config(directory, type(config))
     before, now = (flattened(one.model_dump()) for one in (begun, config))
@@ -194,6 +196,8 @@ def require_same_config(directory: Path, config: RunConfig, noun: str = "run") -
         del now["optim.precision"]
     for key, _ in unread(begun):
         now.pop(key, None)
+    if now.get("encoder.name") == _with_commit(directory, before.get("encoder.name")):
+        del now["encoder.name"]
     require_same_values(before, now, noun)
 
 
@@ -238,7 +242,29 @@ def require_same_files(path: Path, before: Any, inputs: Inputs) -> None:
     roles = [role for role in {**old, **new} if role not in OF_CHECKPOINTS or (old.get(role) and new.get(role))]
     if changed := [role for role in roles if old.get(role) != new.get(role)]:
         named = ", ".join(map(_named, changed))
-        raise RunError(f"`resume`: the files of {named} are not those that {path.parent} began with; see {path}")
+        then = [f"; go on with {role}={it}" for role in changed if (it := _of_hub(before[role]))]
+        raise RunError(
+            f"`resume`: the files of {named} are not those that {path.parent} began with; see {path}{''.join(then)}"
+        )
+
+
+def _of_hub(prints: Sequence[Mapping[str, Any]]) -> str | None:
+    """A checkpoint of the hub as ID@COMMIT, None where it is files."""
+    only = prints[0] if len(prints) == 1 else {}
+    if not only.get("version") or only["size"] is not None or is_url(only["name"]):
+        return None
+    return f"{only['name'].partition('@')[0]}@{only['version']}"
+
+
+def _with_commit(directory: Path, name: object) -> str | None:
+    """The checkpoint of the hub that a run began with, as ID@COMMIT; None where it is no such, or nothing is known."""
+    path = directory / INPUTS
+    known = read_json(path, "the run is damaged") if path.exists() else {}
+    prints = known.get("encoder.name") if isinstance(known, Mapping) else None
+    try:
+        return _of_hub(prints) if prints and prints[0]["name"] == name else None
+    except (KeyError, TypeError, AttributeError):
+        return None  # whoever compares the files says what is wrong with it
 
 
 def _named(role: str) -> str:

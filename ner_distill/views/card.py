@@ -17,7 +17,7 @@ MOST_FILES = 30
 FIGURES = ("f1", "precision", "recall")
 ROLES = {"train": "labelled sentences", "gold": "labelled sentences", "dev": "development data",
          "soft": "soft labels (manifest of the store)"}  # fmt: skip
-_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+|(bert|roberta|xlm|distilbert|albert|electra)[\w.-]*")
+_HUB_NAME = re.compile(r"([\w-][\w.-]*/[\w.-]+|(bert|roberta|xlm|distilbert|albert|electra)[\w.-]*)(@[\w./-]+)?")
 
 
 def card_of(facts: RunFacts) -> str:
@@ -83,7 +83,7 @@ def _base_model(facts: RunFacts) -> str | None:
     name = table(facts.config.get("encoder")).get("name")
     if not isinstance(name, str) or _HUB_NAME.fullmatch(name) is None or Path(name).exists():
         return None
-    return name
+    return name.partition("@")[0]
 
 
 def _yaml(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from logging import ERROR
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
-from transformers.utils.hub import cached_file
+from transformers.utils.hub import cached_file, extract_commit_hash
 
 from ner_distill.errors import ConfigError, NerDistillError, is_out_of_memory
 from ner_distill.files import share
@@ -56,6 +57,16 @@ OFFSET_POSITIONS = frozenset(
         "xmod",
     ]
 )
+
+
+@dataclass(frozen=True)
+class OnHub:
+    """A checkpoint of the Hugging Face hub; revision: a branch, a tag or a commit, None for the newest."""
+
+    id: str
+    revision: str | None
+
+
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack")
 
 
@@ -65,7 +76,7 @@ def load_backbone_config(name: str | Path) -> PretrainedConfig:
     if isinstance(where, Path) and not (where / "config.json").is_file():
         raise ConfigError(f"{name}: no config.json in this directory; expected a Hugging Face checkpoint")
     with _explained(name):
-        config: PretrainedConfig = AutoConfig.from_pretrained(where, trust_remote_code=False)
+        config: PretrainedConfig = AutoConfig.from_pretrained(**_place(where), trust_remote_code=False)
     if encoder_kind(config) is AutoModel and getattr(config, "is_encoder_decoder", False):
         raise ConfigError(
             f"{name}: {config.model_type} is an encoder with a decoder, and transformers does not part them; {ADVICE}"
@@ -189,11 +200,20 @@ def checkpoint_files(name: str | Path, settings: str = "config.json") -> list[Pa
     settings: a file that it must have. Raises ConfigError where the hub has it not.
     """
     where = located(name)
-    if isinstance(where, str):
-        with _explained(name):
-            found = cached_file(where, settings)
-        where = Path(str(found)).parent
+    if isinstance(where, OnHub):
+        where = _cached(name, where, settings).parent
     return sorted(path for path in where.iterdir() if path.suffix in (".json", ".txt", ".model", ".safetensors"))
+
+
+def commit_of(name: str | Path) -> str | None:
+    """The commit that an id of the hub stands for now; None of a directory, and where neither hub nor cache says it."""
+    try:
+        where = located(name)
+        found = _cached(name, where, "config.json") if isinstance(where, OnHub) else None
+    except ConfigError:
+        return None
+    commit: str | None = extract_commit_hash(str(found), None) if found is not None else None
+    return commit
 
 
 def load_weights_of(names: Collection[str], name: str | Path, config: PretrainedConfig) -> dict[str, Tensor]:
@@ -209,9 +229,10 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerFast:
     One that reads no blank at the beginning of a text stays so: a training by characters has made it.
     """
     with _explained(name):
-        tokenizer = AutoTokenizer.from_pretrained(located(name), trust_remote_code=False)
+        place = _place(located(name))
+        tokenizer = AutoTokenizer.from_pretrained(**place, trust_remote_code=False)
         if tokenizer.is_fast and _reads_bytes(tokenizer) and not _takes_words(tokenizer):
-            tokenizer = AutoTokenizer.from_pretrained(located(name), trust_remote_code=False, add_prefix_space=True)
+            tokenizer = AutoTokenizer.from_pretrained(**place, trust_remote_code=False, add_prefix_space=True)
             pre_tokenizer = tokenizer.backend_tokenizer.pre_tokenizer
             if isinstance(pre_tokenizer, ByteLevel):  # the generic class keeps what tokenizer.json says
                 pre_tokenizer.add_prefix_space = True
@@ -281,18 +302,38 @@ def _put_blank_before(tokenizer: Any) -> None:
     backend.normalizer = Sequence([Prepend(" "), *own])
 
 
-def located(name: str | Path) -> str | Path:
-    """A directory as Path, an id of the hub as str. Raises ConfigError for a path that leads nowhere."""
+def located(name: str | Path) -> Path | OnHub:
+    """Where a checkpoint is: a directory, or on the hub, as ID or ID@REVISION.
+
+    Raises ConfigError for a path that leads nowhere.
+    """
     path = Path(name).expanduser()
     if path.is_dir():
         return path
     text = str(name)
-    like_a_path = isinstance(name, Path) or path.is_absolute() or text.startswith((".", "~")) or text.count("/") > 1
+    id, at, revision = text.partition("@")
+    like_a_path = isinstance(name, Path) or path.is_absolute() or id.startswith((".", "~")) or id.count("/") > 1
     if like_a_path or path.exists():
         raise ConfigError(
             f"{name}: no such directory; expected one with a Hugging Face checkpoint, or an id on the Hugging Face hub"
         )
-    return text
+    if at and not (id and revision):
+        raise ConfigError(f"{name}: expected ID@REVISION of the Hugging Face hub, with a branch, a tag or a commit")
+    return OnHub(id, revision or None)
+
+
+def _place(where: Path | OnHub) -> dict[str, Any]:
+    """Where a checkpoint is, as `from_pretrained` takes it."""
+    if isinstance(where, OnHub):
+        return {"pretrained_model_name_or_path": where.id, "revision": where.revision or "main"}
+    return {"pretrained_model_name_or_path": where}
+
+
+def _cached(name: str | Path, where: OnHub, file: str) -> Path:
+    """A file of a checkpoint of the hub, in the cache; fetched where it is not there. Raises ConfigError."""
+    with _explained(name):
+        found = cached_file(where.id, file, revision=where.revision)
+    return Path(str(found))
 
 
 def _with_tags(config: PretrainedConfig, tags: tuple[str, ...]) -> PretrainedConfig:
@@ -320,7 +361,7 @@ def _load(
         raise ConfigError(f"{where}: no model.safetensors in this directory")
     with guarded(str(name), config), _explained(name):
         model, report = kind.from_pretrained(
-            where,
+            **_place(where),
             config=config,
             trust_remote_code=False,
             use_safetensors=True,
@@ -360,7 +401,7 @@ def quiet() -> Iterator[None]:
 @contextmanager
 def _explained(name: str | Path) -> Iterator[None]:
     """Turns what transformers raises over a checkpoint into a ConfigError; the hub is asked for an id alone."""
-    on_hub = isinstance(located(name), str)
+    on_hub = isinstance(located(name), OnHub)
     try:
         with quiet(), cache_where_unreachable() if on_hub else nullcontext(True) as online:
             yield

@@ -39,7 +39,7 @@ from ner_distill.pipelines.pretraining.data import (
 from ner_distill.pipelines.pretraining.text import Text
 from ner_distill.runs.encoders import count_pieces, count_words, save_start, scratch, start_encoder
 from ner_distill.runs.info import INSIDE_TRAINING, OF_ENCODER, OF_TRAINING, write_config
-from ner_distill.runs.knowledge import LONGEST, model_files
+from ner_distill.runs.knowledge import LONGEST, checkpoint_prints, model_files
 from ner_distill.runs.record import INPUTS, Inputs, fingerprints, require_same_config, require_same_inputs
 from ner_distill.training.fit import TrainingTask
 from ner_distill.training.optim import parameter_groups
@@ -120,7 +120,9 @@ def pretrain(config: PretrainConfig, options: PretrainOptions, reporter: Reporte
     unit = unit_of_raw(options.text, options.format, options.unit, options.word_column)
     inputs = {"text": fingerprints(options.text), "mask.lexicon": fingerprints(config.mask.lexicon)}
     if start:
-        inputs |= {"encoder.name": fingerprints(model_files(Path(start).expanduser()))}
+        scratch_start = isinstance(encoder, ScratchEncoderConfig)
+        prints = fingerprints(model_files(Path(start).expanduser())) if scratch_start else checkpoint_prints(start)
+        inputs |= {"encoder.name": prints}
     record = PretrainRecord(config, unit, inputs)
     if session.finished(record):
         figures = read_json(options.out / "metrics.json", "the training did not finish")
