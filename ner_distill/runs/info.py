@@ -29,9 +29,9 @@ from ner_distill.config import Config, RunConfig, parse_config
 from ner_distill.data.formats.units import Cutting
 from ner_distill.data.sentence import UNITS, Unit
 from ner_distill.data.tagset import TagSet
-from ner_distill.directories import OutputKind
+from ner_distill.directories import OutputKind, remove_made
 from ner_distill.errors import RunError, printable
-from ner_distill.files import atomic_write_text, read_json, write_json
+from ner_distill.files import atomic_write_text, read_json, remove_temporary_files, write_json
 from ner_distill.runs.card import CARD, may_be_removed
 from ner_distill.runs.edited import edited_in
 from ner_distill.tagger import SETTINGS
@@ -127,6 +127,12 @@ TEACHER_RUN, STUDENT_RUN = (
     )
     for kind in get_args(Kind)
 )
+
+
+def clear_finished(directory: Path) -> None:
+    """Remove what a finished training needs no more: its checkpoints, and files that killed writers left."""
+    remove_made(directory / "checkpoints", INSIDE_TRAINING["checkpoints"])
+    remove_temporary_files(directory)
 
 
 def write_info(directory: Path, info: RunInfo) -> None:

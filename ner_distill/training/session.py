@@ -13,16 +13,16 @@ from ner_distill.config import PretrainConfig, StudentConfig, TeacherConfig
 from ner_distill.console import Reporter
 from ner_distill.data.metrics import Scores
 from ner_distill.data.sentence import Sentence
-from ner_distill.directories import OutputKind, Resume, remove_made
+from ner_distill.directories import OutputKind, Resume
 from ner_distill.errors import ConfigError
-from ner_distill.files import remove_temporary_files, write_json
+from ner_distill.files import write_json
 from ner_distill.holding import hold
 from ner_distill.options import TrackedOutput
 from ner_distill.runs.build import AnyBuilt, load_run, save_run
 from ner_distill.runs.calibration import read_calibration, write_calibration
 from ner_distill.runs.environment import environment, warn_of_another, write_environment
 from ner_distill.runs.facts import BEST_ON_DEV
-from ner_distill.runs.info import INSIDE_TRAINING, read_info
+from ner_distill.runs.info import clear_finished, read_info
 from ner_distill.runs.record import Record, flattened, open_directory
 from ner_distill.runtime.inference import best_device, has_bf16
 from ner_distill.training.calibrating import Calibrated, ScoresWorth, calibrate
@@ -121,11 +121,11 @@ class Session:
         if self.resumes:
             warn_of_another(self.out, self.environment, self.reporter)
 
-    def loop(self, task: TrainingTask, *, epochs: int | None = None) -> Fit:
-        optim = self.config.optim if epochs is None else self.config.optim.model_copy(update={"epochs": epochs})
+    def loop(self, task: TrainingTask, **changed: int) -> Fit:
+        """changed: keys of `[optim]` that are other than the configuration says."""
         return Fit(
             task,
-            optim,
+            self.config.optim.model_copy(update=changed),
             self.out,
             seed=self.config.seed,
             reporter=self.reporter,
@@ -142,10 +142,8 @@ class Session:
         self.accelerator.wait_for_everyone()
 
     def _clear(self) -> None:
-        """Remove what a finished training needs no more: its checkpoints, and files that killed writers left."""
         if self.main:
-            remove_made(self.out / "checkpoints", INSIDE_TRAINING["checkpoints"])
-            remove_temporary_files(self.out)
+            clear_finished(self.out)
 
     # ---- of a teacher or a student
 

@@ -84,10 +84,16 @@ class LearningCurve:
         return fit([self.sizes[name] for name, _ in found], [score for _, score in found])
 
     @property
+    def flat(self) -> bool:
+        """Have several trainings all the same score?"""
+        found = [score for _, score in self._scores()]
+        return len(found) > 1 and len(set(found)) == 1
+
+    @property
     def drawable(self) -> bool:
-        """Are there scores enough for a curve?"""
+        """Are there scores enough for a curve, and do any of them differ?"""
         found = self._scores()
-        return len(found) > PARAMETERS and len({self.sizes[name] for name, _ in found}) >= PARAMETERS
+        return not self.flat and len(found) > PARAMETERS and len({self.sizes[name] for name, _ in found}) >= PARAMETERS
 
     def _scores(self) -> list[tuple[str, float]]:
         figures = [(run.name, run.figures) for run in self.comparison.runs if run.figures is not None]

@@ -25,7 +25,7 @@ from ner_distill.options.models import EvaluateOptions
 from ner_distill.options.training import StudentOptions, TeacherOptions
 from ner_distill.pipelines.comparison.figures import Figures, Run
 from ner_distill.runs.heads import with_bound_of
-from ner_distill.runs.info import STUDENT_RUN, TEACHER_RUN, RunInfo
+from ner_distill.runs.info import STUDENT_RUN, TEACHER_RUN, RunInfo, clear_finished
 
 
 class Job(ABC):
@@ -153,6 +153,8 @@ class TrainingJob(Job):
         if not self.trained:
             self._train()
             measured = {"peak_mib": peak_mib(), "gpu_mib": gpu_mib()}
+        else:
+            clear_finished(self.run)  # killed before it did
         measured.setdefault("peak_mib", None)  # killed between the last line of training and the measuring: not known
         measured.setdefault("gpu_mib", None)
         write_json(self.run / "measured.json", measured)

@@ -152,6 +152,10 @@ class PretrainData:
     def ids_of(self, micro_batch: tuple[int, list[int]]) -> list[str]:
         return [f"{number + 1:,} of the text" for number in micro_batch[1]]
 
+    def scores_any(self) -> bool:
+        """Whether any word or piece of the held-out sentences is masked and guessed."""
+        return any(len(self.masked(DEVELOPMENT, 0, numbers).inputs["targets"]) for numbers in self.held_out())
+
     def held_out(self) -> list[list[int]]:
         return self._in_batches(self.text.held_out, None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from ner_distill.data.formats.reading import unit_of_raw
 from ner_distill.data.lexicon.lexicon import Lexicon
 from ner_distill.data.sentence import Unit, separator
 from ner_distill.directories import OutputKind
-from ner_distill.errors import ConfigError, RunError
+from ner_distill.errors import ConfigError, DataError, RunError
 from ner_distill.files import atomic_write_text, read_json, write_json
 from ner_distill.holding import until_done
 from ner_distill.nn.masked_lm import MaskedPieces, MaskedWords
@@ -40,7 +40,14 @@ from ner_distill.pipelines.pretraining.text import Text
 from ner_distill.runs.encoders import count_pieces, count_words, save_start, scratch, start_encoder
 from ner_distill.runs.info import INSIDE_TRAINING, OF_ENCODER, OF_TRAINING, write_config
 from ner_distill.runs.knowledge import LONGEST, checkpoint_prints, model_files
-from ner_distill.runs.record import INPUTS, Inputs, fingerprints, require_same_config, require_same_inputs
+from ner_distill.runs.record import (
+    INPUTS,
+    Inputs,
+    fingerprints,
+    require_same_config,
+    require_same_inputs,
+    require_same_values,
+)
 from ner_distill.training.fit import TrainingTask
 from ner_distill.training.optim import parameter_groups
 from ner_distill.training.session import Session
@@ -81,15 +88,17 @@ class _Model:
 
 @dataclass(frozen=True)
 class PretrainRecord:
-    """What a pretraining is begun with. unit: what a word of the text is."""
+    """What a pretraining is begun with. unit: what a word of the text is. reading: the options by which it is read."""
 
     config: PretrainConfig
     unit: Unit
     inputs: Inputs
+    reading: Mapping[str, Any]
 
     def write(self, directory: Path) -> None:
         write_config(directory, self.config)
-        atomic_write_text(directory / MARK, json.dumps({"format": 1, "unit": self.unit}) + "\n")
+        about = {"format": 1, "unit": self.unit, "reading": self.reading}
+        atomic_write_text(directory / MARK, json.dumps(about) + "\n")
         write_json(directory / INPUTS, self.inputs)
 
     def require_same(self, directory: Path) -> None:
@@ -99,6 +108,8 @@ class PretrainRecord:
                 f"`resume`: {directory / MARK} says {about!r}, the text is now read by {self.unit}; a pretraining goes "
                 "on as it began (`unit`)"
             )
+        if isinstance(reading := about.get("reading"), dict):  # earlier versions did not write it
+            require_same_values(reading, self.reading, PRETRAINING.noun)
         require_same_config(directory, self.config, PRETRAINING.noun)
         require_same_inputs(directory, self.inputs)
 
@@ -123,7 +134,8 @@ def pretrain(config: PretrainConfig, options: PretrainOptions, reporter: Reporte
         scratch_start = isinstance(encoder, ScratchEncoderConfig)
         prints = fingerprints(model_files(Path(start).expanduser())) if scratch_start else checkpoint_prints(start)
         inputs |= {"encoder.name": prints}
-    record = PretrainRecord(config, unit, inputs)
+    reading = {"format": options.format, "word_column": options.word_column}
+    record = PretrainRecord(config, unit, inputs, reading)
     if session.finished(record):
         figures = read_json(options.out / "metrics.json", "the training did not finish")
         return Pretrained(figures["accuracy"], figures["perplexity"], session.main)
@@ -146,6 +158,9 @@ def _train(config: PretrainConfig, model: _Model, text: Text, lexicon: Lexicon |
         session.out / "checkpoints" / "rounds.json", config.minutes, session.accelerator, config.optim.accumulate
     )
     data = PretrainData(text, model.masker, config, lexicon, minutes.places if config.minutes else None)
+    parts = text.rounds()
+    if parts > 1 and not config.minutes:
+        session.reporter.info(f"the text is read in {parts} parts, each of which is scored and counted as an epoch")
     task = TrainingTask(
         model.module,
         MaskedObjective(model.module, simcse=config.simcse),
@@ -153,13 +168,26 @@ def _train(config: PretrainConfig, model: _Model, text: Text, lexicon: Lexicon |
         parameter_groups(model.module, model.initialised, config.optim),
         minutes.timed(lambda module: development_figures(module, data)),
     )
-    loop = session.loop(task, epochs=ROUNDS if config.minutes else config.optim.epochs * text.rounds())
+    _require_scored(data, session)
+    if config.minutes:
+        loop = session.loop(task, epochs=ROUNDS)
+    else:
+        loop = session.loop(task, epochs=config.optim.epochs * parts, patience=config.optim.patience * parts)
     minutes.done = lambda: (loop.progress.step, loop.progress.seconds)
     done = loop.run(resume=session.resumes)
     figures = development_figures(model.module, data)
     metrics = {"kind": "pretrain", **figures, "steps": done.step, "seconds": round(done.seconds, 1)}
     session.finish(model.save, metrics)
     return Pretrained(figures["accuracy"], figures["perplexity"], session.main)
+
+
+def _require_scored(data: PretrainData, session: Session) -> None:
+    """Raise DataError where no epoch could be scored."""
+    if not data.scores_any():
+        raise DataError(
+            f"{session.out}: no word of the sentences held out can be masked and guessed, so nothing could be scored; "
+            "expected more text, or words that stand in it `encoder.min_count` times. Begin anew with `overwrite`"
+        )
 
 
 # ---- what it begins with

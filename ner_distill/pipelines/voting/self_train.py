@@ -42,7 +42,7 @@ from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.voting.train_voted import train_voted
 from ner_distill.pipelines.voting.vote_labels import VOTES
 from ner_distill.runs.heads import finds_spans
-from ner_distill.runs.info import VOTING, fold_teachers
+from ner_distill.runs.info import VOTING, clear_finished, fold_teachers
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
 from ner_distill.training.reading import read_development
@@ -132,6 +132,8 @@ class _SelfTraining:
             self._choose(number)
         if not (self._run(number) / "metrics.json").is_file():
             self._train(number)
+        else:
+            clear_finished(self._run(number))  # killed before it did
         trained = self._read(number)
         self.reporter.log_to(self.options.out / "log.txt")
         self.reporter.info(f"round {number}: development F1 {100 * trained.f1:.2f}")

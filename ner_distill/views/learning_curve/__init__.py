@@ -70,7 +70,7 @@ def _rows(curve: LearningCurve, more: int) -> Iterator[tuple[str, str, str, str]
         found = points(Spread.of(curve.scores(part)), of=len(curve.comparison.seeds))
         yield f"{size:,} ({part.replace('-', ' ')})", found, *_by_curve(law, size)
     if law is not None:
-        for size in (curve.sentences + more, 2 * curve.sentences):
+        for size in sorted({curve.sentences + more, 2 * curve.sentences}):
             yield f"{size:,}", "-", *_by_curve(law, size)
 
 
@@ -83,6 +83,12 @@ def _by_curve(law: PowerLaw | None, size: float) -> tuple[str, str]:
 
 def _said(curve: LearningCurve, more: int) -> Iterator[str]:
     """What the curve says, in sentences."""
+    if curve.flat:
+        yield (
+            "all trainings have the same score, which says nothing of more labels; where it is 0, train longer "
+            "(optim.epochs)"
+        )
+        return
     if not curve.drawable:
         yield "too few trainings for a curve: it takes four, of three sizes"
         return

@@ -162,3 +162,19 @@ def test_commands_print_and_print_again(data: Path, tmp_path: Path) -> None:
     assert (out / "learning-curve.html").is_file()
     assert json.loads((out / "curve.json").read_text())["sizes"]["half"] == 20
     assert run("learning-curve", "--out", tmp_path / "nowhere").code == 2
+
+
+@pytest.mark.parametrize("score", [0.0, 0.5])
+def test_trainings_that_all_score_alike_say_nothing_of_more(score: float) -> None:
+    found = made({part: [score, score] for part in PARTS})
+    assert not found.drawable
+    said = printed(found, 200)
+    assert "all trainings have the same score, which says nothing of more labels" in said
+    assert "F1 =" not in said
+    assert "points of F1" not in said
+
+
+@pytest.mark.parametrize(("more", "sizes"), [(200, ["600", "800"]), (400, ["800"]), (900, ["800", "1,300"])])
+def test_sizes_that_were_not_tried_are_in_order_and_once(more: int, sizes: list[str]) -> None:
+    rows = [line.split() for line in printed(made(RISING), more).splitlines()]
+    assert [row[0] for row in rows if len(row) > 1 and row[1] == "-"] == sizes

@@ -160,6 +160,30 @@ def test_a_training_that_fails_leaves_what_is_finished(
     assert bare(corpus.grow(tmp_path / "out", resume=True)) == bare(grown)
 
 
+def test_fewer_rounds_than_are_finished_are_refused(corpus: Setting, grown: Grown, copy: Path) -> None:
+    before = snapshot(copy)
+    with pytest.raises(ConfigError, match=f"`rounds`: .* has {len(grown.rounds) - 1} more finished than are asked for"):
+        corpus.grow(copy, resume=True, rounds=1)
+    assert snapshot(copy) == before
+
+
+def test_a_summary_is_never_written_with_less_than_is_finished(
+    corpus: Setting, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (copy / "summary.json").read_bytes()
+
+    def stopped(directory: Path, number: int, teacher: Path) -> Any:
+        if number == 2:
+            raise TrainingError("stopped")
+        return read(directory, number, teacher)
+
+    read = module._read_round
+    monkeypatch.setattr(module, "_read_round", stopped)
+    with pytest.raises(TrainingError, match="stopped"):
+        corpus.grow(copy, resume=True)
+    assert (copy / "summary.json").read_bytes() == before
+
+
 def test_resuming_with_other_settings_or_files_is_refused(corpus: Setting, copy: Path, tmp_path: Path) -> None:
     before = snapshot(copy)
     with pytest.raises(ConfigError, match=r"`resume`: optim\.epochs was 4, now 5"):

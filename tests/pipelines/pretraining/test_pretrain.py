@@ -379,6 +379,46 @@ def test_a_killed_pretraining_goes_on_to_the_same_weights(
         assert torch.equal(found[name], tensor), name
 
 
+def test_resume_refuses_to_read_the_text_otherwise(tmp_path: Path) -> None:
+    columns = tmp_path / "columns.conll"
+    lines = ("".join(f"{word} x{word}\n" for word in one.words) for one in corpora.sentences(40))
+    columns.write_text("\n".join(lines), "utf-8")
+    run(columns, tmp_path / "out", format="conll", word_column=0, unit="word")
+    before = (tmp_path / "out" / "vocabulary.json").read_bytes()
+    with pytest.raises(ConfigError, match="`resume`: word_column was 0, now 1; a pretraining goes on as it began"):
+        run(columns, tmp_path / "out", format="conll", word_column=1, unit="word", resume=True)
+    run(columns, tmp_path / "out", format="conll", word_column=0, unit="word", resume=True)
+    about = json.loads((tmp_path / "out" / "pretrain.json").read_text("utf-8"))
+    del about["reading"]  # as earlier versions wrote it
+    (tmp_path / "out" / "pretrain.json").write_text(json.dumps(about), "utf-8")
+    run(columns, tmp_path / "out", format="conll", word_column=1, unit="word", resume=True)
+    assert (tmp_path / "out" / "vocabulary.json").read_bytes() == before
+
+
+def test_text_of_which_nothing_can_be_guessed_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "two.txt").write_text("a b\nc d\n", "utf-8")
+    with pytest.raises(DataError, match="no word of the sentences held out can be masked and guessed"):
+        run(tmp_path / "two.txt", tmp_path / "out")
+
+
+def test_patience_counts_passes_over_a_text_that_is_read_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each figure is worse than the first: with a patience of one pass, all parts of the next are still read."""
+    monkeypatch.setattr("ner_distill.pipelines.pretraining.text.BLOCK", 50)
+    monkeypatch.setattr("ner_distill.pipelines.pretraining.text.BLOCKS", 3)
+    scores = iter(range(0, -100, -1))
+    monkeypatch.setattr(
+        "ner_distill.pipelines.pretraining.pretrain.development_figures",
+        lambda model, data: {"score": float(next(scores)), "accuracy": 0.0, "perplexity": 1.0},
+    )
+    raw = text(tmp_path / "raw.txt", 500)
+    run(raw, tmp_path / "out", *TINY, "optim.patience=1")
+    parts = Text.rounds(stored(tmp_path / "text", [line.split() for line in raw.read_text("utf-8").splitlines()]))
+    assert parts > 1
+    assert len(lines_of(tmp_path / "out")) == 1 + parts
+
+
 def test_resuming_a_finished_pretraining_does_nothing(english: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in english.rglob("*")}
     figures = run(english.parent / "raw.txt", english, resume=True)

@@ -145,10 +145,13 @@ def test_resume_of_finished_rounds_trains_nothing(
     copy: Path, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = weights(copy)
+    (copy / "round-1" / "checkpoints").mkdir()  # killed before it was removed
+    (copy / "round-1" / "checkpoints" / "best.safetensors").write_bytes(b"")
     for name in ("train_voted", "label_unlabeled"):
         monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("was done again"))
     again(files, copy, resume=True)
     assert weights(copy) == before
+    assert not (copy / "round-1" / "checkpoints").exists()
 
 
 @pytest.mark.parametrize(
