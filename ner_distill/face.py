@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from ner_distill.errors import RunError
 from ner_distill.tagger import Answering, Entity, MinScore
 
 if TYPE_CHECKING:
@@ -165,9 +166,13 @@ def load(path: Paths, *, threads: int = 1) -> Model:
     threads: of an exported model; a run takes those of torch. Runs no code from the directory. Raises RunError or
     ConfigError that name what is missing or damaged.
     """
+    from ner_distill.places.urls import was_url
     from ner_distill.runs.answering import open_model
 
     paths = _paths(path)
+    for one in paths:
+        if url := was_url(one):
+            raise RunError(f"{url}: is a URL; expected the directory of a model on this machine: copy it here first")
     return Model(open_model(paths, threads=threads), paths)
 
 
@@ -288,13 +293,15 @@ def _paths(given: Paths) -> tuple[Path, ...]:
 
 
 def _with_paths(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options as `kind` has them: of a path that is given as text a Path, of one file where several may be a tuple.
+    """The options as `kind` has them: of a path that is given as text a Path, of one file where several may be a tuple,
+    of numbers by type `TYPE=number`.
 
     An option may have the name that the command line gives it (`input_format`). What `kind` does not have stays as it
     is: its constructor says so.
     """
     from typing import get_args, get_type_hints
 
+    from ner_distill.options.by_type import GivenByType
     from ner_distill.options.declare import called_of
 
     hints = get_type_hints(kind)
@@ -304,6 +311,8 @@ def _with_paths(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
     found = {names.get(name, name): value for name, value in given.items()}
     for name, value in [*found.items()]:
         hint = hints.get(name)
+        if isinstance(value, Mapping) and hint == GivenByType:
+            found[name] = tuple(f"{label}={number}" for label, number in value.items())
         if not isinstance(value, str | os.PathLike) or hint is None:
             continue
         if hint is Path or (Path in get_args(hint) and type(None) in get_args(hint)):
@@ -320,6 +329,8 @@ def _config(given: PathLike | None) -> Path | None:
 def _keys(settings: Mapping[str, Any] | None) -> tuple[str, ...]:
     """As the command line writes them: `key=value`, the value in TOML; a section may be a mapping of its keys."""
     found: list[str] = []
+    if not isinstance(settings, Mapping | None):
+        raise TypeError(f'settings: expected a mapping such as {{"optim.epochs": 5}}, found {settings!r}')
     for key, value in (settings or {}).items():
         if isinstance(value, Mapping) and "." not in key:
             found += _keys({f"{key}.{name}": one for name, one in value.items()})

@@ -6,13 +6,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ner_distill import face
 from ner_distill.config import TeacherConfig, load_config
-from ner_distill.errors import ConfigError
+from ner_distill.errors import ConfigError, RunError
+from ner_distill.options.by_type import by_type
 from ner_distill.options.exporting import ExportOptions
-from ner_distill.options.models import EvaluateOptions
+from ner_distill.options.models import EvaluateOptions, LabelUnlabeledOptions
 from tests.answering import Capitals
 
 
@@ -97,3 +99,31 @@ def test_settings_may_hold_mappings_paths_and_whole_sections() -> None:
     assert config.lattice.lexicon == ("w.txt",)
     with pytest.raises(TypeError, match=r"settings\['seed'\]: "):
         face._keys({"seed": object()})
+
+
+@pytest.mark.parametrize("settings", [["optim.epochs=1"], "optim.epochs=1"])
+def test_settings_that_are_no_mapping_are_said(settings: Any) -> None:
+    with pytest.raises(TypeError, match=r"settings: expected a mapping such as .*, found .*optim.epochs=1"):
+        face._keys(settings)
+
+
+def test_numbers_by_type_may_be_a_mapping_as_for_predict() -> None:
+    found = face._with_paths(LabelUnlabeledOptions, {"min_votes": {"PER": 2, "LOC": 1}})
+    assert found == {"min_votes": ("PER=2", "LOC=1")}
+    assert by_type("min_votes", found["min_votes"], 0) == by_type("min_votes", [0, "PER=2", "LOC=1"], 0)
+
+
+@pytest.mark.parametrize("limit", [10.0, "10", True])
+def test_a_number_of_another_kind_names_its_option(limit: Any) -> None:
+    with pytest.raises(TypeError, match=f"`limit`: expected a whole number, found {limit!r}"):
+        LabelUnlabeledOptions(teacher=[Path("t")], text=["x.txt"], out=Path("o"), limit=limit)
+
+
+@pytest.mark.parametrize("limit", [None, 10, np.int64(10)])
+def test_whole_numbers_of_any_kind_are_numbers(limit: Any) -> None:
+    assert LabelUnlabeledOptions(teacher=[Path("t")], text=["x.txt"], out=Path("o"), limit=limit).limit == limit
+
+
+def test_a_model_behind_a_url_is_said_to_be_one() -> None:
+    with pytest.raises(RunError, match="s3://bucket/run: is a URL; expected the directory of a model on this machine"):
+        face.load("s3://bucket/run")

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from types import ModuleType
 from typing import Any
 
 from ner_distill.executing.base import Executor, Failure, Outcome, Piece, Result, Terms, Work
@@ -28,7 +29,8 @@ from ner_distill.executing.worker import Serving, Setup, cores
 class LocalExecutor(Executor):
     """Processes of this machine.
 
-    As processes are spawned, a script that uses this needs `if __name__ == "__main__":` around what it does.
+    Processes are spawned, and do not run the script of whoever asks for them: work and pieces may not be of classes or
+    functions that are defined there.
     devices: the GPUs, as CUDA_VISIBLE_DEVICES names them; each process gets one, in turn. (): as it is, which is what
              one process gets.
     """
@@ -147,7 +149,7 @@ def _start(quiet: bool, once: bool) -> tuple[SpawnProcess, Connection, Connectio
     safe = os.environ.get("PYTHONSAFEPATH", "")
     os.environ["PYTHONSAFEPATH"] = "1"  # no json.py of the directory where the user happens to be
     try:
-        with _signals_for_this_process_alone():
+        with _signals_for_this_process_alone(), _script_not_run():
             process.start()
     finally:
         os.environ["PYTHONSAFEPATH"] = safe  # empty is as unset
@@ -167,6 +169,21 @@ def _signals_for_this_process_alone() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_STARTING = threading.Lock()
+
+
+@contextlib.contextmanager
+def _script_not_run() -> Iterator[None]:
+    """Processes started inside do not run the main module, as spawned ones do: it may be a script without a guard."""
+    with _STARTING:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 # ---- in the process of a worker

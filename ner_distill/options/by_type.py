@@ -65,7 +65,7 @@ def by_type(setting: str, given: GivenByType, default: N) -> ByType[N]:
     kind, what = type(default), "a whole number" if isinstance(default, int) else "a number"
     numbers: dict[str, N] = {}
     problems = []
-    for text in [str(given)] if isinstance(given, int | float | str) else given:
+    for text in [str(given)] if isinstance(given, int | float | str) else map(str, given):
         label, equals, number = (part.strip() for part in text.rpartition("="))
         try:
             value = kind(number)

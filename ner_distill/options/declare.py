@@ -6,8 +6,10 @@ import dataclasses
 import inspect
 import re
 from dataclasses import MISSING, dataclass
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, dataclass_transform, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
 from ner_distill.errors import ConfigError
 from ner_distill.places.urls import is_url, kept_apart, was_url, without_secrets
@@ -67,7 +69,8 @@ _SPELLINGS: dict[str, str] = {}
 class Options:
     """Base of all options; each class of it becomes a frozen dataclass as this one is.
 
-    Raises ConfigError with every value that is out of its bounds or none of its choices.
+    Raises ConfigError with every value that is out of its bounds or none of its choices, and TypeError for what is no
+    number where one is expected.
     """
 
     def __init_subclass__(cls) -> None:
@@ -86,6 +89,8 @@ class Options:
         problems = []
         for field in fields_of(type(self)):
             about, type_, value = option_of(field), types[field.name], getattr(self, field.name)
+            if expected := _other_number(type_, value):
+                raise TypeError(f"`{field.name}`: expected {expected}, found {value!r}")
             problem = about.problem(value, choices_of(type_)) or (
                 _problem_of_urls(value, taken=about.urls) if is_path(type_) else None
             )
@@ -135,6 +140,19 @@ def choices_of(annotation: Any) -> tuple[str, ...]:
 def is_path(annotation: Any) -> bool:
     """Is an option of this type a path, or several?"""
     return annotation is Path or any(map(is_path, get_args(annotation)))
+
+
+_NUMBERS: dict[type, tuple[type, str]] = {int: (Integral, "a whole number"), float: (Real, "a number")}
+
+
+def _other_number(annotation: Any, value: Any) -> str:
+    """What is expected where an option of this type is a number and the value is none of its kind; else ""."""
+    parts = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    kinds = [kind for kind in parts if kind is not NoneType]
+    if value is None or len(kinds) != 1 or kinds[0] not in _NUMBERS:
+        return ""
+    abstract, called = _NUMBERS[kinds[0]]
+    return called if isinstance(value, bool) or not isinstance(value, abstract) else ""
 
 
 def _problem_of_urls(value: Any, *, taken: bool) -> str | None:

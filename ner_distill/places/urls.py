@@ -50,6 +50,14 @@ def url_scheme(url: str) -> str:
     return found["scheme"].lower() if found else ""
 
 
+def require_shared(location: object, who: str) -> None:
+    """Raise ConfigError for `memory://`, which ends with this process, where another one is to find what lies there."""
+    if isinstance(location, str) and url_scheme(location) == "memory":
+        raise ConfigError(
+            f"{location}: lies in the memory of one process, and {who}; expected a directory or an object store"
+        )
+
+
 def was_url(path: Path) -> str:
     """The URL that was made a path, which drops one of its slashes; "" of other paths."""
     text = str(path)

@@ -14,7 +14,7 @@ from ner_distill.console import Reporter
 from ner_distill.data.metrics import Scores
 from ner_distill.data.sentence import Sentence
 from ner_distill.directories import OutputKind, Resume
-from ner_distill.errors import ConfigError
+from ner_distill.errors import ConfigError, NerDistillError, RunError
 from ner_distill.files import write_json
 from ner_distill.holding import hold
 from ner_distill.options import TrackedOutput
@@ -29,7 +29,7 @@ from ner_distill.training.calibrating import Calibrated, ScoresWorth, calibrate
 from ner_distill.training.development import Answers, DevelopmentSet
 from ner_distill.training.fit import Fit, TrainingTask
 from ner_distill.training.pairs import PairScores, development_pairs
-from ner_distill.training.processes import make_accelerator
+from ner_distill.training.processes import any_process, make_accelerator
 from ner_distill.training.tracking import Tracking, require_trackers
 
 
@@ -89,12 +89,22 @@ class Session:
         self._resume = output.resume if resume is None else resume
         self._overwrite = output.overwrite
         self._tracking = Tracking(output.track, flattened(config.model_dump()))
-        if self.main:
-            kind.check(self.out, resume=self._resume, overwrite=self._overwrite)
         self.resumes = kind.resumes(self.out, self._resume)
-        if self.main and self.resumes:
-            hold(self.out, kind.noun)
+        self._take()
         self.environment = environment(self.device)
+
+    def _take(self) -> None:
+        """Let the first process see that the directory is free; where it is not, no other one waits for it."""
+        refused: NerDistillError | None = None
+        if self.main:
+            try:
+                self.kind.check(self.out, resume=self._resume, overwrite=self._overwrite)
+                if self.resumes:
+                    hold(self.out, self.kind.noun)
+            except NerDistillError as error:
+                refused = error
+        if any_process(self.accelerator, refused is not None):
+            raise refused or RunError(f"{self.out}: cannot be written to; the first process says why")
 
     def finished(self, record: Record) -> bool:
         """Returns whether a training is resumed that has come to its end. Raises as `Record.require_same` does."""

@@ -327,3 +327,24 @@ def test_closing_ends_the_workers(tmp_path: Path) -> None:
     assert first.result is not None
     with pytest.raises(ProcessLookupError):
         os.kill(first.result[0], 0)
+
+
+SCRIPT = """
+from pathlib import Path
+from ner_distill.executing.each import run_each
+from ner_distill.executing.local import LocalExecutor
+print("begun", flush=True)
+assert {why for task, why in run_each(Path.touch, [Path("a"), Path("b")], LocalExecutor(2))} == {None}
+print("done")
+"""
+
+
+def test_workers_do_not_run_the_script_that_asks_for_them(tmp_path: Path) -> None:
+    """It has no `if __name__ == "__main__":`, as the page about Python has none."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.split() == ["begun", "done"]
+    assert {path.name for path in tmp_path.iterdir()} == {"script.py", "a", "b"}
+    assert "__main__" not in done.stderr

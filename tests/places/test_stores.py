@@ -98,3 +98,11 @@ def test_a_command_that_takes_no_url_says_so_in_a_sentence(world: World) -> None
     failed = run("train-student", "--soft", world.soft, "--dev", world.dev, "--out", "s3://bucket/run")
     assert failed.code == 2
     assert "--out: s3://bucket/run is a URL; expected what lies on this machine" in failed.err.replace("`", "")
+
+
+@pytest.mark.usefixtures("memory")
+def test_workers_cannot_share_the_memory_of_one_process(world: World, tmp_path: Path) -> None:
+    command = ("label-unlabeled", "--teacher", world.teacher, "--text", world.raw, "--out", URL)
+    done = run(*command, "--executor", "local:2")
+    assert done.code == 2
+    assert f"{URL}: lies in the memory of one process, and --executor starts others" in done.err

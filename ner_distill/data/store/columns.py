@@ -19,6 +19,14 @@ SpanArray = npt.NDArray[np.void]
 PAIR = np.dtype([("word", np.int32), ("other_row", np.int32), ("other_word", np.int32), ("similarity", np.float16)])
 """A pair as the row of its first word has it; `other_row` counts in the block."""
 
+
+def half_of(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
+    """Probabilities as float16, such that one above 0.5, which makes an entity, stays above it."""
+    rounded = scores.astype(np.float16)
+    above = np.nextafter(np.float16(0.5), np.float16(1))
+    return np.where((scores > 0.5) & (rounded < above), above, rounded)
+
+
 # float16 keeps about three digits; a distribution of tags may miss 1 by the rounding of each of its terms.
 _SUM_TOLERANCE = 0.02
 

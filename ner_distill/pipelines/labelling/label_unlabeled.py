@@ -52,7 +52,7 @@ from ner_distill.pipelines.labelling.weighing import (
     weights_by_labelled,
     weights_by_text,
 )
-from ner_distill.places.urls import is_url, last_part
+from ner_distill.places.urls import is_url, last_part, require_shared
 from ner_distill.runs.raw_text import cutting_for, said_where_cut
 from ner_distill.training.labelled import TOO_LONG
 
@@ -75,6 +75,8 @@ def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = 
         resumable(list(options.text))
     set_environment()
     executor = executor_for(options)
+    if executor is not None:
+        require_shared(options.out, "`executor` starts others")
     asked = load_runs(options, reporter)
     text = _Text.of(options, asked, reporter)
     learn(options, asked, text.cutting, reporter)

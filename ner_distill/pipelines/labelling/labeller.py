@@ -16,7 +16,7 @@ from ner_distill.data.batching import fill_batches, plan_batches
 from ner_distill.data.features.windows import Window
 from ner_distill.data.sampling import sample_pairs
 from ner_distill.data.sentence import Sentence, Span
-from ner_distill.data.store.columns import SPAN, SoftBlock
+from ner_distill.data.store.columns import SPAN, SoftBlock, half_of
 from ner_distill.data.store.decoding import decode_probs
 from ner_distill.data.store.drawing import Drawing
 from ner_distill.data.store.pseudo_labels import LIKELY
@@ -374,5 +374,5 @@ def _row_spans(spans: Spans, scores: torch.Tensor) -> RowSpans:
     row, start, end, label = spans.places.cpu().numpy().T
     values = np.empty(len(row), SPAN)
     values["start"], values["end"], values["label"] = start, end, label
-    values["score"] = scores.cpu().numpy()
+    values["score"] = half_of(scores.float().cpu().numpy())
     return RowSpans(row, values)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from ner_distill.data.store.columns import half_of
 from ner_distill.data.store.quantised import (
     FLOOR,
     LEVELS,
@@ -136,3 +137,14 @@ def test_every_level_is_itself():
 def test_a_share_is_above_a_half_exactly_where_it_was():
     values = np.arange(0x3000, 0x3C00, dtype=np.uint16).view(np.float16)  # 0.125 to 1
     np.testing.assert_array_equal(share_of(quantise_share(values)) > 0.5, values > 0.5)
+
+
+def test_a_score_just_above_a_half_stays_above_it_in_every_form() -> None:
+    above = np.nextafter(np.float32(0.5), np.float32(1))
+    scores = np.array([0.0, 0.4999, 0.5, above, 0.5001, 0.50024, 0.5003, 0.9, 1.0], np.float32)
+    stored = half_of(scores)
+    assert stored.dtype == np.float16
+    assert ((stored > 0.5) == (scores > 0.5)).all()
+    assert ((share_of(quantise_share(stored)) > 0.5) == (scores > 0.5)).all()
+    assert np.abs(stored.astype(np.float32) - scores).max() < 0.0005
+    assert (stored[[0, 1, 2, 6, 7, 8]] == scores[[0, 1, 2, 6, 7, 8]].astype(np.float16)).all()
