@@ -461,7 +461,10 @@ class OptimConfig(Section):
     epochs: Count = key(
         12, "passes over the training data (auto: scratch 12, with loss.kind pu 6, pretrained 5; pretrain: 3 and 1)"
     )
-    lr: Rate = key(2e-3, "learning rate of the encoder (auto: scratch 2e-3, pretrained 3e-5; pretrain: 3e-3, 5e-5)")
+    lr: Rate = key(
+        2e-3,
+        "learning rate of the encoder (auto: scratch 2e-3, wide students less, pretrained 3e-5; pretrain: 3e-3, 5e-5)",
+    )
     head_lr: Rate = key(2e-3, "learning rate of new layers (auto: scratch lr, pretrained 1e-3)")
     crf_lr: Rate = key(1e-2, "learning rate of the CRF's transitions")
     warmup: Fraction = key(0.1, "share of the training in which the rate rises")

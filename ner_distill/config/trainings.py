@@ -14,6 +14,8 @@ _CRF, _TOKEN = {"kind": "crf"}, {"kind": "token"}
 _EXACT = {"precision": "fp32"}
 _BY_DEVICE = {"precision": "auto"}
 _SCRATCH = {"epochs": 12, "lr": 2e-3, "batch_words": 512} | _EXACT
+_WIDEST = 96
+"""Units of a student from scratch that learn best at the usual rate, for as many epochs as are usual."""
 _PLAIN, _FGM = {"kind": "none", "epsilon": 1.0}, {"kind": "fgm", "epsilon": 1.0}
 _AVERAGED = {"ema": 0.98, "average_lr": 0.3}
 _LAST = {"ema": 0.0, "average_lr": 0.0}
@@ -48,7 +50,7 @@ class RunConfig(sections.Section):
         data = {name: dict(value) if isinstance(value, sections.Section) else value for name, value in data.items()}
         data = _with_one_average(data)
         complete, pu = dict(data), cls.value(data, "loss", "kind") == "pu"
-        for name, values in cls.auto[cls.situation(data)].items():
+        for name, values in cls.usual(data).items():
             if isinstance(table := data.get(name, {}), Mapping):
                 complete[name] = {**table, **{key: values[key] for key in values if table.get(key, "auto") == "auto"}}
         optim = complete["optim"]
@@ -66,6 +68,11 @@ class RunConfig(sections.Section):
         if pu and isinstance(similarity, dict) and similarity["weight"] == sections.SimilarityConfig().weight:
             similarity["weight"] = 0.0  # PU learning has no second task
         return complete
+
+    @classmethod
+    def usual(cls, data: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+        """section → key → what "auto" is for this data."""
+        return cls.auto[cls.situation(data)]
 
     @classmethod
     def situation(cls, data: Mapping[str, Any]) -> str:
@@ -162,6 +169,19 @@ class StudentConfig(RunConfig):
         # saved for transformers, which has no CRF; read by the best path it does as well as one
         "pretrained": {"head": _TOKEN, "optim": _PRETRAINED},
     }
+
+    @classmethod
+    def usual(cls, data: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+        """As of every training, but the rate of a student from scratch is as 1 / width.
+
+        256 units on 54,000 sentences end 3.3 points of development F1 lower at 2e-3 than at 7.5e-4 (6 and 8 epochs).
+        Teachers, of fewer sentences and with averaged weights, learn best at the usual rate whatever their width.
+        """
+        usual = super().usual(data)
+        width = cls.value(data, "encoder", "hidden") if cls.situation(data) == "scratch" else None
+        if not isinstance(width, int) or width <= _WIDEST:
+            return usual
+        return {**usual, "optim": {**usual["optim"], "lr": round(usual["optim"]["lr"] * _WIDEST / width, 6)}}
 
     @property
     def pretrained(self) -> bool:

@@ -124,6 +124,10 @@ PRETRAINED = {"epochs": 5, "lr": 3e-5, "head_lr": 1e-3, "batch_words": 1024}
     [
         pytest.param(TeacherConfig, [], SCRATCH, id="scratch teacher"),
         pytest.param(StudentConfig, [], SCRATCH, id="scratch student"),
+        pytest.param(StudentConfig, ["encoder.hidden=48"], SCRATCH, id="narrow student"),
+        pytest.param(StudentConfig, ["encoder.hidden=192"], SCRATCH | {"lr": 1e-3, "head_lr": 1e-3}, id="wide student"),
+        pytest.param(StudentConfig, ["encoder.hidden=192", "optim.lr=2e-3"], SCRATCH, id="wide student, rate given"),
+        pytest.param(TeacherConfig, ["encoder.hidden=192"], SCRATCH, id="wide teacher"),
         pytest.param(TeacherConfig, ["encoder.name=bert"], PRETRAINED, id="pretrained teacher"),
         pytest.param(StudentConfig, ["encoder.name=bert"], PRETRAINED, id="pretrained student"),
         pytest.param(StudentConfig, ["init.teacher=t", "init.layers=[0]"], PRETRAINED, id="layers of a teacher"),
