@@ -115,8 +115,10 @@ def test_numbers_by_type_may_be_a_mapping_as_for_predict() -> None:
 
 @pytest.mark.parametrize("limit", [10.0, "10", True])
 def test_a_number_of_another_kind_names_its_option(limit: Any) -> None:
-    with pytest.raises(TypeError, match=f"`limit`: expected a whole number, found {limit!r}"):
-        LabelUnlabeledOptions(teacher=[Path("t")], text=["x.txt"], out=Path("o"), limit=limit)
+    with pytest.raises(ConfigError) as raised:
+        LabelUnlabeledOptions(teacher=[Path("t")], text=["x.txt"], out=Path("o"), limit=limit, shard_size=-1)
+    assert f"`limit`: expected a whole number, found {limit!r}" in str(raised.value)
+    assert "`shard_size`: expected 1 or more, found -1" in str(raised.value)
 
 
 @pytest.mark.parametrize("limit", [None, 10, np.int64(10)])

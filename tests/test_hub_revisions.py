@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+import tomllib
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from huggingface_hub import constants
 
+from ner_distill.config import TeacherConfig, load_config
+from ner_distill.console import Reporter
 from ner_distill.errors import ConfigError
 from ner_distill.nn.encoders.huggingface import OnHub, commit_of, load_backbone, load_tokenizer, located
+from ner_distill.options.training import TeacherOptions
+from ner_distill.pipelines.train_teacher import train_teacher
+from ner_distill.training.fit import Fit
 from tests import checkpoints, corpora
 from tests.commands import ok, run, settings
 
@@ -66,28 +73,72 @@ def test_a_revision_that_is_not_there_is_an_error() -> None:
     assert commit_of(f"{NAME}@v2") is None
 
 
-def test_a_training_goes_on_with_the_commit_that_it_began_with(cache: Path, tmp_path: Path) -> None:
-    root = corpora.write_all(tmp_path / "data", train=6, dev=3, raw=2)
-    out = tmp_path / "teacher"
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return corpora.write_all(tmp_path / "data", train=12, dev=3, raw=2)
 
-    def training(name: str, *more: str) -> tuple[str | Path, ...]:
-        keys = settings("optim.epochs=1", "similarity.weight=0", f"encoder.name={name}")
-        return ("train-teacher", "--train", root / "train.conll", "--out", out, *keys, *more)
 
-    ok(*training(NAME))
-    known = json.loads((out / "inputs.json").read_text())["encoder.name"]
-    assert known == [{"name": NAME, "size": None, "sha256": None, "version": NEW}]
-    assert f"`{NAME}`" in (out / "README.md").read_text("utf-8")
+def training(data: Path, name: str, out: Path, *more: str) -> tuple[str | Path, ...]:
+    keys = settings("optim.epochs=2", "optim.batch_words=32", "similarity.weight=0", f"encoder.name={name}")
+    return ("train-teacher", "--train", data / "train.conll", "--out", out, *keys, *more)
 
+
+def began_with(out: Path) -> object:
+    return tomllib.loads((out / "config.toml").read_text("utf-8"))["encoder"]["name"]
+
+
+def test_a_training_goes_on_with_the_commit_that_it_began_with(
+    cache: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    ok(*training(data, NAME, whole))
+    step, steps = Fit._step, count(1)
+
+    def stopped(*given: Any, **named: Any) -> Any:
+        if next(steps) == 3:
+            raise KeyboardInterrupt
+        return step(*given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Fit, "_step", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train_teacher(
+                load_config(TeacherConfig, None, [one for one in training(data, NAME, out)[6::2] if "=" in str(one)]),
+                TeacherOptions(train=[data / "train.conll"], out=out),
+                Reporter(quiet=True),
+            )
     (cache / "refs" / "main").write_text(OLD)
-    moved = run(*training(NAME, "--resume"))
-    assert moved.code == 2
-    assert f"the files of encoder.name are not those that {out} began with" in moved.err
-    assert f"go on with encoder.name={NAME}@{NEW}" in moved.err
-    ok(*training(f"{NAME}@{NEW}", "--resume"))
-    other = run(*training(f"{NAME}@{OLD}", "--resume"))
-    assert other.code == 2
-    assert f"encoder.name was {NAME!r}, now '{NAME}@{OLD}'" in other.err
+    refused = run(*training(data, f"{NAME}@{OLD}", out, "--resume"))
+    assert refused.code == 2
+    assert f"encoder.name was '{NAME}@{NEW}', now '{NAME}@{OLD}'" in refused.err
+    ok(*training(data, NAME, out, "--resume"))
+    assert began_with(out) == began_with(whole) == f"{NAME}@{NEW}"
+    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    card = (out / "README.md").read_text("utf-8")
+    assert f"`{NAME}@{NEW}`" in card
+    assert f'base_model: "{NAME}"' in card
 
-    shutil.rmtree(cache)  # a finished run has all that it needs
-    ok(*training(NAME, "--resume"))
+
+def test_a_finished_run_needs_no_hub(cache: Path, data: Path, tmp_path: Path) -> None:
+    ok(*training(data, f"{NAME}@v1", tmp_path / "out"))
+    assert began_with(tmp_path / "out") == f"{NAME}@{OLD}"
+    shutil.rmtree(cache)
+    for name in (NAME, f"{NAME}@{OLD}"):
+        assert "nothing to do" in ok(*training(data, name, tmp_path / "out", "--resume")).err
+
+
+def test_a_voting_is_of_one_commit(cache: Path, data: Path, tmp_path: Path) -> None:
+    keys = settings("optim.epochs=1", "similarity.weight=0", f"encoder.name={NAME}")
+    voting = ("vote-labels", "--train", data / "train.conll", "--out", tmp_path / "v", "--folds", "2", *keys)
+    ok(*voting)
+    shutil.rmtree(tmp_path / "v" / "folds" / "r1-f2")
+    (cache / "refs" / "main").write_text(OLD)
+    ok(*voting, "--resume")
+    assert [began_with(tmp_path / "v" / "folds" / fold) for fold in ("r1-f1", "r1-f2")] == [f"{NAME}@{NEW}"] * 2
+
+
+def test_a_run_of_an_earlier_version_goes_on_by_its_id(cache: Path, data: Path, tmp_path: Path) -> None:
+    ok(*training(data, NAME, tmp_path / "out"))
+    file = tmp_path / "out" / "config.toml"
+    file.write_text(file.read_text("utf-8").replace(f"{NAME}@{NEW}", NAME), "utf-8")
+    assert "nothing to do" in ok(*training(data, NAME, tmp_path / "out", "--resume")).err

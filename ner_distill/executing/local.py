@@ -15,10 +15,9 @@ import sys
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, spawn
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from types import ModuleType
 from typing import Any
 
 from ner_distill.executing.base import Executor, Failure, Outcome, Piece, Result, Terms, Work
@@ -176,14 +175,19 @@ _STARTING = threading.Lock()
 
 @contextlib.contextmanager
 def _script_not_run() -> Iterator[None]:
-    """Processes started inside do not run the main module, as spawned ones do: it may be a script without a guard."""
+    """Processes started inside do not run the main module, as spawned ones do: it may be a script without a guard.
+
+    What a spawned process runs is that which `multiprocessing.spawn` says of this one's main module.
+    """
     with _STARTING:
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = ModuleType("__main__")
+        told = spawn.get_preparation_data
+        spawn.get_preparation_data = lambda name: {
+            key: value for key, value in told(name).items() if not key.startswith("init_main")
+        }
         try:
             yield
         finally:
-            sys.modules["__main__"] = main
+            spawn.get_preparation_data = told
 
 
 # ---- in the process of a worker

@@ -69,8 +69,8 @@ _SPELLINGS: dict[str, str] = {}
 class Options:
     """Base of all options; each class of it becomes a frozen dataclass as this one is.
 
-    Raises ConfigError with every value that is out of its bounds or none of its choices, and TypeError for what is no
-    number where one is expected.
+    Raises ConfigError with every value that is out of its bounds, none of its choices, or no number where one is
+    expected.
     """
 
     def __init_subclass__(cls) -> None:
@@ -90,7 +90,8 @@ class Options:
         for field in fields_of(type(self)):
             about, type_, value = option_of(field), types[field.name], getattr(self, field.name)
             if expected := _other_number(type_, value):
-                raise TypeError(f"`{field.name}`: expected {expected}, found {value!r}")
+                problems.append(f"`{field.name}`: expected {expected}, found {value!r}")
+                continue
             problem = about.problem(value, choices_of(type_)) or (
                 _problem_of_urls(value, taken=about.urls) if is_path(type_) else None
             )

@@ -21,6 +21,7 @@ from ner_distill.nn.encoders.base import Encoder
 from ner_distill.options.training import StudentOptions
 from ner_distill.runs.adversary import new_adversary
 from ner_distill.runs.build import Built, new_student
+from ner_distill.runs.commit import with_commit
 from ner_distill.runs.heads import with_span_bound
 from ner_distill.runs.info import STUDENT_RUN, RunInfo
 from ner_distill.runs.knowledge import inputs_there
@@ -93,6 +94,7 @@ def train_student(
     """
     check_student(config, options)
     resume = options.resume if resume is None else resume
+    config = with_commit(config, options.out if STUDENT_RUN.resumes(options.out, resume) else None)
     config = with_precision(config, STUDENT_RUN, options, resume)
     session = Session(STUDENT_RUN, options, config, reporter, resume=resume)
     data = read_student_data(config, options, session.reporter, session.begun_unit(options.unit))

@@ -18,6 +18,7 @@ from ner_distill.options import Files
 from ner_distill.options.training import TeacherOptions
 from ner_distill.runs.adversary import new_adversary, new_vat
 from ner_distill.runs.build import Built, new_teacher
+from ner_distill.runs.commit import with_commit
 from ner_distill.runs.heads import with_span_bound
 from ner_distill.runs.info import TEACHER_RUN, RunInfo
 from ner_distill.runs.knowledge import inputs_of
@@ -75,6 +76,7 @@ def train_teacher(
     is kept and `resume` continues.
     """
     resume = options.resume if resume is None else resume
+    config = with_commit(config, options.out if TEACHER_RUN.resumes(options.out, resume) else None)
     config = with_precision(config, TEACHER_RUN, options, resume)
     session = Session(TEACHER_RUN, options, config, reporter, resume=resume)
     unit = session.begun_unit(options.unit if unit == "auto" else unit)

@@ -103,12 +103,11 @@ def _files_of(lattice: sections.LatticeConfig, features: sections.FeaturesConfig
 def inputs_of(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str, Any]]]:
     """Size and hash of what a configuration names and a training reads beside its data, by key (or `knowledge`)."""
     files: dict[str, Sequence[str | Path]] = {}
-    inputs: dict[str, list[dict[str, Any]]] = {}
     if isinstance(config.encoder, sections.ScratchEncoderConfig) and config.encoder.start:
         start = Path(config.encoder.start).expanduser()
         files["encoder.start"] = [start / name for name in (START_FILE, VOCABULARY, "model.safetensors")]
     elif isinstance(config.encoder, sections.PretrainedEncoderConfig):
-        inputs["encoder.name"] = checkpoint_prints(config.encoder.name)
+        files["encoder.name"] = model_files(Path(config.encoder.name).expanduser())
     if isinstance(config, TeacherConfig):
         files["knowledge"] = _files_of(config.lattice, config.features)
         if isinstance(config.head, sections.MrcConfig) and config.head.questions:
@@ -120,8 +119,7 @@ def inputs_of(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[str,
         if config.init.teacher:
             run = config.init.run
             files["init.teacher"] = [*model_files(run), *model_files(run / ENCODER)]
-    inputs |= {key: fingerprints(paths) for key, paths in files.items()}
-    return {key: prints for key, prints in inputs.items() if prints}
+    return {key: fingerprints(paths) for key, paths in files.items() if paths}
 
 
 def require_named(config: TeacherConfig | StudentConfig) -> None:
@@ -140,26 +138,12 @@ def inputs_there(config: TeacherConfig | StudentConfig) -> dict[str, list[dict[s
     inputs = inputs_of(config)
     for key, files in inputs.items():
         for file in files:
-            if file["size"] is None and not file.get("version") and not is_hub_name(file["name"]):
+            if file["size"] is None and not is_hub_name(file["name"]):
                 where = "[lattice] or [features]" if key == "knowledge" else key
                 raise DataError(
                     f"{where}: {file['name']}: no such file; check the name and the directory ({Path.cwd()})"
                 )
     return inputs
-
-
-def checkpoint_prints(name: str) -> list[dict[str, Any]]:
-    """What a checkpoint is known again by: its files and their hashes, or of an id of the hub its commit (`version`).
-
-    Nothing of one that is found neither here, nor on the hub, nor in its cache.
-    """
-    from ner_distill.nn.encoders.huggingface import commit_of
-
-    directory = Path(name).expanduser()
-    if directory.exists() or directory.is_absolute():
-        return fingerprints(model_files(directory))
-    commit = commit_of(name)
-    return [] if commit is None else [{"name": name, "size": None, "sha256": None, "version": commit}]
 
 
 def model_files(directory: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from ner_distill.holding import hold
 from ner_distill.options.shared import NEWER, ReadOptions
 from ner_distill.places.objects import about, read_all
 from ner_distill.places.urls import is_url, last_part
+from ner_distill.runs.commit import same_checkpoint
 from ner_distill.runs.info import RunInfo, read_config, read_info, write_config, write_info
 
 Inputs = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -66,8 +67,7 @@ def require_outside(directory: Path, inputs: Inputs) -> None:
     home = directory.resolve()
     for role, files in inputs.items():
         for file in files:
-            on_disk = not is_url(file["name"]) and not file.get("version")
-            if on_disk and Path(file["name"]).resolve().is_relative_to(home):
+            if not is_url(file["name"]) and Path(file["name"]).resolve().is_relative_to(home):
                 raise ConfigError(
                     f"{file['name']}: is read (`{role}`), and `overwrite` would remove it with {directory}; move it "
                     "out of there, or choose another directory"
@@ -186,9 +186,8 @@ def _print_of_url(url: str) -> dict[str, Any]:
 def require_same_config(directory: Path, config: RunConfig, noun: str = "run") -> None:
     """Raise ConfigError listing each key whose value is not what `config.toml` says.
 
-    An `optim.precision` of "auto" is what the run began with, whatever the device is now, and a checkpoint of the hub
-    may be named with the commit that it was then. Keys that nothing reads are as good as any other: earlier versions
-    took them.
+    An `optim.precision` of "auto" is what the run began with, whatever the device is now, and an id of the hub is the
+    commit that it was. Keys that nothing reads are as good as any other: earlier versions took them.
     """
     begun = read_config(directory, type(config))
     before, now = (flattened(one.model_dump()) for one in (begun, config))
@@ -196,7 +195,7 @@ def require_same_config(directory: Path, config: RunConfig, noun: str = "run") -
         del now["optim.precision"]
     for key, _ in unread(begun):
         now.pop(key, None)
-    if now.get("encoder.name") == _with_commit(directory, before.get("encoder.name")):
+    if same_checkpoint(before["encoder.name"], now["encoder.name"]):
         del now["encoder.name"]
     require_same_values(before, now, noun)
 
@@ -242,29 +241,7 @@ def require_same_files(path: Path, before: Any, inputs: Inputs) -> None:
     roles = [role for role in {**old, **new} if role not in OF_CHECKPOINTS or (old.get(role) and new.get(role))]
     if changed := [role for role in roles if old.get(role) != new.get(role)]:
         named = ", ".join(map(_named, changed))
-        then = [f"; go on with {role}={it}" for role in changed if (it := _of_hub(before[role]))]
-        raise RunError(
-            f"`resume`: the files of {named} are not those that {path.parent} began with; see {path}{''.join(then)}"
-        )
-
-
-def _of_hub(prints: Sequence[Mapping[str, Any]]) -> str | None:
-    """A checkpoint of the hub as ID@COMMIT, None where it is files."""
-    only = prints[0] if len(prints) == 1 else {}
-    if not only.get("version") or only["size"] is not None or is_url(only["name"]):
-        return None
-    return f"{only['name'].partition('@')[0]}@{only['version']}"
-
-
-def _with_commit(directory: Path, name: object) -> str | None:
-    """The checkpoint of the hub that a run began with, as ID@COMMIT; None where it is no such, or nothing is known."""
-    path = directory / INPUTS
-    known = read_json(path, "the run is damaged") if path.exists() else {}
-    prints = known.get("encoder.name") if isinstance(known, Mapping) else None
-    try:
-        return _of_hub(prints) if prints and prints[0]["name"] == name else None
-    except (KeyError, TypeError, AttributeError):
-        return None  # whoever compares the files says what is wrong with it
+        raise RunError(f"`resume`: the files of {named} are not those that {path.parent} began with; see {path}")
 
 
 def _named(role: str) -> str:

@@ -131,11 +131,12 @@ class Session:
         if self.resumes:
             warn_of_another(self.out, self.environment, self.reporter)
 
-    def loop(self, task: TrainingTask, **changed: int) -> Fit:
-        """changed: keys of `[optim]` that are other than the configuration says."""
+    def loop(self, task: TrainingTask, *, epochs: int | None = None, patience: int | None = None) -> Fit:
+        """epochs, patience: in place of what the configuration says of them."""
+        optim, changed = self.config.optim, {"epochs": epochs, "patience": patience}
         return Fit(
             task,
-            self.config.optim.model_copy(update=changed),
+            optim.model_copy(update={key: value for key, value in changed.items() if value is not None}),
             self.out,
             seed=self.config.seed,
             reporter=self.reporter,

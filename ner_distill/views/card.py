@@ -83,7 +83,7 @@ def _base_model(facts: RunFacts) -> str | None:
     name = table(facts.config.get("encoder")).get("name")
     if not isinstance(name, str) or _HUB_NAME.fullmatch(name) is None or Path(name).exists():
         return None
-    return name.partition("@")[0]
+    return name.partition("@")[0]  # hubs know no base model of a revision
 
 
 def _yaml(value: object) -> str:

@@ -36,6 +36,7 @@ from ner_distill.pipelines.dictionaries.label_dictionary import label_dictionary
 from ner_distill.pipelines.evaluate import score_model
 from ner_distill.pipelines.train_teacher import train_teacher
 from ner_distill.runs.build import load_run
+from ner_distill.runs.commit import with_commit
 from ner_distill.runs.knowledge import inputs_of
 from ner_distill.runs.raw_text import cutting_for
 from ner_distill.runs.record import RoundsRecord, fingerprints, open_directory
@@ -82,6 +83,7 @@ def grow_rounds(config: TeacherConfig, options: GrowOptions, reporter: Reporter 
     """
     reporter, model = reporter or Reporter(), options.model
     GROWING.check(options.out, resume=options.resume, overwrite=options.overwrite)
+    config = with_commit(config, options.out if options.resume else None)
     require_one_process("grow-dictionary with `rounds` has one process; start it without torchrun")
     lists = parse_dictionaries(options.dictionary)
     unit, development = _read(config, options, lists)

@@ -74,9 +74,9 @@ def label_unlabeled(options: LabelUnlabeledOptions, reporter: Reporter | None = 
     if options.resume:
         resumable(list(options.text))
     set_environment()
-    executor = executor_for(options)
-    if executor is not None:
+    if options.executor:
         require_shared(options.out, "`executor` starts others")
+    executor = executor_for(options)
     asked = load_runs(options, reporter)
     text = _Text.of(options, asked, reporter)
     learn(options, asked, text.cutting, reporter)

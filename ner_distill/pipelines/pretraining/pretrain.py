@@ -37,9 +37,10 @@ from ner_distill.pipelines.pretraining.data import (
     development_figures,
 )
 from ner_distill.pipelines.pretraining.text import Text
+from ner_distill.runs.commit import with_commit
 from ner_distill.runs.encoders import count_pieces, count_words, save_start, scratch, start_encoder
 from ner_distill.runs.info import INSIDE_TRAINING, OF_ENCODER, OF_TRAINING, write_config
-from ner_distill.runs.knowledge import LONGEST, checkpoint_prints, model_files
+from ner_distill.runs.knowledge import LONGEST, model_files
 from ner_distill.runs.record import (
     INPUTS,
     Inputs,
@@ -103,13 +104,14 @@ class PretrainRecord:
 
     def require_same(self, directory: Path) -> None:
         about = read_json(directory / MARK, "this is no pretraining")
+        reading = about.get("reading") if isinstance(about, dict) else None
+        if isinstance(reading, dict):  # earlier versions did not write it
+            require_same_values(reading, self.reading, PRETRAINING.noun)
         if not isinstance(about, dict) or about.get("format") != 1 or about.get("unit") != self.unit:
             raise RunError(
                 f"`resume`: {directory / MARK} says {about!r}, the text is now read by {self.unit}; a pretraining goes "
                 "on as it began (`unit`)"
             )
-        if isinstance(reading := about.get("reading"), dict):  # earlier versions did not write it
-            require_same_values(reading, self.reading, PRETRAINING.noun)
         require_same_config(directory, self.config, PRETRAINING.noun)
         require_same_inputs(directory, self.inputs)
 
@@ -121,6 +123,7 @@ def pretrain(config: PretrainConfig, options: PretrainOptions, reporter: Reporte
     The directory of a scratch encoder has `encoder.toml`, vocabulary.json and model.safetensors; that of a pretrained
     one is a Hugging Face checkpoint. Either is what `encoder.name` of another training may name.
     """
+    config = with_commit(config, options.out if PRETRAINING.resumes(options.out, options.resume) else None)
     session = Session(PRETRAINING, options, config, reporter)
     encoder = config.encoder
     if session.resumes:
@@ -131,9 +134,7 @@ def pretrain(config: PretrainConfig, options: PretrainOptions, reporter: Reporte
     unit = unit_of_raw(options.text, options.format, options.unit, options.word_column)
     inputs = {"text": fingerprints(options.text), "mask.lexicon": fingerprints(config.mask.lexicon)}
     if start:
-        scratch_start = isinstance(encoder, ScratchEncoderConfig)
-        prints = fingerprints(model_files(Path(start).expanduser())) if scratch_start else checkpoint_prints(start)
-        inputs |= {"encoder.name": prints}
+        inputs |= {"encoder.name": fingerprints(model_files(Path(start).expanduser()))}
     reading = {"format": options.format, "word_column": options.word_column}
     record = PretrainRecord(config, unit, inputs, reading)
     if session.finished(record):
@@ -160,7 +161,7 @@ def _train(config: PretrainConfig, model: _Model, text: Text, lexicon: Lexicon |
     data = PretrainData(text, model.masker, config, lexicon, minutes.places if config.minutes else None)
     parts = text.rounds()
     if parts > 1 and not config.minutes:
-        session.reporter.info(f"the text is read in {parts} parts, each of which is scored and counted as an epoch")
+        session.reporter.info(f"the text is read in {parts} parts, each of which is scored as an epoch is")
     task = TrainingTask(
         model.module,
         MaskedObjective(model.module, simcse=config.simcse),

@@ -41,6 +41,7 @@ from ner_distill.options.training import TeacherOptions
 from ner_distill.pipelines.labelling.label_unlabeled import label_unlabeled
 from ner_distill.pipelines.voting.train_voted import train_voted
 from ner_distill.pipelines.voting.vote_labels import VOTES
+from ner_distill.runs.commit import with_commit
 from ner_distill.runs.heads import finds_spans
 from ner_distill.runs.info import VOTING, clear_finished, fold_teachers
 from ner_distill.runs.knowledge import inputs_of
@@ -89,6 +90,7 @@ def self_train(
     reporter, out = reporter or Reporter(), options.out
     _check(options)
     SELF_TRAINING.check(out, resume=options.resume, overwrite=options.overwrite)
+    config = with_commit(config, out if options.resume else None)
     reading = options.reading()
     nested = finds_spans(config.head)
     labelled, cutting = read_labelled(options.train, "`train`", reading, reporter, keep_nested=nested)

@@ -76,7 +76,7 @@ def train_voted(
     inputs = {**data.inputs, "train": fingerprints([out / VOTING / "cleaned.jsonl"])}
     left_out = check_entities(config.head, sentences, "`train`", Reporter(quiet=True))  # which were said above
     cleaned = replace(data, sentences=sentences, inputs=inputs, left_out=left_out)
-    config = with_precision(config, TEACHER_RUN, options, "auto")
+    config = with_precision(plan.config, TEACHER_RUN, options, "auto")
     session = Session(TEACHER_RUN, replace(options, overwrite=False), config, reporter, resume="auto")
     return train_on(config, cleaned, session)
 

@@ -42,6 +42,7 @@ from ner_distill.holding import until_done
 from ner_distill.options.by_type import by_type
 from ner_distill.options.labels import VoteOptions
 from ner_distill.pipelines.voting.folds import FoldTask, run_folds
+from ner_distill.runs.commit import with_commit
 from ner_distill.runs.edited import CLEANED, RESULTS, SUMMARY, VOTED, edited_in, was_edited
 from ner_distill.runs.heads import finds_spans
 from ner_distill.runs.info import OF_VOTING
@@ -126,6 +127,7 @@ class VotingPlan:
 
         Raises NerDistillError for everything that is wrong, before anything is made or replaced.
         """
+        config = with_commit(config, options.out if options.resume else None)
         self.config, self.options, self.sentences, self.unit = config, options, sentences, unit
         self.max_words, self.track = max_words, track
         bags = options.bags

@@ -163,7 +163,12 @@ def _checked(place: str) -> tuple[Path, list[Path]]:
     """The directory of a checkpoint and its files. Raises ConfigError where it has no safetensors, or names code."""
     path = Path(place).expanduser()
     if not path.is_dir():
-        if path.exists() or path.is_absolute() or place.startswith((".", "~")) or place.count("/") > 1:
+        if (
+            path.exists()
+            or path.is_absolute()
+            or place.startswith((".", "~"))
+            or place.partition("@")[0].count("/") > 1
+        ):
             raise ConfigError(f"gliner:{place}: no such directory; expected one with {SETTINGS}, or an id on the hub")
         path = checkpoint_files(place, SETTINGS)[0].parent
     files = checkpoint_files(path, SETTINGS)
